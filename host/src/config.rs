@@ -1,0 +1,1 @@
+//! The file and the environment, checked, as what the program needs.

@@ -1,0 +1,46 @@
+//! The host's side of the contract in `wit/`: generated types and one typed view for each interface.
+//!
+//! Everything here is generated; the WIT files carry the documentation. One world an interface, because a component
+//! exports only those that it has: the host looks which exports are there and binds those.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    missing_debug_implementations,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated code; its documentation stands in wit/"
+)]
+
+mod shared {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "types-only",
+        additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
+    });
+}
+pub use shared::weir::adapter::types;
+
+macro_rules! interface {
+    ($module:ident, $world:literal) => {
+        pub mod $module {
+            wasmtime::component::bindgen!({
+                path: "../wit",
+                world: $world,
+                additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
+                with: { "weir:adapter/types@0.1.0": crate::contract::types },
+            });
+        }
+    };
+}
+interface!(about, "about-only");
+interface!(provider_errors, "provider-errors-only");
+interface!(provider_chat, "provider-chat-only");
+interface!(dialect_chat, "dialect-chat-only");
+interface!(provider_embeddings, "provider-embeddings-only");
+interface!(dialect_embeddings, "dialect-embeddings-only");
+interface!(provider_models, "provider-models-only");
+interface!(dialect_models, "dialect-models-only");
+interface!(provider_count_tokens, "provider-count-tokens-only");
+interface!(dialect_count_tokens, "dialect-count-tokens-only");
+interface!(provider_rerank, "provider-rerank-only");
+interface!(dialect_rerank, "dialect-rerank-only");

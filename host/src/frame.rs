@@ -1,0 +1,1 @@
+//! Cuts streams into frames and back.

@@ -1,0 +1,1 @@
+//! Adapters: loading, checking, swapping, instances.

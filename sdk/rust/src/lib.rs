@@ -1,0 +1,13 @@
+//! Write an adapter for Weir in Rust.
+//!
+//! An adapter turns one wire format into the unified model of [`types`] and back. It implements the traits of
+//! [`adapter`] that it has something to say to and names them in [`export!`].
+
+pub mod adapter;
+pub mod bindings;
+pub mod manifest;
+
+/// The unified model, as `wit/types.wit` describes it.
+pub mod types {
+    pub use crate::bindings::types::*;
+}
