@@ -10,8 +10,8 @@ use std::marker::PhantomData;
 use crate::bindings as b;
 use crate::manifest::Manifest;
 use crate::types::{
-    ChatEvent, ChatRequest, ChatResponse, Context, Decoded, EmbeddingsRequest, EmbeddingsResponse, Encoded, Error, Frame,
-    HttpRequest, HttpResponse, ModelsRequest, ModelsResponse, RenderedRequest, RenderedResponse, RerankRequest,
+    ChatEvent, ChatRequest, ChatResponse, Context, Decoded, EmbeddingsRequest, EmbeddingsResponse, Encoded, Error,
+    Frame, HttpRequest, HttpResponse, ModelsRequest, ModelsResponse, RenderedRequest, RenderedResponse, RerankRequest,
     RerankResponse, TokenCount,
 };
 pub use b::dialect_chat::exports::weir::adapter::dialect_chat::ParsedChat;

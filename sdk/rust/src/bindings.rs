@@ -15,7 +15,7 @@ mod shared {
         path: "../../wit",
         world: "types-only",
         additional_derives: [PartialEq],
-    
+
     });
 }
 pub use shared::weir::adapter::types;

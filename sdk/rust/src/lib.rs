@@ -5,7 +5,13 @@
 
 pub mod adapter;
 pub mod bindings;
+pub mod json;
+pub mod ledger;
 pub mod manifest;
+pub mod model;
+
+#[doc(hidden)]
+pub use serde;
 
 /// The unified model, as `wit/types.wit` describes it.
 pub mod types {

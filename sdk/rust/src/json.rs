@@ -1,0 +1,13 @@
+//! Reading and writing JSON without building trees.
+//!
+//! Reading borrows from the body: [`wire!`](crate::wire) declares an object's members, and whatever it does not name
+//! is kept as raw text in `rest`, so that nothing is lost by accident. Writing appends to one string.
+
+mod read;
+mod write;
+
+pub use read::{Count, Either, Number, Rest, Seq, Str, parse};
+pub use write::{Array, Object, array, object, quote};
+
+/// A value as it stands in the body.
+pub use serde_json::value::RawValue;

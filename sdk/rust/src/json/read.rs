@@ -1,0 +1,243 @@
+//! Types that borrow from the body and forgive what real servers send.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// Parses one complete JSON value; the error says where and what.
+pub fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
+/// A string, borrowed unless it holds escapes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Str<'a>(pub Cow<'a, str>);
+
+impl Str<'_> {
+    /// The text, owned.
+    pub fn into_string(self) -> String {
+        self.0.into_owned()
+    }
+}
+
+impl Deref for Str<'_> {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<Str<'_>> for String {
+    fn from(text: Str<'_>) -> Self {
+        text.into_string()
+    }
+}
+
+impl fmt::Display for Str<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Str<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Str<'de>, E> {
+                Ok(Str(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Str<'de>, E> {
+                Ok(Str(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// A count: any number, taken as the nearest `u32`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Count(pub u32);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Number::deserialize(deserializer)?.0.clamp(0.0, f64::from(u32::MAX)) as u32))
+    }
+}
+
+/// Any number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd)]
+pub struct Number(pub f64);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl Visitor<'_> for Any {
+            type Value = Number;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number")
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<Number, E> {
+                Ok(Number(value as f64))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Number, E> {
+                Ok(Number(value as f64))
+            }
+            fn visit_f64<E>(self, value: f64) -> Result<Number, E> {
+                Ok(Number(value))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+/// A text, or a list of `T`: how most formats spell content. `null` is an empty list.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Either<'a, T> {
+    /// One string.
+    Text(Str<'a>),
+    /// A list.
+    List(Vec<T>),
+}
+
+impl<T> Default for Either<'_, T> {
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
+}
+
+impl<'de: 'a, 'a, T: Deserialize<'de>> Deserialize<'de> for Either<'a, T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Content<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Content<T> {
+            type Value = Either<'de, T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or an array")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Either::Text(Str(Cow::Borrowed(text))))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Either::Text(Str(Cow::Owned(text.to_owned()))))
+            }
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Either::List(Vec::new()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                elements(&mut seq).map(Either::List)
+            }
+        }
+        deserializer.deserialize_any(Content(PhantomData))
+    }
+}
+
+/// A list whose errors name the element.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seq<T>(pub Vec<T>);
+
+impl<T> Default for Seq<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Seq<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Elements<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Elements<T> {
+            type Value = Seq<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                elements(&mut seq).map(Seq)
+            }
+        }
+        deserializer.deserialize_seq(Elements(PhantomData))
+    }
+}
+
+fn elements<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(seq: &mut A) -> Result<Vec<T>, A::Error> {
+    let mut list = Vec::new();
+    loop {
+        match seq.next_element() {
+            Ok(Some(element)) => list.push(element),
+            Ok(None) => return Ok(list),
+            Err(error) => return Err(A::Error::custom(format_args!("[{}]: {error}", list.len()))),
+        }
+    }
+}
+
+/// The members of an object that its type does not name, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Rest<'a>(pub Vec<(Str<'a>, &'a RawValue)>);
+
+impl<'a> Rest<'a> {
+    /// Takes a member out.
+    pub fn take(&mut self, key: &str) -> Option<&'a RawValue> {
+        let at = self.0.iter().position(|(name, _)| &**name == key)?;
+        Some(self.0.remove(at).1)
+    }
+}
+
+/// Declares an object of a wire format: its members by name, each optional, and a `rest` for all others.
+///
+/// ```
+/// weir_sdk::wire! {
+///     /// A message.
+///     pub struct Message<'a> {
+///         "role" => role: weir_sdk::json::Str<'a>,
+///         "content" => content: weir_sdk::json::Either<'a, &'a weir_sdk::json::RawValue>,
+///     }
+/// }
+/// let message: Message<'_> = weir_sdk::json::parse(r#"{"role": "user", "name": "Ann"}"#)?;
+/// assert_eq!(message.role.as_deref(), Some("user"));
+/// assert_eq!(&*message.rest.0[0].0, "name");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[macro_export]
+macro_rules! wire {
+    ($($(#[$meta:meta])* $vis:vis struct $name:ident<$life:lifetime> {
+        $($(#[$field_meta:meta])* $key:literal => $field:ident: $type:ty),* $(,)?
+    })+) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, Default)]
+        $vis struct $name<$life> {
+            $($(#[$field_meta])* $vis $field: Option<$type>,)*
+            /// The members that are not named here.
+            $vis rest: $crate::json::Rest<$life>,
+        }
+        impl<'de: $life, $life> $crate::serde::Deserialize<'de> for $name<$life> {
+            fn deserialize<D: $crate::serde::Deserializer<'de>>(deserializer: D) -> ::core::result::Result<Self, D::Error> {
+                struct Members;
+                impl<'de> $crate::serde::de::Visitor<'de> for Members {
+                    type Value = $name<'de>;
+                    fn expecting(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                        f.write_str("an object")
+                    }
+                    fn visit_map<A: $crate::serde::de::MapAccess<'de>>(self, mut map: A) -> ::core::result::Result<Self::Value, A::Error> {
+                        let mut object = $name::default();
+                        while let Some(key) = map.next_key::<$crate::json::Str<'de>>()? {
+                            match &*key {
+                                $($key => match map.next_value() {
+                                    Ok(value) => object.$field = value,
+                                    Err(error) => return Err($crate::serde::de::Error::custom(format_args!(concat!($key, ": {}"), error))),
+                                },)*
+                                _ => object.rest.0.push((key, map.next_value()?)),
+                            }
+                        }
+                        Ok(object)
+                    }
+                }
+                deserializer.deserialize_map(Members)
+            }
+        }
+    )+};
+}

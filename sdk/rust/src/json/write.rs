@@ -1,0 +1,223 @@
+//! Writing JSON by appending to one string.
+
+use std::fmt::Write as _;
+
+/// Writes an object: `object(&mut out, |o| o.str("role", "user"))`.
+pub fn object(out: &mut String, members: impl FnOnce(&mut Object<'_>)) {
+    out.push('{');
+    members(&mut Object { out, empty: true });
+    out.push('}');
+}
+
+/// Writes an array: `array(&mut out, |a| a.str("one"))`.
+pub fn array(out: &mut String, elements: impl FnOnce(&mut Array<'_>)) {
+    out.push('[');
+    elements(&mut Array { out, empty: true });
+    out.push(']');
+}
+
+/// Writes a string with its quotes.
+pub fn quote(out: &mut String, text: &str) {
+    out.push('"');
+    let mut clean = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.push_str(&text[clean..at]);
+        clean = at + 1;
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            _ => {
+                let _ = write!(out, "\\u{byte:04x}");
+            }
+        }
+    }
+    out.push_str(&text[clean..]);
+    out.push('"');
+}
+
+/// Writes a number; whole ones without a fraction, and null where JSON has none (infinities).
+fn number(out: &mut String, value: f64) {
+    if !value.is_finite() {
+        out.push_str("null");
+    } else if value.fract() == 0.0 && value.abs() < 9e15 {
+        let _ = write!(out, "{}", value as i64);
+    } else {
+        out.push_str(ryu::Buffer::new().format_finite(value));
+    }
+}
+
+/// An object being written. Members named `opt_…` are left out where there is no value.
+#[derive(Debug)]
+pub struct Object<'a> {
+    out: &'a mut String,
+    empty: bool,
+}
+
+impl Object<'_> {
+    /// Writes the key and hands out the place for its value.
+    pub fn value(&mut self, key: &str) -> &mut String {
+        if !self.empty {
+            self.out.push(',');
+        }
+        self.empty = false;
+        quote(self.out, key);
+        self.out.push(':');
+        self.out
+    }
+
+    /// A string.
+    pub fn str(&mut self, key: &str, value: &str) {
+        quote(self.value(key), value);
+    }
+
+    /// A string, if there is one.
+    pub fn opt_str(&mut self, key: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.str(key, value);
+        }
+    }
+
+    /// A number.
+    pub fn num(&mut self, key: &str, value: impl Into<f64>) {
+        number(self.value(key), value.into());
+    }
+
+    /// A number, if there is one.
+    pub fn opt_num(&mut self, key: &str, value: Option<impl Into<f64>>) {
+        if let Some(value) = value {
+            self.num(key, value);
+        }
+    }
+
+    /// A flag.
+    pub fn bool(&mut self, key: &str, value: bool) {
+        self.value(key).push_str(if value { "true" } else { "false" });
+    }
+
+    /// A flag, if there is one.
+    pub fn opt_bool(&mut self, key: &str, value: Option<bool>) {
+        if let Some(value) = value {
+            self.bool(key, value);
+        }
+    }
+
+    /// JSON text as it is; it must be one complete value.
+    pub fn raw(&mut self, key: &str, json: &str) {
+        self.value(key).push_str(json);
+    }
+
+    /// JSON text, if there is some.
+    pub fn opt_raw(&mut self, key: &str, json: Option<&str>) {
+        if let Some(json) = json {
+            self.raw(key, json);
+        }
+    }
+
+    /// `null`.
+    pub fn null(&mut self, key: &str) {
+        self.raw(key, "null");
+    }
+
+    /// An object.
+    pub fn object(&mut self, key: &str, members: impl FnOnce(&mut Object<'_>)) {
+        object(self.value(key), members);
+    }
+
+    /// An array.
+    pub fn array(&mut self, key: &str, elements: impl FnOnce(&mut Array<'_>)) {
+        array(self.value(key), elements);
+    }
+
+    /// An array of strings, unless it is empty.
+    pub fn opt_strs(&mut self, key: &str, values: &[String]) {
+        if !values.is_empty() {
+            self.array(key, |a| values.iter().for_each(|value| a.str(value)));
+        }
+    }
+}
+
+/// An array being written.
+#[derive(Debug)]
+pub struct Array<'a> {
+    out: &'a mut String,
+    empty: bool,
+}
+
+impl Array<'_> {
+    /// Hands out the place for the next element.
+    pub fn value(&mut self) -> &mut String {
+        if !self.empty {
+            self.out.push(',');
+        }
+        self.empty = false;
+        self.out
+    }
+
+    /// A string.
+    pub fn str(&mut self, value: &str) {
+        quote(self.value(), value);
+    }
+
+    /// A number.
+    pub fn num(&mut self, value: impl Into<f64>) {
+        number(self.value(), value.into());
+    }
+
+    /// JSON text as it is; it must be one complete value.
+    pub fn raw(&mut self, json: &str) {
+        self.value().push_str(json);
+    }
+
+    /// An object.
+    pub fn object(&mut self, members: impl FnOnce(&mut Object<'_>)) {
+        object(self.value(), members);
+    }
+
+    /// An array.
+    pub fn array(&mut self, elements: impl FnOnce(&mut Array<'_>)) {
+        array(self.value(), elements);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_escaped_as_serde_json_reads_them() {
+        for text in ["", "plain", "a\"b\\c", "line\nfeed\r\ttab", "\u{0}\u{1f}", "grüße 🦀"] {
+            let mut out = String::new();
+            quote(&mut out, text);
+            assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn numbers_keep_their_value() {
+        for (value, text) in [(1.0, "1"), (0.7, "0.7"), (-0.0069, "-0.0069"), (f64::INFINITY, "null")] {
+            let mut out = String::new();
+            number(&mut out, value);
+            assert_eq!(out, text);
+        }
+    }
+
+    #[test]
+    fn members_and_elements_are_separated() {
+        let mut out = String::new();
+        object(&mut out, |o| {
+            o.str("a", "x");
+            o.opt_num("b", None::<f64>);
+            o.array("c", |a| {
+                a.num(1);
+                a.object(|o| o.bool("d", true));
+            });
+        });
+        assert_eq!(out, r#"{"a":"x","c":[1,{"d":true}]}"#);
+    }
+}

@@ -1,0 +1,68 @@
+//! What a translation loses, said out loud.
+
+use crate::json::Rest;
+use crate::types::{Extension, Loss, LossKind};
+
+/// The losses of one rendering.
+#[derive(Debug, Default)]
+pub struct Ledger(Vec<Loss>);
+
+impl Ledger {
+    /// The field has no place here and is left out.
+    pub fn dropped(&mut self, field: impl Into<String>, note: &str) {
+        self.add(field, LossKind::Dropped, note);
+    }
+
+    /// The value was moved to the nearest one allowed.
+    pub fn clamped(&mut self, field: impl Into<String>, note: &str) {
+        self.add(field, LossKind::Clamped, note);
+    }
+
+    /// The value is said in another way.
+    pub fn approximated(&mut self, field: impl Into<String>, note: &str) {
+        self.add(field, LossKind::Approximated, note);
+    }
+
+    /// Says that `field` is dropped if it is there.
+    pub fn dropped_if(&mut self, present: bool, field: &str, note: &str) {
+        if present {
+            self.dropped(field, note);
+        }
+    }
+
+    /// Reports every extension that does not belong to `format`; `place` stands in front of the key (`messages[0].`).
+    pub fn foreign(&mut self, place: &str, extensions: &[Extension], format: &str) {
+        for extension in extensions.iter().filter(|extension| extension.format != format) {
+            self.dropped(format!("{place}{}", extension.key), &format!("only {} has it", extension.format));
+        }
+    }
+
+    /// The losses, in order.
+    pub fn into_losses(self) -> Vec<Loss> {
+        self.0
+    }
+
+    /// Moves another ledger's losses to the end of this one.
+    pub fn append(&mut self, mut other: Vec<Loss>) {
+        self.0.append(&mut other);
+    }
+
+    fn add(&mut self, field: impl Into<String>, kind: LossKind, note: &str) {
+        let note = (!note.is_empty()).then(|| note.to_owned());
+        self.0.push(Loss { field: field.into(), kind, note });
+    }
+}
+
+/// Keeps members that the unified model has no name for.
+pub fn extensions(format: &str, rest: Rest<'_>) -> Vec<Extension> {
+    rest.0
+        .into_iter()
+        .filter(|(_, json)| json.get() != "null")
+        .map(|(key, json)| Extension { format: format.to_owned(), key: key.into_string(), json: json.get().to_owned() })
+        .collect()
+}
+
+/// Finds an extension of a format.
+pub fn extension<'a>(extensions: &'a [Extension], format: &str, key: &str) -> Option<&'a str> {
+    extensions.iter().find(|extension| extension.format == format && extension.key == key).map(|e| e.json.as_str())
+}

@@ -1,0 +1,243 @@
+//! The unified model made pleasant: defaults, short constructors, questions that every adapter asks.
+
+use crate::types::{
+    Body, ChatRequest, ChatResponse, Context, Decoded, Encoded, Error, ErrorKind, Finish, FinishReason, Header,
+    HttpRequest, HttpResponse, MediaKind, MediaPart, MediaSource, Message, Part, ReasoningPart, ReasoningRequest,
+    RenderedRequest, RenderedResponse, ResponseStart, Role, Sampling, TextPart, ToolCall, ToolKind, ToolResult, Usage,
+};
+
+impl Error {
+    /// An error of this kind; see the shorter ones below.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), status: None, code: None, param: None, retry_after_ms: None }
+    }
+
+    /// The request is wrong.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidRequest, message)
+    }
+
+    /// The request asks for what the other side cannot do; `param` names the field.
+    pub fn unsupported(param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { param: Some(param.into()), ..Self::new(ErrorKind::Unsupported, message) }
+    }
+
+    /// The upstream's answer cannot be understood.
+    pub fn unreadable(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Upstream, message)
+    }
+
+    /// Names the field at fault.
+    #[must_use]
+    pub fn at(self, param: impl Into<String>) -> Self {
+        Self { param: Some(param.into()), ..self }
+    }
+
+    /// Sets the HTTP status.
+    #[must_use]
+    pub fn with_status(self, status: u16) -> Self {
+        Self { status: Some(status), ..self }
+    }
+
+    /// Sets the format's own code.
+    #[must_use]
+    pub fn with_code(self, code: impl Into<String>) -> Self {
+        Self { code: Some(code.into()), ..self }
+    }
+}
+
+impl Body {
+    /// The body as text; an error of the given making where it is not UTF-8.
+    pub fn as_text(&self) -> Result<&str, Error> {
+        match self {
+            Self::Text(text) => Ok(text),
+            Self::Bytes(bytes) => std::str::from_utf8(bytes).map_err(|_| Error::invalid("the body is not UTF-8")),
+        }
+    }
+}
+
+impl Header {
+    /// A header or query parameter.
+    pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: value.into() }
+    }
+}
+
+/// Finds a header or query parameter; names of headers are in lower case.
+pub fn header<'a>(headers: &'a [Header], name: &str) -> Option<&'a str> {
+    headers.iter().find(|header| header.name == name).map(|header| header.value.as_str())
+}
+
+impl Context {
+    /// An option's JSON text.
+    pub fn option(&self, key: &str) -> Option<&str> {
+        self.options.iter().find(|setting| setting.key == key).map(|setting| setting.json.as_str())
+    }
+
+    /// An option that is a string.
+    pub fn option_str(&self, key: &str) -> Option<String> {
+        self.option(key).and_then(|json| serde_json::from_str(json).ok())
+    }
+
+    /// An option that is a flag.
+    pub fn option_bool(&self, key: &str) -> Option<bool> {
+        self.option(key).and_then(|json| serde_json::from_str(json).ok())
+    }
+
+    /// Seconds since the Unix epoch.
+    pub fn now_seconds(&self) -> u32 {
+        (self.now_ms / 1000.0) as u32
+    }
+}
+
+impl HttpRequest {
+    /// A POST of JSON text to a path relative to the target's url.
+    pub fn post(path: impl Into<String>, json: String) -> Self {
+        Self {
+            method: "POST".into(),
+            path: path.into(),
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: Body::Text(json),
+        }
+    }
+
+    /// A GET of a path relative to the target's url.
+    pub fn get(path: impl Into<String>) -> Self {
+        Self {
+            method: "GET".into(),
+            path: path.into(),
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: Body::Bytes(Vec::new()),
+        }
+    }
+}
+
+impl RenderedRequest {
+    /// A request without losses and memo.
+    pub fn new(request: HttpRequest) -> Self {
+        Self { request, losses: Vec::new(), memo: String::new(), framing: None }
+    }
+}
+
+impl RenderedResponse {
+    /// A JSON answer with status 200.
+    pub fn json(body: String) -> Self {
+        let headers = vec![Header::new("content-type", "application/json")];
+        Self { response: HttpResponse { status: 200, headers, body: Body::Text(body) }, losses: Vec::new() }
+    }
+}
+
+impl TextPart {
+    /// Plain text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), citations: Vec::new(), signature: None, cache: None, extensions: Vec::new() }
+    }
+}
+
+impl Part {
+    /// Plain text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text(TextPart::new(text))
+    }
+}
+
+impl MediaPart {
+    /// A medium without anything optional.
+    pub fn new(kind: MediaKind, source: MediaSource) -> Self {
+        Self { kind, mime: None, source, name: None, detail: None, cache: None, extensions: Vec::new() }
+    }
+}
+
+impl ToolCall {
+    /// A function call.
+    pub fn new(id: impl Into<String>, name: impl Into<String>, arguments: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            name: name.into(),
+            kind: ToolKind::Function,
+            arguments: arguments.into(),
+            signature: None,
+            cache: None,
+            extensions: Vec::new(),
+        }
+    }
+}
+
+impl ToolResult {
+    /// A result without content.
+    pub fn new(call_id: impl Into<String>) -> Self {
+        Self {
+            call_id: call_id.into(),
+            name: None,
+            content: Vec::new(),
+            is_error: None,
+            cache: None,
+            extensions: Vec::new(),
+        }
+    }
+}
+
+impl ReasoningPart {
+    /// Thinking that may be read.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { id: None, text: Some(text.into()), signature: None, encrypted: None, extensions: Vec::new() }
+    }
+}
+
+impl Message {
+    /// A message of these parts.
+    pub fn new(role: Role, parts: Vec<Part>) -> Self {
+        Self { role, name: None, parts, extensions: Vec::new() }
+    }
+}
+
+impl Finish {
+    /// A finish with the provider's own word.
+    pub fn new(reason: FinishReason, raw: impl Into<String>) -> Self {
+        Self { reason, raw: Some(raw.into()), stop_sequence: None }
+    }
+}
+
+macro_rules! empty {
+    ($($type:ident { $($field:ident),* $(,)? })+) => {$(
+        impl Default for $type {
+            fn default() -> Self {
+                Self { $($field: Default::default()),* }
+            }
+        }
+    )+};
+}
+empty! {
+    Sampling {
+        temperature, top_p, top_k, seed, stop, frequency_penalty, presence_penalty, candidates, logprobs, top_logprobs,
+    }
+    Usage { input, cache_read, cache_write, output, reasoning, extensions }
+    ReasoningRequest { mode, effort, budget_tokens, summary, extensions }
+    ChatRequest {
+        model, messages, tools, tool_choice, parallel_tool_calls, output, sampling, max_output_tokens, reasoning, stream,
+        end_user, metadata, service_tier, cache_key, extensions,
+    }
+    ChatResponse { id, model, created_ms, candidates, usage, service_tier, extensions }
+    ResponseStart { id, model, created_ms, service_tier, extensions }
+    Decoded { events, losses }
+    Encoded { frames, losses }
+    Context { request_id, now_ms, model, format, options, blobs, input_tokens, memo }
+}
+
+impl Usage {
+    /// All input, cached or not; none where nothing is known.
+    pub fn input_total(&self) -> Option<u32> {
+        total([self.input, self.cache_read, self.cache_write])
+    }
+
+    /// All output, reasoning included; none where nothing is known.
+    pub fn output_total(&self) -> Option<u32> {
+        total([self.output, self.reasoning])
+    }
+}
+
+fn total<const N: usize>(buckets: [Option<u32>; N]) -> Option<u32> {
+    buckets.iter().any(Option::is_some).then(|| buckets.iter().flatten().fold(0u32, |sum, n| sum.saturating_add(*n)))
+}
