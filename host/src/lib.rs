@@ -13,7 +13,10 @@
 
 pub mod config;
 pub mod contract;
+pub mod dialect;
+pub mod fault;
 pub mod frame;
 pub mod peek;
 pub mod plugin;
+pub mod referee;
 pub mod upstream;

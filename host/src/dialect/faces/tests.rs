@@ -1,0 +1,104 @@
+use http::HeaderValue;
+
+use super::*;
+use crate::contract::about::exports::weir::adapter::about::{
+    BodyKind, Capabilities, Isolation, StreamFlag, Suggestions,
+};
+
+fn claim(method: &str, path: &str, when: Option<Condition>) -> Claim {
+    Claim {
+        format: "zeta.talk".into(),
+        operation: Operation::Chat,
+        method: method.into(),
+        path: path.into(),
+        prefixes: vec!["/zeta".into()],
+        when,
+        credentials: vec![CredentialPlace::Query("zkey".into())],
+        model: Vec::new(),
+        stream: StreamFlag::Constant(false),
+        body: BodyKind::Json,
+        output_limit: Vec::new(),
+        end_user: Vec::new(),
+        object_ids: Vec::new(),
+        features: Vec::new(),
+        request_headers: Vec::new(),
+        framings: Vec::new(),
+    }
+}
+
+fn manifest(faces: Vec<Claim>) -> Manifest {
+    Manifest {
+        name: "zeta".into(),
+        version: "0.1.0".into(),
+        contract: "0.1.0".into(),
+        description: String::new(),
+        family: "zeta".into(),
+        settings: String::new(),
+        isolation: Isolation::Fresh,
+        takes_blobs: true,
+        suggests: Suggestions { url: None, key_variables: Vec::new(), models: Vec::new(), origins: Vec::new() },
+        formats: Vec::new(),
+        faces,
+        accepts: Vec::new(),
+        auth: Vec::new(),
+        capabilities: Capabilities { operations: Vec::new(), media: Vec::new(), tools: false, counts_tokens: false },
+    }
+}
+
+fn found(faces: &Faces, method: Method, path: &str, headers: &HeaderMap) -> Option<usize> {
+    match faces.find(&method, path, &Head { headers, query: "" }) {
+        Lookup::Found(face, _) => Some(face.index),
+        _ => None,
+    }
+}
+
+#[test]
+fn the_most_specific_face_wins() {
+    let manifest = manifest(vec![
+        claim("GET", "/v1/models", None),
+        claim("GET", "/v1/models", Some(Condition::HeaderPresent("x-zeta".into()))),
+        claim("POST", "/v1/models/{model...}", None),
+        claim("POST", "/v1/models/{model}:talk", None),
+    ]);
+    let faces = Faces::new([("zeta", &manifest)]).unwrap();
+    let mut headers = HeaderMap::new();
+    assert_eq!(found(&faces, Method::GET, "/v1/models", &headers), Some(0));
+    assert_eq!(found(&faces, Method::GET, "/zeta/v1/models", &headers), Some(0));
+    headers.insert("x-zeta", HeaderValue::from_static("1"));
+    assert_eq!(found(&faces, Method::GET, "/v1/models", &headers), Some(1));
+    assert_eq!(found(&faces, Method::POST, "/v1/models/a:talk", &headers), Some(3));
+    assert_eq!(found(&faces, Method::POST, "/v1/models/a/b:talk", &headers), Some(2));
+}
+
+#[test]
+fn another_method_and_an_unknown_path_are_told_apart() {
+    let manifest = manifest(vec![claim("POST", "/v1/talk", None)]);
+    let faces = Faces::new([("zeta", &manifest)]).unwrap();
+    let headers = HeaderMap::new();
+    let head = Head { headers: &headers, query: "" };
+    let Lookup::WrongMethod(_, methods) = faces.find(&Method::GET, "/v1/talk", &head) else { panic!("found") };
+    assert_eq!(methods, [Method::POST]);
+    assert!(matches!(faces.find(&Method::GET, "/v1/other", &head), Lookup::Unknown(Some(_))));
+    assert!(matches!(faces.find(&Method::GET, "/other", &head), Lookup::Unknown(None)));
+}
+
+#[test]
+fn equal_claims_are_refused_naming_both() {
+    let manifest = manifest(vec![claim("POST", "/v1/talk", None)]);
+    let error = Faces::new([("first", &manifest), ("second", &manifest)]).unwrap_err();
+    assert_eq!(error.to_string(), "adapters `first` and `second` both claim POST /v1/talk");
+}
+
+#[test]
+fn places_of_credentials_are_known() {
+    let faces = Faces::new([("zeta", &manifest(vec![claim("POST", "/v1/talk", None)]))]).unwrap();
+    assert!(faces.is_credential_query("zkey"));
+    assert!(!faces.is_credential_query("alt"));
+}
+
+#[test]
+fn queries_are_decoded() {
+    let pairs: Vec<_> = query_pairs("alt=sse&name=a%20b+c&flag").collect();
+    let wanted = [("alt", "sse"), ("name", "a b c"), ("flag", "")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+    assert_eq!(pairs, wanted);
+}

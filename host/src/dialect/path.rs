@@ -1,0 +1,167 @@
+//! Path patterns of faces: `/v1/messages`, `/v1/models/{model...}`, `/v1beta/models/{model}:generateContent`.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+/// A compiled pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    segments: Vec<Segment>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Segment {
+    Literal(String),
+    /// A hole with the literal text around it.
+    Hole {
+        before: String,
+        name: String,
+        after: String,
+    },
+    /// The last one: a hole that takes slashes too.
+    Greedy {
+        before: String,
+        name: String,
+        after: String,
+    },
+}
+
+/// Why a pattern is no pattern.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    /// It does not begin with a slash.
+    #[error("path `{0}` does not begin with `/`")]
+    Relative(String),
+    /// A brace without its partner, or several holes in one segment.
+    #[error("path `{0}` has a segment that is not text, `{{name}}` or `{{name...}}`")]
+    Segment(String),
+}
+
+/// The values of a pattern's holes, percent-decoded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holes(Vec<(String, String)>);
+
+impl Holes {
+    /// The value of a hole.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(hole, _)| hole == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Pattern {
+    /// Compiles a pattern.
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        let Some(rest) = text.strip_prefix('/') else { return Err(PatternError::Relative(text.to_owned())) };
+        let segments = rest.split('/').map(|segment| Segment::parse(segment, text)).collect::<Result<Vec<_>, _>>()?;
+        let inner_greedy = segments.iter().rev().skip(1).any(|segment| matches!(segment, Segment::Greedy { .. }));
+        if inner_greedy { Err(PatternError::Segment(text.to_owned())) } else { Ok(Self { segments }) }
+    }
+
+    /// Whether it has no holes, so that a path matches it only by being equal.
+    pub fn is_literal(&self) -> bool {
+        self.segments.iter().all(|segment| matches!(segment, Segment::Literal(_)))
+    }
+
+    /// The more literal text, the more specific.
+    pub fn weight(&self) -> usize {
+        let literal = |segment: &Segment| match segment {
+            Segment::Literal(text) => 2 * text.len() + 2,
+            Segment::Hole { before, after, .. } => 2 * (before.len() + after.len()) + 1,
+            Segment::Greedy { before, after, .. } => 2 * (before.len() + after.len()),
+        };
+        self.segments.iter().map(literal).sum()
+    }
+
+    /// The values of the holes where `path` matches; a hole is never empty.
+    pub fn matches(&self, path: &str) -> Option<Holes> {
+        let mut holes = Holes::default();
+        let mut rest = Some(path.strip_prefix('/')?);
+        for segment in &self.segments {
+            let text = rest?;
+            let (piece, after) = match (segment, text.split_once('/')) {
+                (Segment::Greedy { .. }, _) => (text, None),
+                (_, Some((piece, after))) => (piece, Some(after)),
+                (_, None) => (text, None),
+            };
+            segment.matches(piece, &mut holes)?;
+            rest = after;
+        }
+        rest.is_none().then_some(holes)
+    }
+}
+
+impl Segment {
+    fn parse(segment: &str, whole: &str) -> Result<Self, PatternError> {
+        let broken = || PatternError::Segment(whole.to_owned());
+        let Some((before, rest)) = segment.split_once('{') else {
+            return if segment.contains('}') { Err(broken()) } else { Ok(Self::Literal(segment.to_owned())) };
+        };
+        let (name, after) = rest.split_once('}').ok_or_else(broken)?;
+        let (before, after) = (before.to_owned(), after.to_owned());
+        if name.contains('{') || after.contains(['{', '}']) || name.is_empty() {
+            return Err(broken());
+        }
+        Ok(match name.strip_suffix("...") {
+            Some(name) => Self::Greedy { before, name: name.to_owned(), after },
+            None => Self::Hole { before, name: name.to_owned(), after },
+        })
+    }
+
+    fn matches(&self, piece: &str, holes: &mut Holes) -> Option<()> {
+        match self {
+            Self::Literal(text) => (text == piece).then_some(()),
+            Self::Hole { before, name, after } | Self::Greedy { before, name, after } => {
+                let value = piece.strip_prefix(before.as_str())?.strip_suffix(after.as_str())?;
+                let decoded: Cow<'_, str> = percent_decode_str(value).decode_utf8().ok()?;
+                (!decoded.is_empty()).then(|| holes.0.push((name.clone(), decoded.into_owned())))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hole(pattern: &str, path: &str) -> Option<String> {
+        Pattern::parse(pattern).unwrap().matches(path).map(|holes| holes.get("model").unwrap_or("").to_owned())
+    }
+
+    #[test]
+    fn holes_take_one_segment_and_greedy_ones_take_all() {
+        assert_eq!(hole("/v1/models/{model}", "/v1/models/gpt-4o").as_deref(), Some("gpt-4o"));
+        assert_eq!(hole("/v1/models/{model}", "/v1/models/a/b"), None);
+        assert_eq!(hole("/v1/models/{model...}", "/v1/models/a/b").as_deref(), Some("a/b"));
+        assert_eq!(hole("/v1/models/{model}", "/v1/models/a%2Fb").as_deref(), Some("a/b"));
+        assert_eq!(hole("/v1/models/{model}", "/v1/models/"), None);
+    }
+
+    #[test]
+    fn a_suffix_belongs_to_the_pattern() {
+        let pattern = "/v1beta/models/{model}:generateContent";
+        assert_eq!(hole(pattern, "/v1beta/models/gemini-2.5:generateContent").as_deref(), Some("gemini-2.5"));
+        assert_eq!(hole(pattern, "/v1beta/models/gemini-2.5:countTokens"), None);
+    }
+
+    #[test]
+    fn literal_paths_match_only_themselves() {
+        assert_eq!(hole("/v1/messages", "/v1/messages").as_deref(), Some(""));
+        assert_eq!(hole("/v1/messages", "/v1/messages/count_tokens"), None);
+        assert_eq!(hole("/v1/messages", "/v1"), None);
+    }
+
+    #[test]
+    fn more_literal_text_weighs_more() {
+        let weight = |text| Pattern::parse(text).unwrap().weight();
+        assert!(weight("/v1/models/{model}:generateContent") > weight("/v1/models/{model}"));
+        assert!(weight("/v1/models/{model}") > weight("/v1/models/{model...}"));
+    }
+
+    #[test]
+    fn broken_patterns_are_refused() {
+        for text in ["v1", "/a}", "/{", "/{a}{b}", "/{a...}/b", "/{}"] {
+            assert!(Pattern::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The format-neutral referee of streams: whatever a decoder says, an encoder hears a well-formed story.
+//!
+//! Each part is started and stopped once and numbered densely, in the order in which parts begin; there is exactly one
+//! start and, for each candidate, one finish; the finish reason is tool calls wherever a tool call was seen; after a
+//! failure nothing follows.
+
+use crate::contract::types::{
+    CandidateFinish, ChatEvent, ChatResponse, Error, Finish, FinishReason, Loss, LossKind, Part, PartKind, PartStart,
+    PartStop, ResponseStart,
+};
+
+/// The story of one stream.
+#[derive(Debug)]
+pub struct Referee {
+    request_id: String,
+    started: bool,
+    failed: bool,
+    candidates: Vec<Candidate>,
+    losses: Vec<Loss>,
+}
+
+#[derive(Debug)]
+struct Candidate {
+    number: u32,
+    next: u32,
+    parts: Vec<OpenPart>,
+    called: bool,
+    finished: bool,
+}
+
+/// A part that is open: the decoder's number for it, and ours.
+#[derive(Debug)]
+struct OpenPart {
+    theirs: u32,
+    ours: u32,
+}
+
+impl Referee {
+    /// Begins; the request's id is the answer's where the upstream names none.
+    pub fn new(request_id: &str) -> Self {
+        Self {
+            request_id: request_id.to_owned(),
+            started: false,
+            failed: false,
+            candidates: Vec::new(),
+            losses: Vec::new(),
+        }
+    }
+
+    /// Whether a failure has been told.
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// What had to be made up.
+    pub fn take_losses(&mut self) -> Vec<Loss> {
+        std::mem::take(&mut self.losses)
+    }
+
+    /// Judges the events of one read.
+    pub fn push(&mut self, events: Vec<ChatEvent>) -> Vec<ChatEvent> {
+        let mut out = Vec::with_capacity(events.len() + 1);
+        for event in events {
+            if self.failed {
+                break;
+            }
+            self.judge(event, &mut out);
+        }
+        out
+    }
+
+    /// The upstream has ended in an orderly way: whatever is open is closed.
+    pub fn end(&mut self) -> Vec<ChatEvent> {
+        let mut out = Vec::new();
+        if self.failed {
+            return out;
+        }
+        self.start(&mut out);
+        if self.candidates.is_empty() {
+            self.candidate(0);
+        }
+        for at in 0..self.candidates.len() {
+            let Some(candidate) = self.candidates.get_mut(at) else { continue };
+            if candidate.finished {
+                continue;
+            }
+            let note = Some("the upstream ended without a finish reason".to_owned());
+            self.losses.push(Loss { field: "finish_reason".into(), kind: LossKind::Approximated, note });
+            candidate.finish(Finish { reason: FinishReason::Complete, raw: None, stop_sequence: None }, &mut out);
+        }
+        out
+    }
+
+    /// The upstream broke: no finish, one failure.
+    pub fn fail(&mut self, error: Error) -> Vec<ChatEvent> {
+        if std::mem::replace(&mut self.failed, true) { Vec::new() } else { vec![ChatEvent::Failure(error)] }
+    }
+
+    fn judge(&mut self, event: ChatEvent, out: &mut Vec<ChatEvent>) {
+        match event {
+            ChatEvent::Start(start) => return self.begin(start, out),
+            ChatEvent::Failure(error) => return out.append(&mut self.fail(error)),
+            _ => self.start(out),
+        }
+        match event {
+            ChatEvent::PartStart(start) => self.candidate(start.candidate).open(start, out),
+            ChatEvent::Delta(mut delta) => {
+                delta.part = self.candidate(delta.candidate).part(delta.part, out);
+                out.push(ChatEvent::Delta(delta));
+            }
+            ChatEvent::Signature(mut signature) => {
+                let candidate = self.candidate(signature.candidate);
+                signature.part = candidate.part_of(signature.part, &PartKind::Reasoning, out);
+                out.push(ChatEvent::Signature(signature));
+            }
+            ChatEvent::Citation(mut citation) => {
+                citation.part = self.candidate(citation.candidate).part(citation.part, out);
+                out.push(ChatEvent::Citation(citation));
+            }
+            ChatEvent::PartStop(stop) => self.candidate(stop.candidate).close(stop, out),
+            ChatEvent::Finish(finish) => self.candidate(finish.candidate).finish(finish.finish, out),
+            other => out.push(other),
+        }
+    }
+
+    fn begin(&mut self, mut start: ResponseStart, out: &mut Vec<ChatEvent>) {
+        if std::mem::replace(&mut self.started, true) {
+            return;
+        }
+        if start.id.is_empty() {
+            start.id.clone_from(&self.request_id);
+        }
+        out.push(ChatEvent::Start(start));
+    }
+
+    fn start(&mut self, out: &mut Vec<ChatEvent>) {
+        if !self.started {
+            let id = self.request_id.clone();
+            let start = ResponseStart { id, model: None, created_ms: None, service_tier: None, extensions: Vec::new() };
+            self.begin(start, out);
+        }
+    }
+
+    fn candidate(&mut self, number: u32) -> &mut Candidate {
+        let at = match self.candidates.iter().position(|candidate| candidate.number == number) {
+            Some(at) => at,
+            None => {
+                self.candidates.push(Candidate { number, next: 0, parts: Vec::new(), called: false, finished: false });
+                self.candidates.len() - 1
+            }
+        };
+        &mut self.candidates[at]
+    }
+}
+
+impl Candidate {
+    fn open(&mut self, mut start: PartStart, out: &mut Vec<ChatEvent>) {
+        if self.parts.iter().any(|part| part.theirs == start.part) {
+            return;
+        }
+        self.called |= matches!(start.kind, PartKind::ToolCall(_));
+        let ours = self.next;
+        self.next += 1;
+        self.parts.push(OpenPart { theirs: start.part, ours });
+        start.part = ours;
+        out.push(ChatEvent::PartStart(start));
+    }
+
+    /// Our number of a part, which is started as text if it was not.
+    fn part(&mut self, theirs: u32, out: &mut Vec<ChatEvent>) -> u32 {
+        self.part_of(theirs, &PartKind::Text, out)
+    }
+
+    fn part_of(&mut self, theirs: u32, kind: &PartKind, out: &mut Vec<ChatEvent>) -> u32 {
+        if let Some(part) = self.parts.iter().find(|part| part.theirs == theirs) {
+            return part.ours;
+        }
+        let ours = self.next;
+        self.open(PartStart { candidate: self.number, part: theirs, kind: kind.clone() }, out);
+        ours
+    }
+
+    fn close(&mut self, mut stop: PartStop, out: &mut Vec<ChatEvent>) {
+        let Some(at) = self.parts.iter().position(|part| part.theirs == stop.part) else { return };
+        stop.part = self.parts.remove(at).ours;
+        out.push(ChatEvent::PartStop(stop));
+    }
+
+    fn finish(&mut self, mut finish: Finish, out: &mut Vec<ChatEvent>) {
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
+        for part in self.parts.drain(..) {
+            let stop = PartStop { candidate: self.number, part: part.ours, extensions: Vec::new() };
+            out.push(ChatEvent::PartStop(stop));
+        }
+        if self.called {
+            finish.reason = with_calls(finish.reason);
+        }
+        out.push(ChatEvent::Finish(CandidateFinish { candidate: self.number, finish }));
+    }
+}
+
+/// The presence of tool calls outranks the upstream's word, unless the answer was cut or blocked: calls that were cut
+/// off cannot be carried out.
+fn with_calls(reason: FinishReason) -> FinishReason {
+    match reason {
+        FinishReason::Complete | FinishReason::StopSequence | FinishReason::Other | FinishReason::Paused => {
+            FinishReason::ToolCalls
+        }
+        other => other,
+    }
+}
+
+/// The same rules for a whole answer: every candidate has a finish, and tool calls outrank it.
+pub fn settle(response: &mut ChatResponse, request_id: &str) -> Vec<Loss> {
+    let mut losses = Vec::new();
+    if response.id.is_empty() {
+        request_id.clone_into(&mut response.id);
+    }
+    for candidate in &mut response.candidates {
+        let finish = candidate.finish.get_or_insert_with(|| {
+            let note = Some("the upstream gave no finish reason".to_owned());
+            losses.push(Loss { field: "finish_reason".into(), kind: LossKind::Approximated, note });
+            Finish { reason: FinishReason::Complete, raw: None, stop_sequence: None }
+        });
+        if candidate.parts.iter().any(|part| matches!(part, Part::ToolCall(_))) {
+            finish.reason = with_calls(finish.reason);
+        }
+    }
+    losses
+}
+
+#[cfg(test)]
+mod tests;
