@@ -11,6 +11,7 @@
 //! | [`frame`] | cuts streams into frames and back |
 //! | [`contract`] | the generated types of `wit/` |
 
+pub mod blob;
 pub mod config;
 pub mod contract;
 pub mod dialect;
@@ -19,4 +20,5 @@ pub mod frame;
 pub mod peek;
 pub mod plugin;
 pub mod referee;
+pub mod surrogate;
 pub mod upstream;
