@@ -21,7 +21,7 @@ pub(crate) const LINKER: &str = "wasm-component-ld";
 /// A small stack keeps instances small; adapters do not recurse deeply.
 const FLAGS: &str = "-C linker-flavor=wasm-ld -C link-arg=-zstack-size=131072";
 /// A download that takes longer will not come.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Where the target's standard library comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

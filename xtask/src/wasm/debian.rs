@@ -25,12 +25,22 @@ pub(super) fn add_sources(sysroot: &Sysroot) -> Option<Std> {
     has_sources(sysroot)
 }
 
+/// Copies the sources beside their place and renames them, so that half of them never counts.
+///
+/// rustup does not know of them: `rustup component add rust-src` asks for the folder to be removed first.
 fn fetch(sysroot: &Sysroot) -> Result<()> {
     let library = Apt::new(&sysroot.scratch)?.library(&sysroot.version)?;
     let place = sysroot.sources();
-    fs::create_dir_all(&place).with_context(|| format!("could not write to {}", place.display()))?;
-    // `cp` keeps the links and the times.
-    process::run(Command::new("cp").arg("-a").arg(library.join(".")).arg(&place))
+    let parent = place.parent().context("the toolchain has no folder for sources")?;
+    let unsaid = || format!("could not write to {}", parent.display());
+    fs::create_dir_all(parent).with_context(unsaid)?;
+    let beside = parent.join(format!("library.{}", std::process::id()));
+    let copied = process::run(Command::new("cp").arg("-a").arg(&library).arg(&beside));
+    let placed = copied.and_then(|()| fs::rename(&beside, &place).with_context(unsaid));
+    // What is left is large, and nobody needs it: the copy where it failed, the download in any case.
+    let _ = fs::remove_dir_all(&beside);
+    let _ = fs::remove_dir_all(&sysroot.scratch);
+    placed
 }
 
 /// An apt that knows one suite and nothing of what is installed.
@@ -76,8 +86,8 @@ impl Apt {
         if !process::succeeds_within(self.command("apt-get").args(["download", &package]), PATIENCE) {
             bail!("apt-get download {package} failed");
         }
-        let archive = file(&self.folder, |name| name.starts_with("rust-src_") && name.ends_with(".deb"))
-            .context("apt-get download left no package")?;
+        let archive =
+            file(&self.folder, |name| name.starts_with("rust-src_")).context("apt-get download left no package")?;
         let unpacked = self.folder.join("unpacked");
         let done = process::run(Command::new("dpkg").arg("-x").arg(&archive).arg(&unpacked));
         // A later version of Rust must not find this one.
