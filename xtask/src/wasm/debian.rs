@@ -50,6 +50,8 @@ struct Apt {
 
 impl Apt {
     fn new(folder: &Path) -> Result<Self> {
+        // What a broken attempt left.
+        let _ = fs::remove_dir_all(folder);
         for part in ["lists/partial", "cache/archives/partial", "state"] {
             fs::create_dir_all(folder.join(part)).with_context(|| format!("could not make {}", folder.display()))?;
         }
@@ -86,17 +88,11 @@ impl Apt {
         if !process::succeeds_within(self.command("apt-get").args(["download", &package]), PATIENCE) {
             bail!("apt-get download {package} failed");
         }
-        let archive =
-            file(&self.folder, |name| name.starts_with("rust-src_")).context("apt-get download left no package")?;
-        let unpacked = self.folder.join("unpacked");
-        let done = process::run(Command::new("dpkg").arg("-x").arg(&archive).arg(&unpacked));
-        // A later version of Rust must not find this one.
-        fs::remove_file(&archive)?;
-        done?;
-        // /usr/src/rustc-VERSION/library
-        let library =
-            file(&unpacked.join("usr/src"), |name| name == format!("rustc-{rust}")).map(|it| it.join("library"));
-        library.filter(|it| is_library(it)).with_context(|| format!("{package} holds no standard library"))
+        let archive = file(&self.folder, "rust-src_").context("apt-get download left no package")?;
+        process::run(Command::new("dpkg").arg("-x").arg(archive).arg(self.folder.join("unpacked")))?;
+        let library = self.folder.join(format!("unpacked/usr/src/rustc-{rust}/library"));
+        anyhow::ensure!(is_library(&library), "{package} holds no standard library");
+        Ok(library)
     }
 }
 
@@ -123,9 +119,9 @@ fn pick<'a>(versions: &'a str, rust: &str) -> Option<&'a str> {
     packaged.find(|version| version.strip_prefix(rust).is_some_and(|rest| rest.starts_with(['+', '-', '~'])))
 }
 
-fn file(folder: &Path, wanted: impl Fn(&str) -> bool) -> Option<PathBuf> {
+fn file(folder: &Path, beginning: &str) -> Option<PathBuf> {
     let mut entries = fs::read_dir(folder).ok()?.flatten();
-    entries.find(|entry| wanted(&entry.file_name().to_string_lossy())).map(|entry| entry.path())
+    entries.find(|entry| entry.file_name().to_string_lossy().starts_with(beginning)).map(|entry| entry.path())
 }
 
 #[cfg(test)]
