@@ -1,0 +1,199 @@
+//! `cargo xtask plugins`: the crates of `plugins/` as components, `plugins/NAME.wasm`, and their digests in `plugins.lock`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::process::cargo;
+use crate::wasm::{self, Std};
+use crate::workspace::{Adapter, Workspace};
+
+/// A component that has been put in its place.
+struct Built {
+    name: String,
+    bytes: usize,
+    changed: bool,
+}
+
+/// Builds all adapters, or those that are named.
+pub(crate) fn build(workspace: &Workspace, names: &[String]) -> Result<()> {
+    let adapters = chosen(workspace, names)?;
+    if adapters.is_empty() {
+        println!("plugins: there are no crates in plugins/");
+        return Ok(());
+    }
+    let std = wasm::prepare(workspace)?;
+    let artifacts = compile(workspace, &adapters, std)?;
+    let mut built = Vec::new();
+    for (adapter, artifact) in adapters.iter().zip(artifacts) {
+        built.push(install(&workspace.root.join("plugins"), &adapter.name, &artifact)?);
+    }
+    lock(workspace)?;
+    print!("{}", table(&built));
+    Ok(())
+}
+
+fn chosen(workspace: &Workspace, names: &[String]) -> Result<Vec<Adapter>> {
+    for name in names {
+        if !workspace.adapters.iter().any(|adapter| adapter.name == *name) {
+            let known: Vec<&str> = workspace.adapters.iter().map(|adapter| adapter.name.as_str()).collect();
+            bail!("there is no adapter {name:?} in plugins/ (there are: {})", known.join(", "));
+        }
+    }
+    let is_chosen = |adapter: &&Adapter| names.is_empty() || names.contains(&adapter.name);
+    Ok(workspace.adapters.iter().filter(is_chosen).cloned().collect())
+}
+
+/// One cargo call for all of them; the component of each, in their order.
+///
+/// The build has a target folder of its own: a call from a build script or beside a running cargo would wait for the
+/// outer folder's lock for ever. The flags come by the environment, so that a plain `cargo build` of somebody's own
+/// is left as it was.
+fn compile(workspace: &Workspace, adapters: &[Adapter], std: Std) -> Result<Vec<PathBuf>> {
+    let mut command = cargo();
+    command.current_dir(&workspace.root).args(["build", "--profile", "adapter", "--target", wasm::TARGET]);
+    command.arg("--message-format=json-render-diagnostics").arg("--target-dir").arg(workspace.target.join("adapters"));
+    for adapter in adapters {
+        command.args(["--package", &adapter.package]);
+    }
+    wasm::configure(&mut command, std);
+    let output = command.stderr(Stdio::inherit()).output().context("could not start cargo")?;
+    if !output.status.success() {
+        bail!("the adapters do not build; what cargo says stands above");
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    adapters.iter().map(|adapter| component(&messages, &workspace.root, adapter)).collect()
+}
+
+/// Finds the component of one adapter among cargo's messages.
+fn component(messages: &str, root: &Path, adapter: &Adapter) -> Result<PathBuf> {
+    let manifest = root.join("plugins").join(&adapter.name).join("Cargo.toml");
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["reason"] == "compiler-artifact")
+        .filter(|message| message["manifest_path"].as_str().map(Path::new) == Some(manifest.as_path()))
+        .filter_map(|message| wasm_file(&message))
+        .next_back()
+        .with_context(|| format!("plugins/{}/Cargo.toml lacks crate-type = [\"cdylib\", \"rlib\"]", adapter.name))
+}
+
+fn wasm_file(message: &Value) -> Option<PathBuf> {
+    let files = message["filenames"].as_array()?.iter().filter_map(Value::as_str).map(PathBuf::from);
+    files.into_iter().find(|file| file.extension().is_some_and(|extension| extension == "wasm"))
+}
+
+/// Puts a component in its place in one step, and only where it differs: a running Weir watches the folder.
+fn install(folder: &Path, name: &str, artifact: &Path) -> Result<Built> {
+    let bytes = fs::read(artifact).with_context(|| format!("could not read {}", artifact.display()))?;
+    check_component(name, &bytes)?;
+    let place = folder.join(format!("{name}.wasm"));
+    let changed = fs::read(&place).ok().is_none_or(|present| present != bytes);
+    if changed {
+        replace(&place, &bytes)?;
+    }
+    Ok(Built { name: name.to_owned(), bytes: bytes.len(), changed })
+}
+
+/// A component's preamble has layer 1 where a core module's has 0.
+fn check_component(name: &str, bytes: &[u8]) -> Result<()> {
+    if bytes.get(..8) != Some(b"\0asm\x0d\0\x01\0") {
+        bail!("plugins/{name}: the linker did not write a component; is `{}` the toolchain's own?", wasm::LINKER);
+    }
+    Ok(())
+}
+
+/// Writes beside the file and renames, so that nobody reads half of it.
+fn replace(place: &Path, bytes: &[u8]) -> Result<()> {
+    let beside = place.with_extension(format!("tmp{}", std::process::id()));
+    let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, place));
+    if written.is_err() {
+        // It may never have been made.
+        let _ = fs::remove_file(&beside);
+    }
+    written.with_context(|| format!("could not write {}", place.display()))
+}
+
+/// Writes `plugins.lock`: the digest of every adapter of ours that is built, whichever were asked for this time.
+fn lock(workspace: &Workspace) -> Result<()> {
+    let mut text =
+        String::from("# Written by `cargo xtask plugins`: the digests of the adapters that were built here.\n");
+    for adapter in &workspace.adapters {
+        let place = workspace.root.join("plugins").join(format!("{}.wasm", adapter.name));
+        if let Ok(bytes) = fs::read(place) {
+            write!(text, "\n[adapters.{}]\ndigest = \"{}\"\n", adapter.name, digest(&bytes))?;
+        }
+    }
+    let place = workspace.root.join("plugins.lock");
+    if fs::read_to_string(&place).is_ok_and(|present| present == text) {
+        return Ok(());
+    }
+    replace(&place, text.as_bytes())
+}
+
+fn digest(bytes: &[u8]) -> String {
+    let mut text = String::from("sha256:");
+    for byte in Sha256::digest(bytes) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+fn table(built: &[Built]) -> String {
+    let width = built.iter().map(|row| row.name.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for row in built {
+        let state = if row.changed { "" } else { "  unchanged" };
+        let kib = row.bytes.div_ceil(1024);
+        let _ =
+            writeln!(text, "plugins/{:width$}  {kib:>6} KiB{state}", format!("{}.wasm", row.name), width = width + 5);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_spelled_with_its_algorithm() {
+        let expected = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(digest(b"abc"), expected);
+    }
+
+    #[test]
+    fn a_core_module_is_no_component() {
+        assert!(check_component("x", b"\0asm\x01\0\0\0").is_err());
+        assert!(check_component("x", b"\0asm\x0d\0\x01\0").is_ok());
+        assert!(check_component("x", b"").is_err());
+    }
+
+    #[test]
+    fn an_unchanged_component_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let artifact = folder.path().join("artifact");
+        fs::write(&artifact, b"\0asm\x0d\0\x01\0rest").unwrap();
+        assert!(install(folder.path(), "zeta", &artifact).unwrap().changed);
+        let written = fs::metadata(folder.path().join("zeta.wasm")).unwrap().modified().unwrap();
+        assert!(!install(folder.path(), "zeta", &artifact).unwrap().changed);
+        assert_eq!(fs::metadata(folder.path().join("zeta.wasm")).unwrap().modified().unwrap(), written);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside it");
+    }
+
+    #[test]
+    fn the_component_is_found_among_the_messages() {
+        let adapter = Adapter { name: "zeta".into(), package: "p".into() };
+        let messages = r#"
+            {"reason":"compiler-artifact","manifest_path":"/r/sdk/Cargo.toml","filenames":["/t/other.wasm"]}
+            {"reason":"compiler-artifact","manifest_path":"/r/plugins/zeta/Cargo.toml","filenames":["/t/zeta.rlib","/t/zeta.wasm"]}
+            {"reason":"build-finished","success":true}"#;
+        assert_eq!(component(messages, Path::new("/r"), &adapter).unwrap(), Path::new("/t/zeta.wasm"));
+        let other = Adapter { name: "eta".into(), package: "p".into() };
+        assert!(component(messages, Path::new("/r"), &other).unwrap_err().to_string().contains("crate-type"));
+    }
+}

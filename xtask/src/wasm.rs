@@ -1,0 +1,170 @@
+//! The WebAssembly target: the ladder by which this machine gets it, and the flags with which it links components.
+//!
+//! The ordinary way is one `rustup target add`. Where rustup's server is out of reach, the standard library is built
+//! from its sources, which the toolchain has, or rustup brings, or the distribution has.
+
+mod debian;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::process;
+use crate::workspace::Workspace;
+
+/// The target whose programs import nothing of their own accord.
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+/// Comes with the toolchain and writes components.
+pub(crate) const LINKER: &str = "wasm-component-ld";
+/// A small stack keeps instances small; adapters do not recurse deeply.
+const FLAGS: &str = "-C linker-flavor=wasm-ld -C link-arg=-zstack-size=131072";
+/// A download that takes longer will not come.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// Where the target's standard library comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Std {
+    /// The toolchain has it.
+    Installed,
+    /// It is built beside the adapters, from the sources in the toolchain.
+    Built,
+}
+
+/// Sets a cargo call up for components.
+pub(crate) fn configure(command: &mut Command, std: Std) {
+    // These would replace the target's own flags.
+    command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", LINKER);
+    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", FLAGS);
+    if std == Std::Built {
+        // The option is an unstable one, which a stable cargo takes under this variable.
+        command.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_abort");
+    }
+}
+
+/// The rungs, in order. The first that holds carries.
+const RUNGS: [(&str, Rung); 4] = [
+    ("the toolchain has it", installed),
+    ("rustup target add", |_| add_target()),
+    ("built from the toolchain's sources", |sysroot| has_sources(sysroot).or_else(|| add_sources(sysroot))),
+    ("built from the distribution's sources", debian::add_sources),
+];
+type Rung = fn(&Sysroot) -> Option<Std>;
+
+/// Makes sure that adapters can be built, and says how.
+///
+/// `WEIR_WASM_RUNG=N` begins at the Nth rung, for trying the ladder where the first one holds.
+pub(crate) fn prepare(workspace: &Workspace) -> Result<Std> {
+    let sysroot = Sysroot::find(workspace)?;
+    let first = std::env::var("WEIR_WASM_RUNG").ok().and_then(|text| text.parse::<usize>().ok()).unwrap_or(1);
+    for (number, (name, rung)) in (1..).zip(RUNGS).skip(first.saturating_sub(1)) {
+        let found = rung(&sysroot);
+        println!("wasm target, rung {number}, {name}: {}", if found.is_some() { "yes" } else { "no" });
+        if let Some(std) = found {
+            return Ok(std);
+        }
+    }
+    bail!(
+        "the adapters need the target {TARGET}, which this toolchain lacks and no rung of the ladder could bring.\n\
+         Install one of these and try again:\n  \
+         rustup target add {TARGET}\n  \
+         rustup component add rust-src\n  \
+         your distribution's package with that target's library (Debian: libstd-rust-dev-wasm32), or with the sources of \
+         Rust {} (rust-src), whose `library` folder belongs in {}",
+        sysroot.version,
+        sysroot.sources().display()
+    )
+}
+
+/// What the ladder has to know of the toolchain.
+#[derive(Debug)]
+struct Sysroot {
+    path: PathBuf,
+    /// `1.95.0`, without a channel's suffix.
+    version: String,
+    /// Where downloads may be kept.
+    scratch: PathBuf,
+}
+
+impl Sysroot {
+    fn find(workspace: &Workspace) -> Result<Self> {
+        let rustc = || Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+        let path = process::read(rustc().current_dir(&workspace.root).args(["--print", "sysroot"]))?;
+        let version = process::read(rustc().current_dir(&workspace.root).arg("--version"))?;
+        let number = version.split_whitespace().nth(1).unwrap_or_default();
+        let number = number.split('-').next().unwrap_or_default();
+        Ok(Self {
+            path: PathBuf::from(path.trim()),
+            version: number.to_owned(),
+            scratch: workspace.target.join("rust-src"),
+        })
+    }
+
+    /// Where cargo looks for the standard library's sources.
+    fn sources(&self) -> PathBuf {
+        self.path.join("lib/rustlib/src/rust/library")
+    }
+}
+
+fn installed(sysroot: &Sysroot) -> Option<Std> {
+    let libraries = sysroot.path.join("lib/rustlib").join(TARGET).join("lib");
+    let mut names = std::fs::read_dir(libraries).ok()?.flatten().map(|entry| entry.file_name());
+    names.any(|name| name.to_string_lossy().starts_with("libstd-")).then_some(Std::Installed)
+}
+
+fn add_target() -> Option<Std> {
+    rustup(&["target", "add", TARGET]).then_some(Std::Installed)
+}
+
+fn has_sources(sysroot: &Sysroot) -> Option<Std> {
+    is_library(&sysroot.sources()).then_some(Std::Built)
+}
+
+fn add_sources(sysroot: &Sysroot) -> Option<Std> {
+    if !rustup(&["component", "add", "rust-src"]) {
+        return None;
+    }
+    has_sources(sysroot)
+}
+
+/// The lock file is what cargo asks for first when it builds the standard library.
+fn is_library(folder: &Path) -> bool {
+    folder.join("Cargo.lock").is_file() && folder.join("std/Cargo.toml").is_file()
+}
+
+fn rustup(words: &[&str]) -> bool {
+    process::find("rustup").is_some_and(|rustup| process::succeeds_within(Command::new(rustup).args(words), PATIENCE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sysroot(path: &Path) -> Sysroot {
+        Sysroot { path: path.to_owned(), version: "1.95.0".into(), scratch: path.join("scratch") }
+    }
+
+    #[test]
+    fn a_target_folder_without_a_library_is_not_installed() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(installed(&sysroot(folder.path())), None);
+        let libraries = folder.path().join("lib/rustlib").join(TARGET).join("lib");
+        std::fs::create_dir_all(&libraries).unwrap();
+        assert_eq!(installed(&sysroot(folder.path())), None);
+        std::fs::write(libraries.join("libstd-0123.rlib"), "").unwrap();
+        assert_eq!(installed(&sysroot(folder.path())), Some(Std::Installed));
+    }
+
+    #[test]
+    fn sources_without_their_lock_file_do_not_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let sources = sysroot(folder.path()).sources();
+        std::fs::create_dir_all(sources.join("std")).unwrap();
+        std::fs::write(sources.join("std/Cargo.toml"), "").unwrap();
+        assert_eq!(has_sources(&sysroot(folder.path())), None);
+        std::fs::write(sources.join("Cargo.lock"), "").unwrap();
+        assert_eq!(has_sources(&sysroot(folder.path())), Some(Std::Built));
+    }
+}

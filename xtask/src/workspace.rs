@@ -1,0 +1,57 @@
+//! What cargo knows about this repository.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::process;
+
+/// The repository and its crates.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    /// The folder of the workspace's `Cargo.toml`.
+    pub(crate) root: PathBuf,
+    /// Where cargo builds.
+    pub(crate) target: PathBuf,
+    /// The adapters, by name.
+    pub(crate) adapters: Vec<Adapter>,
+}
+
+/// A crate of `plugins/`.
+#[derive(Debug, Clone)]
+pub(crate) struct Adapter {
+    /// The folder's name.
+    pub(crate) name: String,
+    /// The package's name, for cargo.
+    pub(crate) package: String,
+}
+
+impl Workspace {
+    /// Asks cargo about the repository that the current folder belongs to.
+    pub(crate) fn find() -> Result<Self> {
+        let text = process::read(process::cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
+        let metadata: Value = serde_json::from_str(&text).context("cargo metadata printed something unexpected")?;
+        let root = path(&metadata, "workspace_root")?;
+        let target = path(&metadata, "target_directory")?;
+        let folder = root.join("plugins");
+        let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let mut adapters: Vec<Adapter> = packages.iter().filter_map(|package| adapter(package, &folder)).collect();
+        adapters.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Self { root, target, adapters })
+    }
+}
+
+fn path(metadata: &Value, member: &str) -> Result<PathBuf> {
+    let text = metadata[member].as_str().with_context(|| format!("cargo metadata has no {member}"))?;
+    Ok(PathBuf::from(text))
+}
+
+/// The package as an adapter, where its folder lies directly in `plugins/`.
+fn adapter(package: &Value, folder: &Path) -> Option<Adapter> {
+    let home = Path::new(package["manifest_path"].as_str()?).parent()?;
+    if home.parent()? != folder {
+        return None;
+    }
+    Some(Adapter { name: home.file_name()?.to_str()?.to_owned(), package: package["name"].as_str()?.to_owned() })
+}
