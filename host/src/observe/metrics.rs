@@ -1,0 +1,245 @@
+//! The closed list of metrics. Label values come from the configuration and from manifests, never from requests.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+/// Distinct names of lost fields that are told apart; the rest is `other`.
+const MAX_FIELDS: usize = 256;
+/// Seconds; from a cached answer to a long generation.
+const SECONDS: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0,
+];
+/// Seconds of the gateway's own work.
+const OVERHEAD: &[f64] = &[0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0];
+
+/// All metrics.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    duration: HistogramVec,
+    overhead: HistogramVec,
+    tokens: IntCounterVec,
+    ttft: HistogramVec,
+    translations: IntCounterVec,
+    /// Exchanges that are under way.
+    pub in_flight: IntGauge,
+    /// Streams that are under way.
+    pub streams_active: IntGauge,
+    /// Exchanges refused before they were routed, by reason.
+    pub rejected: IntCounterVec,
+    /// Requests sent to providers.
+    pub attempts: IntCounterVec,
+    /// Requests to providers that failed, by reason.
+    pub failures: IntCounterVec,
+    /// Time until a provider's answer began.
+    pub upstream: HistogramVec,
+    /// Clients that left, by phase.
+    pub disconnects: IntCounterVec,
+    /// Streams that broke, by the side that broke them.
+    pub stream_errors: IntCounterVec,
+    /// Complete answers whose tokens nobody told.
+    pub billing_unknown: IntCounterVec,
+    /// Whether the last reload of the configuration was taken.
+    pub config_ok: IntGauge,
+    /// How many configurations have been taken.
+    pub config_revision: IntGauge,
+    /// Configurations that were refused.
+    pub config_rejected: IntCounter,
+    /// Attempts to activate an adapter, by result.
+    pub activations: IntCounterVec,
+    /// Which bytes of an adapter serve.
+    pub active: IntGaugeVec,
+    fields: IntCounterVec,
+    known_fields: Mutex<BTreeSet<String>>,
+}
+
+/// The handles of one face and route, looked up once.
+#[derive(Debug)]
+pub struct Series {
+    duration: Histogram,
+    overhead: Histogram,
+    ttft: Histogram,
+    ok: IntCounter,
+    labels: [String; 2],
+    tokens: [IntCounter; 5],
+}
+
+impl Series {
+    /// Records a request that ended with status 200.
+    pub fn ok(&self, seconds: f64) {
+        self.ok.inc();
+        self.duration.observe(seconds);
+    }
+
+    /// Records the gateway's own time.
+    pub fn overhead(&self, seconds: f64) {
+        self.overhead.observe(seconds);
+    }
+
+    /// Records the time to the first piece of a stream.
+    pub fn first_token(&self, seconds: f64) {
+        self.ttft.observe(seconds);
+    }
+
+    /// Records tokens in the order input, cache read, cache write, output, reasoning.
+    pub fn tokens(&self, buckets: [Option<u32>; 5]) {
+        for (counter, bucket) in self.tokens.iter().zip(buckets) {
+            counter.inc_by(u64::from(bucket.unwrap_or(0)));
+        }
+    }
+}
+
+impl Metrics {
+    /// A set of metrics in a registry of its own.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let r = &registry;
+        Ok(Self {
+            requests: counters(r, "weir_requests_total", "Answered requests", &["dialect", "route", "status", "outcome"])?,
+            duration: seconds(r, "weir_request_duration_seconds", "From a request's head to its answer's end", &["dialect", "route"], SECONDS)?,
+            overhead: seconds(r, "weir_overhead_seconds", "A request's time less the wait for the provider", &["dialect", "route"], OVERHEAD)?,
+            tokens: counters(r, "weir_tokens_total", "Tokens by bucket", &["bucket", "model"])?,
+            ttft: seconds(r, "weir_stream_ttft_seconds", "From a request's head to its stream's first piece", &["dialect", "route"], SECONDS)?,
+            translations: counters(r, "weir_translations_total", "Requests translated from one format to another", &["from", "to"])?,
+            in_flight: gauge(r, "weir_in_flight", "Exchanges under way")?,
+            streams_active: gauge(r, "weir_streams_active", "Streams under way")?,
+            rejected: counters(r, "weir_rejected_total", "Requests refused before they were routed", &["reason"])?,
+            attempts: counters(r, "weir_upstream_attempts_total", "Requests sent to providers", &["provider"])?,
+            failures: counters(r, "weir_upstream_failures_total", "Requests to providers that failed", &["provider", "reason"])?,
+            upstream: seconds(r, "weir_upstream_duration_seconds", "From sending a request to the head of its answer", &["provider"], SECONDS)?,
+            disconnects: counters(r, "weir_client_disconnects_total", "Clients that left before their answer's end", &["phase"])?,
+            stream_errors: counters(r, "weir_stream_errors_total", "Streams that broke", &["side"])?,
+            billing_unknown: counters(r, "weir_billing_unknown_total", "Complete answers without a count of tokens", &["provider"])?,
+            config_ok: gauge(r, "weir_config_last_reload_successful", "Whether the last reload was taken")?,
+            config_revision: gauge(r, "weir_config_revision", "Configurations taken since the start")?,
+            config_rejected: counter(r, "weir_config_rejected_total", "Configurations refused")?,
+            activations: counters(r, "weir_plugin_activations_total", "Attempts to activate an adapter", &["plugin", "result"])?,
+            active: gauges(r, "weir_plugin_active_info", "Which bytes of an adapter serve", &["plugin", "version", "digest"])?,
+            fields: counters(r, "weir_translation_dropped_fields_total", "Fields that a translation could not hold", &["field"])?,
+            known_fields: Mutex::default(),
+            registry,
+        })
+    }
+
+    /// The handles of a face's format and a route.
+    pub fn series(&self, dialect: &str, route: &str) -> Series {
+        let labels = [dialect, route];
+        let tokens = ["input", "cache_read", "cache_write", "output", "reasoning"]
+            .map(|bucket| self.tokens.with_label_values(&[bucket, route]));
+        Series {
+            duration: self.duration.with_label_values(&labels),
+            overhead: self.overhead.with_label_values(&labels),
+            ttft: self.ttft.with_label_values(&labels),
+            ok: self.requests.with_label_values(&[dialect, route, "200", "ok"]),
+            labels: labels.map(str::to_owned),
+            tokens,
+        }
+    }
+
+    /// Records a request that ended otherwise than with status 200.
+    pub fn request(&self, series: &Series, status: u16, outcome: &str, seconds: f64) {
+        let [dialect, route] = &series.labels;
+        self.requests.with_label_values(&[dialect, route, status.to_string().as_str(), outcome]).inc();
+        series.duration.observe(seconds);
+    }
+
+    /// Records a translation.
+    pub fn translated(&self, from: &str, to: &str) {
+        self.translations.with_label_values(&[from, to]).inc();
+    }
+
+    /// Records a field that got lost. Its name may come from a request: indices are taken out, and there is a limit to
+    /// how many names are told apart.
+    pub fn lost(&self, field: &str) {
+        let name = bare(field);
+        let mut known = self.known_fields.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = known.contains(&name) || (known.len() < MAX_FIELDS && known.insert(name.clone()));
+        self.fields.with_label_values(&[if told { name.as_str() } else { "other" }]).inc();
+    }
+
+    /// Adds metrics that others keep.
+    pub fn register(&self, collector: Box<dyn Collector>) -> Result<(), prometheus::Error> {
+        self.registry.register(collector)
+    }
+
+    /// Everything in Prometheus's text format.
+    pub fn text(&self) -> Result<String, prometheus::Error> {
+        let mut out = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
+        Ok(String::from_utf8_lossy(&out).into_owned())
+    }
+}
+
+/// A field's name without indices and without what cannot be a name: `messages[2].name` is `messages.name`.
+fn bare(field: &str) -> String {
+    let mut depth = 0;
+    let keep = |c: &char| {
+        depth += i32::from(*c == '[');
+        let kept = depth == 0 && (c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
+        depth -= i32::from(*c == ']');
+        kept
+    };
+    field.chars().filter(keep).take(64).collect()
+}
+
+fn add<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn counter(r: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    add(r, IntCounter::new(name, help)?)
+}
+
+fn counters(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+    add(r, IntCounterVec::new(Opts::new(name, help), labels)?)
+}
+
+fn gauge(r: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    add(r, IntGauge::new(name, help)?)
+}
+
+fn gauges(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+    add(r, IntGaugeVec::new(Opts::new(name, help), labels)?)
+}
+
+fn seconds(r: &Registry, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> Result<HistogramVec, prometheus::Error> {
+    add(r, HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_fields_are_bare_and_bounded() {
+        assert_eq!(bare("messages[2].name"), "messages.name");
+        assert_eq!(bare("a[1][2].b{c}"), "a.bc");
+        let metrics = Metrics::new().unwrap();
+        for n in 0..MAX_FIELDS + 10 {
+            metrics.lost(&format!("field_{n}"));
+        }
+        let text = metrics.text().unwrap();
+        assert!(text.contains(r#"weir_translation_dropped_fields_total{field="other"} 10"#), "{text}");
+    }
+
+    #[test]
+    fn a_series_counts_requests_and_tokens() {
+        let metrics = Metrics::new().unwrap();
+        let series = metrics.series("zeta.talk", "fast");
+        series.ok(0.5);
+        series.tokens([Some(3), None, None, Some(4), None]);
+        metrics.request(&series, 502, "error", 0.1);
+        let text = metrics.text().unwrap();
+        assert!(text.contains(r#"weir_requests_total{dialect="zeta.talk",outcome="ok",route="fast",status="200"} 1"#));
+        assert!(text.contains(r#"weir_requests_total{dialect="zeta.talk",outcome="error",route="fast",status="502"} 1"#));
+        assert!(text.contains(r#"weir_tokens_total{bucket="output",model="fast"} 4"#));
+    }
+}
