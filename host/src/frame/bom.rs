@@ -1,0 +1,43 @@
+//! The UTF-8 byte order mark that some servers put in front of a stream.
+
+const MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// Drops one byte order mark at the very start of a stream, also one that comes in pieces.
+#[derive(Debug, Default)]
+pub(super) struct Bom {
+    /// How many bytes of the mark have come.
+    matched: usize,
+    /// Whether the start of the stream is over.
+    passed: bool,
+}
+
+impl Bom {
+    /// What to read: first bytes of earlier reads that turned out to be no mark after all, then the rest of this one.
+    pub(super) fn strip<'a>(&mut self, bytes: &'a [u8]) -> (&'static [u8], &'a [u8]) {
+        if self.passed {
+            return (&[], bytes);
+        }
+        let wanted = MARK.get(self.matched..).unwrap_or_default();
+        let same = wanted.iter().zip(bytes).take_while(|(a, b)| a == b).count();
+        let rest = bytes.get(same..).unwrap_or_default();
+        if same == wanted.len() {
+            self.passed = true;
+            return (&[], rest);
+        }
+        if rest.is_empty() {
+            self.matched += same;
+            return (&[], rest);
+        }
+        self.passed = true;
+        (MARK.get(..self.matched).unwrap_or_default(), bytes)
+    }
+
+    /// Bytes held back when the stream ends.
+    pub(super) fn finish(&mut self) -> &'static [u8] {
+        if self.passed {
+            return &[];
+        }
+        self.passed = true;
+        MARK.get(..self.matched).unwrap_or_default()
+    }
+}

@@ -1,0 +1,138 @@
+//! Where a JSON value ends: strings and brackets, and nothing else, at the speed of a search for quotes.
+//!
+//! Both scanners go on where the last bytes left off, so a value may come in any number of pieces. Neither looks at
+//! what it skips: brackets are counted, not paired, and what stands between them is anybody's.
+
+use memchr::memchr;
+
+/// A container is nested more deeply than allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooDeep;
+
+/// Finds the quote that ends a string.
+///
+/// It searches for quotes alone and looks back from each at the backslashes before it: text is full of `\n` and has
+/// few quotes, so that is fewer stops than one for every backslash.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct StringEnd {
+    /// The bytes so far end with an odd number of backslashes: the next character is escaped.
+    odd: bool,
+}
+
+impl StringEnd {
+    /// The offset of the closing quote, if it is among these bytes.
+    #[inline]
+    pub(crate) fn find(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut from = 0;
+        while let Some(tail) = bytes.get(from..)
+            && let Some(at) = memchr(b'"', tail)
+        {
+            if !self.escaped(tail.get(..at).unwrap_or_default(), from == 0) {
+                self.odd = false;
+                return Some(from + at);
+            }
+            from += at + 1;
+        }
+        self.odd = self.escaped(bytes.get(from..).unwrap_or_default(), from == 0);
+        None
+    }
+
+    /// Whether what follows `text` is escaped; `first` where `text` follows directly on earlier bytes.
+    #[inline]
+    fn escaped(self, text: &[u8], first: bool) -> bool {
+        if first && self.odd {
+            // The first byte is the escaped one; if it is a backslash, it escapes nothing.
+            return match text {
+                [] => true,
+                [_, rest @ ..] => trailing_backslashes(rest) % 2 == 1,
+            };
+        }
+        trailing_backslashes(text) % 2 == 1
+    }
+}
+
+#[inline]
+fn trailing_backslashes(text: &[u8]) -> usize {
+    text.iter().rev().take_while(|&&byte| byte == b'\\').count()
+}
+
+/// Skips one string, array or object.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Nest {
+    depth: usize,
+    in_string: bool,
+    string: StringEnd,
+}
+
+impl Nest {
+    /// Before the first byte of the value.
+    pub(crate) const fn new() -> Self {
+        Self { depth: 0, in_string: false, string: StringEnd { odd: false } }
+    }
+
+    /// Inside a container whose opening bracket has been read.
+    pub(crate) const fn inside() -> Self {
+        Self { depth: 1, ..Self::new() }
+    }
+
+    /// Reads on; returns how many bytes there were up to the value's end, if it ends here.
+    #[inline]
+    pub(crate) fn advance(&mut self, bytes: &[u8], limit: usize) -> Result<Option<usize>, TooDeep> {
+        let mut at = 0;
+        loop {
+            if self.in_string {
+                let Some(length) = self.string.find(bytes.get(at..).unwrap_or_default()) else { return Ok(None) };
+                at += length + 1;
+                self.in_string = false;
+                if self.depth == 0 {
+                    return Ok(Some(at));
+                }
+            }
+            let Some(found) = next_mark(bytes, at) else { return Ok(None) };
+            at = found + 1;
+            match bytes.get(found) {
+                Some(b'"') => self.in_string = true,
+                Some(b'{' | b'[') => {
+                    self.depth += 1;
+                    if self.depth > limit {
+                        return Err(TooDeep);
+                    }
+                }
+                _ => {
+                    self.depth = self.depth.saturating_sub(1);
+                    if self.depth == 0 {
+                        return Ok(Some(at));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A quote or a bracket. Setting the sixth bit makes `[` of `{` and so on the same, and touches no other mark.
+#[inline]
+const fn is_mark(byte: u8) -> bool {
+    byte == b'"' || (byte | 0x20) == b'{' || (byte | 0x20) == b'}'
+}
+
+/// The next quote or bracket at or after `from`.
+#[inline]
+fn next_mark(bytes: &[u8], from: usize) -> Option<usize> {
+    /// Marks are mostly a few bytes apart; only long gaps (arrays of numbers, white space) are worth blocks.
+    const NEAR: usize = 24;
+    const BLOCK: usize = 32;
+    let tail = bytes.get(from..)?;
+    if let Some(at) = tail.iter().take(NEAR).position(|&byte| is_mark(byte)) {
+        return Some(from + at);
+    }
+    let mut start = NEAR;
+    for block in tail.get(NEAR..)?.chunks_exact(BLOCK) {
+        // No early exit inside: the compiler turns it into vector instructions.
+        if block.iter().fold(false, |any, &byte| any | is_mark(byte)) {
+            break;
+        }
+        start += BLOCK;
+    }
+    let at = tail.get(start..)?.iter().position(|&byte| is_mark(byte))?;
+    Some(from + start + at)
+}

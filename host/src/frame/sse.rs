@@ -1,0 +1,242 @@
+//! Server-sent events, after the WHATWG HTML standard, section 9.2.6, byte by byte alike but for two things:
+//!
+//! - An event that lacks its blank line when the stream ends in order is handed out, where a browser would drop it:
+//!   providers leave the last blank line out, and the last event is the one that says that the answer is complete.
+//! - `id:` and `retry:` are ignored: nothing here ever reconnects.
+//!
+//! As the standard has it, an event without any `data` line is dropped together with its name, and one with an empty
+//! `data` line is an event with empty data.
+
+use super::bom::Bom;
+use super::{Each, FrameError, FrameRef, reset};
+use memchr::memchr2;
+
+#[derive(Debug)]
+pub(super) struct Sse {
+    limit: usize,
+    bom: Bom,
+    /// The beginning of a line whose end has not come.
+    line: Vec<u8>,
+    /// The open event's name and data, as far as they cannot be borrowed from the current read.
+    event: Vec<u8>,
+    data: Vec<u8>,
+    has_data: bool,
+    /// The last byte was a carriage return: a line feed that follows belongs to it.
+    after_cr: bool,
+    comments: u64,
+}
+
+/// The event that is being read, borrowed from the read as far as possible.
+#[derive(Default, Clone, Copy)]
+struct Open<'a> {
+    event: Slot<'a>,
+    data: Slot<'a>,
+}
+
+#[derive(Default, Clone, Copy)]
+enum Slot<'a> {
+    #[default]
+    Absent,
+    Borrowed(&'a [u8]),
+    /// In the decoder's own buffer.
+    Kept,
+}
+
+enum Line<'a> {
+    Blank,
+    Comment,
+    Event(&'a [u8]),
+    Data(&'a [u8]),
+    Ignored,
+}
+
+impl Sse {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            bom: Bom::default(),
+            line: Vec::new(),
+            event: Vec::new(),
+            data: Vec::new(),
+            has_data: false,
+            after_cr: false,
+            comments: 0,
+        }
+    }
+
+    pub(super) fn comments(&self) -> u64 {
+        self.comments
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8], each: &mut Each<'_>) -> Result<(), FrameError> {
+        let (early, rest) = self.bom.strip(bytes);
+        if !early.is_empty() {
+            self.lines(early, each)?;
+        }
+        self.lines(rest, each)
+    }
+
+    pub(super) fn finish(&mut self, each: &mut Each<'_>) -> Result<(), FrameError> {
+        let early = self.bom.finish();
+        self.lines(early, each)?;
+        self.after_cr = false;
+        if !self.line.is_empty() {
+            self.lines(b"\n", each)?;
+        }
+        self.lines(b"\n", each)
+    }
+
+    fn lines(&mut self, mut rest: &[u8], each: &mut Each<'_>) -> Result<(), FrameError> {
+        if self.after_cr && !rest.is_empty() {
+            self.after_cr = false;
+            rest = rest.strip_prefix(b"\n").unwrap_or(rest);
+        }
+        let mut open = Open { event: kept(!self.event.is_empty()), data: kept(self.has_data) };
+        while let Some(at) = memchr2(b'\n', b'\r', rest) {
+            let (line, tail) = rest.split_at(at);
+            if self.line.is_empty() {
+                self.line(line, &mut open, each)?;
+            } else {
+                self.joined_line(line, &mut open, each)?;
+            }
+            rest = self.after_line_end(tail);
+        }
+        self.keep(rest, open)
+    }
+
+    /// What follows the line end that `tail` begins with.
+    fn after_line_end<'a>(&mut self, tail: &'a [u8]) -> &'a [u8] {
+        match tail {
+            [b'\r'] => {
+                self.after_cr = true;
+                &[]
+            }
+            [b'\r', b'\n', rest @ ..] | [_, rest @ ..] => rest,
+            [] => &[],
+        }
+    }
+
+    /// A line that lies whole within the read.
+    fn line<'a>(&mut self, line: &'a [u8], open: &mut Open<'a>, each: &mut Each<'_>) -> Result<(), FrameError> {
+        if line.len() > self.limit {
+            return Err(FrameError::TooLarge { limit: self.limit });
+        }
+        match parse(line) {
+            Line::Blank => self.dispatch(open, each),
+            Line::Comment => self.comments += 1,
+            Line::Event(name) => open.event = Slot::Borrowed(name),
+            Line::Data(value) if matches!(open.data, Slot::Absent) => open.data = Slot::Borrowed(value),
+            Line::Data(value) => self.append(value, open)?,
+            Line::Ignored => {}
+        }
+        Ok(())
+    }
+
+    /// A line whose beginning came with earlier reads.
+    fn joined_line(&mut self, end: &[u8], open: &mut Open<'_>, each: &mut Each<'_>) -> Result<(), FrameError> {
+        let mut line = std::mem::take(&mut self.line);
+        line.extend_from_slice(end);
+        if line.len() > self.limit {
+            return Err(FrameError::TooLarge { limit: self.limit });
+        }
+        match parse(&line) {
+            Line::Blank => self.dispatch(open, each),
+            Line::Comment => self.comments += 1,
+            Line::Event(name) => self.keep_event(name, open),
+            Line::Data(value) => self.append(value, open)?,
+            Line::Ignored => {}
+        }
+        reset(&mut line);
+        self.line = line;
+        Ok(())
+    }
+
+    fn keep_event(&mut self, name: &[u8], open: &mut Open<'_>) {
+        self.event.clear();
+        self.event.extend_from_slice(name);
+        open.event = Slot::Kept;
+    }
+
+    /// One more line of data, into the decoder's own buffer.
+    fn append(&mut self, value: &[u8], open: &mut Open<'_>) -> Result<(), FrameError> {
+        let before = match open.data {
+            Slot::Absent => None,
+            Slot::Borrowed(first) => {
+                self.data.clear();
+                self.data.extend_from_slice(first);
+                Some(first.len())
+            }
+            Slot::Kept => Some(self.data.len()),
+        };
+        if before.map_or(0, |length| length + 1) + value.len() > self.limit {
+            return Err(FrameError::TooLarge { limit: self.limit });
+        }
+        if before.is_some() {
+            self.data.push(b'\n');
+        }
+        self.data.extend_from_slice(value);
+        open.data = Slot::Kept;
+        Ok(())
+    }
+
+    fn dispatch(&mut self, open: &mut Open<'_>, each: &mut Each<'_>) {
+        let event = match open.event {
+            Slot::Absent => None,
+            Slot::Borrowed(name) => Some(name),
+            Slot::Kept => Some(self.event.as_slice()),
+        };
+        let data = match open.data {
+            Slot::Absent => None,
+            Slot::Borrowed(data) => Some(data),
+            Slot::Kept => Some(self.data.as_slice()),
+        };
+        if let Some(data) = data {
+            each(FrameRef { event: event.filter(|name| !name.is_empty()), data });
+        }
+        self.event.clear();
+        reset(&mut self.data);
+        *open = Open::default();
+    }
+
+    /// Keeps what the read leaves unfinished: an open event, and the beginning of a line.
+    fn keep(&mut self, rest: &[u8], open: Open<'_>) -> Result<(), FrameError> {
+        if self.line.len() + rest.len() > self.limit {
+            return Err(FrameError::TooLarge { limit: self.limit });
+        }
+        self.line.extend_from_slice(rest);
+        if let Slot::Borrowed(name) = open.event {
+            self.event.clear();
+            self.event.extend_from_slice(name);
+        }
+        if let Slot::Borrowed(data) = open.data {
+            self.data.clear();
+            self.data.extend_from_slice(data);
+        }
+        self.has_data = !matches!(open.data, Slot::Absent);
+        Ok(())
+    }
+}
+
+fn kept(present: bool) -> Slot<'static> {
+    if present { Slot::Kept } else { Slot::Absent }
+}
+
+fn parse(line: &[u8]) -> Line<'_> {
+    match line {
+        [] => Line::Blank,
+        [b':', ..] => Line::Comment,
+        [b'd', b'a', b't', b'a', rest @ ..] => value(rest).map_or(Line::Ignored, Line::Data),
+        [b'e', b'v', b'e', b'n', b't', rest @ ..] => value(rest).map_or(Line::Ignored, Line::Event),
+        _ => Line::Ignored,
+    }
+}
+
+/// The value behind a field's name: without colon it is empty, one space after the colon does not belong to it.
+/// None if the name goes on, so that it is another one.
+fn value(rest: &[u8]) -> Option<&[u8]> {
+    match rest {
+        [] | [b':'] => Some(&[]),
+        [b':', b' ', value @ ..] | [b':', value @ ..] => Some(value),
+        _ => None,
+    }
+}
