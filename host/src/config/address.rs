@@ -1,0 +1,210 @@
+//! Where a provider is: an http(s) base, or a folder of recordings.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use http::Uri;
+use http::uri::{Authority, Scheme};
+
+/// Where requests to a provider go.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// The API's base with its version path: `https://api.example.com/v1/`.
+    Http(BaseUrl),
+    /// A folder with recorded exchanges (`replay:DIR`).
+    Replay(PathBuf),
+}
+
+/// Why a url is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Neither http, https nor replay.
+    #[error("a url starts with https://, http:// or replay:")]
+    Scheme,
+    /// Not a url at all.
+    #[error("not a valid url: {0}")]
+    Syntax(String),
+    /// Credentials belong into `api_key`.
+    #[error("a url holds no user name or password")]
+    UserInfo,
+    /// The adapter adds what it needs.
+    #[error("a url holds no query (`?`) and no fragment (`#`)")]
+    Query,
+    /// `replay:` with nothing behind it.
+    #[error("`replay:` needs a folder behind it")]
+    Folder,
+    /// An origin has no path.
+    #[error("an origin is a scheme, a host and perhaps a port, without a path")]
+    Path,
+}
+
+impl Address {
+    /// Reads a url; a relative folder of recordings is taken from `folder`.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, AddressError> {
+        let Some(recordings) = text.strip_prefix("replay:") else { return BaseUrl::parse(text).map(Self::Http) };
+        if recordings.trim().is_empty() {
+            return Err(AddressError::Folder);
+        }
+        Ok(Self::Replay(folder.join(recordings)))
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http(base) => base.fmt(f),
+            Self::Replay(folder) => write!(f, "replay:{}", folder.display()),
+        }
+    }
+}
+
+/// Scheme, host and port, in one spelling: lower case, without the scheme's usual port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Origin(String);
+
+impl Origin {
+    /// Reads `https://host[:port]`, with or without a slash at the end.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let base = BaseUrl::parse(text)?;
+        if base.path() != "/" {
+            return Err(AddressError::Path);
+        }
+        Ok(base.origin())
+    }
+
+    /// `https://host[:port]`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An http or https url without user info, query and fragment, whose path ends in a slash.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BaseUrl {
+    scheme: Scheme,
+    authority: Authority,
+    path: String,
+}
+
+impl BaseUrl {
+    /// Reads a url; a slash is added at the end where there is none.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let (scheme, rest) = text.split_once("://").ok_or(AddressError::Scheme)?;
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            "http" => Scheme::HTTP,
+            "https" => Scheme::HTTPS,
+            _ => return Err(AddressError::Scheme),
+        };
+        if rest.contains(['?', '#']) {
+            return Err(AddressError::Query);
+        }
+        if rest.split('/').next().is_some_and(|authority| authority.contains('@')) {
+            return Err(AddressError::UserInfo);
+        }
+        // `{` and `}` would pass as characters of a path, but a hole that nobody fills is a mistake.
+        if rest.contains(['{', '}']) {
+            return Err(AddressError::Syntax("holes are filled in an adapter's own suggestion only".to_owned()));
+        }
+        let uri: Uri = format!("{scheme}://{rest}").parse().map_err(syntax)?;
+        let authority = uri.authority().cloned().ok_or_else(|| AddressError::Syntax("no host".to_owned()))?;
+        if authority.host().is_empty() || authority.port_u16() == Some(0) || bad_port(&authority) {
+            return Err(AddressError::Syntax("no host, or not a port".to_owned()));
+        }
+        let path = uri.path().trim_end_matches('/');
+        Ok(Self { scheme, authority, path: format!("{path}/") })
+    }
+
+    /// http or https.
+    pub fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
+    /// Host and port as they were written.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// The path, with a slash at both ends: `/` or `/v1/`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What a credential may be sent to.
+    pub fn origin(&self) -> Origin {
+        let host = self.authority.host().to_ascii_lowercase();
+        let usual = if self.scheme == Scheme::HTTPS { 443 } else { 80 };
+        match self.authority.port_u16() {
+            Some(port) if port != usual => Origin(format!("{}://{host}:{port}", self.scheme)),
+            _ => Origin(format!("{}://{host}", self.scheme)),
+        }
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.scheme, self.authority, self.path)
+    }
+}
+
+fn syntax(error: http::uri::InvalidUri) -> AddressError {
+    AddressError::Syntax(error.to_string())
+}
+
+/// A port that is written but is not a number up to 65535 (`http` lets `:` and `:99999` pass).
+fn bad_port(authority: &Authority) -> bool {
+    let after_host = authority.as_str().get(authority.host().len()..).unwrap_or_default();
+    after_host.starts_with(':') && authority.port_u16().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base(text: &str) -> String {
+        BaseUrl::parse(text).map_or_else(|error| error.to_string(), |base| base.to_string())
+    }
+
+    #[test]
+    fn a_base_ends_in_one_slash() {
+        assert_eq!(base("https://api.example.com/v1"), "https://api.example.com/v1/");
+        assert_eq!(base("https://api.example.com/v1/"), "https://api.example.com/v1/");
+        assert_eq!(base("HTTP://[::1]:8080"), "http://[::1]:8080/");
+    }
+
+    #[test]
+    fn what_is_no_base_is_refused() {
+        for text in ["", "api.example.com/v1", "ftp://a/", "file:///etc", "https://", "https:///v1", "https://a b/"] {
+            assert!(BaseUrl::parse(text).is_err(), "{text}");
+        }
+        for text in ["https://a:0/", "https://a:99999/", "https://a:/", "https://a/{region}/"] {
+            assert!(BaseUrl::parse(text).is_err(), "{text}");
+        }
+        assert_eq!(BaseUrl::parse("https://me:pw@a/"), Err(AddressError::UserInfo));
+        assert_eq!(BaseUrl::parse("https://a/?key=1"), Err(AddressError::Query));
+        assert_eq!(BaseUrl::parse("https://a/#x"), Err(AddressError::Query));
+    }
+
+    #[test]
+    fn origins_have_one_spelling() {
+        let same = ["https://API.example.com", "https://api.example.com:443/", "https://api.example.com/"];
+        for text in same {
+            assert_eq!(Origin::parse(text).unwrap().as_str(), "https://api.example.com", "{text}");
+        }
+        assert_eq!(Origin::parse("http://a:81").unwrap().as_str(), "http://a:81");
+        assert_eq!(Origin::parse("https://a/v1"), Err(AddressError::Path));
+    }
+
+    #[test]
+    fn recordings_are_found_from_the_files_folder() {
+        let folder = Path::new("/etc/weir");
+        assert_eq!(Address::parse("replay:rec/a", folder), Ok(Address::Replay("/etc/weir/rec/a".into())));
+        assert_eq!(Address::parse("replay:/abs", folder), Ok(Address::Replay("/abs".into())));
+        assert_eq!(Address::parse("replay:", folder), Err(AddressError::Folder));
+    }
+}

@@ -1,0 +1,84 @@
+//! The environment as a value, so that reading a configuration is a pure function of what it is given.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::Secret;
+
+/// Environment variables. Values may be secrets, so they are never printed.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// The process's own. Variables that are no Unicode are left out.
+    pub fn of_process() -> Self {
+        let pairs = std::env::vars_os();
+        Self(pairs.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect())
+    }
+
+    /// A variable's value. One that is set to nothing counts as unset: compose files and shells leave such behind.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.trim().is_empty())
+    }
+
+    /// A variable's value as a secret, without white space around it.
+    pub fn secret(&self, name: &str) -> Option<Secret> {
+        self.get(name).map(|value| Secret::new(value.trim()))
+    }
+
+    /// The key that `WEIR_PROVIDERS_<NAME>_API_KEY` gives to a provider.
+    pub fn provider_key(&self, provider: &str) -> Option<Secret> {
+        self.secret(&provider_key_variable(provider))
+    }
+
+    /// Names and values of the variables that have a prefix, empty ones left out.
+    pub(super) fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let pairs = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        pairs.filter(move |(name, value)| name.starts_with(prefix) && !value.trim().is_empty())
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Environment({} variables)", self.0.len())
+    }
+}
+
+/// `WEIR_PROVIDERS_<NAME>_API_KEY` for a provider.
+pub(super) fn provider_key_variable(provider: &str) -> String {
+    format!("WEIR_PROVIDERS_{}_API_KEY", as_variable(provider))
+}
+
+/// A name as it stands in variables: upper case, with an underscore for whatever is no letter or digit.
+pub(super) fn as_variable(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_variable_counts_as_unset() {
+        let environment = Environment::from_iter([("A", ""), ("B", " x\n")]);
+        assert_eq!(environment.get("A"), None);
+        assert_eq!(environment.secret("B"), Some(Secret::new("x")));
+    }
+
+    #[test]
+    fn values_are_never_printed() {
+        assert_eq!(format!("{:?}", Environment::from_iter([("KEY", "sk-1")])), "Environment(1 variables)");
+    }
+
+    #[test]
+    fn a_providers_key_has_a_variable_of_its_own() {
+        let environment = Environment::from_iter([("WEIR_PROVIDERS_MY_VLLM_API_KEY", "k")]);
+        assert_eq!(environment.provider_key("my-vllm"), Some(Secret::new("k")));
+    }
+}

@@ -1,0 +1,131 @@
+//! A model as clients name it, and where requests for it go.
+
+use std::sync::Arc;
+
+use super::{Alias, Metering, Options, Place, Provider, Retry, Timeouts};
+
+/// How one of several targets is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Strategy {
+    /// The first that is healthy.
+    #[default]
+    Priority,
+    /// By chance, in proportion to the weights.
+    Weighted,
+    /// In turn.
+    RoundRobin,
+    /// The one that answered soonest of late.
+    LeastLatency,
+    /// The one with the fewest exchanges.
+    LeastBusy,
+    /// The one with the lowest price.
+    Cheapest,
+}
+
+/// What a model can do, as far as the operator says so; the bundled file is asked for the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Capabilities {
+    /// Takes images.
+    pub vision: Option<bool>,
+    /// Calls tools.
+    pub tools: Option<bool>,
+    /// Takes or makes sound.
+    pub audio: Option<bool>,
+    /// Takes documents.
+    pub documents: Option<bool>,
+    /// Answers in the shape of a schema.
+    pub schema: Option<bool>,
+    /// Thinks aloud.
+    pub reasoning: Option<bool>,
+    /// Tokens of request and answer together.
+    pub context: Option<u64>,
+    /// Tokens of an answer.
+    pub output: Option<u64>,
+}
+
+impl Capabilities {
+    /// What is said of a feature by the name that manifests use (`vision`, `tools`, ...).
+    pub fn feature(&self, name: &str) -> Option<bool> {
+        match name {
+            "vision" => self.vision,
+            "tools" => self.tools,
+            "audio" => self.audio,
+            "documents" => self.documents,
+            "schema" => self.schema,
+            "reasoning" => self.reasoning,
+            _ => None,
+        }
+    }
+}
+
+/// Prices in US dollars for a million tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Price {
+    /// Input that no cache served.
+    pub input: Option<f64>,
+    /// Visible output.
+    pub output: Option<f64>,
+    /// Input read from a cache.
+    pub cache_read: Option<f64>,
+    /// Input written to a cache.
+    pub cache_write: Option<f64>,
+    /// Reasoning; as output if none.
+    pub reasoning: Option<f64>,
+}
+
+/// Where a request may go.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Who serves it.
+    pub provider: Arc<Provider>,
+    /// The provider's name for the model; the client's own if none.
+    pub model: Option<String>,
+    /// The format that the adapter should use, where it knows several.
+    pub format: Option<String>,
+    /// Whether even requests that could be relayed are translated.
+    pub translate: bool,
+    /// How the usage of relayed streams is learnt.
+    pub metering: Metering,
+    /// For the adapter: the provider's options with the target's laid over them.
+    pub options: Options,
+    /// Its share under [`Strategy::Weighted`]; at least 1.
+    pub weight: u32,
+    /// Time limits: the provider's, with the model's laid over them.
+    pub timeouts: Timeouts,
+    /// Repetitions: the provider's, with the model's laid over them.
+    pub retry: Retry,
+    /// Whether a request that failed here may go elsewhere.
+    pub enable_fallback: bool,
+    /// The target in the file.
+    pub place: Place,
+    /// The format in the file, or [`Target::place`].
+    pub format_place: Place,
+}
+
+/// One `[[models]]`.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// What clients say.
+    pub alias: Alias,
+    /// Where requests go; never empty.
+    pub targets: Vec<Target>,
+    /// How one of them is chosen.
+    pub strategy: Strategy,
+    /// Aliases that are tried when every target failed. Each is one that [`super::Aliases::lookup`] finds.
+    pub fallbacks: Vec<String>,
+    /// What the operator says that it can do.
+    pub capabilities: Capabilities,
+    /// What the operator says that it costs.
+    pub price: Option<Price>,
+    /// Exchanges at the same time, if that is limited.
+    pub max_concurrency: Option<usize>,
+    /// The alias in the file.
+    pub place: Place,
+}
+
+impl Model {
+    /// The first target: there is always one.
+    pub fn first(&self) -> Option<&Target> {
+        self.targets.first()
+    }
+}

@@ -1,0 +1,75 @@
+//! Where a value came from, so that a mistake can be shown there.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Place {
+    /// Bytes of the configuration file.
+    File(Range<usize>),
+    /// An environment variable, by name.
+    Variable(Arc<str>),
+    /// Nowhere: a default.
+    #[default]
+    Unset,
+}
+
+impl Place {
+    /// This place, or another where this one is unset.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        if *self == Self::Unset { other.clone() } else { self.clone() }
+    }
+}
+
+/// The configuration file as it is shown in messages: literal secrets are masked, byte for byte, so that spans of the
+/// original hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Source {
+    name: String,
+    text: String,
+}
+
+impl Source {
+    /// `shown` must be as long as the text that places refer to.
+    pub(super) fn new(name: impl Into<String>, shown: String) -> Self {
+        Self { name: name.into(), text: shown }
+    }
+
+    /// The file's name as the operator gave it; empty where there is no file.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The masked text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Line and column of a byte offset, both from 1, columns in characters. Offsets past the end count as the end.
+    pub fn position(&self, offset: usize) -> (usize, usize) {
+        let mut end = offset.min(self.text.len());
+        while !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let before = &self.text[..end];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_lines_and_characters_from_one() {
+        let source = Source::new("weir.toml", "a = 1\nbü = 2\n".to_owned());
+        assert_eq!(source.position(0), (1, 1));
+        assert_eq!(source.position(6), (2, 1));
+        assert_eq!(source.position(9), (2, 3));
+        assert_eq!(source.position(8), (2, 2), "inside a character counts as its start");
+        assert_eq!(source.position(999), (3, 1));
+    }
+}

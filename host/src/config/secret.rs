@@ -1,0 +1,84 @@
+//! Values that must never be seen: provider keys and the admin token.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A credential. It cannot be printed or serialized; [`Secret::expose`] is the only way to its text.
+///
+/// Clones share one copy, which is overwritten when the last of them is dropped.
+#[derive(Clone)]
+pub struct Secret(Arc<Wiped>);
+
+impl Secret {
+    /// Takes the text in.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Arc::new(Wiped(text.into().into_bytes())))
+    }
+
+    /// The text itself. Whoever calls this answers for where it goes.
+    pub fn expose(&self) -> &str {
+        // Made from a `String` and never changed until it is dropped.
+        std::str::from_utf8(&self.0.0).unwrap_or_default()
+    }
+
+    /// Whether a text that a client sent is this secret. Takes as long whatever differs, except for the length.
+    pub fn matches(&self, candidate: &str) -> bool {
+        let (ours, theirs) = (self.0.0.as_slice(), candidate.as_bytes());
+        if ours.len() != theirs.len() {
+            return false;
+        }
+        let difference = ours.iter().zip(theirs).fold(0u8, |all, (a, b)| std::hint::black_box(all | (a ^ b)));
+        difference == 0
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.matches(other.expose())
+    }
+}
+
+impl Eq for Secret {}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// Bytes that are overwritten when dropped. Best effort: what `String` moved about earlier is out of reach.
+struct Wiped(Vec<u8>);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        self.0.fill(0);
+        // Keeps the compiler from leaving the overwriting out.
+        std::hint::black_box(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_cannot_be_printed() {
+        let secret = Secret::new("sk-very-secret");
+        assert_eq!(format!("{secret} {secret:?} {:?}", Some(&secret)), "[secret] [secret] Some([secret])");
+    }
+
+    #[test]
+    fn secrets_compare_by_text() {
+        let secret = Secret::new("abc");
+        assert_eq!(secret, Secret::new("abc"));
+        assert_ne!(secret, Secret::new("abd"));
+        assert!(!secret.matches("ab"));
+        assert_eq!(secret.expose(), "abc");
+    }
+}

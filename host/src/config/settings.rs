@@ -1,0 +1,191 @@
+//! Settings of the program itself: listener, operations, log, adapters.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Place, Secret};
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogLevel {
+    /// Everything.
+    Trace,
+    /// What helps to find a mistake.
+    Debug,
+    /// What an operator wants to know.
+    #[default]
+    Info,
+    /// What may need attention.
+    Warn,
+    /// What failed.
+    Error,
+}
+
+impl LogLevel {
+    /// As it is written in the configuration and in log filters.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// Human on a terminal, JSON otherwise.
+    #[default]
+    Auto,
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Log {
+    /// The least grave level that is logged.
+    pub level: LogLevel,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// The main listener and what it allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Address or name to listen on.
+    pub host: String,
+    /// Port to listen on; 0 lets the system choose.
+    pub port: u16,
+    /// Connections at the same time.
+    pub max_connections: usize,
+    /// Exchanges at the same time, if that is limited.
+    pub max_concurrency: Option<usize>,
+    /// Bytes of a request's body.
+    pub max_body_bytes: usize,
+    /// Bytes of a request's head.
+    pub max_header_bytes: usize,
+    /// How long a client may take to send a request's head.
+    pub header_timeout: Duration,
+    /// How long a client may pause while it sends a request's body.
+    pub body_timeout: Duration,
+    /// How long streams may go on when the program is told to stop.
+    pub shutdown_timeout: Duration,
+    /// Bytes of a request's or answer's body in the translate lane, where it is held in memory.
+    pub translate_body_limit: usize,
+    /// Bytes of one frame of a stream.
+    pub max_frame_bytes: usize,
+    /// Whether answers carry `x-weir-*` headers.
+    pub diagnostic_headers: bool,
+    /// How often something is sent to a client that waits for the first byte of a stream; never if none.
+    pub keep_alive_interval: Option<Duration>,
+    /// Whether a request is refused where its translation would lose something.
+    pub strict: bool,
+    /// Where host and port were set.
+    pub place: Place,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            host: "127.0.0.1".to_owned(),
+            port: 8080,
+            max_connections: 4096,
+            max_concurrency: None,
+            max_body_bytes: 64 << 20,
+            max_header_bytes: 64 << 10,
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            shutdown_timeout: Duration::from_secs(30),
+            translate_body_limit: 32 << 20,
+            max_frame_bytes: 4 << 20,
+            diagnostic_headers: true,
+            keep_alive_interval: None,
+            strict: false,
+            place: Place::Unset,
+        }
+    }
+}
+
+/// The operations side.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Admin {
+    /// A listener of its own; on the main one if none.
+    pub listen: Option<SocketAddr>,
+    /// What everything under `/admin` asks for; if none, `/admin` is closed to all but loopback.
+    pub token: Option<Secret>,
+}
+
+/// How instances of an adapter are shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// A fresh instance for each exchange and side.
+    Fresh,
+    /// An instance serves exchanges of one client key.
+    Tenant,
+    /// An instance serves all.
+    Shared,
+}
+
+/// How one adapter is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdapterSettings {
+    /// How instances are shared; as the adapter wishes if none.
+    pub isolation: Option<Isolation>,
+    /// Instances at the same time; from the connection limit if none.
+    pub max_instances: Option<usize>,
+    /// Instances kept ready.
+    pub prewarm: usize,
+    /// Bytes of memory of one instance.
+    pub memory: usize,
+    /// How long one call may take.
+    pub deadline: Duration,
+    /// Exchanges that one instance serves before it is dropped, where it serves more than one.
+    pub max_uses: usize,
+}
+
+impl Default for AdapterSettings {
+    fn default() -> Self {
+        Self {
+            isolation: None,
+            max_instances: None,
+            prewarm: 8,
+            memory: 64 << 20,
+            deadline: Duration::from_secs(1),
+            max_uses: 10_000,
+        }
+    }
+}
+
+/// Where adapters are found and how they are run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plugins {
+    /// The folder with `NAME.wasm`.
+    pub dir: PathBuf,
+    /// The file with the digests of trusted components. It need not exist.
+    pub lock: PathBuf,
+    /// How often the folder is looked at, besides the system's own hints.
+    pub poll_interval: Duration,
+    /// Where compiled components are kept; nowhere if none.
+    pub cache_dir: Option<PathBuf>,
+    /// For adapters without a table of their own.
+    pub defaults: AdapterSettings,
+    /// `[plugins.NAME]`, completed from the defaults.
+    pub adapters: BTreeMap<String, AdapterSettings>,
+    /// Where `dir` was set.
+    pub place: Place,
+}
+
+impl Plugins {
+    /// How the adapter of this name is run.
+    pub fn adapter(&self, name: &str) -> &AdapterSettings {
+        self.adapters.get(name).unwrap_or(&self.defaults)
+    }
+}
