@@ -1,1 +1,53 @@
 //! Adapters: loading, checking, swapping, instances.
+//!
+//! The way of a component, from file to call:
+//!
+//! | module | does |
+//! |---|---|
+//! | [`watch`] | notices that a file in the plugins directory has changed |
+//! | [`shape`] | reads a component without running it: imports, exports, sizes; refuses what the policy refuses |
+//! | [`cache`] | keeps compiled components on disk |
+//! | [`load`] | bytes to [`Adapter`]: shape, compile, `describe`, [`check`] |
+//! | [`wasi`] | the WASI with nothing behind it, for runtimes that cannot do without |
+//! | [`catalog`] | the adapters that serve now, swapped in one step |
+//! | [`adapter`] | one loaded adapter, and the lease of an instance of it |
+//! | [`pool`] | isolation: which instance serves which request |
+//! | [`instance`] | a store and what was instantiated in it |
+//! | [`call`], [`stream`] | the contract's functions, typed, with deadline and limits |
+//! | [`fault`] | what a component can do wrong |
+//! | [`engine`], [`limits`], [`ticker`] | the sandbox and its bounds |
+//! | [`lock`], [`inspect`] | trusted digests; what is printed about a component |
+//!
+//! A call in the gateway:
+//!
+//! ```no_run
+//! # async fn f(catalog: &weir::plugin::Catalog, ctx: weir::contract::types::Context,
+//! #   request: weir::contract::types::HttpRequest) -> Result<(), weir::plugin::PluginFault> {
+//! # let Some(adapter) = catalog.get("name") else { return Ok(()) };
+//! let mut lease = adapter.lease("tenant").await?; // Exhausted: 503 with Retry-After
+//! let parsed = lease.parse_chat(&ctx, &request)?; // Err: the component failed; Ok(Err): it says that the request is wrong
+//! lease.release(); // or drop it, or keep it until the answer is there
+//! # let _ = parsed; Ok(()) }
+//! ```
+
+pub mod adapter;
+pub mod call;
+pub mod digest;
+pub mod engine;
+pub mod fault;
+pub mod instance;
+pub mod limits;
+pub mod pool;
+pub mod state;
+pub mod stats;
+pub mod stream;
+pub mod ticker;
+mod weigh;
+
+pub use adapter::{Adapter, Lease, lease_pair};
+pub use digest::Digest;
+pub use engine::Engine;
+pub use fault::{Called, FaultKind, PluginFault};
+pub use instance::{Interface, Interfaces};
+pub use limits::{Isolation, Limits, Reuse, Terms};
+pub use stream::{ChatDecoder, ChatEncoder};

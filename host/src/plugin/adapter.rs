@@ -1,0 +1,251 @@
+//! One loaded adapter, and the lease of an instance of it.
+
+use std::fmt::{self, Debug, Formatter};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::digest::Digest;
+use super::engine::Engine;
+use super::fault::{Failure, FaultKind, PluginFault, clean};
+use super::instance::{Instance, Interface, Interfaces};
+use super::limits::Isolation;
+use super::pool::Pool;
+use super::stats::Stats;
+use crate::contract::about::exports::weir::adapter::about::Manifest;
+
+const MIB: u64 = 1 << 20;
+
+/// A component that was checked and compiled. Whoever serves a request keeps its `Arc` to the end, whatever replaces it
+/// in the catalog meanwhile.
+pub struct Adapter {
+    /// The name by which configuration refers to it.
+    pub name: Arc<str>,
+    /// Which bytes it is.
+    pub digest: Digest,
+    /// What it says about itself.
+    pub manifest: Manifest,
+    /// The interfaces that it has.
+    pub interfaces: Interfaces,
+    /// Bytes of the component.
+    pub size: usize,
+    /// Whether the lock file vouches for these bytes, so that the manifest's suggestions count without asking.
+    pub trusted: bool,
+    /// What happened to it.
+    pub stats: Stats,
+    pub(super) pool: Pool,
+    pub(super) engine: Engine,
+    /// Deadline of a call.
+    pub(super) call: Duration,
+    pub(super) concurrency: Option<Arc<Semaphore>>,
+}
+
+impl Adapter {
+    /// Whether it has this interface.
+    pub fn has(&self, interface: Interface) -> bool {
+        self.interfaces.has(interface)
+    }
+
+    /// The instances that wait.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// An instance for one exchange of this tenant (any text that tells tenants apart; empty for the anonymous one).
+    ///
+    /// Waits for a free slot for [`Limits::lease_wait`](super::Limits::lease_wait) at the most and then answers
+    /// [`FaultKind::Exhausted`].
+    pub async fn lease(self: &Arc<Self>, tenant: &str) -> Result<Lease, PluginFault> {
+        let slot = self.slots(self.pool.weight()).await?;
+        self.lease_in(slot, tenant).await
+    }
+
+    /// The same without waiting.
+    pub fn try_lease(self: &Arc<Self>, tenant: &str) -> Result<Lease, PluginFault> {
+        let none = |_| self.fault("lease", Failure::new(FaultKind::Exhausted, "no free instance"));
+        let slot = Arc::clone(self.engine.leases()).try_acquire_many_owned(self.pool.weight()).map_err(none)?;
+        let turn = self.concurrency.as_ref().map(|turns| Arc::clone(turns).try_acquire_owned());
+        self.lease_with(slot, turn.transpose().map_err(none)?, tenant)
+    }
+
+    async fn slots(&self, weight: u32) -> Result<OwnedSemaphorePermit, PluginFault> {
+        let leases = self.engine.leases();
+        if let Ok(slot) = Arc::clone(leases).try_acquire_many_owned(weight) {
+            return Ok(slot);
+        }
+        self.wait(Arc::clone(leases).acquire_many_owned(weight)).await
+    }
+
+    async fn lease_in(self: &Arc<Self>, slot: OwnedSemaphorePermit, tenant: &str) -> Result<Lease, PluginFault> {
+        let turn = match &self.concurrency {
+            Some(turns) => Some(self.wait(Arc::clone(turns).acquire_owned()).await?),
+            None => None,
+        };
+        self.lease_with(slot, turn, tenant)
+    }
+
+    async fn wait<T, E>(&self, turn: impl Future<Output = Result<T, E>>) -> Result<T, PluginFault> {
+        match tokio::time::timeout(self.engine.limits().lease_wait, turn).await {
+            Ok(Ok(turn)) => Ok(turn),
+            _ => Err(self.fault("lease", Failure::new(FaultKind::Exhausted, "no instance became free in time"))),
+        }
+    }
+
+    fn lease_with(
+        self: &Arc<Self>,
+        slot: OwnedSemaphorePermit,
+        turn: Option<OwnedSemaphorePermit>,
+        tenant: &str,
+    ) -> Result<Lease, PluginFault> {
+        let instance = match self.pool.take(tenant) {
+            Some(waiting) => waiting,
+            None => self.make()?,
+        };
+        let tenant = (self.pool.isolation() == Isolation::Tenant).then(|| tenant.into());
+        Ok(Lease { instance: Some(instance), tenant, adapter: Arc::clone(self), _turn: turn, _slot: slot })
+    }
+
+    fn make(&self) -> Result<Box<Instance>, PluginFault> {
+        self.stats.made();
+        let made = in_its_place(self.pool.starts_slowly(), || self.pool.make());
+        made.map_err(|error| self.fault("instantiate", Failure::of(&error, &[])))
+    }
+
+    pub(super) fn fault(&self, function: &'static str, failure: Failure) -> PluginFault {
+        let Failure { kind, detail } = failure;
+        self.stats.failed(kind);
+        PluginFault { adapter: Arc::clone(&self.name), digest: self.digest, function, kind, detail }
+    }
+
+    /// Ticks until the deadline of a call that takes in so many bytes.
+    fn deadline(&self, bytes: usize) -> u64 {
+        let more =
+            self.engine.limits().call_per_mib.saturating_mul(u32::try_from(bytes as u64 / MIB).unwrap_or(u32::MAX));
+        self.engine.ticks(self.call.saturating_add(more))
+    }
+}
+
+impl Debug for Adapter {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut f = f.debug_struct("Adapter");
+        f.field("name", &self.name).field("digest", &self.digest).field("interfaces", &self.interfaces);
+        f.finish_non_exhaustive()
+    }
+}
+
+/// Leases of both sides of an exchange at once, so that exchanges that have one each never wait for each other's other.
+pub async fn lease_pair(one: &Arc<Adapter>, other: &Arc<Adapter>, tenant: &str) -> Result<(Lease, Lease), PluginFault> {
+    let mut slot = one.slots(one.pool.weight() + other.pool.weight()).await?;
+    let Some(second) = slot.split(other.pool.weight() as usize) else {
+        return Err(one.fault("lease", Failure::new(FaultKind::Host, "the slots of a pair cannot be parted")));
+    };
+    Ok((one.lease_in(slot, tenant).await?, other.lease_in(second, tenant).await?))
+}
+
+/// An instance, for one exchange. The contract's functions are its methods ([`crate::plugin::call`]).
+///
+/// Calls run where they are made: they take microseconds, less than handing them to another thread. One that takes in more
+/// than [`Limits::blocking_above`](super::Limits::blocking_above) bytes, or that goes to a component that missed a deadline
+/// lately, first tells the runtime to move the worker's other tasks elsewhere (`block_in_place`; on a current-thread runtime
+/// it just runs). Callers need not decide anything.
+///
+/// After a fault the instance is gone, and every further call answers [`FaultKind::Host`].
+#[derive(Debug)]
+pub struct Lease {
+    // The order matters: the instance goes before its slot does.
+    instance: Option<Box<Instance>>,
+    /// Only where instances belong to tenants.
+    tenant: Option<Box<str>>,
+    adapter: Arc<Adapter>,
+    _turn: Option<OwnedSemaphorePermit>,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Lease {
+    /// Whose instance it is.
+    pub fn adapter(&self) -> &Arc<Adapter> {
+        &self.adapter
+    }
+
+    /// Whether a call has failed, so that there is no instance any more.
+    pub fn is_spent(&self) -> bool {
+        self.instance.is_none()
+    }
+
+    /// Gives the instance back: it serves others where the isolation allows that, and else a fresh one is made ahead in
+    /// its place. Best called after the answer has left. Dropping the lease instead just drops the instance.
+    pub fn release(mut self) {
+        let Some(instance) = self.instance.take() else { return };
+        let pool = &self.adapter.pool;
+        if pool.isolation() != Isolation::Fresh {
+            pool.keep(instance, self.tenant.take());
+            return;
+        }
+        let used = instance.prepared();
+        drop(instance);
+        if !pool.wants_more() {
+            return;
+        }
+        let adapter = Arc::clone(&self.adapter);
+        match Handle::try_current() {
+            Ok(runtime) if pool.starts_slowly() => drop(runtime.spawn_blocking(move || adapter.make_ahead(used))),
+            _ => adapter.make_ahead(used),
+        }
+    }
+
+    /// Calls into the instance under its deadline. `bytes` is what the call takes in, roughly.
+    pub(super) fn run<R>(
+        &mut self,
+        function: &'static str,
+        bytes: usize,
+        call: impl FnOnce(&mut Instance) -> wasmtime::Result<R>,
+    ) -> Result<R, PluginFault> {
+        let adapter = &self.adapter;
+        let Some(instance) = self.instance.as_deref_mut() else {
+            return Err(
+                adapter.fault(function, Failure::new(FaultKind::Host, "an earlier call on this instance failed"))
+            );
+        };
+        let aside = bytes > adapter.engine.limits().blocking_above || adapter.stats.is_suspect();
+        let begun = Instant::now();
+        let result = in_its_place(aside, || {
+            let _active = adapter.engine.ticker().begin();
+            instance.arm(adapter.deadline(bytes));
+            call(instance)
+        });
+        adapter.stats.called(begun.elapsed());
+        let stderr = instance.store.data_mut().take_stderr();
+        match result {
+            Ok(value) => {
+                if !stderr.is_empty() {
+                    let said = clean(&String::from_utf8_lossy(&stderr));
+                    tracing::debug!(adapter = %adapter.name, function, stderr = said, "adapter wrote to standard error");
+                }
+                Ok(value)
+            }
+            Err(error) => {
+                let fault = adapter.fault(function, Failure::of(&error, &stderr));
+                self.instance = None;
+                Err(fault)
+            }
+        }
+    }
+}
+
+impl Adapter {
+    /// Makes an instance ahead. A failure is no request's, so it is only told in the log.
+    pub(super) fn make_ahead(&self, interfaces: Interfaces) {
+        self.stats.made();
+        if let Err(error) = self.pool.make_ahead(interfaces) {
+            tracing::debug!(adapter = %self.name, error = %format!("{error:#}"), "no instance made ahead");
+        }
+    }
+}
+
+/// Runs here; where it may take long, after telling the runtime, if its kind allows that.
+fn in_its_place<R>(long: bool, work: impl FnOnce() -> R) -> R {
+    let many_threads = || Handle::try_current().is_ok_and(|h| h.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if long && many_threads() { tokio::task::block_in_place(work) } else { work() }
+}

@@ -1,0 +1,112 @@
+//! What happened to an adapter: counts for metrics, and whether it is to be watched.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use super::fault::FaultKind;
+
+/// How long after a missed deadline calls stay away from the async workers.
+const SUSPECT_FOR: Duration = Duration::from_secs(60);
+
+/// Counts since the adapter was loaded.
+#[derive(Debug)]
+pub struct Stats {
+    loaded: Instant,
+    calls: AtomicU64,
+    nanos: AtomicU64,
+    instances: AtomicU64,
+    faults: [AtomicU64; FaultKind::ALL.len()],
+    /// Milliseconds after `loaded` until which it is suspect.
+    suspect_until: AtomicU64,
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        Self {
+            loaded: Instant::now(),
+            calls: AtomicU64::default(),
+            nanos: AtomicU64::default(),
+            instances: AtomicU64::default(),
+            faults: Default::default(),
+            suspect_until: AtomicU64::default(),
+        }
+    }
+}
+
+impl Stats {
+    /// Calls made.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Relaxed)
+    }
+
+    /// Time spent in them.
+    pub fn busy(&self) -> Duration {
+        Duration::from_nanos(self.nanos.load(Relaxed))
+    }
+
+    /// Instances made.
+    pub fn instances(&self) -> u64 {
+        self.instances.load(Relaxed)
+    }
+
+    /// Faults of this kind.
+    pub fn faults(&self, kind: FaultKind) -> u64 {
+        self.count(kind).map_or(0, |count| count.load(Relaxed))
+    }
+
+    /// Faults that the component is to blame for.
+    pub fn faults_of_its_own(&self) -> u64 {
+        FaultKind::ALL.into_iter().filter(|kind| kind.is_the_adapters()).map(|kind| self.faults(kind)).sum()
+    }
+
+    /// Whether it missed a deadline within the last minute.
+    pub fn is_suspect(&self) -> bool {
+        let until = self.suspect_until.load(Relaxed);
+        until != 0 && (self.loaded.elapsed().as_millis() as u64) < until
+    }
+
+    pub(super) fn called(&self, took: Duration) {
+        self.calls.fetch_add(1, Relaxed);
+        self.nanos.fetch_add(took.as_nanos() as u64, Relaxed);
+    }
+
+    pub(super) fn made(&self) {
+        self.instances.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn failed(&self, kind: FaultKind) {
+        if let Some(count) = self.count(kind) {
+            count.fetch_add(1, Relaxed);
+        }
+        if kind == FaultKind::Deadline {
+            self.suspect_until.store((self.loaded.elapsed() + SUSPECT_FOR).as_millis() as u64, Relaxed);
+        }
+    }
+
+    fn count(&self, kind: FaultKind) -> Option<&AtomicU64> {
+        self.faults.get(kind as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missed_deadline_makes_it_suspect_and_a_trap_does_not() {
+        let stats = Stats::default();
+        stats.failed(FaultKind::Trap);
+        assert!(!stats.is_suspect());
+        stats.failed(FaultKind::Deadline);
+        assert!(stats.is_suspect());
+        stats.failed(FaultKind::Exhausted);
+        assert_eq!((stats.faults(FaultKind::Trap), stats.faults_of_its_own()), (1, 2));
+    }
+
+    #[test]
+    fn every_kind_has_a_count_of_its_own() {
+        for (at, kind) in FaultKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, at);
+        }
+    }
+}
