@@ -1,9 +1,13 @@
 //! Everything around the build, in one place: `cargo xtask` prints what it can do.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool speaks through its output")]
 
+mod check;
+mod clients;
+mod fuzz;
 mod plugins;
 mod process;
 mod run;
+mod tidy;
 mod wasm;
 mod workspace;
 
@@ -16,7 +20,12 @@ const HELP: &str = "\
 usage: cargo xtask VERB
 
   run [-- ARGS]        build everything and serve with config.example.toml (or with ARGS for `weir`)
+  test [--quick]       everything that must hold: format, rules, lints, tests, official clients, a little fuzzing
   plugins [NAME...]    build the adapters of plugins/ as components: plugins/NAME.wasm and plugins.lock
+  tidy                 the rules that can be counted: layers, lengths, names, paths, licences
+  clients [TEST...]    the official Python clients against a running Weir
+  fuzz [TARGET] [SECS] the fuzz targets, or one of them (60 s each)
+  ci                   what CI runs: test
 ";
 
 fn main() -> ExitCode {
@@ -42,6 +51,10 @@ fn dispatch(words: &[String]) -> Result<()> {
     let workspace = Workspace::find()?;
     match verb.as_str() {
         "plugins" => plugins::build(&workspace, rest),
+        "test" | "ci" => check::run(&workspace, rest),
+        "tidy" => tidy::check(&workspace),
+        "clients" => clients::run(&workspace, rest),
+        "fuzz" => fuzz::run(&workspace, rest),
         "run" => run::run(&workspace, rest),
         _ => bail!("there is no verb {verb:?}\n\n{HELP}"),
     }

@@ -1,0 +1,169 @@
+//! `cargo xtask test`: everything that must hold before a change lands, in one run, with a summary at its end.
+
+use std::fmt::Write as _;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::process::{self, cargo};
+use crate::workspace::Workspace;
+use crate::{clients, fuzz, plugins, tidy};
+
+/// Seconds that each fuzz target gets here; a longer run is `cargo xtask fuzz TARGET SECONDS`.
+const FUZZ_SECONDS: u64 = 10;
+
+/// How a step ended where it did not fail.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It holds.
+    Passed,
+    /// It could not be tried here, and why.
+    Skipped(String),
+}
+
+struct Step {
+    name: &'static str,
+    /// Left out by `--quick`.
+    long: bool,
+    /// Steps without which this one tells nothing.
+    needs: &'static [&'static str],
+    act: fn(&Workspace) -> Result<Outcome>,
+}
+
+/// The cheap ones first. One build of everything serves the tests and the clients: other selections of packages would
+/// turn on other features of the dependencies, and build them again.
+const STEPS: &[Step] = &[
+    Step { name: "format", long: false, needs: &[], act: format },
+    Step { name: "tidy", long: false, needs: &[], act: |workspace| passed(tidy::check(workspace)) },
+    Step { name: "clippy", long: false, needs: &[], act: clippy },
+    Step { name: "plugins", long: false, needs: &[], act: |workspace| passed(plugins::build(workspace, &[])) },
+    Step { name: "build", long: false, needs: &[], act: build },
+    Step { name: "tests", long: false, needs: &["build", "plugins"], act: tests },
+    Step { name: "clients", long: true, needs: &["build", "plugins"], act: clients::test },
+    Step { name: "fuzz", long: true, needs: &[], act: |workspace| fuzz::run_all(workspace, FUZZ_SECONDS) },
+    Step { name: "deny", long: true, needs: &[], act: deny },
+];
+
+/// How a step went, for the summary.
+struct Row {
+    name: &'static str,
+    time: Duration,
+    result: Result<Outcome>,
+}
+
+/// Runs all steps, or with `--quick` the short ones.
+pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
+    let quick = match words {
+        [] => false,
+        [word] if word == "--quick" => true,
+        _ => bail!("usage: cargo xtask test [--quick]"),
+    };
+    let mut rows: Vec<Row> = Vec::new();
+    for step in STEPS.iter().filter(|step| !(quick && step.long)) {
+        println!("\n==== {}", step.name);
+        let start = Instant::now();
+        let result = missing(step, &rows).map_or_else(|| (step.act)(workspace), |text| Ok(Outcome::Skipped(text)));
+        if let Err(error) = &result {
+            println!("{error:#}");
+        }
+        rows.push(Row { name: step.name, time: start.elapsed(), result });
+    }
+    print!("{}", summary(&rows));
+    let failed = rows.iter().filter(|row| row.result.is_err()).count();
+    if failed > 0 {
+        bail!("{failed} step(s) failed");
+    }
+    Ok(())
+}
+
+fn passed(result: Result<()>) -> Result<Outcome> {
+    result.map(|()| Outcome::Passed)
+}
+
+fn missing(step: &Step, rows: &[Row]) -> Option<String> {
+    let needed = rows.iter().find(|row| step.needs.contains(&row.name) && row.result.is_err())?;
+    Some(format!("the step {:?} failed", needed.name))
+}
+
+fn in_workspace(workspace: &Workspace, words: &[&str]) -> Result<Outcome> {
+    passed(process::run(cargo().current_dir(&workspace.root).args(words)))
+}
+
+fn format(workspace: &Workspace) -> Result<Outcome> {
+    in_workspace(workspace, &["fmt", "--all", "--check"])
+}
+
+fn clippy(workspace: &Workspace) -> Result<Outcome> {
+    in_workspace(workspace, &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])
+}
+
+fn build(workspace: &Workspace) -> Result<Outcome> {
+    in_workspace(workspace, &["build", "--workspace", "--all-targets"])
+}
+
+fn tests(workspace: &Workspace) -> Result<Outcome> {
+    in_workspace(workspace, &["test", "--workspace", "--no-fail-fast"])
+}
+
+fn deny(workspace: &Workspace) -> Result<Outcome> {
+    if process::find("cargo-deny").is_none() {
+        return Ok(Outcome::Skipped("cargo-deny is not installed; tidy has checked the licences".to_owned()));
+    }
+    passed(process::run(Command::new("cargo-deny").current_dir(&workspace.root).args(["check"])))
+}
+
+/// One line a step, and one that counts them.
+fn summary(rows: &[Row]) -> String {
+    let mut text = String::from("\n==== summary\n");
+    let mut counts = [0_usize; 3];
+    for row in rows {
+        let (count, word) = match &row.result {
+            Ok(Outcome::Passed) => (0, "passed".to_owned()),
+            Err(_) => (1, "FAILED".to_owned()),
+            Ok(Outcome::Skipped(reason)) => (2, format!("skipped: {reason}")),
+        };
+        counts[count] += 1;
+        let _ = writeln!(text, "{:<8} {:>7.1} s  {word}", row.name, row.time.as_secs_f64());
+    }
+    let [passed, failed, skipped] = counts;
+    text + &format!("steps: {passed} passed, {failed} failed, {skipped} skipped\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &'static str, result: Result<Outcome>) -> Row {
+        Row { name, time: Duration::from_millis(1500), result }
+    }
+
+    #[test]
+    fn the_summary_counts_what_happened() {
+        let rows = [
+            row("tidy", Ok(Outcome::Passed)),
+            row("build", Err(anyhow::anyhow!("no"))),
+            row("fuzz", Ok(Outcome::Skipped("no compiler".into()))),
+        ];
+        let text = summary(&rows);
+        assert!(text.contains("build        1.5 s  FAILED\n"), "{text}");
+        assert!(text.contains("skipped: no compiler\n"), "{text}");
+        assert!(text.ends_with("\nsteps: 1 passed, 1 failed, 1 skipped\n"), "{text}");
+    }
+
+    #[test]
+    fn a_step_whose_ground_failed_is_skipped() {
+        let clients = STEPS.iter().find(|step| step.name == "clients").unwrap();
+        assert_eq!(missing(clients, &[row("build", Ok(Outcome::Passed))]), None);
+        assert!(missing(clients, &[row("build", Err(anyhow::anyhow!("no")))]).is_some());
+    }
+
+    #[test]
+    fn steps_need_only_what_comes_before_them() {
+        for (at, step) in STEPS.iter().enumerate() {
+            for need in step.needs {
+                assert!(STEPS[..at].iter().any(|earlier| earlier.name == *need), "{} needs {need}", step.name);
+            }
+        }
+    }
+}

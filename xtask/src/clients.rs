@@ -1,0 +1,60 @@
+//! `cargo xtask clients`: the official Python clients, unmodified, against a running Weir.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::check::Outcome;
+use crate::plugins;
+use crate::process::{self, cargo};
+use crate::workspace::Workspace;
+
+/// Builds what the tests need and runs them.
+pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
+    plugins::build(workspace, &[])?;
+    let everything = ["build", "--workspace", "--all-targets"];
+    process::run(cargo().current_dir(&workspace.root).args(everything))?;
+    match drive(workspace, words)? {
+        Outcome::Passed => Ok(()),
+        Outcome::Skipped(reason) => bail!("{reason}"),
+    }
+}
+
+/// The step of `cargo xtask test`: the binary and the adapters are there.
+pub(crate) fn test(workspace: &Workspace) -> Result<Outcome> {
+    drive(workspace, &[])
+}
+
+/// `words` are test names, for unittest.
+fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
+    let folder = workspace.root.join("tests/clients");
+    let Some(python) = ["python3", "python"].into_iter().find_map(process::find) else {
+        return Ok(Outcome::Skipped("python3 is not installed: it runs the official clients".to_owned()));
+    };
+    let python = environment(&python, &workspace.target.join("clients"), &folder.join("requirements.txt"))?;
+    let mut command = Command::new(python);
+    command.current_dir(&folder).arg("-B").args(["-m", "unittest"]).args(words);
+    command.env("WEIR_BIN", workspace.target.join("debug").join(format!("weir{}", std::env::consts::EXE_SUFFIX)));
+    command.env("WEIR_PLUGINS", workspace.root.join("plugins"));
+    process::run(&mut command)?;
+    Ok(Outcome::Passed)
+}
+
+/// A virtual environment with the pinned clients; made again when the pins change. Its python.
+fn environment(python: &Path, place: &Path, requirements: &Path) -> Result<PathBuf> {
+    let pins = fs::read_to_string(requirements).context("could not read tests/clients/requirements.txt")?;
+    let inside = place.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    let stamp = place.join("installed.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == pins) && inside.exists() {
+        return Ok(inside);
+    }
+    process::run(Command::new(python).args(["-m", "venv", "--clear"]).arg(place))
+        .context("python could not make a virtual environment (Debian: apt install python3-venv)")?;
+    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
+    process::run(Command::new(&inside).args(install).arg(requirements))
+        .context("the official clients could not be installed; pip says why above")?;
+    fs::write(stamp, pins)?;
+    Ok(inside)
+}

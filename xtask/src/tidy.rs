@@ -1,0 +1,54 @@
+//! `cargo xtask tidy`: the house's rules that can be counted. Reading is left to people.
+
+mod layers;
+mod lengths;
+mod licences;
+mod paths;
+mod source;
+mod wit;
+mod words;
+
+use anyhow::{Result, bail};
+
+use crate::workspace::Workspace;
+use source::Tree;
+
+/// What the checks found.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    problems: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Findings {
+    fn problem(&mut self, text: impl Into<String>) {
+        self.problems.push(text.into());
+    }
+
+    fn warn(&mut self, text: impl Into<String>) {
+        self.warnings.push(text.into());
+    }
+}
+
+/// Runs all checks and prints what they find.
+pub(crate) fn check(workspace: &Workspace) -> Result<()> {
+    let tree = Tree::read(&workspace.root)?;
+    let mut findings = Findings::default();
+    layers::check(&tree, &mut findings);
+    lengths::check(&tree, &mut findings);
+    words::check(&tree, &mut findings);
+    paths::check(&tree, &mut findings);
+    wit::check(&tree, &mut findings)?;
+    licences::check(workspace, &mut findings)?;
+    for warning in &findings.warnings {
+        println!("tidy: warning: {warning}");
+    }
+    for problem in &findings.problems {
+        println!("tidy: {problem}");
+    }
+    if !findings.problems.is_empty() {
+        bail!("tidy found {} problem(s)", findings.problems.len());
+    }
+    println!("tidy: {} files, no problem", tree.files.len());
+    Ok(())
+}
