@@ -1,0 +1,183 @@
+//! What a target's provider takes as it is, compiled: everything that the relay lane needs of a manifest.
+
+use http::{HeaderName, HeaderValue, Method};
+
+use crate::contract::about::exports::weir::adapter::about::{
+    Acceptance as Claim, FixedQuery, FrameTest, Manifest, Operation, UsageRequest,
+};
+use crate::tap::CompiledTap;
+use crate::upstream::{HeaderRules, encode_segment};
+
+/// One acceptance of one adapter.
+#[derive(Debug)]
+pub struct Acceptance {
+    /// The format that is accepted.
+    pub format: String,
+    /// The operation.
+    pub operation: Operation,
+    /// The upstream method.
+    pub method: Method,
+    /// Requests with one of these are translated instead.
+    pub exclusions: Vec<(FrameTest, String)>,
+    /// How to have usage told in streams.
+    pub ask_usage: Option<UsageRequest>,
+    /// Whether other formats are translated to this one first.
+    pub preferred: bool,
+    /// Which of the client's headers go upstream.
+    pub request_headers: HeaderRules,
+    /// Which of the provider's headers come back.
+    pub response_headers: HeaderRules,
+    /// Headers set where the client sent none.
+    pub set_headers: Vec<(HeaderName, HeaderValue)>,
+    /// How the answers are metered.
+    pub tap: Option<CompiledTap>,
+    query: Vec<FixedQuery>,
+    query_forwarded: Vec<String>,
+    path: Template,
+    stream_path: Option<Template>,
+}
+
+/// Why an acceptance cannot be compiled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AcceptError {
+    /// The method is not one.
+    #[error("`{0}` is not a method")]
+    Method(String),
+    /// A header's name or value is not one.
+    #[error("`{0}` cannot be set as a header")]
+    Header(String),
+    /// A path has a brace without its partner.
+    #[error("the path `{0}` has a brace without its partner")]
+    Path(String),
+}
+
+/// What fills the holes of a path.
+#[derive(Debug, Clone, Copy)]
+pub struct Filling<'a> {
+    /// The model as the provider names it.
+    pub model: &'a str,
+    /// The `{id}` of the client's path.
+    pub id: &'a str,
+    /// The target's options, JSON text by name.
+    pub option: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl Acceptance {
+    /// Compiles an acceptance. `credentials` are the headers in which any client's credential may stand.
+    pub fn compile(claim: &Claim, manifest: &Manifest, credentials: &[&str]) -> Result<Self, AcceptError> {
+        let tap = manifest.formats.iter().find(|format| format.id == claim.format).and_then(|f| f.tap.as_ref());
+        let set = |header: &crate::contract::types::Header| {
+            let name = HeaderName::try_from(header.name.as_str());
+            let value = HeaderValue::try_from(header.value.as_str());
+            name.ok().zip(value.ok()).ok_or_else(|| AcceptError::Header(header.name.clone()))
+        };
+        let method = Method::from_bytes(claim.method.as_bytes()).map_err(|_| AcceptError::Method(claim.method.clone()))?;
+        Ok(Self {
+            format: claim.format.clone(),
+            operation: claim.operation.clone(),
+            method,
+            exclusions: claim.exclusions.iter().map(|out| (out.test.clone(), out.reason.clone())).collect(),
+            ask_usage: claim.ask_usage.clone(),
+            preferred: claim.preferred,
+            request_headers: HeaderRules::request(strs(&claim.request_headers), credentials.iter().copied()),
+            response_headers: HeaderRules::response(strs(&claim.response_headers)),
+            set_headers: claim.set_headers.iter().map(set).collect::<Result<_, _>>()?,
+            tap: tap.map(CompiledTap::new),
+            query: claim.query.clone(),
+            query_forwarded: claim.query_forwarded.clone(),
+            path: Template::parse(&claim.path)?,
+            stream_path: claim.stream_path.as_deref().map(Template::parse).transpose()?,
+        })
+    }
+
+    /// The path upstream, relative to the target's url and encoded.
+    pub fn path(&self, filling: &Filling<'_>, stream: bool) -> String {
+        let template = if stream { self.stream_path.as_ref().unwrap_or(&self.path) } else { &self.path };
+        template.fill(filling)
+    }
+
+    /// The query upstream, not yet encoded.
+    pub fn query(&self, client: &str, stream: bool) -> Vec<(String, String)> {
+        let fixed = self.query.iter().filter(|fixed| fixed.stream.is_none_or(|when| when == stream));
+        let mut query: Vec<_> = fixed.map(|fixed| (fixed.name.clone(), fixed.value.clone())).collect();
+        if !self.query_forwarded.is_empty() && !client.is_empty() {
+            let wanted = |name: &String| self.query_forwarded.iter().any(|one| one == name || one == "*");
+            query.extend(crate::dialect::faces::query_pairs(client).filter(|(name, _)| wanted(name)));
+        }
+        query
+    }
+}
+
+fn strs(texts: &[String]) -> impl Iterator<Item = &str> {
+    texts.iter().map(String::as_str)
+}
+
+/// A path with holes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Template(Vec<Piece>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Hole(String),
+}
+
+impl Template {
+    fn parse(path: &str) -> Result<Self, AcceptError> {
+        let broken = || AcceptError::Path(path.to_owned());
+        let mut pieces = Vec::new();
+        let mut rest = path;
+        while let Some((text, after)) = rest.split_once('{') {
+            let (name, tail) = after.split_once('}').ok_or_else(broken)?;
+            pieces.push(Piece::Text(text.to_owned()));
+            pieces.push(Piece::Hole(name.to_owned()));
+            rest = tail;
+        }
+        if rest.contains('}') {
+            return Err(broken());
+        }
+        pieces.push(Piece::Text(rest.to_owned()));
+        Ok(Self(pieces))
+    }
+
+    fn fill(&self, filling: &Filling<'_>) -> String {
+        let mut out = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Hole(name) => match name.as_str() {
+                    "model" => out.push_str(&encode_segment(filling.model)),
+                    "id" => out.push_str(&encode_segment(filling.id)),
+                    name => {
+                        let value = name.strip_prefix("option.").and_then(filling.option).unwrap_or_default();
+                        out.push_str(&encode_segment(&value));
+                    }
+                },
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(path: &str) -> String {
+        let option = |name: &str| (name == "place").then(|| "a/b".to_owned());
+        Template::parse(path).unwrap().fill(&Filling { model: "m 1", id: "x", option: &option })
+    }
+
+    #[test]
+    fn holes_are_filled_and_encoded() {
+        assert_eq!(filled("chat/completions"), "chat/completions");
+        assert_eq!(filled("models/{model}:talk"), "models/m%201:talk");
+        assert_eq!(filled("{option.place}/things/{id}"), "a%2Fb/things/x");
+    }
+
+    #[test]
+    fn a_lone_brace_is_refused() {
+        assert!(Template::parse("a/{model").is_err());
+        assert!(Template::parse("a/model}").is_err());
+    }
+}

@@ -1,0 +1,248 @@
+//! The close of every exchange: usage, time and outcome, recorded exactly once, also when the client leaves.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::admit::Permit;
+use crate::contract::types::{Loss, Usage};
+use crate::observe::metrics::{Metrics, Series};
+
+/// How an exchange ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Not yet: if it stays so, the client has left.
+    Open,
+    /// The answer went out whole.
+    Whole,
+    /// The answer is an error, or broke off.
+    Failed,
+}
+
+/// The account of one exchange. It is closed when it is dropped.
+#[derive(Debug)]
+pub struct Account {
+    metrics: Arc<Metrics>,
+    series: Arc<Series>,
+    begun: Instant,
+    /// Time spent waiting for the provider.
+    waited: Duration,
+    status: u16,
+    outcome: Outcome,
+    streaming: bool,
+    first_piece: bool,
+    usage: Option<Usage>,
+    metered: bool,
+    provider: Option<Arc<str>>,
+    request_id: String,
+    _permit: Permit,
+}
+
+impl Account {
+    /// Opens the account of an exchange that has been routed.
+    pub fn open(metrics: &Arc<Metrics>, series: Arc<Series>, begun: Instant, request_id: &str, permit: Permit) -> Self {
+        metrics.in_flight.inc();
+        Self {
+            metrics: Arc::clone(metrics),
+            series,
+            begun,
+            waited: Duration::ZERO,
+            status: 0,
+            outcome: Outcome::Open,
+            streaming: false,
+            first_piece: false,
+            usage: None,
+            metered: false,
+            provider: None,
+            request_id: request_id.to_owned(),
+            _permit: permit,
+        }
+    }
+
+    /// The metrics that this account goes into.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Time since the request came, less the wait for the provider so far.
+    pub fn overhead(&self) -> Duration {
+        self.begun.elapsed().saturating_sub(self.waited)
+    }
+
+    /// A request to the provider took this long until its answer's head came (or it failed).
+    pub fn attempted(&mut self, provider: &Arc<str>, took: Duration) {
+        self.metrics.attempts.with_label_values(&[provider.as_ref()]).inc();
+        self.metrics.upstream.with_label_values(&[provider.as_ref()]).observe(took.as_secs_f64());
+        self.waited += took;
+        self.provider = Some(Arc::clone(provider));
+    }
+
+    /// A request to the provider failed.
+    pub fn failed_upstream(&self, provider: &str, reason: &str) {
+        self.metrics.failures.with_label_values(&[provider, reason]).inc();
+    }
+
+    /// The gateway's part before the answer is done.
+    pub fn note_overhead(&self) {
+        self.series.overhead(self.overhead().as_secs_f64());
+    }
+
+    /// The answer has this status; whether it is a stream, and whether its tokens matter.
+    pub fn answering(&mut self, status: u16, streaming: bool, metered: bool) {
+        self.status = status;
+        self.metered = metered;
+        if streaming && !self.streaming {
+            self.streaming = true;
+            self.metrics.streams_active.inc();
+        }
+    }
+
+    /// A piece of a stream goes out.
+    pub fn piece(&mut self) {
+        if !self.first_piece {
+            self.first_piece = true;
+            self.series.first_token(self.begun.elapsed().as_secs_f64());
+        }
+    }
+
+    /// The tokens of the answer.
+    pub fn used(&mut self, usage: Usage) {
+        self.usage = Some(usage);
+    }
+
+    /// Fields that got lost.
+    pub fn lost(&self, losses: &[Loss]) {
+        for loss in losses {
+            self.metrics.lost(&loss.field);
+        }
+        if !losses.is_empty() {
+            let fields: Vec<&str> = losses.iter().take(32).map(|loss| loss.field.as_str()).collect();
+            tracing::info!(request_id = self.request_id, ?fields, "translation lost fields");
+        }
+    }
+
+    /// The answer went out whole.
+    pub fn whole(&mut self) {
+        self.outcome = Outcome::Whole;
+    }
+
+    /// The stream broke, by this side's fault.
+    pub fn broke(&mut self, side: &str) {
+        self.outcome = Outcome::Failed;
+        self.metrics.stream_errors.with_label_values(&[side]).inc();
+    }
+
+    fn close_whole(&self, seconds: f64) {
+        match &self.usage {
+            Some(usage) => self.series.tokens([
+                usage.input,
+                usage.cache_read,
+                usage.cache_write,
+                usage.output,
+                usage.reasoning,
+            ]),
+            None if self.metered && self.status == 200 => {
+                let provider = self.provider.as_deref().unwrap_or("none");
+                self.metrics.billing_unknown.with_label_values(&[provider]).inc();
+            }
+            None => {}
+        }
+        if self.status == 200 {
+            self.series.ok(seconds);
+        } else {
+            self.metrics.request(&self.series, self.status, outcome_of(self.status), seconds);
+        }
+    }
+}
+
+fn outcome_of(status: u16) -> &'static str {
+    match status {
+        0..400 => "ok",
+        400..500 => "client_error",
+        _ => "error",
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let seconds = self.begun.elapsed().as_secs_f64();
+        self.metrics.in_flight.dec();
+        if self.streaming {
+            self.metrics.streams_active.dec();
+        }
+        match self.outcome {
+            Outcome::Whole => self.close_whole(seconds),
+            Outcome::Failed => self.metrics.request(&self.series, self.status, "broken", seconds),
+            Outcome::Open => {
+                let phase = match (self.status, self.first_piece) {
+                    (0, _) => "waiting",
+                    (_, false) => "headers",
+                    (_, true) => "body",
+                };
+                self.metrics.disconnects.with_label_values(&[phase]).inc();
+                self.metrics.request(&self.series, 499, "cancelled", seconds);
+                if let Some(usage) = &self.usage {
+                    self.series.tokens([usage.input, usage.cache_read, usage.cache_write, usage.output, usage.reasoning]);
+                }
+            }
+        }
+        tracing::info!(
+            request_id = self.request_id,
+            status = self.status,
+            outcome = ?self.outcome,
+            provider = self.provider.as_deref(),
+            seconds,
+            "request ended"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(metrics: &Arc<Metrics>) -> Account {
+        let series = Arc::new(metrics.series("zeta.talk", "fast"));
+        Account::open(metrics, series, Instant::now(), "r1", Permit::free())
+    }
+
+    #[test]
+    fn c27_a_client_that_leaves_is_recorded_as_499() {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        drop(account(&metrics));
+        let text = metrics.text().unwrap();
+        assert!(text.contains(r#"outcome="cancelled",route="fast",status="499"} 1"#), "{text}");
+        assert!(text.contains(r#"weir_client_disconnects_total{phase="waiting"} 1"#));
+        assert!(text.contains("weir_in_flight 0"));
+    }
+
+    #[test]
+    fn a_whole_answer_counts_its_tokens_once() {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let mut account = account(&metrics);
+        account.answering(200, true, true);
+        let usage = Usage {
+            input: Some(7),
+            cache_read: None,
+            cache_write: None,
+            output: Some(5),
+            reasoning: None,
+            extensions: Vec::new(),
+        };
+        account.used(usage);
+        account.whole();
+        drop(account);
+        let text = metrics.text().unwrap();
+        assert!(text.contains(r#"weir_tokens_total{bucket="input",model="fast"} 7"#));
+        assert!(text.contains("weir_streams_active 0"));
+    }
+
+    #[test]
+    fn c62_an_answer_without_usage_is_said() {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let mut account = account(&metrics);
+        account.answering(200, false, true);
+        account.whole();
+        drop(account);
+        assert!(metrics.text().unwrap().contains(r#"weir_billing_unknown_total{provider="none"} 1"#));
+    }
+}

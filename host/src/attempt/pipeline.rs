@@ -1,0 +1,220 @@
+//! A streamed answer on its way through two components: bytes in, bytes out, nothing kept longer than one read.
+//!
+//! upstream bytes → frames → the provider's decoder → events → the referee → the dialect's encoder → frames → bytes
+
+use crate::contract::about::exports::weir::adapter::about::ErrorFormat;
+use crate::contract::types::{ChatEvent, Frame, Framing, Loss, Usage};
+use crate::dialect::reply;
+use crate::fault::{Fault, Side};
+use crate::frame;
+use crate::plugin::{ChatDecoder, ChatEncoder};
+use crate::referee::Referee;
+use crate::surrogate;
+
+use super::unified::heard;
+
+/// Everything that a stream needs from read to read.
+#[derive(Debug)]
+pub struct Pipeline {
+    deframer: frame::Decoder,
+    decoder: ChatDecoder,
+    referee: Referee,
+    encoder: ChatEncoder,
+    enframer: frame::Encoder,
+    errors: Option<ErrorFormat>,
+    request_id: String,
+    frames: Vec<Frame>,
+    model: Option<String>,
+    /// What is known of the stream so far.
+    pub seen: Seen,
+}
+
+/// What passed by.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The tokens, as far as they were told.
+    pub usage: Option<Usage>,
+    /// Whether a candidate has finished.
+    pub finished: bool,
+    /// Whether any content has passed.
+    pub content: bool,
+    /// The ledger of both sides.
+    pub losses: Vec<Loss>,
+}
+
+/// What a pipeline is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// How the upstream's stream is framed.
+    pub from: Framing,
+    /// How the client's stream is framed.
+    pub to: Framing,
+    /// Limits of the upstream's frames.
+    pub limits: frame::Limits,
+    /// Reads the upstream's frames.
+    pub decoder: ChatDecoder,
+    /// Writes the client's frames.
+    pub encoder: ChatEncoder,
+    /// How errors look to the client.
+    pub errors: Option<ErrorFormat>,
+    /// The request's id.
+    pub request_id: String,
+    /// The model as the client named it.
+    pub model: Option<String>,
+}
+
+impl Pipeline {
+    /// Puts a pipeline together.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            deframer: frame::Decoder::new(parts.from, parts.limits),
+            decoder: parts.decoder,
+            referee: Referee::new(&parts.request_id),
+            encoder: parts.encoder,
+            enframer: frame::Encoder::new(parts.to),
+            errors: parts.errors,
+            request_id: parts.request_id,
+            frames: Vec::new(),
+            model: parts.model,
+            seen: Seen::default(),
+        }
+    }
+
+    /// Takes what one read gave.
+    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        let frames = &mut self.frames;
+        let cut = self.deframer.push(bytes, &mut |frame| frames.push(mended(frame.to_owned())));
+        self.decode(out)?;
+        cut.map_err(|error| Fault::from_error(Side::Upstream, broken(&error.to_string())))
+    }
+
+    /// The upstream has ended in an orderly way.
+    pub fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        let frames = &mut self.frames;
+        let cut = self.deframer.finish(&mut |frame| frames.push(mended(frame.to_owned())));
+        self.decode(out)?;
+        cut.map_err(|error| Fault::from_error(Side::Upstream, broken(&error.to_string())))?;
+        let decoded = heard(self.decoder.finish(), Side::Upstream)?;
+        self.seen.losses.extend(decoded.losses);
+        let mut events = self.referee.push(decoded.events);
+        if !self.seen.finished && !has_finish(&events) && !self.seen.content && !self.referee.has_failed() {
+            return Err(Fault::from_error(Side::Upstream, broken("the answer ended before it had begun")));
+        }
+        events.extend(self.referee.end());
+        self.seen.losses.extend(self.referee.take_losses());
+        self.encode(events, out)?;
+        self.close(out)
+    }
+
+    /// The stream has broken: tells the client in its own format. Where the encoder cannot, the template does.
+    /// Returns whether the client has been told.
+    pub fn fail(&mut self, fault: &Fault, out: &mut Vec<u8>) -> bool {
+        let events = self.referee.fail(fault.error.clone());
+        if events.is_empty() {
+            return true;
+        }
+        let before = out.len();
+        if fault.side != Side::Adapter && self.encode(events, out).and_then(|()| self.close(out)).is_ok() && out.len() > before
+        {
+            return true;
+        }
+        out.truncate(before);
+        match reply::failure_frame(self.errors.as_ref(), &fault.error, &self.request_id) {
+            Some(frame) => {
+                self.enframer.push(&frame, out);
+                self.enframer.finish(out);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Whether a failure has been told to the client.
+    pub fn has_failed(&self) -> bool {
+        self.referee.has_failed()
+    }
+
+    /// Gives the instances back.
+    pub fn release(self) -> Seen {
+        self.decoder.release();
+        self.encoder.release();
+        self.seen
+    }
+
+    fn decode(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        if self.frames.is_empty() {
+            return Ok(());
+        }
+        let decoded = heard(self.decoder.push(&self.frames), Side::Upstream);
+        self.frames.clear();
+        let decoded = decoded?;
+        self.seen.losses.extend(decoded.losses);
+        let events = self.referee.push(decoded.events);
+        self.encode(events, out)
+    }
+
+    fn encode(&mut self, mut events: Vec<ChatEvent>, out: &mut Vec<u8>) -> Result<(), Fault> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        for event in &mut events {
+            self.note(event);
+        }
+        let encoded = heard(self.encoder.push(&events), Side::Adapter)?;
+        self.seen.losses.extend(encoded.losses);
+        encoded.frames.iter().for_each(|frame| self.enframer.push(frame, out));
+        Ok(())
+    }
+
+    fn close(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
+        let encoded = heard(self.encoder.finish(), Side::Adapter)?;
+        self.seen.losses.extend(encoded.losses);
+        encoded.frames.iter().for_each(|frame| self.enframer.push(frame, out));
+        self.enframer.finish(out);
+        Ok(())
+    }
+
+    fn note(&mut self, event: &mut ChatEvent) {
+        match event {
+            ChatEvent::Start(start) => {
+                if let Some(model) = &self.model {
+                    start.model = Some(model.clone());
+                }
+            }
+            ChatEvent::Delta(_) | ChatEvent::PartStart(_) => self.seen.content = true,
+            ChatEvent::Finish(_) => self.seen.finished = true,
+            ChatEvent::Usage(usage) => merge(&mut self.seen.usage, usage),
+            _ => {}
+        }
+    }
+}
+
+fn has_finish(events: &[ChatEvent]) -> bool {
+    events.iter().any(|event| matches!(event, ChatEvent::Finish(_)))
+}
+
+/// A later count replaces the values that it names.
+fn merge(known: &mut Option<Usage>, later: &Usage) {
+    let Some(known) = known else {
+        *known = Some(later.clone());
+        return;
+    };
+    known.input = later.input.or(known.input);
+    known.cache_read = later.cache_read.or(known.cache_read);
+    known.cache_write = later.cache_write.or(known.cache_write);
+    known.output = later.output.or(known.output);
+    known.reasoning = later.reasoning.or(known.reasoning);
+}
+
+fn mended(mut frame: Frame) -> Frame {
+    if let std::borrow::Cow::Owned(mended) = surrogate::mend(&frame.data) {
+        frame.data = mended;
+    }
+    frame
+}
+
+/// The error that a stream ends with when it breaks.
+pub fn broken(message: &str) -> crate::contract::types::Error {
+    let message = format!("the provider's stream broke: {message}");
+    Fault::new(Side::Upstream, crate::contract::types::ErrorKind::Upstream, message).with_status(502).error
+}

@@ -1,0 +1,161 @@
+//! From a model's name to the targets that can serve it, in order. Decisions only: nothing here does I/O.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::accept::Acceptance;
+use crate::config::{Aliases, Metering, Model, Provider};
+use crate::contract::about::exports::weir::adapter::about::Operation;
+use crate::contract::types::Setting;
+use crate::fault::Fault;
+use crate::observe::metrics::{Metrics, Series};
+use crate::plugin::Adapter;
+use crate::upstream::{Base, Credential, Timeouts};
+
+/// Where a request can go, with everything that an attempt needs.
+#[derive(Debug)]
+pub struct Target {
+    /// The provider's name, a label.
+    pub label: Arc<str>,
+    /// The provider as configured.
+    pub provider: Arc<Provider>,
+    /// The adapter that speaks to it.
+    pub adapter: Arc<Adapter>,
+    /// What that adapter accepts as it is.
+    pub accepts: Arc<[Acceptance]>,
+    /// Where it is.
+    pub base: Base,
+    /// What proves who we are.
+    pub credential: Option<Credential>,
+    /// The provider's name for the model; the client's own if none.
+    pub model: Option<String>,
+    /// The format to translate to, where the adapter has several.
+    pub format: Option<String>,
+    /// Whether even what could be relayed is translated.
+    pub translate: bool,
+    /// How usage is learnt in the relay lane.
+    pub metering: Metering,
+    /// The options, as contexts carry them.
+    pub options: Vec<Setting>,
+    /// Time limits.
+    pub timeouts: Timeouts,
+}
+
+impl Target {
+    /// The model as this provider names it.
+    pub fn model<'a>(&'a self, asked: &'a str) -> &'a str {
+        self.model.as_deref().unwrap_or(asked)
+    }
+
+    /// How it takes a format for an operation as it is, if it does.
+    pub fn accepts(&self, format: &str, operation: &Operation) -> Option<&Acceptance> {
+        self.accepts.iter().find(|one| one.format == format && one.operation == *operation)
+    }
+
+    /// The format to translate a client's request to: the configured one, the client's own where this adapter has it,
+    /// the preferred one, the first.
+    pub fn format_for<'a>(&'a self, client: &'a str, operation: &Operation) -> &'a str {
+        if let Some(format) = self.format.as_deref() {
+            return format;
+        }
+        let formats = &self.adapter.manifest.formats;
+        if formats.iter().any(|format| format.id == client) {
+            return client;
+        }
+        let mut able = self.accepts.iter().filter(|one| one.operation == *operation);
+        let chosen = able.clone().find(|one| one.preferred).or_else(|| able.next());
+        chosen.map(|one| one.format.as_str()).or_else(|| formats.first().map(|format| format.id.as_str())).unwrap_or(client)
+    }
+
+    /// An option as plain text: a string's own, any other value's JSON.
+    pub fn option(&self, name: &str) -> Option<String> {
+        let setting = self.options.iter().find(|setting| setting.key == name)?;
+        match serde_json::from_str(&setting.json) {
+            Ok(serde_json::Value::String(text)) => Some(text),
+            _ => Some(setting.json.clone()),
+        }
+    }
+}
+
+/// One model of the configuration, ready to be served.
+#[derive(Debug)]
+pub struct Route {
+    /// The alias: a label.
+    pub alias: String,
+    /// Its targets, or why one cannot be served.
+    pub targets: Vec<Result<Arc<Target>, String>>,
+    series: RwLock<HashMap<String, Arc<Series>>>,
+}
+
+impl Route {
+    /// A route with these targets.
+    pub fn new(alias: String, targets: Vec<Result<Arc<Target>, String>>) -> Self {
+        Self { alias, targets, series: RwLock::default() }
+    }
+
+    /// The metrics of this route for a dialect, which are made once.
+    pub fn series(&self, metrics: &Metrics, dialect: &str) -> Arc<Series> {
+        if let Some(series) = self.series.read().unwrap_or_else(PoisonError::into_inner).get(dialect) {
+            return Arc::clone(series);
+        }
+        let mut all = self.series.write().unwrap_or_else(PoisonError::into_inner);
+        let made = || Arc::new(metrics.series(dialect, &self.alias));
+        Arc::clone(all.entry(dialect.to_owned()).or_insert_with(made))
+    }
+}
+
+/// The targets for one request, in the order in which they are to be tried; never empty.
+#[derive(Debug)]
+pub struct Plan {
+    /// The route that was found.
+    pub route: Arc<Route>,
+    /// Where to go.
+    pub targets: Vec<Arc<Target>>,
+}
+
+/// All routes.
+#[derive(Debug, Default)]
+pub struct Routes {
+    aliases: Aliases,
+    /// By the model's address, which `aliases` keeps alive.
+    by_model: HashMap<usize, Arc<Route>>,
+}
+
+impl Routes {
+    /// The routes of these models; `route` makes each.
+    pub fn new(aliases: Aliases, route: impl Fn(&Model) -> Route) -> Self {
+        let by_model = aliases.iter().map(|model| (address(model), Arc::new(route(model)))).collect();
+        Self { aliases, by_model }
+    }
+
+    /// The route that a model's name leads to.
+    pub fn find(&self, name: &str) -> Option<&Arc<Route>> {
+        self.by_model.get(&address(self.aliases.lookup(name)?))
+    }
+
+    /// Every route, in the configuration's order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<Model>, &Arc<Route>)> {
+        self.aliases.iter().filter_map(|model| Some((model, self.by_model.get(&address(model))?)))
+    }
+}
+
+fn address(model: &Arc<Model>) -> usize {
+    Arc::as_ptr(model).addr()
+}
+
+/// Decides where a request for a model goes.
+pub fn plan(routes: &Routes, model: &str) -> Result<Plan, Fault> {
+    let route = routes.find(model).ok_or_else(|| unknown_model(model))?;
+    let targets: Vec<_> = route.targets.iter().filter_map(|target| target.as_ref().ok().cloned()).collect();
+    if targets.is_empty() {
+        let reason = route.targets.iter().find_map(|target| target.as_ref().err()).map_or("it has no target", String::as_str);
+        return Err(Fault::internal(format!("the model `{}` cannot be served: {reason}", route.alias)).with_status(503));
+    }
+    Ok(Plan { route: Arc::clone(route), targets })
+}
+
+fn unknown_model(model: &str) -> Fault {
+    let shown: String = model.chars().filter(|c| !c.is_control()).take(128).collect();
+    let message = format!("the model `{shown}` is not known here; GET the list of models to see which are");
+    Fault::not_found(message).at("model").with_code("model_not_found")
+}
