@@ -31,23 +31,38 @@
 //! ```
 
 pub mod adapter;
+pub mod cache;
 pub mod call;
+pub mod catalog;
+pub mod check;
 pub mod digest;
 pub mod engine;
 pub mod fault;
+pub mod inspect;
 pub mod instance;
 pub mod limits;
+pub mod load;
+pub mod lock;
 pub mod pool;
+pub mod shape;
 pub mod state;
 pub mod stats;
 pub mod stream;
 pub mod ticker;
+pub mod wasi;
+pub mod watch;
 mod weigh;
 
 pub use adapter::{Adapter, Lease, lease_pair};
+pub use cache::Cache;
+pub use catalog::{Catalog, Refusal, Snapshot};
 pub use digest::Digest;
 pub use engine::Engine;
 pub use fault::{Called, FaultKind, PluginFault};
 pub use instance::{Interface, Interfaces};
 pub use limits::{Isolation, Limits, Reuse, Terms};
+pub use load::{Admission, LoadError, Loader};
+pub use lock::Lock;
+pub use shape::Shape;
+pub use stats::Stats;
 pub use stream::{ChatDecoder, ChatEncoder};

@@ -13,6 +13,7 @@ use super::fault::{Failure, FaultKind, PluginFault, clean};
 use super::instance::{Instance, Interface, Interfaces};
 use super::limits::Isolation;
 use super::pool::Pool;
+use super::shape::Shape;
 use super::stats::Stats;
 use crate::contract::about::exports::weir::adapter::about::Manifest;
 
@@ -31,6 +32,8 @@ pub struct Adapter {
     pub interfaces: Interfaces,
     /// Bytes of the component.
     pub size: usize,
+    /// What it is made of.
+    pub shape: Shape,
     /// Whether the lock file vouches for these bytes, so that the manifest's suggestions count without asking.
     pub trusted: bool,
     /// What happened to it.
@@ -235,6 +238,21 @@ impl Lease {
 }
 
 impl Adapter {
+    /// Makes instances ahead, as many as are to lie ready.
+    pub(super) fn warm(&self) {
+        let chat = [Interface::DialectChat, Interface::ProviderChat].into_iter().filter(|i| self.has(*i)).collect();
+        let mut before = usize::MAX;
+        while self.pool.wants_more() && before != self.pool.idle() {
+            before = self.pool.idle();
+            self.make_ahead(chat);
+        }
+    }
+
+    /// Lets the pool drop what has waited too long.
+    pub(super) fn sweep(&self) {
+        self.pool.sweep();
+    }
+
     /// Makes an instance ahead. A failure is no request's, so it is only told in the log.
     pub(super) fn make_ahead(&self, interfaces: Interfaces) {
         self.stats.made();

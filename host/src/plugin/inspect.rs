@@ -1,0 +1,1 @@
+//! What `weir plugin list` and `weir plugin inspect` show: values, which the command line prints.

@@ -1,0 +1,227 @@
+//! Bytes to [`Adapter`]: checked, compiled, asked what it is, checked again.
+//!
+//! This blocks (compiling takes a tenth of a second for a Rust adapter, seconds for Python): call it from a thread for
+//! blocking work, never from a request.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use wasmtime::component::{Component, Linker};
+
+use super::adapter::Adapter;
+use super::cache::{Cache, Described};
+use super::check::{self, Problems};
+use super::digest::Digest;
+use super::engine::Engine;
+use super::fault::{Failure, clean, head};
+use super::instance::{Instance, Template};
+use super::limits::{Isolation, Terms};
+use super::pool::{Pool, Ways};
+use super::shape::{Shape, ShapeError};
+use super::stats::Stats;
+use super::wasi;
+use crate::contract::about::exports::weir::adapter::about::Manifest;
+
+/// Why a component does not become an adapter.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It is refused unseen.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// The compiler refuses it.
+    #[error("does not compile: {0}")]
+    Compile(String),
+    /// The compiler failed.
+    #[error("the compiler panicked over it: {0}")]
+    CompilerPanicked(String),
+    /// It does not keep to the contract's types.
+    #[error("does not fit the contract: {0}")]
+    Contract(String),
+    /// It failed when it was asked for its manifest.
+    #[error("failed to describe itself ({}): {}", .kind, .detail)]
+    Describe {
+        /// The kind of fault.
+        kind: &'static str,
+        /// What happened.
+        detail: String,
+    },
+    /// What it says about itself is wrong.
+    #[error("its manifest is wrong: {0}")]
+    Manifest(Problems),
+    /// It goes by another name than its file.
+    #[error("it calls itself {found:?}, so its file must be called {found}.wasm and not {expected}.wasm")]
+    Name {
+        /// Its own name.
+        found: String,
+        /// The file's name.
+        expected: String,
+    },
+    /// It needs more of the pool than there is.
+    #[error("an instance of it takes {weight} slots of the pool, which has {slots}")]
+    TooHeavy {
+        /// Slots that it takes.
+        weight: u32,
+        /// Slots that there are.
+        slots: u32,
+    },
+}
+
+impl LoadError {
+    /// Whether the file may just not be finished yet.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Shape(ShapeError::Truncated(_)))
+    }
+}
+
+/// Makes adapters.
+#[derive(Debug, Clone)]
+pub struct Loader {
+    engine: Engine,
+    cache: Option<Cache>,
+}
+
+/// What the operator says about a component before it is loaded.
+#[derive(Debug, Clone, Default)]
+pub struct Admission {
+    /// How its instances are to be used.
+    pub terms: Terms,
+    /// Whether the lock file vouches for it.
+    pub trusted: bool,
+}
+
+impl Loader {
+    /// Makes adapters for this engine; compiled code is kept in the cache, if there is one.
+    pub fn new(engine: Engine, cache: Option<Cache>) -> Self {
+        Self { engine, cache }
+    }
+
+    /// The engine that adapters are made for.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Makes an adapter of these bytes, which lie in a file called `name`.wasm.
+    pub fn load(&self, name: &str, bytes: &[u8], admission: &Admission) -> Result<Arc<Adapter>, LoadError> {
+        let digest = Digest::of(bytes);
+        let cached = self.cache.as_ref().and_then(|cache| cache.get(digest));
+        let (component, shape, manifest) = match cached {
+            Some((component, known)) => (component, known.shape, Some(known.manifest)),
+            None => {
+                // First, so that nothing is compiled that would be refused.
+                let shape = Shape::read(bytes, &self.engine.limits().structure)?;
+                (self.compile(bytes)?, shape, None)
+            }
+        };
+        let slots = self.engine.limits().instances;
+        if shape.weight() > slots {
+            return Err(LoadError::TooHeavy { weight: shape.weight(), slots });
+        }
+        let template = self.template(&component, &shape)?;
+        let (mut instance, start) = first_instance(&template, &shape)?;
+        let described = match manifest {
+            Some(manifest) => Described { shape, manifest },
+            None => {
+                let manifest = self.describe(&mut instance)?;
+                check::manifest(&manifest).map_err(LoadError::Manifest)?;
+                let described = Described { shape, manifest };
+                if let Some(cache) = &self.cache {
+                    cache.put(digest, &component, &described);
+                }
+                described
+            }
+        };
+        drop(instance);
+        if described.manifest.name != name {
+            return Err(LoadError::Name { found: described.manifest.name, expected: name.to_owned() });
+        }
+        Ok(Arc::new(self.adapter(digest, described, template, start, admission)))
+    }
+
+    fn compile(&self, bytes: &[u8]) -> Result<Component, LoadError> {
+        let _one_at_a_time = self.engine.compiling().lock().unwrap_or_else(PoisonError::into_inner);
+        // An honest component has made wasmtime's compiler panic before, and that is not a bug by its own rules.
+        match catch_unwind(AssertUnwindSafe(|| Component::new(self.engine.wasm(), bytes))) {
+            Ok(Ok(component)) => Ok(component),
+            Ok(Err(error)) => Err(LoadError::Compile(told(&error))),
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().map(String::as_str);
+                let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+                Err(LoadError::CompilerPanicked(head(&clean(text), 300).to_owned()))
+            }
+        }
+    }
+
+    fn template(&self, component: &Component, shape: &Shape) -> Result<Arc<Template>, LoadError> {
+        let contract = |error: wasmtime::Error| LoadError::Contract(told(&error));
+        let mut linker = Linker::new(self.engine.wasm());
+        if shape.imports_functions() {
+            wasi::link(&mut linker, component).map_err(contract)?;
+        }
+        let pre = linker.instantiate_pre(component).map_err(contract)?;
+        Template::new(self.engine.clone(), pre, shape.interfaces()).map(Arc::new).map_err(contract)
+    }
+
+    fn describe(&self, instance: &mut Instance) -> Result<Manifest, LoadError> {
+        let _active = self.engine.ticker().begin();
+        instance.arm(self.engine.ticks(self.engine.limits().start));
+        let described = instance.about().and_then(|(store, view)| view.weir_adapter_about().call_describe(store));
+        described.map_err(|error| {
+            let Failure { kind, detail } = Failure::of(&error, &instance.store.data_mut().take_stderr());
+            LoadError::Describe { kind: kind.name(), detail }
+        })
+    }
+
+    fn adapter(
+        &self,
+        digest: Digest,
+        described: Described,
+        template: Arc<Template>,
+        start: Duration,
+        admission: &Admission,
+    ) -> Adapter {
+        let Described { shape, manifest } = described;
+        let terms = &admission.terms;
+        let ways = Ways {
+            isolation: terms.isolation.unwrap_or(Isolation::Fresh),
+            reuse: terms.reuse.clone(),
+            ready: terms.ready,
+            weight: shape.weight(),
+            start,
+        };
+        Adapter {
+            name: manifest.name.as_str().into(),
+            digest,
+            interfaces: shape.interfaces(),
+            size: shape.bytes as usize,
+            trusted: admission.trusted,
+            stats: Stats::default(),
+            pool: Pool::new(self.engine.clone(), template, ways),
+            call: terms.call.unwrap_or(self.engine.limits().call),
+            concurrency: terms.concurrency.map(|turns| Arc::new(Semaphore::new(turns as usize))),
+            engine: self.engine.clone(),
+            shape,
+            manifest,
+        }
+    }
+}
+
+/// An instance with every function looked up, so that a wrong type shows now, and how long making one takes. Making it
+/// the second time tells: the first one pays for page faults.
+fn first_instance(template: &Arc<Template>, shape: &Shape) -> Result<(Instance, Duration), LoadError> {
+    let failed = |error: wasmtime::Error| {
+        let Failure { kind, detail } = Failure::of(&error, &[]);
+        LoadError::Describe { kind: kind.name(), detail }
+    };
+    drop(template.instantiate().map_err(failed)?);
+    let begun = Instant::now();
+    let mut instance = template.instantiate().map_err(failed)?;
+    let start = begun.elapsed();
+    instance.prepare(shape.interfaces()).map_err(|error| LoadError::Contract(told(&error)))?;
+    Ok((instance, start))
+}
+
+fn told(error: &wasmtime::Error) -> String {
+    head(&clean(&format!("{error:#}")), 1000).to_owned()
+}

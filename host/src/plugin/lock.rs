@@ -1,0 +1,120 @@
+//! `plugins.lock`: the digests of the components that the operator trusts.
+//!
+//! ```toml
+//! [adapters.NAME]
+//! digest = "sha256:..."
+//! ```
+//!
+//! What a manifest suggests (a url, variables that hold keys) counts without asking only for these, else a file dropped
+//! into the folder could name a well-known variable and a url of its own, and be handed the key.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::digest::Digest;
+
+/// The lock file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// It cannot be read or written.
+    #[error("cannot read or write {}: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It is not what it should be.
+    #[error("{} is not a lock file: {}", path.display(), source.message())]
+    Syntax {
+        /// Which file.
+        path: PathBuf,
+        /// Where and what.
+        source: Box<toml::de::Error>,
+    },
+}
+
+/// The digests that the operator trusts, by adapter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lock {
+    #[serde(default)]
+    adapters: BTreeMap<String, Pin>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pin {
+    digest: Digest,
+}
+
+impl Lock {
+    /// Reads the file; one that is not there trusts nothing.
+    pub fn read(path: &Path) -> Result<Self, LockError> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(source) => return Err(LockError::Io { path: path.to_owned(), source }),
+        };
+        toml::from_str(&text).map_err(|source| LockError::Syntax { path: path.to_owned(), source: Box::new(source) })
+    }
+
+    /// Whether this adapter with these bytes is trusted.
+    pub fn trusts(&self, name: &str, digest: Digest) -> bool {
+        self.pinned(name) == Some(digest)
+    }
+
+    /// The digest that is trusted under this name.
+    pub fn pinned(&self, name: &str) -> Option<Digest> {
+        self.adapters.get(name).map(|pin| pin.digest)
+    }
+
+    /// Trusts these bytes under this name, and no others.
+    pub fn pin(&mut self, name: &str, digest: Digest) {
+        self.adapters.insert(name.to_owned(), Pin { digest });
+    }
+
+    /// The file's text.
+    pub fn text(&self) -> String {
+        let mut text = String::from(
+            "# Digests of the adapters that this Weir trusts; see docs. Written by tools, kept in version control.\n",
+        );
+        for (name, pin) in &self.adapters {
+            let name = toml::Value::String(name.clone());
+            text.push_str(&format!("\n[adapters.{name}]\ndigest = \"{}\"\n", pin.digest));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_reads_back_and_trusts_only_those_bytes() {
+        let mut lock = Lock::default();
+        lock.pin("zeta", Digest::of(b"one"));
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("plugins.lock");
+        assert_eq!(Lock::read(&path).unwrap(), Lock::default());
+        std::fs::write(&path, lock.text()).unwrap();
+        let read = Lock::read(&path).unwrap();
+        assert_eq!(read, lock);
+        assert!(read.trusts("zeta", Digest::of(b"one")));
+        assert!(!read.trusts("zeta", Digest::of(b"two")) && !read.trusts("other", Digest::of(b"one")));
+    }
+
+    #[test]
+    fn a_broken_file_is_an_error_and_not_an_empty_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("plugins.lock");
+        for text in ["[adapters.zeta]\ndigest = \"sha256:1\"\n", "[plugins]\n", "x"] {
+            std::fs::write(&path, text).unwrap();
+            assert!(matches!(Lock::read(&path), Err(LockError::Syntax { .. })), "{text}");
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! What a component is made of, read without compiling or running it: imports, exports, sizes.
+//!
+//! Everything that the policy refuses is refused here, by name, before the compiler sees it: the compiler does not promise
+//! to be quick or to never panic, this parser does its work in milliseconds.
+
+use serde::{Deserialize, Serialize};
+use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType};
+use wasmparser::types::TypesRef;
+use wasmparser::{
+    BinaryReaderError, ComponentExternalKind, Encoding, FuncToValidate, FunctionBody, Instance, Parser, Payload,
+    ValidPayload, Validator, ValidatorResources, WasmFeatures,
+};
+
+use super::instance::{Interface, Interfaces};
+use super::limits::Structure;
+
+/// The version of the contract that this host speaks.
+pub const CONTRACT: &str = "0.1.0";
+/// The contract's package.
+const PACKAGE: &str = "weir:adapter/";
+/// Packages whose functions are answered by [`super::wasi`].
+const ANSWERED: [&str; 6] =
+    ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
+
+/// Why a component is refused unseen.
+#[derive(Debug, thiserror::Error)]
+pub enum ShapeError {
+    /// It ends too early: perhaps it is still being written.
+    #[error("the file is cut short: {0}")]
+    Truncated(BinaryReaderError),
+    /// It is no valid component.
+    #[error("not a valid component: {found}{hint}", found = .0, hint = hint(.0))]
+    Invalid(BinaryReaderError),
+    /// It is a core module.
+    #[error("this is a core module, not a component; make one of it with `wasm-tools component new`")]
+    NotAComponent,
+    /// It wants something that it does not get.
+    #[error("imports {name}, which no adapter gets")]
+    Import {
+        /// Instance and function, or the name of whatever else it is.
+        name: String,
+    },
+    /// It speaks another version of the contract.
+    #[error("speaks version {found} of the contract (it exports {export}), this Weir speaks {CONTRACT}")]
+    Version {
+        /// The version that it speaks.
+        found: String,
+        /// The export that says so.
+        export: String,
+    },
+    /// It is no adapter.
+    #[error("exports no weir:adapter/about@{CONTRACT}, so it is no adapter")]
+    NoManifest,
+    /// It is too large in some way.
+    #[error("too large: {what} is {found}, the limit is {limit}")]
+    TooLarge {
+        /// Of what.
+        what: &'static str,
+        /// How much there is.
+        found: u64,
+        /// How much there may be.
+        limit: u64,
+    },
+}
+
+fn hint(error: &BinaryReaderError) -> &'static str {
+    if error.message().contains("async") || error.message().contains("context.get") {
+        " (adapters are synchronous: build without async, for QuickJS with `--sync`)"
+    } else {
+        ""
+    }
+}
+
+impl From<BinaryReaderError> for ShapeError {
+    fn from(error: BinaryReaderError) -> Self {
+        if error.message().contains("unexpected end") { Self::Truncated(error) } else { Self::Invalid(error) }
+    }
+}
+
+/// What a component is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Shape {
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Instances that it imports, those that hold types only included.
+    pub imports: Vec<Import>,
+    /// Names of its exports.
+    pub exports: Vec<String>,
+    /// Core modules.
+    pub modules: u64,
+    /// Nested components.
+    pub components: u64,
+    /// Core instances that an instance of it needs.
+    pub core_instances: u64,
+    /// Linear memories.
+    pub memories: u64,
+    /// Tables.
+    pub tables: u64,
+    /// Functions.
+    pub functions: u64,
+    /// Bytes of the largest function.
+    pub largest_function: u64,
+    /// Locals of the function that has most.
+    pub most_locals: u64,
+    /// Bytes of data segments.
+    pub data: u64,
+}
+
+/// An imported instance.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Import {
+    /// Its name.
+    pub name: String,
+    /// The functions that it must have; none where only types are shared.
+    pub functions: Vec<String>,
+}
+
+impl Shape {
+    /// Reads and validates a component.
+    pub fn read(bytes: &[u8], limits: &Structure) -> Result<Self, ShapeError> {
+        bound("the file", bytes.len() as u64, limits.bytes as u64)?;
+        if !Parser::is_component(bytes) && Parser::is_core_wasm(bytes) {
+            return Err(ShapeError::NotAComponent);
+        }
+        let mut shape = Self { bytes: bytes.len() as u64, ..Self::default() };
+        let mut validator = Validator::new_with_features(features());
+        let mut functions = Vec::new();
+        let mut types = None;
+        let (mut depth, mut imports) = (0_u32, Vec::new());
+        for payload in Parser::new(0).parse_all(bytes) {
+            let payload = payload?;
+            shape.count(&payload, limits)?;
+            match &payload {
+                Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                    return Err(ShapeError::NotAComponent);
+                }
+                Payload::Version { .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::ComponentImportSection(section) if depth == 1 => {
+                    for import in section.clone() {
+                        imports.push(import?.name.name.to_owned());
+                    }
+                }
+                Payload::ComponentExportSection(section) if depth == 1 => {
+                    for export in section.clone() {
+                        let export = export?;
+                        if export.kind == ComponentExternalKind::Instance {
+                            shape.exports.push(export.name.name.to_owned());
+                        }
+                    }
+                }
+                _ => {}
+            }
+            match validator.payload(&payload)? {
+                ValidPayload::Func(function, body) => functions.push((function, body)),
+                ValidPayload::End(all) => types = Some(all),
+                _ => {}
+            }
+        }
+        validate(functions)?;
+        let types = types.ok_or(ShapeError::NotAComponent)?;
+        shape.imports = imports.into_iter().map(|name| import(name, types.as_ref())).collect::<Result<_, _>>()?;
+        shape.check_exports()?;
+        Ok(shape)
+    }
+
+    /// The contract's interfaces among the exports.
+    pub fn interfaces(&self) -> Interfaces {
+        let exported =
+            |i: &Interface| self.exports.iter().any(|name| contract_name(name) == Some((i.name(), CONTRACT)));
+        Interface::ALL.iter().copied().filter(exported).collect()
+    }
+
+    /// Whether it needs [`super::wasi`].
+    pub fn imports_functions(&self) -> bool {
+        self.imports.iter().any(|import| !import.functions.is_empty())
+    }
+
+    /// Slots of the engine's pool that an instance takes; a slot has two core instances, two tables and one memory.
+    pub fn weight(&self) -> u32 {
+        let slots = self.core_instances.div_ceil(2).max(self.memories).max(self.tables.div_ceil(2)).max(1);
+        u32::try_from(slots).unwrap_or(u32::MAX)
+    }
+
+    fn count(&mut self, payload: &Payload<'_>, limits: &Structure) -> Result<(), ShapeError> {
+        match payload {
+            Payload::ModuleSection { .. } => add("core modules", &mut self.modules, 1, limits.modules.into()),
+            Payload::ComponentSection { .. } => add("components", &mut self.components, 1, limits.components.into()),
+            Payload::MemorySection(s) => add("memories", &mut self.memories, s.count().into(), limits.memories.into()),
+            Payload::FunctionSection(s) => {
+                add("functions", &mut self.functions, s.count().into(), limits.functions.into())
+            }
+            Payload::CodeSectionEntry(body) => self.count_body(body, limits),
+            Payload::DataSection(s) => {
+                let all = s.clone().into_iter().map(|d| d.map(|d| d.data.len() as u64)).sum::<Result<u64, _>>()?;
+                add("data", &mut self.data, all, limits.data as u64)
+            }
+            Payload::TableSection(s) => {
+                for table in s.clone() {
+                    bound("a table", table?.ty.initial, limits.table_elements)?;
+                    self.tables += 1;
+                }
+                Ok(())
+            }
+            Payload::InstanceSection(s) => {
+                for instance in s.clone() {
+                    self.core_instances += u64::from(matches!(instance?, Instance::Instantiate { .. }));
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn count_body(&mut self, body: &FunctionBody<'_>, limits: &Structure) -> Result<(), ShapeError> {
+        let size = body.range().len() as u64;
+        bound("a function", size, limits.body as u64)?;
+        self.largest_function = self.largest_function.max(size);
+        let locals = body.get_locals_reader()?.into_iter().map(|l| l.map(|(count, _)| u64::from(count)));
+        let locals = locals.sum::<Result<u64, _>>()?;
+        bound("a function's number of locals", locals, limits.locals.into())?;
+        self.most_locals = self.most_locals.max(locals);
+        Ok(())
+    }
+
+    fn check_exports(&self) -> Result<(), ShapeError> {
+        if self.interfaces().has(Interface::About) {
+            return Ok(());
+        }
+        let other = self.exports.iter().find_map(|export| contract_name(export).map(|(_, version)| (export, version)));
+        match other {
+            Some((export, found)) if found != CONTRACT => {
+                Err(ShapeError::Version { found: found.to_owned(), export: export.clone() })
+            }
+            _ => Err(ShapeError::NoManifest),
+        }
+    }
+}
+
+/// `weir:adapter/NAME@VERSION` in its two parts.
+fn contract_name(export: &str) -> Option<(&str, &str)> {
+    export.strip_prefix(PACKAGE)?.split_once('@')
+}
+
+fn import(name: String, types: TypesRef<'_>) -> Result<Import, ShapeError> {
+    let instance = match types.component_item_for_import(&name).map(|item| item.ty) {
+        Some(ComponentEntityType::Instance(instance)) => instance,
+        Some(ComponentEntityType::Type { referenced, .. })
+            if !matches!(referenced, ComponentAnyTypeId::Resource(_)) =>
+        {
+            return Ok(Import { name, functions: Vec::new() });
+        }
+        _ => return Err(ShapeError::Import { name }),
+    };
+    let answered = ANSWERED.iter().any(|package| name.starts_with(package));
+    let mut functions = Vec::new();
+    for (member, item) in &types[instance].exports {
+        match item.ty {
+            ComponentEntityType::Type { referenced: ComponentAnyTypeId::Resource(_), .. } if answered => {}
+            ComponentEntityType::Type { referenced, .. } if !matches!(referenced, ComponentAnyTypeId::Resource(_)) => {}
+            ComponentEntityType::Func(_) if answered => functions.push(member.clone()),
+            _ => return Err(ShapeError::Import { name: format!("{name}#{member}") }),
+        }
+    }
+    Ok(Import { name, functions })
+}
+
+fn validate(functions: Vec<(FuncToValidate<ValidatorResources>, FunctionBody<'_>)>) -> Result<(), ShapeError> {
+    let mut allocations = wasmparser::FuncValidatorAllocations::default();
+    for (function, body) in functions {
+        let mut validator = function.into_validator(allocations);
+        validator.validate(&body)?;
+        allocations = validator.into_allocations();
+    }
+    Ok(())
+}
+
+fn add(what: &'static str, sum: &mut u64, more: u64, limit: u64) -> Result<(), ShapeError> {
+    *sum = sum.saturating_add(more);
+    bound(what, *sum, limit)
+}
+
+fn bound(what: &'static str, found: u64, limit: u64) -> Result<(), ShapeError> {
+    if found > limit { Err(ShapeError::TooLarge { what, found, limit }) } else { Ok(()) }
+}
+
+/// What [`super::engine`] leaves switched on.
+fn features() -> WasmFeatures {
+    WasmFeatures::WASM2 | WasmFeatures::COMPONENT_MODEL | WasmFeatures::MULTI_MEMORY | WasmFeatures::EXTENDED_CONST
+}
