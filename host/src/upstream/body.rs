@@ -1,0 +1,165 @@
+//! The body of a provider's answer: from the network or from a recording, under the timers of its exchange.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use super::deadline::Watch;
+use super::error::{UpstreamError, UpstreamErrorKind};
+use super::replay::Playback;
+
+/// The body of a provider's answer. Dropping it cancels the exchange; trailers are left out.
+pub struct UpstreamBody {
+    source: Source,
+    watch: Watch,
+    origin: Arc<str>,
+}
+
+enum Source {
+    Network(Incoming),
+    Replay(Box<Playback>),
+    /// Ended or failed: connection and timer are let go at once, however long the body itself is kept.
+    Done,
+}
+
+impl UpstreamBody {
+    pub(super) fn network(body: Incoming, watch: Watch, origin: Arc<str>) -> Self {
+        Self { source: Source::Network(body), watch, origin }
+    }
+
+    pub(super) fn replay(body: Playback, watch: Watch, origin: Arc<str>) -> Self {
+        Self { source: Source::Replay(Box::new(body)), watch, origin }
+    }
+
+    /// The provider's origin, for messages.
+    pub fn origin(&self) -> &Arc<str> {
+        &self.origin
+    }
+
+    /// The whole body, which may have `limit` bytes at the most. Copies only where it comes in several pieces.
+    pub async fn collect(self, limit: usize) -> Result<Bytes, UpstreamError> {
+        let origin = self.origin.clone();
+        collect(self, limit, &origin).await
+    }
+
+    /// The next piece of the body, or none at its end.
+    pub async fn next_piece(&mut self) -> Result<Option<Bytes>, UpstreamError> {
+        next_piece(self).await
+    }
+
+    /// Ends the exchange here.
+    pub(super) fn close(&mut self) {
+        self.source = Source::Done;
+        self.watch.stop();
+    }
+
+    fn failure(&self, kind: UpstreamErrorKind) -> UpstreamError {
+        UpstreamError::new(kind, &self.origin)
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamError>>> {
+        match &mut self.source {
+            Source::Done => Poll::Ready(None),
+            Source::Replay(playback) => playback.poll_piece(cx).map(|piece| piece.map(Ok)),
+            Source::Network(body) => loop {
+                match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                    None => return Poll::Ready(None),
+                    Some(Err(error)) => return Poll::Ready(Some(Err(UpstreamError::of_body(&error, &self.origin)))),
+                    Some(Ok(frame)) => {
+                        if let Ok(piece) = frame.into_data() {
+                            return Poll::Ready(Some(Ok(piece)));
+                        }
+                    }
+                }
+            },
+        }
+    }
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = UpstreamError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let this = self.get_mut();
+        let result = match this.poll_source(cx) {
+            Poll::Ready(Some(Ok(piece))) => {
+                this.watch.piece_came();
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
+            }
+            Poll::Ready(ended) => ended.map(|failed| failed.map(Frame::data)),
+            Poll::Pending => {
+                let expired = ready!(this.watch.poll_expiry(cx));
+                Some(Err(this.failure(expired)))
+            }
+        };
+        this.close();
+        Poll::Ready(result)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Network(body) => body.is_end_stream(),
+            Source::Replay(playback) => playback.is_finished(),
+            Source::Done => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Network(body) => body.size_hint(),
+            Source::Replay(playback) => playback.left().map_or_else(SizeHint::default, SizeHint::with_exact),
+            Source::Done => SizeHint::with_exact(0),
+        }
+    }
+}
+
+/// The next piece of a body.
+pub(super) async fn next_piece<B>(body: &mut B) -> Result<Option<Bytes>, UpstreamError>
+where
+    B: Body<Data = Bytes, Error = UpstreamError> + Unpin,
+{
+    match body.frame().await {
+        Some(frame) => Ok(Some(frame?.into_data().unwrap_or_default())),
+        None => Ok(None),
+    }
+}
+
+/// The whole of a body, within a limit.
+pub(super) async fn collect<B>(mut body: B, limit: usize, origin: &Arc<str>) -> Result<Bytes, UpstreamError>
+where
+    B: Body<Data = Bytes, Error = UpstreamError> + Unpin,
+{
+    let too_large = || UpstreamError::new(UpstreamErrorKind::BodyTooLarge, origin);
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large());
+    }
+    let first = next_piece(&mut body).await?.unwrap_or_default();
+    let Some(second) = next_piece(&mut body).await? else {
+        return if first.len() > limit { Err(too_large()) } else { Ok(first) };
+    };
+    let rest = body.size_hint().lower() as usize;
+    let mut whole = BytesMut::with_capacity(first.len().saturating_add(second.len()).saturating_add(rest).min(limit));
+    whole.extend_from_slice(&first);
+    let mut piece = Some(second);
+    while let Some(more) = piece {
+        if whole.len().saturating_add(more.len()) > limit {
+            return Err(too_large());
+        }
+        whole.extend_from_slice(&more);
+        piece = next_piece(&mut body).await?;
+    }
+    Ok(whole.freeze())
+}
+
+impl fmt::Debug for UpstreamBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpstreamBody").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}

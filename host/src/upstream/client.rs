@@ -1,0 +1,185 @@
+//! The one client that all providers share: a pool of connections, HTTP/1.1 and HTTP/2.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::{self, Client};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use super::body::UpstreamBody;
+use super::chunks::Chunks;
+use super::deadline::Watch;
+use super::dial::{CALL, Call, Dialer};
+use super::error::{UpstreamError, UpstreamErrorKind};
+use super::headers;
+use super::origin::Place;
+use super::replay::{Asked, Replay};
+use super::{UpstreamRequest, UpstreamResponse};
+
+/// What holds for all connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How long a connection may take that no exchange waits for any more; exchanges bring their own limit.
+    pub connect: Duration,
+    /// How long an unused connection is kept. Shorter than what load balancers usually grant (60 s), so that few
+    /// requests meet a connection that is just being closed.
+    pub pool_idle: Duration,
+    /// How many unused connections are kept for one origin.
+    pub pool_idle_per_host: usize,
+    /// How large the read buffer of an HTTP/1.1 connection may grow, in bytes; it begins with 8 KiB, which is also the
+    /// least that is allowed. Bounds the head of an answer as well.
+    pub read_buffer: usize,
+    /// After how much silence the system asks the other side whether it is still there.
+    pub tcp_keepalive: Option<Duration>,
+    /// The same for HTTP/2, while an answer is awaited.
+    pub http2_ping: Option<Duration>,
+}
+
+/// The smallest read buffer that hyper takes.
+const LEAST_READ_BUFFER: usize = 8 * 1024;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            pool_idle: Duration::from_secs(50),
+            pool_idle_per_host: 256,
+            read_buffer: 64 * 1024,
+            tcp_keepalive: Some(Duration::from_secs(60)),
+            http2_ping: Some(Duration::from_secs(30)),
+        }
+    }
+}
+
+/// Sends requests to providers. A clone shares the pool.
+#[derive(Clone)]
+pub struct Upstreams {
+    /// HTTP/1.1, or HTTP/2 where TLS negotiates it.
+    negotiating: Client<Dialer, Chunks>,
+    /// HTTP/2 from the first byte, for bases that are set to it.
+    http2: Client<Dialer, Chunks>,
+}
+
+impl Upstreams {
+    /// A client without connections; they are made when they are needed.
+    pub fn new(settings: &Settings) -> Self {
+        let dialer = Dialer::new(settings);
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(settings.pool_idle)
+            .pool_max_idle_per_host(settings.pool_idle_per_host)
+            .http1_max_buf_size(settings.read_buffer.max(LEAST_READ_BUFFER))
+            .http2_keep_alive_interval(settings.http2_ping);
+        let negotiating = builder.build(dialer.clone());
+        let http2 = builder.http2_only(true).build(dialer);
+        Self { negotiating, http2 }
+    }
+
+    /// Sends a request and waits for the answer's head. Dropping the future cancels the exchange.
+    ///
+    /// Sent again, once, where a connection from the pool turns out to have been closed before any byte of an answer:
+    /// the provider closed it while it lay unused. Any other failure is the caller's to retry.
+    pub async fn send(&self, request: UpstreamRequest<'_>) -> Result<UpstreamResponse, UpstreamError> {
+        match request.address.place() {
+            Place::Replay { replay, path } => Ok(play(replay, path, &request)),
+            Place::Network { http2, .. } => {
+                let client = if *http2 { &self.http2 } else { &self.negotiating };
+                exchange(client, request).await
+            }
+        }
+    }
+}
+
+async fn exchange(
+    client: &Client<Dialer, Chunks>,
+    request: UpstreamRequest<'_>,
+) -> Result<UpstreamResponse, UpstreamError> {
+    let origin = request.address.origin().clone();
+    let connect = request.timeouts.connect;
+    let mut watch = Watch::start(&request.timeouts);
+    let message = dress(request)?;
+    let spare = message.clone();
+    let failure = match watch.guard(attempt(client, message, connect)).await {
+        Err(expired) => return Err(UpstreamError::new(expired, &origin)),
+        Ok(Ok(response)) => return Ok(answer(response, watch, origin)),
+        Ok(Err(failure)) => failure,
+    };
+    let error = UpstreamError::of_request(&failure.error, &origin);
+    if failure.dialed || error.kind != UpstreamErrorKind::Reset {
+        return Err(error);
+    }
+    tracing::debug!(%error, "sending the request again: the pooled connection was stale");
+    match watch.guard(attempt(client, spare, connect)).await {
+        Err(expired) => Err(UpstreamError::new(expired, &origin)),
+        Ok(Ok(response)) => Ok(answer(response, watch, origin)),
+        Ok(Err(failure)) => Err(UpstreamError::of_request(&failure.error, &origin)),
+    }
+}
+
+/// A failed attempt.
+struct Failure {
+    error: legacy::Error,
+    /// Whether the connection was made for this very attempt.
+    dialed: bool,
+}
+
+async fn attempt(
+    client: &Client<Dialer, Chunks>,
+    message: Request<Chunks>,
+    connect: Duration,
+) -> Result<Response<Incoming>, Failure> {
+    let sending = client.request(message);
+    let call = Call { connect, dialed: Cell::new(false) };
+    CALL.scope(call, async {
+        sending.await.map_err(|error| Failure { error, dialed: CALL.with(|call| call.dialed.get()) })
+    })
+    .await
+}
+
+/// The request as HTTP sees it; the credential comes last, over whatever stood in its place.
+fn dress(request: UpstreamRequest<'_>) -> Result<Request<Chunks>, UpstreamError> {
+    let UpstreamRequest { method, address, mut headers, body, credential, .. } = request;
+    headers::scrub(&mut headers);
+    let Place::Network { uri, trusted, .. } = address.place() else {
+        return Err(UpstreamError::new(UpstreamErrorKind::Request, address.origin()));
+    };
+    let mut uri = uri.clone();
+    if let Some(credential) = credential.filter(|_| *trusted) {
+        uri = credential
+            .apply(uri, &mut headers)
+            .map_err(|error| UpstreamError::because(UpstreamErrorKind::Request, address.origin(), &error))?;
+    }
+    let mut message = Request::new(body);
+    *message.method_mut() = method;
+    *message.uri_mut() = uri;
+    *message.headers_mut() = headers;
+    Ok(message)
+}
+
+fn answer(response: Response<Incoming>, mut watch: Watch, origin: Arc<str>) -> UpstreamResponse {
+    watch.head_came();
+    let (head, body) = response.into_parts();
+    UpstreamResponse { status: head.status, headers: head.headers, body: UpstreamBody::network(body, watch, origin) }
+}
+
+fn play(replay: &Replay, path: &str, request: &UpstreamRequest<'_>) -> UpstreamResponse {
+    let asked =
+        Asked { method: &request.method, path, body: &request.body, stream: request.stream, model: request.model };
+    let played = replay.answer(&asked);
+    let mut watch = Watch::start(&request.timeouts);
+    watch.head_came();
+    let body = UpstreamBody::replay(played.body, watch, request.address.origin().clone());
+    UpstreamResponse { status: played.status, headers: played.headers, body }
+}
+
+impl fmt::Debug for Upstreams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstreams").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,164 @@
+//! The four timers of an exchange: connect, first byte, idle between bytes, and an optional total.
+//!
+//! One sleep serves a whole exchange. It is set once, when there is first something to wait for, and moves itself on when
+//! it fires; a piece that arrives only raises a flag. So a stream of a thousand pieces pays for no clock and no timer.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+
+use super::error::UpstreamErrorKind;
+
+/// In how many steps the idle time is measured. Silence is noticed after the idle time, and at the latest a step later.
+const IDLE_STEPS: u8 = 4;
+
+/// What "never" is in practice, where a duration is too long to be added to a time.
+const FAR: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+/// The limits of one exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until the connection stands: name resolution, TCP and TLS together. Nothing where a pooled one is used.
+    pub connect: Duration,
+    /// From sending until the answer's head. Retries within one `send` share it.
+    pub first_byte: Duration,
+    /// Whether `first_byte` lasts until the first byte of the body, for providers that send a head at once and think
+    /// afterwards; otherwise `idle` begins with the head.
+    pub first_byte_of_body: bool,
+    /// Between any two pieces of the body. The silence of the provider counts, not that of a client that reads slowly.
+    pub idle: Duration,
+    /// From sending until the body's end. A healthy stream may last long: none by default.
+    pub total: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            first_byte: Duration::from_mins(5),
+            first_byte_of_body: true,
+            idle: Duration::from_mins(2),
+            total: None,
+        }
+    }
+}
+
+/// Which timer is running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The head has not come.
+    Head,
+    /// The head has come, the first piece counts as the first byte.
+    FirstPiece,
+    /// Pieces are coming.
+    Pieces,
+}
+
+/// The timers of one exchange, from sending to the body's end.
+#[derive(Debug)]
+pub(super) struct Watch {
+    sleep: Option<Pin<Box<Sleep>>>,
+    first_byte_by: Instant,
+    total_by: Option<Instant>,
+    step: Duration,
+    phase: Phase,
+    first_byte_of_body: bool,
+    /// Whether anything came since the sleep last fired.
+    active: bool,
+    quiet_steps: u8,
+}
+
+impl Watch {
+    pub(super) fn start(timeouts: &Timeouts) -> Self {
+        let now = Instant::now();
+        Self {
+            sleep: None,
+            first_byte_by: after(now, timeouts.first_byte),
+            total_by: timeouts.total.map(|total| after(now, total)),
+            step: (timeouts.idle / u32::from(IDLE_STEPS)).max(Duration::from_millis(1)),
+            phase: Phase::Head,
+            first_byte_of_body: timeouts.first_byte_of_body,
+            active: false,
+            quiet_steps: 0,
+        }
+    }
+
+    /// Runs `work` until it is done or a timer has run out.
+    pub(super) async fn guard<F: Future>(&mut self, work: F) -> Result<F::Output, UpstreamErrorKind> {
+        let mut work = pin!(work);
+        poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Ok(done)),
+            Poll::Pending => self.poll_expiry(cx).map(Err),
+        })
+        .await
+    }
+
+    /// The answer's head has come.
+    pub(super) fn head_came(&mut self) {
+        self.phase = if self.first_byte_of_body { Phase::FirstPiece } else { Phase::Pieces };
+        self.active = true;
+    }
+
+    /// A piece of the body has come.
+    pub(super) fn piece_came(&mut self) {
+        self.phase = Phase::Pieces;
+        self.active = true;
+    }
+
+    /// The body has ended: nothing is left to wait for.
+    pub(super) fn stop(&mut self) {
+        self.sleep = None;
+    }
+
+    /// To be called whenever there is nothing to do but wait; ready when a timer has run out.
+    pub(super) fn poll_expiry(&mut self, cx: &mut Context<'_>) -> Poll<UpstreamErrorKind> {
+        loop {
+            if self.sleep.is_none() {
+                let wake = self.next_wake(Instant::now());
+                self.sleep = Some(Box::pin(tokio::time::sleep_until(wake)));
+            }
+            let Some(sleep) = &mut self.sleep else { return Poll::Pending };
+            ready!(sleep.as_mut().poll(cx));
+            let now = Instant::now();
+            if let Some(expired) = self.expired(now) {
+                return Poll::Ready(expired);
+            }
+            let wake = self.next_wake(now);
+            if let Some(sleep) = &mut self.sleep {
+                sleep.as_mut().reset(wake);
+            }
+        }
+    }
+
+    /// A step is never skipped, not even before the head: so the sleep is early enough for whatever comes next and
+    /// need not be set again when the head comes.
+    fn next_wake(&self, now: Instant) -> Instant {
+        let mut wake = after(now, self.step);
+        if self.phase != Phase::Pieces {
+            wake = wake.min(self.first_byte_by);
+        }
+        self.total_by.map_or(wake, |total_by| wake.min(total_by))
+    }
+
+    fn expired(&mut self, now: Instant) -> Option<UpstreamErrorKind> {
+        if self.total_by.is_some_and(|total_by| total_by <= now) {
+            return Some(UpstreamErrorKind::TotalTimeout);
+        }
+        if self.phase != Phase::Pieces {
+            return (self.first_byte_by <= now).then_some(UpstreamErrorKind::FirstByteTimeout);
+        }
+        if std::mem::take(&mut self.active) {
+            self.quiet_steps = 0;
+            return None;
+        }
+        self.quiet_steps += 1;
+        (self.quiet_steps >= IDLE_STEPS).then_some(UpstreamErrorKind::IdleTimeout)
+    }
+}
+
+fn after(now: Instant, duration: Duration) -> Instant {
+    now.checked_add(duration).unwrap_or_else(|| now + FAR)
+}

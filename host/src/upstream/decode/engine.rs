@@ -1,0 +1,227 @@
+//! The decoders of the libraries behind one face: bytes in, bytes into a bounded sink.
+
+use std::io::{self, Write};
+
+use brotli::DecompressorWriter;
+use bytes::Bytes;
+use flate2::write::MultiGzDecoder;
+use flate2::{Decompress, FlushDecompress, Status};
+use zstd::stream::raw::{DParameter, Decoder as ZstdDecoder, Operation};
+
+use super::{Bound, Coding};
+
+/// The largest window that zstd may ask for, as a power of two: 8 MiB, what RFC 9659 allows in HTTP.
+const ZSTD_WINDOW: u32 = 23;
+
+/// What decoders write at once, in bytes.
+const BUFFER: usize = 4 * 1024;
+
+/// Where decoders write to.
+#[derive(Debug)]
+pub(super) struct Sink {
+    output: Vec<u8>,
+    bound: Bound,
+    /// What has been taken out already.
+    taken: u64,
+}
+
+impl Sink {
+    pub(super) fn new(bound: Bound) -> Self {
+        Self { output: Vec::new(), bound, taken: 0 }
+    }
+
+    pub(super) fn take(&mut self) -> Bytes {
+        self.taken = self.taken.saturating_add(self.output.len() as u64);
+        std::mem::take(&mut self.output).into()
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = self.output.len().saturating_add(bytes.len());
+        if length > self.bound.piece || self.taken.saturating_add(length as u64) > self.bound.total {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.output.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A decoder and the sink that it writes to. `UnexpectedEof` says that the end is missing, `FileTooLarge` that the sink
+/// is full; any other error, that the input is broken. What follows a complete body is passed over.
+pub(super) enum Engine {
+    Identity(Sink),
+    Gzip(Box<Gzip>),
+    Deflate(Box<Deflate>),
+    Brotli(Box<DecompressorWriter<Sink>>),
+    Zstd(Box<Zstd>),
+}
+
+impl Engine {
+    pub(super) fn new(coding: Coding, sink: Sink) -> io::Result<Self> {
+        Ok(match coding {
+            Coding::Identity => Self::Identity(sink),
+            Coding::Gzip => Self::Gzip(Box::new(Gzip { decoder: MultiGzDecoder::new(sink), is_fresh: true })),
+            Coding::Deflate => Self::Deflate(Box::new(Deflate { decoder: None, held: None, is_done: false, sink })),
+            Coding::Brotli => Self::Brotli(Box::new(DecompressorWriter::new(sink, BUFFER))),
+            Coding::Zstd => Self::Zstd(Box::new(Zstd::new(sink)?)),
+        })
+    }
+
+    pub(super) fn push(&mut self, input: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Identity(sink) => sink.write_all(input),
+            Self::Gzip(gzip) => gzip.push(input),
+            Self::Deflate(deflate) => deflate.push(input),
+            Self::Brotli(decoder) => write_all(decoder, input),
+            Self::Zstd(zstd) => zstd.push(input),
+        }
+    }
+
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        match self {
+            Self::Identity(_) => Ok(()),
+            Self::Gzip(gzip) => gzip.finish(),
+            Self::Deflate(deflate) => ended(deflate.is_done || deflate.is_untouched()),
+            Self::Brotli(decoder) => decoder.close().map_err(|error| match error.kind() {
+                io::ErrorKind::FileTooLarge => error,
+                _ => io::ErrorKind::UnexpectedEof.into(),
+            }),
+            Self::Zstd(zstd) => ended(zstd.is_at_end),
+        }
+    }
+
+    pub(super) fn sink(&mut self) -> &mut Sink {
+        match self {
+            Self::Identity(sink) => sink,
+            Self::Gzip(gzip) => gzip.decoder.get_mut(),
+            Self::Deflate(deflate) => &mut deflate.sink,
+            Self::Brotli(decoder) => decoder.get_mut(),
+            Self::Zstd(zstd) => &mut zstd.sink,
+        }
+    }
+}
+
+fn ended(is_complete: bool) -> io::Result<()> {
+    if is_complete { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+/// Like the standard one, but for decoders that take nothing more once they are done.
+fn write_all(decoder: &mut impl Write, mut input: &[u8]) -> io::Result<()> {
+    while !input.is_empty() {
+        let taken = decoder.write(input)?;
+        if taken == 0 {
+            break;
+        }
+        input = input.get(taken..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// One gzip member or several.
+pub(super) struct Gzip {
+    decoder: MultiGzDecoder<Sink>,
+    /// Nothing has come yet: a body of no bytes at all is complete.
+    is_fresh: bool,
+}
+
+impl Gzip {
+    fn push(&mut self, input: &[u8]) -> io::Result<()> {
+        self.is_fresh &= input.is_empty();
+        write_all(&mut self.decoder, input)?;
+        self.decoder.flush()
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        if self.is_fresh { Ok(()) } else { self.decoder.try_finish() }
+    }
+}
+
+/// `deflate`, which some servers take to mean the bare stream and the standard to mean zlib.
+pub(super) struct Deflate {
+    /// None until the first two bytes have told which of the two it is.
+    decoder: Option<Decompress>,
+    held: Option<u8>,
+    is_done: bool,
+    sink: Sink,
+}
+
+impl Deflate {
+    fn is_untouched(&self) -> bool {
+        self.decoder.is_none() && self.held.is_none()
+    }
+
+    fn push(&mut self, input: &[u8]) -> io::Result<()> {
+        if self.decoder.is_some() {
+            return self.inflate(input);
+        }
+        let mut first = self.held.into_iter().chain(input.iter().copied());
+        let (Some(method), Some(flags)) = (first.next(), first.next()) else {
+            self.held = self.held.or(input.first().copied());
+            return Ok(());
+        };
+        // RFC 1950: a zlib header names method 8 and is divisible by 31.
+        let is_zlib = method & 0x0f == 8 && u16::from_be_bytes([method, flags]) % 31 == 0;
+        self.decoder = Some(Decompress::new(is_zlib));
+        if let Some(held) = self.held.take() {
+            self.inflate(&[held])?;
+        }
+        self.inflate(input)
+    }
+
+    fn inflate(&mut self, mut input: &[u8]) -> io::Result<()> {
+        let Some(decoder) = &mut self.decoder else { return Ok(()) };
+        let mut buffer = [0; BUFFER];
+        while !self.is_done {
+            let (taken, made) = (decoder.total_in(), decoder.total_out());
+            let status = decoder.decompress(input, &mut buffer, FlushDecompress::None)?;
+            let (taken, made) = (decoder.total_in() - taken, decoder.total_out() - made);
+            self.sink.write_all(buffer.get(..made as usize).unwrap_or_default())?;
+            input = input.get(taken as usize..).unwrap_or_default();
+            self.is_done = status == Status::StreamEnd;
+            if taken == 0 && made == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One zstd frame or several.
+pub(super) struct Zstd {
+    decoder: ZstdDecoder<'static>,
+    /// Between two frames, or before the first.
+    is_at_end: bool,
+    sink: Sink,
+}
+
+impl Zstd {
+    fn new(sink: Sink) -> io::Result<Self> {
+        let mut decoder = ZstdDecoder::new()?;
+        decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW))?;
+        Ok(Self { decoder, is_at_end: true, sink })
+    }
+
+    fn push(&mut self, mut input: &[u8]) -> io::Result<()> {
+        let mut buffer = [0; BUFFER];
+        loop {
+            if self.is_at_end {
+                if input.is_empty() {
+                    return Ok(());
+                }
+                self.decoder.reinit()?;
+            }
+            let status = self.decoder.run_on_buffers(input, &mut buffer)?;
+            self.is_at_end = status.remaining == 0;
+            self.sink.write_all(buffer.get(..status.bytes_written).unwrap_or_default())?;
+            input = input.get(status.bytes_read..).unwrap_or_default();
+            if status.bytes_read == 0 && status.bytes_written == 0 {
+                return Ok(());
+            }
+        }
+    }
+}

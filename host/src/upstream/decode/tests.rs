@@ -1,0 +1,1 @@
+//! Every coding, in every cut.

@@ -1,0 +1,125 @@
+//! Makes connections: name resolution, TCP and TLS under one time limit.
+
+use std::cell::Cell;
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use http::uri::Scheme;
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::crypto::ring;
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+use super::client::Settings;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+
+tokio::task_local! {
+    /// The exchange for which a connection is made. The pool hides from its user when and whether it dials; it does so
+    /// inside the user's own task, though, which is all that this needs.
+    pub(super) static CALL: Call;
+}
+
+/// What an exchange and the dialer tell each other.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// The exchange's own limit for a connection.
+    pub(super) connect: Duration,
+    /// Whether a new connection was made for it; else it runs on one from the pool.
+    pub(super) dialed: Cell<bool>,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DialError {
+    #[error("timed out")]
+    TimedOut,
+    #[error(transparent)]
+    Tls(BoxError),
+    #[error(transparent)]
+    Connect(BoxError),
+}
+
+/// Makes connections for the pool. One pointer, because the pool clones it for each request.
+#[derive(Clone)]
+pub(super) struct Dialer(Arc<Inner>);
+
+struct Inner {
+    http: HttpConnector,
+    /// Made at the first https connection: reading the system's roots takes longer than all the rest of a start.
+    https: OnceLock<Result<HttpsConnector<HttpConnector>, rustls::Error>>,
+    /// For connections that no exchange waits for any more.
+    connect: Duration,
+}
+
+impl Dialer {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        http.set_keepalive(settings.tcp_keepalive);
+        Self(Arc::new(Inner { http, https: OnceLock::new(), connect: settings.connect }))
+    }
+}
+
+impl Inner {
+    async fn dial(&self, to: Uri) -> Result<Stream, DialError> {
+        if to.scheme() != Some(&Scheme::HTTPS) {
+            let stream = self.http.clone().call(to).await;
+            return stream.map(MaybeHttpsStream::Http).map_err(|error| DialError::Connect(error.into()));
+        }
+        let https = self.https.get_or_init(|| tls(&self.http));
+        let mut https = https.clone().map_err(|error| DialError::Tls(error.into()))?;
+        // The connector passes TCP's errors on as they are and wraps those of TLS in an `io::Error`.
+        https.call(to).await.map_err(|error| {
+            if error.is::<std::io::Error>() { DialError::Tls(error) } else { DialError::Connect(error) }
+        })
+    }
+}
+
+/// The system's roots, so that a private authority works as the administrator expects; Mozilla's where there are none, as
+/// in an empty container.
+fn tls(http: &HttpConnector) -> Result<HttpsConnector<HttpConnector>, rustls::Error> {
+    let builder = || {
+        ClientConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions()
+    };
+    let config = match builder()?.with_native_roots() {
+        Ok(config) => config.with_no_client_auth(),
+        Err(error) => {
+            tracing::warn!(%error, "no system certificates; using the built-in ones");
+            builder()?.with_webpki_roots().with_no_client_auth()
+        }
+    };
+    let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_all_versions();
+    Ok(connector.wrap_connector(http.clone()))
+}
+
+impl Service<Uri> for Dialer {
+    type Response = Stream;
+    type Error = DialError;
+    type Future = Pin<Box<dyn Future<Output = Result<Stream, DialError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), DialError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, to: Uri) -> Self::Future {
+        let dialer = self.0.clone();
+        let limit = CALL.try_with(|call| call.connect).unwrap_or(dialer.connect);
+        Box::pin(async move {
+            let stream = tokio::time::timeout(limit, dialer.dial(to)).await.map_err(|_| DialError::TimedOut)??;
+            // Not there when the exchange found a pooled connection meanwhile and this one is for the pool.
+            let _ = CALL.try_with(|call| call.dialed.set(true));
+            Ok(stream)
+        })
+    }
+}

@@ -1,0 +1,159 @@
+//! What can go wrong between this host and a provider, sorted by what a caller can do about it.
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+
+use hyper_util::client::legacy;
+
+use super::dial::DialError;
+
+/// How long a detail may get, in characters: texts of libraries, never of the provider.
+const DETAIL_LIMIT: usize = 200;
+
+/// The kinds of failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UpstreamErrorKind {
+    /// No connection: the name doesn't resolve, or the other side refuses.
+    Connect,
+    /// No connection (TLS included) in time.
+    ConnectTimeout,
+    /// The TLS handshake failed.
+    Tls,
+    /// No answer in time.
+    FirstByteTimeout,
+    /// The answer began and then nothing came for too long.
+    IdleTimeout,
+    /// The exchange as a whole took too long.
+    TotalTimeout,
+    /// The connection went away before the answer began.
+    Reset,
+    /// The connection went away in the middle of the answer.
+    Cut,
+    /// What came is not HTTP.
+    Protocol,
+    /// The answer is larger than its limit.
+    BodyTooLarge,
+    /// The answer's content-encoding is unknown or broken.
+    Encoding,
+    /// The request cannot be sent: a header or an address that HTTP does not allow.
+    Request,
+}
+
+impl UpstreamErrorKind {
+    /// A short name for metrics and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::Tls => "tls",
+            Self::FirstByteTimeout => "first_byte_timeout",
+            Self::IdleTimeout => "idle_timeout",
+            Self::TotalTimeout => "total_timeout",
+            Self::Reset => "reset",
+            Self::Cut => "cut",
+            Self::Protocol => "protocol",
+            Self::BodyTooLarge => "body_too_large",
+            Self::Encoding => "encoding",
+            Self::Request => "request",
+        }
+    }
+
+    /// Whether a timer ran out.
+    pub fn is_timeout(self) -> bool {
+        matches!(self, Self::ConnectTimeout | Self::FirstByteTimeout | Self::IdleTimeout | Self::TotalTimeout)
+    }
+
+    /// Whether the provider certainly never saw the request, so that sending it again cannot do anything twice.
+    pub fn is_unsent(self) -> bool {
+        matches!(self, Self::Connect | Self::ConnectTimeout | Self::Tls | Self::Request)
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Connect => "no connection",
+            Self::ConnectTimeout => "no connection in time",
+            Self::Tls => "the TLS handshake failed",
+            Self::FirstByteTimeout => "no answer in time",
+            Self::IdleTimeout => "the answer stopped coming",
+            Self::TotalTimeout => "the exchange took too long",
+            Self::Reset => "the connection was closed before an answer",
+            Self::Cut => "the connection was closed in the middle of the answer",
+            Self::Protocol => "the answer is not valid HTTP",
+            Self::BodyTooLarge => "the answer is larger than allowed",
+            Self::Encoding => "the answer's content-encoding cannot be decoded",
+            Self::Request => "the request cannot be sent",
+        }
+    }
+}
+
+/// A failed exchange. Names the origin, never the path, the query, a header or a body.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("upstream {origin}: {}{}{}", kind.text(), if detail.is_some() { ": " } else { "" }, detail.as_deref().unwrap_or(""))]
+pub struct UpstreamError {
+    /// What kind of failure.
+    pub kind: UpstreamErrorKind,
+    /// Scheme, host and port of the provider, or `replay:DIR`.
+    pub origin: Arc<str>,
+    /// What the library underneath said.
+    pub detail: Option<Box<str>>,
+}
+
+impl UpstreamError {
+    /// A failure without further detail.
+    pub fn new(kind: UpstreamErrorKind, origin: &Arc<str>) -> Self {
+        Self { kind, origin: origin.clone(), detail: None }
+    }
+
+    /// A failure and what the library underneath said of it.
+    pub(super) fn because(kind: UpstreamErrorKind, origin: &Arc<str>, cause: &(dyn Error + 'static)) -> Self {
+        let detail: String = innermost(cause).to_string().chars().take(DETAIL_LIMIT).collect();
+        Self { kind, origin: origin.clone(), detail: Some(detail.into()) }
+    }
+
+    /// A failure before the answer's head.
+    pub(super) fn of_request(error: &legacy::Error, origin: &Arc<str>) -> Self {
+        let kind = if error.is_connect() { dial_kind(error) } else { exchange_kind(error, UpstreamErrorKind::Reset) };
+        Self::because(kind, origin, error)
+    }
+
+    /// A failure after the answer's head.
+    pub(super) fn of_body(error: &hyper::Error, origin: &Arc<str>) -> Self {
+        Self::because(exchange_kind(error, UpstreamErrorKind::Cut), origin, error)
+    }
+}
+
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let error = next?;
+        next = error.source();
+        Some(error)
+    })
+}
+
+fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    chain(error).last().unwrap_or(error)
+}
+
+fn dial_kind(error: &legacy::Error) -> UpstreamErrorKind {
+    match chain(error).find_map(|cause| cause.downcast_ref::<DialError>()) {
+        Some(DialError::TimedOut) => UpstreamErrorKind::ConnectTimeout,
+        Some(DialError::Tls(_)) => UpstreamErrorKind::Tls,
+        Some(DialError::Connect(_)) | None => UpstreamErrorKind::Connect,
+    }
+}
+
+/// `gone` is what a closed connection means at this point.
+fn exchange_kind(error: &(dyn Error + 'static), gone: UpstreamErrorKind) -> UpstreamErrorKind {
+    let is_gone = chain(error).any(|cause| {
+        if let Some(cause) = cause.downcast_ref::<hyper::Error>() {
+            return cause.is_incomplete_message() || cause.is_canceled() || cause.is_closed();
+        }
+        cause.downcast_ref::<io::Error>().is_some_and(|cause| {
+            use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+            matches!(cause.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
+        })
+    });
+    if is_gone { gone } else { UpstreamErrorKind::Protocol }
+}

@@ -1,0 +1,169 @@
+//! Which headers pass, in both directions: only those that a list names, and some never.
+//!
+//! The names here are HTTP's own. Where a format has credential headers of its own, the manifests say so and the caller
+//! hands them in.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// What a translated exchange asks the provider for. No coding: a compressor on the way holds the first pieces of a
+/// stream back to fill its window, and unpacking costs more than answers of some kilobytes are worth. What is encoded
+/// all the same is decoded. (A relayed exchange forwards what the client asked for.)
+pub const ACCEPT_ENCODING: HeaderValue = HeaderValue::from_static("identity");
+
+/// Headers that belong to one connection, or that are computed anew for each message.
+static OF_CONNECTION: [HeaderName; 12] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::HOST,
+    HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("keep-alive"),
+    header::PROXY_AUTHENTICATE,
+    HeaderName::from_static("proxy-connection"),
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::EXPECT,
+];
+
+/// Headers that say who the client is or how it came here.
+static OF_CLIENT: [HeaderName; 13] = [
+    header::AUTHORIZATION,
+    header::COOKIE,
+    header::PROXY_AUTHORIZATION,
+    header::FORWARDED,
+    header::VIA,
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-port"),
+    HeaderName::from_static("x-forwarded-prefix"),
+    HeaderName::from_static("x-forwarded-proto"),
+    HeaderName::from_static("x-forwarded-scheme"),
+    HeaderName::from_static("x-forwarded-server"),
+    HeaderName::from_static("x-real-ip"),
+];
+
+/// Headers that speak for the provider's server and would be wrong from this one.
+static OF_SERVER: [HeaderName; 7] = [
+    header::ALT_SVC,
+    header::PUBLIC_KEY_PINS,
+    header::SERVER,
+    header::SET_COOKIE,
+    header::STRICT_TRANSPORT_SECURITY,
+    header::VIA,
+    header::WWW_AUTHENTICATE,
+];
+
+/// What says how to read the bytes of a body.
+static OF_BODY: [HeaderName; 2] = [header::CONTENT_TYPE, header::CONTENT_ENCODING];
+
+/// Whether a header belongs to one connection and is never passed on or set by anyone but this host.
+pub fn is_of_connection(name: &HeaderName) -> bool {
+    OF_CONNECTION.contains(name)
+}
+
+/// Passes on what says how to read a body: needed wherever its bytes go through untouched, in either direction.
+pub fn forward_body_headers(from: &HeaderMap, to: &mut HeaderMap) {
+    for name in &OF_BODY {
+        if let Some(value) = from.get(name) {
+            to.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+/// Removes what never goes upstream, whoever set it: the last look before the credential is applied.
+pub(super) fn scrub(headers: &mut HeaderMap) {
+    let is_forbidden = |name: &HeaderName| OF_CONNECTION.contains(name) || OF_CLIENT.contains(name);
+    if !headers.keys().any(is_forbidden) {
+        return;
+    }
+    for name in OF_CONNECTION.iter().chain(&OF_CLIENT) {
+        headers.remove(name);
+    }
+}
+
+/// An allow-list, compiled once: exact names and `name-*` globs, less what never passes.
+#[derive(Clone, Debug, Default)]
+pub struct HeaderRules {
+    exact: Vec<HeaderName>,
+    /// Bit n: a name of n bytes is among the exact ones (the last bit for all longer ones). Most headers are refused by it.
+    lengths: u64,
+    /// Beginnings, in lower case.
+    globs: Vec<Box<str>>,
+    /// What no glob lets through.
+    never: Vec<HeaderName>,
+}
+
+impl HeaderRules {
+    /// Rules for headers that go upstream. `credentials` are the names of headers in which clients bring credentials, of
+    /// all faces that are served and not only of the one in use.
+    pub fn request<'a>(
+        allow: impl IntoIterator<Item = &'a str>,
+        credentials: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let named = credentials.into_iter().filter_map(|name| name.parse().ok());
+        Self::compile(allow, OF_CONNECTION.iter().chain(&OF_CLIENT).cloned().chain(named).collect())
+    }
+
+    /// Rules for headers that go back to the client.
+    pub fn response<'a>(allow: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::compile(allow, OF_CONNECTION.iter().chain(&OF_SERVER).cloned().collect())
+    }
+
+    fn compile<'a>(allow: impl IntoIterator<Item = &'a str>, never: Vec<HeaderName>) -> Self {
+        let mut rules = Self { never, ..Self::default() };
+        for pattern in allow {
+            if let Some(beginning) = pattern.strip_suffix('*') {
+                rules.globs.push(beginning.to_ascii_lowercase().into());
+                continue;
+            }
+            // A name that HTTP doesn't allow can never come.
+            let Ok(name) = pattern.parse::<HeaderName>() else { continue };
+            if !rules.never.contains(&name) {
+                rules.lengths |= length_bit(&name);
+                rules.exact.push(name);
+            }
+        }
+        rules
+    }
+
+    /// Whether a header of this name passes.
+    pub fn passes(&self, name: &HeaderName) -> bool {
+        if self.lengths & length_bit(name) != 0 && self.exact.contains(name) {
+            return true;
+        }
+        self.globs.iter().any(|beginning| name.as_str().starts_with(&**beginning)) && !self.never.contains(name)
+    }
+
+    /// Copies what passes, repeated headers included.
+    pub fn forward(&self, from: &HeaderMap, to: &mut HeaderMap) {
+        let named = Named::of(from);
+        for (name, value) in from {
+            if self.passes(name) && !named.contains(name) {
+                to.append(name.clone(), value.clone());
+            }
+        }
+    }
+}
+
+fn length_bit(name: &HeaderName) -> u64 {
+    1 << name.as_str().len().min(63)
+}
+
+/// The headers that `connection` declares to be of this connection only.
+struct Named<'a>(Option<&'a HeaderMap>);
+
+impl<'a> Named<'a> {
+    fn of(headers: &'a HeaderMap) -> Self {
+        let usual = |value: &HeaderValue| {
+            value.as_bytes().eq_ignore_ascii_case(b"keep-alive") || value.as_bytes().eq_ignore_ascii_case(b"close")
+        };
+        Self(headers.get_all(header::CONNECTION).iter().any(|value| !usual(value)).then_some(headers))
+    }
+
+    fn contains(&self, name: &HeaderName) -> bool {
+        let Some(headers) = self.0 else { return false };
+        let tokens = headers.get_all(header::CONNECTION).into_iter().filter_map(|value| value.to_str().ok());
+        tokens.flat_map(|value| value.split(',')).any(|token| token.trim().eq_ignore_ascii_case(name.as_str()))
+    }
+}

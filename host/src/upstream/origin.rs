@@ -1,0 +1,320 @@
+//! Where requests go: the operator's `url`, and paths joined to it that cannot leave it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Uri;
+use http::uri::{Authority, Parts, PathAndQuery, Scheme};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use super::replay::{Replay, ReplayError};
+
+/// What RFC 3986 calls unreserved is left alone, all else encoded: safe in a segment and in a query.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What a path may not hold as it is. `%` stays: paths come encoded.
+const NOT_IN_PATH: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`').add(b'{').add(b'}').add(b'|').add(b'^');
+
+/// How often a path may be encoded over before it is looked at no further. Servers behind servers decode more than once.
+const DECODE_ROUNDS: usize = 3;
+
+/// Why a url or a path is refused. Names neither the path nor the query: they may hold what a client wrote.
+#[derive(Debug, thiserror::Error)]
+pub enum OriginError {
+    /// The configured url is not `http://`, `https://` or `replay:`.
+    #[error("the url {0:?} must begin with http://, https:// or replay:")]
+    Scheme(String),
+    /// The configured url cannot be parsed.
+    #[error("the url {0:?} is not valid: {1}")]
+    Url(String, &'static str),
+    /// The folder of recordings cannot be used.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// A path that tries to leave the configured url.
+    #[error("a path for {origin} is refused: {reason}")]
+    Path {
+        /// The base that the path was to be joined to.
+        origin: Arc<str>,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A follow-up to an origin that the operator hasn't approved.
+    #[error("{0:?} is not among the provider's `allow_origins`")]
+    NotAllowed(String),
+}
+
+/// Another origin that the operator lets a provider's follow-ups go to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedOrigin {
+    /// `https://host` or `https://host:port`.
+    pub origin: String,
+    /// Whether the provider's credential may go there too.
+    pub credential: bool,
+}
+
+/// A provider's configured url, ready for paths to be joined to it. A clone shares it.
+#[derive(Clone, Debug)]
+pub struct Base(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    origin: Arc<str>,
+    target: Target,
+    /// With each, whether the credential may go there.
+    allowed: Vec<(Site, bool)>,
+}
+
+#[derive(Debug)]
+enum Target {
+    Network(Site),
+    Replay(Arc<Replay>),
+}
+
+/// An origin and what stands in front of every path.
+#[derive(Debug)]
+struct Site {
+    scheme: Scheme,
+    authority: Authority,
+    /// Begins and ends with `/`.
+    prefix: Box<str>,
+    /// The url's own query without `?`, which every request gets.
+    query: Box<str>,
+    http2: bool,
+}
+
+/// One place to send a request to. Made by a [`Base`] only.
+#[derive(Clone, Debug)]
+pub struct Address {
+    origin: Arc<str>,
+    place: Place,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    Network {
+        uri: Uri,
+        /// Whether the provider's credential may go there.
+        trusted: bool,
+        /// Whether to speak HTTP/2 without negotiation.
+        http2: bool,
+    },
+    Replay {
+        replay: Arc<Replay>,
+        /// Relative, with the query.
+        path: Box<str>,
+    },
+}
+
+impl Address {
+    /// Scheme, host and port, or `replay:DIR`, for messages.
+    pub fn origin(&self) -> &Arc<str> {
+        &self.origin
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
+impl Base {
+    /// Parses a configured url: an API's base (`https://host/v1/`, a slash at its end is added where it lacks), or
+    /// `replay:DIR`, whose recordings are read here; `replay:DIR?pace_ms=20` sets their pace. `http2` is for plain
+    /// `http://` servers that speak nothing else; with TLS it is negotiated.
+    pub fn open(url: &str, allowed: &[AllowedOrigin], http2: bool) -> Result<Self, OriginError> {
+        let (origin, target) = match url.strip_prefix("replay:") {
+            Some(place) => (url.to_owned(), Target::Replay(Arc::new(Replay::at(place)?))),
+            None => {
+                let site = Site::parse(url, http2)?;
+                (site.origin(), Target::Network(site))
+            }
+        };
+        let allowed = allowed.iter().map(|one| Ok((Site::parse(&one.origin, false)?, one.credential)));
+        let allowed = allowed.collect::<Result<Vec<_>, OriginError>>()?;
+        Ok(Self(Arc::new(Inner { origin: origin.into(), target, allowed })))
+    }
+
+    /// Scheme, host and port, or `replay:DIR`, for messages.
+    pub fn origin(&self) -> &Arc<str> {
+        &self.0.origin
+    }
+
+    /// Joins a relative path and query parameters (as the contract has them: the path encoded, the parameters not).
+    /// An empty path stands for the url itself.
+    pub fn join<'q>(
+        &self,
+        path: &str,
+        query: impl IntoIterator<Item = (&'q str, &'q str)>,
+    ) -> Result<Address, OriginError> {
+        let place = match &self.0.target {
+            Target::Network(site) => {
+                let uri = site.join(path, query).map_err(|reason| self.refused(reason))?;
+                Place::Network { uri, trusted: true, http2: site.http2 }
+            }
+            Target::Replay(replay) => {
+                let path = relative(path, query).map_err(|reason| self.refused(reason))?;
+                Place::Replay { replay: replay.clone(), path: path.into() }
+            }
+        };
+        Ok(Address { origin: self.0.origin.clone(), place })
+    }
+
+    /// An address for a follow-up at another origin (`https://host`): one that the operator approved, or the base's own.
+    /// It gets the credential only where the operator says so. A recording stands in for every origin.
+    pub fn follow<'q>(
+        &self,
+        origin: &str,
+        path: &str,
+        query: impl IntoIterator<Item = (&'q str, &'q str)>,
+    ) -> Result<Address, OriginError> {
+        let Target::Network(own) = &self.0.target else { return self.join(path, query) };
+        let asked = Site::parse(origin, false)?;
+        let allowed = self.0.allowed.iter().find(|(site, _)| site.is_same_origin(&asked));
+        let trusted = match allowed {
+            Some((_, credential)) => *credential,
+            None if own.is_same_origin(&asked) => true,
+            None => return Err(OriginError::NotAllowed(asked.origin())),
+        };
+        let uri = asked.join(path, query).map_err(|reason| self.refused(reason))?;
+        Ok(Address { origin: asked.origin().into(), place: Place::Network { uri, trusted, http2: false } })
+    }
+
+    fn refused(&self, reason: &'static str) -> OriginError {
+        OriginError::Path { origin: self.0.origin.clone(), reason }
+    }
+}
+
+impl Site {
+    fn parse(url: &str, http2: bool) -> Result<Self, OriginError> {
+        let bad = |reason| OriginError::Url(without_userinfo(url), reason);
+        if !(url.starts_with("http://") || url.starts_with("https://")) {
+            return Err(OriginError::Scheme(without_userinfo(url)));
+        }
+        if url.contains('#') {
+            return Err(bad("a fragment has no meaning here"));
+        }
+        let parts = url.parse::<Uri>().map_err(|_| bad("it cannot be parsed"))?.into_parts();
+        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
+            return Err(bad("a host is missing"));
+        };
+        if authority.as_str().contains('@') {
+            return Err(bad("it holds a user name; credentials go into `api_key`"));
+        }
+        let path = parts.path_and_query.as_ref().map_or("/", PathAndQuery::path).trim_end_matches('/');
+        check(path.trim_start_matches('/')).map_err(bad)?;
+        let query = parts.path_and_query.as_ref().and_then(PathAndQuery::query).unwrap_or_default();
+        Ok(Self { scheme, authority, prefix: format!("{path}/").into(), query: query.into(), http2 })
+    }
+
+    fn origin(&self) -> String {
+        format!("{}://{}", self.scheme, self.authority)
+    }
+
+    fn is_same_origin(&self, other: &Self) -> bool {
+        let port =
+            |site: &Self| site.authority.port_u16().unwrap_or(if site.scheme == Scheme::HTTPS { 443 } else { 80 });
+        self.scheme == other.scheme
+            && self.authority.host().eq_ignore_ascii_case(other.authority.host())
+            && port(self) == port(other)
+    }
+
+    /// The url with `path` behind it. Scheme and host are never parsed again: whatever the path holds, it is a path.
+    fn join<'q>(&self, path: &str, query: impl IntoIterator<Item = (&'q str, &'q str)>) -> Result<Uri, &'static str> {
+        let mut text = String::with_capacity(self.prefix.len() + path.len() + self.query.len() + 1);
+        let prefix =
+            if path.is_empty() && self.prefix.len() > 1 { self.prefix.trim_end_matches('/') } else { &self.prefix };
+        text.push_str(prefix);
+        push_path(&mut text, path)?;
+        if !self.query.is_empty() {
+            text.push('?');
+            text.push_str(&self.query);
+        }
+        push_query(&mut text, query);
+        let mut parts = Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        let text = Bytes::from(text);
+        parts.path_and_query = Some(PathAndQuery::from_maybe_shared(text).map_err(|_| "it is not valid")?);
+        Uri::from_parts(parts).map_err(|_| "it is not valid")
+    }
+}
+
+/// Encodes one value for use as a segment of a path, a model's name for instance. No value can leave its segment; a
+/// value of `.` or `..` is refused when the path is joined.
+pub fn encode_segment(value: &str) -> Cow<'_, str> {
+    utf8_percent_encode(value, RESERVED).into()
+}
+
+/// A path and query as recordings are looked up by: checked like any other, in front of it nothing.
+fn relative<'q>(path: &str, query: impl IntoIterator<Item = (&'q str, &'q str)>) -> Result<String, &'static str> {
+    let mut text = String::with_capacity(path.len());
+    push_path(&mut text, path)?;
+    push_query(&mut text, query);
+    Ok(text)
+}
+
+fn push_path(text: &mut String, path: &str) -> Result<(), &'static str> {
+    check(path)?;
+    text.extend(utf8_percent_encode(path, NOT_IN_PATH));
+    Ok(())
+}
+
+fn push_query<'q>(text: &mut String, query: impl IntoIterator<Item = (&'q str, &'q str)>) {
+    let mut separator = if text.contains('?') { '&' } else { '?' };
+    for (name, value) in query {
+        text.push(separator);
+        text.extend(utf8_percent_encode(name, RESERVED));
+        text.push('=');
+        text.extend(utf8_percent_encode(value, RESERVED));
+        separator = '&';
+    }
+}
+
+/// Refuses what could leave the base, now or after a server behind has decoded it again.
+fn check(path: &str) -> Result<(), &'static str> {
+    if path.starts_with('/') {
+        return Err("it is absolute");
+    }
+    if path.contains("//") {
+        return Err("it holds an empty segment, or is a whole url");
+    }
+    if path.contains(['?', '#']) {
+        return Err("it holds a query or a fragment");
+    }
+    // Further on, an `@` cannot be taken for the end of a user name, and some model names have one.
+    if path.split('/').next().is_some_and(|first| first.contains('@')) {
+        return Err("its first segment holds an @");
+    }
+    check_segments(path)?;
+    let mut decoded = Cow::Borrowed(path);
+    for _ in 0..DECODE_ROUNDS {
+        if !decoded.contains('%') {
+            break;
+        }
+        decoded = percent_decode_str(&decoded).decode_utf8_lossy().into_owned().into();
+        check_segments(&decoded)?;
+    }
+    Ok(())
+}
+
+fn check_segments(path: &str) -> Result<(), &'static str> {
+    if path.contains(|character: char| character.is_control() || character == '\\') {
+        return Err("it holds a control character or a backslash");
+    }
+    if path.split('/').any(|segment| segment == "." || segment == "..") {
+        return Err("it holds a dot segment");
+    }
+    Ok(())
+}
+
+/// The url for a message: whoever wrote a password into it shall not find it in the log.
+fn without_userinfo(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://[secret]@{rest}"),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
