@@ -5,8 +5,8 @@
 //! failure nothing follows.
 
 use crate::contract::types::{
-    CandidateFinish, ChatEvent, ChatResponse, Error, Finish, FinishReason, Loss, LossKind, Part, PartKind, PartStart,
-    PartStop, ResponseStart,
+    CandidateFinish, CandidateLogprobs, ChatEvent, ChatResponse, Error, Finish, FinishReason, Loss, LossKind, Part,
+    PartCitation, PartDelta, PartKind, PartSignature, PartStart, PartStop, ResponseStart, ToolCall, ToolStart,
 };
 
 /// The story of one stream.
@@ -229,6 +229,60 @@ pub fn settle(response: &mut ChatResponse, request_id: &str) -> Vec<Loss> {
         }
     }
     losses
+}
+
+/// A whole answer as the events that a stream would have told it in.
+pub fn unfold(response: ChatResponse) -> Vec<ChatEvent> {
+    let ChatResponse { id, model, created_ms, candidates, usage, service_tier, extensions } = response;
+    let mut events = vec![ChatEvent::Start(ResponseStart { id, model, created_ms, service_tier, extensions })];
+    for answer in candidates {
+        let candidate = answer.index;
+        for (part, number) in answer.parts.into_iter().zip(0..) {
+            unfold_part(candidate, number, part, &mut events);
+        }
+        if let Some(json) = answer.logprobs {
+            events.push(ChatEvent::Logprobs(CandidateLogprobs { candidate, json }));
+        }
+        if let Some(finish) = answer.finish {
+            events.push(ChatEvent::Finish(CandidateFinish { candidate, finish }));
+        }
+    }
+    events.extend(usage.map(ChatEvent::Usage));
+    events
+}
+
+fn unfold_part(candidate: u32, number: u32, part: Part, events: &mut Vec<ChatEvent>) {
+    let delta = |text: String| ChatEvent::Delta(PartDelta { candidate, part: number, text });
+    let sign = |signature, encrypted| {
+        ChatEvent::Signature(PartSignature { candidate, part: number, signature, encrypted })
+    };
+    let (kind, inside, extensions) = match part {
+        Part::Text(text) => {
+            let cited = text.citations.into_iter();
+            let mut inside = vec![delta(text.text)];
+            inside.extend(cited.map(|citation| ChatEvent::Citation(PartCitation { candidate, part: number, citation })));
+            inside.extend(text.signature.map(|signature| sign(signature, false)));
+            (PartKind::Text, inside, text.extensions)
+        }
+        Part::Reasoning(reasoning) => {
+            let mut inside: Vec<_> = reasoning.text.map(delta).into_iter().collect();
+            inside.extend(reasoning.signature.map(|signature| sign(signature, false)));
+            inside.extend(reasoning.encrypted.map(|signature| sign(signature, true)));
+            (PartKind::Reasoning, inside, reasoning.extensions)
+        }
+        Part::Refusal(text) => (PartKind::Refusal, vec![delta(text)], Vec::new()),
+        Part::ToolCall(call) => {
+            let ToolCall { id, name, kind, arguments, signature, extensions, .. } = call;
+            (PartKind::ToolCall(ToolStart { id, name, kind, signature }), vec![delta(arguments)], extensions)
+        }
+        Part::Media(media) => (PartKind::Media(media), Vec::new(), Vec::new()),
+        Part::Opaque(opaque) => (PartKind::Opaque(opaque), Vec::new(), Vec::new()),
+        // Results belong to requests.
+        Part::ToolResult(_) => return,
+    };
+    events.push(ChatEvent::PartStart(PartStart { candidate, part: number, kind }));
+    events.extend(inside);
+    events.push(ChatEvent::PartStop(PartStop { candidate, part: number, extensions }));
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! upstream bytes → frames → the provider's decoder → events → the referee → the dialect's encoder → frames → bytes
 
 use crate::contract::about::exports::weir::adapter::about::ErrorFormat;
-use crate::contract::types::{ChatEvent, Frame, Framing, Loss, Usage};
+use crate::contract::types::{ChatEvent, Error, ErrorKind, Frame, Framing, Loss, Usage};
 use crate::dialect::reply;
 use crate::fault::{Fault, Side};
 use crate::frame;
@@ -38,6 +38,8 @@ pub struct Seen {
     pub finished: bool,
     /// Whether any content has passed.
     pub content: bool,
+    /// The failure that ended it.
+    pub failure: Option<Error>,
     /// The ledger of both sides.
     pub losses: Vec<Loss>,
 }
@@ -129,9 +131,9 @@ impl Pipeline {
         }
     }
 
-    /// Whether a failure has been told to the client.
-    pub fn has_failed(&self) -> bool {
-        self.referee.has_failed()
+    /// The failure that the upstream told of, if it did.
+    pub fn failure(&self) -> Option<&Error> {
+        self.seen.failure.as_ref()
     }
 
     /// Gives the instances back.
@@ -183,6 +185,7 @@ impl Pipeline {
             }
             ChatEvent::Delta(_) | ChatEvent::PartStart(_) => self.seen.content = true,
             ChatEvent::Finish(_) => self.seen.finished = true,
+            ChatEvent::Failure(error) => self.seen.failure = Some(error.clone()),
             ChatEvent::Usage(usage) => merge(&mut self.seen.usage, usage),
             _ => {}
         }
@@ -214,7 +217,7 @@ fn mended(mut frame: Frame) -> Frame {
 }
 
 /// The error that a stream ends with when it breaks.
-pub fn broken(message: &str) -> crate::contract::types::Error {
+pub fn broken(message: &str) -> Error {
     let message = format!("the provider's stream broke: {message}");
-    Fault::new(Side::Upstream, crate::contract::types::ErrorKind::Upstream, message).with_status(502).error
+    Fault::new(Side::Upstream, ErrorKind::Upstream, message).with_status(502).error
 }

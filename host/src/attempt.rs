@@ -1,0 +1,107 @@
+//! Carries out a plan, in one of two lanes: relay (bytes through) or translate (through two components).
+
+mod follow;
+mod pipeline;
+mod relay;
+mod relayed;
+mod reply;
+mod send;
+mod translate;
+mod translated;
+mod unified;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response};
+
+use crate::account::Account;
+use crate::config::Config;
+use crate::contract::about::exports::weir::adapter::about::Operation;
+use crate::contract::types::Framing;
+use crate::dialect::faces::Face;
+use crate::dialect::path::Holes;
+use crate::dialect::reading::Reading;
+use crate::exchange::Exchange;
+use crate::fault::Fault;
+use crate::identify::Caller;
+use crate::plugin::Adapter;
+use crate::route::Target;
+use crate::upstream::Upstreams;
+
+pub use reply::{BodyError, ReplyBody};
+pub use unified::{Answer, Request, blame, heard, parse, parse_answer, render, render_answer};
+
+/// A request that has been recognised, identified and peeked at.
+#[derive(Debug)]
+pub struct Asked {
+    /// What is known of it from its first moment.
+    pub exchange: Exchange,
+    /// Who asks.
+    pub caller: Caller,
+    /// The face that was called.
+    pub face: Arc<Face>,
+    /// The adapter that speaks the face.
+    pub dialect: Arc<Adapter>,
+    /// The values of the path's holes.
+    pub holes: Holes,
+    /// The method.
+    pub method: Method,
+    /// The path, as it came.
+    pub path: String,
+    /// The query, as it came.
+    pub query: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, as it came.
+    pub body: Vec<Bytes>,
+    /// What the peek saw.
+    pub reading: Reading,
+    /// How a streamed answer is framed.
+    pub framing: Framing,
+    /// Whether the client can be told that a stream broke by cutting the connection (HTTP/1).
+    pub can_cut: bool,
+}
+
+impl Asked {
+    /// The operation.
+    pub fn operation(&self) -> &Operation {
+        &self.face.claim.operation
+    }
+
+    /// The model as the client named it; empty where the operation has none.
+    pub fn model(&self) -> &str {
+        self.reading.model.as_deref().unwrap_or_default()
+    }
+}
+
+/// What attempts need of the house.
+#[derive(Debug, Clone, Copy)]
+pub struct House<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The way out.
+    pub upstreams: &'a Upstreams,
+}
+
+/// Sends a request to a target and answers with what comes back.
+///
+/// # Errors
+///
+/// A fault means that no byte of an answer has left.
+pub async fn attempt(
+    house: House<'_>,
+    asked: &Asked,
+    target: &Arc<Target>,
+    account: &mut Account,
+) -> Result<Response<ReplyBody>, Fault> {
+    if !target.translate
+        && let Some(acceptance) = target.accepts(asked.face.format(), asked.operation())
+    {
+        match asked.reading.excluded(acceptance) {
+            None => return relay::relay(house, asked, target, acceptance, account).await,
+            Some(reason) => tracing::debug!(request_id = asked.exchange.id, reason, "translated instead of relayed"),
+        }
+    }
+    translate::translate(house, asked, target, account).await
+}

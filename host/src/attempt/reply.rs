@@ -1,0 +1,87 @@
+//! The body of an answer on its way to the client, whichever lane it comes from.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use super::relayed::Relayed;
+use super::translated::Translated;
+use crate::account::Account;
+
+/// A body that the client reads.
+#[derive(Debug)]
+pub enum ReplyBody {
+    /// All there at once; what holds on to it (an account) is dropped when it has been read.
+    Whole(Option<Bytes>, Option<Box<Account>>),
+    /// From the relay lane.
+    Relayed(Box<Relayed>),
+    /// A stream from the translate lane.
+    Translated(Box<Translated>),
+    /// From the operations side.
+    Operations(axum::body::Body),
+}
+
+/// Why a body cannot go on: the connection is cut, so that the client does not take it for complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the answer broke off")]
+pub struct BodyError;
+
+impl ReplyBody {
+    /// Closes this account when the body has been read.
+    #[must_use]
+    pub fn attach(mut self, account: Box<Account>) -> Self {
+        match &mut self {
+            Self::Whole(_, place) => *place = Some(account),
+            Self::Relayed(body) => body.attach(account),
+            Self::Translated(body) => body.attach(account),
+            Self::Operations(_) => {}
+        }
+        self
+    }
+}
+
+impl From<Bytes> for ReplyBody {
+    fn from(bytes: Bytes) -> Self {
+        Self::Whole(Some(bytes), None)
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Whole(bytes, account) => {
+                let bytes = bytes.take().filter(|bytes| !bytes.is_empty());
+                if let Some(mut account) = account.take() {
+                    account.whole();
+                }
+                Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
+            }
+            Self::Relayed(body) => body.poll(cx),
+            Self::Translated(body) => body.poll(cx),
+            Self::Operations(body) => Pin::new(body).poll_frame(cx).map_err(|_| BodyError),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes, account) => bytes.as_ref().is_none_or(Bytes::is_empty) && account.is_none(),
+            Self::Relayed(body) => body.is_end_stream(),
+            Self::Translated(_) => false,
+            Self::Operations(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes, _) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Relayed(body) => body.size_hint(),
+            Self::Translated(_) => SizeHint::default(),
+            Self::Operations(body) => body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! One request to a provider and the reading of its refusals.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+
+use super::{Asked, House};
+use crate::account::Account;
+use crate::contract::types::{Body, Error, ErrorKind, Header, HttpRequest, HttpResponse};
+use crate::exchange::TRACE_HEADERS;
+use crate::fault::{Fault, Side};
+use crate::route::Target;
+use crate::upstream::{Address, Chunks, UpstreamError, UpstreamErrorKind, UpstreamRequest, UpstreamResponse};
+
+/// Sends a request and keeps account of it.
+pub(super) async fn send(
+    house: House<'_>,
+    target: &Target,
+    request: UpstreamRequest<'_>,
+    account: &mut Account,
+) -> Result<UpstreamResponse, Fault> {
+    let begun = Instant::now();
+    let sent = house.upstreams.send(request).await;
+    account.attempted(&target.label, begun.elapsed());
+    sent.map_err(|error| {
+        account.failed_upstream(&target.label, error.kind.name());
+        tracing::warn!(provider = %target.label, %error, "request to the provider failed");
+        fault_of(&error)
+    })
+}
+
+/// What a client hears of a failed exchange with a provider.
+pub(super) fn fault_of(error: &UpstreamError) -> Fault {
+    let (kind, status, message) = match error.kind {
+        kind if kind.is_timeout() => (ErrorKind::Timeout, 504, "the provider did not answer in time"),
+        UpstreamErrorKind::Connect | UpstreamErrorKind::Tls => {
+            (ErrorKind::Upstream, 502, "the provider cannot be reached")
+        }
+        UpstreamErrorKind::BodyTooLarge => (ErrorKind::Upstream, 502, "the provider's answer is too large"),
+        UpstreamErrorKind::Request => return Fault::internal("the request to the provider cannot be sent"),
+        _ => (ErrorKind::Upstream, 502, "the provider broke off its answer"),
+    };
+    Fault::new(Side::Upstream, kind, format!("{message} ({})", error.kind.name())).with_status(status)
+}
+
+/// The headers that every request upstream has, whatever the lane.
+pub(super) fn headers_for(asked: &Asked) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(8);
+    for name in TRACE_HEADERS {
+        if let Some(value) = asked.headers.get(name) {
+            headers.insert(HeaderName::from_static(name), value.clone());
+        }
+    }
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("weir/", env!("CARGO_PKG_VERSION"))));
+    headers
+}
+
+/// A request that an adapter rendered, as it is sent.
+pub(super) fn rendered<'a>(
+    asked: &'a Asked,
+    target: &'a Target,
+    request: HttpRequest,
+    body: Option<Chunks>,
+    origin: Option<&str>,
+    stream: bool,
+) -> Result<UpstreamRequest<'a>, Fault> {
+    let query = request.query.iter().map(|pair| (pair.name.as_str(), pair.value.as_str()));
+    let address: Result<Address, _> = match origin {
+        None => target.base.join(&request.path, query),
+        Some(origin) => target.base.follow(origin, &request.path, query),
+    };
+    let address = address.map_err(|error| refused(target, &error.to_string()))?;
+    let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| refused(target, "not a method"))?;
+    let mut headers = headers_for(asked);
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    for header in &request.headers {
+        set(&mut headers, header).ok_or_else(|| refused(target, "a header that HTTP does not allow"))?;
+    }
+    let (bytes, text) = bytes_of(request.body);
+    let body = body.unwrap_or_else(|| Chunks::from(bytes));
+    if text && !body.is_empty() && !headers.contains_key(header::CONTENT_TYPE) {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    Ok(UpstreamRequest {
+        method,
+        address,
+        headers,
+        body,
+        timeouts: target.timeouts,
+        credential: target.credential.as_ref(),
+        stream,
+        model: target.model(asked.model()),
+    })
+}
+
+fn refused(target: &Target, why: &str) -> Fault {
+    let adapter = &target.adapter.name;
+    tracing::warn!(%adapter, why, "adapter made a request that is not sent");
+    Fault::adapter(format!("the adapter `{adapter}` made a request that is not sent: {why}"))
+}
+
+fn set(headers: &mut HeaderMap, header: &Header) -> Option<()> {
+    let name = HeaderName::try_from(header.name.as_str()).ok()?;
+    let value = HeaderValue::try_from(header.value.as_str()).ok()?;
+    headers.insert(name, value);
+    Some(())
+}
+
+/// A body's bytes, and whether they are text.
+pub(super) fn bytes_of(body: Body) -> (Bytes, bool) {
+    match body {
+        Body::Text(text) => (Bytes::from(text), true),
+        Body::Bytes(bytes) => (Bytes::from(bytes), false),
+    }
+}
+
+/// A body for an adapter: text where it is UTF-8, with lone surrogates mended.
+pub(super) fn body_of(bytes: &Bytes) -> Body {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Body::Text(crate::surrogate::mend(text).into_owned()),
+        Err(_) => Body::Bytes(bytes.to_vec()),
+    }
+}
+
+/// An answer of the provider's for its adapter. Headers that are no text are left out.
+pub(super) fn response_of(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> HttpResponse {
+    let text = |(name, value): (&HeaderName, &HeaderValue)| {
+        Some(Header { name: name.as_str().to_owned(), value: value.to_str().ok()?.to_owned() })
+    };
+    HttpResponse { status: status.as_u16(), headers: headers.iter().filter_map(text).collect(), body: body_of(body) }
+}
+
+/// A provider's error as the client hears of it: its reason survives, its status where clients know it, and a refused
+/// credential is the gateway's trouble, never the client's.
+pub(super) fn upstream_fault(mut error: Error, target: &Arc<str>, account: &Account) -> Fault {
+    account.failed_upstream(target, kind_name(error.kind));
+    if error.kind == ErrorKind::Authentication {
+        tracing::error!(provider = %target, "the provider refuses the configured credential");
+        error.kind = ErrorKind::Upstream;
+        error.message = "the provider refused the gateway's credential".into();
+        error.code = Some("upstream_authentication".into());
+        error.status = Some(502);
+    }
+    // Statuses of a provider's own making (529) are told by kind.
+    error.status = error.status.filter(|status| matches!(status, 400..=499 | 500 | 502..=504));
+    Fault::from_error(Side::Upstream, error)
+}
+
+/// A kind as it stands in metrics.
+fn kind_name(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::InvalidRequest => "invalid_request",
+        ErrorKind::Authentication => "authentication",
+        ErrorKind::Permission => "permission",
+        ErrorKind::NotFound => "not_found",
+        ErrorKind::TooLarge => "too_large",
+        ErrorKind::ContextLength => "context_length",
+        ErrorKind::RateLimited => "rate_limited",
+        ErrorKind::Quota => "quota",
+        ErrorKind::ContentFiltered => "content_filtered",
+        ErrorKind::Overloaded => "overloaded",
+        ErrorKind::Timeout => "timeout",
+        ErrorKind::Unsupported => "unsupported",
+        ErrorKind::Upstream => "upstream",
+        ErrorKind::Internal => "internal",
+    }
+}

@@ -1,0 +1,420 @@
+//! The translate lane: dialect → provider → upstream → provider → dialect.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{self, HeaderValue};
+use http::{Response, StatusCode};
+
+use super::follow::Steps;
+use super::pipeline::{Parts, Pipeline};
+use super::reply::ReplyBody;
+use super::send::{body_of, bytes_of, fault_of, rendered, response_of, send, upstream_fault};
+use super::translated::{Translated, prime};
+use super::unified::{self, Answer, Outcome, Parsed, Request, heard};
+use super::{Asked, House};
+use crate::account::Account;
+use crate::blob::{self, Lifted};
+use crate::contract::types::{Context, FollowUp, Framing, Header, HttpRequest, HttpResponse, Loss, RenderedRequest};
+use crate::dialect::faces::query_pairs;
+use crate::dialect::reply::insert;
+use crate::fault::{Fault, Side};
+use crate::plugin::{Interface, Lease, lease_pair};
+use crate::route::Target;
+use crate::upstream::{Chunks, Decoded, DecodeBound, UpstreamRequest, UpstreamResponse};
+use crate::{estimate, frame, referee};
+
+/// Bytes of base64 from which a value is lifted out of a body, and how often an adapter may use it.
+const BLOB_MIN: usize = 8 * 1024;
+const BLOB_USES: usize = 8;
+/// Bytes of an error's body that are looked at.
+const ERROR_BODY: usize = 256 * 1024;
+
+/// Translates a request, sends it, translates the answer.
+pub(super) async fn translate(
+    house: House<'_>,
+    asked: &Asked,
+    target: &Arc<Target>,
+    account: &mut Account,
+) -> Result<Response<ReplyBody>, Fault> {
+    let (dialect, provider) = lease_pair(&asked.dialect, &target.adapter, &asked.caller.tenant)
+        .await
+        .map_err(|fault| unified::blame(&fault))?;
+    let mut run = Run::new(house, asked, target, dialect, provider);
+    account.metrics().translated(asked.face.format(), &run.provider_ctx.format);
+    let parsed = run.parse()?;
+    run.note(parsed.losses);
+    let mut request = parsed.request;
+    run.dialect_ctx.memo = parsed.memo;
+    run.estimate(&request);
+    if let Request::CountTokens(chat) = &request
+        && !target.adapter.has(Interface::ProviderCountTokens)
+    {
+        let input = estimate::input_tokens(chat);
+        let answer = Answer::CountTokens(crate::contract::types::TokenCount { input, cached: None });
+        return run.answer(answer, account).map(|mut response| {
+            insert(response.headers_mut(), "x-weir-token-count", "estimate");
+            response
+        });
+    }
+    request.set_model(target.model(asked.model()));
+    let streams = request.streams();
+    let first = run.render(&request)?;
+    drop(request);
+    let response = run.exchange(first, streams, account).await?;
+    match response {
+        Exchanged::Whole(answer) => run.answer(answer, account),
+        Exchanged::Stream(response, framing) => run.stream(response, framing, account).await,
+    }
+}
+
+/// What came of the requests upstream.
+enum Exchanged {
+    Whole(Answer),
+    Stream(UpstreamResponse, Framing),
+}
+
+/// One translation under way.
+struct Run<'a> {
+    house: House<'a>,
+    asked: &'a Asked,
+    target: &'a Arc<Target>,
+    dialect: Lease,
+    provider: Lease,
+    dialect_ctx: Context,
+    provider_ctx: Context,
+    lifted: Lifted,
+    losses: Vec<Loss>,
+    framing: Option<Framing>,
+}
+
+impl<'a> Run<'a> {
+    fn new(house: House<'a>, asked: &'a Asked, target: &'a Arc<Target>, dialect: Lease, provider: Lease) -> Self {
+        let dialect_ctx = Context {
+            request_id: asked.exchange.id.clone(),
+            now_ms: asked.exchange.now_ms,
+            model: asked.model().to_owned(),
+            format: asked.face.format().to_owned(),
+            options: Vec::new(),
+            blobs: Vec::new(),
+            input_tokens: None,
+            memo: String::new(),
+        };
+        let provider_ctx = Context {
+            model: target.model(asked.model()).to_owned(),
+            format: target.format_for(asked.face.format(), asked.operation()).to_owned(),
+            options: target.options.clone(),
+            ..dialect_ctx.clone()
+        };
+        let (lifted, losses, framing) = (Lifted::default(), Vec::new(), None);
+        Self { house, asked, target, dialect, provider, dialect_ctx, provider_ctx, lifted, losses, framing }
+    }
+
+    /// Has the dialect read the request, with the large blobs taken out.
+    fn parse(&mut self) -> Result<Parsed, Fault> {
+        let body = whole(&self.asked.body);
+        if body.len() > self.house.config.server.translate_body_limit {
+            let message = "the request is too large to be translated; raise `server.translate_body_limit`";
+            return Err(Fault::new(Side::Client, crate::contract::types::ErrorKind::TooLarge, message).with_status(413));
+        }
+        let takes_blobs = self.asked.dialect.manifest.takes_blobs && self.target.adapter.manifest.takes_blobs;
+        let body = if takes_blobs {
+            let (small, lifted) = blob::lift(&body, &self.blob_limits()).map_err(|e| Fault::internal(e.to_string()))?;
+            self.lifted = lifted;
+            self.dialect_ctx.blobs = self.lifted.describe();
+            self.provider_ctx.blobs.clone_from(&self.dialect_ctx.blobs);
+            small
+        } else {
+            body
+        };
+        let face = &self.asked.face.claim;
+        let header = |name: &String| {
+            let value = self.asked.headers.get(name.as_str())?.to_str().ok()?;
+            Some(Header { name: name.clone(), value: value.to_owned() })
+        };
+        let http = HttpRequest {
+            method: self.asked.method.as_str().to_owned(),
+            path: self.asked.path.clone(),
+            query: query_pairs(&self.asked.query).map(|(name, value)| Header { name, value }).collect(),
+            headers: face.request_headers.iter().filter_map(header).collect(),
+            body: body_of(&body),
+        };
+        unified::parse(&mut self.dialect, &face.operation, &self.dialect_ctx, &http)
+    }
+
+    /// Tells both sides the request's size.
+    fn estimate(&mut self, request: &Request) {
+        if let Request::Chat(chat) | Request::CountTokens(chat) = request {
+            let tokens = Some(estimate::input_tokens(chat));
+            self.dialect_ctx.input_tokens = tokens;
+            self.provider_ctx.input_tokens = tokens;
+        }
+    }
+
+    /// Has the provider write the request; in strict mode every loss so far refuses it.
+    fn render(&mut self, request: &Request) -> Result<RenderedRequest, Fault> {
+        let mut rendered = unified::render(&mut self.provider, &self.provider_ctx, request)?;
+        self.note(std::mem::take(&mut rendered.losses));
+        self.provider_ctx.memo = std::mem::take(&mut rendered.memo);
+        self.framing = rendered.framing;
+        match self.losses.first() {
+            Some(loss) if self.asked.reading.strict => Err(Fault::invalid(format!(
+                "strict mode: `{}` cannot be passed on to this model{}",
+                loss.field,
+                loss.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default()
+            ))
+            .at(loss.field.clone())
+            .with_code("unsupported_parameter")),
+            _ => Ok(rendered),
+        }
+    }
+
+    /// Sends what the provider rendered, and whatever follows up on it.
+    async fn exchange(
+        &mut self,
+        first: RenderedRequest,
+        streams: bool,
+        account: &mut Account,
+    ) -> Result<Exchanged, Fault> {
+        let (asked, target, house) = (self.asked, self.target, self.house);
+        let body = self.spliced(&first)?;
+        let mut request = rendered(asked, target, first.request, Some(body), None, streams)?;
+        let mut streams = streams;
+        let mut steps = Steps::new(target);
+        loop {
+            let response = self.send(request, account).await?;
+            if let Some(framing) = self.framing_of(&response, streams) {
+                return Ok(Exchanged::Stream(response, framing));
+            }
+            match self.read(response).await? {
+                Outcome::Complete(answer, losses) => {
+                    self.note(losses);
+                    return Ok(Exchanged::Whole(answer));
+                }
+                Outcome::FollowUp(step) => {
+                    self.follow(&step, &mut streams);
+                    request = steps.next(house, asked, target, step).await?;
+                }
+            }
+        }
+    }
+
+    fn follow(&mut self, step: &FollowUp, streams: &mut bool) {
+        self.provider_ctx.memo.clone_from(&step.memo);
+        *streams = step.stream;
+    }
+
+    /// Sends one request; a refusal is read by the provider's adapter.
+    async fn send(
+        &mut self,
+        request: UpstreamRequest<'_>,
+        account: &mut Account,
+    ) -> Result<UpstreamResponse, Fault> {
+        let response = send(self.house, self.target, request, account).await?;
+        if response.status.as_u16() < 400 {
+            return Ok(response);
+        }
+        let http = self.collected(response, ERROR_BODY).await?;
+        let error = self.provider.parse_error(&self.provider_ctx, &http).map_err(|fault| unified::blame(&fault))?;
+        Err(upstream_fault(error, &self.target.label, account))
+    }
+
+    async fn read(&mut self, response: UpstreamResponse) -> Result<Outcome, Fault> {
+        let http = self.collected(response, self.house.config.server.translate_body_limit).await?;
+        unified::parse_answer(&mut self.provider, self.asked.operation(), &self.provider_ctx, &http)
+    }
+
+    async fn collected(&self, response: UpstreamResponse, limit: usize) -> Result<HttpResponse, Fault> {
+        let UpstreamResponse { status, headers, body } = response;
+        let body = Decoded::new(&headers, body, self.decode_bound()).map_err(|error| fault_of(&error))?;
+        let body = body.collect(limit).await.map_err(|error| fault_of(&error))?;
+        Ok(response_of(status, &headers, &body))
+    }
+
+    /// Writes a whole answer; a client that asked for a stream gets one all the same.
+    fn answer(mut self, mut answer: Answer, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
+        if let Answer::Chat(chat) = &mut answer {
+            let losses = referee::settle(chat, &self.asked.exchange.id);
+            self.note(losses);
+        }
+        if let Some(usage) = answer.usage() {
+            account.used(usage.clone());
+        }
+        answer.set_model(self.asked.model());
+        if self.asked.reading.stream
+            && let Answer::Chat(chat) = answer
+        {
+            return self.unfold(chat, account);
+        }
+        let rendered = unified::render_answer(&mut self.dialect, &self.dialect_ctx, &answer)?;
+        self.note(rendered.losses);
+        account.lost(&self.losses);
+        account.answering(rendered.response.status, false, answer.usage().is_some());
+        let mut response = Response::new(ReplyBody::from(bytes_of(rendered.response.body).0));
+        *response.status_mut() = StatusCode::from_u16(rendered.response.status).unwrap_or(StatusCode::OK);
+        for header in &rendered.response.headers {
+            insert(response.headers_mut(), &header.name, &header.value);
+        }
+        self.tell_losses(&mut response);
+        self.dialect.release();
+        self.provider.release();
+        Ok(response)
+    }
+
+    /// A whole answer for a client that asked for a stream.
+    fn unfold(
+        mut self,
+        chat: crate::contract::types::ChatResponse,
+        account: &mut Account,
+    ) -> Result<Response<ReplyBody>, Fault> {
+        let mut encoder = self.dialect.encoder(&self.dialect_ctx).map_err(|fault| unified::blame(&fault))?;
+        let mut referee = referee::Referee::new(&self.asked.exchange.id);
+        let mut events = referee.push(referee::unfold(chat));
+        events.extend(referee.end());
+        let mut frames = heard(encoder.push(&events), Side::Adapter)?.frames;
+        frames.extend(heard(encoder.finish(), Side::Adapter)?.frames);
+        let mut enframer = frame::Encoder::new(self.asked.framing);
+        let mut out = Vec::new();
+        frames.iter().for_each(|frame| enframer.push(frame, &mut out));
+        enframer.finish(&mut out);
+        account.lost(&self.losses);
+        account.answering(200, true, true);
+        account.piece();
+        let mut response = Response::new(ReplyBody::from(Bytes::from(out)));
+        stream_headers(&mut response, self.asked.framing);
+        let losses = std::mem::take(&mut self.losses);
+        tell_losses(&mut response, &losses);
+        encoder.release();
+        self.provider.release();
+        Ok(response)
+    }
+
+    /// Answers with a stream.
+    async fn stream(
+        mut self,
+        response: UpstreamResponse,
+        framing: Framing,
+        account: &mut Account,
+    ) -> Result<Response<ReplyBody>, Fault> {
+        let bound = self.decode_bound();
+        let limits = frame::Limits { frame_bytes: self.house.config.server.max_frame_bytes, ..frame::Limits::default() };
+        let mut upstream =
+            Decoded::new(&response.headers, response.body, bound).map_err(|error| fault_of(&error))?;
+        let losses = std::mem::take(&mut self.losses);
+        account.lost(&losses);
+        let asked = self.asked;
+        let mut pipeline = Pipeline::new(Parts {
+            from: framing,
+            to: asked.framing,
+            limits,
+            decoder: self.provider.decoder(&self.provider_ctx).map_err(|fault| unified::blame(&fault))?,
+            encoder: self.dialect.encoder(&self.dialect_ctx).map_err(|fault| unified::blame(&fault))?,
+            errors: asked.face.errors.clone(),
+            request_id: asked.exchange.id.clone(),
+            model: asked.reading.model.clone(),
+        });
+        let keep_alive = self.house.config.server.keep_alive_interval.zip(keep_alive_frame(asked));
+        let first = match keep_alive {
+            None => prime(&mut upstream, &mut pipeline).await?,
+            Some(_) => super::translated::First::default(),
+        };
+        account.answering(200, true, true);
+        let mut body = Translated::new(upstream, pipeline, first, asked.can_cut);
+        if let Some((every, frame)) = keep_alive {
+            body.keep_alive(every, frame);
+        }
+        let mut response = Response::new(ReplyBody::Translated(Box::new(body)));
+        stream_headers(&mut response, asked.framing);
+        tell_losses(&mut response, &losses);
+        Ok(response)
+    }
+
+    /// How an answer is framed if it is the stream that was asked for.
+    fn framing_of(&self, response: &UpstreamResponse, streams: bool) -> Option<Framing> {
+        if !streams {
+            return None;
+        }
+        let kind = response.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        match frame::from_content_type(kind) {
+            // A whole answer in place of a stream looks the same as a JSON array: the adapter's word decides.
+            Some(Framing::JsonArray) => self.framing.filter(|framing| *framing != Framing::Sse),
+            Some(framing) => Some(framing),
+            None => Some(self.framing.unwrap_or(Framing::Sse)),
+        }
+    }
+
+    fn spliced(&self, rendered: &RenderedRequest) -> Result<Chunks, Fault> {
+        let (body, _) = bytes_of(rendered.request.body.clone());
+        let chunks = self.lifted.splice(&body, &self.blob_limits());
+        chunks.map(Chunks::from).map_err(|error| Fault::adapter(error.to_string()))
+    }
+
+    fn blob_limits(&self) -> blob::Limits {
+        let max_len = self.house.config.server.translate_body_limit.saturating_mul(2);
+        blob::Limits { min_len: BLOB_MIN, max_uses: BLOB_USES, max_len }
+    }
+
+    fn decode_bound(&self) -> DecodeBound {
+        DecodeBound { piece: self.house.config.server.translate_body_limit, ..DecodeBound::default() }
+    }
+
+    fn note(&mut self, losses: Vec<Loss>) {
+        self.losses.extend(losses);
+    }
+
+    fn tell_losses(&self, response: &mut Response<ReplyBody>) {
+        tell_losses(response, &self.losses);
+    }
+}
+
+/// Names what got lost in a header, bounded.
+fn tell_losses(response: &mut Response<ReplyBody>, losses: &[Loss]) {
+    if losses.is_empty() {
+        return;
+    }
+    let clean = |loss: &Loss| loss.field.chars().filter(|c| c.is_ascii_graphic() && *c != ',').take(64).collect::<String>();
+    let mut names: Vec<String> = losses.iter().take(32).map(clean).collect();
+    names.dedup();
+    insert(response.headers_mut(), "x-weir-dropped-params", &names.join(","));
+}
+
+/// The headers of every stream that is made here.
+fn stream_headers(response: &mut Response<ReplyBody>, framing: Framing) {
+    let kind = match framing {
+        Framing::Sse => "text/event-stream; charset=utf-8",
+        other => frame::content_type(other),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    insert(headers, "x-accel-buffering", "no");
+}
+
+/// What a client of this face is sent while nothing else is there.
+fn keep_alive_frame(asked: &Asked) -> Option<Bytes> {
+    let mut enframer = frame::Encoder::new(asked.framing);
+    let own = asked.face.errors.as_ref().and_then(|errors| errors.keep_alive.as_ref());
+    match own {
+        Some(template) => {
+            let frame =
+                crate::contract::types::Frame { event: template.event.clone(), data: template.data.clone() };
+            let mut out = Vec::new();
+            enframer.push(&frame, &mut out);
+            Some(Bytes::from(out))
+        }
+        None => enframer.keep_alive().map(Bytes::from_static),
+    }
+}
+
+/// A body in one piece; copied only where it came in several.
+fn whole(chunks: &[Bytes]) -> Bytes {
+    match chunks {
+        [] => Bytes::new(),
+        [one] => one.clone(),
+        many => {
+            let mut whole = BytesMut::with_capacity(many.iter().map(Bytes::len).sum());
+            many.iter().for_each(|chunk| whole.extend_from_slice(chunk));
+            whole.freeze()
+        }
+    }
+}
