@@ -7,16 +7,29 @@
 mod address;
 mod alias;
 mod environment;
+mod keys;
+mod mask;
 mod model;
 mod options;
+mod overrides;
 mod place;
 mod problem;
 mod provider;
+mod raw;
+mod read;
+mod reference;
+mod resolve;
 mod secret;
 mod settings;
+mod suggest;
+mod units;
 
-use std::path::PathBuf;
+use std::cell::RefCell;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
 
 pub use address::{Address, AddressError, BaseUrl, Origin};
 pub use alias::{Alias, Aliases};
@@ -26,6 +39,7 @@ pub use options::Options;
 pub use place::{Place, Source};
 pub use problem::{Problem, Problems, Severity};
 pub use provider::{AllowedOrigin, Breaker, Metering, Provider, ProviderPlaces, Retry, Timeouts};
+pub use reference::reference;
 pub use secret::Secret;
 pub use settings::{AdapterSettings, Admin, Isolation, Log, LogFormat, LogLevel, Plugins, Server};
 
@@ -59,3 +73,138 @@ pub struct Config {
     /// The file as it is shown in messages.
     pub source: Arc<Source>,
 }
+
+/// The largest file that is read.
+const LARGEST_FILE: u64 = 8 << 20;
+
+impl Config {
+    /// Reads a file and lays the environment over it.
+    pub fn load(path: &Path, environment: Environment) -> Result<Self, Problems> {
+        let name = path.display().to_string();
+        let text = text_of(path).map_err(|message| {
+            let source = Source::new(name.clone(), String::new());
+            Problems::new(Arc::new(source), vec![Problem::error(&Place::Unset, message)])
+        })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&name, &text, folder, environment)
+    }
+
+    /// What the environment alone says: usual providers are to be discovered.
+    pub fn without_file(environment: Environment) -> Result<Self, Problems> {
+        Self::parse("", "", Path::new(""), environment)
+    }
+
+    /// Reads text as a file of this name in this folder.
+    pub fn parse(name: &str, text: &str, folder: &Path, environment: Environment) -> Result<Self, Problems> {
+        let source = Arc::new(Source::new(name, mask::mask(text)));
+        let (mut root, mut problems) = raw::parse(text);
+        let incomplete = !problems.is_empty();
+        let (strange, unnamed_keys) = overrides::apply(&mut root, &environment);
+        problems.extend(strange);
+        let reader = read::Reader { folder, environment: &environment, incomplete, problems: RefCell::new(problems) };
+        let draft = reader.read(root);
+        let parts = resolve::Parts {
+            source: &source,
+            providers: draft.providers,
+            models: draft.models,
+            default_provider: draft.default_provider,
+            unnamed_keys,
+        };
+        let joined = resolve::join(&reader, parts);
+        let problems = Problems::new(Arc::clone(&source), reader.problems.into_inner());
+        if problems.are_fatal() {
+            return Err(problems);
+        }
+        Ok(Self {
+            revision: revision(text, &environment),
+            server: draft.server,
+            admin: draft.admin,
+            log: draft.log,
+            plugins: draft.plugins,
+            providers: joined.providers,
+            models: joined.models,
+            default_provider: joined.default_provider,
+            discover: joined.discover,
+            environment,
+            warnings: problems.iter().cloned().collect(),
+            folder: folder.to_owned(),
+            source,
+        })
+    }
+
+    /// Mistakes that others found later, together with the file to show them in.
+    pub fn problems(&self, list: Vec<Problem>) -> Problems {
+        Problems::new(Arc::clone(&self.source), list)
+    }
+
+    /// A mistake at a place of this configuration, for [`Config::problems`].
+    pub fn problem_at(&self, place: &Place, message: impl Into<String>) -> Problem {
+        Problem::error(place, message)
+    }
+
+    /// A provider by name.
+    pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
+        self.providers.iter().find(|provider| provider.name == name)
+    }
+
+    /// Fills in what the file left to adapters, such as a provider's url: `fill` sees each provider once.
+    pub fn complete(&mut self, mut fill: impl FnMut(&mut Provider)) {
+        let mut models: Vec<Model> = self.models.iter().map(|model| Model::clone(model)).collect();
+        for provider in &mut self.providers {
+            let mut filled = Provider::clone(provider);
+            fill(&mut filled);
+            let filled = Arc::new(filled);
+            let targets = models.iter_mut().flat_map(|model| &mut model.targets);
+            for target in targets.filter(|target| Arc::ptr_eq(&target.provider, provider)) {
+                target.provider = Arc::clone(&filled);
+            }
+            *provider = filled;
+        }
+        self.models = Aliases::new(models.into_iter().map(Arc::new).collect());
+    }
+
+    /// Adds a provider that was found in the environment, with the names of models that it serves (globs). Names that
+    /// are there already stay with whom they lead to.
+    pub fn add_discovered(&mut self, provider: Provider, models: &[String]) {
+        let provider = Arc::new(provider);
+        let mut all: Vec<Arc<Model>> = self.models.iter().cloned().collect();
+        let mut aliases: Vec<Alias> = models.iter().map(|name| Alias::parse(name)).collect();
+        if self.default_provider.as_deref() == Some(provider.name.as_str()) {
+            aliases.push(Alias::Any);
+        }
+        for alias in aliases {
+            if !all.iter().any(|model| model.alias == alias) {
+                all.push(Arc::new(resolve::served_by(&provider, alias)));
+            }
+        }
+        self.models = Aliases::new(all);
+        self.providers.push(provider);
+    }
+}
+
+fn text_of(path: &Path) -> Result<String, String> {
+    let unreadable = |error: std::io::Error| format!("cannot read the configuration: {error}");
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(format!("the configuration is larger than {LARGEST_FILE} bytes"));
+    }
+    String::from_utf8(bytes)
+        .map_err(|error| format!("the configuration is not UTF-8 from byte {} on", error.utf8_error().valid_up_to()))
+}
+
+/// Keys and tokens are left out: a revision is shown to people.
+fn revision(text: &str, environment: &Environment) -> String {
+    let mut digest = Sha256::new();
+    digest.update(mask::mask(text));
+    for (name, value) in environment.with_prefix("WEIR_") {
+        if !name.contains("KEY") && !name.contains("TOKEN") {
+            digest.update(format!("\0{name}={value}"));
+        }
+    }
+    digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! Takes literal secrets out of a configuration's text before any of it is shown.
+//!
+//! It works on the text and not on the tree, because messages about broken TOML show lines as well.
+
+/// The text with the values of sensitive keys made of stars, byte for byte, so that spans still hold. `env:` and
+/// `file:` references stay, they are no secrets.
+pub(super) fn mask(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = bytes.to_vec();
+    let mut at = 0;
+    while let Some(equals) = bytes.get(at..).and_then(|rest| memchr::memchr(b'=', rest)).map(|found| at + found) {
+        at = equals + 1;
+        if is_sensitive(key_before(&text[..equals])) {
+            at = mask_value(bytes, at, &mut out);
+        }
+    }
+    // Only ASCII stars were written, over whole strings or to a line's end.
+    String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// The last segment of the key in front of an equals sign.
+fn key_before(text: &str) -> &str {
+    let text = text.trim_end_matches([' ', '\t', '"', '\'']);
+    let start = text
+        .rfind(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-'))
+        .map_or(0, |found| found + text[found..].chars().next().map_or(1, char::len_utf8));
+    &text[start..]
+}
+
+/// Whether a key, perhaps mistyped, names a credential. Names of lists of keys and of limits of tokens do not matter:
+/// masking too much only costs a reader something.
+fn is_sensitive(key: &str) -> bool {
+    let key = key.to_lowercase().replace('-', "_");
+    let words = ["key", "token", "secret", "password", "passwd", "credential", "bearer", "authorization"];
+    words.iter().any(|word| key.contains(word))
+        || ["api_key", "api_keys"].iter().any(|known| strsim::damerau_levenshtein(known, &key) <= 2)
+        || strsim::damerau_levenshtein("token", &key) <= 1
+}
+
+/// Masks the value from `at`, a list of them too, and returns where it ends.
+fn mask_value(bytes: &[u8], mut at: usize, out: &mut [u8]) -> usize {
+    let mut depth = 0usize;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b' ' | b'\t' => at += 1,
+            b'[' | b'{' => {
+                depth += 1;
+                at += 1;
+            }
+            b']' | b'}' if depth > 0 => {
+                depth -= 1;
+                at += 1;
+            }
+            b'\r' | b'\n' | b',' if depth > 0 => at += 1,
+            b'#' if depth > 0 => at = line_end(bytes, at),
+            b'\r' | b'\n' | b',' | b']' | b'}' => return at,
+            b'"' | b'\'' => at = mask_string(bytes, at, out),
+            _ => at = mask_bare(bytes, at, out),
+        }
+    }
+    at
+}
+
+/// Masks what is between quotes; an unclosed string up to the line's end.
+fn mask_string(bytes: &[u8], at: usize, out: &mut [u8]) -> usize {
+    let quote = bytes[at];
+    let triple = [quote; 3];
+    let long = bytes.get(at..at + 3) == Some(&triple);
+    let start = if long { at + 3 } else { at + 1 };
+    let mut end = start;
+    let closed = loop {
+        match bytes.get(end) {
+            None => break false,
+            Some(b'\n') if !long => break false,
+            Some(b'\\') if quote == b'"' => end += 2,
+            Some(byte) if *byte == quote && (!long || bytes.get(end..end + 3) == Some(&triple)) => break true,
+            Some(_) => end += 1,
+        }
+    };
+    let end = end.min(bytes.len());
+    star(bytes, start, end, out);
+    if closed { end + if long { 3 } else { 1 } } else { end }
+}
+
+/// Masks a value without quotes: broken TOML, but perhaps a pasted key.
+fn mask_bare(bytes: &[u8], at: usize, out: &mut [u8]) -> usize {
+    let line = line_end(bytes, at);
+    let end =
+        bytes[at..line].iter().position(|byte| matches!(byte, b',' | b'}' | b']')).map_or(line, |found| at + found);
+    star(bytes, at, end, out);
+    end
+}
+
+fn star(bytes: &[u8], start: usize, end: usize, out: &mut [u8]) {
+    let value = &bytes[start..end];
+    if value.starts_with(b"env:") || value.starts_with(b"file:") {
+        return;
+    }
+    for byte in &mut out[start..end] {
+        if *byte != b'\n' && *byte != b'\r' {
+            *byte = b'*';
+        }
+    }
+}
+
+fn line_end(bytes: &[u8], at: usize) -> usize {
+    memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |found| at + found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn literal_secrets_are_masked_and_references_stay() {
+        let cases = [
+            (r#"api_key = "sk-1""#, r#"api_key = "****""#),
+            (r#"api_key = "env:A""#, r#"api_key = "env:A""#),
+            (
+                r#"target = { url = "u", api_key = 'sk', model = "m" }"#,
+                r#"target = { url = "u", api_key = '**', model = "m" }"#,
+            ),
+            (
+                "api_keys = [\n  \"aa\", # one\n  \"file:/x\",\n]\nport = 1",
+                "api_keys = [\n  \"**\", # one\n  \"file:/x\",\n]\nport = 1",
+            ),
+            ("token = \"ab\\\"c", "token = \"*****"),
+            ("api_kye = \"x\"", "api_kye = \"*\""),
+            ("\"api-key\" = \"x\"", "\"api-key\" = \"*\""),
+            ("api_key = sk-abc\nb = 1", "api_key = ******\nb = 1"),
+            ("api_key = \"\"\"a\nb\"\"\"", "api_key = \"\"\"*\n*\"\"\""),
+            ("options = { secret_access_key = \"é\" }", "options = { secret_access_key = \"**\" }"),
+            ("alias = \"text\"", "alias = \"text\""),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(mask(text), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_keeps_its_length_and_lines(text in "(api_key|token|a|=|\"|'|\\[|\\]|\\{|,|#|\\\\| |\n|é|sk)*") {
+            let masked = mask(&text);
+            prop_assert_eq!(masked.len(), text.len());
+            prop_assert_eq!(masked.matches('\n').count(), text.matches('\n').count());
+        }
+    }
+}

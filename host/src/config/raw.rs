@@ -1,0 +1,198 @@
+//! TOML as a tree in which each value knows where it stands.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::options::escape;
+use super::{Options, Place, Problem};
+
+/// A value and its place.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub(super) value: Value,
+    pub(super) place: Place,
+}
+
+/// A value.
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    Text(String),
+    Whole(i64),
+    Number(f64),
+    Flag(bool),
+    List(Vec<Node>),
+    Table(Table),
+    /// What no key takes: a date, or a number that is too large.
+    Other(&'static str),
+}
+
+/// Members by name, with the place of the name.
+pub(super) type Table = BTreeMap<String, Member>;
+
+/// A member of a table.
+#[derive(Debug, Clone)]
+pub(super) struct Member {
+    pub(super) key: Place,
+    pub(super) node: Node,
+}
+
+/// Reads a file. What is broken is left out and told of; the rest is there.
+pub(super) fn parse(text: &str) -> (Node, Vec<Problem>) {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let place = Place::File(table.span());
+    let problems = errors.iter().map(|error| syntax(error, text.len())).collect();
+    let table = table.into_inner().into_iter().map(|(key, value)| member(key, value, &Place::File)).collect();
+    (Node { value: Value::Table(table), place }, problems)
+}
+
+/// Reads a value out of an environment variable.
+pub(super) fn parse_value(text: &str, place: &Place) -> Option<Node> {
+    let value = DeValue::parse(text).ok()?;
+    Some(node(value, &|_| place.clone()))
+}
+
+fn syntax(error: &toml::de::Error, end: usize) -> Problem {
+    let span = error.span().unwrap_or(end..end);
+    Problem::error(&Place::File(span), format!("not valid TOML: {}", error.message().replace('\n', ", ")))
+}
+
+type PlaceOf<'a> = &'a dyn Fn(std::ops::Range<usize>) -> Place;
+
+fn member(
+    key: Spanned<std::borrow::Cow<'_, str>>,
+    value: Spanned<DeValue<'_>>,
+    place_of: PlaceOf<'_>,
+) -> (String, Member) {
+    let place = place_of(key.span());
+    (key.into_inner().into_owned(), Member { key: place, node: node(value, place_of) })
+}
+
+fn node(value: Spanned<DeValue<'_>>, place_of: PlaceOf<'_>) -> Node {
+    let place = place_of(value.span());
+    let value = match value.into_inner() {
+        DeValue::String(text) => Value::Text(text.into_owned()),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or(Value::Other("an integer that is too large"), Value::Whole),
+        DeValue::Float(number) => number.as_str().parse().map_or(Value::Other("no number"), Value::Number),
+        DeValue::Boolean(flag) => Value::Flag(flag),
+        DeValue::Datetime(_) => Value::Other("a date"),
+        DeValue::Array(items) => Value::List(items.into_iter().map(|item| node(item, place_of)).collect()),
+        DeValue::Table(table) => {
+            Value::Table(table.into_iter().map(|(key, value)| member(key, value, place_of)).collect())
+        }
+    };
+    Node { value, place }
+}
+
+impl Node {
+    /// What it is, for messages. Never its text, which may be a secret.
+    pub(super) fn kind(&self) -> &'static str {
+        match self.value {
+            Value::Text(_) => "a string",
+            Value::Whole(_) => "an integer",
+            Value::Number(_) => "a number",
+            Value::Flag(_) => "a boolean",
+            Value::List(_) => "a list",
+            Value::Table(_) => "a table",
+            Value::Other(kind) => kind,
+        }
+    }
+
+    /// A text that came from a variable, which knows no other types.
+    pub(super) fn variable_text(&self) -> Option<&str> {
+        match (&self.value, &self.place) {
+            (Value::Text(text), Place::Variable(_)) => Some(text.trim()),
+            _ => None,
+        }
+    }
+
+    /// As JSON, collecting the places by JSON pointer.
+    fn into_json(self, pointer: &str, places: &mut BTreeMap<String, Place>) -> Result<Json, Problem> {
+        // A variable's text means a number where it looks like one.
+        let typed = self.variable_text().and_then(|text| parse_value(text, &self.place));
+        let Self { value, place } = typed.unwrap_or(self);
+        places.insert(pointer.to_owned(), place.clone());
+        Ok(match value {
+            Value::Text(text) => Json::String(text),
+            Value::Whole(number) => Json::from(number),
+            Value::Number(number) => serde_json::Number::from_f64(number)
+                .map(Json::Number)
+                .ok_or_else(|| Problem::error(&place, "an option cannot be infinite or no number"))?,
+            Value::Flag(flag) => Json::Bool(flag),
+            Value::Other(kind) => return Err(Problem::error(&place, format!("an option cannot be {kind}"))),
+            Value::List(items) => {
+                let items = items.into_iter().enumerate();
+                Json::Array(
+                    items
+                        .map(|(at, item)| item.into_json(&format!("{pointer}/{at}"), places))
+                        .collect::<Result<_, _>>()?,
+                )
+            }
+            Value::Table(table) => Json::Object(members_into_json(table, pointer, places)?),
+        })
+    }
+}
+
+fn members_into_json(
+    table: Table,
+    pointer: &str,
+    places: &mut BTreeMap<String, Place>,
+) -> Result<serde_json::Map<String, Json>, Problem> {
+    let members = table.into_iter();
+    members
+        .map(|(name, member)| {
+            let json = member.node.into_json(&format!("{pointer}/{}", escape(&name)), places)?;
+            Ok((name, json))
+        })
+        .collect()
+}
+
+/// A table as an adapter's options.
+pub(super) fn options(table: Table, place: Place) -> Result<Options, Problem> {
+    let mut places = BTreeMap::new();
+    let values = members_into_json(table, "", &mut places)?;
+    Ok(Options { values, place, places })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_value_knows_where_it_stands() {
+        let text = "[server]\nport = 80\n";
+        let (root, problems) = parse(text);
+        assert!(problems.is_empty());
+        let Value::Table(root) = root.value else { panic!() };
+        let Value::Table(server) = &root["server"].node.value else { panic!() };
+        assert_eq!(root["server"].node.place, Place::File(0..8));
+        assert_eq!((&server["port"].key, &server["port"].node.place), (&Place::File(9..13), &Place::File(16..18)));
+    }
+
+    #[test]
+    fn all_syntax_errors_are_told() {
+        let (root, problems) = parse("a = \nb = 1\nc = [\n\nd = = 2\n");
+        assert!(problems.len() >= 2, "{problems:?}");
+        let Value::Table(root) = root.value else { panic!() };
+        assert!(matches!(root["b"].node.value, Value::Whole(1)));
+    }
+
+    #[test]
+    fn options_become_json_with_places() {
+        let (root, _) = parse("a = 1\nb = { 'x/y' = [true, \"z\"] }\n");
+        let Value::Table(root) = root.value else { panic!() };
+        let options = options(root, Place::Unset).unwrap();
+        assert_eq!(Json::Object(options.values.clone()), serde_json::json!({"a": 1, "b": {"x/y": [true, "z"]}}));
+        assert_eq!(options.place_of("/b/x~1y/1"), Place::File(27..30));
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_and_not_followed() {
+        let (_, problems) = parse(&format!("a = {}{}", "[".repeat(100_000), "]".repeat(100_000)));
+        assert!(!problems.is_empty());
+        parse(&format!("{}a = 1", "a.".repeat(100_000)));
+    }
+}

@@ -1,0 +1,147 @@
+//! `[server]`, `[admin]`, `[plugins]` and the log.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::super::settings::{AdapterSettings, Admin, Isolation, Log, LogFormat, LogLevel, Plugins, Server};
+use super::super::{Problem, keys};
+use super::{Reader, Section};
+
+const LEVELS: &[(&str, LogLevel)] = &[
+    ("trace", LogLevel::Trace),
+    ("debug", LogLevel::Debug),
+    ("info", LogLevel::Info),
+    ("warn", LogLevel::Warn),
+    ("error", LogLevel::Error),
+];
+const FORMATS: &[(&str, LogFormat)] =
+    &[("auto", LogFormat::Auto), ("human", LogFormat::Human), ("json", LogFormat::Json)];
+const ISOLATIONS: &[(&str, Isolation)] =
+    &[("fresh", Isolation::Fresh), ("tenant", Isolation::Tenant), ("shared", Isolation::Shared)];
+
+/// The smallest head and frame that anything works with.
+const LEAST_BUFFER: usize = 1024;
+
+pub(super) fn log(top: &mut Section<'_>) -> Log {
+    Log {
+        level: top.choice("log_level", LEVELS).unwrap_or_default(),
+        format: top.choice("log_format", FORMATS).unwrap_or_default(),
+    }
+}
+
+pub(super) fn server(mut section: Section<'_>) -> Server {
+    let default = Server::default();
+    let server = Server {
+        host: section.text("host").map_or(default.host, |host| host.value),
+        port: section.count("port", &(0..=65535)).and_then(|port| u16::try_from(port).ok()).unwrap_or(default.port),
+        max_connections: section.amount("max_connections").unwrap_or(default.max_connections),
+        max_concurrency: section.amount("max_concurrency"),
+        max_body_bytes: section.size("max_body_bytes").unwrap_or(default.max_body_bytes),
+        max_header_bytes: buffer(&mut section, "max_header_bytes").unwrap_or(default.max_header_bytes),
+        header_timeout: section.duration("header_timeout").unwrap_or(default.header_timeout),
+        body_timeout: section.duration("body_timeout").unwrap_or(default.body_timeout),
+        shutdown_timeout: section.duration("shutdown_timeout").unwrap_or(default.shutdown_timeout),
+        translate_body_limit: section.size("translate_body_limit").unwrap_or(default.translate_body_limit),
+        max_frame_bytes: buffer(&mut section, "max_frame_bytes").unwrap_or(default.max_frame_bytes),
+        diagnostic_headers: section.flag("diagnostic_headers").unwrap_or(default.diagnostic_headers),
+        keep_alive_interval: section.duration("keep_alive_interval"),
+        strict: section.flag("strict").unwrap_or(default.strict),
+        place: section.place.clone(),
+    };
+    section.finish();
+    server
+}
+
+fn buffer(section: &mut Section<'_>, name: &'static str) -> Option<usize> {
+    let size = section.size(name)?;
+    if size < LEAST_BUFFER {
+        let message = format!("`{name}` must be at least {LEAST_BUFFER} bytes");
+        section.reader.report(Problem::error(&section.place, message));
+    }
+    Some(size)
+}
+
+pub(super) fn admin(mut section: Section<'_>) -> Admin {
+    let listen = section.text("listen").and_then(|text| {
+        let parsed = text.value.parse();
+        if parsed.is_err() {
+            let problem = Problem::error(&text.place, "`listen` must be an address and a port");
+            section.reader.report(problem.with_help("for example \"127.0.0.1:9090\" or \"[::1]:9090\""));
+        }
+        parsed.ok()
+    });
+    let token = section.secret("token").map(|token| token.value);
+    section.finish();
+    Admin { listen, token }
+}
+
+pub(super) fn plugins(reader: &Reader<'_>, top: &mut Section<'_>) -> Plugins {
+    let mut plugins = Plugins {
+        dir: PathBuf::from("plugins"),
+        poll_interval: Duration::from_secs(2),
+        cache_dir: usual_cache(reader),
+        ..Plugins::default()
+    };
+    if let Some(section) = top.section("plugins", &keys::PLUGINS) {
+        plugins_table(section, &mut plugins);
+    }
+    if plugins.lock.as_os_str().is_empty() {
+        plugins.lock = usual_lock(reader, &plugins);
+    }
+    plugins
+}
+
+fn plugins_table(mut section: Section<'_>, plugins: &mut Plugins) {
+    plugins.place = section.place.clone();
+    if let Some(dir) = section.text("dir") {
+        plugins.dir = dir.value.into();
+        plugins.place = dir.place;
+    }
+    if let Some(lock) = section.text("lock") {
+        plugins.lock = lock.value.into();
+    }
+    if let Some(interval) = section.duration("poll_interval") {
+        plugins.poll_interval = interval;
+    }
+    if let Some(node) = section.take("cache_dir") {
+        match node.value {
+            super::super::raw::Value::Text(path) => {
+                plugins.cache_dir = (!path.is_empty()).then(|| path.into());
+            }
+            _ => section.wrong("cache_dir", &node, "a path", None),
+        }
+    }
+    plugins.defaults = adapter(&mut section, &AdapterSettings::default());
+    for (name, mut section) in section.named_sections(&keys::ADAPTER) {
+        plugins.adapters.insert(name, adapter(&mut section, &plugins.defaults));
+        section.finish();
+    }
+    section.finish();
+}
+
+fn adapter(section: &mut Section<'_>, default: &AdapterSettings) -> AdapterSettings {
+    AdapterSettings {
+        isolation: section.choice("isolation", ISOLATIONS).or(default.isolation),
+        max_instances: section.amount("max_instances").or(default.max_instances),
+        prewarm: section.count("prewarm", &(0..=100_000)).map_or(default.prewarm, |count| count as usize),
+        memory: section.size("memory").unwrap_or(default.memory),
+        deadline: section.duration("deadline").unwrap_or(default.deadline),
+        max_uses: section.amount("max_uses").unwrap_or(default.max_uses),
+    }
+}
+
+/// The user's cache folder, by the usual variables.
+fn usual_cache(reader: &Reader<'_>) -> Option<PathBuf> {
+    let variable = |name: &str| reader.environment.get(name).map(PathBuf::from);
+    let base = variable("XDG_CACHE_HOME").filter(|path| path.is_absolute());
+    base.or_else(|| Some(variable("HOME")?.join(".cache"))).map(|base| base.join("weir"))
+}
+
+/// Beside the configuration, where there is one; else beside the folder of adapters.
+fn usual_lock(reader: &Reader<'_>, plugins: &Plugins) -> PathBuf {
+    let beside_configuration = reader.folder.join("plugins.lock");
+    if beside_configuration.is_file() {
+        return beside_configuration;
+    }
+    plugins.dir.with_file_name("plugins.lock")
+}

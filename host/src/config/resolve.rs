@@ -1,0 +1,325 @@
+//! Joins what refers to one another: models to providers, fallbacks to models, everything else to the default.
+
+mod anonymous;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::alias::{Alias, Aliases};
+use super::environment::provider_key_variable;
+use super::model::{Capabilities, Model, Strategy, Target};
+use super::options::Options;
+use super::provider::Provider;
+use super::read::{Located, ModelDraft, Reader, RetryDraft, TargetDraft, TimeoutsDraft};
+use super::{Place, Problem, Source, suggest};
+
+/// What was joined.
+#[derive(Debug)]
+pub(super) struct Joined {
+    pub(super) providers: Vec<Arc<Provider>>,
+    pub(super) models: Aliases,
+    pub(super) default_provider: Option<String>,
+    pub(super) discover: bool,
+}
+
+/// Providers and models as they were written, and what else it takes to join them.
+#[derive(Debug)]
+pub(super) struct Parts<'a> {
+    pub(super) source: &'a Source,
+    pub(super) providers: Vec<Provider>,
+    pub(super) models: Vec<ModelDraft>,
+    pub(super) default_provider: Option<Located<String>>,
+    /// Variables with keys for providers that the file does not name.
+    pub(super) unnamed_keys: Vec<String>,
+}
+
+/// Joins; mistakes go to the reader.
+pub(super) fn join(reader: &Reader<'_>, parts: Parts<'_>) -> Joined {
+    let discover = parts.providers.is_empty() && parts.models.is_empty();
+    let mut joiner = Joiner { reader, source: parts.source, providers: Vec::new(), named: HashMap::new() };
+    joiner.take_named(parts.providers);
+    let default_name = parts.default_provider.as_ref();
+    let drafts = joiner.without_repetitions(parts.models);
+    let mut models: Vec<Arc<Model>> =
+        drafts.iter().filter_map(|draft| joiner.model(draft, default_name)).map(Arc::new).collect();
+    let default = if discover { None } else { default_name.and_then(|name| joiner.default_provider(name)) };
+    if let Some(default) = &default
+        && !models.iter().any(|model| model.alias == Alias::Any)
+    {
+        models.push(Arc::new(everything_to(default)));
+    }
+    let models = Aliases::new(models);
+    joiner.check_fallbacks(&drafts, &models);
+    joiner.warn_of_unused(&models);
+    if !discover {
+        joiner.warn_of_keys(&parts.unnamed_keys);
+    }
+    let default_provider = parts.default_provider.map(|name| name.value);
+    Joined { providers: joiner.providers, models, default_provider, discover }
+}
+
+/// The model that leads all other names to a provider.
+pub(super) fn everything_to(provider: &Arc<Provider>) -> Model {
+    served_by(provider, Alias::Any)
+}
+
+/// A model that a provider serves under the name that the client used.
+pub(super) fn served_by(provider: &Arc<Provider>, alias: Alias) -> Model {
+    let draft = TargetDraft::default();
+    Model {
+        alias,
+        targets: vec![target(&draft, Inherited::default(), Arc::clone(provider))],
+        strategy: Strategy::default(),
+        fallbacks: Vec::new(),
+        capabilities: Capabilities::default(),
+        price: None,
+        max_concurrency: None,
+        place: provider.places.name.clone(),
+    }
+}
+
+/// What a target takes from its model.
+#[derive(Debug, Clone, Copy, Default)]
+struct Inherited {
+    translate: Option<bool>,
+    metering: Option<super::Metering>,
+    enable_fallback: Option<bool>,
+    timeouts: TimeoutsDraft,
+    retry: RetryDraft,
+}
+
+/// The target's own word goes before the model's, and that before the provider's.
+fn target(draft: &TargetDraft, model: Inherited, provider: Arc<Provider>) -> Target {
+    let format = draft.format.as_ref();
+    // A provider made for this target already has the target's options.
+    let options = if draft.options.values.is_empty() || provider.options.place == draft.options.place {
+        provider.options.clone()
+    } else {
+        Options::overlaid(&provider.options, &draft.options)
+    };
+    Target {
+        model: draft.model.clone(),
+        format: format.map(|format| format.value.clone()).or_else(|| provider.format.clone()),
+        format_place: format.map_or(&provider.places.format, |format| &format.place).or(&draft.place),
+        translate: draft.translate.or(model.translate).unwrap_or(provider.translate),
+        metering: draft.metering.or(model.metering).unwrap_or(provider.metering),
+        options,
+        weight: draft.weight.unwrap_or(1),
+        timeouts: model.timeouts.over(provider.timeouts),
+        retry: model.retry.over(provider.retry),
+        enable_fallback: model.enable_fallback.unwrap_or(provider.enable_fallback),
+        place: draft.place.or(&provider.places.name),
+        provider,
+    }
+}
+
+struct Joiner<'a> {
+    reader: &'a Reader<'a>,
+    source: &'a Source,
+    /// Named ones first, then those made for targets.
+    providers: Vec<Arc<Provider>>,
+    named: HashMap<String, Arc<Provider>>,
+}
+
+impl Joiner<'_> {
+    fn report(&self, place: &Place, message: impl Into<String>, help: impl Into<String>) {
+        self.reader.report(Problem::error(place, message).with_help(help));
+    }
+
+    fn first_is_at(&self, place: &Place) -> String {
+        match place {
+            Place::File(span) => format!("the first is on line {}", self.source.position(span.start).0),
+            Place::Variable(name) => format!("the first comes from {name}"),
+            Place::Unset => String::new(),
+        }
+    }
+
+    fn take_named(&mut self, providers: Vec<Provider>) {
+        for provider in providers {
+            if let Some(first) = self.named.get(&provider.name) {
+                let help = self.first_is_at(&first.places.name);
+                self.report(&provider.places.name, format!("two providers are called `{}`", provider.name), help);
+                continue;
+            }
+            let provider = Arc::new(provider);
+            self.named.insert(provider.name.clone(), Arc::clone(&provider));
+            self.providers.push(provider);
+        }
+    }
+
+    fn without_repetitions(&self, drafts: Vec<ModelDraft>) -> Vec<ModelDraft> {
+        let mut seen: HashMap<String, Place> = HashMap::new();
+        let mut kept = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            if let Some(first) = seen.get(&draft.alias.value) {
+                let help =
+                    format!("{}; several targets of one alias stand in `targets = [...]`", self.first_is_at(first));
+                self.report(&draft.alias.place, format!("two models have the alias `{}`", draft.alias.value), help);
+                continue;
+            }
+            seen.insert(draft.alias.value.clone(), draft.alias.place.clone());
+            kept.push(draft);
+        }
+        kept
+    }
+
+    fn model(&mut self, draft: &ModelDraft, default: Option<&Located<String>>) -> Option<Model> {
+        let alias = Alias::parse(&draft.alias.value);
+        let whole = [TargetDraft { place: draft.place.clone(), ..TargetDraft::default() }];
+        let drafts = if draft.targets.is_empty() { whole.as_slice() } else { draft.targets.as_slice() };
+        let inherited = Inherited {
+            translate: draft.translate,
+            metering: draft.metering,
+            enable_fallback: draft.enable_fallback,
+            timeouts: draft.timeouts,
+            retry: draft.retry,
+        };
+        let mut targets = Vec::with_capacity(drafts.len());
+        for part in drafts {
+            if let Some(provider) = self.provider_of(draft, part, default) {
+                targets.push(target(part, inherited, provider));
+            }
+        }
+        // What is missing has been reported.
+        if targets.is_empty() {
+            return None;
+        }
+        let weighted = drafts.iter().any(|target| target.weight.is_some());
+        Some(Model {
+            alias,
+            targets,
+            strategy: draft.strategy.unwrap_or(if weighted { Strategy::Weighted } else { Strategy::Priority }),
+            fallbacks: draft.fallbacks.iter().map(|name| name.value.clone()).collect(),
+            capabilities: draft.capabilities,
+            price: draft.price,
+            max_concurrency: draft.max_concurrency,
+            place: draft.alias.place.clone(),
+        })
+    }
+
+    /// The provider of a target: by name, made for its url, the model's, made for the model's adapter, the default.
+    fn provider_of(
+        &mut self,
+        model: &ModelDraft,
+        target: &TargetDraft,
+        default: Option<&Located<String>>,
+    ) -> Option<Arc<Provider>> {
+        if let Some(name) = target.provider.as_ref().or(model.provider.as_ref().filter(|_| !target.has_url)) {
+            return self.named_for(model, target, name);
+        }
+        if let Some(name) = &model.provider {
+            if model.targets.len() == 1 {
+                self.report(
+                    &name.place,
+                    "both `provider` and a `url` of the target's own are given",
+                    "keep one of them",
+                );
+            }
+        }
+        if let Some(adapter) = &model.adapter {
+            return Some(self.anonymous(adapter, target));
+        }
+        if target.has_url {
+            self.report(
+                &target.place,
+                "a target with a `url` needs the model's `type`",
+                "`type` names the adapter, such as `type = \"openai\"`",
+            );
+            return None;
+        }
+        let Some(name) = default else {
+            let help = "give it a `provider`, or a `target` with a `url` together with a `type`";
+            self.report(&model.alias.place, format!("nothing says who serves `{}`", model.alias.value), help);
+            return None;
+        };
+        self.named_for(model, target, name)
+    }
+
+    fn named_for(&self, model: &ModelDraft, target: &TargetDraft, name: &Located<String>) -> Option<Arc<Provider>> {
+        if target.has_url {
+            self.report(&target.place, "both `provider` and `url` are given", "keep one of them");
+        }
+        if target.has_key {
+            let help = format!("put the key into `[[providers]]` with the name `{}`", name.value);
+            self.report(&target.place, "a target with a provider has no `api_key` of its own", help);
+        }
+        let provider = self.by_name(name)?;
+        // An adapter that is missing was reported.
+        let mismatch = |adapter: &&Located<String>| !provider.adapter.is_empty() && adapter.value != provider.adapter;
+        if let Some(adapter) = model.adapter.as_ref().filter(mismatch) {
+            let message =
+                format!("`type` is `{}`, but the provider's adapter is `{}`", adapter.value, provider.adapter);
+            self.report(&adapter.place, message, "leave `type` out where a provider is named");
+        }
+        Some(provider)
+    }
+
+    fn by_name(&self, name: &Located<String>) -> Option<Arc<Provider>> {
+        let found = self.named.get(&name.value).cloned();
+        if found.is_none() && !self.reader.incomplete {
+            let known = suggest::among(&name.value, self.providers.iter().map(|provider| provider.name.as_str()));
+            let help = known.unwrap_or_else(|| "`[[providers]]` lists providers".to_owned());
+            self.report(&name.place, format!("no provider is called `{}`", name.value), help);
+        }
+        found
+    }
+
+    /// The default may also be one that was made for a target, or a usual one whose key is set.
+    fn default_provider(&mut self, name: &Located<String>) -> Option<Arc<Provider>> {
+        if let Some(provider) = self.providers.iter().find(|provider| provider.name == name.value) {
+            return Some(Arc::clone(provider));
+        }
+        let Some(key) = self.reader.environment.provider_key(&name.value) else { return self.by_name(name) };
+        let mut provider = Provider::discovered(&name.value, &name.value, None, Some(key));
+        provider.places.name = name.place.clone();
+        provider.places.adapter = name.place.clone();
+        let provider = Arc::new(provider);
+        self.providers.push(Arc::clone(&provider));
+        Some(provider)
+    }
+
+    fn check_fallbacks(&self, drafts: &[ModelDraft], models: &Aliases) {
+        for (draft, fallback) in drafts.iter().flat_map(|draft| draft.fallbacks.iter().map(move |name| (draft, name))) {
+            if fallback.value == draft.alias.value {
+                self.report(&fallback.place, format!("`{}` falls back to itself", fallback.value), "leave it out");
+                continue;
+            }
+            // A model that was left out because of a mistake of its own exists all the same.
+            let written = || drafts.iter().any(|other| Alias::parse(&other.alias.value).matches(&fallback.value));
+            if self.reader.incomplete || models.lookup(&fallback.value).is_some() || written() {
+                continue;
+            }
+            let aliases = drafts.iter().map(|other| other.alias.value.as_str());
+            let help = suggest::among(&fallback.value, aliases).unwrap_or_default();
+            self.report(&fallback.place, format!("no alias matches the fallback `{}`", fallback.value), help);
+        }
+    }
+
+    fn warn_of_unused(&self, models: &Aliases) {
+        for provider in self.named.values() {
+            let used =
+                models.iter().flat_map(|model| &model.targets).any(|target| Arc::ptr_eq(&target.provider, provider));
+            if !used {
+                let message = format!("no model refers to the provider `{}`", provider.name);
+                let warning = Problem::warning(&provider.places.name, message);
+                self.reader.report(warning.with_help("name it in `[[models]]`, or as `default_provider`"));
+            }
+        }
+    }
+
+    fn warn_of_keys(&self, variables: &[String]) {
+        for variable in variables {
+            let used = self.providers.iter().any(|provider| {
+                provider_key_variable(&provider.name) == *variable
+                    || provider_key_variable(&provider.adapter) == *variable
+            });
+            if !used {
+                let known: Vec<String> =
+                    self.providers.iter().map(|provider| provider_key_variable(&provider.name)).collect();
+                let help = suggest::among(variable, known.iter().map(String::as_str)).unwrap_or_default();
+                let warning = Problem::warning(&Place::Variable(variable.as_str().into()), "no provider has this name");
+                self.reader.report(warning.with_help(help));
+            }
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! What is told about mistakes, and where.
+
+use super::*;
+
+#[test]
+fn all_mistakes_are_told_at_once_with_place_and_suggestion() {
+    let found = mistakes(
+        r#"log_level = "wran"
+[server]
+prot = 80
+port = 70000
+header_timeout = 5
+[[models]]
+alais = "gpt"
+target = { url = "ftp://x", api_key = "env:NOT_SET", model = 4 }
+type = "openai"
+[[models]]
+alias = "b"
+provider = "opnai"
+fallbacks = ["gtp"]
+[[providers]]
+name = "openai"
+adapter = "openai"
+usage = "never"
+"#,
+    );
+    let expected = [
+        "1:13: error: `log_level` cannot be `wran` (did you mean `warn`?)",
+        "3:1: error: unknown key `prot` in `[server]` (did you mean `port`?)",
+        "4:8: error: `port` must be an integer from 0 to 65535, not 70000",
+        "5:18: error: `header_timeout` must be a duration such as \"250ms\", \"30s\", \"15m\" or \"1h30m\", not an integer (durations are strings with a unit: `\"5s\"`)",
+        "6:1: error: `[[models]]` needs `alias` (what clients call the model, such as `alias = \"gpt-4o\"`)",
+        "7:1: error: unknown key `alais` in `[[models]]` (did you mean `alias`?)",
+        "8:18: error: `url`: a url starts with https://, http:// or replay: (for example \"https://api.example.com/v1/\", the API's base with its version)",
+        "8:39: error: `api_key`: the environment variable `NOT_SET` is not set (set it, or leave the key out where none is needed)",
+        "8:62: error: `model` must be a string, not an integer",
+        "12:12: error: no provider is called `opnai` (did you mean `openai`?)",
+        "13:14: error: no alias matches the fallback `gtp` (known: `b`)",
+        "15:8: warning: no model refers to the provider `openai` (name it in `[[models]]`, or as `default_provider`)",
+        "17:9: error: `usage` cannot be `never` (known: `tap`, `ask`)",
+    ];
+    assert_eq!(found, expected);
+}
+
+/// Each text has one mistake, told with these words.
+#[test]
+fn single_mistakes_are_told_in_plain_words() {
+    let provider = "[[providers]]\nname = 'p'\nadapter = 'x'\nurl = 'http://a/'\n";
+    let cases = [
+        ("[[models]]\nalias = 'a'\n".to_owned(), "2:9: error: nothing says who serves `a`"),
+        ("[[models]]\nalias = ''\ntype = 'x'\n".to_owned(), "2:9: error: `alias` must not be empty"),
+        ("[[models]]\nalias = 'a b'\ntype = 'x'\n".to_owned(), "2:9: error: an alias holds no white space"),
+        (
+            "[[models]]\nalias = 'a'\ntarget = { url = 'http://a/' }\n".to_owned(),
+            "3:10: error: a target with a `url` needs the model's `type`",
+        ),
+        ("[[models]]\nalias = 'a'\ntype = 'x'\ntargets = []\n".to_owned(), "4:11: error: `targets` must not be empty"),
+        (
+            "[[models]]\nalias = 'a'\ntype = 'x'\ntarget = {}\ntargets = [{}]\n".to_owned(),
+            "5:1: error: both `target` and `targets` are given",
+        ),
+        (
+            "[[models]]\nalias = 'a'\ntype = 'x'\ntargets = [{ weight = 0 }]\n".to_owned(),
+            "4:23: error: `weight` must be an integer from 1",
+        ),
+        (
+            "[[models]]\nalias = 'a'\ntype = 'x'\n[[models]]\nalias = 'a'\ntype = 'x'\n".to_owned(),
+            "5:9: error: two models have the alias `a` (the first is on line 2",
+        ),
+        (
+            "[[models]]\nalias = 'a'\ntype = 'x'\nfallbacks = ['a']\n".to_owned(),
+            "4:14: error: `a` falls back to itself",
+        ),
+        (
+            "models = 3\n".to_owned(),
+            "1:10: error: `models` must be a list of tables, not an integer (write `[[models]]`",
+        ),
+        ("server = 3\n".to_owned(), "1:10: error: `[server]` must be a table, not an integer"),
+        (
+            "default_provider = 'q'\n[[models]]\nalias = 'a'\ntype = 'x'\n".to_owned(),
+            "1:20: error: no provider is called `q`",
+        ),
+        (
+            format!("{provider}{provider}[[models]]\nalias = 'a'\nprovider = 'p'\n"),
+            "6:8: error: two providers are called `p` (the first is on line 2)",
+        ),
+        (
+            format!("{provider}[[models]]\nalias = 'a'\nprovider = 'p'\ntype = 'y'\n"),
+            "8:8: error: `type` is `y`, but the provider's adapter is `x`",
+        ),
+        (
+            format!("{provider}[[models]]\nalias = 'a'\ntarget = {{ provider = 'p', url = 'http://b/' }}\n"),
+            "7:10: error: both `provider` and `url` are given",
+        ),
+        (
+            format!("{provider}[[models]]\nalias = 'a'\ntarget = {{ provider = 'p', api_key = 'env:KEY' }}\n"),
+            "7:10: error: a target with a provider has no `api_key`",
+        ),
+        ("[[providers]]\nname = 'p q'\nadapter = 'x'\n".to_owned(), "2:8: error: `name` holds what no name does"),
+        ("[admin]\nlisten = 'localhost'\n".to_owned(), "2:10: error: `listen` must be an address and a port"),
+        ("[server]\nmax_body_bytes = 0\n".to_owned(), "2:18: error: `max_body_bytes` must be a size"),
+        ("[server]\nheader_timeout = '0s'\n".to_owned(), "2:18: error: `header_timeout` must be longer than nothing"),
+        (
+            "[plugins.x]\nmax_use = 1\n".to_owned(),
+            "2:1: error: unknown key `max_use` in `[plugins.NAME]` (did you mean `max_uses`?)",
+        ),
+        ("port = 80\n".to_owned(), "1:1: error: unknown key `port` (`port` belongs to `[server]`)"),
+        (
+            format!("{provider}breaker = {{ failure_rate = 2 }}\n[[models]]\nalias='*'\nprovider = 'p'"),
+            "5:11: error: `failure_rate` must be above 0",
+        ),
+        (
+            format!("{provider}api_key = 'env:KEY'\napi_keys = ['env:KEY']\n[[models]]\nalias='*'\nprovider = 'p'"),
+            "6:12: error: both `api_key` and `api_keys` are given",
+        ),
+        (
+            format!("{provider}allow_origins = ['https://a/b']\n[[models]]\nalias='*'\nprovider = 'p'"),
+            "5:18: error: `allow_origins`: an origin is a scheme",
+        ),
+    ];
+    for (text, expected) in cases {
+        let found = mistakes(&text);
+        let errors: Vec<_> = found.iter().filter(|line| line.contains(": error: ")).collect();
+        assert!(errors.len() == 1 && errors[0].starts_with(expected), "{text}\nexpected {expected}\nfound {errors:#?}");
+    }
+}
+
+#[test]
+fn broken_toml_is_told_without_guesses_about_what_is_missing() {
+    let found = mistakes("[[models]]\nalias = \"a\ntype = 'x'\nfoo = 1\n[[models]]\nalias = 'b'\nprovider = 'c'\n");
+    assert!(found.iter().any(|line| line.starts_with("2:") && line.contains("not valid TOML")), "{found:#?}");
+    assert!(found.iter().any(|line| line.contains("unknown key `foo`")), "{found:#?}");
+    assert!(!found.iter().any(|line| line.contains("needs `") || line.contains("no provider")), "{found:#?}");
+}
+
+/// C-70: a secret is in no message, whatever else is wrong around it.
+#[test]
+fn secrets_are_in_no_message() {
+    let text = "[admin]\ntoken = \"hush-1\"\n[[models]]\nalias = 5\ntype = 'x'\n\
+                target = { url = 'http://me:hush-2@a/', api_key = \"hush-3\", modl = 1 }\n\
+                api_kye = \"hush-4\"\n[[providers]]\napi_keys = [\"hush-5\", \"hush-6\nbroken";
+    let Err(problems) = read_with(text, &[("WEIR_PROVIDERS__0__API_KEY", "hush-7\n hush-8")]) else { panic!() };
+    assert!(problems.len() > 5);
+    for shown in [problems.render(true), problems.render(false), format!("{problems:?}")] {
+        let leaked =
+            ["hush-1", "hush-3", "hush-4", "hush-5", "hush-6", "hush-7", "hush-8"].map(|secret| shown.contains(secret));
+        assert_eq!(leaked, [false; 7], "{shown}");
+    }
+}
+
+#[test]
+fn a_literal_key_is_taken_with_a_warning() {
+    let config = read("[[models]]\nalias = 'a'\ntype = 'x'\ntarget = { api_key = 'sk-literal' }\n");
+    assert_eq!(target(&config, "a").provider.keys, [Secret::new("sk-literal")]);
+    let shown = config.problems(config.warnings.clone()).render(true);
+    assert!(shown.contains("stands in the file itself") && shown.contains("**********"), "{shown}");
+    assert!(!format!("{config:?}").contains("sk-literal"));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_a_problem_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = Config::load(&folder.path().join("none.toml"), Environment::default()).unwrap_err();
+    assert!(missing.to_string().contains("none.toml: error: cannot read the configuration"), "{missing}");
+    let binary = folder.path().join("weir.toml");
+    std::fs::write(&binary, b"a = \xff").unwrap();
+    let problems = Config::load(&binary, Environment::default()).unwrap_err();
+    assert!(problems.to_string().contains("not UTF-8 from byte 4"), "{problems}");
+}
+
+/// Every key of the list is looked at: given a date, which no key takes, each is reported.
+#[test]
+fn every_listed_key_is_read() {
+    for table in keys::ALL {
+        for key in table.keys {
+            let text = with_key(table, key.name, "1979-05-27");
+            let found = mistakes(&text);
+            assert!(
+                found.iter().any(|line| line.contains("not a date") || line.contains("cannot be a date")),
+                "{text}\n{found:#?}"
+            );
+            assert!(!found.iter().any(|line| line.contains("unknown key")), "{text}\n{found:#?}");
+        }
+    }
+}
+
+/// A file in which a key of some table has a value.
+fn with_key(table: &keys::Keys, key: &str, value: &str) -> String {
+    let title = table.title;
+    if key == "options" {
+        // Free-form: what is inside is what cannot be a date.
+        return with_key(table, "options ", &format!("{{ x = {value} }}"));
+    }
+    if table.path == Some("") {
+        return format!("{key} = {value}");
+    }
+    if title.starts_with('[') {
+        return format!("{title}\n{key} = {value}");
+    }
+    let name = title.split(' ').next().unwrap();
+    let inner =
+        if title.contains("[{") { format!("[{{ {key} = {value} }}]") } else { format!("{{ {key} = {value} }}") };
+    let outer = if keys::MODEL.keys.iter().any(|key| key.name == name) { "[[models]]" } else { "[[providers]]" };
+    format!("{outer}\n{name} = {inner}")
+}
