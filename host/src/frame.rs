@@ -13,7 +13,7 @@
 //! | `encode` | all of them, written |
 //! | `nest` | where a JSON value ends |
 
-mod bom;
+pub(crate) mod bom;
 mod encode;
 mod event_stream;
 mod json_array;

@@ -4,7 +4,7 @@ const MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Drops one byte order mark at the very start of a stream, also one that comes in pieces.
 #[derive(Debug, Default)]
-pub(super) struct Bom {
+pub(crate) struct Bom {
     /// How many bytes of the mark have come.
     matched: usize,
     /// Whether the start of the stream is over.
@@ -13,7 +13,7 @@ pub(super) struct Bom {
 
 impl Bom {
     /// What to read: first bytes of earlier reads that turned out to be no mark after all, then the rest of this one.
-    pub(super) fn strip<'a>(&mut self, bytes: &'a [u8]) -> (&'static [u8], &'a [u8]) {
+    pub(crate) fn strip<'a>(&mut self, bytes: &'a [u8]) -> (&'static [u8], &'a [u8]) {
         if self.passed {
             return (&[], bytes);
         }
@@ -33,7 +33,7 @@ impl Bom {
     }
 
     /// Bytes held back when the stream ends.
-    pub(super) fn finish(&mut self) -> &'static [u8] {
+    pub(crate) fn finish(&mut self) -> &'static [u8] {
         if self.passed {
             return &[];
         }

@@ -1,0 +1,179 @@
+//! What came out of a scan.
+
+use super::pointer::Pointers;
+use std::ops::Range;
+
+/// A value that one of the pointers points at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// Place of the pointer in the list that was compiled.
+    pub pointer: usize,
+    /// Where the value stands in the body, in bytes; a string with its quotes.
+    pub range: Range<usize>,
+    /// The value, if it is small.
+    pub value: Scalar,
+    /// A later member of the same name, here or further up, has taken its place.
+    pub superseded: bool,
+    /// The hit of the same pointer before this one that is not superseded, as the list has it: its number and 1.
+    pub(super) previous: u32,
+}
+
+/// A value as far as it is small.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scalar {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number as it is written.
+    Number(String),
+    /// A string, decoded.
+    Text(String),
+    /// A string or a number that is longer than the limit.
+    Long,
+    /// An object.
+    Object {
+        /// Whether it has no members.
+        empty: bool,
+    },
+    /// An array.
+    Array {
+        /// Whether it has no elements.
+        empty: bool,
+    },
+}
+
+impl Scalar {
+    /// Whether this is something: not null, an empty string, an empty array or an empty object.
+    pub fn is_present(&self) -> bool {
+        match self {
+            Self::Null | Self::Object { empty: true } | Self::Array { empty: true } => false,
+            Self::Text(text) => !text.is_empty(),
+            _ => true,
+        }
+    }
+
+    /// Whether both are the same value; of containers only empty ones can be known to be. `1.0` is `1`.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Object { empty }, Self::Object { empty: other })
+            | (Self::Array { empty }, Self::Array { empty: other }) => *empty && *other,
+            (Self::Number(one), Self::Number(other)) => one == other || same_number(one, other),
+            (Self::Long, Self::Long) => false,
+            _ => self == other,
+        }
+    }
+
+    /// The text, if this is a string.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The flag, if this is one.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// A count: the number if it is not negative, rounded, at most `u32::MAX`.
+    pub fn as_count(&self) -> Option<u32> {
+        let Self::Number(text) = self else { return None };
+        if let Ok(count) = text.parse::<u64>() {
+            return Some(count.try_into().unwrap_or(u32::MAX));
+        }
+        // The cast saturates.
+        text.parse::<f64>().ok().filter(|number| *number >= 0.0).map(|number| number.round() as u32)
+    }
+}
+
+fn same_number(one: &str, other: &str) -> bool {
+    let (one, other) = (one.parse::<f64>().ok(), other.parse::<f64>().ok());
+    one.zip(other).and_then(|(one, other)| one.partial_cmp(&other)).is_some_and(std::cmp::Ordering::is_eq)
+}
+
+/// The object that is the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Object {
+    /// The offset behind its opening brace.
+    pub inside: usize,
+    /// Whether it has no members.
+    pub empty: bool,
+}
+
+/// The values found, in the order in which they begin.
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub(super) pointers: Pointers,
+    pub(super) hits: Vec<Hit>,
+    /// For each pointer its last hit: its number and 1, or 0.
+    pub(super) last: Vec<u32>,
+    pub(super) object: Option<Object>,
+}
+
+impl Found {
+    pub(super) fn new(pointers: Pointers) -> Self {
+        let last = vec![0; pointers.len()];
+        Self { pointers, hits: Vec::new(), last, object: None }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.hits.clear();
+        self.last.fill(0);
+        self.object = None;
+    }
+
+    pub(super) fn add(&mut self, pointer: u16, range: Range<usize>, value: Scalar) {
+        let number = self.hits.len() as u32 + 1;
+        let Some(last) = self.last.get_mut(usize::from(pointer)) else { return };
+        let previous = std::mem::replace(last, number);
+        self.hits.push(Hit { pointer: usize::from(pointer), range, value, superseded: false, previous });
+    }
+
+    /// Marks the hits of a pointer from this one on as superseded. Each is unlinked, so none is visited twice.
+    pub(super) fn supersede(&mut self, pointer: u16, first: usize) {
+        let Some(last) = self.last.get_mut(usize::from(pointer)) else { return };
+        while *last as usize > first
+            && let Some(hit) = self.hits.get_mut(*last as usize - 1)
+        {
+            hit.superseded = true;
+            *last = hit.previous;
+        }
+    }
+
+    /// Every hit, superseded ones too.
+    pub fn hits(&self) -> &[Hit] {
+        &self.hits
+    }
+
+    /// Every hit of one pointer, superseded ones too.
+    pub fn all(&self, pointer: usize) -> impl Iterator<Item = &Hit> {
+        self.hits.iter().filter(move |hit| hit.pointer == pointer)
+    }
+
+    /// The last value of one pointer that a full parser would see.
+    pub fn last(&self, pointer: usize) -> Option<&Hit> {
+        let number = *self.last.get(pointer)? as usize;
+        self.hits.get(number.checked_sub(1)?)
+    }
+
+    /// The values of one pointer that a full parser would see, the last one first.
+    pub fn live(&self, pointer: usize) -> impl Iterator<Item = &Hit> {
+        let at = |number: u32| self.hits.get((number as usize).checked_sub(1)?);
+        std::iter::successors(self.last(pointer), move |hit| at(hit.previous))
+    }
+
+    /// Where the body's members stand, if it is an object.
+    pub fn object(&self) -> Option<Object> {
+        self.object
+    }
+
+    /// What was looked for.
+    pub fn pointers(&self) -> &Pointers {
+        &self.pointers
+    }
+}

@@ -1,0 +1,171 @@
+//! The scan finds what a full parser finds, whatever the body and its cuts; a splice changes nothing else.
+
+use super::tests::{scan_with, set};
+use super::*;
+use bytes::Bytes;
+use proptest::prelude::*;
+use serde_json::Value;
+
+/// What a full parser finds there.
+fn parsed<'v>(value: &'v Value, segments: &[String]) -> Vec<&'v Value> {
+    let Some((first, rest)) = segments.split_first() else { return vec![value] };
+    match value {
+        Value::Object(_) if first == "*" => Vec::new(),
+        Value::Object(members) => members.get(first).map(|value| parsed(value, rest)).unwrap_or_default(),
+        Value::Array(elements) if first == "*" => elements.iter().flat_map(|value| parsed(value, rest)).collect(),
+        Value::Array(elements) => {
+            let element = first.parse::<usize>().ok().and_then(|index| elements.get(index));
+            element.map(|value| parsed(value, rest)).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn agrees(found: &Found, pointers: &[&str], body: &[u8], value: &Value) {
+    for (number, pointer) in pointers.iter().enumerate() {
+        let mut hits: Vec<&Hit> = found.live(number).collect();
+        hits.reverse();
+        let expected = parsed(value, &pointer::segments(pointer).unwrap());
+        let read: Vec<Value> =
+            hits.iter().map(|hit| serde_json::from_slice(&body[hit.range.clone()]).unwrap()).collect();
+        assert_eq!(read.iter().collect::<Vec<_>>(), expected, "{pointer}");
+        for (hit, value) in hits.iter().zip(&expected) {
+            let same = match value {
+                Value::Null => hit.value == Scalar::Null,
+                Value::Bool(flag) => hit.value.as_bool() == Some(*flag),
+                Value::String(text) => hit.value.as_text() == Some(text),
+                Value::Number(_) => matches!(hit.value, Scalar::Number(_)),
+                Value::Array(elements) => hit.value == Scalar::Array { empty: elements.is_empty() },
+                Value::Object(members) => hit.value == Scalar::Object { empty: members.is_empty() },
+            };
+            assert!(same, "{pointer}: {:?} is not {value}", hit.value);
+        }
+    }
+}
+
+/// JSON texts with odd spellings: white space, escapes, members of one name.
+fn json() -> impl Strategy<Value = String> {
+    let name = || prop::sample::select(vec!["a", "b", "0", "*", "mod\\u0065l", "model", "\\u0061", "a/b", "~", ""]);
+    let plain = prop::sample::select(vec!["null", "true", "false", "0", "-1.5e3", "12345678901234567890", "1E-7"]);
+    let piece = prop::sample::select(vec![
+        "x",
+        "é",
+        "\\\"",
+        "\\\\",
+        "\\u00e9",
+        "\\n",
+        "{",
+        "]",
+        ":",
+        ",",
+        "😀",
+        "\\ud83d\\ude00",
+    ]);
+    let text = prop::collection::vec(piece, 0..5).prop_map(|pieces| format!("\"{}\"", pieces.concat()));
+    let leaf = prop_oneof![plain.prop_map(str::to_owned), text];
+    leaf.prop_recursive(4, 40, 5, move |inner| {
+        let space = prop::sample::select(vec!["", " ", "\n\t"]);
+        let array = (prop::collection::vec(inner.clone(), 0..5), space.clone())
+            .prop_map(|(elements, space)| format!("[{space}{}{space}]", elements.join(&format!("{space},"))));
+        let object = (prop::collection::vec((name(), inner), 0..5), space).prop_map(|(members, space)| {
+            let members: Vec<_> =
+                members.iter().map(|(name, json)| format!("\"{name}\"{space}:{space}{json}")).collect();
+            format!("{{{space}{}{space}}}", members.join(&format!("{space},{space}")))
+        });
+        prop_oneof![array, object]
+    })
+}
+
+fn pointers() -> impl Strategy<Value = Vec<String>> {
+    let segment = prop::sample::select(vec!["a", "b", "0", "1", "*", "model", "a~1b", "~0", ""]);
+    let pointer = prop::collection::vec(segment, 0..4)
+        .prop_map(|segments| segments.iter().flat_map(|segment| ["/", segment]).collect::<String>());
+    prop::collection::vec(pointer, 0..6)
+}
+
+fn cut<'a>(body: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
+    let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(body.len() + 1)).collect();
+    at.extend([0, body.len()]);
+    at.sort_unstable();
+    at.windows(2).map(|pair| &body[pair[0]..pair[1]]).collect()
+}
+
+fn cuts() -> impl Strategy<Value = Vec<prop::sample::Index>> {
+    prop::collection::vec(any::<prop::sample::Index>(), 0..8)
+}
+
+/// A valid body, sometimes with a byte or two of it broken.
+fn broken() -> impl Strategy<Value = Vec<u8>> {
+    let bytes = prop::sample::select(b"\"\\{}[],: 1tx\n\xE4\x80".to_vec());
+    (json(), prop::collection::vec((any::<prop::sample::Index>(), bytes, 0..3_u8), 0..3)).prop_map(|(json, faults)| {
+        let mut body = json.into_bytes();
+        for (at, byte, kind) in faults {
+            let at = at.index(body.len() + 1);
+            match kind {
+                0 => body.insert(at, byte),
+                1 => body.truncate(at),
+                _ => body.get_mut(at).into_iter().for_each(|place| *place = byte),
+            }
+        }
+        body
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_scan_agrees_with_a_full_parser(body in broken(), pointers in pointers(), cuts in cuts()) {
+        let pointers: Vec<&str> = pointers.iter().map(String::as_str).collect();
+        let found = scan_with(Limits::default(), &pointers, &cut(&body, &cuts));
+        if let Ok(value) = serde_json::from_slice::<Value>(&body) {
+            agrees(&found.unwrap(), &pointers, &body, &value);
+        }
+    }
+
+    #[test]
+    fn cuts_never_matter(body in broken(), pointers in pointers(), cuts in cuts(), text_bytes in 0..9_usize) {
+        let pointers: Vec<&str> = pointers.iter().map(String::as_str).collect();
+        let limits = Limits { text_bytes, hits: 20, depth: 4, utf8: true };
+        let whole = scan_with(limits, &pointers, &[&body]);
+        let pieces = scan_with(limits, &pointers, &cut(&body, &cuts));
+        match (whole, pieces) {
+            (Ok(whole), Ok(pieces)) => {
+                prop_assert_eq!(whole.hits(), pieces.hits());
+                prop_assert_eq!(whole.object(), pieces.object());
+            }
+            // Of two faults, the one that shows first may differ.
+            (whole, pieces) => prop_assert!(whole.is_err() && pieces.is_err()),
+        }
+    }
+
+    #[test]
+    fn outside_of_its_ranges_a_splice_changes_nothing(
+        body in prop::collection::vec(any::<u8>(), 0..60),
+        cuts in cuts(),
+        places in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+        replacement in prop::collection::vec(any::<u8>(), 0..4),
+    ) {
+        let mut places: Vec<usize> = places.iter().map(|place| place.index(body.len() + 1)).collect();
+        places.sort_unstable();
+        let edits: Vec<Edit> = places.chunks_exact(2)
+            .map(|pair| Edit { range: pair[0]..pair[1], replacement: replacement.clone().into() })
+            .collect();
+        let mut expected = body.clone();
+        for edit in edits.iter().rev() {
+            expected.splice(edit.range.clone(), edit.replacement.iter().copied());
+        }
+        let chunks: Vec<Bytes> = cut(&body, &cuts).iter().map(|chunk| Bytes::copy_from_slice(chunk)).collect();
+        prop_assert_eq!(splice(&chunks, &edits).unwrap().concat(), expected);
+    }
+
+    #[test]
+    fn a_member_that_was_set_is_there_and_nothing_else_changed(json in json()) {
+        let body = format!("{{\"x\":{json},\"a\":{json}}}");
+        let mut expected: Value = serde_json::from_str(&body).unwrap();
+        let changed = set(&body, "/a/b", "[1]").unwrap();
+        if !expected["a"].is_object() {
+            expected["a"] = serde_json::json!({});
+        }
+        expected["a"]["b"] = serde_json::json!([1]);
+        prop_assert_eq!(serde_json::from_str::<Value>(&changed).unwrap(), expected);
+    }
+}

@@ -1,0 +1,228 @@
+//! The scan: one pass over the body, chunk by chunk, without recursion and without keeping what is not wanted.
+
+mod levels;
+mod tokens;
+
+use super::found::{Found, Scalar};
+use super::pointer::{NodeId, Pointers, ROOT};
+use super::text::Utf8;
+use super::{Limits, PeekError};
+use crate::frame::bom::Bom;
+use crate::frame::nest::{Nest, StringEnd};
+use levels::Level;
+use tokens::Token;
+
+/// Scans one body.
+#[derive(Debug)]
+pub struct Peek {
+    pointers: Pointers,
+    limits: Limits,
+    found: Found,
+    error: Option<PeekError>,
+    /// Bytes before the current chunk.
+    offset: usize,
+    bom: Bom,
+    utf8: Utf8,
+    state: State,
+    /// The containers that a pointer goes through or ends at, from the outside in. All others are skipped whole.
+    levels: Vec<Level>,
+    /// Where in the tree of pointers the next value is.
+    next: Option<NodeId>,
+    nest: Nest,
+    string: StringEnd,
+    token: Token,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Before a value.
+    Value,
+    /// Behind `[`: a value or the end.
+    First,
+    /// Behind `{`: a name or the end.
+    FirstName,
+    /// Behind a comma in an object.
+    Name,
+    /// Behind a name.
+    Colon,
+    /// Behind a value in a container.
+    After,
+    InName,
+    InText,
+    InPlain,
+    /// In a container that nobody wants.
+    Skipped,
+    /// In a container of which only its end is of interest yet.
+    Rest,
+    End,
+}
+
+impl Peek {
+    /// A scan for these pointers, at the start of a body.
+    pub fn new(pointers: &Pointers, limits: Limits) -> Self {
+        Self {
+            pointers: pointers.clone(),
+            limits,
+            found: Found::new(pointers.clone()),
+            error: None,
+            offset: 0,
+            bom: Bom::default(),
+            utf8: Utf8::default(),
+            state: State::Value,
+            levels: Vec::new(),
+            next: Some(ROOT),
+            nest: Nest::new(),
+            string: StringEnd::default(),
+            token: Token::default(),
+        }
+    }
+
+    /// Takes the next chunk of the body. After an error it does nothing.
+    pub fn push(&mut self, chunk: &[u8]) {
+        if self.error.is_none() {
+            self.error = self.chunk(chunk).err();
+        }
+    }
+
+    /// What is wrong so far, for callers that would rather not read the rest.
+    pub fn error(&self) -> Option<PeekError> {
+        self.error
+    }
+
+    /// The body is complete.
+    pub fn finish(mut self) -> Result<Found, PeekError> {
+        self.end()?;
+        Ok(self.found)
+    }
+
+    /// The same for one who goes on to another body; the values found are borrowed until then.
+    pub fn end(&mut self) -> Result<&Found, PeekError> {
+        if self.error.is_none() {
+            self.error = self.last_token().err();
+        }
+        match self.error {
+            Some(error) => Err(error),
+            None => Ok(&self.found),
+        }
+    }
+
+    /// What has been found so far: of a broken body, what stood before the break. Containers that have not been
+    /// closed are reported as empty.
+    pub fn so_far(&self) -> &Found {
+        &self.found
+    }
+
+    /// Forgets everything, for the next body.
+    pub fn reset(&mut self) {
+        self.found.clear();
+        self.error = None;
+        self.offset = 0;
+        self.bom = Bom::default();
+        self.utf8 = Utf8::default();
+        self.state = State::Value;
+        self.levels.clear();
+        self.next = Some(ROOT);
+    }
+
+    fn chunk(&mut self, chunk: &[u8]) -> Result<(), PeekError> {
+        if self.limits.utf8 {
+            self.utf8.push(chunk).map_err(|at| PeekError::NotUtf8 { offset: self.offset + at })?;
+        }
+        let (early, rest) = self.bom.strip(chunk);
+        if !early.is_empty() {
+            return Err(PeekError::Malformed { offset: 0 });
+        }
+        self.offset += chunk.len() - rest.len();
+        self.scan(rest)?;
+        self.offset += rest.len();
+        Ok(())
+    }
+
+    fn scan(&mut self, chunk: &[u8]) -> Result<(), PeekError> {
+        let mut at = 0;
+        while let Some(rest) = chunk.get(at..)
+            && !rest.is_empty()
+        {
+            at += match self.state {
+                State::InName => self.in_name(rest, at)?,
+                State::InText => self.in_text(rest, at)?,
+                State::InPlain => self.in_plain(rest, at)?,
+                State::Skipped | State::Rest => self.skipped(rest, at)?,
+                _ => self.between(rest, at)?,
+            };
+        }
+        Ok(())
+    }
+
+    /// Between tokens: white space and one byte. Like the other steps, returns how many bytes it has read.
+    fn between(&mut self, rest: &[u8], at: usize) -> Result<usize, PeekError> {
+        let Some(white) = rest.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t')) else {
+            return Ok(rest.len());
+        };
+        let byte = rest.get(white).copied().unwrap_or_default();
+        let offset = self.offset + at + white;
+        match (self.state, byte) {
+            (State::Value, _) => return Ok(white + self.value(byte, offset)?),
+            (State::FirstName, b'"') if self.skips_rest() => return Ok(white),
+            (State::FirstName | State::Name, b'"') => self.begin_name(offset + 1),
+            (State::First, b']') | (State::FirstName, b'}') => self.close(offset + 1),
+            (State::First, _) => {
+                if !self.skips_rest() {
+                    self.enter_element();
+                }
+                return Ok(white);
+            }
+            (State::Colon, b':') => self.state = State::Value,
+            (State::After, b',') => self.comma(),
+            (State::After, b']' | b'}') if self.closes(byte) => self.close(offset + 1),
+            (State::End, _) => return Err(PeekError::Trailing { offset }),
+            _ => return Err(PeekError::Malformed { offset }),
+        }
+        Ok(white + 1)
+    }
+
+    /// The first byte of a value. Returns whether it has been read: that of a plain value belongs to the token.
+    fn value(&mut self, byte: u8, offset: usize) -> Result<usize, PeekError> {
+        let wanted = self.next.and_then(|id| self.pointers.node(id)).is_some_and(|node| !node.ends.is_empty());
+        match byte {
+            b'"' => {
+                self.string = StringEnd::default();
+                self.token.begin(offset + 1, wanted);
+                self.state = State::InText;
+            }
+            b'{' | b'[' => self.open(byte == b'[', offset)?,
+            b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => {
+                self.token.begin(offset, wanted);
+                self.state = State::InPlain;
+                return Ok(0);
+            }
+            _ => return Err(PeekError::Malformed { offset }),
+        }
+        Ok(1)
+    }
+
+    fn after_value(&mut self) {
+        self.state = if self.levels.is_empty() { State::End } else { State::After };
+    }
+
+    fn hit(&mut self, range: std::ops::Range<usize>, value: Scalar) -> Result<(), PeekError> {
+        let Some(node) = self.next.and_then(|id| self.pointers.node(id)) else { return Ok(()) };
+        if self.found.hits.len() + node.ends.len() > self.limits.hits {
+            return Err(PeekError::TooManyHits { limit: self.limits.hits });
+        }
+        let Some((&last, others)) = node.ends.split_last() else { return Ok(()) };
+        for &pointer in others {
+            self.found.add(pointer, range.clone(), value.clone());
+        }
+        self.found.add(last, range, value);
+        Ok(())
+    }
+
+    /// The body ends: a number at the top level ends with it.
+    fn last_token(&mut self) -> Result<(), PeekError> {
+        if self.state == State::InPlain && self.levels.is_empty() {
+            self.end_plain(&[], self.offset)?;
+        }
+        if self.state == State::End { Ok(()) } else { Err(PeekError::Truncated { offset: self.offset }) }
+    }
+}

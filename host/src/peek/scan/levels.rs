@@ -1,0 +1,140 @@
+//! Containers: into those that a pointer goes through, past all others.
+
+use super::{Peek, State};
+use crate::frame::nest::{Nest, TooDeep};
+use crate::peek::PeekError;
+use crate::peek::found::{Object, Scalar};
+use crate::peek::pointer::NodeId;
+use crate::peek::text::decode;
+use memchr::memchr;
+
+/// A container that some pointer goes through or ends at.
+#[derive(Debug)]
+pub(super) struct Level {
+    node: NodeId,
+    array: bool,
+    /// Index of the current element.
+    index: u32,
+    /// Which of the node's members have come, as bits; those beyond the 64th count as if they had.
+    seen: u64,
+    /// The hits that this container is.
+    own: std::ops::Range<usize>,
+    /// Hits from here on stand within.
+    inside: usize,
+    empty: bool,
+}
+
+impl Peek {
+    /// The opening bracket of a container.
+    pub(super) fn open(&mut self, array: bool, offset: usize) -> Result<(), PeekError> {
+        let top = self.levels.is_empty();
+        if top && !array {
+            self.found.object = Some(Object { inside: offset + 1, empty: true });
+        }
+        if self.levels.len() >= self.limits.depth {
+            return Err(PeekError::TooDeep { limit: self.limits.depth });
+        }
+        let Some(node) = self.next else {
+            self.nest = Nest::inside();
+            self.state = State::Skipped;
+            return Ok(());
+        };
+        let first = self.found.hits.len();
+        let value = if array { Scalar::Array { empty: true } } else { Scalar::Object { empty: true } };
+        self.hit(offset..offset, value)?;
+        let inside = self.found.hits.len();
+        self.levels.push(Level { node, array, index: 0, seen: 0, own: first..inside, inside, empty: true });
+        self.state = if array { State::First } else { State::FirstName };
+        Ok(())
+    }
+
+    pub(super) fn closes(&self, byte: u8) -> bool {
+        self.levels.last().is_some_and(|level| level.array == (byte == b']'))
+    }
+
+    /// The innermost container ends before this offset.
+    pub(super) fn close(&mut self, end: usize) {
+        let Some(level) = self.levels.pop() else { return };
+        for hit in self.found.hits.get_mut(level.own).unwrap_or_default() {
+            hit.range.end = end;
+            let empty = level.empty;
+            hit.value = if level.array { Scalar::Array { empty } } else { Scalar::Object { empty } };
+        }
+        if self.levels.is_empty()
+            && let Some(object) = &mut self.found.object
+        {
+            object.empty = level.empty;
+        }
+        self.after_value();
+    }
+
+    /// The innermost container is not empty. If no pointer goes further down, the rest of it is skipped.
+    pub(super) fn skips_rest(&mut self) -> bool {
+        let Some(level) = self.levels.last_mut() else { return false };
+        level.empty = false;
+        let Some(node) = self.pointers.node(level.node) else { return false };
+        let goes_on = if level.array { node.has_elements() } else { !node.members.is_empty() };
+        if goes_on {
+            return false;
+        }
+        self.nest = Nest::inside();
+        self.state = State::Rest;
+        true
+    }
+
+    pub(super) fn comma(&mut self) {
+        let Some(level) = self.levels.last_mut() else { return };
+        if !level.array {
+            self.state = State::Name;
+            return;
+        }
+        level.index = level.index.saturating_add(1);
+        self.enter_element();
+    }
+
+    pub(super) fn enter_element(&mut self) {
+        let Some(level) = self.levels.last() else { return };
+        self.next = self.pointers.node(level.node).and_then(|node| node.element(level.index));
+        self.state = State::Value;
+    }
+
+    /// The name before the next value, as it is written.
+    pub(super) fn enter_member(&mut self, raw: &[u8], at: usize) -> Result<(), PeekError> {
+        self.next = None;
+        if raw.len() > self.name_limit() {
+            return Ok(());
+        }
+        let Some(level) = self.levels.last_mut() else { return Ok(()) };
+        let Some(node) = self.pointers.node(level.node) else { return Ok(()) };
+        let position = if memchr(b'\\', raw).is_none() {
+            node.members.iter().position(|(name, _)| **name == *raw)
+        } else {
+            let name = decode(raw).ok_or(PeekError::Malformed { offset: self.offset + at })?;
+            node.members.iter().position(|(known, _)| **known == *name.as_bytes())
+        };
+        let Some((position, id)) = position.and_then(|at| Some((at, node.members.get(at)?.1))) else { return Ok(()) };
+        let bit = 1_u64.checked_shl(position as u32).unwrap_or(0);
+        if level.seen & bit != 0 || bit == 0 {
+            for &pointer in self.pointers.node(id).map(|node| node.below.as_slice()).unwrap_or_default() {
+                self.found.supersede(pointer, level.inside);
+            }
+        }
+        level.seen |= bit;
+        self.next = Some(id);
+        Ok(())
+    }
+
+    pub(super) fn skipped(&mut self, rest: &[u8], at: usize) -> Result<usize, PeekError> {
+        let limit = self.limits.depth;
+        // In a container whose rest is skipped, the innermost level is the one that the count begins with.
+        let above = self.levels.len() - usize::from(self.state == State::Rest);
+        let end = self.nest.advance(rest, limit - above).map_err(|TooDeep| PeekError::TooDeep { limit })?;
+        let Some(length) = end else { return Ok(rest.len()) };
+        if self.state == State::Rest {
+            self.close(self.offset + at + length);
+        } else {
+            self.after_value();
+        }
+        Ok(length)
+    }
+}

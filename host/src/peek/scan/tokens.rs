@@ -1,0 +1,139 @@
+//! Names, strings and plain values, whole or in pieces.
+
+use super::{Peek, State};
+use crate::frame::nest::StringEnd;
+use crate::peek::PeekError;
+use crate::peek::found::Scalar;
+use crate::peek::text::decode;
+
+/// A name, string or plain value that is being read.
+#[derive(Debug, Default)]
+pub(super) struct Token {
+    /// Offset in the body of its first byte (behind the quote).
+    start: usize,
+    /// Whether it is wanted.
+    wanted: bool,
+    /// Its bytes from earlier chunks, as far as they are of use.
+    held: Vec<u8>,
+    too_long: bool,
+}
+
+impl Token {
+    pub(super) fn begin(&mut self, start: usize, wanted: bool) {
+        self.start = start;
+        self.wanted = wanted;
+        self.too_long = false;
+        self.held.clear();
+    }
+
+    fn hold(&mut self, bytes: &[u8], limit: usize) {
+        if !self.wanted || self.too_long {
+            return;
+        }
+        if self.held.len() + bytes.len() > limit {
+            self.too_long = true;
+            return;
+        }
+        self.held.extend_from_slice(bytes);
+    }
+}
+
+impl Peek {
+    pub(super) fn begin_name(&mut self, start: usize) {
+        self.string = StringEnd::default();
+        self.token.begin(start, true);
+        self.state = State::InName;
+    }
+
+    pub(super) fn in_name(&mut self, rest: &[u8], at: usize) -> Result<usize, PeekError> {
+        let limit = self.name_limit();
+        let Some(length) = self.string.find(rest) else {
+            self.token.hold(rest, limit);
+            return Ok(rest.len());
+        };
+        let end = rest.get(..length).unwrap_or_default();
+        if self.token.held.is_empty() && !self.token.too_long {
+            self.enter_member(end, at)?;
+        } else {
+            self.token.hold(end, limit);
+            let held = std::mem::take(&mut self.token.held);
+            self.next = None;
+            if !self.token.too_long {
+                self.enter_member(&held, at)?;
+            }
+            self.token.held = held;
+        }
+        self.state = State::Colon;
+        Ok(length + 1)
+    }
+
+    /// Bytes of the longest name that can match: an escape spells a byte with six at the most.
+    pub(super) fn name_limit(&self) -> usize {
+        self.pointers.longest_name() * 6
+    }
+
+    pub(super) fn in_text(&mut self, rest: &[u8], at: usize) -> Result<usize, PeekError> {
+        let Some(length) = self.string.find(rest) else {
+            self.token.hold(rest, self.limits.text_bytes);
+            return Ok(rest.len());
+        };
+        if self.token.wanted {
+            let range = self.token.start - 1..self.offset + at + length + 1;
+            let start = self.token.start;
+            let value = self.take_token(rest.get(..length).unwrap_or_default(), |raw| {
+                let text = decode(raw).ok_or(PeekError::Malformed { offset: start })?;
+                Ok(Scalar::Text(text.into_owned()))
+            })?;
+            self.hit(range, value)?;
+        }
+        self.after_value();
+        Ok(length + 1)
+    }
+
+    pub(super) fn in_plain(&mut self, rest: &[u8], at: usize) -> Result<usize, PeekError> {
+        let ends = |byte: &u8| matches!(byte, b',' | b']' | b'}' | b' ' | b'\n' | b'\r' | b'\t');
+        let Some(length) = rest.iter().position(ends) else {
+            self.token.hold(rest, self.limits.text_bytes);
+            return Ok(rest.len());
+        };
+        self.end_plain(rest.get(..length).unwrap_or_default(), self.offset + at + length)?;
+        Ok(length)
+    }
+
+    pub(super) fn end_plain(&mut self, raw: &[u8], end: usize) -> Result<(), PeekError> {
+        if self.token.wanted {
+            let start = self.token.start;
+            let value = self.take_token(raw, |raw| plain(raw).ok_or(PeekError::Malformed { offset: start }))?;
+            self.hit(start..end, value)?;
+        }
+        self.after_value();
+        Ok(())
+    }
+
+    /// Reads the wanted token that ends with these bytes.
+    pub(super) fn take_token(
+        &mut self,
+        end: &[u8],
+        read: impl FnOnce(&[u8]) -> Result<Scalar, PeekError>,
+    ) -> Result<Scalar, PeekError> {
+        let limit = self.limits.text_bytes;
+        if self.token.held.is_empty() && !self.token.too_long {
+            return if end.len() > limit { Ok(Scalar::Long) } else { read(end) };
+        }
+        self.token.hold(end, limit);
+        if self.token.too_long { Ok(Scalar::Long) } else { read(&self.token.held) }
+    }
+}
+
+/// `true`, `false`, `null` or a number.
+fn plain(raw: &[u8]) -> Option<Scalar> {
+    match raw {
+        b"true" => Some(Scalar::Bool(true)),
+        b"false" => Some(Scalar::Bool(false)),
+        b"null" => Some(Scalar::Null),
+        _ => {
+            serde_json::from_slice::<&serde_json::value::RawValue>(raw).ok()?;
+            std::str::from_utf8(raw).ok().map(|text| Scalar::Number(text.to_owned()))
+        }
+    }
+}

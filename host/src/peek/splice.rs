@@ -1,0 +1,159 @@
+//! Values replaced and members set, without copying what stays.
+
+use super::found::{Found, Hit, Scalar};
+use super::pointer::segments;
+use bytes::Bytes;
+use std::ops::Range;
+
+/// One replacement. Where the range is empty, it is an insertion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// Bytes of the body to leave out.
+    pub range: Range<usize>,
+    /// What to put there.
+    pub replacement: Bytes,
+}
+
+impl Edit {
+    /// Replaces a value by a string.
+    pub fn text(range: Range<usize>, text: &str) -> Self {
+        Self { range, replacement: quoted(text).into() }
+    }
+}
+
+/// Why a body cannot be edited.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpliceError {
+    /// Two edits overlap, or one reaches beyond the body.
+    #[error("the edit of bytes {} to {} does not fit the body or another edit", .range.start, .range.end)]
+    Range {
+        /// The edit's range.
+        range: Range<usize>,
+    },
+    /// The body is no object, so it has no members.
+    #[error("the body is not a JSON object")]
+    NotAnObject,
+    /// The scan did not look for this pointer, or it is none.
+    #[error("the body was not scanned for {pointer:?}")]
+    NotScanned {
+        /// The pointer.
+        pointer: String,
+    },
+}
+
+/// The body with some ranges replaced. What stays is shared with the chunks given, not copied.
+///
+/// Edits may stand in any order; those at the same place are made in the order given.
+pub fn splice(chunks: &[Bytes], edits: &[Edit]) -> Result<Vec<Bytes>, SpliceError> {
+    let mut edits: Vec<&Edit> = edits.iter().collect();
+    edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
+    let mut body = Body { chunks, within: 0, offset: 0, out: Vec::with_capacity(chunks.len() + 2 * edits.len()) };
+    for edit in edits {
+        let fits = edit.range.start <= edit.range.end && body.pass(edit.range.start, true);
+        if !fits {
+            return Err(SpliceError::Range { range: edit.range.clone() });
+        }
+        if !edit.replacement.is_empty() {
+            body.out.push(edit.replacement.clone());
+        }
+        if !body.pass(edit.range.end, false) {
+            return Err(SpliceError::Range { range: edit.range.clone() });
+        }
+    }
+    body.pass(usize::MAX, true);
+    Ok(body.out)
+}
+
+/// The chunks on their way through.
+struct Body<'a> {
+    /// Chunks that have not been passed whole.
+    chunks: &'a [Bytes],
+    /// Bytes of the first of them that have been passed.
+    within: usize,
+    /// Bytes of the body that have been passed.
+    offset: usize,
+    out: Vec<Bytes>,
+}
+
+impl Body<'_> {
+    /// Takes what stands before `target`, or leaves it out. False if the body does not reach there, or is past it.
+    fn pass(&mut self, target: usize, take: bool) -> bool {
+        while self.offset < target
+            && let Some((chunk, rest)) = self.chunks.split_first()
+        {
+            let end = chunk.len().min(self.within + (target - self.offset));
+            if take && end > self.within {
+                self.out.push(chunk.slice(self.within..end));
+            }
+            self.offset += end - self.within;
+            self.within = end;
+            if end == chunk.len() {
+                self.chunks = rest;
+                self.within = 0;
+            }
+        }
+        self.offset == target
+    }
+}
+
+/// The pointers that must be scanned for if a member is to be set: the member's own, and those of all above it.
+pub fn prefixes(pointer: &str) -> Vec<String> {
+    let ends = pointer.match_indices('/').map(|(at, _)| at).skip(1).chain([pointer.len()]);
+    ends.filter_map(|end| pointer.get(..end)).filter(|prefix| !prefix.is_empty()).map(str::to_owned).collect()
+}
+
+/// The edits that make the value at a pointer this one (JSON); none if it is that already.
+///
+/// A missing member is put in front of its object's others, missing objects are made, and what stands in an object's
+/// place (null, say) is replaced by one. The body must have been scanned for the pointer's [`prefixes`].
+pub fn set_member(found: &Found, pointer: &str, json: &str) -> Result<Vec<Edit>, SpliceError> {
+    let not_scanned = || SpliceError::NotScanned { pointer: pointer.to_owned() };
+    let names = segments(pointer).map_err(|_| not_scanned())?;
+    let body = found.object().ok_or(SpliceError::NotAnObject)?;
+    let (mut inside, mut empty) = (body.inside, body.empty);
+    for (depth, prefix) in prefixes(pointer).iter().enumerate() {
+        let place = found.pointers().position(prefix).ok_or_else(not_scanned)?;
+        let below = names.get(depth + 1..).unwrap_or_default();
+        let Some(hit) = found.last(place) else {
+            return Ok(vec![insertion(inside, empty, names.get(depth..).unwrap_or_default(), json)]);
+        };
+        match hit.value {
+            Scalar::Object { empty: none } if !below.is_empty() => (inside, empty) = (hit.range.start + 1, none),
+            _ => return Ok(replacement(hit, below, json)),
+        }
+    }
+    Err(not_scanned())
+}
+
+/// A new first member of the object that opens before `inside`.
+fn insertion(inside: usize, empty: bool, names: &[String], json: &str) -> Edit {
+    let object = nested(names, json);
+    let member = object.get(1..object.len().saturating_sub(1)).unwrap_or_default();
+    let comma = if empty { "" } else { "," };
+    Edit { range: inside..inside, replacement: format!("{member}{comma}").into() }
+}
+
+fn replacement(hit: &Hit, below: &[String], json: &str) -> Vec<Edit> {
+    let same = below.is_empty() && Scalar::of(json).is_some_and(|wanted| wanted.is_same(&hit.value));
+    if same {
+        return Vec::new();
+    }
+    vec![Edit { range: hit.range.clone(), replacement: nested(below, json).into() }]
+}
+
+/// The value within objects of these names: `{"a":{"b":json}}`.
+fn nested(names: &[String], json: &str) -> String {
+    let mut out = String::new();
+    for name in names {
+        out.push('{');
+        out.push_str(&quoted(name));
+        out.push(':');
+    }
+    out.push_str(json);
+    out.extend(names.iter().map(|_| '}'));
+    out
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
