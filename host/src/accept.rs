@@ -1,5 +1,7 @@
 //! What a target's provider takes as it is, compiled: everything that the relay lane needs of a manifest.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use http::{HeaderName, HeaderValue, Method};
 
 use crate::contract::about::exports::weir::adapter::about::{
@@ -11,6 +13,8 @@ use crate::upstream::{HeaderRules, encode_segment};
 /// One acceptance of one adapter.
 #[derive(Debug)]
 pub struct Acceptance {
+    /// Tells acceptances apart.
+    pub id: usize,
     /// The format that is accepted.
     pub format: String,
     /// The operation.
@@ -65,6 +69,7 @@ pub struct Filling<'a> {
 impl Acceptance {
     /// Compiles an acceptance. `credentials` are the headers in which any client's credential may stand.
     pub fn compile(claim: &Claim, manifest: &Manifest, credentials: &[&str]) -> Result<Self, AcceptError> {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
         let tap = manifest.formats.iter().find(|format| format.id == claim.format).and_then(|f| f.tap.as_ref());
         let set = |header: &crate::contract::types::Header| {
             let name = HeaderName::try_from(header.name.as_str());
@@ -73,6 +78,7 @@ impl Acceptance {
         };
         let method = Method::from_bytes(claim.method.as_bytes()).map_err(|_| AcceptError::Method(claim.method.clone()))?;
         Ok(Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
             format: claim.format.clone(),
             operation: claim.operation.clone(),
             method,

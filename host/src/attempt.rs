@@ -1,6 +1,8 @@
 //! Carries out a plan, in one of two lanes: relay (bytes through) or translate (through two components).
 
 mod follow;
+mod list;
+mod meter;
 mod pipeline;
 mod relay;
 mod relayed;
@@ -9,6 +11,7 @@ mod send;
 mod translate;
 mod translated;
 mod unified;
+mod withhold;
 
 use std::sync::Arc;
 
@@ -29,6 +32,7 @@ use crate::plugin::Adapter;
 use crate::route::Target;
 use crate::upstream::Upstreams;
 
+pub use list::ask_models;
 pub use reply::{BodyError, ReplyBody};
 pub use unified::{Answer, Request, blame, heard, parse, parse_answer, render, render_answer};
 

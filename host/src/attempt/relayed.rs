@@ -1,0 +1,173 @@
+//! A relayed answer as a body: the provider's pieces as they come, with a tap beside them.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use super::meter::Meter;
+use super::pipeline::broken;
+use super::reply::BodyError;
+use super::withhold::Withhold;
+use crate::account::Account;
+use crate::contract::about::exports::weir::adapter::about::ErrorFormat;
+use crate::contract::types::Framing;
+use crate::dialect::reply;
+use crate::frame;
+use crate::upstream::{UpstreamBody, UpstreamError};
+
+/// An answer that is being relayed.
+pub struct Relayed {
+    upstream: Option<UpstreamBody>,
+    meter: Option<Meter>,
+    ends: Option<Box<Ends>>,
+    account: Option<Box<Account>>,
+    state: State,
+}
+
+/// What a stream needs beyond its bytes, for the case that it breaks.
+#[derive(Debug)]
+pub(super) struct Ends {
+    pub(super) framing: Framing,
+    pub(super) errors: Option<ErrorFormat>,
+    pub(super) request_id: String,
+    /// Whether the bytes are plain, so that something can be said between them.
+    pub(super) is_plain: bool,
+    pub(super) withhold: Option<Withhold>,
+    pub(super) can_cut: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    Ended,
+    /// The failure has been told; when that has been written, the connection is cut.
+    Told,
+    Cut,
+}
+
+impl Relayed {
+    pub(super) fn new(upstream: UpstreamBody, meter: Option<Meter>, ends: Option<Ends>) -> Self {
+        Self { upstream: Some(upstream), meter, ends: ends.map(Box::new), account: None, state: State::Open }
+    }
+
+    /// Closes this account when the body has been read.
+    pub(super) fn attach(&mut self, account: Box<Account>) {
+        self.account = Some(account);
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        loop {
+            match self.state {
+                State::Open => {}
+                State::Ended => return Poll::Ready(None),
+                State::Told => {
+                    self.state = State::Cut;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                State::Cut => {
+                    self.state = State::Ended;
+                    return Poll::Ready(Some(Err(BodyError)));
+                }
+            }
+            let Some(upstream) = &mut self.upstream else { return Poll::Ready(None) };
+            let out = match ready!(Pin::new(upstream).poll_frame(cx)) {
+                Some(Ok(frame)) => self.pass(frame.into_data().unwrap_or_default()),
+                Some(Err(error)) => self.broke(&error),
+                None => self.end(),
+            };
+            if let Some(bytes) = out.filter(|bytes| !bytes.is_empty()) {
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+        }
+    }
+
+    pub(super) fn is_end_stream(&self) -> bool {
+        // The account is closed by the end, so the end has to be polled.
+        self.account.is_none() && self.upstream.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    pub(super) fn size_hint(&self) -> SizeHint {
+        let exact = self.ends.is_none().then(|| self.upstream.as_ref()?.size_hint().exact()).flatten();
+        exact.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+
+    fn pass(&mut self, bytes: Bytes) -> Option<Bytes> {
+        if let Some(meter) = &mut self.meter {
+            meter.see(&bytes);
+        }
+        if self.ends.is_some() && let Some(account) = &mut self.account {
+            account.piece();
+        }
+        match self.ends.as_mut().and_then(|ends| ends.withhold.as_mut()) {
+            Some(withhold) => Some(withhold.pass(bytes)),
+            None => Some(bytes),
+        }
+    }
+
+    fn end(&mut self) -> Option<Bytes> {
+        self.state = State::Ended;
+        let last = self.ends.as_mut().and_then(|ends| ends.withhold.as_mut()).map(Withhold::end);
+        self.close(false);
+        last
+    }
+
+    /// The provider broke off: what can be said is said in the format's own way, and then the connection is cut, so that
+    /// nobody takes the answer for complete.
+    fn broke(&mut self, error: &UpstreamError) -> Option<Bytes> {
+        tracing::warn!(%error, "relayed answer broke");
+        let told = self.ends.as_ref().filter(|ends| ends.is_plain).and_then(|ends| farewell(ends, error));
+        let can_cut = self.ends.as_ref().is_none_or(|ends| ends.can_cut);
+        self.state = match (&told, can_cut) {
+            (Some(_), true) => State::Told,
+            (Some(_), false) => State::Ended,
+            (None, _) => State::Cut,
+        };
+        self.close(true);
+        told
+    }
+
+    fn close(&mut self, broken: bool) {
+        self.upstream = None;
+        let usage = self.meter.take().and_then(Meter::finish);
+        let Some(mut account) = self.account.take() else { return };
+        usage.into_iter().for_each(|usage| account.used(usage));
+        if broken {
+            account.broke("upstream");
+        } else {
+            account.whole();
+        }
+    }
+}
+
+impl Drop for Relayed {
+    /// A client that leaves: what was consumed so far is still accounted for.
+    fn drop(&mut self) {
+        let usage = self.meter.take().and_then(Meter::finish);
+        if let (Some(account), Some(usage)) = (&mut self.account, usage) {
+            account.used(usage);
+        }
+    }
+}
+
+/// The frame that ends a broken stream, behind a separator that ends whatever was half said.
+fn farewell(ends: &Ends, error: &UpstreamError) -> Option<Bytes> {
+    let frame = reply::failure_frame(ends.errors.as_ref(), &broken(error.kind.name()), &ends.request_id)?;
+    let mut out = match ends.framing {
+        Framing::Sse => b"\n\n".to_vec(),
+        Framing::Ndjson => b"\n".to_vec(),
+        // In the middle of these nothing else can be said.
+        Framing::JsonArray | Framing::EventStream => return None,
+    };
+    frame::Encoder::new(ends.framing).push(&frame, &mut out);
+    Some(Bytes::from(out))
+}
+
+impl fmt::Debug for Relayed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relayed").field("state", &self.state).finish_non_exhaustive()
+    }
+}

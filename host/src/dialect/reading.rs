@@ -1,0 +1,168 @@
+//! What the host reads of a request without parsing it, driven by the face's manifest: model, stream flag, limits,
+//! features, and whether a target's provider takes it as it is.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::faces::{Face, Head};
+use super::path::Holes;
+use crate::accept::Acceptance;
+use crate::contract::about::exports::weir::adapter::about::{
+    BodyKind, Face as Claim, FrameTest, ModelPlace, StreamFlag,
+};
+use crate::fault::Fault;
+use crate::peek::{Found, Limits, Peek, PeekError, Pointers, Scalar, Test, Wanted, prefixes};
+
+/// The header by which a request asks to be refused rather than to lose something.
+const STRICT: &str = "x-weir-strict";
+
+/// What to look for in the requests of one face.
+#[derive(Debug)]
+pub struct ReadingPlan {
+    claim: Claim,
+    pointers: Option<Pointers>,
+    /// Pointers at the model's name, with what precedes it.
+    models: Vec<(usize, String)>,
+    stream: Option<usize>,
+    output_limit: Vec<usize>,
+    /// By acceptance.
+    exclusions: HashMap<usize, Vec<(Test, String)>>,
+}
+
+/// What was seen.
+#[derive(Debug)]
+pub struct Reading {
+    plan: Arc<ReadingPlan>,
+    /// The model, if the operation has one.
+    pub model: Option<String>,
+    /// Whether a streamed answer is wanted.
+    pub stream: bool,
+    /// The limit of output tokens.
+    pub output_limit: Option<u64>,
+    /// Whether losses refuse the request.
+    pub strict: bool,
+    /// Where the model's name stands in the body, without what precedes it.
+    pub model_places: Vec<ModelSpot>,
+    /// What the peek found; none for bodies that are not JSON.
+    pub found: Option<Found>,
+}
+
+/// A place of the model's name in the body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelSpot {
+    /// The JSON string, quotes included.
+    pub range: Range<usize>,
+    /// What stands in front of the name inside it, and stays.
+    pub prefix: String,
+}
+
+impl ReadingPlan {
+    /// A plan for a face; `accepts` are all acceptances, whose exclusions have to be seen too.
+    pub fn new<'a>(face: &Face, accepts: impl Iterator<Item = &'a Acceptance>) -> Self {
+        let claim = face.claim.clone();
+        let mut wanted = Wanted::default();
+        let models = claim.model.iter().filter_map(|place| match place {
+            ModelPlace::Pointer(place) => Some((wanted.add(&place.pointer), place.prefix.clone())),
+            ModelPlace::Path | ModelPlace::Field(_) => None,
+        });
+        let models = models.collect();
+        let stream = match &claim.stream {
+            StreamFlag::Pointer(flag) => Some(wanted.add(&flag.pointer)),
+            StreamFlag::Constant(_) | StreamFlag::Query(_) => None,
+        };
+        let output_limit = claim.output_limit.iter().map(|pointer| wanted.add(pointer)).collect();
+        let mut exclusions = HashMap::new();
+        for acceptance in accepts.filter(|one| one.format == claim.format && one.operation == claim.operation) {
+            let test = |(test, reason): &(FrameTest, String)| {
+                Some((Test::compile(test, &mut wanted).ok()?, reason.clone()))
+            };
+            let tests: Vec<_> = acceptance.exclusions.iter().filter_map(test).collect();
+            exclusions.insert(acceptance.id, tests);
+            let asked = acceptance.ask_usage.iter().flat_map(|ask| prefixes(&ask.pointer));
+            asked.for_each(|pointer| drop(wanted.add(&pointer)));
+        }
+        let pointers = (claim.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten();
+        Self { claim, pointers, models, stream, output_limit, exclusions }
+    }
+
+    /// Reads a request.
+    pub fn read(
+        self: &Arc<Self>,
+        body: &[Bytes],
+        holes: &Holes,
+        head: &Head<'_>,
+        strict: bool,
+    ) -> Result<Reading, Fault> {
+        let found = self.peek(body)?;
+        let strict = strict || head.headers.get(STRICT).is_some_and(|value| value == "true" || value == "1");
+        let (model, model_places) = self.model(found.as_ref(), holes)?;
+        let value = |pointer: usize| Some(&found.as_ref()?.last(pointer)?.value);
+        let stream = match &self.claim.stream {
+            StreamFlag::Constant(flag) => *flag,
+            StreamFlag::Query(pair) => head.query(&pair.name).is_some_and(|value| value == pair.value),
+            StreamFlag::Pointer(flag) => {
+                self.stream.and_then(value).and_then(Scalar::as_bool).unwrap_or(flag.fallback)
+            }
+        };
+        let count = |pointer: &usize| value(*pointer).and_then(Scalar::as_count);
+        let output_limit = self.output_limit.iter().find_map(count).map(u64::from);
+        Ok(Reading { plan: Arc::clone(self), model, stream, output_limit, strict, model_places, found })
+    }
+
+    fn peek(&self, body: &[Bytes]) -> Result<Option<Found>, Fault> {
+        let Some(pointers) = &self.pointers else { return Ok(None) };
+        let mut peek = Peek::new(pointers, Limits::default());
+        body.iter().for_each(|chunk| peek.push(chunk));
+        let found = peek.finish().map_err(|error| unreadable(&error))?;
+        if found.object().is_none() {
+            return Err(Fault::invalid("the request's body must be a JSON object"));
+        }
+        Ok(Some(found))
+    }
+
+    /// The model's name and where it stands. Where a name occurs twice the last one counts, as it does for providers.
+    fn model(&self, found: Option<&Found>, holes: &Holes) -> Result<(Option<String>, Vec<ModelSpot>), Fault> {
+        let mut model = match self.claim.model.iter().any(|place| matches!(place, ModelPlace::Path)) {
+            true => holes.get("model").map(str::to_owned),
+            false => None,
+        };
+        let mut spots = Vec::new();
+        for (pointer, prefix) in &self.models {
+            for hit in found.iter().flat_map(|found| found.all(*pointer)) {
+                let text = hit.value.as_text().ok_or_else(|| not_a_name("model"))?;
+                let (prefix, name) = match text.strip_prefix(prefix.as_str()) {
+                    Some(name) => (prefix.as_str(), name),
+                    None => ("", text),
+                };
+                if !hit.superseded {
+                    model = Some(name.to_owned());
+                }
+                spots.push(ModelSpot { range: hit.range.clone(), prefix: prefix.to_owned() });
+            }
+        }
+        match model {
+            Some(name) if name.is_empty() => Err(not_a_name("model")),
+            model => Ok((model, spots)),
+        }
+    }
+}
+
+impl Reading {
+    /// Why a request has to be translated although its format is accepted.
+    pub fn excluded(&self, acceptance: &Acceptance) -> Option<&str> {
+        let (found, tests) = (self.found.as_ref()?, self.plan.exclusions.get(&acceptance.id)?);
+        tests.iter().find(|(test, _)| test.holds(found)).map(|(_, reason)| reason.as_str())
+    }
+}
+
+fn unreadable(error: &PeekError) -> Fault {
+    Fault::invalid(format!("the request's body cannot be read: {error}"))
+}
+
+fn not_a_name(pointer: &str) -> Fault {
+    let field = pointer.trim_start_matches('/').replace('/', ".");
+    Fault::invalid(format!("`{field}` must be the name of a model")).at(field)
+}

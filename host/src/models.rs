@@ -1,0 +1,174 @@
+//! Lists of models: the configuration's names and, for patterns, what the providers themselves list.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::Response;
+
+use crate::attempt::{Answer, Asked, House, ReplyBody, Request, ask_models, blame, parse, render_answer};
+use crate::config::Alias;
+use crate::contract::types::{Body, Context, Header, HttpRequest, ModelInfo, ModelsRequest, ModelsResponse};
+use crate::dialect::faces::query_pairs;
+use crate::dialect::reply::insert;
+use crate::fault::Fault;
+use crate::route::Target;
+use crate::serving::Serving;
+
+/// How long a provider's list is taken for true, and how long a provider that gave none is left alone.
+const FRESH: Duration = Duration::from_secs(300);
+const FRESH_FAILURE: Duration = Duration::from_secs(30);
+/// A provider that takes longer is left out.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Providers' lists, kept for a while. One entry a provider.
+#[derive(Debug, Default)]
+pub struct Lists(Mutex<HashMap<Arc<str>, Kept>>);
+
+#[derive(Debug, Clone)]
+struct Kept {
+    until: Instant,
+    models: Arc<[ModelInfo]>,
+}
+
+impl Lists {
+    /// Forgets everything: the configuration has changed.
+    pub fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn get(&self, provider: &str) -> Option<Arc<[ModelInfo]>> {
+        let lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lists.get(provider).filter(|kept| kept.until > Instant::now()).map(|kept| Arc::clone(&kept.models))
+    }
+
+    fn put(&self, provider: &Arc<str>, models: Arc<[ModelInfo]>, fresh: Duration) {
+        let kept = Kept { until: Instant::now() + fresh, models };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(Arc::clone(provider), kept);
+    }
+}
+
+/// Answers a request for the list, or for one model.
+pub async fn answer(
+    house: House<'_>,
+    serving: &Serving,
+    lists: &Lists,
+    asked: &Asked,
+) -> Result<Response<ReplyBody>, Fault> {
+    let mut dialect = asked.dialect.lease(&asked.caller.tenant).await.map_err(|fault| blame(&fault))?;
+    let mut ctx = context(asked);
+    let http = HttpRequest {
+        method: asked.method.as_str().to_owned(),
+        path: asked.path.clone(),
+        query: query_pairs(&asked.query).map(|(name, value)| Header { name, value }).collect(),
+        headers: Vec::new(),
+        body: Body::Bytes(Vec::new()),
+    };
+    let parsed = parse(&mut dialect, asked.operation(), &ctx, &http)?;
+    let Request::Models(mut request) = parsed.request else {
+        return Err(Fault::internal("a request for models was read as something else"));
+    };
+    ctx.memo = parsed.memo;
+    if request.id.is_none() {
+        request.id = asked.reading.model.clone().filter(|model| !model.is_empty());
+    }
+    let all = known(house, serving, lists, asked).await;
+    let models = select(serving, all, &request)?;
+    let rendered = render_answer(&mut dialect, &ctx, &Answer::Models(ModelsResponse { models, cursor: None }))?;
+    dialect.release();
+    let bytes = match rendered.response.body {
+        Body::Text(text) => Bytes::from(text),
+        Body::Bytes(bytes) => Bytes::from(bytes),
+    };
+    let mut response = Response::new(ReplyBody::from(bytes));
+    for header in &rendered.response.headers {
+        insert(response.headers_mut(), &header.name, &header.value);
+    }
+    Ok(response)
+}
+
+fn context(asked: &Asked) -> Context {
+    Context {
+        request_id: asked.exchange.id.clone(),
+        now_ms: asked.exchange.now_ms,
+        model: asked.model().to_owned(),
+        format: asked.face.format().to_owned(),
+        options: Vec::new(),
+        blobs: Vec::new(),
+        input_tokens: None,
+        memo: String::new(),
+    }
+}
+
+/// The one that was asked for, or all.
+fn select(serving: &Serving, all: Vec<ModelInfo>, request: &ModelsRequest) -> Result<Vec<ModelInfo>, Fault> {
+    let Some(id) = &request.id else { return Ok(all) };
+    if let Some(found) = all.into_iter().find(|info| info.id == *id) {
+        return Ok(vec![found]);
+    }
+    // A pattern serves names that no list tells.
+    match serving.routes.find(id) {
+        Some(route) => Ok(vec![info(id, route.targets.iter().find_map(|target| target.as_ref().ok()))]),
+        None => Err(Fault::not_found(format!("the model `{id}` is not known here")).with_code("model_not_found")),
+    }
+}
+
+/// Exact names, and what providers list for patterns; the first of the same name counts.
+async fn known(house: House<'_>, serving: &Serving, lists: &Lists, asked: &Asked) -> Vec<ModelInfo> {
+    let mut all: Vec<ModelInfo> = Vec::new();
+    let mut patterns: Vec<(&Alias, &Arc<Target>)> = Vec::new();
+    for (model, route) in serving.routes.iter() {
+        let target = route.targets.iter().find_map(|target| target.as_ref().ok());
+        match (model.alias.exact(), target) {
+            (Some(name), target) => all.push(info(name, target)),
+            (None, Some(target)) => patterns.push((&model.alias, target)),
+            (None, None) => {}
+        }
+    }
+    let listed = patterns.iter().map(|(_, target)| list(house, lists, asked, target));
+    for ((alias, target), models) in patterns.iter().zip(join_all(listed).await) {
+        for model in models.iter().filter(|model| alias.matches(&model.id)) {
+            // A target with a name of its own serves only that, whatever the provider lists.
+            let is_known = all.iter().any(|known| known.id == model.id);
+            if !is_known && target.model.is_none() {
+                all.push(model.clone());
+            }
+        }
+    }
+    all
+}
+
+fn info(id: &str, target: Option<&Arc<Target>>) -> ModelInfo {
+    ModelInfo {
+        id: id.to_owned(),
+        display_name: None,
+        created_ms: None,
+        owner: target.map(|target| target.label.to_string()),
+        context_tokens: None,
+        output_tokens: None,
+        extensions: Vec::new(),
+    }
+}
+
+/// A provider's own list; empty where it gives none in time.
+async fn list(house: House<'_>, lists: &Lists, asked: &Asked, target: &Arc<Target>) -> Arc<[ModelInfo]> {
+    if let Some(models) = lists.get(&target.label) {
+        return models;
+    }
+    let (models, fresh) = match tokio::time::timeout(PATIENCE, ask_models(house, asked, target)).await {
+        Ok(Ok(models)) => (models, FRESH),
+        Ok(Err(fault)) => {
+            tracing::info!(provider = %target.label, %fault, "provider gave no list of models");
+            (Vec::new(), FRESH_FAILURE)
+        }
+        Err(_) => {
+            tracing::info!(provider = %target.label, "provider gave no list of models in time");
+            (Vec::new(), FRESH_FAILURE)
+        }
+    };
+    let models: Arc<[ModelInfo]> = models.into();
+    lists.put(&target.label, Arc::clone(&models), fresh);
+    models
+}

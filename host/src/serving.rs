@@ -1,0 +1,88 @@
+//! Everything that requests are served from, derived from the configuration and the adapters, made anew as a whole when
+//! either changes. A request keeps the one that it began with.
+
+mod targets;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::accept::Acceptance;
+use crate::config::{Config, Problem};
+use crate::dialect::faces::{ClaimError, Faces};
+use crate::dialect::reading::ReadingPlan;
+use crate::plugin::catalog::Snapshot;
+use crate::plugin::Adapter;
+use crate::route::Routes;
+
+/// What requests are served from.
+#[derive(Debug)]
+pub struct Serving {
+    /// The configuration, completed with what adapters suggest.
+    pub config: Arc<Config>,
+    /// The adapters.
+    pub adapters: Arc<Snapshot>,
+    /// What clients may speak.
+    pub faces: Faces,
+    /// How each face's requests are peeked at, by its index.
+    pub readings: Vec<Arc<ReadingPlan>>,
+    /// Where requests go.
+    pub routes: Routes,
+    /// What is wrong with the configuration, as far as only adapters can tell.
+    pub problems: Vec<Problem>,
+}
+
+impl Serving {
+    /// Derives it all. What cannot be served is left out and told in `problems`.
+    pub fn derive(config: &Config, adapters: Arc<Snapshot>) -> Result<Self, ClaimError> {
+        let faces = Faces::new(adapters.adapters.iter().map(|(name, adapter)| (name.as_ref(), &adapter.manifest)))?;
+        let mut problems = Vec::new();
+        let accepts = compile_acceptances(&adapters, &faces);
+        let config = Arc::new(completed(config, &adapters));
+        let routes = targets::routes(&config, &adapters, &accepts, &mut problems);
+        let readings = faces.all().iter().map(|face| Arc::new(ReadingPlan::new(face, accepts.values().flat_map(|all| all.iter())))).collect();
+        Ok(Self { config, adapters, faces, readings, routes, problems })
+    }
+
+    /// The adapter of this name.
+    pub fn adapter(&self, name: &str) -> Option<&Arc<Adapter>> {
+        self.adapters.adapters.get(name)
+    }
+}
+
+/// By adapter.
+type Acceptances = BTreeMap<Arc<str>, Arc<[Acceptance]>>;
+
+fn compile_acceptances(adapters: &Snapshot, faces: &Faces) -> Acceptances {
+    let credentials: Vec<&str> = faces.credential_headers().collect();
+    let of_one = |adapter: &Adapter| {
+        let compile = |claim| match Acceptance::compile(claim, &adapter.manifest, &credentials) {
+            Ok(acceptance) => Some(acceptance),
+            Err(error) => {
+                tracing::error!(adapter = %adapter.name, %error, "an acceptance of the manifest is left out");
+                None
+            }
+        };
+        adapter.manifest.accepts.iter().filter_map(compile).collect()
+    };
+    adapters.adapters.iter().map(|(name, adapter)| (Arc::clone(name), of_one(adapter))).collect()
+}
+
+/// The configuration with what trusted adapters suggest: urls that are missing, and, where nothing is configured at all,
+/// the providers whose usual key variables are set.
+fn completed(config: &Config, adapters: &Snapshot) -> Config {
+    let mut config = config.clone();
+    config.complete(|provider| {
+        let suggested = adapters.adapters.get(provider.adapter.as_str()).filter(|adapter| adapter.trusted);
+        if provider.address.is_none()
+            && let Some(adapter) = suggested
+        {
+            provider.address = targets::suggested_address(adapter, provider);
+        }
+    });
+    if config.discover {
+        for adapter in adapters.adapters.values().filter(|adapter| adapter.trusted) {
+            targets::discover(&mut config, adapter);
+        }
+    }
+    config
+}

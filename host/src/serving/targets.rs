@@ -1,0 +1,156 @@
+//! From configured targets to ones that can be attempted.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Acceptances;
+use crate::config::{self, Address, Config, Model, Problem, Provider};
+use crate::contract::about::exports::weir::adapter::about::AuthScheme;
+use crate::contract::types::Setting;
+use crate::plugin::Adapter;
+use crate::plugin::catalog::Snapshot;
+use crate::route::{Route, Routes, Target};
+use crate::upstream::{AllowedOrigin, Base, Credential, Timeouts};
+
+/// Every model's route; what cannot be served says why.
+pub(super) fn routes(
+    config: &Config,
+    adapters: &Snapshot,
+    accepts: &Acceptances,
+    problems: &mut Vec<Problem>,
+) -> Routes {
+    let problems = std::cell::RefCell::new(problems);
+    let route = |model: &Model| {
+        let targets = model.targets.iter().map(|target| {
+            let made = make(target, adapters, accepts);
+            if let Err(problem) = &made {
+                let known = problems.borrow().iter().any(|one| one.message == problem.message);
+                if !known {
+                    problems.borrow_mut().push(problem.clone());
+                }
+            }
+            made.map(Arc::new).map_err(|problem| problem.message)
+        });
+        Route::new(model.alias.to_string(), targets.collect())
+    };
+    Routes::new(config.models.clone(), route)
+}
+
+fn make(target: &config::Target, adapters: &Snapshot, accepts: &Acceptances) -> Result<Target, Problem> {
+    let provider = &target.provider;
+    let adapter = adapters.adapters.get(provider.adapter.as_str()).ok_or_else(|| not_loaded(provider, adapters))?;
+    let format = target.format.clone();
+    if let Some(format) = format.as_deref().filter(|format| !adapter.manifest.formats.iter().any(|f| f.id == **format)) {
+        let known: Vec<&str> = adapter.manifest.formats.iter().map(|format| format.id.as_str()).collect();
+        let message = format!("the adapter `{}` has no format `{format}`", adapter.name);
+        return Err(Problem::error(&target.format_place, message).with_help(format!("it has {}", known.join(", "))));
+    }
+    let options = target.options.values.iter().map(|(key, value)| Setting { key: key.clone(), json: value.to_string() });
+    Ok(Target {
+        label: Arc::from(provider.name.as_str()),
+        provider: Arc::clone(provider),
+        adapter: Arc::clone(adapter),
+        accepts: accepts.get(provider.adapter.as_str()).cloned().unwrap_or_else(|| Arc::from([])),
+        base: base(provider)?,
+        credential: credential(target, adapter)?,
+        model: target.model.clone(),
+        format,
+        translate: target.translate,
+        metering: target.metering,
+        options: options.collect(),
+        timeouts: timeouts(&target.timeouts),
+    })
+}
+
+fn not_loaded(provider: &Provider, adapters: &Snapshot) -> Problem {
+    let name = &provider.adapter;
+    let reason = match adapters.refused.get(name.as_str()) {
+        Some(refusal) => format!("the adapter `{name}` was refused: {}", refusal.reason),
+        None => format!("there is no adapter `{name}`"),
+    };
+    let loaded: Vec<&str> = adapters.adapters.keys().map(AsRef::as_ref).collect();
+    let help = if loaded.is_empty() {
+        "no adapter is loaded: `cargo xtask plugins` builds the bundled ones, `plugins.dir` says where they are".to_owned()
+    } else {
+        format!("loaded are {}", loaded.join(", "))
+    };
+    Problem::error(&provider.places.adapter, reason).with_help(help)
+}
+
+fn base(provider: &Provider) -> Result<Base, Problem> {
+    let Some(address) = &provider.address else {
+        let message = format!("the provider `{}` has no url", provider.name);
+        let help = "set `url`; adapters' own suggestions are taken only if their digest is in the lock file";
+        return Err(Problem::error(&provider.places.name, message).with_help(help));
+    };
+    let mut url = address.to_string();
+    if let (Address::Replay(_), Some(pace)) = (address, provider.replay_pace) {
+        url.push_str(&format!("?pace_ms={}", pace.as_millis()));
+    }
+    let allowed: Vec<AllowedOrigin> = provider
+        .allow_origins
+        .iter()
+        .map(|one| AllowedOrigin { origin: one.origin.to_string(), credential: one.credential })
+        .collect();
+    Base::open(&url, &allowed, false).map_err(|error| Problem::error(&provider.places.url, error.to_string()))
+}
+
+/// The credential by the scheme that the option `auth` names, else the manifest's first. A replayed provider needs none.
+fn credential(target: &config::Target, adapter: &Adapter) -> Result<Option<Credential>, Problem> {
+    let provider = &target.provider;
+    let schemes = &adapter.manifest.auth;
+    let scheme = match target.options.text("auth") {
+        None => schemes.first(),
+        Some(name) => Some(schemes.iter().find(|auth| auth.name == name).ok_or_else(|| {
+            let known: Vec<&str> = schemes.iter().map(|auth| auth.name.as_str()).collect();
+            let message = format!("the adapter `{}` has no way to authenticate called `{name}`", adapter.name);
+            Problem::error(&target.options.place_of("/auth"), message).with_help(format!("it has {}", known.join(", ")))
+        })?),
+    };
+    let Some(scheme) = scheme.map(|auth| &auth.scheme) else { return Ok(None) };
+    let key = provider.keys.first();
+    let is_replayed = matches!(provider.address, Some(Address::Replay(_)));
+    if key.is_none() && (is_replayed || matches!(scheme, AuthScheme::Open)) {
+        return Ok(None);
+    }
+    Credential::new(scheme, key).map(Some).map_err(|error| {
+        let message = format!("the provider `{}`: {error}", provider.name);
+        Problem::error(&provider.places.keys.or(&provider.places.name), message)
+            .with_help("set `api_key = \"env:NAME\"`, or the option `auth` to a scheme without a key")
+    })
+}
+
+fn timeouts(timeouts: &config::Timeouts) -> Timeouts {
+    Timeouts {
+        connect: timeouts.connect,
+        first_byte: timeouts.first_byte,
+        idle: timeouts.idle,
+        total: timeouts.total,
+        ..Timeouts::default()
+    }
+}
+
+/// The url that an adapter suggests, its holes filled from the provider's settings.
+pub(super) fn suggested_address(adapter: &Adapter, provider: &Provider) -> Option<Address> {
+    let mut url = adapter.manifest.suggests.url.clone()?;
+    while let Some((before, rest)) = url.split_once('{') {
+        let (hole, after) = rest.split_once('}')?;
+        let value = match hole {
+            "region" => provider.region.as_deref(),
+            hole => hole.strip_prefix("option.").and_then(|name| provider.options.text(name)),
+        };
+        url = format!("{before}{}{after}", value?);
+    }
+    Address::parse(&url, Path::new("")).ok()
+}
+
+/// Adds a provider for an adapter whose usual key variable is set.
+pub(super) fn discover(config: &mut Config, adapter: &Adapter) {
+    let suggests = &adapter.manifest.suggests;
+    let key = config.environment.provider_key(&adapter.name);
+    let key = key.or_else(|| suggests.key_variables.iter().find_map(|name| config.environment.secret(name)));
+    let Some(key) = key else { return };
+    let mut provider = Provider::discovered(adapter.name.as_ref(), adapter.name.as_ref(), None, Some(key));
+    provider.address = suggested_address(adapter, &provider);
+    config.add_discovered(provider, &suggests.models);
+}
