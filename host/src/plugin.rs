@@ -38,6 +38,8 @@ pub mod check;
 pub mod digest;
 pub mod engine;
 pub mod fault;
+#[cfg(test)]
+mod guest;
 pub mod inspect;
 pub mod instance;
 pub mod limits;
@@ -48,6 +50,8 @@ pub mod shape;
 pub mod state;
 pub mod stats;
 pub mod stream;
+#[cfg(test)]
+mod tests;
 pub mod ticker;
 pub mod wasi;
 pub mod watch;

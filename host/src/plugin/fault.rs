@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wasmtime::Trap;
 
 use super::digest::Digest;
+use super::instance::MissingInterface;
 use super::state::MemoryExceeded;
 use crate::contract::types;
 
@@ -64,7 +65,7 @@ impl FaultKind {
 
     /// Whether the component is to blame, so that it counts towards quarantine.
     pub const fn is_the_adapters(self) -> bool {
-        !matches!(self, Self::Exhausted | Self::Host)
+        !matches!(self, Self::Missing | Self::Exhausted | Self::Host)
     }
 }
 
@@ -116,6 +117,9 @@ fn kind_of(error: &wasmtime::Error) -> FaultKind {
     }
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
         return FaultKind::Exhausted;
+    }
+    if error.is::<MissingInterface>() {
+        return FaultKind::Missing;
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => return FaultKind::Deadline,

@@ -1,0 +1,160 @@
+//! The operations side: health, readiness, metrics, version, and what the admin may see. Never in the way of requests.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+
+use crate::config::{Address, Secret};
+use crate::gateway::Gateway;
+
+/// What the operations side looks at.
+#[derive(Debug, Clone)]
+pub struct Operations {
+    /// The data plane.
+    pub gateway: Arc<Gateway>,
+    /// Becomes true when the program is told to stop.
+    pub draining: tokio::sync::watch::Receiver<bool>,
+    /// What everything under `/admin` asks for; none leaves it to loopback.
+    pub token: Option<Secret>,
+    /// Whether this side listens beyond loopback.
+    pub is_exposed: bool,
+}
+
+/// Whether a path of the main listener belongs to the operations side.
+pub fn serves(path: &str) -> bool {
+    matches!(path, "/health" | "/livez" | "/ready" | "/readyz" | "/version" | "/metrics") || path.starts_with("/admin/")
+}
+
+/// The routes of the operations side.
+pub fn router(operations: Operations) -> Router {
+    let admin = Router::new()
+        .route("/plugins", get(plugins))
+        .route("/config", get(config))
+        .route_layer(axum::middleware::from_fn_with_state(operations.clone(), guard));
+    Router::new()
+        .route("/health", get(|| async { Json(json!({"status": "ok"})) }))
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/ready", get(ready))
+        .route("/readyz", get(ready))
+        .route("/version", get(|| async { Json(json!({"name": "weir", "version": env!("CARGO_PKG_VERSION")})) }))
+        .route("/metrics", get(metrics))
+        .nest("/admin", admin)
+        .fallback(|| async { refuse(StatusCode::NOT_FOUND, "nothing is served here") })
+        .with_state(operations)
+}
+
+fn refuse(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({"error": {"message": message}}))).into_response()
+}
+
+/// Lets in who has the token; without one, only where nobody from outside can come.
+async fn guard(State(operations): State<Operations>, request: Request, next: Next) -> Response {
+    let allowed = match &operations.token {
+        Some(token) => bearer(request.headers()).is_some_and(|sent| token.matches(sent)),
+        None => !operations.is_exposed,
+    };
+    if allowed {
+        return next.run(request).await;
+    }
+    refuse(StatusCode::UNAUTHORIZED, "set `admin.token` and send it as `authorization: Bearer TOKEN`")
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+/// Ready while not draining and as long as every configured model can be served.
+async fn ready(State(operations): State<Operations>) -> Response {
+    let serving = operations.gateway.serving();
+    let draining = *operations.draining.borrow();
+    let adapters: Vec<Value> = adapters(&serving);
+    let mut providers = serde_json::Map::new();
+    for (model, route) in serving.routes.iter() {
+        for (target, made) in model.targets.iter().zip(&route.targets) {
+            let state = match made {
+                Ok(_) => json!({"status": "ok"}),
+                Err(reason) => json!({"status": "unavailable", "reason": reason}),
+            };
+            providers.entry(target.provider.name.clone()).or_insert(state);
+        }
+    }
+    let lacking = providers.values().any(|provider| provider["status"] != "ok");
+    let status = match (draining, lacking) {
+        (true, _) => "draining",
+        (false, true) => "degraded",
+        (false, false) => "ready",
+    };
+    let all_lacking = lacking && providers.values().all(|provider| provider["status"] != "ok");
+    let code = if draining || all_lacking { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    (code, Json(json!({"status": status, "providers": providers, "adapters": adapters}))).into_response()
+}
+
+fn adapters(serving: &crate::serving::Serving) -> Vec<Value> {
+    let serves = serving.adapters.adapters.values().map(|adapter| {
+        json!({
+            "name": adapter.name,
+            "version": adapter.manifest.version,
+            "digest": adapter.digest.hex(),
+            "trusted": adapter.trusted,
+            "status": "serving",
+            "calls": adapter.stats.calls(),
+            "seconds": adapter.stats.busy().as_secs_f64(),
+            "instances_made": adapter.stats.instances(),
+            "faults": adapter.stats.faults_of_its_own(),
+        })
+    });
+    let refused = serving.adapters.refused.iter().map(|(name, refusal)| {
+        let digest = refusal.digest.map(|digest| digest.hex());
+        json!({"name": name, "status": "refused", "reason": refusal.reason, "digest": digest})
+    });
+    serves.chain(refused).collect()
+}
+
+async fn metrics(State(operations): State<Operations>) -> Response {
+    match operations.gateway.metrics().text() {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+async fn plugins(State(operations): State<Operations>) -> Response {
+    Json(json!({"plugins": adapters(&operations.gateway.serving())})).into_response()
+}
+
+/// The configuration as it is in force, without secrets.
+async fn config(State(operations): State<Operations>) -> Response {
+    let serving = operations.gateway.serving();
+    let config = &serving.config;
+    let providers: Vec<Value> = config
+        .providers
+        .iter()
+        .map(|provider| {
+            json!({
+                "name": provider.name,
+                "adapter": provider.adapter,
+                "url": provider.address.as_ref().map(Address::to_string),
+                "keys": provider.keys.len(),
+                "translate": provider.translate,
+            })
+        })
+        .collect();
+    let target = |target: &crate::config::Target| json!({"provider": target.provider.name, "model": target.model});
+    let models: Vec<Value> = config
+        .models
+        .iter()
+        .map(|model| json!({"alias": model.alias.to_string(), "targets": model.targets.iter().map(target).collect::<Vec<_>>()}))
+        .collect();
+    Json(json!({"revision": config.revision, "providers": providers, "models": models})).into_response()
+}
+
+/// Whether an address can be reached from elsewhere.
+pub fn is_exposed(address: &SocketAddr) -> bool {
+    !address.ip().is_loopback()
+}
