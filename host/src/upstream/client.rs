@@ -49,7 +49,7 @@ impl Default for Settings {
             pool_idle: Duration::from_secs(50),
             pool_idle_per_host: 256,
             read_buffer: 64 * 1024,
-            tcp_keepalive: Some(Duration::from_secs(60)),
+            tcp_keepalive: Some(Duration::from_mins(1)),
             http2_ping: Some(Duration::from_secs(30)),
         }
     }
@@ -183,3 +183,6 @@ impl fmt::Debug for Upstreams {
         f.debug_struct("Upstreams").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -132,3 +132,74 @@ fn with_query(uri: Uri, pair: &str) -> Result<Uri, CredentialError> {
     parts.path_and_query = Some(PathAndQuery::from_maybe_shared(joined).map_err(|_| CredentialError::Address)?);
     Uri::from_parts(parts).map_err(|_| CredentialError::Address)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::contract::about::exports::weir::adapter::about::Oauth;
+    use crate::contract::types::Header;
+
+    use super::*;
+
+    fn applied(scheme: &AuthScheme, uri: &str) -> (String, HeaderMap) {
+        let credential = Credential::new(scheme, Some(&Secret::new("s3cret/+key"))).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", HeaderValue::from_static("Bearer forged"));
+        headers.insert("x-key", HeaderValue::from_static("forged"));
+        let uri = credential.apply(uri.parse().unwrap(), &mut headers).unwrap();
+        (uri.to_string(), headers)
+    }
+
+    #[test]
+    fn each_scheme_puts_the_key_in_its_place_over_what_stands_there() {
+        let (_, headers) = applied(&AuthScheme::Bearer, "https://h/v1/x");
+        assert_eq!(headers["authorization"], "Bearer s3cret/+key");
+        assert!(headers["authorization"].is_sensitive());
+        let place = Header { name: "X-Key".into(), value: "Key ".into() };
+        let (uri, headers) = applied(&AuthScheme::Header(place), "https://h/v1/x");
+        assert_eq!((headers["x-key"].to_str().unwrap(), uri.as_str()), ("Key s3cret/+key", "https://h/v1/x"));
+        let scheme = AuthScheme::Query("key".into());
+        assert_eq!(applied(&scheme, "https://h/v1/x").0, "https://h/v1/x?key=s3cret%2F%2Bkey");
+        assert_eq!(applied(&scheme, "https://h/v1/x?a=b").0, "https://h/v1/x?a=b&key=s3cret%2F%2Bkey");
+        assert_eq!(applied(&AuthScheme::Open, "https://h/v1/x").0, "https://h/v1/x");
+    }
+
+    #[test]
+    fn c_69_a_missing_key_is_an_error_at_load() {
+        for secret in [None, Some(Secret::new(""))] {
+            let error = Credential::new(&AuthScheme::Bearer, secret.as_ref()).unwrap_err();
+            assert_eq!(error, CredentialError::Missing("bearer"));
+            assert!(Credential::new(&AuthScheme::Open, secret.as_ref()).is_ok());
+        }
+    }
+
+    #[test]
+    fn c_70_neither_credential_nor_error_shows_the_key() {
+        let secret = Secret::new("s3cret");
+        for scheme in [AuthScheme::Bearer, AuthScheme::Query("key".into())] {
+            let shown = format!("{:?}", Credential::new(&scheme, Some(&secret)).unwrap());
+            assert!(shown.contains("[secret]") && !shown.contains("s3cret"), "{shown}");
+        }
+        let error = Credential::new(&AuthScheme::Bearer, Some(&Secret::new("s3cret\n"))).unwrap_err();
+        assert_eq!(error, CredentialError::Characters);
+        assert!(!format!("{error} {error:?} {secret:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn schemes_to_come_and_unusable_headers_are_said_at_load() {
+        let secret = Secret::new("k");
+        let oauth = || Oauth { token_url: String::new(), scopes: Vec::new() };
+        for scheme in [
+            AuthScheme::AwsSigv4("s".into()),
+            AuthScheme::Oauth2ClientCredentials(oauth()),
+            AuthScheme::ServiceAccount(oauth()),
+        ] {
+            let error = Credential::new(&scheme, Some(&secret)).unwrap_err();
+            assert!(matches!(error, CredentialError::UnsupportedScheme(_)), "{error}");
+        }
+        for name in ["host", "content-length", "bad name"] {
+            let place = Header { name: name.into(), value: String::new() };
+            let error = Credential::new(&AuthScheme::Header(place), Some(&secret)).unwrap_err();
+            assert_eq!(error, CredentialError::Header(name.into()));
+        }
+    }
+}

@@ -16,7 +16,7 @@ use super::error::UpstreamErrorKind;
 const IDLE_STEPS: u8 = 4;
 
 /// What "never" is in practice, where a duration is too long to be added to a time.
-const FAR: Duration = Duration::from_secs(10 * 365 * 86_400);
+const FAR: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// The limits of one exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,4 +161,86 @@ impl Watch {
 
 fn after(now: Instant, duration: Duration) -> Instant {
     now.checked_add(duration).unwrap_or_else(|| now + FAR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn watch(timeouts: Timeouts) -> (Watch, Instant) {
+        let watch = Watch::start(&timeouts);
+        let start = watch.first_byte_by - timeouts.first_byte;
+        (watch, start)
+    }
+
+    fn limits() -> Timeouts {
+        Timeouts { first_byte: 10 * SECOND, idle: 4 * SECOND, first_byte_of_body: false, ..Timeouts::default() }
+    }
+
+    #[test]
+    fn before_the_head_only_the_first_byte_counts() {
+        let (mut watch, start) = watch(limits());
+        assert_eq!(watch.expired(start + 9 * SECOND), None);
+        assert_eq!(watch.expired(start + 10 * SECOND), Some(UpstreamErrorKind::FirstByteTimeout));
+    }
+
+    #[test]
+    fn the_first_byte_of_the_body_is_awaited_as_long_as_the_head_where_that_is_wanted() {
+        let (mut watch, start) = watch(Timeouts { first_byte_of_body: true, ..limits() });
+        watch.head_came();
+        assert_eq!(watch.expired(start + 9 * SECOND), None);
+        assert_eq!(watch.expired(start + 10 * SECOND), Some(UpstreamErrorKind::FirstByteTimeout));
+        watch.piece_came();
+        assert_eq!(watch.expired(start + 11 * SECOND), None);
+    }
+
+    #[test]
+    fn silence_is_noticed_after_the_idle_time_and_within_a_quarter_more() {
+        let (mut watch, start) = watch(limits());
+        watch.head_came();
+        let mut now = start;
+        for _ in 0..4 {
+            now = watch.next_wake(now);
+            assert_eq!(watch.expired(now), None);
+        }
+        assert_eq!(now, start + 4 * SECOND);
+        now = watch.next_wake(now);
+        assert_eq!(watch.expired(now), Some(UpstreamErrorKind::IdleTimeout));
+        assert_eq!(now, start + 5 * SECOND);
+    }
+
+    #[test]
+    fn each_piece_begins_the_idle_time_anew() {
+        let (mut watch, mut now) = watch(limits());
+        watch.head_came();
+        for step in 0..100 {
+            if step % 3 == 0 {
+                watch.piece_came();
+            }
+            now = watch.next_wake(now);
+            assert_eq!(watch.expired(now), None);
+        }
+    }
+
+    #[test]
+    fn c_26_a_healthy_stream_has_no_end_unless_a_total_is_set() {
+        let (mut healthy, start) = watch(limits());
+        healthy.piece_came();
+        assert_eq!(healthy.expired(start + 100_000 * SECOND), None);
+        let (mut limited, start) = watch(Timeouts { total: Some(7 * SECOND), ..limits() });
+        limited.piece_came();
+        assert_eq!(limited.next_wake(start + 6 * SECOND + SECOND / 2), start + 7 * SECOND);
+        assert_eq!(limited.expired(start + 7 * SECOND), Some(UpstreamErrorKind::TotalTimeout));
+    }
+
+    #[test]
+    fn limits_too_long_to_be_reckoned_with_mean_never() {
+        let never = Timeouts { first_byte: Duration::MAX, idle: Duration::MAX, total: Some(Duration::MAX), ..limits() };
+        let mut watch = Watch::start(&never);
+        let now = Instant::now();
+        assert!(watch.next_wake(now) > now + 1000 * SECOND);
+        assert_eq!(watch.expired(now), None);
+    }
 }

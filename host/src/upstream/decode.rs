@@ -100,23 +100,30 @@ impl Coding {
 pub struct Decoder {
     coding: Coding,
     engine: Engine,
+    /// Nothing has come yet. A body of no bytes at all is complete in every coding: answers without a body carry the
+    /// header now and then.
+    is_fresh: bool,
 }
 
 impl Decoder {
     /// A decoder at the beginning of a body.
     pub fn new(coding: Coding, bound: Bound) -> Result<Self, DecodeError> {
         let engine = Engine::new(coding, Sink::new(bound)).map_err(|_| DecodeError::Broken(coding))?;
-        Ok(Self { coding, engine })
+        Ok(Self { coding, engine, is_fresh: true })
     }
 
     /// Decodes the next bytes of the body. May return nothing yet. After an error there is nothing more to be had.
     pub fn push(&mut self, input: &[u8]) -> Result<Bytes, DecodeError> {
+        self.is_fresh &= input.is_empty();
         self.engine.push(input).map_err(|error| self.failed(&error))?;
         Ok(self.engine.sink().take())
     }
 
     /// The body has ended. Returns what was still held back.
     pub fn finish(&mut self) -> Result<Bytes, DecodeError> {
+        if self.is_fresh {
+            return Ok(Bytes::new());
+        }
         self.engine.finish().map_err(|error| self.failed(&error))?;
         Ok(self.engine.sink().take())
     }

@@ -167,3 +167,92 @@ impl<'a> Named<'a> {
         tokens.flat_map(|value| value.split(',')).any(|token| token.trim().eq_ignore_ascii_case(name.as_str()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    fn forwarded(rules: &HeaderRules, from: &HeaderMap) -> Vec<String> {
+        let mut to = HeaderMap::new();
+        rules.forward(from, &mut to);
+        to.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
+    }
+
+    #[test]
+    fn only_what_is_listed_passes_and_globs_cover_any_ending() {
+        let rules = HeaderRules::request(["x-version", "X-Beta-*"], []);
+        let from =
+            headers(&[("x-version", "1"), ("x-versions", "2"), ("x-beta-a", "3"), ("x-beta", "4"), ("accept", "5")]);
+        assert_eq!(forwarded(&rules, &from), ["x-version: 1", "x-beta-a: 3"]);
+    }
+
+    #[test]
+    fn repeated_headers_pass_as_often_as_they_came() {
+        let mut from = HeaderMap::new();
+        from.append("x-beta", HeaderValue::from_static("a"));
+        from.append("x-beta", HeaderValue::from_static("b"));
+        assert_eq!(forwarded(&HeaderRules::request(["x-beta"], []), &from), ["x-beta: a", "x-beta: b"]);
+    }
+
+    #[test]
+    fn c_69_credentials_of_the_client_never_pass_not_even_when_they_are_listed() {
+        let rules = HeaderRules::request(["*", "x-key", "authorization"], ["x-key", "X-Other-Key"]);
+        let from = headers(&[
+            ("authorization", "Bearer a"),
+            ("proxy-authorization", "b"),
+            ("cookie", "c"),
+            ("x-key", "d"),
+            ("x-other-key", "e"),
+            ("x-forwarded-for", "f"),
+            ("forwarded", "g"),
+            ("x-fine", "h"),
+        ]);
+        assert_eq!(forwarded(&rules, &from), ["x-fine: h"]);
+    }
+
+    #[test]
+    fn c_28_hop_by_hop_headers_never_pass_nor_do_those_that_connection_names() {
+        let from = headers(&[
+            ("connection", "keep-alive, x-hop"),
+            ("keep-alive", "timeout=5"),
+            ("te", "trailers"),
+            ("trailer", "x"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("content-length", "7"),
+            ("host", "h"),
+            ("x-hop", "1"),
+            ("x-fine", "2"),
+        ]);
+        for rules in [HeaderRules::request(["*"], []), HeaderRules::response(["*"])] {
+            assert_eq!(forwarded(&rules, &from), ["x-fine: 2"]);
+        }
+    }
+
+    #[test]
+    fn what_speaks_for_the_other_server_does_not_come_back() {
+        let from = headers(&[("set-cookie", "a"), ("server", "b"), ("alt-svc", "c"), ("x-request-id", "d")]);
+        assert_eq!(forwarded(&HeaderRules::response(["*", "server"]), &from), ["x-request-id: d"]);
+    }
+
+    #[test]
+    fn scrubbing_leaves_nothing_that_must_not_go_upstream() {
+        let mut all: HeaderMap =
+            OF_CONNECTION.iter().chain(&OF_CLIENT).map(|name| (name.clone(), ACCEPT_ENCODING)).collect();
+        all.insert("x-fine", ACCEPT_ENCODING);
+        scrub(&mut all);
+        assert_eq!(all.keys().collect::<Vec<_>>(), ["x-fine"]);
+    }
+
+    #[test]
+    fn names_longer_than_the_length_mask_are_still_found() {
+        let long = "x-".repeat(40) + "y";
+        let rules = HeaderRules::request([long.as_str()], []);
+        assert!(rules.passes(&long.parse().unwrap()));
+        assert!(!rules.passes(&("x-".repeat(40) + "z").parse().unwrap()));
+    }
+}

@@ -123,12 +123,11 @@ impl Base {
     /// `replay:DIR`, whose recordings are read here; `replay:DIR?pace_ms=20` sets their pace. `http2` is for plain
     /// `http://` servers that speak nothing else; with TLS it is negotiated.
     pub fn open(url: &str, allowed: &[AllowedOrigin], http2: bool) -> Result<Self, OriginError> {
-        let (origin, target) = match url.strip_prefix("replay:") {
-            Some(place) => (url.to_owned(), Target::Replay(Arc::new(Replay::at(place)?))),
-            None => {
-                let site = Site::parse(url, http2)?;
-                (site.origin(), Target::Network(site))
-            }
+        let (origin, target) = if let Some(place) = url.strip_prefix("replay:") {
+            (url.to_owned(), Target::Replay(Arc::new(Replay::at(place)?)))
+        } else {
+            let site = Site::parse(url, http2)?;
+            (site.origin(), Target::Network(site))
         };
         let allowed = allowed.iter().map(|one| Ok((Site::parse(&one.origin, false)?, one.credential)));
         let allowed = allowed.collect::<Result<Vec<_>, OriginError>>()?;

@@ -55,7 +55,7 @@ impl Write for Sink {
 /// is full; any other error, that the input is broken. What follows a complete body is passed over.
 pub(super) enum Engine {
     Identity(Sink),
-    Gzip(Box<Gzip>),
+    Gzip(Box<MultiGzDecoder<Sink>>),
     Deflate(Box<Deflate>),
     Brotli(Box<DecompressorWriter<Sink>>),
     Zstd(Box<Zstd>),
@@ -65,7 +65,7 @@ impl Engine {
     pub(super) fn new(coding: Coding, sink: Sink) -> io::Result<Self> {
         Ok(match coding {
             Coding::Identity => Self::Identity(sink),
-            Coding::Gzip => Self::Gzip(Box::new(Gzip { decoder: MultiGzDecoder::new(sink), is_fresh: true })),
+            Coding::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(sink))),
             Coding::Deflate => Self::Deflate(Box::new(Deflate { decoder: None, held: None, is_done: false, sink })),
             Coding::Brotli => Self::Brotli(Box::new(DecompressorWriter::new(sink, BUFFER))),
             Coding::Zstd => Self::Zstd(Box::new(Zstd::new(sink)?)),
@@ -75,7 +75,10 @@ impl Engine {
     pub(super) fn push(&mut self, input: &[u8]) -> io::Result<()> {
         match self {
             Self::Identity(sink) => sink.write_all(input),
-            Self::Gzip(gzip) => gzip.push(input),
+            Self::Gzip(decoder) => {
+                write_all(decoder, input)?;
+                decoder.flush()
+            }
             Self::Deflate(deflate) => deflate.push(input),
             Self::Brotli(decoder) => write_all(decoder, input),
             Self::Zstd(zstd) => zstd.push(input),
@@ -85,12 +88,9 @@ impl Engine {
     pub(super) fn finish(&mut self) -> io::Result<()> {
         match self {
             Self::Identity(_) => Ok(()),
-            Self::Gzip(gzip) => gzip.finish(),
-            Self::Deflate(deflate) => ended(deflate.is_done || deflate.is_untouched()),
-            Self::Brotli(decoder) => decoder.close().map_err(|error| match error.kind() {
-                io::ErrorKind::FileTooLarge => error,
-                _ => io::ErrorKind::UnexpectedEof.into(),
-            }),
+            Self::Gzip(decoder) => decoder.try_finish().map_err(at_end),
+            Self::Deflate(deflate) => ended(deflate.is_done),
+            Self::Brotli(decoder) => decoder.close().map_err(at_end),
             Self::Zstd(zstd) => ended(zstd.is_at_end),
         }
     }
@@ -98,7 +98,7 @@ impl Engine {
     pub(super) fn sink(&mut self) -> &mut Sink {
         match self {
             Self::Identity(sink) => sink,
-            Self::Gzip(gzip) => gzip.decoder.get_mut(),
+            Self::Gzip(decoder) => decoder.get_mut(),
             Self::Deflate(deflate) => &mut deflate.sink,
             Self::Brotli(decoder) => decoder.get_mut(),
             Self::Zstd(zstd) => &mut zstd.sink,
@@ -108,6 +108,11 @@ impl Engine {
 
 fn ended(is_complete: bool) -> io::Result<()> {
     if is_complete { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+/// What the libraries that don't tell it apart mean when they complain at the end: there should be more.
+fn at_end(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::FileTooLarge { error } else { io::ErrorKind::UnexpectedEof.into() }
 }
 
 /// Like the standard one, but for decoders that take nothing more once they are done.
@@ -122,25 +127,6 @@ fn write_all(decoder: &mut impl Write, mut input: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// One gzip member or several.
-pub(super) struct Gzip {
-    decoder: MultiGzDecoder<Sink>,
-    /// Nothing has come yet: a body of no bytes at all is complete.
-    is_fresh: bool,
-}
-
-impl Gzip {
-    fn push(&mut self, input: &[u8]) -> io::Result<()> {
-        self.is_fresh &= input.is_empty();
-        write_all(&mut self.decoder, input)?;
-        self.decoder.flush()
-    }
-
-    fn finish(&mut self) -> io::Result<()> {
-        if self.is_fresh { Ok(()) } else { self.decoder.try_finish() }
-    }
-}
-
 /// `deflate`, which some servers take to mean the bare stream and the standard to mean zlib.
 pub(super) struct Deflate {
     /// None until the first two bytes have told which of the two it is.
@@ -151,10 +137,6 @@ pub(super) struct Deflate {
 }
 
 impl Deflate {
-    fn is_untouched(&self) -> bool {
-        self.decoder.is_none() && self.held.is_none()
-    }
-
     fn push(&mut self, input: &[u8]) -> io::Result<()> {
         if self.decoder.is_some() {
             return self.inflate(input);

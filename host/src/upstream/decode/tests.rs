@@ -1,1 +1,148 @@
 //! Every coding, in every cut.
+
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use http::HeaderValue;
+use proptest::prelude::*;
+use std::io::Write;
+
+use super::*;
+
+const BOUND: Bound = Bound { total: 1 << 20, piece: 1 << 20 };
+
+fn encoded(coding: Coding, text: &[u8]) -> Vec<u8> {
+    match coding {
+        Coding::Identity => text.to_vec(),
+        Coding::Gzip => {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+            encoder.write_all(text).unwrap();
+            encoder.finish().unwrap()
+        }
+        Coding::Deflate => {
+            let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+            encoder.write_all(text).unwrap();
+            encoder.finish().unwrap()
+        }
+        Coding::Brotli => {
+            let mut encoder = brotli::CompressorWriter::new(Vec::new(), 4096, 5, 20);
+            encoder.write_all(text).unwrap();
+            encoder.into_inner()
+        }
+        Coding::Zstd => zstd::encode_all(text, 3).unwrap(),
+    }
+}
+
+fn decoded(coding: Coding, pieces: &[&[u8]]) -> Result<Vec<u8>, DecodeError> {
+    let mut decoder = Decoder::new(coding, BOUND)?;
+    let mut all = Vec::new();
+    for piece in pieces {
+        all.extend_from_slice(&decoder.push(piece)?);
+    }
+    all.extend_from_slice(&decoder.finish()?);
+    Ok(all)
+}
+
+const ALL: [Coding; 5] = [Coding::Identity, Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd];
+
+fn any_coding() -> impl Strategy<Value = Coding> {
+    proptest::sample::select(&ALL[..])
+}
+
+proptest! {
+    #[test]
+    fn a_body_decodes_to_itself_wherever_it_is_cut(
+        coding in any_coding(),
+        text in prop::collection::vec(prop_oneof![Just(b'a'), Just(b'b'), any::<u8>()], 0..3000),
+        size in 1..200_usize,
+    ) {
+        let encoded = encoded(coding, &text);
+        let pieces: Vec<&[u8]> = encoded.chunks(size).collect();
+        prop_assert_eq!(decoded(coding, &pieces).unwrap(), text);
+    }
+
+    #[test]
+    fn noise_is_an_error_or_something_but_never_a_panic(coding in any_coding(), noise in prop::collection::vec(any::<u8>(), 0..400)) {
+        let _ = decoded(coding, &[&noise]);
+    }
+}
+
+#[test]
+fn a_body_that_ends_early_is_told_from_a_broken_one() {
+    let text = b"some text that is long enough to be cut, some text that is long enough to be cut".repeat(20);
+    for coding in ALL.into_iter().skip(1) {
+        let encoded = encoded(coding, &text);
+        let cut = &encoded[..encoded.len() - 5];
+        assert_eq!(decoded(coding, &[cut]), Err(DecodeError::Truncated(coding)));
+        assert_eq!(decoded(coding, &[b"\xff\xfe\xfdthis is no such thing at all"]), Err(DecodeError::Broken(coding)));
+        assert_eq!(decoded(coding, &[]), Ok(Vec::new()));
+    }
+}
+
+#[test]
+fn c_23_bare_deflate_is_taken_as_well_as_zlib() {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(b"bare").unwrap();
+    let bare = encoder.finish().unwrap();
+    assert_eq!(decoded(Coding::Deflate, &[&bare[..1], &bare[1..]]).unwrap(), b"bare");
+}
+
+#[test]
+fn several_members_or_frames_are_one_body() {
+    for coding in [Coding::Gzip, Coding::Zstd] {
+        let both = [encoded(coding, b"one "), encoded(coding, b"two")].concat();
+        assert_eq!(decoded(coding, &[&both]).unwrap(), b"one two");
+    }
+}
+
+#[test]
+fn c_25_what_the_sender_flushed_is_out_at_once() {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    let mut brotli = brotli::CompressorWriter::new(Vec::new(), 4096, 5, 20);
+    let mut zstd = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
+    let mut decoders = [Coding::Gzip, Coding::Brotli, Coding::Zstd].map(|coding| Decoder::new(coding, BOUND).unwrap());
+    for round in 0..5 {
+        let event = format!("data: {round}\n\n");
+        for encoder in [&mut gzip as &mut dyn Write, &mut brotli, &mut zstd] {
+            encoder.write_all(event.as_bytes()).unwrap();
+            encoder.flush().unwrap();
+        }
+        let sent = [std::mem::take(gzip.get_mut()), std::mem::take(brotli.get_mut()), std::mem::take(zstd.get_mut())];
+        for (decoder, sent) in decoders.iter_mut().zip(sent) {
+            assert_eq!(decoder.push(&sent).unwrap(), event.as_bytes(), "{decoder:?}");
+        }
+    }
+}
+
+#[test]
+fn a_bomb_goes_off_at_its_bound_and_not_in_memory() {
+    let zeros = vec![0; 3 << 20];
+    for coding in ALL {
+        let bomb = encoded(coding, &zeros);
+        for bound in [Bound { total: 1 << 20, piece: usize::MAX }, Bound { total: u64::MAX, piece: 1 << 20 }] {
+            let mut decoder = Decoder::new(coding, bound).unwrap();
+            assert_eq!(decoder.push(&bomb), Err(DecodeError::TooLarge), "{coding:?}");
+            assert!(decoder.engine.sink().take().len() <= 1 << 20);
+        }
+    }
+}
+
+#[test]
+fn the_total_counts_over_all_pieces() {
+    let mut decoder = Decoder::new(Coding::Identity, Bound { total: 5, piece: 5 }).unwrap();
+    assert_eq!(decoder.push(b"abc").unwrap(), "abc");
+    assert_eq!(decoder.push(b"def"), Err(DecodeError::TooLarge));
+}
+
+#[test]
+fn the_coding_is_read_from_the_headers() {
+    let of = |value: &'static str| {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(value));
+        Coding::of(&headers)
+    };
+    assert_eq!(Coding::of(&HeaderMap::new()), Ok(Coding::Identity));
+    assert_eq!(of("GZIP"), Ok(Coding::Gzip));
+    assert_eq!(of("identity, br"), Ok(Coding::Brotli));
+    assert_eq!(of("gzip, br"), Err(DecodeError::Unknown));
+    assert_eq!(of("lzma"), Err(DecodeError::Unknown));
+}

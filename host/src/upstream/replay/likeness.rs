@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use http::Method;
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::Asked;
@@ -24,14 +25,14 @@ const ERROR: f64 = 2.0;
 #[derive(Debug)]
 pub(super) struct Likeness {
     method: Method,
-    /// Segments, the query left out.
+    /// Segments, decoded, the query left out.
     path: Vec<String>,
     pub(super) stream: bool,
     /// The model asked for; empty in a recording.
     model: String,
     /// The texts by which a recording can be of a model: segments and top-level members.
     words: Vec<String>,
-    body: Value,
+    pub(super) body: Value,
     /// What the body is made of: sorted hashes, each with the depth that it was found at.
     traits: Vec<(u64, u32)>,
 }
@@ -51,7 +52,8 @@ impl Likeness {
 
     fn new(method: &Method, path: &str, body: Value, stream: bool) -> Self {
         let path = path.split('?').next().unwrap_or_default().trim_matches('/');
-        let path: Vec<String> = path.split('/').map(str::to_owned).collect();
+        let decoded = |segment| percent_decode_str(segment).decode_utf8_lossy().into_owned();
+        let path: Vec<String> = path.split('/').map(decoded).collect();
         let mut words = path.clone();
         if let Value::Object(members) = &body {
             words.extend(members.values().filter_map(Value::as_str).map(str::to_owned));
@@ -72,7 +74,7 @@ impl Likeness {
         if self.body == other.body && self.path.last() == other.path.last() {
             return Some(f64::INFINITY);
         }
-        let model = if !self.model.is_empty() && other.words.contains(&self.model) { MODEL } else { 0.0 };
+        let model = if other.words.iter().any(|word| self.verb(word).is_some()) { MODEL } else { 0.0 };
         let error = if recording.status.as_u16() >= 400 { ERROR } else { 0.0 };
         Some(overlap(&self.traits, &other.traits) + model - error)
     }
@@ -80,11 +82,16 @@ impl Likeness {
     /// The recorded path ends with the asked one; a segment that holds the model may hold another.
     fn is_same_path(&self, recorded: &Self) -> bool {
         let Some(start) = recorded.path.len().checked_sub(self.path.len()) else { return false };
-        self.path.iter().zip(recorded.path.iter().skip(start)).all(|(asked, recorded)| {
-            let encoded = super::super::encode_segment(&self.model);
-            let verb = asked.strip_prefix(&*self.model).or_else(|| asked.strip_prefix(&*encoded));
-            asked == recorded || (!self.model.is_empty() && verb.is_some_and(|verb| recorded.ends_with(verb)))
-        })
+        self.path
+            .iter()
+            .zip(recorded.path.iter().skip(start))
+            .all(|(asked, recorded)| asked == recorded || self.verb(asked).is_some_and(|verb| recorded.ends_with(verb)))
+    }
+
+    /// What follows the model in a text that begins with it: nothing, or a verb behind a colon as in `model:run`.
+    fn verb<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let verb = text.strip_prefix(&self.model).filter(|_| !self.model.is_empty())?;
+        (verb.is_empty() || verb.starts_with(':')).then_some(verb)
     }
 }
 

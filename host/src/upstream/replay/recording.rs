@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::likeness::Likeness;
 use super::playback::{Piece, Playback, cut_bytes, cut_text};
@@ -44,7 +45,8 @@ struct ResponsePart {
     status: u16,
     #[serde(default)]
     headers: BTreeMap<String, String>,
-    body: Option<Value>,
+    /// As it stands in the file: the order of members and the spelling of numbers are part of an answer.
+    body: Option<Box<RawValue>>,
     body_text: Option<String>,
     body_base64: Option<String>,
     chunks: Option<Vec<ChunkPart>>,
@@ -63,8 +65,8 @@ pub(super) struct Recording {
     pub(super) id: String,
     pub(super) likeness: Likeness,
     pub(super) status: StatusCode,
-    method: Method,
-    path: String,
+    pub(super) method: Method,
+    pub(super) path: String,
     headers: HeaderMap,
     pieces: Arc<[Piece]>,
 }
@@ -175,7 +177,7 @@ fn pieces(response: ResponsePart, stream: bool, pace_ms: Option<u64>) -> Result<
         return pieces.filter(|piece| !piece.as_ref().is_ok_and(|piece: &Piece| piece.bytes.is_empty())).collect();
     }
     let bytes = match (response.body, response.body_text, response.body_base64) {
-        (Some(body), None, None) => vec![Bytes::from(body.to_string())],
+        (Some(body), None, None) => vec![Bytes::from(compact(body.get()))],
         (None, Some(text), None) if stream => cut_text(&text),
         (None, Some(text), None) => vec![Bytes::from(text)],
         (None, None, Some(base64)) if stream => cut_bytes(decode(&base64)?, BINARY_PIECE),
@@ -185,6 +187,21 @@ fn pieces(response: ResponsePart, stream: bool, pace_ms: Option<u64>) -> Result<
     };
     let pieces = bytes.into_iter().filter(|bytes| !bytes.is_empty());
     Ok(pieces.map(|bytes| Piece { after: pace(None), bytes }).collect())
+}
+
+/// Valid JSON without the spaces that make it readable.
+fn compact(json: &str) -> String {
+    let (mut in_text, mut escaped) = (false, false);
+    let keep = |character: &char| {
+        if !in_text {
+            in_text = *character == '"';
+            return !character.is_ascii_whitespace();
+        }
+        in_text = escaped || *character != '"';
+        escaped = !escaped && *character == '\\';
+        true
+    };
+    json.chars().filter(keep).collect()
 }
 
 fn chunk_bytes(chunk: ChunkPart) -> Result<Bytes, String> {
