@@ -25,7 +25,7 @@ pub use chunks::Chunks;
 pub use client::{Settings, Upstreams};
 pub use credential::{Credential, CredentialError};
 pub use deadline::Timeouts;
-pub use decode::{Coding, Decoded, Decoder};
+pub use decode::{Bound as DecodeBound, Coding, Decoded, Decoder};
 pub use error::{UpstreamError, UpstreamErrorKind};
 pub use headers::HeaderRules;
 pub use origin::{Address, AllowedOrigin, Base, OriginError, encode_segment};

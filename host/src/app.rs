@@ -1,0 +1,212 @@
+//! Puts the parts together, runs them, drains them. The only place that knows them all.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::Request;
+use hyper::body::Incoming;
+use tower_service::Service as _;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::attempt::ReplyBody;
+use crate::config::{AdapterSettings, Config, Isolation, Problem};
+use crate::dialect::faces::Faces;
+use crate::gateway::Gateway;
+use crate::listen::{self, Allowance};
+use crate::observe::metrics::Metrics;
+use crate::operations::{self, Operations};
+use crate::plugin::catalog::Catalog;
+use crate::plugin::{self, Engine, Limits, Reuse, Terms};
+use crate::serving::Serving;
+use crate::upstream::{Settings, Upstreams};
+
+/// Why the program cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The sandbox cannot be made.
+    #[error("the sandbox cannot be made: {0}")]
+    Engine(#[from] plugin::engine::EngineError),
+    /// The metrics cannot be made.
+    #[error("the metrics cannot be made: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// A socket cannot be opened.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The adapters do not go together.
+    #[error(transparent)]
+    Faces(#[from] crate::dialect::faces::ClaimError),
+    /// The plugins directory cannot be followed.
+    #[error("{0}")]
+    Plugins(String),
+}
+
+/// The program, ready to be run.
+#[derive(Debug)]
+pub struct App {
+    gateway: Arc<Gateway>,
+    plugins: plugin::Folder,
+    config: Config,
+    main: TcpListener,
+    admin: Option<TcpListener>,
+    addresses: Addresses,
+}
+
+/// Where the program listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    /// The data plane, and the operations side where it has no listener of its own.
+    pub main: SocketAddr,
+    /// The operations side.
+    pub admin: Option<SocketAddr>,
+}
+
+/// Loads the adapters of a configuration.
+pub fn load_plugins(config: &Config) -> Result<plugin::Folder, StartError> {
+    let connections = u32::try_from(config.server.max_connections).unwrap_or(u32::MAX);
+    let engine = Engine::new(Limits { memory: largest_memory(config), ..Limits::for_connections(connections) })?;
+    let together = |manifests: &[&plugin::Manifest]| {
+        let named = manifests.iter().map(|manifest| (manifest.name.as_str(), *manifest));
+        Faces::new(named).map(drop).map_err(|error| error.to_string())
+    };
+    let settings = config.plugins.clone();
+    let terms = move |name: &str| terms(settings.adapter(name));
+    let places = plugin::Places {
+        dir: config.plugins.dir.clone(),
+        lock: config.plugins.lock.clone(),
+        cache: config.plugins.cache_dir.clone(),
+    };
+    plugin::Folder::open(engine, Catalog::new(together), places, terms)
+        .map_err(|error| StartError::Plugins(error.to_string()))
+}
+
+/// What only adapters can tell to be wrong with a configuration.
+pub fn problems(config: &Config, plugins: &plugin::Folder) -> Result<Vec<Problem>, StartError> {
+    Ok(Serving::derive(config, plugins.catalog().snapshot())?.problems)
+}
+
+impl App {
+    /// Loads the adapters, derives what requests are served from, and opens the sockets.
+    pub async fn build(config: Config) -> Result<Self, StartError> {
+        let metrics = Arc::new(Metrics::new()?);
+        let plugins = load_plugins(&config)?;
+        let serving = Serving::derive(&config, plugins.catalog().snapshot())?;
+        for problem in &serving.problems {
+            tracing::error!(problem = problem.message, help = problem.help.as_deref(), "part of the configuration cannot be served");
+        }
+        metrics.config_ok.set(1);
+        metrics.config_revision.set(1);
+        let upstreams = Upstreams::new(&Settings::default());
+        let gateway = Arc::new(Gateway::new(serving, upstreams, metrics));
+        let (main, main_address) = open(&config.server.host, config.server.port).await?;
+        let (admin, admin_address) = match config.admin.listen {
+            Some(address) => {
+                let (listener, address) = open(&address.ip().to_string(), address.port()).await?;
+                (Some(listener), Some(address))
+            }
+            None => (None, None),
+        };
+        let addresses = Addresses { main: main_address, admin: admin_address };
+        Ok(Self { gateway, plugins, config, main, admin, addresses })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Serves until `stop` becomes true, then lets what is under way end.
+    pub async fn run(self, stop: watch::Receiver<bool>) {
+        let Self { gateway, plugins, config, main, admin, addresses } = self;
+        let allowance = Allowance {
+            connections: config.server.max_connections,
+            header_bytes: config.server.max_header_bytes,
+            header_timeout: config.server.header_timeout,
+            drain: config.server.shutdown_timeout,
+        };
+        let listens = admin.is_some();
+        let operations = Operations {
+            gateway: Arc::clone(&gateway),
+            draining: stop.clone(),
+            token: config.admin.token.clone(),
+            is_exposed: operations::is_exposed(&addresses.admin.unwrap_or(addresses.main)),
+        };
+        let router = operations::router(operations);
+        let follow = tokio::spawn(follow(Arc::clone(&gateway), config.clone(), plugins, stop.clone()));
+        let side = admin.map(|listener| {
+            let router = router.clone();
+            let handle = move |request| operate(router.clone(), request);
+            tokio::spawn(listen::serve(listener, allowance, stop.clone(), handle))
+        });
+        let handle = move |request: Request<Incoming>| {
+            let (gateway, router) = (Arc::clone(&gateway), router.clone());
+            async move {
+                if !listens && operations::serves(request.uri().path()) {
+                    operate(router, request).await
+                } else {
+                    gateway.handle(request).await
+                }
+            }
+        };
+        listen::serve(main, allowance, stop, handle).await;
+        if let Some(side) = side {
+            let _ended = side.await;
+        }
+        follow.abort();
+    }
+}
+
+async fn open(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address: format!("{host}:{port}"), source };
+    listen::bind(host, port).await.map_err(failed)
+}
+
+async fn operate(mut router: axum::Router, request: Request<Incoming>) -> http::Response<ReplyBody> {
+    let answer = router.call(request.map(axum::body::Body::new)).await;
+    match answer {
+        Ok(response) => response.map(ReplyBody::Operations),
+        Err(never) => match never {},
+    }
+}
+
+/// Follows the plugins directory and derives anew what requests are served from whenever the adapters change.
+async fn follow(gateway: Arc<Gateway>, config: Config, plugins: plugin::Folder, mut stop: watch::Receiver<bool>) {
+    let mut changed = plugins.catalog().subscribe();
+    let watching = plugins.watch(config.plugins.poll_interval);
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            change = changed.changed() => if change.is_err() { break },
+        }
+        match Serving::derive(&config, plugins.catalog().snapshot()) {
+            Ok(serving) => gateway.replace(serving),
+            Err(error) => tracing::error!(%error, "the adapters do not go together; the former ones serve on"),
+        }
+    }
+    drop(watching);
+}
+
+fn largest_memory(config: &Config) -> usize {
+    let own = config.plugins.adapters.values().map(|settings| settings.memory);
+    own.chain([config.plugins.defaults.memory]).max().unwrap_or(config.plugins.defaults.memory)
+}
+
+fn terms(settings: &AdapterSettings) -> Terms {
+    Terms {
+        isolation: settings.isolation.map(|isolation| match isolation {
+            Isolation::Fresh => plugin::Isolation::Fresh,
+            Isolation::Tenant => plugin::Isolation::Tenant,
+            Isolation::Shared => plugin::Isolation::Shared,
+        }),
+        reuse: Reuse { uses: u32::try_from(settings.max_uses).unwrap_or(u32::MAX), ..Reuse::default() },
+        ready: u32::try_from(settings.prewarm).unwrap_or(u32::MAX),
+        call: Some(settings.deadline),
+        concurrency: settings.max_instances.map(|max| u32::try_from(max).unwrap_or(u32::MAX)),
+    }
+}
+
