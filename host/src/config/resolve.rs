@@ -207,14 +207,8 @@ impl Joiner<'_> {
         if let Some(name) = target.provider.as_ref().or(model.provider.as_ref().filter(|_| !target.has_url)) {
             return self.named_for(model, target, name);
         }
-        if let Some(name) = &model.provider {
-            if model.targets.len() == 1 {
-                self.report(
-                    &name.place,
-                    "both `provider` and a `url` of the target's own are given",
-                    "keep one of them",
-                );
-            }
+        if let Some(name) = model.provider.as_ref().filter(|_| model.targets.len() == 1) {
+            self.report(&name.place, "both `provider` and a `url` of the target's own are given", "keep one of them");
         }
         if let Some(adapter) = &model.adapter {
             return Some(self.anonymous(adapter, target));
