@@ -147,7 +147,8 @@ fn a_provider_is_read_whole() {
     let config = read(TWO_PROVIDERS);
     let first = config.provider("first").unwrap();
     assert_eq!((first.keys.len(), first.max_concurrency), (2, Some(64)));
-    assert_eq!(first.breaker.failure_rate, 0.25);
+    let expected = Breaker { failure_rate: 0.25, window: Duration::from_secs(20), open: Duration::from_secs(3) };
+    assert_eq!(first.breaker, expected);
     let origins: Vec<_> =
         first.allow_origins.iter().map(|allowed| (allowed.origin.as_str(), allowed.credential)).collect();
     assert_eq!(origins, [("https://files.example", false), ("https://b.example", true)]);

@@ -36,10 +36,16 @@ usage = "never"
         "8:62: error: `model` must be a string, not an integer",
         "12:12: error: no provider is called `opnai` (did you mean `openai`?)",
         "13:14: error: no alias matches the fallback `gtp` (known: `b`)",
-        "15:8: warning: no model refers to the provider `openai` (name it in `[[models]]`, or as `default_provider`)",
         "17:9: error: `usage` cannot be `never` (known: `tap`, `ask`)",
     ];
     assert_eq!(found, expected);
+}
+
+#[test]
+fn a_provider_that_nothing_refers_to_is_a_warning() {
+    let config = read("[[providers]]\nname = 'p'\nadapter = 'x'\n[[models]]\nalias = 'a'\ntype = 'x'\n");
+    let shown = config.problems(config.warnings.clone()).to_string();
+    assert!(shown.starts_with("weir.toml:2:8: warning: no model refers to the provider `p`"), "{shown}");
 }
 
 /// Each text has one mistake, told with these words.
