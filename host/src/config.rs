@@ -19,7 +19,7 @@ mod raw;
 mod read;
 mod reference;
 mod resolve;
-mod secret;
+pub mod secret;
 mod settings;
 mod suggest;
 mod units;
@@ -203,7 +203,9 @@ fn revision(text: &str, environment: &Environment) -> String {
             digest.update(format!("\0{name}={value}"));
         }
     }
-    digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let digest: [u8; 32] = digest.finalize().into();
+    let start = digest.iter().take(8).fold(0u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("{start:016x}")
 }
 
 #[cfg(test)]

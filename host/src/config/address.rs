@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use http::Uri;
 use http::uri::{Authority, Scheme};
@@ -12,7 +13,12 @@ pub enum Address {
     /// The API's base with its version path: `https://api.example.com/v1/`.
     Http(BaseUrl),
     /// A folder with recorded exchanges (`replay:DIR`).
-    Replay(PathBuf),
+    Replay {
+        /// The folder.
+        folder: PathBuf,
+        /// The pause between the pieces of all streams (`?pace_ms=20`), whatever the recordings say.
+        pace: Option<Duration>,
+    },
 }
 
 /// Why a url is refused.
@@ -33,6 +39,9 @@ pub enum AddressError {
     /// `replay:` with nothing behind it.
     #[error("`replay:` needs a folder behind it")]
     Folder,
+    /// Nothing but a pace may stand behind the folder.
+    #[error("only `?pace_ms=NUMBER` may stand behind the folder of a `replay:` url")]
+    Pace,
     /// An origin has no path.
     #[error("an origin is a scheme, a host and perhaps a port, without a path")]
     Path,
@@ -42,18 +51,28 @@ impl Address {
     /// Reads a url; a relative folder of recordings is taken from `folder`.
     pub fn parse(text: &str, folder: &Path) -> Result<Self, AddressError> {
         let Some(recordings) = text.strip_prefix("replay:") else { return BaseUrl::parse(text).map(Self::Http) };
+        let (recordings, query) =
+            recordings.split_once('?').map_or((recordings, None), |(dir, query)| (dir, Some(query)));
         if recordings.trim().is_empty() {
             return Err(AddressError::Folder);
         }
-        Ok(Self::Replay(folder.join(recordings)))
+        let pace = query.map(|query| {
+            let milliseconds = query.strip_prefix("pace_ms=").and_then(|number| number.parse::<u32>().ok());
+            milliseconds.map(|number| Duration::from_millis(number.into())).ok_or(AddressError::Pace)
+        });
+        Ok(Self::Replay { folder: folder.join(recordings), pace: pace.transpose()? })
     }
 }
 
+/// As it was written, with the whole path of a folder: [`Address::parse`] reads it again.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http(base) => base.fmt(f),
-            Self::Replay(folder) => write!(f, "replay:{}", folder.display()),
+            Self::Replay { folder, pace: None } => write!(f, "replay:{}", folder.display()),
+            Self::Replay { folder, pace: Some(pace) } => {
+                write!(f, "replay:{}?pace_ms={}", folder.display(), pace.as_millis())
+            }
         }
     }
 }
@@ -111,7 +130,7 @@ impl BaseUrl {
         if rest.contains(['{', '}']) {
             return Err(AddressError::Syntax("holes are filled in an adapter's own suggestion only".to_owned()));
         }
-        let uri: Uri = format!("{scheme}://{rest}").parse().map_err(syntax)?;
+        let uri: Uri = format!("{scheme}://{rest}").parse().map_err(|error| syntax(&error))?;
         let authority = uri.authority().cloned().ok_or_else(|| AddressError::Syntax("no host".to_owned()))?;
         if authority.host().is_empty() || authority.port_u16() == Some(0) || bad_port(&authority) {
             return Err(AddressError::Syntax("no host, or not a port".to_owned()));
@@ -152,7 +171,7 @@ impl fmt::Display for BaseUrl {
     }
 }
 
-fn syntax(error: http::uri::InvalidUri) -> AddressError {
+fn syntax(error: &http::uri::InvalidUri) -> AddressError {
     AddressError::Syntax(error.to_string())
 }
 
@@ -203,8 +222,13 @@ mod tests {
     #[test]
     fn recordings_are_found_from_the_files_folder() {
         let folder = Path::new("/etc/weir");
-        assert_eq!(Address::parse("replay:rec/a", folder), Ok(Address::Replay("/etc/weir/rec/a".into())));
-        assert_eq!(Address::parse("replay:/abs", folder), Ok(Address::Replay("/abs".into())));
-        assert_eq!(Address::parse("replay:", folder), Err(AddressError::Folder));
+        let parsed = |text: &str| Address::parse(text, folder).map(|address| address.to_string());
+        assert_eq!(parsed("replay:rec/a").as_deref(), Ok("replay:/etc/weir/rec/a"));
+        assert_eq!(parsed("replay:/abs").as_deref(), Ok("replay:/abs"));
+        assert_eq!(parsed("replay:a?pace_ms=20").as_deref(), Ok("replay:/etc/weir/a?pace_ms=20"));
+        assert_eq!(parsed("replay:"), Err(AddressError::Folder));
+        for text in ["replay:a?pace=20", "replay:a?pace_ms=-1", "replay:a?"] {
+            assert_eq!(parsed(text), Err(AddressError::Pace), "{text}");
+        }
     }
 }

@@ -24,12 +24,12 @@ pub(super) struct Keys {
     pub(super) path: Option<&'static str>,
     /// What the table is for.
     pub(super) meaning: &'static str,
-    pub(super) keys: &'static [Key],
+    pub(super) list: &'static [Key],
 }
 
 impl Keys {
     pub(super) fn has(&self, name: &str) -> bool {
-        self.keys.iter().any(|key| key.name == name)
+        self.list.iter().any(|key| key.name == name)
     }
 }
 
@@ -68,7 +68,7 @@ pub(super) const TOP: Keys = Keys {
     title: "The top of the file",
     path: Some(""),
     meaning: "",
-    keys: &[
+    list: &[
         key(
             "log_level",
             "\"trace\", \"debug\", \"info\", \"warn\", \"error\"",
@@ -99,7 +99,7 @@ pub(super) const SERVER: Keys = Keys {
     title: "[server]",
     path: Some("server"),
     meaning: "The main listener and its limits.",
-    keys: &[
+    list: &[
         key("host", TEXT, "\"127.0.0.1\"", "Address or name to listen on."),
         key("port", NUMBER, "8080", "Port to listen on. 0 lets the system choose."),
         key("max_connections", NUMBER, "4096", "Connections at the same time."),
@@ -141,7 +141,7 @@ pub(super) const ADMIN: Keys = Keys {
     title: "[admin]",
     path: Some("admin"),
     meaning: "The operations side: health, metrics and everything under `/admin`.",
-    keys: &[
+    list: &[
         key(
             "listen",
             "address:port",
@@ -156,7 +156,7 @@ pub(super) const PLUGINS: Keys = Keys {
     title: "[plugins]",
     path: Some("plugins"),
     meaning: "Where adapters are found, and how those without a table of their own are run. Paths are taken from the working directory.",
-    keys: &[
+    list: &[
         key("dir", "path", "\"plugins\"", "The folder with `NAME.wasm`. It is watched."),
         key(
             "lock",
@@ -184,7 +184,7 @@ pub(super) const ADAPTER: Keys = Keys {
     title: "[plugins.NAME]",
     path: None,
     meaning: "How the adapter `NAME` is run. What is left out is taken from `[plugins]`.",
-    keys: &[
+    list: &[
         key(
             "isolation",
             ISOLATION,
@@ -208,7 +208,7 @@ pub(super) const PROVIDER: Keys = Keys {
     title: "[[providers]]",
     path: None,
     meaning: "An account with somebody who serves models. Models refer to it by name.",
-    keys: &[
+    list: &[
         key(
             "name",
             TEXT,
@@ -255,7 +255,12 @@ pub(super) const PROVIDER: Keys = Keys {
         key("breaker", TABLE, "", "When it is left alone."),
         key("max_concurrency", NUMBER, "", "Attempts at the same time. Not limited without it."),
         key("enable_fallback", FLAG, "true", "Whether a request that failed here may go elsewhere."),
-        key("replay_pace", DURATION, "", "The pause between the pieces of a replayed stream."),
+        key(
+            "http2",
+            FLAG,
+            "false",
+            "Whether HTTP/2 is spoken without agreeing on it first, to an `http://` server that knows nothing else. With `https://` it is agreed on.",
+        ),
     ],
 };
 
@@ -263,7 +268,7 @@ pub(super) const ALLOWED_ORIGIN: Keys = Keys {
     title: "allow_origins = [{ ... }]",
     path: None,
     meaning: "A string is an origin that gets no credential.",
-    keys: &[
+    list: &[
         key("origin", "url", "required", "Scheme, host and perhaps a port."),
         key("credential", FLAG, "false", "Whether the provider's key is sent there too."),
     ],
@@ -273,7 +278,7 @@ pub(super) const MODEL: Keys = Keys {
     title: "[[models]]",
     path: None,
     meaning: "A name that clients may ask for, and where such requests go.",
-    keys: &[
+    list: &[
         key(
             "alias",
             TEXT,
@@ -311,7 +316,7 @@ pub(super) const TARGET: Keys = Keys {
     title: "target = { ... }",
     path: None,
     meaning: "Where a model's requests go; each of `targets` is the same. To a provider by name, or to a `url` of its own with the adapter named by the model's `type`. Targets with the same adapter, url, key and options share one provider.",
-    keys: &[
+    list: &[
         key("provider", TEXT, "the model's", "The provider."),
         key("url", "url", "as the adapter suggests", "As in `[[providers]]`, instead of `provider`."),
         key("api_key", "secret", "", "As in `[[providers]]`, together with `url`."),
@@ -328,7 +333,7 @@ pub(super) const TIMEOUTS: Keys = Keys {
     title: "timeouts = { ... }",
     path: None,
     meaning: "Time limits of one attempt.",
-    keys: &[
+    list: &[
         key("connect", DURATION, "\"5s\"", "Looking up the name, connecting, and agreeing on encryption."),
         key("first_byte", DURATION, "\"2m\"", "From the request's last byte to the answer's first."),
         key("idle", DURATION, "\"1m\"", "Between two pieces of an answer."),
@@ -340,7 +345,7 @@ pub(super) const RETRY: Keys = Keys {
     title: "retry = { ... }",
     path: None,
     meaning: "How often a failed attempt is repeated. Nothing is repeated once the client has received a byte.",
-    keys: &[
+    list: &[
         key("max_retries", NUMBER, "2", "Attempts after the first."),
         key("retry_delay_ms", NUMBER, "1000", "Milliseconds before the first repetition; grows from there."),
     ],
@@ -350,7 +355,7 @@ pub(super) const BREAKER: Keys = Keys {
     title: "breaker = { ... }",
     path: None,
     meaning: "When a failing provider is left alone.",
-    keys: &[
+    list: &[
         key("failure_rate", "number", "0.5", "The share of failed attempts, above 0 and up to 1."),
         key("window", DURATION, "\"10s\"", "The time over which attempts are counted."),
         key("open", DURATION, "\"5s\"", "How long it then rests."),
@@ -361,7 +366,7 @@ pub(super) const CAPABILITIES: Keys = Keys {
     title: "capabilities = { ... }",
     path: None,
     meaning: "What a model can do. What is left out is unknown.",
-    keys: &[
+    list: &[
         key("vision", FLAG, "", "Takes images."),
         key("tools", FLAG, "", "Calls tools."),
         key("audio", FLAG, "", "Takes or makes sound."),
@@ -377,7 +382,7 @@ pub(super) const PRICE: Keys = Keys {
     title: "price = { ... }",
     path: None,
     meaning: "US dollars for a million tokens.",
-    keys: &[
+    list: &[
         key("input", "number", "", "Input that no cache served."),
         key("output", "number", "", "Visible output."),
         key("cache_read", "number", "", "Input read from a cache."),

@@ -14,8 +14,21 @@ pub(super) fn mask(text: &str) -> String {
             at = mask_value(bytes, at, &mut out);
         }
     }
+    mask_user_info(bytes, &mut out);
     // Only ASCII stars were written, over whole strings or to a line's end.
     String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// Masks `user:password@` of urls, which is refused but shown with the refusal.
+fn mask_user_info(bytes: &[u8], out: &mut [u8]) {
+    for scheme in memchr::memmem::find_iter(bytes, b"://") {
+        let start = scheme + 3;
+        let ends = |byte: &u8| matches!(byte, b'/' | b'"' | b'\'' | b'\n' | b' ');
+        let end = bytes[start..].iter().position(ends).map_or(bytes.len(), |found| start + found);
+        if let Some(at) = memchr::memrchr(b'@', &bytes[start..end]) {
+            star(bytes, start, start + at, out);
+        }
+    }
 }
 
 /// The last segment of the key in front of an equals sign.
@@ -131,6 +144,7 @@ mod tests {
             ("api_key = sk-abc\nb = 1", "api_key = ******\nb = 1"),
             ("api_key = \"\"\"a\nb\"\"\"", "api_key = \"\"\"*\n*\"\"\""),
             ("options = { secret_access_key = \"é\" }", "options = { secret_access_key = \"**\" }"),
+            ("url = 'http://me:pw@a/b@c'", "url = 'http://*****@a/b@c'"),
             ("alias = \"text\"", "alias = \"text\""),
         ];
         for (text, expected) in cases {
@@ -140,7 +154,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_keeps_its_length_and_lines(text in "(api_key|token|a|=|\"|'|\\[|\\]|\\{|,|#|\\\\| |\n|é|sk)*") {
+        fn any_text_keeps_its_length_and_lines(text in "(api_key|token|a|=|\"|'|\\[|\\]|\\{|,|#|\\\\| |\n|é|sk|://|@|/)*") {
             let masked = mask(&text);
             prop_assert_eq!(masked.len(), text.len());
             prop_assert_eq!(masked.matches('\n').count(), text.matches('\n').count());

@@ -76,7 +76,7 @@ pub(super) fn short_names() -> Vec<(String, Vec<String>)> {
     for table in keys::ALL {
         let Some(path) = table.path else { continue };
         // Tables themselves have no short names.
-        let values = table.keys.iter().filter(|key| !(path.is_empty() && key.takes.contains("table")));
+        let values = table.list.iter().filter(|key| !(path.is_empty() && key.takes.contains("table")));
         for key in values {
             let path: Vec<String> =
                 [path, key.name].iter().filter(|step| !step.is_empty()).map(|step| (*step).to_owned()).collect();

@@ -21,8 +21,8 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
-            first_byte: Duration::from_secs(120),
-            idle: Duration::from_secs(60),
+            first_byte: Duration::from_mins(2),
+            idle: Duration::from_mins(1),
             total: None,
         }
     }
@@ -112,8 +112,8 @@ pub struct Provider {
     pub max_concurrency: Option<usize>,
     /// Whether a request that failed here may go elsewhere.
     pub enable_fallback: bool,
-    /// The pause between the pieces of a replayed stream; as fast as they are read if none.
-    pub replay_pace: Option<Duration>,
+    /// Whether HTTP/2 is spoken without agreeing on it first, to an `http://` server that knows nothing else.
+    pub http2: bool,
     /// For messages.
     pub places: ProviderPlaces,
 }
@@ -149,7 +149,7 @@ impl Provider {
             breaker: Breaker::default(),
             max_concurrency: None,
             enable_fallback: true,
-            replay_pace: None,
+            http2: false,
             places: ProviderPlaces::default(),
         }
     }

@@ -87,14 +87,12 @@ impl<'r> Section<'r> {
     /// A node as a table; anything else is reported.
     pub(super) fn new(reader: &'r Reader<'r>, node: Node, keys: &'static Keys) -> Option<Self> {
         let node = value::from_variable(node, &['{']);
-        match node.value {
-            Value::Table(table) => Some(Self { reader, place: node.place, keys, table }),
-            _ => {
-                let message = format!("`{}` must be a table, not {}", keys.title, node.kind());
-                reader.report(Problem::error(&node.place, message));
-                None
-            }
-        }
+        let Value::Table(table) = node.value else {
+            let message = format!("`{}` must be a table, not {}", keys.title, node.kind());
+            reader.report(Problem::error(&node.place, message));
+            return None;
+        };
+        Some(Self { reader, place: node.place, keys, table })
     }
 
     fn empty(reader: &'r Reader<'r>, place: Place, keys: &'static Keys) -> Self {
@@ -116,14 +114,11 @@ impl<'r> Section<'r> {
     pub(super) fn sections(&mut self, name: &'static str, keys: &'static Keys) -> Vec<Section<'r>> {
         let Some(node) = self.take(name) else { return Vec::new() };
         let node = value::from_variable(node, &['[']);
-        match node.value {
-            Value::List(items) => items.into_iter().filter_map(|item| Section::new(self.reader, item, keys)).collect(),
-            _ => {
-                let help = format!("write `[[{name}]]`, once for each");
-                self.wrong(name, &node, "a list of tables", Some(help));
-                Vec::new()
-            }
-        }
+        let Value::List(items) = node.value else {
+            self.wrong(name, &node, "a list of tables", Some(format!("write `[[{name}]]`, once for each")));
+            return Vec::new();
+        };
+        items.into_iter().filter_map(|item| Section::new(self.reader, item, keys)).collect()
     }
 
     /// Takes out every member whose value is a table: tables with names of the operator's choice.

@@ -27,7 +27,7 @@ fn section(text: &mut String, table: &Keys) {
         line(text, format_args!("{}\n", table.meaning));
     }
     text.push_str("| key | takes | default | meaning |\n|---|---|---|---|\n");
-    for key in table.keys {
+    for key in table.list {
         line(text, format_args!("| `{}` | {} | {} | {} |", key.name, key.takes, key.default, key.meaning));
     }
     text.push('\n');

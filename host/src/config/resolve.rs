@@ -11,7 +11,7 @@ use super::model::{Capabilities, Model, Strategy, Target};
 use super::options::Options;
 use super::provider::Provider;
 use super::read::{Located, ModelDraft, Reader, RetryDraft, TargetDraft, TimeoutsDraft};
-use super::{Place, Problem, Source, suggest};
+use super::{Place, Problem, Severity, Source, suggest};
 
 /// What was joined.
 #[derive(Debug)]
@@ -122,6 +122,13 @@ struct Joiner<'a> {
 }
 
 impl Joiner<'_> {
+    /// Something seems to be missing. It may stand in a part of the file that could not be read.
+    fn report_missing(&self, place: &Place, message: impl Into<String>, help: impl Into<String>) {
+        if !self.reader.incomplete {
+            self.report(place, message, help);
+        }
+    }
+
     fn report(&self, place: &Place, message: impl Into<String>, help: impl Into<String>) {
         self.reader.report(Problem::error(place, message).with_help(help));
     }
@@ -207,20 +214,14 @@ impl Joiner<'_> {
         if let Some(name) = target.provider.as_ref().or(model.provider.as_ref().filter(|_| !target.has_url)) {
             return self.named_for(model, target, name);
         }
-        if let Some(name) = &model.provider {
-            if model.targets.len() == 1 {
-                self.report(
-                    &name.place,
-                    "both `provider` and a `url` of the target's own are given",
-                    "keep one of them",
-                );
-            }
+        if let Some(name) = model.provider.as_ref().filter(|_| model.targets.len() == 1) {
+            self.report(&name.place, "both `provider` and a `url` of the target's own are given", "keep one of them");
         }
         if let Some(adapter) = &model.adapter {
             return Some(self.anonymous(adapter, target));
         }
         if target.has_url {
-            self.report(
+            self.report_missing(
                 &target.place,
                 "a target with a `url` needs the model's `type`",
                 "`type` names the adapter, such as `type = \"openai\"`",
@@ -229,7 +230,7 @@ impl Joiner<'_> {
         }
         let Some(name) = default else {
             let help = "give it a `provider`, or a `target` with a `url` together with a `type`";
-            self.report(&model.alias.place, format!("nothing says who serves `{}`", model.alias.value), help);
+            self.report_missing(&model.alias.place, format!("nothing says who serves `{}`", model.alias.value), help);
             return None;
         };
         self.named_for(model, target, name)
@@ -256,10 +257,10 @@ impl Joiner<'_> {
 
     fn by_name(&self, name: &Located<String>) -> Option<Arc<Provider>> {
         let found = self.named.get(&name.value).cloned();
-        if found.is_none() && !self.reader.incomplete {
+        if found.is_none() {
             let known = suggest::among(&name.value, self.providers.iter().map(|provider| provider.name.as_str()));
             let help = known.unwrap_or_else(|| "`[[providers]]` lists providers".to_owned());
-            self.report(&name.place, format!("no provider is called `{}`", name.value), help);
+            self.report_missing(&name.place, format!("no provider is called `{}`", name.value), help);
         }
         found
     }
@@ -286,16 +287,20 @@ impl Joiner<'_> {
             }
             // A model that was left out because of a mistake of its own exists all the same.
             let written = || drafts.iter().any(|other| Alias::parse(&other.alias.value).matches(&fallback.value));
-            if self.reader.incomplete || models.lookup(&fallback.value).is_some() || written() {
+            if models.lookup(&fallback.value).is_some() || written() {
                 continue;
             }
             let aliases = drafts.iter().map(|other| other.alias.value.as_str());
             let help = suggest::among(&fallback.value, aliases).unwrap_or_default();
-            self.report(&fallback.place, format!("no alias matches the fallback `{}`", fallback.value), help);
+            self.report_missing(&fallback.place, format!("no alias matches the fallback `{}`", fallback.value), help);
         }
     }
 
     fn warn_of_unused(&self, models: &Aliases) {
+        // Where something is wrong, a model that refers to it may have been left out.
+        if self.reader.problems.borrow().iter().any(|problem| problem.severity == Severity::Error) {
+            return;
+        }
         for provider in self.named.values() {
             let used =
                 models.iter().flat_map(|model| &model.targets).any(|target| Arc::ptr_eq(&target.provider, provider));

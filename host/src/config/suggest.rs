@@ -23,7 +23,7 @@ pub(super) fn among<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
 
 /// What to say about an unknown key of a table: a key of that table, or a table that has it.
 pub(super) fn for_key(name: &str, table: &Keys) -> String {
-    let here = table.keys.iter().map(|key| key.name);
+    let here = table.list.iter().map(|key| key.name);
     if let Some(near) = nearest(name, here.clone()) {
         return format!("did you mean `{near}`?");
     }

@@ -1,5 +1,6 @@
 //! Whole configurations, read.
 
+mod docs;
 mod hostile;
 mod mistakes;
 mod variables;
@@ -130,9 +131,9 @@ fn targets_take_what_they_do_not_say_from_model_and_provider() {
     assert_eq!(serde_json::Value::Object(first.options.values.clone()), serde_json::json!({"a": 1, "b": 2}));
     let expected = Timeouts {
         connect: Duration::from_secs(2),
-        first_byte: Duration::from_secs(120),
+        first_byte: Duration::from_mins(2),
         idle: Duration::from_secs(7),
-        total: Some(Duration::from_secs(900)),
+        total: Some(Duration::from_mins(15)),
     };
     assert_eq!(first.timeouts, expected);
     assert_eq!(first.retry, Retry { max_retries: 5, delay: Duration::from_millis(10) });
@@ -146,12 +147,13 @@ fn a_provider_is_read_whole() {
     let config = read(TWO_PROVIDERS);
     let first = config.provider("first").unwrap();
     assert_eq!((first.keys.len(), first.max_concurrency), (2, Some(64)));
-    assert_eq!(first.breaker.failure_rate, 0.25);
+    let expected = Breaker { failure_rate: 0.25, window: Duration::from_secs(20), open: Duration::from_secs(3) };
+    assert_eq!(first.breaker, expected);
     let origins: Vec<_> =
         first.allow_origins.iter().map(|allowed| (allowed.origin.as_str(), allowed.credential)).collect();
     assert_eq!(origins, [("https://files.example", false), ("https://b.example", true)]);
     let second = config.provider("second").unwrap();
-    assert_eq!(second.address, Some(Address::Replay("/etc/weir/rec".into())));
+    assert_eq!(second.address, Some(Address::Replay { folder: "/etc/weir/rec".into(), pace: None }));
 }
 
 #[test]

@@ -8,7 +8,7 @@ pub(super) const DURATION: &str = "a duration such as \"250ms\", \"30s\", \"15m\
 pub(super) const SIZE: &str = "a size such as 65536, \"64KiB\" or \"64MiB\"";
 
 /// No timer runs longer than this: about a year.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+const LONGEST: Duration = Duration::from_hours(366 * 24);
 
 /// Reads one or more whole numbers with a unit each: `ms`, `s`, `m`, `h`.
 pub(super) fn duration(text: &str) -> Option<Duration> {
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn durations_need_a_unit() {
         assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
-        assert_eq!(duration("1h30m"), Some(Duration::from_secs(5400)));
+        assert_eq!(duration("1h30m"), Some(Duration::from_mins(90)));
         assert_eq!(duration(" 5s "), Some(Duration::from_secs(5)));
         for text in ["", "5", "s", "1.5s", "-1s", "5 s", "1d", "99999999999999999999s", "9999999h", "5süß"] {
             assert_eq!(duration(text), None, "{text}");

@@ -73,7 +73,7 @@ fn named(
     let breaker = breaker(section);
     let max_concurrency = section.amount("max_concurrency");
     let enable_fallback = section.flag("enable_fallback").unwrap_or(true);
-    let replay_pace = section.duration("replay_pace");
+    let http2 = section.flag("http2").unwrap_or(false);
     let name = name?;
     let (adapter, adapter_place) = split(adapter);
     let mut provider = Provider::new(name.value, adapter.unwrap_or_default());
@@ -95,7 +95,7 @@ fn named(
         breaker,
         max_concurrency,
         enable_fallback,
-        replay_pace,
+        http2,
         ..provider
     })
 }
@@ -118,7 +118,7 @@ impl Section<'_> {
                 return None;
             }
         };
-        if let Address::Replay(folder) = &address
+        if let Address::Replay { folder, .. } = &address
             && !folder.is_dir()
         {
             let problem = Problem::warning(&text.place, format!("there is no folder `{}`", folder.display()));

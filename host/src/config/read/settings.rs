@@ -19,8 +19,8 @@ const FORMATS: &[(&str, LogFormat)] =
 const ISOLATIONS: &[(&str, Isolation)] =
     &[("fresh", Isolation::Fresh), ("tenant", Isolation::Tenant), ("shared", Isolation::Shared)];
 
-/// The smallest head and frame that anything works with.
-const LEAST_BUFFER: usize = 1024;
+/// The smallest head and frame that anything works with: less is refused by the HTTP library.
+const LEAST_BUFFER: usize = 8192;
 
 pub(super) fn log(top: &mut Section<'_>) -> Log {
     Log {

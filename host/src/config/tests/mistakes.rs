@@ -36,14 +36,21 @@ usage = "never"
         "8:62: error: `model` must be a string, not an integer",
         "12:12: error: no provider is called `opnai` (did you mean `openai`?)",
         "13:14: error: no alias matches the fallback `gtp` (known: `b`)",
-        "15:8: warning: no model refers to the provider `openai` (name it in `[[models]]`, or as `default_provider`)",
         "17:9: error: `usage` cannot be `never` (known: `tap`, `ask`)",
     ];
     assert_eq!(found, expected);
 }
 
+#[test]
+fn a_provider_that_nothing_refers_to_is_a_warning() {
+    let config = read("[[providers]]\nname = 'p'\nadapter = 'x'\n[[models]]\nalias = 'a'\ntype = 'x'\n");
+    let shown = config.problems(config.warnings.clone()).to_string();
+    assert!(shown.starts_with("weir.toml:2:8: warning: no model refers to the provider `p`"), "{shown}");
+}
+
 /// Each text has one mistake, told with these words.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of cases")]
 fn single_mistakes_are_told_in_plain_words() {
     let provider = "[[providers]]\nname = 'p'\nadapter = 'x'\nurl = 'http://a/'\n";
     let cases = [
@@ -142,9 +149,9 @@ fn secrets_are_in_no_message() {
     let Err(problems) = read_with(text, &[("WEIR_PROVIDERS__0__API_KEY", "hush-7\n hush-8")]) else { panic!() };
     assert!(problems.len() > 5);
     for shown in [problems.render(true), problems.render(false), format!("{problems:?}")] {
-        let leaked =
-            ["hush-1", "hush-3", "hush-4", "hush-5", "hush-6", "hush-7", "hush-8"].map(|secret| shown.contains(secret));
-        assert_eq!(leaked, [false; 7], "{shown}");
+        let leaked = ["hush-1", "hush-2", "hush-3", "hush-4", "hush-5", "hush-6", "hush-7", "hush-8"]
+            .map(|secret| shown.contains(secret));
+        assert_eq!(leaked, [false; 8], "{shown}");
     }
 }
 
@@ -172,7 +179,7 @@ fn a_file_that_cannot_be_read_is_a_problem_too() {
 #[test]
 fn every_listed_key_is_read() {
     for table in keys::ALL {
-        for key in table.keys {
+        for key in table.list {
             let text = with_key(table, key.name, "1979-05-27");
             let found = mistakes(&text);
             assert!(
@@ -200,6 +207,6 @@ fn with_key(table: &keys::Keys, key: &str, value: &str) -> String {
     let name = title.split(' ').next().unwrap();
     let inner =
         if title.contains("[{") { format!("[{{ {key} = {value} }}]") } else { format!("{{ {key} = {value} }}") };
-    let outer = if keys::MODEL.keys.iter().any(|key| key.name == name) { "[[models]]" } else { "[[providers]]" };
+    let outer = if keys::MODEL.list.iter().any(|key| key.name == name) { "[[models]]" } else { "[[providers]]" };
     format!("{outer}\n{name} = {inner}")
 }
