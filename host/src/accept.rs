@@ -50,13 +50,17 @@ pub enum AcceptError {
     /// A header's name or value is not one.
     #[error("`{0}` cannot be set as a header")]
     Header(String),
+    /// The tap cannot be compiled.
+    #[error("the tap is not usable: {0}")]
+    Tap(String),
     /// A path has a brace without its partner.
     #[error("the path `{0}` has a brace without its partner")]
     Path(String),
 }
 
 /// What fills the holes of a path.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
+#[expect(missing_debug_implementations, reason = "holds a closure, for the length of a call")]
 pub struct Filling<'a> {
     /// The model as the provider names it.
     pub model: &'a str,
@@ -88,7 +92,7 @@ impl Acceptance {
             request_headers: HeaderRules::request(strs(&claim.request_headers), credentials.iter().copied()),
             response_headers: HeaderRules::response(strs(&claim.response_headers)),
             set_headers: claim.set_headers.iter().map(set).collect::<Result<_, _>>()?,
-            tap: tap.map(CompiledTap::new),
+            tap: tap.map(CompiledTap::new).transpose().map_err(|error| AcceptError::Tap(error.to_string()))?,
             query: claim.query.clone(),
             query_forwarded: claim.query_forwarded.clone(),
             path: Template::parse(&claim.path)?,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use http::Request;
 use hyper::body::Incoming;
@@ -16,7 +17,11 @@ use crate::gateway::Gateway;
 use crate::listen::{self, Allowance};
 use crate::observe::metrics::Metrics;
 use crate::operations::{self, Operations};
+use crate::contract::about::exports::weir::adapter::about::Manifest;
+use crate::plugin::cache::Cache;
 use crate::plugin::catalog::Catalog;
+use crate::plugin::load::Loader;
+use crate::plugin::watch::{Folder, Watch};
 use crate::plugin::{self, Engine, Limits, Reuse, Terms};
 use crate::serving::Serving;
 use crate::upstream::{Settings, Upstreams};
@@ -41,16 +46,13 @@ pub enum StartError {
     /// The adapters do not go together.
     #[error(transparent)]
     Faces(#[from] crate::dialect::faces::ClaimError),
-    /// The plugins directory cannot be followed.
-    #[error("{0}")]
-    Plugins(String),
 }
 
 /// The program, ready to be run.
 #[derive(Debug)]
 pub struct App {
     gateway: Arc<Gateway>,
-    plugins: plugin::Folder,
+    plugins: Plugins,
     config: Config,
     main: TcpListener,
     admin: Option<TcpListener>,
@@ -66,28 +68,54 @@ pub struct Addresses {
     pub admin: Option<SocketAddr>,
 }
 
+/// The adapters of a configuration.
+#[derive(Debug)]
+pub struct Plugins {
+    watch: Watch,
+    catalog: Arc<Catalog>,
+}
+
+/// How long the start waits for files that are just being written.
+const START_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Loads the adapters of a configuration.
-pub fn load_plugins(config: &Config) -> Result<plugin::Folder, StartError> {
+pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
+    let plugins = &config.plugins;
     let connections = u32::try_from(config.server.max_connections).unwrap_or(u32::MAX);
     let engine = Engine::new(Limits { memory: largest_memory(config), ..Limits::for_connections(connections) })?;
-    let together = |manifests: &[&plugin::Manifest]| {
+    let cache = plugins.cache_dir.as_deref().and_then(|dir| match Cache::open(dir, &engine) {
+        Ok(cache) => Some(cache),
+        Err(error) => {
+            tracing::warn!(%error, "compiled adapters are not kept");
+            None
+        }
+    });
+    let together = |manifests: &[&Manifest]| {
         let named = manifests.iter().map(|manifest| (manifest.name.as_str(), *manifest));
         Faces::new(named).map(drop).map_err(|error| error.to_string())
     };
-    let settings = config.plugins.clone();
-    let terms = move |name: &str| terms(settings.adapter(name));
-    let places = plugin::Places {
-        dir: config.plugins.dir.clone(),
-        lock: config.plugins.lock.clone(),
-        cache: config.plugins.cache_dir.clone(),
+    let catalog = Arc::new(Catalog::new(together));
+    let folder = Folder {
+        lock: Some(plugins.lock.clone()),
+        terms: plugins.adapters.iter().map(|(name, settings)| (name.clone(), terms(settings))).collect(),
+        usual_terms: terms(&plugins.defaults),
+        every: plugins.poll_interval,
+        ..Folder::new(plugins.dir.clone())
     };
-    plugin::Folder::open(engine, Catalog::new(together), places, terms)
-        .map_err(|error| StartError::Plugins(error.to_string()))
+    let mut watch = Watch::new(folder, Loader::new(engine, cache), Arc::clone(&catalog));
+    let begun = Instant::now();
+    loop {
+        let next = watch.scan();
+        if next >= plugins.poll_interval || begun.elapsed() > START_PATIENCE {
+            return Ok(Plugins { watch, catalog });
+        }
+        std::thread::sleep(next);
+    }
 }
 
 /// What only adapters can tell to be wrong with a configuration.
-pub fn problems(config: &Config, plugins: &plugin::Folder) -> Result<Vec<Problem>, StartError> {
-    Ok(Serving::derive(config, plugins.catalog().snapshot())?.problems)
+pub fn problems(config: &Config, plugins: &Plugins) -> Result<Vec<Problem>, StartError> {
+    Ok(Serving::derive(config, plugins.catalog.snapshot())?.problems)
 }
 
 impl App {
@@ -95,7 +123,7 @@ impl App {
     pub async fn build(config: Config) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new()?);
         let plugins = load_plugins(&config)?;
-        let serving = Serving::derive(&config, plugins.catalog().snapshot())?;
+        let serving = Serving::derive(&config, plugins.catalog.snapshot())?;
         for problem in &serving.problems {
             tracing::error!(problem = problem.message, help = problem.help.as_deref(), "part of the configuration cannot be served");
         }
@@ -175,15 +203,19 @@ async fn operate(mut router: axum::Router, request: Request<Incoming>) -> http::
 }
 
 /// Follows the plugins directory and derives anew what requests are served from whenever the adapters change.
-async fn follow(gateway: Arc<Gateway>, config: Config, plugins: plugin::Folder, mut stop: watch::Receiver<bool>) {
-    let mut changed = plugins.catalog().subscribe();
-    let watching = plugins.watch(config.plugins.poll_interval);
+async fn follow(gateway: Arc<Gateway>, config: Config, plugins: Plugins, mut stop: watch::Receiver<bool>) {
+    let catalog = plugins.catalog;
+    let mut changed = catalog.subscribe();
+    let watching = match plugins.watch.follow() {
+        Ok(watching) => watching,
+        Err(error) => return tracing::error!(%error, "the plugins directory is not followed"),
+    };
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
             change = changed.changed() => if change.is_err() { break },
         }
-        match Serving::derive(&config, plugins.catalog().snapshot()) {
+        match Serving::derive(&config, catalog.snapshot()) {
             Ok(serving) => gateway.replace(serving),
             Err(error) => tracing::error!(%error, "the adapters do not go together; the former ones serve on"),
         }

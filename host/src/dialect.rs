@@ -2,4 +2,5 @@
 
 pub mod faces;
 pub mod path;
+pub mod reading;
 pub mod reply;

@@ -4,21 +4,60 @@
 //!
 //! | module | does |
 //! |---|---|
-//! | [`config`] | the file and the environment, checked, as what the program needs |
+//! | [`cli`] | the commands: serve, check, plugin |
+//! | [`app`] | puts the parts together, runs them, drains them |
+//! | [`operations`] | health, readiness, metrics, what the admin may see |
+//! | [`gateway`] | the way of a request, as a story |
+//! | [`listen`] | sockets and HTTP on the client's side |
+//! | [`models`] | lists of models |
+//! | [`serving`] | what requests are served from, derived from configuration and adapters |
+//! | [`attempt`] | carries out a plan: relay or translate |
+//! | [`identify`] | who is asking |
+//! | [`admit`] | may this be served now |
+//! | [`route`] | from a model's name to targets |
+//! | [`account`] | usage, time and outcome, recorded exactly once |
+//! | [`dialect`] | what clients may speak, as data: faces, readings, errors |
+//! | [`accept`] | what a target's provider takes as it is |
 //! | [`upstream`] | sends requests to providers: connections, timers, credentials, recordings |
 //! | [`plugin`] | adapters: loading, checking, swapping, instances |
+//! | [`config`] | the file and the environment, checked, as what the program needs |
+//! | [`tap`] | reads usage from answers that pass by |
 //! | [`peek`] | sees a few members of a JSON body without parsing it, and splices them |
 //! | [`frame`] | cuts streams into frames and back |
+//! | [`referee`] | makes every stream a well-formed story |
+//! | [`estimate`] | tokens, roughly |
+//! | [`blob`] | keeps large base64 out of the sandbox |
+//! | [`surrogate`] | mends lone surrogates |
+//! | [`observe`] | metrics and the log |
+//! | [`exchange`] | what is known of a request from its first moment |
+//! | [`fault`] | failures, and who is to blame |
 //! | [`contract`] | the generated types of `wit/` |
 
+pub mod accept;
+pub mod account;
+pub mod admit;
+pub mod app;
+pub mod attempt;
 pub mod blob;
+pub mod cli;
 pub mod config;
 pub mod contract;
 pub mod dialect;
+pub mod estimate;
+pub mod exchange;
 pub mod fault;
 pub mod frame;
+pub mod gateway;
+pub mod identify;
+pub mod listen;
+pub mod models;
+pub mod observe;
+pub mod operations;
 pub mod peek;
 pub mod plugin;
 pub mod referee;
+pub mod route;
+pub mod serving;
 pub mod surrogate;
+pub mod tap;
 pub mod upstream;

@@ -53,7 +53,7 @@ where
                     continue;
                 }
             },
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = told(&mut stop) => break,
         };
         let connection = converse(Arc::clone(&server), stream, graceful.watcher(), handle.clone());
         tokio::spawn(async move {
@@ -76,6 +76,11 @@ fn server(allowance: &Allowance) -> auto::Builder<TokioExecutor> {
         .max_buf_size(allowance.header_bytes.max(LEAST_BUFFER));
     server.http2().timer(TokioTimer::new()).max_header_list_size(u32::try_from(allowance.header_bytes).unwrap_or(u32::MAX));
     server
+}
+
+async fn told(stop: &mut watch::Receiver<bool>) {
+    // Whoever could have said it is gone: that says it too.
+    drop(stop.wait_for(|stop| *stop).await);
 }
 
 /// One connection's life.

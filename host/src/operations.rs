@@ -99,7 +99,7 @@ async fn ready(State(operations): State<Operations>) -> Response {
 fn adapters(serving: &crate::serving::Serving) -> Vec<Value> {
     let serves = serving.adapters.adapters.values().map(|adapter| {
         json!({
-            "name": adapter.name,
+            "name": *adapter.name,
             "version": adapter.manifest.version,
             "digest": adapter.digest.hex(),
             "trusted": adapter.trusted,
@@ -112,7 +112,7 @@ fn adapters(serving: &crate::serving::Serving) -> Vec<Value> {
     });
     let refused = serving.adapters.refused.iter().map(|(name, refusal)| {
         let digest = refusal.digest.map(|digest| digest.hex());
-        json!({"name": name, "status": "refused", "reason": refusal.reason, "digest": digest})
+        json!({"name": **name, "status": "refused", "reason": refusal.reason, "digest": digest})
     });
     serves.chain(refused).collect()
 }

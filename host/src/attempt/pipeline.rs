@@ -15,7 +15,7 @@ use super::unified::heard;
 
 /// Everything that a stream needs from read to read.
 #[derive(Debug)]
-pub struct Pipeline {
+pub(super) struct Pipeline {
     deframer: frame::Decoder,
     decoder: ChatDecoder,
     referee: Referee,
@@ -26,48 +26,48 @@ pub struct Pipeline {
     frames: Vec<Frame>,
     model: Option<String>,
     /// What is known of the stream so far.
-    pub seen: Seen,
+    pub(super) seen: Seen,
 }
 
 /// What passed by.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub(super) struct Seen {
     /// The tokens, as far as they were told.
-    pub usage: Option<Usage>,
+    pub(super) usage: Option<Usage>,
     /// Whether a candidate has finished.
-    pub finished: bool,
+    pub(super) finished: bool,
     /// Whether any content has passed.
-    pub content: bool,
+    pub(super) content: bool,
     /// The failure that ended it.
-    pub failure: Option<Error>,
+    pub(super) failure: Option<Error>,
     /// The ledger of both sides.
-    pub losses: Vec<Loss>,
+    pub(super) losses: Vec<Loss>,
 }
 
 /// What a pipeline is made of.
 #[derive(Debug)]
-pub struct Parts {
+pub(super) struct Parts {
     /// How the upstream's stream is framed.
-    pub from: Framing,
+    pub(super) from: Framing,
     /// How the client's stream is framed.
-    pub to: Framing,
+    pub(super) to: Framing,
     /// Limits of the upstream's frames.
-    pub limits: frame::Limits,
+    pub(super) limits: frame::Limits,
     /// Reads the upstream's frames.
-    pub decoder: ChatDecoder,
+    pub(super) decoder: ChatDecoder,
     /// Writes the client's frames.
-    pub encoder: ChatEncoder,
+    pub(super) encoder: ChatEncoder,
     /// How errors look to the client.
-    pub errors: Option<ErrorFormat>,
+    pub(super) errors: Option<ErrorFormat>,
     /// The request's id.
-    pub request_id: String,
+    pub(super) request_id: String,
     /// The model as the client named it.
-    pub model: Option<String>,
+    pub(super) model: Option<String>,
 }
 
 impl Pipeline {
     /// Puts a pipeline together.
-    pub fn new(parts: Parts) -> Self {
+    pub(super) fn new(parts: Parts) -> Self {
         Self {
             deframer: frame::Decoder::new(parts.from, parts.limits),
             decoder: parts.decoder,
@@ -83,7 +83,7 @@ impl Pipeline {
     }
 
     /// Takes what one read gave.
-    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    pub(super) fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         let frames = &mut self.frames;
         let cut = self.deframer.push(bytes, &mut |frame| frames.push(mended(frame.to_owned())));
         self.decode(out)?;
@@ -91,7 +91,7 @@ impl Pipeline {
     }
 
     /// The upstream has ended in an orderly way.
-    pub fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
+    pub(super) fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
         let frames = &mut self.frames;
         let cut = self.deframer.finish(&mut |frame| frames.push(mended(frame.to_owned())));
         self.decode(out)?;
@@ -110,7 +110,7 @@ impl Pipeline {
 
     /// The stream has broken: tells the client in its own format. Where the encoder cannot, the template does.
     /// Returns whether the client has been told.
-    pub fn fail(&mut self, fault: &Fault, out: &mut Vec<u8>) -> bool {
+    pub(super) fn fail(&mut self, fault: &Fault, out: &mut Vec<u8>) -> bool {
         let events = self.referee.fail(fault.error.clone());
         if events.is_empty() {
             return true;
@@ -132,12 +132,12 @@ impl Pipeline {
     }
 
     /// The failure that the upstream told of, if it did.
-    pub fn failure(&self) -> Option<&Error> {
+    pub(super) fn failure(&self) -> Option<&Error> {
         self.seen.failure.as_ref()
     }
 
     /// Gives the instances back.
-    pub fn release(self) -> Seen {
+    pub(super) fn release(self) -> Seen {
         self.decoder.release();
         self.encoder.release();
         self.seen
@@ -217,7 +217,7 @@ fn mended(mut frame: Frame) -> Frame {
 }
 
 /// The error that a stream ends with when it breaks.
-pub fn broken(message: &str) -> Error {
+pub(super) fn broken(message: &str) -> Error {
     let message = format!("the provider's stream broke: {message}");
     Fault::new(Side::Upstream, ErrorKind::Upstream, message).with_status(502).error
 }

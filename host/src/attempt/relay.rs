@@ -34,9 +34,21 @@ pub(super) async fn relay(
 ) -> Result<Response<ReplyBody>, Fault> {
     let model = target.model(asked.model());
     let (edits, asks_usage) = edits(asked, target, acceptance, model)?;
+    let request = request(asked, target, acceptance, model, &edits)?;
+    let response = send(house, target, request, account).await?;
+    Ok(answer(house, asked, target, acceptance, response, asks_usage, account))
+}
+
+fn request<'a>(
+    asked: &'a Asked,
+    target: &'a Target,
+    acceptance: &Acceptance,
+    model: &'a str,
+    edits: &[Edit],
+) -> Result<UpstreamRequest<'a>, Fault> {
     let body = match edits.is_empty() {
         true => asked.body.clone(),
-        false => splice(&asked.body, &edits).map_err(|error| Fault::internal(error.to_string()))?,
+        false => splice(&asked.body, edits).map_err(|error| Fault::internal(error.to_string()))?,
     };
     let stream = asked.reading.stream;
     let option = |name: &str| target.option(name);
@@ -44,7 +56,7 @@ pub(super) async fn relay(
     let query = acceptance.query(&asked.query, stream);
     let pairs = query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let address = target.base.join(&acceptance.path(&filling, stream), pairs);
-    let request = UpstreamRequest {
+    Ok(UpstreamRequest {
         method: acceptance.method.clone(),
         address: address.map_err(|error| Fault::invalid(error.to_string()))?,
         headers: request_headers(asked, acceptance),
@@ -53,9 +65,7 @@ pub(super) async fn relay(
         credential: target.credential.as_ref(),
         stream,
         model,
-    };
-    let response = send(house, target, request, account).await?;
-    Ok(answer(house, asked, target, acceptance, response, asks_usage, account))
+    })
 }
 
 /// What is changed in the body, and whether it now asks for usage that the client did not ask for.

@@ -83,16 +83,12 @@ fn base(provider: &Provider) -> Result<Base, Problem> {
         let help = "set `url`; adapters' own suggestions are taken only if their digest is in the lock file";
         return Err(Problem::error(&provider.places.name, message).with_help(help));
     };
-    let mut url = address.to_string();
-    if let (Address::Replay(_), Some(pace)) = (address, provider.replay_pace) {
-        url.push_str(&format!("?pace_ms={}", pace.as_millis()));
-    }
     let allowed: Vec<AllowedOrigin> = provider
         .allow_origins
         .iter()
         .map(|one| AllowedOrigin { origin: one.origin.to_string(), credential: one.credential })
         .collect();
-    Base::open(&url, &allowed, false).map_err(|error| Problem::error(&provider.places.url, error.to_string()))
+    Base::open(&address.to_string(), &allowed, provider.http2).map_err(|error| Problem::error(&provider.places.url, error.to_string()))
 }
 
 /// The credential by the scheme that the option `auth` names, else the manifest's first. A replayed provider needs none.
@@ -109,7 +105,7 @@ fn credential(target: &config::Target, adapter: &Adapter) -> Result<Option<Crede
     };
     let Some(scheme) = scheme.map(|auth| &auth.scheme) else { return Ok(None) };
     let key = provider.keys.first();
-    let is_replayed = matches!(provider.address, Some(Address::Replay(_)));
+    let is_replayed = matches!(provider.address, Some(Address::Replay { .. }));
     if key.is_none() && (is_replayed || matches!(scheme, AuthScheme::Open)) {
         return Ok(None);
     }

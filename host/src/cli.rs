@@ -1,0 +1,92 @@
+//! The commands: what is typed, what is printed, and the exit codes.
+
+mod check;
+mod plugin;
+mod serve;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Environment, Problems};
+
+/// Where a configuration is looked for when none is named.
+const USUAL_FILE: &str = "weir.toml";
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "weir",
+    version,
+    about = "A gateway for large language models whose wire formats are sandboxed WebAssembly components",
+    long_about = "A gateway for large language models: clients speak the API that they already know, Weir answers from \
+                  whatever provider the configuration names. Every wire format is a sandboxed WebAssembly component in \
+                  the plugins folder, which never sees a key.",
+    after_help = "Without a command weir serves. Without --config it takes weir.toml from the working directory if there \
+                  is one, and else the bundled providers whose usual key variables are set.\n\n\
+                  Every key can be overridden from the environment: WEIR_SERVER__PORT=9000.",
+    args_conflicts_with_subcommands = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    file: File,
+}
+
+#[derive(Debug, Args)]
+struct File {
+    /// The configuration (TOML).
+    #[arg(short, long, value_name = "FILE", env = "WEIR_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves until it is told to stop (the default).
+    Serve(File),
+    /// Checks the configuration without serving: every mistake at once, with its line.
+    Check(File),
+    /// Looks at adapters.
+    Plugin {
+        #[command(subcommand)]
+        command: plugin::Command,
+    },
+}
+
+/// Runs what was asked for. Exit codes: 0 for success, 1 for a failure, 2 for a mistake in the command or the
+/// configuration.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command {
+        None => serve::run(cli.file.config.as_deref()),
+        Some(Command::Serve(file)) => serve::run(file.config.as_deref()),
+        Some(Command::Check(file)) => check::run(file.config.as_deref()),
+        Some(Command::Plugin { command }) => plugin::run(command),
+    }
+}
+
+/// Loads the configuration that was named, or the usual one, or none.
+fn load(file: Option<&Path>) -> Result<Config, Problems> {
+    let environment = Environment::of_process();
+    match file {
+        Some(file) => Config::load(file, environment),
+        None if Path::new(USUAL_FILE).is_file() => Config::load(Path::new(USUAL_FILE), environment),
+        None => Config::without_file(environment),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the command line answers here")]
+fn print(text: &str) {
+    println!("{}", text.trim_end());
+}
+
+#[expect(clippy::print_stderr, reason = "the command line complains here")]
+fn complain(text: &str) {
+    eprintln!("{}", text.trim_end());
+}
+
+/// Prints problems the way that suits the reader.
+fn complain_of(problems: &Problems) {
+    complain(&problems.render(std::io::IsTerminal::is_terminal(&std::io::stderr())));
+}

@@ -1,0 +1,85 @@
+//! `weir plugin …`: a look at adapters.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::plugin::inspect::{self, Listed};
+use crate::plugin::load::Loader;
+use crate::plugin::lock::Lock;
+use crate::plugin::{Engine, Limits};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Lists the adapters of the plugins folder: which bytes, what they speak, whether they would serve.
+    List {
+        /// The configuration that names the folder.
+        #[arg(short, long, value_name = "FILE", env = "WEIR_CONFIG")]
+        config: Option<PathBuf>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows everything about one component, its manifest included, as JSON.
+    Inspect {
+        /// The component (`.wasm`).
+        file: PathBuf,
+    },
+}
+
+pub(super) fn run(command: Command) -> ExitCode {
+    let done = match command {
+        Command::List { config, json } => list(config.as_deref(), json),
+        Command::Inspect { file } => inspect(&file),
+    };
+    match done {
+        Ok(text) => {
+            super::print(&text);
+            ExitCode::SUCCESS
+        }
+        Err(text) => {
+            super::complain(&text);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An engine for looking, not for serving: a few instances do.
+fn loader() -> Result<Loader, String> {
+    let engine = Engine::new(Limits::for_connections(8)).map_err(|error| format!("error: {error}"))?;
+    Ok(Loader::new(engine, None))
+}
+
+fn list(config: Option<&Path>, json: bool) -> Result<String, String> {
+    let config = super::load(config).map_err(|problems| problems.render(false))?;
+    let lock = Lock::read(&config.plugins.lock).map_err(|error| format!("error: {error}"))?;
+    let dir = &config.plugins.dir;
+    let listed = inspect::list(&loader()?, dir, &lock)
+        .map_err(|error| format!("error: the folder {} cannot be read: {error}", dir.display()))?;
+    if json {
+        return serde_json::to_string_pretty(&listed).map_err(|error| format!("error: {error}"));
+    }
+    if listed.is_empty() {
+        return Ok(format!("no adapters in {}; `cargo xtask plugins` builds the bundled ones", dir.display()));
+    }
+    Ok(listed.iter().map(line).collect::<Vec<_>>().join("\n"))
+}
+
+fn line(one: &Listed) -> String {
+    let digest = one.digest.map(|digest| digest.short()).unwrap_or_default();
+    let version = one.version.as_deref().unwrap_or("-");
+    let state = match (&one.refused, one.trusted) {
+        (Some(reason), _) => format!("refused: {reason}"),
+        (None, true) => format!("trusted   speaks {}", one.faces.join(", ")),
+        (None, false) => format!("untrusted speaks {}", one.faces.join(", ")),
+    };
+    format!("{:16} {version:8} {digest:14} {state}", one.name)
+}
+
+fn inspect(file: &Path) -> Result<String, String> {
+    let shown = file.display();
+    let bytes = std::fs::read(file).map_err(|error| format!("error: {shown}: {error}"))?;
+    let inspection = inspect::inspect(&loader()?, &bytes).map_err(|error| format!("error: {shown}: {error}"))?;
+    serde_json::to_string_pretty(&inspection).map_err(|error| format!("error: {error}"))
+}
