@@ -7,6 +7,7 @@
 //! | [`config`] | the file and the environment, checked, as what the program needs |
 //! | [`upstream`] | sends requests to providers: connections, timers, credentials, recordings |
 //! | [`plugin`] | adapters: loading, checking, swapping, instances |
+//! | [`tap`] | reads usage from answers while their bytes go through untouched |
 //! | [`peek`] | sees a few members of a JSON body without parsing it, and splices them |
 //! | [`frame`] | cuts streams into frames and back |
 //! | [`contract`] | the generated types of `wit/` |
@@ -16,4 +17,5 @@ pub mod contract;
 pub mod frame;
 pub mod peek;
 pub mod plugin;
+pub mod tap;
 pub mod upstream;
