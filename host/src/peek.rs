@@ -43,8 +43,10 @@ pub use test::{Test, TestError};
 pub struct Limits {
     /// How deep the body may be nested.
     pub depth: usize,
-    /// How many values may be found.
+    /// How many values of one pointer may be found.
     pub hits: usize,
+    /// Whether more values than that are passed over in silence, instead of being an error.
+    pub drop_excess: bool,
     /// Bytes up to which a wanted string or number is read; a longer one is [`Scalar::Long`].
     pub text_bytes: usize,
     /// Whether the whole body is checked to be UTF-8, not just what is read of it.
@@ -52,9 +54,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 256 levels, 16384 values, texts of 1 KiB, UTF-8 checked.
+    /// 256 levels, 16384 values a pointer and not one more, texts of 1 KiB, UTF-8 checked.
     fn default() -> Self {
-        Self { depth: 256, hits: 16 << 10, text_bytes: 1 << 10, utf8: true }
+        Self { depth: 256, hits: 16 << 10, drop_excess: false, text_bytes: 1 << 10, utf8: true }
     }
 }
 
@@ -91,8 +93,8 @@ pub enum PeekError {
         /// The limit in levels.
         limit: usize,
     },
-    /// More values were found than the limit.
-    #[error("the body has more than {limit} values of interest")]
+    /// More values of one pointer were found than the limit.
+    #[error("the body has more than {limit} values of one kind")]
     TooManyHits {
         /// The limit.
         limit: usize,

@@ -85,12 +85,13 @@ fn line(data: &str, out: &mut Vec<u8>) {
     if data.is_empty() {
         return;
     }
-    let start = out.len();
-    out.extend_from_slice(data.as_bytes());
-    for byte in out.get_mut(start..).unwrap_or_default() {
-        if matches!(byte, b'\n' | b'\r') {
-            *byte = b' ';
-        }
+    let mut rest = data.as_bytes();
+    loop {
+        let line = first_line(rest);
+        out.extend_from_slice(line);
+        let Some((_, after)) = rest.get(line.len()..).and_then(<[u8]>::split_first) else { break };
+        out.push(b' ');
+        rest = after;
     }
     out.push(b'\n');
 }

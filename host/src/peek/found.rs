@@ -110,33 +110,38 @@ pub struct Object {
 pub struct Found {
     pub(super) pointers: Pointers,
     pub(super) hits: Vec<Hit>,
-    /// For each pointer its last hit: its number and 1, or 0.
-    pub(super) last: Vec<u32>,
+    /// For each pointer its last hit, its number and 1, or 0; and how many hits it has.
+    last: Vec<(u32, u32)>,
     pub(super) object: Option<Object>,
 }
 
 impl Found {
     pub(super) fn new(pointers: Pointers) -> Self {
-        let last = vec![0; pointers.len()];
+        let last = vec![(0, 0); pointers.len()];
         Self { pointers, hits: Vec::new(), last, object: None }
     }
 
     pub(super) fn clear(&mut self) {
         self.hits.clear();
-        self.last.fill(0);
+        self.last.fill((0, 0));
         self.object = None;
     }
 
     pub(super) fn add(&mut self, pointer: u16, range: Range<usize>, value: Scalar) {
         let number = self.hits.len() as u32 + 1;
-        let Some(last) = self.last.get_mut(usize::from(pointer)) else { return };
+        let Some((last, count)) = self.last.get_mut(usize::from(pointer)) else { return };
         let previous = std::mem::replace(last, number);
+        *count += 1;
         self.hits.push(Hit { pointer: usize::from(pointer), range, value, superseded: false, previous });
+    }
+
+    pub(super) fn count(&self, pointer: u16) -> usize {
+        self.last.get(usize::from(pointer)).map_or(0, |(_, count)| *count as usize)
     }
 
     /// Marks the hits of a pointer from this one on as superseded. Each is unlinked, so none is visited twice.
     pub(super) fn supersede(&mut self, pointer: u16, first: usize) {
-        let Some(last) = self.last.get_mut(usize::from(pointer)) else { return };
+        let Some((last, _)) = self.last.get_mut(usize::from(pointer)) else { return };
         while *last as usize > first
             && let Some(hit) = self.hits.get_mut(*last as usize - 1)
         {
@@ -157,7 +162,7 @@ impl Found {
 
     /// The last value of one pointer that a full parser would see.
     pub fn last(&self, pointer: usize) -> Option<&Hit> {
-        let number = *self.last.get(pointer)? as usize;
+        let number = self.last.get(pointer)?.0 as usize;
         self.hits.get(number.checked_sub(1)?)
     }
 

@@ -107,7 +107,7 @@ impl Peek {
     }
 
     /// What has been found so far: of a broken body, what stood before the break. Containers that have not been
-    /// closed are reported as empty.
+    /// closed count as not empty.
     pub fn so_far(&self) -> &Found {
         &self.found
     }
@@ -207,10 +207,12 @@ impl Peek {
 
     fn hit(&mut self, range: std::ops::Range<usize>, value: Scalar) -> Result<(), PeekError> {
         let Some(node) = self.next.and_then(|id| self.pointers.node(id)) else { return Ok(()) };
-        if self.found.hits.len() + node.ends.len() > self.limits.hits {
-            return Err(PeekError::TooManyHits { limit: self.limits.hits });
-        }
         let Some((&last, others)) = node.ends.split_last() else { return Ok(()) };
+        // The ends of a node are one pointer, given several times.
+        if self.found.count(last) >= self.limits.hits {
+            let error = PeekError::TooManyHits { limit: self.limits.hits };
+            return if self.limits.drop_excess { Ok(()) } else { Err(error) };
+        }
         for &pointer in others {
             self.found.add(pointer, range.clone(), value.clone());
         }

@@ -182,8 +182,11 @@ fn huge_numbers_keep_their_spelling() {
 #[test]
 fn the_number_of_hits_is_limited() {
     let limits = Limits { hits: 3, ..Limits::default() };
-    assert!(scan_with(limits, &["/*"], &[b"[1,2,3]"]).is_ok());
-    assert_eq!(scan_with(limits, &["/*"], &[b"[1,2,3,[]]"]).map(|_| ()), Err(PeekError::TooManyHits { limit: 3 }));
+    let pointers = ["/a/*", "/b"];
+    let hits = |limits, body: &str| scan_with(limits, &pointers, &[body.as_bytes()]).map(|found| found.hits().len());
+    assert_eq!(hits(limits, r#"{"a":[1,2,3],"b":4}"#), Ok(4));
+    assert_eq!(hits(limits, r#"{"a":[1,2,3,[]],"b":4}"#), Err(PeekError::TooManyHits { limit: 3 }));
+    assert_eq!(hits(Limits { drop_excess: true, ..limits }, r#"{"a":[1,2,3,[],{}],"b":4}"#), Ok(4));
 }
 
 #[test]

@@ -40,7 +40,7 @@ impl Peek {
             return Ok(());
         };
         let first = self.found.hits.len();
-        let value = if array { Scalar::Array { empty: true } } else { Scalar::Object { empty: true } };
+        let value = if array { Scalar::Array { empty: false } } else { Scalar::Object { empty: false } };
         self.hit(offset..offset, value)?;
         let inside = self.found.hits.len();
         self.levels.push(Level { node, array, index: 0, seen: 0, own: first..inside, inside, empty: true });
