@@ -27,24 +27,31 @@ pub(crate) fn test(workspace: &Workspace) -> Result<Outcome> {
     drive(workspace, &[])
 }
 
-/// `words` are test names, for unittest.
+/// The packages that are installed together, by the files that pin them.
+const GENERATIONS: [(&str, &str); 2] = [("newest", "requirements.txt"), ("previous", "requirements-previous.txt")];
+
+/// `words` are test names or options, for unittest.
 fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
-    let folder = workspace.root.join("tests/clients");
     let Some(python) = ["python3", "python"].into_iter().find_map(process::find) else {
         return Ok(Outcome::Skipped("python3 is not installed: it runs the official clients".to_owned()));
     };
-    let python = environment(&python, &workspace.target.join("clients"), &folder.join("requirements.txt"))?;
-    let mut command = Command::new(python);
-    command.current_dir(&folder).arg("-B").args(["-m", "unittest"]).args(words);
-    command.env("WEIR_BIN", workspace.target.join("debug").join(format!("weir{}", std::env::consts::EXE_SUFFIX)));
-    command.env("WEIR_PLUGINS", workspace.root.join("plugins"));
-    process::run(&mut command)?;
+    let folder = workspace.root.join("tests/clients");
+    for (name, pins) in GENERATIONS {
+        println!("the {name} official clients:");
+        let python = environment(&python, &workspace.target.join("clients").join(name), &folder.join(pins))?;
+        let mut command = Command::new(python);
+        command.current_dir(&folder).args(["-B", "-m", "unittest"]).args(words);
+        command.env("WEIR_BIN", workspace.target.join("debug").join(format!("weir{}", std::env::consts::EXE_SUFFIX)));
+        command.env("WEIR_PLUGINS", workspace.root.join("plugins"));
+        process::run(&mut command)?;
+    }
     Ok(Outcome::Passed)
 }
 
 /// A virtual environment with the pinned clients; made again when the pins change. Its python.
 fn environment(python: &Path, place: &Path, requirements: &Path) -> Result<PathBuf> {
-    let pins = fs::read_to_string(requirements).context("could not read tests/clients/requirements.txt")?;
+    let pins =
+        fs::read_to_string(requirements).with_context(|| format!("could not read {}", requirements.display()))?;
     let inside = place.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     let stamp = place.join("installed.txt");
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == pins) && inside.exists() {

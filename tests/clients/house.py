@@ -1,0 +1,158 @@
+"""The house that the tests drive: a scripted upstream, a Weir in front of it, and clients that point at either."""
+
+import atexit
+import functools
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from anthropic import Anthropic, AsyncAnthropic
+from openai import AsyncOpenAI, OpenAI
+
+from script import MODELS
+from upstream import KEY, Upstream
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIENT_KEY = "sk-client"
+START_SECONDS = 60
+
+
+@functools.cache
+def upstream() -> Upstream:
+    return Upstream()
+
+
+@functools.cache
+def weir() -> str:
+    """Starts Weir; its address."""
+    folder = tempfile.TemporaryDirectory(prefix="weir-clients-")
+    atexit.register(folder.cleanup)
+    port = free_port()
+    config = Path(folder.name, "weir.toml")
+    config.write_text(configuration(port))
+    log = Path(folder.name, "log")
+    binary = os.environ.get("WEIR_BIN", str(ROOT / "target/debug/weir"))
+    with log.open("wb") as sink:
+        command = [binary, "serve", "--config", str(config)]
+        process = subprocess.Popen(command, stdout=sink, stderr=sink, env=os.environ | {"UPSTREAM_KEY": KEY})
+    # Registered last, so it ends before its folder goes.
+    atexit.register(stop, process)
+    address = f"http://127.0.0.1:{port}"
+    wait_for(address, process, log)
+    return address
+
+
+def configuration(port: int) -> str:
+    """Every model of the script behind both providers: relayed where the formats are the same, and forced to translate."""
+    plugins = os.environ.get("WEIR_PLUGINS", str(ROOT / "plugins"))
+    head = f'log_level = "warn"\n[server]\nhost = "127.0.0.1"\nport = {port}\n[plugins]\ndir = "{plugins}"\n'
+    models = []
+    for provider in ("openai", "anthropic"):
+        for name in MODELS:
+            for suffix, forced in (("", "false"), ("-forced", "true")):
+                target = f'{{ url = "{upstream().url}/v1/", model = "{name}", api_key = "env:UPSTREAM_KEY" }}'
+                alias = f"{provider}-{name}{suffix}"
+                models.append(f'[[models]]\nalias = "{alias}"\ntarget = {target}\ntype = "{provider}"\ntranslate = {forced}\n')
+    return head + "\n".join(models)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_for(address: str, process: subprocess.Popen, log: Path):
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{address}/health", timeout=1):
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError(f"weir did not come up ({process.poll()}):\n{log.read_text(errors='replace')}")
+
+
+def stop(process: subprocess.Popen):
+    process.terminate()
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A way from a client to the script: `direct` proves the script itself, the others go through Weir.
+
+    `provider` is the format that the upstream speaks.
+    """
+
+    name: str
+    provider: str
+
+    @property
+    def is_direct(self) -> bool:
+        return self.name == "direct"
+
+    @property
+    def translates(self) -> bool:
+        return self.name in {"translate", "forced"}
+
+    def model(self, scenario: str) -> str:
+        """What the client calls it."""
+        if self.is_direct:
+            return scenario
+        return f"{self.provider}-{scenario}" + ("-forced" if self.name == "forced" else "")
+
+    def answering(self, scenario: str) -> str:
+        """What the answer calls it: the upstream's own name where bytes go through, the alias where they are translated."""
+        return self.model(scenario) if self.translates else f"{scenario}-2026-01-01"
+
+    def options(self, path: str = "") -> dict:
+        address = upstream().url if self.is_direct else weir()
+        key = KEY if self.is_direct else CLIENT_KEY
+        return {"base_url": address + path, "api_key": key, "max_retries": 0, "timeout": 30}
+
+    def openai(self) -> OpenAI:
+        return OpenAI(**self.options("/v1"))
+
+    def async_openai(self) -> AsyncOpenAI:
+        return AsyncOpenAI(**self.options("/v1"))
+
+    def anthropic(self) -> Anthropic:
+        return Anthropic(**self.options())
+
+    def async_anthropic(self) -> AsyncAnthropic:
+        return AsyncAnthropic(**self.options())
+
+
+def lanes(face: str) -> list[Lane]:
+    """All lanes for clients of one format."""
+    other = {"openai": "anthropic", "anthropic": "openai"}[face]
+    return [Lane("direct", face), Lane("relay", face), Lane("forced", face), Lane("translate", other)]
+
+
+def in_lanes(face: str, *names: str):
+    """Makes one test case a lane of a class of tests; the class itself runs nowhere.
+
+    They are named after it: `DirectChat`, `RelayChat`, ...
+    """
+
+    def place(tests: type) -> type:
+        module = sys.modules[tests.__module__]
+        for lane in lanes(face):
+            if not names or lane.name in names:
+                name = lane.name.title() + tests.__name__
+                members = {"lane": lane, "__module__": tests.__module__}
+                setattr(module, name, type(name, (tests, unittest.TestCase), members))
+        return tests
+
+    return place

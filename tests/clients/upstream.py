@@ -1,0 +1,125 @@
+"""A scripted provider on a port of its own: OpenAI's and Anthropic's endpoints under one address."""
+
+import json
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import anthropic_format
+import openai_format
+from script import Refused
+
+KEY = "sk-upstream"
+
+
+class Upstream:
+    """Runs until the process ends; remembers what it was asked."""
+
+    def __init__(self):
+        self.requests: list[tuple[str, dict, dict]] = []  # path, headers, body
+        self.server = Server(("127.0.0.1", 0), handler(self))
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def last(self) -> tuple[str, dict, dict]:
+        """The latest request: path, headers (lower-case names), body."""
+        return self.requests[-1]
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """Clients may leave whenever they like."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+def handler(upstream: Upstream):
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def log_message(self, *_):
+            pass
+
+        def do_GET(self):
+            self.answer({})
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            try:
+                self.answer(json.loads(body))
+            except json.JSONDecodeError:
+                self.send(400, {"error": {"message": "the body is not JSON", "type": "invalid_request_error"}})
+
+        def answer(self, body: dict):
+            path = self.path.split("?")[0]
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            upstream.requests.append((path, headers, body))
+            format = anthropic_format if "anthropic-version" in headers or "messages" in path else openai_format
+            try:
+                self.check_key(headers, format)
+                answer = self.route(path, body, format)
+            except Refused as refused:
+                return self.send(refused.status, format.error(refused), refused.headers)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                refused = Refused(400, "invalid_request", f"malformed: {error!r}")
+                return self.send(400, format.error(refused))
+            if isinstance(answer, list):
+                return self.stream(answer)
+            self.send(200, answer)
+
+        def check_key(self, headers: dict, format):
+            """The upstream's key and nobody else's; Anthropic takes it in either header."""
+            given = [headers.get("authorization")]
+            if format is anthropic_format and "x-api-key" in headers:
+                given = [f"Bearer {headers['x-api-key']}", *filter(None, given)]
+            if any(it != f"Bearer {KEY}" for it in given):
+                raise Refused(401, "authentication", "the key is wrong")
+
+        def route(self, path: str, body: dict, format):
+            routes = {
+                "/v1/chat/completions": openai_format.chat,
+                "/v1/embeddings": openai_format.embeddings,
+                "/v1/messages": anthropic_format.messages,
+                "/v1/messages/count_tokens": anthropic_format.count_tokens,
+            }
+            if path in routes and self.command == "POST":
+                return routes[path](body)
+            if path == "/v1/models":
+                return format.models()
+            if path.startswith("/v1/models/"):
+                return format.model(path.removeprefix("/v1/models/"))
+            raise Refused(404, "not_found", f"there is no {path}")
+
+        def send(self, status: int, body: dict, headers: dict | None = None):
+            data = json.dumps(body, ensure_ascii=False).encode()
+            self.send_response(status)
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def stream(self, events: list):
+            """Events as SSE, each its own piece; an event `None` breaks the connection."""
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream; charset=utf-8")
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            for event in events:
+                if event is None:
+                    self.close_connection = True
+                    return
+                name, data = event if isinstance(event, tuple) else (None, event)
+                text = (f"event: {name}\n" if name else "") + f"data: {data}\n\n"
+                self.piece(text.encode())
+            self.wfile.write(b"0\r\n\r\n")
+
+        def piece(self, data: bytes):
+            self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+            self.wfile.flush()
+
+    return Handler
