@@ -82,7 +82,7 @@ impl ReadingPlan {
             let tests: Vec<_> = acceptance.exclusions.iter().filter_map(test).collect();
             exclusions.insert(acceptance.id, tests);
             let asked = acceptance.ask_usage.iter().flat_map(|ask| prefixes(&ask.pointer));
-            asked.for_each(|pointer| drop(wanted.add(&pointer)));
+            asked.for_each(|pointer| _ = wanted.add(&pointer));
         }
         let pointers = (claim.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten();
         Self { claim, pointers, models, stream, output_limit, exclusions }
