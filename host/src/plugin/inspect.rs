@@ -1,1 +1,136 @@
 //! What `weir plugin list` and `weir plugin inspect` show: values, which the command line prints.
+
+use std::fmt::{self, Display, Formatter};
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::digest::Digest;
+use super::load::{Admission, LoadError, Loader};
+use super::lock::Lock;
+use super::shape::{CONTRACT, Shape, ShapeError};
+use crate::contract::about::exports::weir::adapter::about::Manifest;
+
+/// All that can be told about a component.
+#[derive(Debug, Clone, Serialize)]
+pub struct Inspection {
+    /// Which bytes it is.
+    pub digest: Digest,
+    /// The contract that it speaks.
+    pub contract: &'static str,
+    /// The contract's interfaces that it has.
+    pub interfaces: Vec<&'static str>,
+    /// What it is made of.
+    pub shape: Shape,
+    /// Slots of the pool that an instance takes.
+    pub weight: u32,
+    /// What it says about itself.
+    pub manifest: Manifest,
+}
+
+/// Reads, checks, compiles and asks a component, under the limits that it would serve under.
+pub fn inspect(loader: &Loader, bytes: &[u8]) -> Result<Inspection, LoadError> {
+    // Whatever it is called: the name is told, not judged.
+    let admission = Admission::default();
+    let adapter = match loader.load("", bytes, &admission) {
+        Err(LoadError::Name { found, .. }) => loader.load(&found, bytes, &admission)?,
+        other => other?,
+    };
+    Ok(Inspection {
+        digest: adapter.digest,
+        contract: CONTRACT,
+        interfaces: adapter.interfaces.iter().map(super::Interface::name).collect(),
+        weight: adapter.pool().weight(),
+        shape: adapter.shape.clone(),
+        manifest: adapter.manifest.clone(),
+    })
+}
+
+/// The same as far as it can be told without compiling anything.
+pub fn shape(loader: &Loader, bytes: &[u8]) -> Result<Shape, ShapeError> {
+    Shape::read(bytes, &loader.engine().limits().structure)
+}
+
+/// One line of `weir plugin list`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Listed {
+    /// The file's name without `.wasm`.
+    pub name: String,
+    /// Which bytes; none where they cannot be read.
+    pub digest: Option<Digest>,
+    /// The adapter's version; none where it is refused.
+    pub version: Option<String>,
+    /// One line for people.
+    pub description: Option<String>,
+    /// Whether the lock file vouches for it.
+    pub trusted: bool,
+    /// Formats that clients may speak through it.
+    pub faces: Vec<String>,
+    /// Formats that its provider takes as they are.
+    pub accepts: Vec<String>,
+    /// Why it is refused; none where it would serve.
+    pub refused: Option<String>,
+}
+
+/// Every component in a directory, in the order of names.
+pub fn list(loader: &Loader, dir: &Path, lock: &Lock) -> std::io::Result<Vec<Listed>> {
+    let mut names: Vec<String> = std::fs::read_dir(dir)?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".wasm").map(str::to_owned))
+        .filter(|name| !name.is_empty() && !name.starts_with('.'))
+        .collect();
+    names.sort();
+    Ok(names.into_iter().map(|name| listed(loader, dir, lock, name)).collect())
+}
+
+fn listed(loader: &Loader, dir: &Path, lock: &Lock, name: String) -> Listed {
+    let refused = |name, digest, reason: String| Listed {
+        name,
+        digest,
+        version: None,
+        description: None,
+        trusted: false,
+        faces: vec![],
+        accepts: vec![],
+        refused: Some(reason),
+    };
+    let bytes = match std::fs::read(dir.join(format!("{name}.wasm"))) {
+        Ok(bytes) => bytes,
+        Err(error) => return refused(name, None, error.to_string()),
+    };
+    let digest = Digest::of(&bytes);
+    let adapter = match loader.load(&name, &bytes, &Admission::default()) {
+        Ok(adapter) => adapter,
+        Err(error) => return refused(name, Some(digest), error.to_string()),
+    };
+    let manifest = &adapter.manifest;
+    let unique = |formats: Vec<&String>| {
+        let mut formats: Vec<String> = formats.into_iter().cloned().collect();
+        formats.sort();
+        formats.dedup();
+        formats
+    };
+    Listed {
+        trusted: lock.trusts(&name, digest),
+        name,
+        digest: Some(digest),
+        version: Some(manifest.version.clone()),
+        description: Some(manifest.description.clone()),
+        faces: unique(manifest.faces.iter().map(|face| &face.format).collect()),
+        accepts: unique(manifest.accepts.iter().map(|accepts| &accepts.format).collect()),
+        refused: None,
+    }
+}
+
+impl Display for Listed {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let digest = self.digest.map_or_else(|| "-".to_owned(), |digest| digest.short());
+        if let Some(reason) = &self.refused {
+            return write!(f, "{:<16} refused   {digest:<12}  {reason}", self.name);
+        }
+        let trust = if self.trusted { "trusted" } else { "untrusted" };
+        let version = self.version.as_deref().unwrap_or_default();
+        let formats = |formats: &[String]| if formats.is_empty() { "-".to_owned() } else { formats.join(",") };
+        let (faces, accepts) = (formats(&self.faces), formats(&self.accepts));
+        write!(f, "{:<16} {version:<8}  {digest:<12}  {trust:<9}  faces {faces}  accepts {accepts}", self.name)
+    }
+}
