@@ -175,3 +175,6 @@ fn check_private(dir: &Path) -> Result<(), CacheError> {
 fn check_private(_: &Path) -> Result<(), CacheError> {
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -97,10 +97,10 @@ impl Engine {
         }
     }
 
-    /// Whether fewer than a quarter of the leases are left. Then an exchange that waits for its upstream does well to let
+    /// Whether no more than a quarter of the leases are left. Then an exchange that waits for its upstream does well to let
     /// go of its instances: the memo carries what the later calls need.
     pub fn scarce(&self) -> bool {
-        self.0.leases.available_permits() < self.0.limits.instances as usize / 4
+        self.0.leases.available_permits() * 4 <= self.0.limits.instances as usize
     }
 
     /// What compiled code depends on beside the component: wasmtime, its settings, the machine.

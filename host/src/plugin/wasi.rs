@@ -167,3 +167,6 @@ fn first_case(store: &mut StoreContextMut<'_, State>, ty: &Variant) -> wasmtime:
     let value = case.ty.map(|ty| zero(store, &ty)).transpose()?;
     Ok(Val::Variant(case.name.to_owned(), value.map(Box::new)))
 }
+
+#[cfg(test)]
+mod tests;
