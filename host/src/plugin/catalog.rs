@@ -116,15 +116,6 @@ impl Catalog {
         }
     }
 
-    /// Forgets that a file was refused, since what serves under its name is in its place again.
-    pub fn pardon(&self, name: &str) {
-        let _changing = self.lock();
-        let mut next = self.next();
-        if next.refused.remove(name).is_some() {
-            self.replace(next);
-        }
-    }
-
     /// Takes an adapter out of service and forgets that it was refused.
     pub fn remove(&self, name: &str) {
         let _changing = self.lock();
