@@ -18,6 +18,14 @@ const SECONDS: &[f64] =
 const OVERHEAD: &[f64] =
     &[0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0];
 
+/// As OpenTelemetry's GenAI conventions have it, dots written as underscores.
+const GEN_AI: &[&str] = &["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"];
+const GEN_AI_TOKENS: &[&str] =
+    &["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type"];
+/// The buckets that the conventions advise.
+const TOKENS: &[f64] =
+    &[1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0, 4_194_304.0];
+
 /// All metrics.
 #[derive(Debug)]
 pub struct Metrics {
@@ -26,7 +34,11 @@ pub struct Metrics {
     duration: HistogramVec,
     overhead: HistogramVec,
     tokens: IntCounterVec,
+    estimated: IntCounterVec,
     ttft: HistogramVec,
+    gen_ai_operation: HistogramVec,
+    gen_ai_first_token: HistogramVec,
+    gen_ai_usage: HistogramVec,
     translations: IntCounterVec,
     /// Exchanges that are under way.
     pub in_flight: IntGauge,
@@ -60,6 +72,19 @@ pub struct Metrics {
     known_fields: Mutex<BTreeSet<String>>,
 }
 
+/// What tells series apart. All values come from manifests and the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Labels<'a> {
+    /// The client's format.
+    pub dialect: &'a str,
+    /// The alias.
+    pub route: &'a str,
+    /// The operation, as OpenTelemetry's GenAI conventions name it.
+    pub operation: &'a str,
+    /// The provider that the route leads to first.
+    pub provider: &'a str,
+}
+
 /// The handles of one face and route, looked up once.
 #[derive(Debug)]
 pub struct Series {
@@ -69,13 +94,17 @@ pub struct Series {
     ok: IntCounter,
     labels: [String; 2],
     tokens: [IntCounter; 5],
+    estimated: [IntCounter; 2],
+    operation: Histogram,
+    first_token: Histogram,
+    usage: [Histogram; 2],
 }
 
 impl Series {
     /// Records a request that ended with status 200.
     pub fn ok(&self, seconds: f64) {
         self.ok.inc();
-        self.duration.observe(seconds);
+        self.took(seconds);
     }
 
     /// Records the gateway's own time.
@@ -86,6 +115,7 @@ impl Series {
     /// Records the time to the first piece of a stream.
     pub fn first_token(&self, seconds: f64) {
         self.ttft.observe(seconds);
+        self.first_token.observe(seconds);
     }
 
     /// Records tokens in the order input, cache read, cache write, output, reasoning.
@@ -93,6 +123,22 @@ impl Series {
         for (counter, bucket) in self.tokens.iter().zip(buckets) {
             counter.inc_by(u64::from(bucket.unwrap_or(0)));
         }
+        let [input, cache_read, cache_write, output, reasoning] = buckets.map(Option::unwrap_or_default).map(f64::from);
+        let [into, out] = &self.usage;
+        into.observe(input + cache_read + cache_write);
+        out.observe(output + reasoning);
+    }
+
+    /// Records tokens that nobody told, input and output.
+    pub fn estimated(&self, tokens: [u32; 2]) {
+        for (counter, tokens) in self.estimated.iter().zip(tokens) {
+            counter.inc_by(u64::from(tokens));
+        }
+    }
+
+    fn took(&self, seconds: f64) {
+        self.duration.observe(seconds);
+        self.operation.observe(seconds);
     }
 }
 
@@ -123,6 +169,27 @@ impl Metrics {
                 OVERHEAD,
             )?,
             tokens: counters(r, "weir_tokens_total", "Tokens by bucket", &["bucket", "model"])?,
+            estimated: counters(
+                r,
+                "weir_tokens_estimated_total",
+                "Tokens by estimate, where the provider told none",
+                &["bucket", "model"],
+            )?,
+            gen_ai_operation: seconds(
+                r,
+                "gen_ai_client_operation_duration_seconds",
+                "Duration of a GenAI operation",
+                GEN_AI,
+                SECONDS,
+            )?,
+            gen_ai_first_token: seconds(
+                r,
+                "gen_ai_server_time_to_first_token_seconds",
+                "Time to the first token of a streamed answer",
+                GEN_AI,
+                SECONDS,
+            )?,
+            gen_ai_usage: seconds(r, "gen_ai_client_token_usage", "Tokens used by an operation", GEN_AI_TOKENS, TOKENS)?,
             ttft: seconds(
                 r,
                 "weir_stream_ttft_seconds",
@@ -192,9 +259,12 @@ impl Metrics {
         })
     }
 
-    /// The handles of a face's format and a route.
-    pub fn series(&self, dialect: &str, route: &str) -> Series {
+    /// The handles of these labels.
+    pub fn series(&self, labels: Labels<'_>) -> Series {
+        let Labels { dialect, route, operation, provider } = labels;
         let labels = [dialect, route];
+        let gen_ai = [operation, provider, route];
+        let usage = |kind| self.gen_ai_usage.with_label_values(&[operation, provider, route, kind]);
         let tokens = ["input", "cache_read", "cache_write", "output", "reasoning"]
             .map(|bucket| self.tokens.with_label_values(&[bucket, route]));
         Series {
@@ -204,6 +274,10 @@ impl Metrics {
             ok: self.requests.with_label_values(&[dialect, route, "200", "ok"]),
             labels: labels.map(str::to_owned),
             tokens,
+            estimated: ["input", "output"].map(|bucket| self.estimated.with_label_values(&[bucket, route])),
+            operation: self.gen_ai_operation.with_label_values(&gen_ai),
+            first_token: self.gen_ai_first_token.with_label_values(&gen_ai),
+            usage: ["input", "output"].map(usage),
         }
     }
 
@@ -211,7 +285,7 @@ impl Metrics {
     pub fn request(&self, series: &Series, status: u16, outcome: &str, seconds: f64) {
         let [dialect, route] = &series.labels;
         self.requests.with_label_values(&[dialect, route, status.to_string().as_str(), outcome]).inc();
-        series.duration.observe(seconds);
+        series.took(seconds);
     }
 
     /// Records a translation.
@@ -303,7 +377,8 @@ mod tests {
     #[test]
     fn a_series_counts_requests_and_tokens() {
         let metrics = Metrics::new().unwrap();
-        let series = metrics.series("zeta.talk", "fast");
+        let series =
+            metrics.series(Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta" });
         series.ok(0.5);
         series.tokens([Some(3), None, None, Some(4), None]);
         metrics.request(&series, 502, "error", 0.1);
