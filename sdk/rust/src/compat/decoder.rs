@@ -9,7 +9,7 @@ mod choice;
 use crate::compat::decoder::choice::Candidate;
 use crate::compat::names::Renamed;
 use crate::compat::quirks::Quirks;
-use crate::compat::wire::{Answer, Choice, FORMAT};
+use crate::compat::wire::{self, Answer, Choice, FORMAT};
 use crate::compat::{error, usage};
 use crate::json::{self, RawValue, Rest, Str};
 use crate::ledger::{Ledger, extensions};
@@ -109,6 +109,7 @@ impl ChunkDecoder {
 
     fn chunk(&mut self, mut chunk: Answer<'_>) {
         if let Some(error) = chunk.error {
+            self.usage(chunk.usage.take());
             return self.fail(error::from_json(error.get(), None));
         }
         self.members(&mut chunk);
@@ -117,7 +118,11 @@ impl ChunkDecoder {
                 return self.fail(error);
             }
         }
-        let Some(usage) = chunk.usage.and_then(usage::read) else { return };
+        self.usage(chunk.usage);
+    }
+
+    fn usage(&mut self, wire: Option<wire::Usage<'_>>) {
+        let Some(usage) = wire.and_then(usage::read) else { return };
         if self.usage.as_ref() != Some(&usage) {
             self.usage = Some(usage.clone());
             self.events.push(ChatEvent::Usage(usage));
