@@ -130,14 +130,19 @@ impl Cache {
     }
 }
 
+/// The same component once more, as if it had been loaded from the cache: other slots of the pool are its own.
+pub(super) fn twin(engine: &Engine, component: &Component) -> wasmtime::Result<Component> {
+    deserialise(engine, &component.serialize()?)
+}
+
 /// The only `unsafe` in the project: native code cannot be checked, only its origin can.
 #[expect(
     unsafe_code,
     reason = "the bytes come from a directory that only this user can write, and are as this program wrote them"
 )]
 fn deserialise(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: `code` was made by `Component::serialize` in this program (directory private, checksum right), for an engine
-    // whose settings are part of its key; wasmtime compares version and settings once more.
+    // SAFETY: `code` was made by `Component::serialize` in this program, just now or before (then the directory is private
+    // and the checksum right), for an engine whose settings are part of its key; wasmtime compares those once more.
     unsafe { Component::deserialize(engine.wasm(), code) }
 }
 

@@ -19,6 +19,8 @@ pub struct Limits {
     pub memory: usize,
     /// Bytes of a used memory that stay in place for the next instance; the pages are cleared, not given back.
     pub keep_resident: usize,
+    /// Bytes that used memories may hold while next to nobody uses one; beyond it they are given back.
+    pub idle_memory: usize,
     /// Elements of one table.
     pub table_elements: usize,
     /// Bytes that one call may hand to the host.
@@ -68,7 +70,7 @@ pub struct Structure {
 }
 
 impl Default for Structure {
-    /// Wide enough for interpreters (CPython has functions of 427 KB, 271 locals, 38 modules), which Rust-built adapters
+    /// Wide enough for interpreters (`CPython` has functions of 427 KB, 271 locals, 38 modules), which Rust-built adapters
     /// stay far below.
     fn default() -> Self {
         Self {
@@ -101,6 +103,7 @@ impl Limits {
             lease_wait: Duration::from_secs(2),
             memory: 64 * MIB,
             keep_resident: 256 * 1024,
+            idle_memory: 8 * MIB,
             table_elements: 20_000,
             output: 32 * MIB,
             handles: 64,
@@ -150,7 +153,7 @@ pub struct Reuse {
 
 impl Default for Reuse {
     fn default() -> Self {
-        Self { uses: 1000, age: Duration::from_secs(60), memory: 32 * MIB }
+        Self { uses: 1000, age: Duration::from_mins(1), memory: 32 * MIB }
     }
 }
 

@@ -40,11 +40,13 @@ fn a_component_is_compiled_once_also_for_an_engine_of_another_size() {
     assert!(super::super::guest::call(&again).is_ok());
 }
 
+type Harm = fn(&mut Vec<u8>);
+
 #[test]
 fn a_damaged_entry_is_made_anew() {
     let dir = TempDir::new().unwrap();
     load(dir.path(), small());
-    let damage: [(&str, fn(&mut Vec<u8>)); 4] = [
+    let damage: [(&str, Harm); 4] = [
         ("cwasm", |bytes| bytes[1000] ^= 1),
         ("cwasm", |bytes| bytes.truncate(1000)),
         ("json", |bytes| bytes.truncate(100)),
