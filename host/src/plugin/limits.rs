@@ -160,8 +160,8 @@ impl Default for Reuse {
 /// The operator's terms for one adapter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
-    /// None: as the manifest wishes, `Fresh` at the least asked. A wish for less isolation than `Fresh` needs the
-    /// operator's word, since it is the tenants' data that meets.
+    /// None: what the manifest wishes, if the lock file vouches for the component, else `Fresh`. It is the tenants' data
+    /// that meets, so a file that was merely dropped in has no say.
     pub isolation: Option<Isolation>,
     /// For `Tenant` and `Shared`.
     pub reuse: Reuse,

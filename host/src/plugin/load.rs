@@ -175,8 +175,9 @@ impl Loader {
     ) -> Adapter {
         let Described { shape, manifest } = described;
         let terms = &admission.terms;
+        let wish = admission.trusted.then(|| manifest.isolation.into());
         let ways = Ways {
-            isolation: terms.isolation.unwrap_or(Isolation::Fresh),
+            isolation: terms.isolation.or(wish).unwrap_or(Isolation::Fresh),
             reuse: terms.reuse.clone(),
             ready: terms.ready,
             weight: shape.weight(),
