@@ -1,7 +1,7 @@
 //! The sandbox: wasmtime's engine, configured for short synchronous calls into untrusted components.
 //!
 //! Instances come from a pool of pre-reserved address space, memories start as copy-on-write images, deadlines are epochs.
-//! What is switched off in [`config`] is what no adapter needs and where wasmtime's advisories have been.
+//! What is switched off is what no adapter needs and where wasmtime's advisories have been.
 
 use std::fmt::{self, Debug, Formatter};
 use std::hash::{Hash, Hasher};

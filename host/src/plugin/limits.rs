@@ -31,7 +31,8 @@ pub struct Limits {
     pub stderr: usize,
     /// How finely deadlines are measured.
     pub tick: Duration,
-    /// Deadline of a call.
+    /// Deadline of a call. Generous, since it is the time on the wall: on a crowded machine a call of microseconds may
+    /// stand still for a tenth of a second.
     pub call: Duration,
     /// Added to it for each MiB that the call takes in.
     pub call_per_mib: Duration,
@@ -109,7 +110,7 @@ impl Limits {
             handles: 64,
             stderr: 4096,
             tick: Duration::from_millis(5),
-            call: Duration::from_millis(250),
+            call: Duration::from_millis(500),
             call_per_mib: Duration::from_millis(100),
             start: Duration::from_secs(5),
             blocking_above: 256 * 1024,

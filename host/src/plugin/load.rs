@@ -39,7 +39,7 @@ pub enum LoadError {
     #[error("does not fit the contract: {0}")]
     Contract(String),
     /// It failed when it was asked for its manifest.
-    #[error("failed to describe itself ({}): {}", .kind, .detail)]
+    #[error("failed to start or to describe itself ({kind}): {detail}")]
     Describe {
         /// The kind of fault.
         kind: &'static str,
