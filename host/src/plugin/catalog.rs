@@ -75,12 +75,12 @@ impl Catalog {
 
     /// Puts an adapter in the place of the one with its name. Answers why not, where it does not go together with the
     /// others; then the former one serves on.
-    pub fn publish(&self, adapter: Arc<Adapter>) -> Result<(), String> {
+    pub fn publish(&self, adapter: &Arc<Adapter>) -> Result<(), String> {
         let changing = self.lock();
         let mut next = self.next();
         let name = Arc::clone(&adapter.name);
         let digest = adapter.digest;
-        next.adapters.insert(Arc::clone(&name), Arc::clone(&adapter));
+        next.adapters.insert(Arc::clone(&name), Arc::clone(adapter));
         let manifests: Vec<&Manifest> = next.adapters.values().map(|adapter| &adapter.manifest).collect();
         if let Err(reason) = (self.together)(&manifests) {
             drop(changing);
@@ -130,10 +130,13 @@ impl Catalog {
         self.replace(next);
     }
 
-    /// Lets every pool drop what has waited too long.
+    /// Drops instances that have waited too long and unloaded components, and after a burst gives memory back. To be
+    /// called every few seconds, off the request path.
     pub fn sweep(&self) {
-        for adapter in self.snapshot.load().adapters.values() {
-            adapter.sweep();
+        let snapshot = self.snapshot.load();
+        let trim = snapshot.adapters.values().next().is_some_and(|adapter| adapter.engine.sweep());
+        for adapter in snapshot.adapters.values() {
+            adapter.sweep(trim);
         }
     }
 
@@ -181,12 +184,12 @@ mod tests {
         let catalog = catalog();
         let mut told = catalog.subscribe();
         let first = guest("zeta").load();
-        catalog.publish(Arc::clone(&first)).unwrap();
+        catalog.publish(&first).unwrap();
         assert!(told.has_changed().unwrap());
         assert_eq!(*told.borrow_and_update(), 1);
         let before = catalog.snapshot();
         let second = guest("zeta").load();
-        catalog.publish(Arc::clone(&second)).unwrap();
+        catalog.publish(&second).unwrap();
         assert!(Arc::ptr_eq(&before.adapters["zeta"], &first), "who has the old snapshot keeps the old adapter");
         assert!(Arc::ptr_eq(&catalog.get("zeta").unwrap(), &second));
         catalog.remove("zeta");
@@ -199,15 +202,15 @@ mod tests {
     #[test]
     fn what_does_not_go_together_is_refused_and_the_former_serves_on() {
         let catalog = catalog();
-        catalog.publish(guest("zeta").load()).unwrap();
-        let reason = catalog.publish(guest("rival").load()).unwrap_err();
+        catalog.publish(&guest("zeta").load()).unwrap();
+        let reason = catalog.publish(&guest("rival").load()).unwrap_err();
         assert!(reason.contains("zeta") && reason.contains("rival"));
         let snapshot = catalog.snapshot();
         assert!(snapshot.adapters.contains_key("zeta") && !snapshot.adapters.contains_key("rival"));
         assert_eq!(snapshot.refused["rival"].reason, reason);
         assert_eq!(snapshot.generation, 1, "a refusal changes nothing of what serves");
         catalog.remove("zeta");
-        catalog.publish(guest("rival").load()).unwrap();
+        catalog.publish(&guest("rival").load()).unwrap();
         assert!(catalog.snapshot().refused.is_empty());
     }
 
@@ -216,7 +219,7 @@ mod tests {
         let catalog = catalog();
         let adapter = guest("zeta").load();
         assert_eq!(adapter.pool().idle(), 0);
-        catalog.publish(Arc::clone(&adapter)).unwrap();
+        catalog.publish(&adapter).unwrap();
         assert_eq!(adapter.pool().idle(), 4);
     }
 }

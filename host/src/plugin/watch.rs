@@ -3,7 +3,7 @@
 //!
 //! What the operating system tells about changes is taken as a hint to look, never as a fact: events are lost, merged,
 //! missing (network and container file systems) and named differently everywhere. The directory is looked at every few
-//! seconds in any case; links are resolved each time, since a Kubernetes ConfigMap changes by a link elsewhere; and whether
+//! seconds in any case; links are resolved each time, since a `ConfigMap` of Kubernetes changes by a link elsewhere; and whether
 //! a file *is* another one its digest says, not its time.
 
 use std::collections::BTreeMap;
@@ -236,7 +236,7 @@ impl Watch {
             self.catalog.refuse(name, Some(digest), reason);
             return done;
         }
-        match self.catalog.publish(adapter) {
+        match self.catalog.publish(&adapter) {
             Ok(()) => done,
             Err(_) => State::Conflict { generation: self.catalog.snapshot().generation },
         }

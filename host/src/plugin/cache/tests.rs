@@ -40,11 +40,13 @@ fn a_component_is_compiled_once_also_for_an_engine_of_another_size() {
     assert!(super::super::guest::call(&again).is_ok());
 }
 
+type Harm = fn(&mut Vec<u8>);
+
 #[test]
 fn a_damaged_entry_is_made_anew() {
     let dir = TempDir::new().unwrap();
     load(dir.path(), small());
-    let damage: [(&str, fn(&mut Vec<u8>)); 4] = [
+    let damage: [(&str, Harm); 4] = [
         ("cwasm", |bytes| bytes[1000] ^= 1),
         ("cwasm", |bytes| bytes.truncate(1000)),
         ("json", |bytes| bytes.truncate(100)),
@@ -66,6 +68,29 @@ fn nothing_is_left_over_beside_the_entries() {
     let dir = TempDir::new().unwrap();
     load(dir.path(), small());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn what_is_left_behind_and_what_is_too_much_goes() {
+    let dir = TempDir::new().unwrap();
+    let engine = Engine::new(small()).unwrap();
+    let put = |name: &str, hours: u64| {
+        let file = std::fs::File::create(dir.path().join(name)).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_hours(hours)).unwrap();
+    };
+    for age in 0..ENTRIES as u64 + 2 {
+        put(&format!("{age}.json"), age);
+        put(&format!("{age}.cwasm"), age);
+    }
+    for (name, age) in [("new.tmp", 0), ("old.tmp", 2), ("new-orphan.cwasm", 0), ("old-orphan.cwasm", 2)] {
+        put(name, age);
+    }
+    Cache::open(dir.path(), &engine).unwrap();
+    let is_there = |name: &str| dir.path().join(name).exists();
+    assert!(is_there("new.tmp") && is_there("new-orphan.cwasm") && is_there("127.json") && is_there("127.cwasm"));
+    for name in ["old.tmp", "old-orphan.cwasm", "128.json", "128.cwasm", "129.json", "129.cwasm"] {
+        assert!(!is_there(name), "{name}");
+    }
 }
 
 #[cfg(unix)]

@@ -85,8 +85,7 @@ fn old_instances_and_those_of_a_former_template_are_dropped() {
     exchange(&adapter, "");
     assert_eq!(adapter.pool().idle(), 1);
     let out = adapter.try_lease("").unwrap();
-    let template = Template::clone(&adapter.pool.template());
-    adapter.pool.renew(Arc::new(template));
+    adapter.pool.trim().unwrap();
     out.release();
     assert_eq!(adapter.pool().idle(), 0);
     assert_eq!(exchange(&adapter, ""), 0);

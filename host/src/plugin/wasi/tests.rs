@@ -1,5 +1,7 @@
 //! What a guest sees of the world: nothing, but without dying of it.
 
+use std::fmt::Write as _;
+
 use super::super::guest::{Guest, ZEROS, call, guest};
 use super::super::{FaultKind, PluginFault};
 
@@ -36,8 +38,8 @@ fn wasi(imports: &[(&str, &str, &str)], does: &str) -> Guest {
     let mut guest = guest("zeta");
     guest.packages = PACKAGES.into();
     for (interface, function, signature) in imports {
-        guest.world += &format!("import {interface}@0.2.6;\n");
-        guest.more += &format!("(import \"{interface}@0.2.6\" \"{function}\" (func {signature}))\n");
+        let _ = writeln!(guest.world, "import {interface}@0.2.6;");
+        let _ = writeln!(guest.more, "(import \"{interface}@0.2.6\" \"{function}\" (func {signature}))");
     }
     guest.parse_error = does.into();
     guest

@@ -22,11 +22,10 @@ fn with(change: impl FnOnce(&mut Folder)) -> Bench {
     folder.lock = Some(dir.path().join("plugins.lock"));
     (folder.settle, folder.patience, folder.grace) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     change(&mut folder);
-    let catalog =
-        Arc::new(Catalog::new(|manifests| match manifests.iter().any(|m| m.name == "rival") && manifests.len() > 1 {
-            true => Err("rival goes with nobody".into()),
-            false => Ok(()),
-        }));
+    let catalog = Arc::new(Catalog::new(|manifests| {
+        let clash = manifests.len() > 1 && manifests.iter().any(|manifest| manifest.name == "rival");
+        if clash { Err("rival goes with nobody".into()) } else { Ok(()) }
+    }));
     let watch = Watch::new(folder, loader(small()), catalog);
     Bench { dir, watch }
 }
@@ -100,7 +99,7 @@ fn the_same_bytes_again_change_nothing() {
 
 #[test]
 fn a_file_that_is_still_written_is_waited_for() {
-    let mut bench = with(|folder| folder.patience = Duration::from_secs(3600));
+    let mut bench = with(|folder| folder.patience = Duration::from_hours(1));
     let whole = version("1").build();
     bench.put("zeta.wasm", &whole[..whole.len() / 2]);
     assert_eq!(bench.look(), serving(&[]));
@@ -111,7 +110,7 @@ fn a_file_that_is_still_written_is_waited_for() {
 
 #[test]
 fn a_file_that_was_just_written_is_left_to_settle() {
-    let mut bench = with(|folder| folder.settle = Duration::from_secs(3600));
+    let mut bench = with(|folder| folder.settle = Duration::from_hours(1));
     bench.put("zeta.wasm", &version("1").build());
     assert_eq!(bench.look(), serving(&[]));
     let file = fs::File::options().write(true).open(bench.dir.path().join("zeta.wasm")).unwrap();
@@ -121,7 +120,7 @@ fn a_file_that_was_just_written_is_left_to_settle() {
 
 #[test]
 fn a_missing_file_is_given_time_to_come_back() {
-    let mut bench = with(|folder| folder.grace = Duration::from_secs(3600));
+    let mut bench = with(|folder| folder.grace = Duration::from_hours(1));
     bench.put("zeta.wasm", &version("1").build());
     bench.look();
     fs::remove_file(bench.dir.path().join("zeta.wasm")).unwrap();
