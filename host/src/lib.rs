@@ -17,5 +17,7 @@ pub mod contract;
 pub mod frame;
 pub mod peek;
 pub mod plugin;
+#[cfg(test)]
+mod seeds;
 pub mod tap;
 pub mod upstream;
