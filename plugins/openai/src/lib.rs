@@ -107,7 +107,7 @@ impl DialectModels for OpenAi {
         Ok(models::parse(ctx, &request))
     }
     fn render_response(ctx: &Context, response: ModelsResponse) -> Result<RenderedResponse> {
-        models::render(ctx, response)
+        models::render(ctx, &response)
     }
 }
 

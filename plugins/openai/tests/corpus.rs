@@ -2,6 +2,8 @@
 //!
 //! The recordings lie outside the repository (`../shared/fixtures`); without them the tests say so and pass.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test: what does not hold fails it")]
+
 mod corpus {
     pub(crate) mod fold;
     pub(crate) mod recording;
@@ -36,7 +38,7 @@ fn post(body: &Value) -> HttpRequest {
 }
 
 /// Fails with everything that differs, not with the first thing.
-fn report(differences: Vec<String>) {
+fn report(differences: &[String]) {
     assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
 }
 
@@ -80,7 +82,7 @@ fn requests_mean_the_same_after_translation() {
             differences.push(format!("{}: lost {loss:?}", recording.id));
         }
     }
-    report(differences);
+    report(&differences);
 }
 
 #[test]
@@ -102,7 +104,7 @@ fn whole_answers_mean_the_same_after_translation() {
         }
         differences.extend(rendered.losses.iter().map(|loss| format!("{}: lost {loss:?}", recording.id)));
     }
-    report(differences);
+    report(&differences);
 }
 
 /// What the dialect would have remembered of the request.
@@ -144,7 +146,7 @@ fn streams_mean_the_same_after_translation() {
             differences.extend(difference(&recording, &normal_answer(&was), &normal_answer(&is)));
         }
     }
-    report(differences);
+    report(&differences);
 }
 
 #[test]
@@ -195,7 +197,7 @@ fn answers_of_compatible_providers_are_read() {
         let Some((was, is)) = read_both(&recording) else { continue };
         differences.extend(difference(&recording, &was, &is));
     }
-    report(differences);
+    report(&differences);
 }
 
 /// Text, thinking, calls and finish, as the recording says and as the adapter reads them.
@@ -247,5 +249,5 @@ fn embeddings_mean_the_same_after_translation() {
         let is: Value = serde_json::from_str(&text).unwrap();
         differences.extend(difference(&recording, &normal_answer(answer), &normal_answer(&is)));
     }
-    report(differences);
+    report(&differences);
 }

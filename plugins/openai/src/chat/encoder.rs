@@ -188,12 +188,11 @@ impl ChatEncoder {
 
     /// The candidate's place in the list; it is made at first sight.
     fn candidate(&mut self, index: u32) -> usize {
-        match self.candidates.iter().position(|candidate| candidate.index == index) {
-            Some(at) => at,
-            None => {
-                self.candidates.push(Candidate::new(index));
-                self.candidates.len() - 1
-            }
+        if let Some(at) = self.candidates.iter().position(|candidate| candidate.index == index) {
+            at
+        } else {
+            self.candidates.push(Candidate::new(index));
+            self.candidates.len() - 1
         }
     }
 

@@ -61,17 +61,18 @@ fn fold_choice(answer: &mut Value, choice: &Value) {
     for (key, value) in delta {
         let message = &mut known["message"];
         match (key.as_str(), value) {
-            (_, Value::Null) => {}
+            (_, Value::Null) | ("role", _) => {}
             ("content", Value::Array(parts)) => parts.iter().for_each(|part| fold_part(message, part)),
             ("tool_calls", Value::Array(calls)) => calls.iter().for_each(|call| fold_call(message, call)),
             ("content" | "reasoning" | "reasoning_content" | "refusal", Value::String(text)) => {
-                add(&mut message[key], text)
+                add(&mut message[key], text);
             }
             ("annotations", Value::Array(list)) => extend(&mut message[key], list),
             ("reasoning_details", Value::Array(list)) => {
-                list.iter().for_each(|entry| fold_detail(&mut message[key], entry))
+                for entry in list {
+                    fold_detail(&mut message[key], entry);
+                }
             }
-            ("role", _) => {}
             _ => message[key] = value.clone(),
         }
     }

@@ -7,6 +7,7 @@ use crate::types::{ChatRequest, Context, Error, FinishReason, Header};
 
 /// One provider. Start from [`Quirks::COMPATIBLE`] and say what differs.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact about a provider, none a state")]
 pub struct Quirks {
     /// The adapter's name: `groq`.
     pub name: &'static str,
@@ -173,6 +174,7 @@ pub enum Cache {
 
 /// Which media are taken.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact about a provider, none a state")]
 pub struct Media {
     /// `image_url`.
     pub images: bool,

@@ -105,7 +105,8 @@ impl Reader<'_> {
         let mut ids: Vec<String> = Vec::new();
         for (number, wire) in (0..).zip(calls.unwrap_or_default().0.into_iter().chain(legacy)) {
             let Some(mut call) = read_call(wire) else { continue };
-            call.name = self.renamed.original(&call.name).to_owned();
+            let name = self.renamed.original(&call.name).to_owned();
+            call.name = name;
             if call.id.is_empty() || ids.contains(&call.id) {
                 call.id = made_id(self.ctx, 0, number);
             }
