@@ -14,7 +14,7 @@ use corpus::fold::{fold, frames};
 use corpus::recording::{Recording, all, openai};
 use corpus::same::{normal_answer, normal_request};
 use serde_json::{Value, json};
-use weir_adapter_openai::{ChatDecoder, ChatEncoder, OpenAi};
+use weir_adapter_openai::{AnswerDecoder, AnswerEncoder, OpenAi};
 use weir_sdk::adapter::{
     ChatOutcome, Decoder, DialectChat, DialectEmbeddings, Encoder, ProviderChat, ProviderEmbeddings, ProviderErrors,
 };
@@ -31,6 +31,10 @@ const ANSWERS: &[(&str, &str)] = &[
 
 fn ctx(model: &str) -> Context {
     Context { request_id: "req".into(), now_ms: 1e12, model: model.into(), ..Context::default() }
+}
+
+fn of(format: &str, ctx: &Context) -> Context {
+    Context { format: format.into(), ..ctx.clone() }
 }
 
 fn post(body: &Value) -> HttpRequest {
@@ -114,7 +118,7 @@ fn memo(recording: &Recording) -> String {
 }
 
 fn decode(ctx: &Context, frames: &[Frame], group: usize) -> Vec<ChatEvent> {
-    let mut decoder = ChatDecoder::new(ctx.clone());
+    let mut decoder = AnswerDecoder::new(ctx.clone());
     let mut events = Vec::new();
     for group in frames.chunks(group.max(1)) {
         events.extend(decoder.push(group.to_vec()).unwrap().events);
@@ -133,7 +137,7 @@ fn streams_mean_the_same_after_translation() {
         let mut ctx = ctx(was["model"].as_str().unwrap_or_default());
         let events = decode(&ctx, &original, 1);
         ctx.memo = memo(&recording);
-        let mut encoder = ChatEncoder::new(ctx);
+        let mut encoder = AnswerEncoder::new(ctx);
         let mut written = encoder.push(events).unwrap().frames;
         written.extend(encoder.finish().unwrap().frames);
         assert_eq!(written.last().map(|frame| frame.data.as_str()), Some("[DONE]"), "{}", recording.id);
@@ -208,7 +212,7 @@ fn read_both(recording: &Recording) -> Option<(Value, Value)> {
         let frames = frames(text);
         let folded = fold(&frames);
         let events = decode(&ctx, &frames, 3);
-        let mut encoder = ChatEncoder::new(Context { memo: "u".into(), ..ctx });
+        let mut encoder = AnswerEncoder::new(Context { memo: "u".into(), ..ctx });
         let mut written = encoder.push(events).unwrap().frames;
         written.extend(encoder.finish().unwrap().frames);
         return Some((essence(&folded), essence(&fold(&written))));
@@ -230,6 +234,43 @@ fn read_both(recording: &Recording) -> Option<(Value, Value)> {
 /// What every client looks at. Spellings of the same thing are brought together.
 fn essence(answer: &Value) -> Value {
     corpus::same::essence(answer)
+}
+
+#[test]
+fn legacy_completions_mean_the_same_after_translation() {
+    let mut differences = Vec::new();
+    for recording in openai("completions").into_iter().filter(|recording| recording.status < 400) {
+        let Some(body) = recording.request_body().filter(|body| body.get("prompt").is_some()) else { continue };
+        let ctx = of("openai.completions", &ctx(body["model"].as_str().unwrap_or_default()));
+        let parsed = <OpenAi as DialectChat>::parse_request(&ctx, post(body)).unwrap();
+        let rendered = <OpenAi as ProviderChat>::render_request(&ctx, parsed.request).unwrap();
+        let is: Value = serde_json::from_str(rendered.request.body.as_text().unwrap()).unwrap();
+        differences.extend(difference(&recording, &normal_request(body), &normal_request(&is)));
+        let Some((was, is)) = completion(&recording, &ctx, parsed.memo) else { continue };
+        differences.extend(difference(&recording, &normal_answer(&was), &normal_answer(&is)));
+    }
+    report(&differences);
+}
+
+/// A completion as it was recorded, and as it is after translation.
+fn completion(recording: &Recording, ctx: &Context, memo: String) -> Option<(Value, Value)> {
+    let Some(text) = recording.stream() else {
+        let was = recording.response_body()?.clone();
+        let model = was["model"].as_str().unwrap_or_default().to_owned();
+        let Ok(ChatOutcome::Complete(answer)) = <OpenAi as ProviderChat>::parse_response(ctx, recording.response())
+        else {
+            panic!("{}", recording.id)
+        };
+        let ctx = Context { memo, model, ..ctx.clone() };
+        let rendered = <OpenAi as DialectChat>::render_response(&ctx, answer.response).unwrap();
+        return Some((was, serde_json::from_str(rendered.response.body.as_text().unwrap()).unwrap()));
+    };
+    let was = fold(&frames(text));
+    let model = was["model"].as_str().unwrap_or_default().to_owned();
+    let mut encoder = AnswerEncoder::new(Context { memo, model, ..ctx.clone() });
+    let mut written = encoder.push(decode(ctx, &frames(text), 1)).unwrap().frames;
+    written.extend(encoder.finish().unwrap().frames);
+    Some((was, fold(&written)))
 }
 
 #[test]

@@ -57,6 +57,9 @@ fn fold_choice(answer: &mut Value, choice: &Value) {
     if known["finish_reason"].is_null() {
         known["finish_reason"] = choice["finish_reason"].clone();
     }
+    if let Some(text) = choice["text"].as_str().filter(|_| choice.get("delta").is_none()) {
+        add(&mut known["text"], text);
+    }
     let Some(delta) = choice["delta"].as_object() else { return };
     for (key, value) in delta {
         let message = &mut known["message"];

@@ -87,6 +87,8 @@ pub struct Paths {
     pub chat: &'static str,
     /// `embeddings`.
     pub embeddings: &'static str,
+    /// `completions`, the legacy ones; empty where they are not there.
+    pub completions: &'static str,
     /// `models`; one model is at this path and its name.
     pub models: &'static str,
 }
@@ -203,7 +205,7 @@ impl Quirks {
         models: &[],
         settings: "",
         auth: &[Scheme::Bearer, Scheme::Open],
-        paths: Paths { chat: "chat/completions", embeddings: "embeddings", models: "models" },
+        paths: Paths { chat: "chat/completions", embeddings: "embeddings", completions: "", models: "models" },
         option_headers: &[],
         max_tokens: "max_tokens",
         seed: "seed",

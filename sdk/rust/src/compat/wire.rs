@@ -163,6 +163,7 @@ wire! {
         "index" => index: Count,
         "delta" => delta: Delta<'a>,
         "message" => message: Delta<'a>,
+        "text" => text: Str<'a>,
         "logprobs" => logprobs: &'a RawValue,
         "finish_reason" => finish_reason: Str<'a>,
     }
