@@ -179,6 +179,7 @@ fn elements<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(seq: &mut A) -> Result<
 #[doc(hidden)]
 #[cold]
 #[inline(never)]
+#[expect(clippy::needless_pass_by_value, reason = "an error is handed over, and another comes back")]
 pub fn in_member<E: serde::de::Error>(key: &str, error: E) -> E {
     E::custom(format_args!("{key}: {error}"))
 }
@@ -187,6 +188,7 @@ pub fn in_member<E: serde::de::Error>(key: &str, error: E) -> E {
 #[doc(hidden)]
 #[cold]
 #[inline(never)]
+#[expect(clippy::needless_pass_by_value, reason = "an error is handed over, and another comes back")]
 pub fn in_element<E: serde::de::Error>(at: usize, error: E) -> E {
     E::custom(format_args!("[{at}]: {error}"))
 }
