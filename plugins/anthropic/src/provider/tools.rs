@@ -4,6 +4,7 @@ use weir_sdk::json::{object, parse};
 use weir_sdk::ledger::Ledger;
 use weir_sdk::types::{ChatRequest, Error, FunctionTool, Tool, ToolChoice};
 
+use super::schema::closed;
 use crate::generation::Generation;
 use crate::names::Names;
 use crate::{FORMAT, usage, wire, write};
@@ -41,12 +42,17 @@ fn function(tool: &FunctionTool, at: usize, generation: Generation, names: &mut 
     object(&mut out, |o| {
         o.str("name", &names.send(&tool.name));
         o.opt_str("description", tool.description.as_deref());
-        o.raw("input_schema", &schema(tool.parameters.as_deref()));
-        if tool.strict == Some(true) {
-            if generation.schemas {
+        let parameters = schema(tool.parameters.as_deref());
+        match tool.strict {
+            Some(true) if generation.schemas => {
+                o.raw("input_schema", &closed(&parameters, &format!("tools[{at}].parameters"), ledger));
                 o.bool("strict", true);
-            } else {
-                ledger.dropped(format!("tools[{at}].strict"), "the model cannot be held to it");
+            }
+            strict => {
+                if strict == Some(true) {
+                    ledger.dropped(format!("tools[{at}].strict"), "the model cannot be held to it");
+                }
+                o.raw("input_schema", &parameters);
             }
         }
         write::cache(o, tool.cache.as_ref());
@@ -61,7 +67,7 @@ fn function(tool: &FunctionTool, at: usize, generation: Generation, names: &mut 
 }
 
 /// A schema must say that it describes an object.
-fn schema(parameters: Option<&str>) -> std::borrow::Cow<'_, str> {
+pub(super) fn schema(parameters: Option<&str>) -> std::borrow::Cow<'_, str> {
     let Some(parameters) = parameters else { return r#"{"type":"object","properties":{}}"#.into() };
     match parse::<wire::Schema<'_>>(parameters) {
         Ok(schema) if schema.kind.is_none() => {
