@@ -9,7 +9,7 @@ use super::thinking::{self, Thinking};
 use super::{schema, tools};
 use crate::generation::Generation;
 use crate::names::Names;
-use crate::{BETA, FORMAT, usage, wire};
+use crate::{BETA, FORMAT, MCP_SERVERS, usage, wire};
 
 /// `max_tokens` where neither the client nor the configuration names one.
 const DEFAULT_MAX_TOKENS: u32 = 4096;
@@ -89,6 +89,7 @@ impl Prompt {
         if !self.tools.is_empty() {
             o.array("tools", |a| self.tools.iter().for_each(|tool| a.raw(tool)));
         }
+        o.opt_raw(MCP_SERVERS, tools::servers(request));
         o.opt_raw("tool_choice", self.choice.as_deref());
         o.opt_raw("thinking", self.thinking.json.as_deref());
         self.output(o, request);

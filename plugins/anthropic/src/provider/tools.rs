@@ -7,7 +7,7 @@ use weir_sdk::types::{ChatRequest, Error, FunctionTool, Tool, ToolChoice};
 use super::schema::closed;
 use crate::generation::Generation;
 use crate::names::Names;
-use crate::{FORMAT, usage, wire, write};
+use crate::{FORMAT, MCP_SERVERS, usage, wire, write};
 
 /// Writes the tools. A choice among some of them leaves out the others, for the format has no such choice.
 pub(super) fn write(
@@ -26,6 +26,7 @@ pub(super) fn write(
             Tool::Function(tool) if allowed.is_none_or(|names| names.contains(&tool.name)) => {
                 written.push(function(tool, at, generation, names, ledger));
             }
+            Tool::Opaque(opaque) if opaque.format == FORMAT && opaque.kind == MCP_SERVERS => {}
             Tool::Opaque(opaque) if opaque.format == FORMAT => written.push(opaque.json.clone()),
             Tool::Opaque(opaque) => {
                 let message = format!("the tool `{}` cannot be expressed in this format", opaque.kind);
@@ -80,6 +81,14 @@ pub(super) fn schema(parameters: Option<&str>) -> std::borrow::Cow<'_, str> {
         }
         _ => parameters.into(),
     }
+}
+
+/// The servers of tools that a client of this format named.
+pub(super) fn servers(request: &ChatRequest) -> Option<&str> {
+    request.tools.iter().find_map(|tool| match tool {
+        Tool::Opaque(opaque) if opaque.format == FORMAT && opaque.kind == MCP_SERVERS => Some(opaque.json.as_str()),
+        _ => None,
+    })
 }
 
 /// Writes the choice, with which goes whether calls may come in parallel.
