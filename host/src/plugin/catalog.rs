@@ -134,9 +134,10 @@ impl Catalog {
     /// called every few seconds, off the request path.
     pub fn sweep(&self) {
         let snapshot = self.snapshot.load();
-        let trim = snapshot.adapters.values().next().is_some_and(|adapter| adapter.engine.sweep());
+        let engine = snapshot.adapters.values().next().map(|adapter| &adapter.engine);
+        let renewed = engine.is_some_and(|engine| engine.sweep() && engine.renew());
         for adapter in snapshot.adapters.values() {
-            adapter.sweep(trim);
+            adapter.sweep(renewed);
         }
     }
 
