@@ -1,1 +1,44 @@
-//! anthropic
+//! Anthropic's Messages API, both as a dialect that clients speak and as a provider.
+//!
+//! Source of the format: the JSON Schemas of `POST /v1/messages`, its stream events, `POST /v1/messages/count_tokens`,
+//! `GET /v1/models` and the error object, and recordings of the service.
+
+mod count_tokens;
+mod dialect;
+mod finish;
+mod generation;
+mod manifest;
+mod mime;
+mod models;
+mod names;
+mod provider;
+mod read;
+mod signature;
+mod time;
+mod usage;
+mod wire;
+mod write;
+
+/// The format's id.
+const FORMAT: &str = "anthropic.messages";
+/// The family, which is also the issuer of its signatures.
+const FAMILY: &str = "anthropic";
+
+/// Key of the extension that holds a whole block, for parts that other formats know in a simpler shape only.
+const BLOCK: &str = "block";
+/// Key of the mark on a file id that belongs to this family's file store.
+const OWN_FILE: &str = "file";
+/// Key of the extension that holds the request header of beta features.
+const BETA: &str = "anthropic-beta";
+
+/// The adapter.
+#[derive(Debug)]
+pub struct Anthropic;
+
+weir_sdk::export!(Anthropic:
+    about, provider_errors, provider_chat, dialect_chat, provider_models, dialect_models, provider_count_tokens,
+    dialect_count_tokens,
+);
+
+#[cfg(test)]
+mod tests;

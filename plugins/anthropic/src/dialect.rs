@@ -1,0 +1,23 @@
+//! The format as clients speak it.
+
+pub(crate) mod encoder;
+pub(crate) mod request;
+mod response;
+
+use weir_sdk::adapter::{DialectChat, ParsedChat, Result};
+use weir_sdk::types::{ChatResponse, Context, HttpRequest, RenderedResponse};
+
+use crate::Anthropic;
+
+impl DialectChat for Anthropic {
+    type Encoder = encoder::MessagesEncoder;
+
+    fn parse_request(_: &Context, request: HttpRequest) -> Result<ParsedChat> {
+        let (request, losses) = request::read(&request)?;
+        Ok(ParsedChat { request, losses, memo: String::new() })
+    }
+
+    fn render_response(ctx: &Context, response: ChatResponse) -> Result<RenderedResponse> {
+        Ok(response::write(ctx, &response))
+    }
+}

@@ -1,0 +1,231 @@
+//! Writes a streamed answer: blocks one after the other, each begun before its first delta and ended once.
+//!
+//! Parts may overlap in the unified stream. The first that begins holds the floor; what belongs to others waits until
+//! it has ended (C-05). Blocks begin with their first words, so that no empty ones are written.
+
+mod block;
+mod frames;
+
+use block::Floor;
+use weir_sdk::adapter::{Encoder, Result};
+use weir_sdk::json::parse;
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{
+    ChatEvent, Context, Encoded, Error, Extension, Finish, Frame, Opaque, PartKind, PartStart, ResponseStart, Usage,
+};
+
+use crate::finish::Seen;
+use crate::wire::Unnamed;
+use crate::{FORMAT, usage};
+
+/// Events that may wait for the floor.
+const WAITING_LIMIT: usize = 1 << 16;
+
+/// Writes frames of this format.
+#[derive(Debug)]
+pub struct MessagesEncoder {
+    ctx: Context,
+    start: Option<ResponseStart>,
+    begun: bool,
+    failed: bool,
+    finish: Option<Finish>,
+    usage: Usage,
+    /// Details of the usage that came after the message had begun.
+    late: Vec<Extension>,
+    /// What a message of this format's own said at its end, beside reason and usage.
+    end: Option<Opaque>,
+    seen: Seen,
+    floor: Floor,
+    /// Parts that wait for the floor, in the order of their beginning, with their events.
+    waiting: Vec<(u32, Vec<ChatEvent>)>,
+    waiting_events: usize,
+    ledger: Ledger,
+    frames: Vec<Frame>,
+}
+
+impl Encoder for MessagesEncoder {
+    fn new(ctx: Context) -> Self {
+        Self {
+            ctx,
+            start: None,
+            begun: false,
+            failed: false,
+            finish: None,
+            usage: Usage::default(),
+            late: Vec::new(),
+            end: None,
+            seen: Seen::default(),
+            floor: Floor::default(),
+            waiting: Vec::new(),
+            waiting_events: 0,
+            ledger: Ledger::default(),
+            frames: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, events: Vec<ChatEvent>) -> Result<Encoded> {
+        self.frames.reserve(events.len() + 1);
+        for event in events {
+            if !self.failed {
+                self.event(event)?;
+            }
+        }
+        if self.start.is_some() && !self.failed {
+            self.begin();
+        }
+        Ok(self.encoded())
+    }
+
+    fn finish(&mut self) -> Result<Encoded> {
+        if !self.failed {
+            self.begin();
+            self.close_all()?;
+            self.write_end();
+        }
+        Ok(self.encoded())
+    }
+}
+
+impl MessagesEncoder {
+    fn encoded(&mut self) -> Encoded {
+        let losses = std::mem::take(&mut self.ledger).into_losses();
+        Encoded { frames: std::mem::take(&mut self.frames), losses }
+    }
+
+    fn event(&mut self, event: ChatEvent) -> Result<()> {
+        match event {
+            ChatEvent::Start(start) => {
+                self.ledger.foreign("", &start.extensions, FORMAT);
+                self.start = Some(start);
+            }
+            ChatEvent::Usage(later) => self.count(later),
+            ChatEvent::Finish(one) if one.candidate == 0 => self.finish = Some(one.finish),
+            ChatEvent::Failure(error) => self.fail(&error),
+            ChatEvent::Logprobs(_) => self.ledger.dropped("logprobs", "the format has no place for them"),
+            ChatEvent::Opaque(opaque) => self.opaque(opaque),
+            event => return self.of_part(event),
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, later: Usage) {
+        self.ledger.foreign("usage.", &later.extensions, FORMAT);
+        if self.begun {
+            self.late.extend(usage::own(&later.extensions).cloned());
+        }
+        usage::merge(&mut self.usage, later);
+    }
+
+    /// Events of this format: what the end of the message brings, members of the next block, or frames of their own.
+    fn opaque(&mut self, opaque: Opaque) {
+        if opaque.format != FORMAT {
+            self.ledger.dropped(opaque.kind, "it belongs to another format");
+            return;
+        }
+        match opaque.kind.as_str() {
+            "message_delta" => self.end = Some(opaque),
+            "content_block_start" => self.floor.members = Some(opaque.json),
+            _ => {
+                self.begin();
+                self.frames.push(Frame { event: Some(opaque.kind), data: opaque.json });
+            }
+        }
+    }
+
+    /// An event of a part goes to the part that holds the floor, or waits.
+    fn of_part(&mut self, event: ChatEvent) -> Result<()> {
+        let Some((candidate, part)) = block::place(&event) else { return Ok(()) };
+        if candidate != 0 {
+            if matches!(event, ChatEvent::PartStart(_)) {
+                self.ledger.dropped("candidates", "the format has room for the first one only");
+            }
+            return Ok(());
+        }
+        if self.floor.holds(part) {
+            return self.on_floor(event);
+        }
+        self.begin();
+        if self.floor.is_free() && self.waiting.is_empty() {
+            return self.take_floor(event);
+        }
+        self.wait(part, event)
+    }
+
+    fn wait(&mut self, part: u32, event: ChatEvent) -> Result<()> {
+        self.waiting_events += 1;
+        if self.waiting_events > WAITING_LIMIT {
+            return Err(Error::unreadable("too many events wait for a part that does not end"));
+        }
+        match self.waiting.iter_mut().find(|(known, _)| *known == part) {
+            Some((_, events)) => events.push(event),
+            None => self.waiting.push((part, vec![event])),
+        }
+        Ok(())
+    }
+
+    fn take_floor(&mut self, event: ChatEvent) -> Result<()> {
+        if let ChatEvent::PartStart(PartStart { part, kind, .. }) = event {
+            match &kind {
+                PartKind::ToolCall(_) => self.seen.call = true,
+                PartKind::Refusal => self.seen.refusal = true,
+                _ => {}
+            }
+            self.floor.begin(part, kind, &mut self.frames, &mut self.ledger);
+        }
+        Ok(())
+    }
+
+    fn on_floor(&mut self, event: ChatEvent) -> Result<()> {
+        let stopped = matches!(event, ChatEvent::PartStop(_));
+        self.floor.event(event, &mut self.frames, &mut self.ledger);
+        if stopped { self.next() } else { Ok(()) }
+    }
+
+    /// Gives the floor to whoever waits longest.
+    fn next(&mut self) -> Result<()> {
+        while self.floor.is_free() && !self.waiting.is_empty() {
+            let (_, events) = self.waiting.remove(0);
+            self.waiting_events -= events.len();
+            for event in events {
+                if self.floor.is_free() {
+                    self.take_floor(event)?;
+                } else {
+                    self.floor.event(event, &mut self.frames, &mut self.ledger);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn close_all(&mut self) -> Result<()> {
+        while !self.floor.is_free() {
+            self.floor.close(&mut self.frames);
+            self.next()?;
+        }
+        Ok(())
+    }
+
+    /// Writes `message_start`, once, with the real count of the input or an estimate (C-59).
+    fn begin(&mut self) {
+        if self.begun {
+            return;
+        }
+        self.begun = true;
+        let start = self.start.take();
+        self.frames.push(frames::message_start(&self.ctx, start.as_ref(), &self.usage));
+    }
+
+    fn write_end(&mut self) {
+        let end = self.end.take();
+        let members: Unnamed<'_> = end.as_ref().and_then(|end| parse(&end.json).ok()).unwrap_or_default();
+        let end = frames::End { finish: self.finish.as_ref(), seen: self.seen, usage: &self.usage, late: &self.late };
+        self.frames.push(frames::message_delta(&end, members.rest, &mut self.ledger));
+        self.frames.push(frames::fixed("message_stop", r#"{"type":"message_stop"}"#));
+    }
+
+    /// Nothing follows an error (C-19).
+    fn fail(&mut self, error: &Error) {
+        self.failed = true;
+        self.frames.push(frames::error(&self.ctx, error));
+    }
+}

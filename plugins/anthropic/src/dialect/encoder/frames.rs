@@ -1,0 +1,143 @@
+//! The frames of a stream, as text.
+
+use weir_sdk::json::{Rest, object, parse, quote};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{Context, Error, Extension, Finish, Frame, ResponseStart, Usage};
+
+use super::super::response;
+use crate::finish::Seen;
+use crate::manifest::spelling;
+use crate::usage;
+use crate::wire::Unnamed;
+
+/// A frame whose data is known.
+pub(super) fn fixed(event: &str, data: &str) -> Frame {
+    Frame { event: Some(event.to_owned()), data: data.to_owned() }
+}
+
+/// The beginning of a block, with its first state as JSON.
+pub(super) fn block_start(index: u32, block: &str) -> Frame {
+    let mut data = String::with_capacity(block.len() + 64);
+    head(&mut data, "content_block_start", index);
+    data.push_str(r#","content_block":"#);
+    data.push_str(block);
+    data.push('}');
+    Frame { event: Some("content_block_start".into()), data }
+}
+
+/// More of a block: the hot frame.
+pub(super) fn block_delta(index: u32, kind: &str, member: &str, text: &str) -> Frame {
+    let mut data = String::with_capacity(text.len() + text.len() / 8 + 112);
+    delta_head(&mut data, index, kind, member);
+    quote(&mut data, text);
+    data.push_str("}}");
+    Frame { event: Some("content_block_delta".into()), data }
+}
+
+/// More of a block, where what is added is JSON.
+pub(super) fn block_delta_raw(index: u32, kind: &str, member: &str, json: &str) -> Frame {
+    let mut data = String::with_capacity(json.len() + 112);
+    delta_head(&mut data, index, kind, member);
+    data.push_str(json);
+    data.push_str("}}");
+    Frame { event: Some("content_block_delta".into()), data }
+}
+
+fn delta_head(data: &mut String, index: u32, kind: &str, member: &str) {
+    head(data, "content_block_delta", index);
+    for piece in [r#","delta":{"type":""#, kind, r#"",""#, member, r#"":"#] {
+        data.push_str(piece);
+    }
+}
+
+/// The end of a block.
+pub(super) fn block_stop(index: u32) -> Frame {
+    let mut data = String::with_capacity(48);
+    head(&mut data, "content_block_stop", index);
+    data.push('}');
+    Frame { event: Some("content_block_stop".into()), data }
+}
+
+fn head(data: &mut String, kind: &str, index: u32) {
+    data.push_str(r#"{"type":""#);
+    data.push_str(kind);
+    data.push_str(r#"","index":"#);
+    number(data, index);
+}
+
+fn number(data: &mut String, value: u32) {
+    if value >= 10 {
+        number(data, value / 10);
+    }
+    data.push(char::from(b'0' + (value % 10) as u8));
+}
+
+/// The beginning of the message.
+pub(super) fn message_start(ctx: &Context, start: Option<&ResponseStart>, known: &Usage) -> Frame {
+    let (id, model) = start.map_or(("", None), |start| (start.id.as_str(), start.model.as_deref()));
+    let mut data = String::with_capacity(512);
+    object(&mut data, |o| {
+        o.str("type", "message_start");
+        o.object("message", |o| {
+            response::head(o, ctx, id, model);
+            o.array("content", |_| {});
+            o.null("stop_reason");
+            o.null("stop_sequence");
+            for own in start.into_iter().flat_map(|start| usage::own(&start.extensions)) {
+                o.raw(&own.key, &own.json);
+            }
+            o.object("usage", |o| {
+                usage::write(o, known, ctx.input_tokens.unwrap_or(0));
+                usage::own(&known.extensions).for_each(|own| o.raw(&own.key, &own.json));
+                o.opt_str("service_tier", start.and_then(|start| start.service_tier.as_deref()));
+            });
+        });
+    });
+    Frame { event: Some("message_start".into()), data }
+}
+
+/// What the end of a message says.
+pub(super) struct End<'a> {
+    pub(super) finish: Option<&'a Finish>,
+    pub(super) seen: Seen,
+    pub(super) usage: &'a Usage,
+    pub(super) late: &'a [Extension],
+}
+
+/// The end of the message; `members` are further ones that an answer of this format had there.
+pub(super) fn message_delta(end: &End<'_>, mut members: Rest<'_>, ledger: &mut Ledger) -> Frame {
+    let inner = members.take("delta");
+    let inner: Unnamed<'_> = inner.and_then(|raw| parse(raw.get()).ok()).unwrap_or_default();
+    let mut data = String::with_capacity(256);
+    object(&mut data, |o| {
+        o.str("type", "message_delta");
+        o.object("delta", |o| {
+            response::stop(o, end.finish, end.seen, ledger);
+            inner.rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
+        });
+        members.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
+        o.object("usage", |o| {
+            o.opt_num("input_tokens", end.usage.input);
+            o.opt_num("cache_creation_input_tokens", end.usage.cache_write);
+            o.opt_num("cache_read_input_tokens", end.usage.cache_read);
+            usage::write_output(o, end.usage);
+            end.late.iter().for_each(|own| o.raw(&own.key, &own.json));
+        });
+    });
+    Frame { event: Some("message_delta".into()), data }
+}
+
+/// The end of a stream that failed.
+pub(super) fn error(ctx: &Context, error: &Error) -> Frame {
+    let message = if error.message.is_empty() { "the provider failed" } else { &error.message };
+    let mut data = String::with_capacity(message.len() + 128);
+    object(&mut data, |o| {
+        o.str("type", "error");
+        o.object("error", |o| {
+            o.str("type", spelling(error.kind).0);
+            o.str("message", message);
+        });
+        o.str("request_id", &ctx.request_id);
+    });
+    Frame { event: Some("error".into()), data }
+}

@@ -1,0 +1,227 @@
+//! Reads a client's request.
+
+use weir_sdk::json::{Either, Number, RawValue, Str, object, parse};
+use weir_sdk::ledger::{Ledger, extensions};
+use weir_sdk::model::header;
+use weir_sdk::types::{
+    ChatRequest, Error, Extension, FunctionTool, HttpRequest, JsonSchema, Loss, Message, Opaque, OutputFormat,
+    ReasoningMode, ReasoningRequest, Role, Sampling, Tool, ToolChoice,
+};
+
+use crate::wire::{self, Block};
+use crate::{BETA, FORMAT, read};
+
+/// Reads a request for an answer, or for the count of its tokens.
+pub(crate) fn read(request: &HttpRequest) -> Result<(ChatRequest, Vec<Loss>), Error> {
+    let body: wire::Request<'_> =
+        parse(request.body.as_text()?).map_err(|error| Error::invalid(format!("the body cannot be read: {error}")))?;
+    let model = body.model.ok_or_else(|| Error::invalid("model: field required").at("model"))?;
+    let turns = body.messages.ok_or_else(|| Error::invalid("messages: field required").at("messages"))?;
+    let mut ledger = Ledger::default();
+    let mut own = extensions(FORMAT, body.rest);
+    own.extend(beta(request));
+    let (choice, parallel) = body.tool_choice.map_or(Ok((None, None)), tool_choice)?;
+    let (reasoning, output) = thinking_and_output(body.thinking, body.output_config, body.output_format, &mut own)?;
+    let end_user = body.metadata.and_then(|metadata| labels(metadata, &mut own));
+    let request = ChatRequest {
+        model: model.into_string(),
+        messages: messages(body.system, turns.0, &mut ledger)?,
+        tools: tools(body.tools.unwrap_or_default().0)?,
+        tool_choice: choice,
+        parallel_tool_calls: parallel,
+        output,
+        sampling: Sampling {
+            temperature: number(body.temperature),
+            top_p: number(body.top_p),
+            top_k: body.top_k.map(|count| count.0),
+            stop: body.stop_sequences.unwrap_or_default().into_iter().map(Str::into_string).collect(),
+            ..Sampling::default()
+        },
+        max_output_tokens: body.max_tokens.map(|count| count.0),
+        reasoning,
+        stream: body.stream.unwrap_or(false),
+        end_user,
+        service_tier: body.service_tier.map(Str::into_string),
+        extensions: own,
+        ..ChatRequest::default()
+    };
+    Ok((request, ledger.into_losses()))
+}
+
+fn number(number: Option<Number>) -> Option<f64> {
+    number.map(|number| number.0)
+}
+
+fn own(key: &str, json: impl Into<String>) -> Extension {
+    Extension { format: FORMAT.into(), key: key.into(), json: json.into() }
+}
+
+fn beta(request: &HttpRequest) -> Option<Extension> {
+    let value = header(&request.headers, BETA).filter(|value| !value.is_empty())?;
+    let mut json = String::new();
+    weir_sdk::json::quote(&mut json, value);
+    Some(own(BETA, json))
+}
+
+/// The members of an object, as an extension that holds what is not named.
+fn remainder(key: &str, rest: weir_sdk::json::Rest<'_>) -> Option<Extension> {
+    if rest.0.is_empty() {
+        return None;
+    }
+    let mut json = String::new();
+    object(&mut json, |o| rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get())));
+    Some(own(key, json))
+}
+
+fn labels(metadata: wire::Metadata<'_>, own: &mut Vec<Extension>) -> Option<String> {
+    own.extend(remainder("metadata", metadata.rest));
+    metadata.user_id.map(Str::into_string)
+}
+
+fn messages(
+    system: Option<Either<'_, Block<'_>>>,
+    turns: Vec<wire::Message<'_>>,
+    ledger: &mut Ledger,
+) -> Result<Vec<Message>, Error> {
+    let mut messages = Vec::with_capacity(turns.len() + 1);
+    if let Some(system) = system {
+        let parts = read::content(system).map_err(|error| prefixed(error, "system"))?;
+        let empty = parts.iter().all(|part| matches!(part, weir_sdk::types::Part::Text(text) if text.text.is_empty()));
+        if !empty {
+            messages.push(Message::new(Role::System, parts));
+        }
+    }
+    for (at, turn) in turns.into_iter().enumerate() {
+        let role = match turn.role.as_deref() {
+            Some("user") => Role::User,
+            Some("assistant") => Role::Assistant,
+            Some("system") => Role::System,
+            Some(other) => {
+                ledger.approximated(format!("messages[{at}].role"), "it is not a role of this format");
+                Role::Other(other.to_owned())
+            }
+            None => return Err(Error::invalid("role: field required").at(format!("messages[{at}].role"))),
+        };
+        let content = turn.content.ok_or_else(|| {
+            Error::invalid(format!("messages[{at}].content: field required")).at(format!("messages[{at}].content"))
+        })?;
+        let parts = read::content(content).map_err(|error| prefixed(error, &format!("messages[{at}]")))?;
+        messages.push(Message { extensions: extensions(FORMAT, turn.rest), ..Message::new(role, parts) });
+    }
+    Ok(messages)
+}
+
+fn prefixed(error: Error, place: &str) -> Error {
+    let param = match &error.param {
+        Some(param) => format!("{place}.{param}"),
+        None => place.to_owned(),
+    };
+    Error { message: format!("{param}: {}", error.message), param: Some(param), ..error }
+}
+
+fn tools(tools: Vec<Block<'_>>) -> Result<Vec<Tool>, Error> {
+    tools
+        .into_iter()
+        .enumerate()
+        .map(|(at, block)| tool(block).map_err(|error| prefixed(error, &format!("tools[{at}]"))))
+        .collect()
+}
+
+fn tool(mut block: Block<'_>) -> Result<Tool, Error> {
+    if !matches!(block.kind(), "" | "custom") {
+        return Ok(Tool::Opaque(read::opaque(&block)));
+    }
+    let name = block.take_str("name")?.ok_or_else(|| Error::invalid("field required").at("name"))?;
+    let parameters = block.rest.take("input_schema").map(|schema| schema.get().to_owned());
+    let strict = block.take("strict")?;
+    let cache = read::cache(&mut block)?;
+    let description = block.description.take().map(Str::into_string);
+    let extensions = extensions(FORMAT, block.rest);
+    Ok(Tool::Function(FunctionTool { name, description, parameters, strict, cache, extensions }))
+}
+
+fn tool_choice(raw: &RawValue) -> Result<(Option<ToolChoice>, Option<bool>), Error> {
+    let read: wire::ToolChoice<'_> = member("tool_choice", raw)?;
+    let parallel = read.disable_parallel.map(|disabled| !disabled);
+    let kind = read.kind.as_deref().unwrap_or_default();
+    let choice = match (kind, read.name) {
+        ("auto", _) => ToolChoice::Automatic,
+        ("none", _) => ToolChoice::Disabled,
+        ("any", _) => ToolChoice::Required,
+        ("tool", Some(name)) => ToolChoice::Named(name.into_string()),
+        _ => ToolChoice::Opaque(opaque(kind, raw)),
+    };
+    Ok((Some(choice), parallel))
+}
+
+fn opaque(kind: &str, raw: &RawValue) -> Opaque {
+    Opaque { format: FORMAT.into(), kind: kind.to_owned(), json: raw.get().to_owned() }
+}
+
+fn member<'a, T: weir_sdk::serde::Deserialize<'a>>(key: &str, raw: &'a RawValue) -> Result<T, Error> {
+    parse(raw.get()).map_err(|error| Error::invalid(format!("{key}: {error}")).at(key))
+}
+
+type ReasoningAndOutput = (Option<ReasoningRequest>, Option<OutputFormat>);
+
+/// Reads `thinking` and `output_config`, which share the effort.
+///
+/// An effort without thinking is marked: to other formats an effort is a wish for thinking, to this one it is not.
+fn thinking_and_output(
+    thinking: Option<&RawValue>,
+    config: Option<wire::OutputConfig<'_>>,
+    old_format: Option<&RawValue>,
+    own_members: &mut Vec<Extension>,
+) -> Result<ReasoningAndOutput, Error> {
+    let config = config.unwrap_or_default();
+    own_members.extend(remainder("output_config", config.rest));
+    let effort = config.effort.map(Str::into_string);
+    let reasoning = match (thinking, effort) {
+        (Some(raw), effort) => Some(ReasoningRequest { effort, ..reasoning(raw)? }),
+        (None, Some(effort)) => {
+            let mark = own("thinking", "null");
+            Some(ReasoningRequest { effort: Some(effort), extensions: vec![mark], ..ReasoningRequest::default() })
+        }
+        (None, None) => None,
+    };
+    let output = match (config.format, old_format) {
+        (Some(raw), _) => Some(output_format(raw)?),
+        (None, Some(raw)) => {
+            own_members.push(own("output_format", "null"));
+            Some(output_format(raw)?)
+        }
+        (None, None) => None,
+    };
+    Ok((reasoning, output))
+}
+
+fn reasoning(raw: &RawValue) -> Result<ReasoningRequest, Error> {
+    let read: wire::Thinking<'_> = member("thinking", raw)?;
+    let mut own_members = extensions(FORMAT, read.rest);
+    let mode = match read.kind.as_deref().unwrap_or_default() {
+        "disabled" => ReasoningMode::Disabled,
+        "enabled" => ReasoningMode::Enabled,
+        "adaptive" => ReasoningMode::Adaptive,
+        _ => {
+            own_members = vec![own("thinking", raw.get())];
+            ReasoningMode::Adaptive
+        }
+    };
+    let summary = read.display.map(|display| if &*display == "summarized" { "auto".into() } else { display.into() });
+    let budget_tokens = read.budget_tokens.map(|count| count.0);
+    Ok(ReasoningRequest { mode: Some(mode), effort: None, budget_tokens, summary, extensions: own_members })
+}
+
+fn output_format(raw: &RawValue) -> Result<OutputFormat, Error> {
+    let read: wire::OutputFormat<'_> = member("output_config.format", raw)?;
+    match (read.kind.as_deref(), read.schema) {
+        (Some("json_schema"), Some(schema)) if read.rest.0.is_empty() => Ok(OutputFormat::Schema(JsonSchema {
+            name: None,
+            description: None,
+            schema: schema.get().to_owned(),
+            // The format knows no other way of following a schema.
+            strict: Some(true),
+        })),
+        (kind, _) => Ok(OutputFormat::Opaque(opaque(kind.unwrap_or_default(), raw))),
+    }
+}

@@ -1,0 +1,97 @@
+//! Why an answer ended, between `stop_reason` and the unified reasons.
+
+use weir_sdk::types::{Finish, FinishReason};
+
+/// Reads a stop reason. `calls` tells whether the answer holds a call that the client is to carry out: without one,
+/// `tool_use` can only mean a tool that the provider runs itself.
+pub(crate) fn read(raw: &str, stop_sequence: Option<String>, calls: bool) -> Finish {
+    let reason = match raw {
+        "max_tokens" => FinishReason::Length,
+        "stop_sequence" => FinishReason::StopSequence,
+        "tool_use" if calls => FinishReason::ToolCalls,
+        "end_turn" | "tool_use" => FinishReason::Complete,
+        "pause_turn" => FinishReason::Paused,
+        "refusal" => FinishReason::Refusal,
+        "model_context_window_exceeded" => FinishReason::ContextLength,
+        _ => FinishReason::Other,
+    };
+    Finish { reason, raw: Some(raw.to_owned()), stop_sequence }
+}
+
+/// What an answer holds beside its finish.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Seen {
+    /// A call that the client is to carry out.
+    pub(crate) call: bool,
+    /// The model's refusal, in words.
+    pub(crate) refusal: bool,
+}
+
+/// The format's word, and whether it says the reason only nearly.
+///
+/// A call outranks every natural end (an agent that misses it stops without a word), but no cut: a call that the
+/// limit cut short must not be carried out.
+pub(crate) fn word(reason: FinishReason, seen: Seen) -> (&'static str, bool) {
+    match reason {
+        FinishReason::Length => ("max_tokens", false),
+        FinishReason::ContextLength => ("model_context_window_exceeded", false),
+        FinishReason::ContentFilter | FinishReason::Refusal => ("refusal", false),
+        FinishReason::Complete
+        | FinishReason::StopSequence
+        | FinishReason::ToolCalls
+        | FinishReason::Paused
+        | FinishReason::Other
+            if seen.call =>
+        {
+            ("tool_use", false)
+        }
+        FinishReason::Paused => ("pause_turn", false),
+        FinishReason::Complete | FinishReason::Other if seen.refusal => ("refusal", false),
+        FinishReason::StopSequence => ("stop_sequence", false),
+        FinishReason::Complete => ("end_turn", false),
+        FinishReason::ToolCalls | FinishReason::MalformedToolCall | FinishReason::Failed | FinishReason::Other => {
+            ("end_turn", true)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c11_a_call_outranks_a_natural_end_and_no_cut() {
+        let seen = Seen { call: true, refusal: false };
+        for reason in [FinishReason::Complete, FinishReason::StopSequence, FinishReason::Other] {
+            assert_eq!(word(reason, seen), ("tool_use", false));
+        }
+        assert_eq!(word(FinishReason::Length, seen).0, "max_tokens");
+    }
+
+    #[test]
+    fn every_word_of_the_format_comes_back() {
+        let words = [
+            "end_turn",
+            "max_tokens",
+            "stop_sequence",
+            "tool_use",
+            "pause_turn",
+            "refusal",
+            "model_context_window_exceeded",
+        ];
+        for raw in words {
+            let seen = Seen { call: raw == "tool_use", refusal: false };
+            assert_eq!(word(read(raw, None, seen.call).reason, seen), (raw, false));
+        }
+    }
+
+    #[test]
+    fn c79_a_tool_of_the_providers_own_ends_like_text() {
+        assert_eq!(read("tool_use", None, false).reason, FinishReason::Complete);
+    }
+
+    #[test]
+    fn c84_a_refusal_in_words_is_a_refusal() {
+        assert_eq!(word(FinishReason::Complete, Seen { call: false, refusal: true }).0, "refusal");
+    }
+}

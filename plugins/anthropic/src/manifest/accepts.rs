@@ -1,0 +1,35 @@
+//! What the service takes as it is.
+
+use weir_sdk::manifest::{Acceptance, Operation};
+use weir_sdk::types::Header;
+
+use super::strings;
+use crate::FORMAT;
+use crate::provider::request::VERSION;
+
+pub(super) fn all() -> Vec<Acceptance> {
+    vec![
+        acceptance(Operation::Chat, "POST", "messages", ["beta"]),
+        acceptance(Operation::CountTokens, "POST", "messages/count_tokens", ["beta"]),
+        acceptance(Operation::Models, "GET", "models", ["limit", "after_id", "before_id", "beta"]),
+        acceptance(Operation::Models, "GET", "models/{model}", ["beta"]),
+    ]
+}
+
+fn acceptance<const N: usize>(operation: Operation, method: &str, path: &str, query: [&str; N]) -> Acceptance {
+    Acceptance {
+        format: FORMAT.into(),
+        operation,
+        method: method.into(),
+        path: path.into(),
+        stream_path: None,
+        query: Vec::new(),
+        query_forwarded: strings(query),
+        request_headers: strings(["anthropic-version", "anthropic-beta"]),
+        set_headers: vec![Header::new("anthropic-version", VERSION)],
+        response_headers: strings(["request-id", "anthropic-*", "retry-after", "retry-after-ms", "x-should-retry"]),
+        exclusions: Vec::new(),
+        ask_usage: None,
+        preferred: true,
+    }
+}

@@ -1,0 +1,134 @@
+//! The format as far as the host has to do with it: errors as templates, and where usage stands in answers.
+
+use weir_sdk::manifest::{
+    Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, PointerEquals, Tap, UsagePlace,
+};
+use weir_sdk::types::{ErrorKind, Header};
+
+use super::strings;
+use crate::FORMAT;
+
+const ERROR: &str = r#"{"type":"error","error":{"type":{{kind}},"message":{{message}}},"request_id":{{request_id}}}"#;
+
+const KINDS: [ErrorKind; 14] = [
+    ErrorKind::InvalidRequest,
+    ErrorKind::Authentication,
+    ErrorKind::Permission,
+    ErrorKind::NotFound,
+    ErrorKind::TooLarge,
+    ErrorKind::ContextLength,
+    ErrorKind::RateLimited,
+    ErrorKind::Quota,
+    ErrorKind::ContentFiltered,
+    ErrorKind::Overloaded,
+    ErrorKind::Timeout,
+    ErrorKind::Unsupported,
+    ErrorKind::Upstream,
+    ErrorKind::Internal,
+];
+
+/// How the format calls an error, and its status.
+pub(crate) const fn spelling(kind: ErrorKind) -> (&'static str, u16) {
+    match kind {
+        ErrorKind::InvalidRequest | ErrorKind::ContextLength | ErrorKind::ContentFiltered | ErrorKind::Unsupported => {
+            ("invalid_request_error", 400)
+        }
+        ErrorKind::Authentication => ("authentication_error", 401),
+        ErrorKind::Quota => ("billing_error", 402),
+        ErrorKind::Permission => ("permission_error", 403),
+        ErrorKind::NotFound => ("not_found_error", 404),
+        ErrorKind::TooLarge => ("request_too_large", 413),
+        ErrorKind::RateLimited => ("rate_limit_error", 429),
+        ErrorKind::Internal => ("api_error", 500),
+        ErrorKind::Upstream => ("api_error", 502),
+        ErrorKind::Timeout => ("timeout_error", 504),
+        ErrorKind::Overloaded => ("overloaded_error", 529),
+    }
+}
+
+pub(super) fn messages() -> Format {
+    Format { id: FORMAT.into(), errors: Some(errors()), tap: Some(tap()) }
+}
+
+fn errors() -> ErrorFormat {
+    let spelled = |kind: ErrorKind| {
+        let (name, status) = spelling(kind);
+        ErrorSpelling { kind, name: name.into(), code: None, status }
+    };
+    let limit =
+        |what: &str| Header::new(format!("anthropic-ratelimit-{{{{scope}}}}-{what}"), format!("{{{{{what}}}}}"));
+    ErrorFormat {
+        body: ERROR.into(),
+        spellings: KINDS.into_iter().map(spelled).collect(),
+        headers: Vec::new(),
+        stream_failure: Some(FrameTemplate { event: Some("error".into()), data: ERROR.into() }),
+        keep_alive: Some(FrameTemplate { event: Some("ping".into()), data: r#"{"type":"ping"}"#.into() }),
+        request_id_header: Some("request-id".into()),
+        rate_limit_headers: ["limit", "remaining", "reset"].map(limit).into(),
+    }
+}
+
+/// A stream tells its usage at the beginning and, counted up, at the end; a whole answer has it once. The figures
+/// never fall, so that the greatest one is the last, wherever it stands.
+fn tap() -> Tap {
+    let place = |bucket: Bucket, member: &str, includes: Vec<Bucket>| UsagePlace {
+        bucket,
+        pointers: ["/message/usage/", "/usage/"].map(|at| format!("{at}{member}")).into(),
+        merge: Merge::Max,
+        includes,
+    };
+    Tap {
+        usage: vec![
+            place(Bucket::Input, "input_tokens", Vec::new()),
+            place(Bucket::CacheRead, "cache_read_input_tokens", Vec::new()),
+            place(Bucket::CacheWrite, "cache_creation_input_tokens", Vec::new()),
+            place(Bucket::Output, "output_tokens", vec![Bucket::Reasoning]),
+            place(Bucket::Reasoning, "output_tokens_details/thinking_tokens", Vec::new()),
+        ],
+        finish: strings(["/stop_reason", "/delta/stop_reason"]),
+        model: strings(["/message/model", "/model"]),
+        content: vec![FrameTest::Event("content_block_delta".into()), kind("content_block_delta")],
+        end: vec![FrameTest::Event("message_stop".into()), kind("message_stop")],
+        failure: vec![FrameTest::Event("error".into()), kind("error")],
+    }
+}
+
+/// Frames whose data says what they are; some servers name no events.
+fn kind(name: &str) -> FrameTest {
+    FrameTest::Equals(PointerEquals { pointer: "/type".into(), json: format!("\"{name}\"") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_error_is_spelled_with_a_name_of_the_format() {
+        let names = [
+            "invalid_request_error",
+            "authentication_error",
+            "billing_error",
+            "permission_error",
+            "not_found_error",
+            "request_too_large",
+            "rate_limit_error",
+            "timeout_error",
+            "api_error",
+            "overloaded_error",
+        ];
+        for kind in KINDS {
+            let (name, status) = spelling(kind);
+            assert!(names.contains(&name) && (400..600).contains(&status), "{kind:?}");
+        }
+        assert_eq!(errors().spellings.len(), KINDS.len());
+    }
+
+    #[test]
+    fn the_templates_are_json_once_their_holes_are_filled() {
+        let filled =
+            ERROR.replace("{{kind}}", "\"x\"").replace("{{message}}", "\"x\"").replace("{{request_id}}", "null");
+        assert!(serde_json::from_str::<serde_json::Value>(&filled).is_ok());
+        let limits = errors().rate_limit_headers;
+        assert_eq!(limits[0], Header::new("anthropic-ratelimit-{{scope}}-limit", "{{limit}}"));
+    }
+}

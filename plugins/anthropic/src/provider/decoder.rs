@@ -1,0 +1,211 @@
+//! Reads a streamed answer.
+//!
+//! The hot frame is a delta of text: one pass over the frame, one string copied. Blocks of types that other formats
+//! have no place for are put together whole and handed on when they are complete.
+
+mod open;
+
+use open::{Kind, Open};
+use weir_sdk::adapter::{Decoder, Result};
+use weir_sdk::json::{RawValue, Rest, Str, object, parse};
+use weir_sdk::ledger::extensions;
+use weir_sdk::types::{
+    CandidateFinish, ChatEvent, Context, Decoded, Error, Frame, Opaque, PartCitation, PartDelta, PartSignature,
+    PartStart, PartStop, ResponseStart,
+};
+
+use super::error;
+use crate::names::Names;
+use crate::wire::{self, Block};
+use crate::{FORMAT, finish, read, signature, usage};
+
+/// Blocks that may be open at once; the service opens one at a time.
+const OPEN_LIMIT: usize = 64;
+
+/// Reads frames of this format.
+#[derive(Debug)]
+pub struct MessagesDecoder {
+    names: Names,
+    open: Vec<Open>,
+    /// Number of the next part.
+    next: u32,
+    calls: bool,
+    /// A stop reason has come, or an error: the answer is whole.
+    ended: bool,
+    events: Vec<ChatEvent>,
+}
+
+impl Decoder for MessagesDecoder {
+    fn new(ctx: Context) -> Self {
+        let names = Names::from_memo(&ctx.memo);
+        Self { names, open: Vec::new(), next: 0, calls: false, ended: false, events: Vec::new() }
+    }
+
+    fn push(&mut self, frames: Vec<Frame>) -> Result<Decoded> {
+        self.events.reserve(frames.len() + 1);
+        for frame in &frames {
+            self.frame(&frame.data)?;
+        }
+        Ok(Decoded { events: std::mem::take(&mut self.events), losses: Vec::new() })
+    }
+
+    /// An answer without a stop reason was cut off, however orderly its bytes ended (C-19).
+    fn finish(&mut self) -> Result<Decoded> {
+        if !self.ended {
+            self.ended = true;
+            self.events.push(ChatEvent::Failure(Error::unreadable("the answer ended before it was complete")));
+        }
+        Ok(Decoded { events: std::mem::take(&mut self.events), losses: Vec::new() })
+    }
+}
+
+impl MessagesDecoder {
+    fn frame(&mut self, data: &str) -> Result<()> {
+        if data.is_empty() || data == "[DONE]" {
+            return Ok(());
+        }
+        let event: wire::Event<'_> =
+            parse(data).map_err(|error| Error::unreadable(format!("a frame cannot be read: {error}")))?;
+        let index = event.index.map_or(0, |index| index.0);
+        match event.kind.as_deref().unwrap_or_default() {
+            "content_block_delta" => self.delta(index, event.delta.unwrap_or_default()),
+            "content_block_start" => self.start(index, event.content_block)?,
+            "content_block_stop" => self.stop(index),
+            "message_start" => self.begin(event.message)?,
+            "message_delta" => self.end(event)?,
+            "error" => self.fail(event.error),
+            "message_stop" | "ping" => {}
+            _ => self.unknown(data, event.kind.as_deref().unwrap_or_default()),
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, message: Option<&RawValue>) -> Result<()> {
+        let raw = message.ok_or_else(|| Error::unreadable("the first frame brings no message"))?;
+        let message: wire::Answer<'_> = unreadable(raw)?;
+        let (known, tier) = message.usage.map(usage::read).map_or((None, None), |(known, tier)| (Some(known), tier));
+        self.events.push(ChatEvent::Start(ResponseStart {
+            id: message.id.map(Str::into_string).unwrap_or_default(),
+            model: message.model.map(Str::into_string),
+            created_ms: None,
+            service_tier: tier,
+            extensions: extensions(FORMAT, message.rest),
+        }));
+        self.events.extend(known.map(ChatEvent::Usage));
+        Ok(())
+    }
+
+    fn start(&mut self, index: u32, block: Option<&RawValue>) -> Result<()> {
+        let raw = block.ok_or_else(|| Error::unreadable("a block begins without its content"))?;
+        let block: Block<'_> = unreadable(raw)?;
+        if self.open.len() >= OPEN_LIMIT {
+            return Err(Error::unreadable("too many blocks are open at once"));
+        }
+        let part = self.next;
+        let (mut open, kind) = open::begin(index, part, block, raw, &self.names)?;
+        self.next += 1;
+        self.calls |= matches!(open.kind, Kind::Call { .. });
+        if let Some(members) = open.members_in_front() {
+            self.events.push(ChatEvent::Opaque(members));
+        }
+        if let Some(kind) = kind {
+            self.events.push(ChatEvent::PartStart(PartStart { candidate: 0, part, kind }));
+        }
+        self.events.extend(open.take_first());
+        self.open.push(open);
+        Ok(())
+    }
+
+    fn delta(&mut self, index: u32, delta: wire::Delta<'_>) {
+        let Some(open) = self.open.iter_mut().rev().find(|open| open.index == index) else { return };
+        let part = open.part;
+        let text = match (&mut open.kind, delta.kind.as_deref().unwrap_or_default()) {
+            (Kind::Opaque(whole), _) => return whole.add(delta),
+            (_, "text_delta") => delta.text,
+            (_, "thinking_delta") => delta.thinking,
+            (Kind::Call { has_input, .. }, "input_json_delta") => {
+                *has_input |= delta.partial_json.as_ref().is_some_and(|piece| !piece.is_empty());
+                delta.partial_json
+            }
+            (_, "signature_delta") => {
+                self.events.extend(delta.signature.and_then(|value| signed(part, &value)));
+                return;
+            }
+            (_, "citations_delta") => {
+                let citation = delta.citation.map(read::citation);
+                let event = |citation| ChatEvent::Citation(PartCitation { candidate: 0, part, citation });
+                self.events.extend(citation.map(event));
+                return;
+            }
+            _ => return,
+        };
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            self.events.push(ChatEvent::Delta(PartDelta { candidate: 0, part, text: text.into_string() }));
+        }
+    }
+
+    fn stop(&mut self, index: u32) {
+        let Some(at) = self.open.iter().rposition(|open| open.index == index) else { return };
+        let open = self.open.remove(at);
+        let part = open.part;
+        let (last, extensions) = open.end();
+        self.events.extend(last);
+        self.events.push(ChatEvent::PartStop(PartStop { candidate: 0, part, extensions }));
+    }
+
+    fn end(&mut self, event: wire::Event<'_>) -> Result<()> {
+        let mut delta = event.delta.unwrap_or_default();
+        if let Some(raw) = event.usage {
+            let read: wire::Usage<'_> = unreadable(raw)?;
+            self.events.push(ChatEvent::Usage(usage::read(read).0));
+        }
+        if let Some(members) = members(std::mem::take(&mut delta.rest), event.rest) {
+            let opaque = Opaque { format: FORMAT.into(), kind: "message_delta".into(), json: members };
+            self.events.push(ChatEvent::Opaque(opaque));
+        }
+        if let Some(raw) = delta.stop_reason {
+            self.ended = true;
+            let finish = finish::read(&raw, delta.stop_sequence.map(Str::into_string), self.calls);
+            self.events.push(ChatEvent::Finish(CandidateFinish { candidate: 0, finish }));
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, raw: Option<&RawValue>) {
+        self.ended = true;
+        let error = raw.map_or_else(|| Error::unreadable("the provider failed"), |raw| error::object(raw, None));
+        self.events.push(ChatEvent::Failure(error));
+    }
+
+    fn unknown(&mut self, data: &str, kind: &str) {
+        let opaque = Opaque { format: FORMAT.into(), kind: kind.to_owned(), json: data.to_owned() };
+        self.events.push(ChatEvent::Opaque(opaque));
+    }
+}
+
+fn unreadable<'a, T: weir_sdk::serde::Deserialize<'a>>(raw: &'a RawValue) -> Result<T> {
+    parse(raw.get()).map_err(|error| Error::unreadable(format!("a frame cannot be read: {error}")))
+}
+
+fn signed(part: u32, value: &str) -> Option<ChatEvent> {
+    if value.is_empty() {
+        return None;
+    }
+    let carried = signature::unwrap(value);
+    let encrypted = carried.purpose == Some(signature::Use::Encrypted);
+    Some(ChatEvent::Signature(PartSignature { candidate: 0, part, signature: carried.signature, encrypted }))
+}
+
+/// What `message_delta` brings beside the reason and the usage: members of the delta, and of the event.
+fn members(delta: Rest<'_>, event: Rest<'_>) -> Option<String> {
+    let known = |rest: &Rest<'_>| rest.0.iter().any(|(_, raw)| raw.get() != "null");
+    if !known(&delta) && !known(&event) {
+        return None;
+    }
+    let mut json = String::new();
+    object(&mut json, |o| {
+        o.object("delta", |o| delta.0.iter().for_each(|(key, raw)| o.raw(key, raw.get())));
+        event.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
+    });
+    Some(json)
+}

@@ -1,0 +1,169 @@
+//! Understands errors: `{"type": "error", "error": {"type": ..., "message": ...}, "request_id": ...}`, and whatever
+//! proxies in between put in its place.
+
+use weir_sdk::json::{RawValue, Str, parse};
+use weir_sdk::model::header;
+use weir_sdk::types::{Error, ErrorKind, Header, HttpResponse};
+
+use crate::{time, wire};
+
+/// Longest message passed on, in bytes.
+const MESSAGE_LIMIT: usize = 1000;
+
+/// Reads an answer with a status of 400 or over.
+pub(crate) fn read(response: &HttpResponse, now_ms: f64) -> Error {
+    let body: Option<wire::ErrorBody<'_>> = response.body.as_text().ok().and_then(|text| parse(text).ok());
+    let status = Some(response.status);
+    let error = match body {
+        Some(wire::ErrorBody { error: Some(raw), .. }) => object(raw, status),
+        Some(wire::ErrorBody { message: Some(raw), .. } | wire::ErrorBody { detail: Some(raw), .. }) => {
+            built(None, string(raw), status)
+        }
+        _ => built(None, None, status),
+    };
+    Error { retry_after_ms: retry_after(&response.headers, now_ms), ..error }
+}
+
+/// Reads the error object itself, which may be a mere text; in a stream there is no status.
+pub(crate) fn object(raw: &RawValue, status: Option<u16>) -> Error {
+    let read: wire::ErrorObject<'_> = parse(raw.get()).unwrap_or_default();
+    let message = read.message.map(Str::into_string).or_else(|| string(raw));
+    built(read.kind.as_deref(), message, status)
+}
+
+fn string(raw: &RawValue) -> Option<String> {
+    parse::<Str<'_>>(raw.get()).ok().map(Str::into_string)
+}
+
+fn built(name: Option<&str>, message: Option<String>, status: Option<u16>) -> Error {
+    let kind = kind(name.unwrap_or_default(), message.as_deref().unwrap_or_default(), status);
+    let message = match (message, status) {
+        (Some(message), _) => bounded(message),
+        (None, Some(status)) => format!("the provider answered with status {status}"),
+        (None, None) => "the provider failed".to_owned(),
+    };
+    Error { status, code: name.map(str::to_owned), ..Error::new(kind, message) }
+}
+
+/// The message decides first, for the service calls many things an `invalid_request_error`; then the type, which in
+/// a stream is all there is; then the status.
+fn kind(name: &str, message: &str, status: Option<u16>) -> ErrorKind {
+    by_message(name, message).or_else(|| by_name(name)).unwrap_or_else(|| by_status(status.unwrap_or(500)))
+}
+
+fn by_message(name: &str, message: &str) -> Option<ErrorKind> {
+    if !matches!(name, "" | "invalid_request_error" | "api_error" | "permission_error") {
+        return None;
+    }
+    let message = message.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
+    if says(&["prompt is too long", "exceed context limit", "context window", "context length", "too many tokens"]) {
+        return Some(ErrorKind::ContextLength);
+    }
+    if says(&["credit balance", "billing"]) {
+        return Some(ErrorKind::Quota);
+    }
+    says(&["content filtering policy"]).then_some(ErrorKind::ContentFiltered)
+}
+
+fn by_name(name: &str) -> Option<ErrorKind> {
+    Some(match name {
+        "invalid_request_error" => ErrorKind::InvalidRequest,
+        "authentication_error" => ErrorKind::Authentication,
+        "billing_error" => ErrorKind::Quota,
+        "permission_error" => ErrorKind::Permission,
+        "not_found_error" => ErrorKind::NotFound,
+        "request_too_large" => ErrorKind::TooLarge,
+        "rate_limit_error" => ErrorKind::RateLimited,
+        "timeout_error" => ErrorKind::Timeout,
+        "overloaded_error" => ErrorKind::Overloaded,
+        "api_error" => ErrorKind::Upstream,
+        _ => return None,
+    })
+}
+
+fn by_status(status: u16) -> ErrorKind {
+    match status {
+        401 => ErrorKind::Authentication,
+        402 => ErrorKind::Quota,
+        403 => ErrorKind::Permission,
+        404 => ErrorKind::NotFound,
+        408 | 504 => ErrorKind::Timeout,
+        413 => ErrorKind::TooLarge,
+        429 => ErrorKind::RateLimited,
+        503 | 529 => ErrorKind::Overloaded,
+        400..=499 => ErrorKind::InvalidRequest,
+        _ => ErrorKind::Upstream,
+    }
+}
+
+fn bounded(mut message: String) -> String {
+    if message.len() > MESSAGE_LIMIT {
+        let end = (0..=MESSAGE_LIMIT).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
+        message.truncate(end);
+        message.push('…');
+    }
+    message
+}
+
+/// `retry-after-ms`, or `retry-after` in seconds or as an HTTP date (C-63).
+fn retry_after(headers: &[Header], now_ms: f64) -> Option<u32> {
+    let ms = header(headers, "retry-after-ms").and_then(|value| value.trim().parse::<f64>().ok());
+    let seconds = || header(headers, "retry-after").and_then(|value| value.trim().parse::<f64>().ok());
+    let date = || header(headers, "retry-after").and_then(time::parse_http).map(|at| at - now_ms);
+    let wait = ms.or_else(|| seconds().map(|seconds| seconds * 1000.0)).or_else(date)?;
+    Some(wait.clamp(0.0, f64::from(u32::MAX)) as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_sdk::types::Body;
+
+    fn answer(status: u16, body: &str) -> Error {
+        read(&HttpResponse { status, headers: Vec::new(), body: Body::Text(body.into()) }, 0.0)
+    }
+
+    fn named(status: u16, name: &str, message: &str) -> ErrorKind {
+        answer(status, &format!(r#"{{"type":"error","error":{{"type":"{name}","message":"{message}"}}}}"#)).kind
+    }
+
+    #[test]
+    fn c83_the_reason_of_an_error_survives() {
+        let too_long = "prompt is too long: 3333404 tokens > 200000 maximum";
+        assert_eq!(named(400, "invalid_request_error", too_long), ErrorKind::ContextLength);
+        assert_eq!(named(400, "invalid_request_error", "Your credit balance is too low"), ErrorKind::Quota);
+        assert_eq!(named(400, "invalid_request_error", "temperature: range: 0..1"), ErrorKind::InvalidRequest);
+        assert_eq!(named(404, "not_found_error", "model: x"), ErrorKind::NotFound);
+        assert_eq!(named(529, "overloaded_error", "Overloaded"), ErrorKind::Overloaded);
+        assert_eq!(named(500, "api_error", "Internal server error"), ErrorKind::Upstream);
+        assert_eq!(named(429, "rate_limit_error", "slow down"), ErrorKind::RateLimited);
+    }
+
+    #[test]
+    fn bodies_of_other_shapes_are_judged_by_their_status_and_never_passed_on() {
+        for (status, body, kind) in [
+            (502, "<html><body>Bad Gateway</body></html>", ErrorKind::Upstream),
+            (503, "", ErrorKind::Overloaded),
+            (413, "{\"type\":", ErrorKind::TooLarge),
+            (401, r#"{"error": "unauthorized"}"#, ErrorKind::Authentication),
+            (404, r#"{"detail": "Not Found"}"#, ErrorKind::NotFound),
+            (400, "[1]", ErrorKind::InvalidRequest),
+        ] {
+            let error = answer(status, body);
+            assert_eq!((error.kind, error.status), (kind, Some(status)), "{body}");
+            assert!(!error.message.contains('<'));
+        }
+        assert!(answer(500, &format!(r#"{{"error":"{}"}}"#, "é".repeat(5000))).message.len() < 1010);
+    }
+
+    #[test]
+    fn c63_the_wait_is_read_in_every_spelling() {
+        let wait = |name: &str, value: &str| retry_after(&[Header::new(name, value)], 784_111_777_000.0 - 5000.0);
+        assert_eq!(wait("retry-after", "15"), Some(15_000));
+        assert_eq!(wait("retry-after", "0.5"), Some(500));
+        assert_eq!(wait("retry-after-ms", "20"), Some(20));
+        assert_eq!(wait("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"), Some(5000));
+        assert_eq!(wait("retry-after", "soon"), None);
+    }
+}

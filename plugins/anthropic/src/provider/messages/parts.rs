@@ -1,0 +1,178 @@
+//! Writes the parts of a turn.
+
+use weir_sdk::json::{Object, object};
+use weir_sdk::types::{
+    Error, MediaKind, MediaPart, MediaSource, Part, ReasoningPart, ResultPart, TextPart, ToolCall, ToolResult,
+};
+
+use super::{Blocks, Speaker, Writer};
+use crate::mime::sniff;
+use crate::names::fitting_id;
+use crate::write::{self, Place};
+use crate::{FORMAT, OWN_FILE};
+
+impl Writer<'_> {
+    pub(super) fn part(
+        &mut self,
+        blocks: &mut Blocks,
+        speaker: Speaker,
+        part: &Part,
+        place: Place,
+    ) -> Result<(), Error> {
+        match part {
+            Part::Text(text) => self.text(&mut blocks.others, text, place),
+            Part::Media(media) => self.media(&mut blocks.others, media, place)?,
+            Part::ToolCall(call) => self.call(&mut blocks.others, call, place),
+            Part::ToolResult(result) => self.result(&mut blocks.results, result, place)?,
+            Part::Reasoning(thought) => self.reasoning(blocks, thought, place),
+            Part::Refusal(words) => {
+                self.ledger.approximated(place.field("refusal"), "sent as text");
+                self.text(&mut blocks.others, &TextPart::new(words), place);
+            }
+            Part::Opaque(opaque) if opaque.format == FORMAT => write::raw_block(&mut blocks.others, &opaque.json),
+            Part::Opaque(opaque) if speaker == Speaker::Assistant => {
+                self.ledger.dropped(place.field(&opaque.kind), "it belongs to another format");
+            }
+            Part::Opaque(opaque) => {
+                let message = format!("`{}` cannot be expressed in this format", opaque.kind);
+                return Err(Error::unsupported(place.field(""), message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Empty text blocks are refused by the service (C-42).
+    fn text(&mut self, out: &mut String, text: &TextPart, place: Place) {
+        if !text.text.is_empty() {
+            write::block(out, |o| write::text(o, text, self.ledger, place));
+        }
+        if text.signature.is_some() {
+            self.ledger.dropped(place.field("signature"), "it returns only to its issuer");
+        }
+    }
+
+    fn call(&mut self, out: &mut String, call: &ToolCall, place: Place) {
+        if call.signature.is_some() {
+            self.ledger.dropped(place.field("signature"), "it returns only to its issuer");
+        }
+        let name = self.names.send(&call.name);
+        write::block(out, |o| write::tool_call(o, call, &name, self.ledger, place));
+    }
+
+    /// Thinking goes back to its issuer unedited, even where its text is empty (C-29); other thinking is left out.
+    fn reasoning(&mut self, blocks: &mut Blocks, thought: &ReasoningPart, place: Place) {
+        let first = blocks.others.is_empty();
+        let mut written = false;
+        if let Some(signature) = write::own(thought.signature.as_ref()) {
+            written = true;
+            write::block(&mut blocks.others, |o| {
+                write::thinking(o, thought.text.as_deref().unwrap_or_default(), signature);
+                write::extensions(o, &thought.extensions, self.ledger, place);
+            });
+        }
+        if let Some(data) = write::own(thought.encrypted.as_ref()) {
+            written = true;
+            write::block(&mut blocks.others, |o| write::redacted(o, data));
+        }
+        if !written {
+            self.ledger.dropped(place.field("reasoning"), "it returns only to its issuer");
+        }
+        blocks.thinking_first |= first && written;
+    }
+
+    fn media(&mut self, out: &mut String, media: &MediaPart, place: Place) -> Result<(), Error> {
+        if let Some(json) = write::whole(&media.extensions) {
+            write::raw_block(out, json);
+            return Ok(());
+        }
+        let source = self.source(media, place)?;
+        let image = media.kind == MediaKind::Image;
+        if media.detail.as_deref().is_some_and(|detail| detail != "auto") {
+            self.ledger.dropped(place.field("detail"), "images have no level of detail here");
+        }
+        if image && media.name.is_some() {
+            self.ledger.dropped(place.field("name"), "images have no names here");
+        }
+        write::block(out, |o| {
+            o.str("type", if image { "image" } else { "document" });
+            o.raw("source", &source);
+            o.opt_str("title", media.name.as_deref().filter(|_| !image));
+            write::cache(o, media.cache.as_ref());
+            write::extensions(o, &media.extensions, self.ledger, place);
+        });
+        Ok(())
+    }
+
+    fn source(&self, media: &MediaPart, place: Place) -> Result<String, Error> {
+        let unsupported = |what: &str| Err(Error::unsupported(place.field(""), what));
+        let mut out = String::new();
+        let mut write = |kind: &str, members: &dyn Fn(&mut Object<'_>)| {
+            object(&mut out, |o| {
+                o.str("type", kind);
+                members(o);
+            });
+        };
+        match (media.kind, &media.source) {
+            (MediaKind::Audio, _) => return unsupported("the format takes no audio"),
+            (MediaKind::Video, _) => return unsupported("the format takes no video"),
+            (_, MediaSource::Url(url)) => write("url", &|o| o.str("url", url)),
+            (MediaKind::Document, MediaSource::Text(text)) => write("text", &|o| {
+                o.str("media_type", "text/plain");
+                o.str("data", text);
+            }),
+            (MediaKind::Image, MediaSource::Text(_)) => return unsupported("an image cannot be text"),
+            (kind, MediaSource::Base64(data)) => {
+                let sniffed = || sniff(data, &self.ctx.blobs);
+                let pdf = (kind == MediaKind::Document).then_some("application/pdf");
+                let named = media.mime.as_deref().filter(|mime| *mime != "image/*");
+                let Some(mime) = named.or_else(sniffed).or(pdf) else {
+                    return unsupported("the image's media type is unknown");
+                };
+                if kind == MediaKind::Document && mime != "application/pdf" {
+                    return unsupported("documents in base64 must be PDFs");
+                }
+                write("base64", &|o| {
+                    o.str("media_type", mime);
+                    o.str("data", data);
+                });
+            }
+            (_, MediaSource::FileId(id)) => {
+                let own = media.extensions.iter().any(|e| e.format == FORMAT && e.key == OWN_FILE);
+                if !own {
+                    return unsupported("a file of another provider's store cannot be read here");
+                }
+                write("file", &|o| o.str("file_id", id));
+            }
+        }
+        Ok(out)
+    }
+
+    fn result(&mut self, out: &mut String, result: &ToolResult, place: Place) -> Result<(), Error> {
+        let mut content = String::new();
+        for part in &result.content {
+            match part {
+                ResultPart::Text(text) => self.text(&mut content, text, place),
+                ResultPart::Media(media) => self.media(&mut content, media, place)?,
+                ResultPart::Json(json) => self.text(&mut content, &TextPart::new(json), place),
+                ResultPart::Opaque(opaque) if opaque.format == FORMAT => {
+                    write::raw_block(&mut content, &opaque.json);
+                }
+                ResultPart::Opaque(opaque) => {
+                    let message = format!("a tool result of type `{}` cannot be expressed in this format", opaque.kind);
+                    return Err(Error::unsupported(place.field(""), message));
+                }
+            }
+        }
+        write::block(out, |o| {
+            o.str("type", "tool_result");
+            o.str("tool_use_id", &fitting_id(&result.call_id));
+            if !content.is_empty() {
+                o.raw("content", &format!("[{content}]"));
+            }
+            o.opt_bool("is_error", result.is_error);
+            write::cache(o, result.cache.as_ref());
+            write::extensions(o, &result.extensions, self.ledger, place);
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,248 @@
+//! Writes the request for the service.
+
+use weir_sdk::json::{Object, Str, object, parse};
+use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::types::{
+    ChatRequest, Context, Error, Header, HttpRequest, OutputFormat, RenderedRequest, Sampling, ToolChoice,
+};
+
+use super::messages::{self, Conversation};
+use super::thinking::{self, Thinking};
+use super::tools;
+use crate::generation::Generation;
+use crate::names::Names;
+use crate::{BETA, FORMAT, usage, wire};
+
+/// `max_tokens` where neither the client nor the configuration names one.
+const DEFAULT_MAX_TOKENS: u32 = 4096;
+/// The version of the API that this adapter is written for.
+pub(crate) const VERSION: &str = "2023-06-01";
+
+/// Writes a request for an answer.
+pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
+    let mut ledger = Ledger::default();
+    let prompt = Prompt::read(ctx, request, &mut ledger)?;
+    let mut body = String::with_capacity(prompt.conversation.messages.len() + 1024);
+    object(&mut body, |o| {
+        prompt.write(o, ctx, request, &mut ledger);
+        o.num("max_tokens", prompt.thinking.max_tokens);
+        sampling(o, &request.sampling, &prompt, &mut ledger);
+        labels(o, request, &mut ledger);
+        if request.stream {
+            o.bool("stream", true);
+        }
+    });
+    Ok(finished(ctx, request, "messages", body, &prompt, ledger))
+}
+
+/// Writes a request for the count of its tokens.
+pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
+    let mut ledger = Ledger::default();
+    let prompt = Prompt::read(ctx, request, &mut ledger)?;
+    let mut body = String::with_capacity(prompt.conversation.messages.len() + 1024);
+    object(&mut body, |o| prompt.write(o, ctx, request, &mut ledger));
+    Ok(finished(ctx, request, "messages/count_tokens", body, &prompt, ledger))
+}
+
+/// What is decided before anything is written.
+struct Prompt {
+    generation: Generation,
+    conversation: Conversation,
+    thinking: Thinking,
+    tools: Vec<String>,
+    choice: Option<String>,
+    names: Names,
+}
+
+impl Prompt {
+    fn read(ctx: &Context, request: &ChatRequest, ledger: &mut Ledger) -> Result<Self, Error> {
+        let model = if ctx.model.is_empty() { &request.model } else { &ctx.model };
+        let generation = Generation::of(model);
+        let mut names = Names::default();
+        let tools = tools::write(request, generation, &mut names, ledger)?;
+        let conversation = messages::write(ctx, request, generation, &mut names, ledger)?;
+        let default = ctx.option("max_tokens").and_then(|json| json.parse().ok()).unwrap_or(DEFAULT_MAX_TOKENS);
+        let forced = !tools.is_empty()
+            && matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Named(_)))
+            || matches!(&request.tool_choice, Some(ToolChoice::Allowed(allowed)) if allowed.required);
+        let limits = thinking::Limits { max_tokens: request.max_output_tokens, default, forced };
+        let thinking = thinking::decide(request, generation, limits, conversation.unsigned_calls, ledger);
+        let choice = if tools.is_empty() { None } else { tools::choice(request, &mut names, ledger) };
+        ledger.dropped_if(tools.is_empty() && request.tool_choice.is_some(), "tool_choice", "there are no tools");
+        Ok(Self { generation, conversation, thinking, tools, choice, names })
+    }
+
+    /// Writes what the model reads, and what it is to think: all that counts as input.
+    fn write(&self, o: &mut Object<'_>, ctx: &Context, request: &ChatRequest, ledger: &mut Ledger) {
+        o.str("model", if ctx.model.is_empty() { &request.model } else { &ctx.model });
+        if !self.conversation.system.is_empty() {
+            o.raw("system", &format!("[{}]", self.conversation.system));
+        }
+        o.value("messages").push_str(&self.conversation.messages);
+        if !self.tools.is_empty() {
+            o.array("tools", |a| self.tools.iter().for_each(|tool| a.raw(tool)));
+        }
+        o.opt_raw("tool_choice", self.choice.as_deref());
+        o.opt_raw("thinking", self.thinking.json.as_deref());
+        output(o, self.thinking.effort, request, ledger);
+        for own in usage::own(&request.extensions).filter(|own| !APART.contains(&own.key.as_str())) {
+            o.raw(&own.key, &own.json);
+        }
+        ledger.foreign("", &request.extensions, FORMAT);
+    }
+}
+
+/// Extensions that are written elsewhere than as members of the body.
+const APART: [&str; 3] = [BETA, "output_config", "metadata"];
+
+/// Writes `output_config`: the effort, the format of the answer, and what else a client of this format put there.
+fn output(o: &mut Object<'_>, effort: Option<&str>, request: &ChatRequest, ledger: &mut Ledger) {
+    let rest = extension(&request.extensions, FORMAT, "output_config");
+    let format = format(request.output.as_ref(), ledger);
+    let old_place = extension(&request.extensions, FORMAT, "output_format").is_some();
+    if let Some(format) = format.as_deref().filter(|_| old_place) {
+        o.raw("output_format", format);
+    }
+    let format = format.filter(|_| !old_place);
+    if effort.is_none() && format.is_none() && rest.is_none() {
+        return;
+    }
+    o.object("output_config", |o| {
+        o.opt_str("effort", effort);
+        o.opt_raw("format", format.as_deref());
+        if let Some(rest) = rest.and_then(|json| parse::<wire::Unnamed<'_>>(json).ok()) {
+            rest.rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
+        }
+    });
+}
+
+fn format(output: Option<&OutputFormat>, ledger: &mut Ledger) -> Option<String> {
+    match output? {
+        OutputFormat::Plain => None,
+        OutputFormat::Json => {
+            ledger.dropped("response_format", "there is no JSON mode without a schema");
+            None
+        }
+        OutputFormat::Schema(schema) => {
+            ledger.dropped_if(schema.description.is_some(), "response_format.description", "no place for it");
+            if schema.strict == Some(false) {
+                ledger.approximated("response_format.strict", "a schema is always followed strictly");
+            }
+            let mut json = String::new();
+            object(&mut json, |o| {
+                o.str("type", "json_schema");
+                o.raw("schema", &schema.schema);
+            });
+            Some(json)
+        }
+        OutputFormat::Opaque(opaque) if opaque.format == FORMAT => Some(opaque.json.clone()),
+        OutputFormat::Opaque(_) => {
+            ledger.dropped("response_format", "it belongs to another format");
+            None
+        }
+    }
+}
+
+/// Writes the sampling parameters that the model takes, alone and beside thinking.
+fn sampling(o: &mut Object<'_>, sampling: &Sampling, prompt: &Prompt, ledger: &mut Ledger) {
+    let generation = prompt.generation;
+    if generation.samples {
+        let thinks = prompt.thinking.thinks;
+        let temperature = temperature(sampling.temperature, thinks, ledger);
+        o.opt_num("temperature", temperature);
+        if let Some(top_p) = sampling.top_p {
+            if temperature.is_some() && !generation.samples_both {
+                ledger.dropped("top_p", "the model takes it or a temperature");
+            } else if thinks && top_p < 0.95 {
+                ledger.clamped("top_p", "beside thinking it is at least 0.95");
+                o.num("top_p", 0.95);
+            } else {
+                o.num("top_p", top_p);
+            }
+        }
+        ledger.dropped_if(thinks && sampling.top_k.is_some(), "top_k", "it cannot stand beside thinking");
+        o.opt_num("top_k", sampling.top_k.filter(|_| !thinks));
+    } else {
+        ledger.dropped_if(sampling.temperature.is_some_and(|t| t != 1.0), "temperature", "the model takes none");
+        ledger.dropped_if(sampling.top_p.is_some_and(|p| p != 1.0), "top_p", "the model takes none");
+        ledger.dropped_if(sampling.top_k.is_some(), "top_k", "the model takes none");
+    }
+    o.opt_strs("stop_sequences", &sampling.stop);
+    unheard_of(sampling, ledger);
+}
+
+fn temperature(wanted: Option<f64>, thinks: bool, ledger: &mut Ledger) -> Option<f64> {
+    let wanted = wanted?;
+    if thinks && wanted != 1.0 {
+        ledger.dropped("temperature", "beside thinking it is always 1");
+        return None;
+    }
+    let allowed = wanted.clamp(0.0, 1.0);
+    if allowed != wanted {
+        ledger.clamped("temperature", "it lies between 0 and 1");
+    }
+    Some(allowed)
+}
+
+/// Reports what no model of this format takes.
+fn unheard_of(sampling: &Sampling, ledger: &mut Ledger) {
+    const NONE: &str = "the format has no place for it";
+    ledger.dropped_if(sampling.seed.is_some(), "seed", NONE);
+    ledger.dropped_if(sampling.frequency_penalty.is_some_and(|p| p != 0.0), "frequency_penalty", NONE);
+    ledger.dropped_if(sampling.presence_penalty.is_some_and(|p| p != 0.0), "presence_penalty", NONE);
+    ledger.dropped_if(sampling.candidates.is_some_and(|n| n > 1), "n", "there is one answer to a request");
+    ledger.dropped_if(sampling.logprobs == Some(true), "logprobs", NONE);
+    ledger.dropped_if(sampling.top_logprobs.is_some_and(|n| n > 0), "top_logprobs", NONE);
+}
+
+/// Writes `metadata` and `service_tier`.
+fn labels(o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledger) {
+    let own = extension(&request.extensions, FORMAT, "metadata");
+    if request.end_user.is_some() || own.is_some() {
+        o.object("metadata", |o| {
+            o.opt_str("user_id", request.end_user.as_deref());
+            if let Some(rest) = own.and_then(|json| parse::<wire::Unnamed<'_>>(json).ok()) {
+                rest.rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
+            }
+        });
+    }
+    match request.service_tier.as_deref() {
+        None => {}
+        Some(tier @ ("auto" | "standard_only")) => o.str("service_tier", tier),
+        Some("default" | "standard") => o.str("service_tier", "standard_only"),
+        Some(_) => ledger.dropped("service_tier", "there is no tier of this name"),
+    }
+    ledger.dropped_if(request.metadata.as_deref().is_some_and(|json| json != "{}"), "metadata", "only an end user");
+    ledger.dropped_if(request.cache_key.is_some(), "prompt_cache_key", "prompts are cached by their content");
+}
+
+fn finished(
+    ctx: &Context,
+    request: &ChatRequest,
+    path: &str,
+    body: String,
+    prompt: &Prompt,
+    ledger: Ledger,
+) -> RenderedRequest {
+    let mut http = HttpRequest::post(path, body);
+    http.headers = headers(ctx, extension(&request.extensions, FORMAT, BETA));
+    RenderedRequest { losses: ledger.into_losses(), memo: prompt.names.to_memo(), ..RenderedRequest::new(http) }
+}
+
+/// The version, and the beta features of the client and of the configuration.
+pub(crate) fn headers(ctx: &Context, beta: Option<&str>) -> Vec<Header> {
+    let version = ctx.option_str("version").unwrap_or_else(|| VERSION.to_owned());
+    let mut headers = vec![Header::new("anthropic-version", version)];
+    let client = beta.and_then(|json| parse::<Str<'_>>(json).ok()).map(Str::into_string).unwrap_or_default();
+    let configured: Vec<Str<'_>> = ctx.option("beta").and_then(|json| parse(json).ok()).unwrap_or_default();
+    let mut features: Vec<&str> = client.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    for name in &configured {
+        if !features.contains(&&**name) {
+            features.push(name);
+        }
+    }
+    if !features.is_empty() {
+        headers.push(Header::new(BETA, features.join(",")));
+    }
+    headers
+}

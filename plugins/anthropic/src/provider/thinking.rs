@@ -1,0 +1,211 @@
+//! How much the model is to think: from mode, effort and budget to what the model at hand takes.
+
+use weir_sdk::json::object;
+use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::types::{ChatRequest, ReasoningMode, ReasoningRequest};
+
+use crate::generation::{Effort, Generation};
+use crate::{BETA, FORMAT, usage};
+
+/// The least budget that the service takes.
+const MIN_BUDGET: u32 = 1024;
+/// The budget of a request that names neither a budget nor an effort.
+const PLAIN_BUDGET: u32 = 8192;
+
+/// What the request says about the length of the answer, and what stands against thinking.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// The client's limit.
+    pub(super) max_tokens: Option<u32>,
+    /// The limit where the client has none.
+    pub(super) default: u32,
+    /// Whether a tool call is forced, which excludes thinking.
+    pub(super) forced: bool,
+}
+
+/// What is sent.
+#[derive(Debug, PartialEq)]
+pub(super) struct Thinking {
+    /// The member `thinking`.
+    pub(super) json: Option<String>,
+    /// The member `output_config.effort`.
+    pub(super) effort: Option<&'static str>,
+    /// Whether the model will think.
+    pub(super) thinks: bool,
+    pub(super) max_tokens: u32,
+}
+
+/// Decides. `unsigned_calls` tells that the history ends with tool calls that lack their thinking.
+pub(super) fn decide(
+    request: &ChatRequest,
+    generation: Generation,
+    limits: Limits,
+    unsigned_calls: bool,
+    ledger: &mut Ledger,
+) -> Thinking {
+    let max_tokens = limits.max_tokens.unwrap_or(limits.default);
+    let silent = Thinking { json: None, effort: None, thinks: false, max_tokens };
+    let Some(wanted) = &request.reasoning else { return silent };
+    ledger.foreign("reasoning.", &wanted.extensions, FORMAT);
+    if let Some(own) = extension(&wanted.extensions, FORMAT, "thinking") {
+        let json = (own != "null").then(|| own.to_owned());
+        return Thinking { thinks: json.is_some(), json, effort: effort(wanted, generation, ledger), max_tokens };
+    }
+    let plan = Plan { wanted, generation, limits, unsigned_calls, any_budget: interleaved(request) };
+    match mode(wanted) {
+        None => silent,
+        Some(ReasoningMode::Disabled) => plan.disabled(silent, ledger),
+        Some(_) if !generation.thinks => {
+            ledger.dropped("reasoning", "the model does not think");
+            silent
+        }
+        Some(_) if limits.forced && !generation.always_thinks => {
+            ledger.dropped("reasoning", "a forced tool call excludes thinking");
+            plan.disabled(silent, &mut Ledger::default())
+        }
+        Some(mode) if plan.adaptive(mode) => plan.by_effort(mode, max_tokens, ledger),
+        Some(_) if unsigned_calls => {
+            ledger.dropped("reasoning", "the last tool call came without its thinking");
+            silent
+        }
+        Some(_) => plan.by_budget(silent, ledger),
+    }
+}
+
+/// Whether thinking between tool calls is on, where the budget may exceed the limit of the answer.
+fn interleaved(request: &ChatRequest) -> bool {
+    extension(&request.extensions, FORMAT, BETA).is_some_and(|features| features.contains("interleaved-thinking"))
+}
+
+/// The mode, or the one that effort and budget amount to.
+fn mode(wanted: &ReasoningRequest) -> Option<ReasoningMode> {
+    let none = wanted.effort.as_deref() == Some("none") || wanted.budget_tokens == Some(0);
+    match wanted.mode {
+        Some(mode) => Some(mode),
+        None if none => Some(ReasoningMode::Disabled),
+        None if wanted.budget_tokens.is_some() || wanted.effort.is_some() => Some(ReasoningMode::Enabled),
+        None => None,
+    }
+}
+
+struct Plan<'a> {
+    wanted: &'a ReasoningRequest,
+    generation: Generation,
+    limits: Limits,
+    unsigned_calls: bool,
+    any_budget: bool,
+}
+
+impl Plan<'_> {
+    fn disabled(&self, silent: Thinking, ledger: &mut Ledger) -> Thinking {
+        if self.generation.always_thinks {
+            ledger.approximated("reasoning", "the model always thinks");
+            return silent;
+        }
+        let json = self.generation.thinks.then(|| r#"{"type":"disabled"}"#.to_owned());
+        let effort = self.wanted.effort.as_deref().filter(|effort| *effort != "none");
+        let effort = effort.and_then(|_| effort_of(self.wanted, self.generation, &mut Ledger::default()));
+        Thinking { json, effort, ..silent }
+    }
+
+    /// Models that decide themselves are left to, unless a budget is named that they still take.
+    fn adaptive(&self, mode: ReasoningMode) -> bool {
+        let budget = mode == ReasoningMode::Enabled && self.wanted.budget_tokens.is_some() && self.generation.budget;
+        self.generation.adaptive && (!budget || self.unsigned_calls)
+    }
+
+    fn by_effort(&self, mode: ReasoningMode, max_tokens: u32, ledger: &mut Ledger) -> Thinking {
+        let mut chosen = effort(self.wanted, self.generation, ledger);
+        if let Some(budget) = self.wanted.budget_tokens.filter(|_| mode == ReasoningMode::Enabled) {
+            ledger.approximated("reasoning.budget_tokens", "the model decides how much, by its effort");
+            chosen = chosen.or_else(|| Some(self.generation.nearest(level(budget)).name()));
+        }
+        Thinking { json: Some(self.json("adaptive", None)), effort: chosen, thinks: true, max_tokens }
+    }
+
+    fn by_budget(&self, silent: Thinking, ledger: &mut Ledger) -> Thinking {
+        let named = self.wanted.budget_tokens;
+        let wanted = named.unwrap_or_else(|| budget(self.wanted)).max(MIN_BUDGET);
+        let Some(limit) = self.limits.max_tokens else {
+            let room = wanted.saturating_add(self.limits.default);
+            let max_tokens = if wanted < self.limits.default { self.limits.default } else { room };
+            return self.budgeted(wanted, max_tokens, ledger);
+        };
+        if self.any_budget && named.is_some() {
+            return self.budgeted(wanted, limit, ledger);
+        }
+        // A named budget may come close to the limit; one that an effort stands for leaves room for an answer.
+        let room = if named.is_some() { limit.saturating_sub(1) } else { limit / 4 * 3 };
+        let bounded = wanted.min(room.max(MIN_BUDGET));
+        if bounded >= limit {
+            ledger.dropped("reasoning", "the answer's limit leaves no room for thinking");
+            return silent;
+        }
+        if named.is_some_and(|named| named != bounded) {
+            ledger.clamped("reasoning.budget_tokens", "it lies between 1024 and the answer's limit");
+        }
+        self.budgeted(bounded, limit, ledger)
+    }
+
+    fn budgeted(&self, budget: u32, max_tokens: u32, ledger: &mut Ledger) -> Thinking {
+        let both = self.wanted.budget_tokens.is_some() && self.wanted.effort.is_some();
+        let effort = if both { effort(self.wanted, self.generation, ledger) } else { None };
+        Thinking { json: Some(self.json("enabled", Some(budget))), effort, thinks: true, max_tokens }
+    }
+
+    fn json(&self, kind: &str, budget: Option<u32>) -> String {
+        let mut json = String::new();
+        object(&mut json, |o| {
+            o.str("type", kind);
+            o.opt_num("budget_tokens", budget);
+            o.opt_str("display", self.wanted.summary.as_deref().map(display));
+            for own in usage::own(&self.wanted.extensions) {
+                o.raw(&own.key, &own.json);
+            }
+        });
+        json
+    }
+}
+
+fn display(summary: &str) -> &str {
+    if matches!(summary, "auto" | "concise" | "detailed") { "summarized" } else { summary }
+}
+
+/// The effort, as near to the wanted one as the model takes.
+fn effort(wanted: &ReasoningRequest, generation: Generation, ledger: &mut Ledger) -> Option<&'static str> {
+    effort_of(wanted, generation, ledger)
+}
+
+fn effort_of(wanted: &ReasoningRequest, generation: Generation, ledger: &mut Ledger) -> Option<&'static str> {
+    let name = wanted.effort.as_deref()?;
+    let level = Effort::parse(name);
+    let Some(level) = level.filter(|_| generation.effort != Effort::Unknown) else {
+        ledger.dropped("reasoning.effort", "the model takes no effort of this name");
+        return None;
+    };
+    let nearest = generation.nearest(level);
+    if nearest.name() != name {
+        ledger.clamped("reasoning.effort", nearest.name());
+    }
+    Some(nearest.name())
+}
+
+/// The published table of efforts and budgets.
+fn budget(wanted: &ReasoningRequest) -> u32 {
+    match wanted.effort.as_deref() {
+        Some("minimal") => 1024,
+        Some("low") => 2048,
+        Some("high") => 24_576,
+        Some("xhigh" | "max") => 32_768,
+        _ => PLAIN_BUDGET,
+    }
+}
+
+fn level(budget: u32) -> Effort {
+    match budget {
+        0..=2048 => Effort::Low,
+        2049..=8192 => Effort::Medium,
+        8193..=24_576 => Effort::High,
+        _ => Effort::Xhigh,
+    }
+}

@@ -1,0 +1,251 @@
+//! From content blocks to parts: the same for a client's history and for a provider's answer.
+
+use weir_sdk::json::{Either, RawValue, Str, parse};
+use weir_sdk::ledger::extensions;
+use weir_sdk::types::{
+    CacheHint, Citation, Error, Extension, MediaKind, MediaPart, MediaSource, Opaque, Part, ReasoningPart, ResultPart,
+    Signature, TextPart, ToolCall, ToolKind, ToolResult,
+};
+
+use crate::signature::{self, Use};
+use crate::wire::{self, Block};
+use crate::{BLOCK, FORMAT, OWN_FILE};
+
+/// Reads the content of a turn.
+pub(crate) fn content(content: Either<'_, Block<'_>>) -> Result<Vec<Part>, Error> {
+    let blocks = match content {
+        Either::Text(text) => return Ok(vec![Part::text(text)]),
+        Either::List(blocks) => blocks,
+    };
+    let mut parts = Vec::with_capacity(blocks.len());
+    let mut next_call = None;
+    for (at, block) in blocks.into_iter().enumerate() {
+        match part(block).map_err(|error| within(error, at))? {
+            Read::Part(part) => parts.push(attach(part, &mut next_call)),
+            Read::NextCall(signature) => next_call = Some(signature),
+            Read::Previous(signature) => attach_back(parts.last_mut(), signature),
+        }
+    }
+    Ok(parts)
+}
+
+fn within(error: Error, at: usize) -> Error {
+    let param = match &error.param {
+        Some(param) => format!("content[{at}].{param}"),
+        None => format!("content[{at}]"),
+    };
+    Error { param: Some(param), ..error }
+}
+
+/// What one block is.
+enum Read {
+    Part(Part),
+    /// A signature for the tool call that follows.
+    NextCall(Signature),
+    /// A signature for the part in front.
+    Previous(Signature),
+}
+
+fn attach(mut part: Part, next_call: &mut Option<Signature>) -> Part {
+    if let Part::ToolCall(call) = &mut part
+        && let Some(signature) = next_call.take()
+    {
+        call.signature = Some(signature);
+    }
+    part
+}
+
+fn attach_back(part: Option<&mut Part>, signature: Signature) {
+    match part {
+        Some(Part::Text(text)) => text.signature = Some(signature),
+        Some(Part::ToolCall(call)) => call.signature = Some(signature),
+        _ => {}
+    }
+}
+
+fn part(block: Block<'_>) -> Result<Read, Error> {
+    let part = match block.kind() {
+        "text" => Part::Text(text(block)?),
+        "thinking" => Part::Reasoning(thinking(block)?),
+        "redacted_thinking" => return redacted(block),
+        "tool_use" => Part::ToolCall(tool_call(block)?),
+        "tool_result" => Part::ToolResult(tool_result(block)?),
+        "image" | "document" | "search_result" => medium(block)?.map_or_else(Part::Opaque, Part::Media),
+        "" => return Err(Error::invalid("type: field required").at("type")),
+        _ => Part::Opaque(opaque(&block)),
+    };
+    Ok(Read::Part(part))
+}
+
+/// A block that is carried as it is.
+pub(crate) fn opaque(block: &Block<'_>) -> Opaque {
+    Opaque { format: FORMAT.into(), kind: block.kind().to_owned(), json: block.to_json() }
+}
+
+/// A text block.
+pub(crate) fn text(mut block: Block<'_>) -> Result<TextPart, Error> {
+    let text = block.text.take().ok_or_else(|| required("text"))?.into_string();
+    let citations: Vec<&RawValue> = block.take("citations")?.unwrap_or_default();
+    let cache = cache(&mut block)?;
+    Ok(TextPart {
+        text,
+        citations: citations.into_iter().map(citation).collect(),
+        signature: None,
+        cache,
+        extensions: extensions(FORMAT, block.rest),
+    })
+}
+
+/// A citation, with what others can make of it.
+pub(crate) fn citation(raw: &RawValue) -> Citation {
+    let read: wire::Citation<'_> = parse(raw.get()).unwrap_or_default();
+    let page = read.source.filter(|source| source.starts_with("http"));
+    Citation {
+        url: read.url.or(page).map(Str::into_string),
+        title: read.title.or(read.document_title).map(Str::into_string),
+        quote: read.cited_text.map(Str::into_string),
+        start: None,
+        end: None,
+        source: Some(Opaque {
+            format: FORMAT.into(),
+            kind: read.kind.map(Str::into_string).unwrap_or_default(),
+            json: raw.get().to_owned(),
+        }),
+    }
+}
+
+/// The member `cache_control`.
+pub(crate) fn cache(block: &mut Block<'_>) -> Result<Option<CacheHint>, Error> {
+    let control: Option<wire::CacheControl<'_>> = block.take("cache_control")?;
+    Ok(control.map(|control| CacheHint { ttl: control.ttl.map(Str::into_string) }))
+}
+
+fn thinking(mut block: Block<'_>) -> Result<ReasoningPart, Error> {
+    let text = block.thinking.take().map(Str::into_string).unwrap_or_default();
+    let mut part = ReasoningPart::new(text);
+    if let Some(value) = block.take_str("signature")?.filter(|value| !value.is_empty()) {
+        let carried = signature::unwrap(&value);
+        part.id = carried.id;
+        match carried.purpose {
+            Some(Use::Encrypted) => part.encrypted = Some(carried.signature),
+            _ => part.signature = Some(carried.signature),
+        }
+    }
+    part.extensions = extensions(FORMAT, block.rest);
+    Ok(part)
+}
+
+fn redacted(mut block: Block<'_>) -> Result<Read, Error> {
+    let data = block.take_str("data")?.ok_or_else(|| required("data"))?;
+    let carried = signature::unwrap(&data);
+    match carried.purpose {
+        Some(Use::NextCall) => return Ok(Read::NextCall(carried.signature)),
+        Some(Use::Previous) => return Ok(Read::Previous(carried.signature)),
+        _ => {}
+    }
+    Ok(Read::Part(Part::Reasoning(ReasoningPart {
+        id: carried.id,
+        text: None,
+        signature: None,
+        encrypted: Some(carried.signature),
+        extensions: extensions(FORMAT, block.rest),
+    })))
+}
+
+fn tool_call(mut block: Block<'_>) -> Result<ToolCall, Error> {
+    let id = block.take_str("id")?.ok_or_else(|| required("id"))?;
+    let name = block.take_str("name")?.ok_or_else(|| required("name"))?;
+    let arguments = block.rest.take("input").map_or_else(|| "{}".to_owned(), |input| input.get().to_owned());
+    let cache = cache(&mut block)?;
+    let extensions = extensions(FORMAT, block.rest);
+    Ok(ToolCall { id, name, kind: ToolKind::Function, arguments, signature: None, cache, extensions })
+}
+
+fn tool_result(mut block: Block<'_>) -> Result<ToolResult, Error> {
+    let call_id = block.take_str("tool_use_id")?.ok_or_else(|| required("tool_use_id"))?;
+    let content = match block.take_content()? {
+        Either::Text(text) => vec![ResultPart::Text(TextPart::new(text))],
+        Either::List(blocks) => {
+            let read = |(at, block)| result_part(block).map_err(|error| within(error, at));
+            blocks.into_iter().enumerate().map(read).collect::<Result<_, _>>()?
+        }
+    };
+    let is_error = block.take("is_error")?;
+    let cache = cache(&mut block)?;
+    Ok(ToolResult { call_id, name: None, content, is_error, cache, extensions: extensions(FORMAT, block.rest) })
+}
+
+fn result_part(block: Block<'_>) -> Result<ResultPart, Error> {
+    Ok(match block.kind() {
+        "text" => ResultPart::Text(text(block)?),
+        "image" | "document" | "search_result" => medium(block)?.map_or_else(ResultPart::Opaque, ResultPart::Media),
+        _ => ResultPart::Opaque(opaque(&block)),
+    })
+}
+
+/// An image or a document; opaque where its source is of a kind that the unified model has no name for.
+fn medium(mut block: Block<'_>) -> Result<Result<MediaPart, Opaque>, Error> {
+    if block.kind() == "search_result" {
+        return Ok(text_document(block, None));
+    }
+    let Some(raw) = block.rest.0.iter().find(|(key, _)| &**key == "source").map(|(_, raw)| *raw) else {
+        return Err(required("source"));
+    };
+    let source: wire::Source<'_> =
+        parse(raw.get()).map_err(|error| Error::invalid(format!("source: {error}")).at("source"))?;
+    let kind = if block.kind() == "image" { MediaKind::Image } else { MediaKind::Document };
+    let mut marks = Vec::new();
+    if !source.rest.0.is_empty() {
+        marks.push(own(BLOCK, opaque(&block).json));
+    }
+    let media_source = match (source.kind.as_deref().unwrap_or_default(), source.data, source.url, source.file_id) {
+        ("base64", Some(data), _, _) => MediaSource::Base64(data.into_string()),
+        ("text", Some(data), _, _) => MediaSource::Text(data.into_string()),
+        ("url", _, Some(url), _) => MediaSource::Url(url.into_string()),
+        ("file", _, _, Some(id)) => {
+            marks.push(own(OWN_FILE, "null".into()));
+            MediaSource::FileId(id.into_string())
+        }
+        ("content", ..) => return Ok(text_document(block, source.content)),
+        _ => return Ok(Err(opaque(&block))),
+    };
+    block.rest.take("source");
+    let name = block.take_str("title")?;
+    let cache = cache(&mut block)?;
+    marks.extend(extensions(FORMAT, block.rest));
+    let mime = source.media_type.map(Str::into_string);
+    Ok(Ok(MediaPart { kind, mime, source: media_source, name, detail: None, cache, extensions: marks }))
+}
+
+/// A document made of blocks: a plain text to others, itself (in an extension) to this format.
+fn text_document<'a>(mut block: Block<'a>, nested: Option<Either<'a, Block<'a>>>) -> Result<MediaPart, Opaque> {
+    let whole = opaque(&block);
+    let content = nested.unwrap_or_else(|| block.take_content().unwrap_or_default());
+    let Some(text) = plain_text(content) else { return Err(whole) };
+    let mut part = MediaPart::new(MediaKind::Document, MediaSource::Text(text));
+    part.mime = Some("text/plain".into());
+    part.name = block.take_str("title").unwrap_or_default();
+    part.cache = cache(&mut block).unwrap_or_default();
+    part.extensions.push(own(BLOCK, whole.json));
+    Ok(part)
+}
+
+fn own(key: &str, json: String) -> Extension {
+    Extension { format: FORMAT.into(), key: key.into(), json }
+}
+
+/// The text of blocks that are nothing but text.
+fn plain_text(content: Either<'_, Block<'_>>) -> Option<String> {
+    match content {
+        Either::Text(text) => Some(text.into_string()),
+        Either::List(blocks) => {
+            let texts: Option<Vec<_>> =
+                blocks.into_iter().map(|block| if block.kind() == "text" { block.text } else { None }).collect();
+            Some(texts?.iter().map(|text| &**text).collect::<Vec<_>>().join("\n"))
+        }
+    }
+}
+
+fn required(member: &str) -> Error {
+    Error::invalid(format!("{member}: field required")).at(member)
+}

@@ -1,0 +1,179 @@
+//! From parts to content blocks: what a request's history and an answer have in common.
+
+use std::borrow::Cow;
+
+use weir_sdk::json::{Object, RawValue, object, parse};
+use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::types::{CacheHint, Citation, Extension, Signature, TextPart, ToolCall, ToolKind};
+
+use crate::names::fitting_id;
+use crate::{BLOCK, FORMAT};
+
+/// Where a part stands, for the ledger.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// The message's number; none in an answer.
+    pub(crate) message: Option<usize>,
+    /// The part's number within it.
+    pub(crate) part: usize,
+}
+
+impl Place {
+    /// The name of a member of the part; an empty one names the part itself.
+    pub(crate) fn field(self, member: &str) -> String {
+        let dot = if member.is_empty() { "" } else { "." };
+        match self.message {
+            Some(message) => format!("messages[{message}].content[{}]{dot}{member}", self.part),
+            None => format!("content[{}]{dot}{member}", self.part),
+        }
+    }
+}
+
+/// Appends a block to a list of blocks that has no brackets yet.
+pub(crate) fn block(out: &mut String, members: impl FnOnce(&mut Object<'_>)) {
+    separate(out);
+    object(out, members);
+}
+
+/// Appends a block that is JSON already.
+pub(crate) fn raw_block(out: &mut String, json: &str) {
+    separate(out);
+    out.push_str(json);
+}
+
+fn separate(out: &mut String) {
+    if !out.is_empty() {
+        out.push(',');
+    }
+}
+
+/// Writes the members that only this format has, and says which ones of others are lost.
+pub(crate) fn extensions(o: &mut Object<'_>, extensions: &[Extension], ledger: &mut Ledger, place: Place) {
+    if extensions.is_empty() {
+        return;
+    }
+    for own in crate::usage::own(extensions).filter(|own| own.key != BLOCK) {
+        o.raw(&own.key, &own.json);
+    }
+    if extensions.iter().any(|extension| extension.format != FORMAT) {
+        ledger.foreign(&place.field(""), extensions, FORMAT);
+    }
+}
+
+/// The block as it once stood, where a part keeps it.
+pub(crate) fn whole(extensions: &[Extension]) -> Option<&str> {
+    extension(extensions, FORMAT, BLOCK)
+}
+
+/// Writes `cache_control`.
+pub(crate) fn cache(o: &mut Object<'_>, hint: Option<&CacheHint>) {
+    let Some(hint) = hint else { return };
+    o.object("cache_control", |o| {
+        o.str("type", "ephemeral");
+        o.opt_str("ttl", hint.ttl.as_deref());
+    });
+}
+
+/// Writes the members of a text block.
+pub(crate) fn text(o: &mut Object<'_>, part: &TextPart, ledger: &mut Ledger, place: Place) {
+    o.str("type", "text");
+    o.str("text", &part.text);
+    let citations: Vec<Cow<'_, str>> = part.citations.iter().filter_map(|one| citation(one, ledger, place)).collect();
+    if !citations.is_empty() {
+        o.array("citations", |a| citations.iter().for_each(|citation| a.raw(citation)));
+    }
+    cache(o, part.cache.as_ref());
+    extensions(o, &part.extensions, ledger, place);
+}
+
+/// A citation in this format. One of another format becomes a web page's where it has an address; in a request's
+/// history there is no place for it, because the service would look for the search that it came from.
+pub(crate) fn citation<'a>(citation: &'a Citation, ledger: &mut Ledger, place: Place) -> Option<Cow<'a, str>> {
+    let history = place.message.is_some();
+    if let Some(own) = citation.source.as_ref().filter(|source| source.format == FORMAT) {
+        let made_here = own.json.contains(MADE_HERE);
+        if history && made_here {
+            ledger.dropped(place.field("citations"), "it comes from another provider");
+            return None;
+        }
+        return Some(Cow::Borrowed(&own.json));
+    }
+    let Some(url) = citation.url.as_deref().filter(|_| !history) else {
+        ledger.dropped(place.field("citations"), "it has no counterpart here");
+        return None;
+    };
+    ledger.approximated(place.field("citations"), "written as a web search's");
+    let mut json = String::new();
+    object(&mut json, |o| {
+        o.str("type", "web_search_result_location");
+        o.str("url", url);
+        o.str("title", citation.title.as_deref().unwrap_or(url));
+        o.str("cited_text", citation.quote.as_deref().unwrap_or_default());
+        o.str("encrypted_index", "");
+    });
+    Some(Cow::Owned(json))
+}
+
+/// What tells a citation that [`citation`] made for another format's.
+const MADE_HERE: &str = r#""encrypted_index":"""#;
+
+/// Writes the members of a tool call, under the name that is given.
+pub(crate) fn tool_call(o: &mut Object<'_>, call: &ToolCall, name: &str, ledger: &mut Ledger, place: Place) {
+    o.str("type", "tool_use");
+    o.str("id", &fitting_id(&call.id));
+    o.str("name", name);
+    match (call.kind, json_object(&call.arguments)) {
+        (ToolKind::Function, Some(input)) => o.raw("input", input),
+        (ToolKind::Function, None) => {
+            ledger.dropped(place.field("arguments"), "they are no JSON object");
+            o.raw("input", "{}");
+        }
+        (ToolKind::Custom, _) => {
+            ledger.approximated(place.field("input"), "free text becomes the member `input` of an object");
+            o.object("input", |o| o.str("input", &call.arguments));
+        }
+    }
+    cache(o, call.cache.as_ref());
+    extensions(o, &call.extensions, ledger, place);
+}
+
+/// The text of a JSON object, or of nothing at all, which stands for an empty one.
+pub(crate) fn json_object(text: &str) -> Option<&str> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Some("{}");
+    }
+    (text.starts_with('{') && parse::<&RawValue>(text).is_ok()).then_some(text)
+}
+
+/// Writes the members of a thinking block.
+pub(crate) fn thinking(o: &mut Object<'_>, text: &str, signature: &str) {
+    o.str("type", "thinking");
+    o.str("thinking", text);
+    o.str("signature", signature);
+}
+
+/// Writes the members of a block of unreadable thinking.
+pub(crate) fn redacted(o: &mut Object<'_>, data: &str) {
+    o.str("type", "redacted_thinking");
+    o.str("data", data);
+}
+
+/// Whether this family made the signature.
+pub(crate) fn own(signature: Option<&Signature>) -> Option<&str> {
+    signature.filter(|signature| signature.issuer == crate::FAMILY).map(|signature| signature.value.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_that_are_no_object_are_told_from_those_that_are() {
+        assert_eq!(json_object(""), Some("{}"));
+        assert_eq!(json_object(" {\"a\": 1} "), Some("{\"a\": 1}"));
+        for text in ["[1]", "{\"a\"", "null", "\"x\"", "{} {}"] {
+            assert_eq!(json_object(text), None, "{text}");
+        }
+    }
+}
