@@ -31,6 +31,7 @@ pub struct Account {
     streaming: bool,
     first_piece: bool,
     usage: Option<Usage>,
+    estimate: Option<[u32; 2]>,
     metered: bool,
     provider: Option<Arc<str>>,
     request_id: String,
@@ -51,6 +52,7 @@ impl Account {
             streaming: false,
             first_piece: false,
             usage: None,
+            estimate: None,
             metered: false,
             provider: None,
             request_id: request_id.to_owned(),
@@ -109,6 +111,11 @@ impl Account {
         self.usage = Some(usage);
     }
 
+    /// What the answer cost by estimate, input and output, for the case that nobody tells.
+    pub fn estimated(&mut self, tokens: [u32; 2]) {
+        self.estimate = Some(tokens);
+    }
+
     /// Fields that got lost.
     pub fn lost(&self, losses: &[Loss]) {
         for loss in losses {
@@ -131,21 +138,21 @@ impl Account {
         self.metrics.stream_errors.with_label_values(&[side]).inc();
     }
 
-    fn close_whole(&self, seconds: f64) {
-        match &self.usage {
-            Some(usage) => self.series.tokens([
-                usage.input,
-                usage.cache_read,
-                usage.cache_write,
-                usage.output,
-                usage.reasoning,
-            ]),
-            None if self.metered && self.status == 200 => {
-                let provider = self.provider.as_deref().unwrap_or("none");
-                self.metrics.billing_unknown.with_label_values(&[provider]).inc();
-            }
-            None => {}
+    fn settle(&self) {
+        if let Some(usage) = &self.usage {
+            let Usage { input, cache_read, cache_write, output, reasoning, .. } = usage;
+            return self.series.tokens([*input, *cache_read, *cache_write, *output, *reasoning]);
         }
+        if let Some(tokens) = self.estimate {
+            self.series.estimated(tokens);
+        }
+        if self.metered && self.status == 200 && self.outcome == Outcome::Whole {
+            let provider = self.provider.as_deref().unwrap_or("none");
+            self.metrics.billing_unknown.with_label_values(&[provider]).inc();
+        }
+    }
+
+    fn close_whole(&self, seconds: f64) {
         if self.status == 200 {
             self.series.ok(seconds);
         } else {
@@ -169,6 +176,7 @@ impl Drop for Account {
         if self.streaming {
             self.metrics.streams_active.dec();
         }
+        self.settle();
         match self.outcome {
             Outcome::Whole => self.close_whole(seconds),
             Outcome::Failed => self.metrics.request(&self.series, self.status, "broken", seconds),
@@ -180,9 +188,6 @@ impl Drop for Account {
                 };
                 self.metrics.disconnects.with_label_values(&[phase]).inc();
                 self.metrics.request(&self.series, 499, "cancelled", seconds);
-                if let Some(usage) = &self.usage {
-                    self.series.tokens([usage.input, usage.cache_read, usage.cache_write, usage.output, usage.reasoning]);
-                }
             }
         }
         tracing::info!(
@@ -199,9 +204,12 @@ impl Drop for Account {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::metrics::Labels;
+
+    const LABELS: Labels<'static> = Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta" };
 
     fn account(metrics: &Arc<Metrics>) -> Account {
-        let series = Arc::new(metrics.series("zeta.talk", "fast"));
+        let series = Arc::new(metrics.series(LABELS));
         Account::open(metrics, series, Instant::now(), "r1", Permit::free())
     }
 

@@ -19,6 +19,8 @@ mod event_stream;
 mod json_array;
 mod lines;
 pub(crate) mod nest;
+#[cfg(test)]
+pub(crate) mod recordings;
 mod sse;
 #[cfg(test)]
 mod tests;

@@ -21,12 +21,12 @@ use crate::dialect::path::Holes;
 use crate::dialect::reply::{error_response, insert};
 use crate::exchange::Exchange;
 use crate::fault::{Fault, Side};
+use crate::identify::identify;
 use crate::models;
 use crate::observe::metrics::Metrics;
 use crate::route::{self, Target};
 use crate::serving::Serving;
 use crate::upstream::Upstreams;
-use crate::identify::identify;
 
 /// The data plane.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ impl Gateway {
             return Err(Fault::invalid("the request does not say which model it is for").at("model"));
         };
         let plan = route::plan(&serving.routes, model)?;
-        let series = plan.route.series(&self.metrics, asked.face.format());
+        let series = plan.route.series(&self.metrics, &asked.face);
         let mut account = Account::open(&self.metrics, series, asked.exchange.begun, &asked.exchange.id, permit);
         let Some(target) = plan.targets.first() else {
             return Err(Fault::internal("the plan has no target"));
@@ -204,5 +204,6 @@ fn diagnose(response: &mut Response<ReplyBody>, target: &Target, asked: &Asked, 
     insert(headers, "x-weir-provider", &target.label);
     insert(headers, "x-weir-model", target.model(asked.model()));
     insert(headers, "x-weir-attempts", "1");
+    insert(headers, "x-weir-adapter", &format!("{}@{}", target.adapter.name, target.adapter.digest.short()));
     insert(headers, "x-weir-overhead-ms", &format!("{:.3}", overhead.as_secs_f64() * 1000.0));
 }

@@ -18,6 +18,21 @@
 //! | [`engine`], [`limits`], [`ticker`] | the sandbox and its bounds |
 //! | [`lock`], [`inspect`] | trusted digests; what is printed about a component |
 //!
+//! At the start:
+//!
+//! ```no_run
+//! # use std::{error::Error, path::Path, sync::Arc};
+//! # use weir::plugin::{Cache, Catalog, Engine, Folder, Limits, Loader, Watch};
+//! # fn f() -> Result<(), Box<dyn Error>> {
+//! let engine = Engine::new(Limits::for_connections(1024))?;
+//! let cache = Cache::open(Path::new("/var/cache/weir"), &engine).ok(); // without one, everything is compiled anew
+//! let catalog = Arc::new(Catalog::new(|manifests| Ok(()))); // refuses manifests that claim the same face
+//! let mut watch = Watch::new(Folder::new("plugins"), Loader::new(engine, cache), Arc::clone(&catalog));
+//! watch.scan(); // what is there serves now
+//! let watching = watch.follow()?; // and what comes, as long as this lives
+//! # Ok(()) }
+//! ```
+//!
 //! A call in the gateway:
 //!
 //! ```no_run
@@ -70,3 +85,4 @@ pub use lock::Lock;
 pub use shape::Shape;
 pub use stats::Stats;
 pub use stream::{ChatDecoder, ChatEncoder};
+pub use watch::{Folder, Watch, Watching};

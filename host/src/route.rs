@@ -7,8 +7,9 @@ use crate::accept::Acceptance;
 use crate::config::{Aliases, Metering, Model, Provider};
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::Setting;
+use crate::dialect::faces::{Face, operation_name};
 use crate::fault::Fault;
-use crate::observe::metrics::{Metrics, Series};
+use crate::observe::metrics::{Labels, Metrics, Series};
 use crate::plugin::Adapter;
 use crate::upstream::{Base, Credential, Timeouts};
 
@@ -64,7 +65,10 @@ impl Target {
         }
         let mut able = self.accepts.iter().filter(|one| one.operation == *operation);
         let chosen = able.clone().find(|one| one.preferred).or_else(|| able.next());
-        chosen.map(|one| one.format.as_str()).or_else(|| formats.first().map(|format| format.id.as_str())).unwrap_or(client)
+        chosen
+            .map(|one| one.format.as_str())
+            .or_else(|| formats.first().map(|format| format.id.as_str()))
+            .unwrap_or(client)
     }
 
     /// An option as plain text: a string's own, any other value's JSON.
@@ -84,7 +88,8 @@ pub struct Route {
     pub alias: String,
     /// Its targets, or why one cannot be served.
     pub targets: Vec<Result<Arc<Target>, String>>,
-    series: RwLock<HashMap<String, Arc<Series>>>,
+    /// By the face's index.
+    series: RwLock<HashMap<usize, Arc<Series>>>,
 }
 
 impl Route {
@@ -93,14 +98,16 @@ impl Route {
         Self { alias, targets, series: RwLock::default() }
     }
 
-    /// The metrics of this route for a dialect, which are made once.
-    pub fn series(&self, metrics: &Metrics, dialect: &str) -> Arc<Series> {
-        if let Some(series) = self.series.read().unwrap_or_else(PoisonError::into_inner).get(dialect) {
+    /// The metrics of this route for a face, which are made once.
+    pub fn series(&self, metrics: &Metrics, face: &Face) -> Arc<Series> {
+        if let Some(series) = self.series.read().unwrap_or_else(PoisonError::into_inner).get(&face.index) {
             return Arc::clone(series);
         }
+        let provider = self.targets.iter().flatten().next().map_or("none", |target| &*target.label);
+        let operation = operation_name(&face.claim.operation);
+        let labels = Labels { dialect: face.format(), route: &self.alias, operation, provider };
         let mut all = self.series.write().unwrap_or_else(PoisonError::into_inner);
-        let made = || Arc::new(metrics.series(dialect, &self.alias));
-        Arc::clone(all.entry(dialect.to_owned()).or_insert_with(made))
+        Arc::clone(all.entry(face.index).or_insert_with(|| Arc::new(metrics.series(labels))))
     }
 }
 
@@ -148,7 +155,8 @@ pub fn plan(routes: &Routes, model: &str) -> Result<Plan, Fault> {
     let route = routes.find(model).ok_or_else(|| unknown_model(model))?;
     let targets: Vec<_> = route.targets.iter().filter_map(|target| target.as_ref().ok().cloned()).collect();
     if targets.is_empty() {
-        let reason = route.targets.iter().find_map(|target| target.as_ref().err()).map_or("it has no target", String::as_str);
+        let reason =
+            route.targets.iter().find_map(|target| target.as_ref().err()).map_or("it has no target", String::as_str);
         return Err(Fault::internal(format!("the model `{}` cannot be served: {reason}", route.alias)).with_status(503));
     }
     Ok(Plan { route: Arc::clone(route), targets })

@@ -15,7 +15,7 @@ use crate::workspace::Workspace;
 /// Coverage counters at every edge, and comparisons, for libFuzzer.
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
-    -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Ccodegen-units=1";
+    -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions";
 /// Seconds a target where nothing is said.
 const SECONDS: u64 = 60;
 /// Inputs longer than this find nothing new in parsers of frames.

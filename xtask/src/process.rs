@@ -20,6 +20,17 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Lets another program take our place, so that signals and the exit code are its own.
+pub(crate) fn hand_over(command: &mut Command) -> Result<()> {
+    #[cfg(unix)]
+    {
+        let error = std::os::unix::process::CommandExt::exec(command);
+        Err(error).with_context(|| format!("could not start {}", name(command)))
+    }
+    #[cfg(not(unix))]
+    run(command)
+}
+
 /// What a program prints; its errors go to the terminal.
 pub(crate) fn read(command: &mut Command) -> Result<String> {
     let output =

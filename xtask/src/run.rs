@@ -14,5 +14,5 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     let example = ["serve", "--config", "config.example.toml"].map(str::to_owned);
     let binary = workspace.target.join("release").join(format!("weir{}", std::env::consts::EXE_SUFFIX));
     let mut command = std::process::Command::new(binary);
-    process::run(command.current_dir(&workspace.root).args(if words.is_empty() { &example } else { words }))
+    process::hand_over(command.current_dir(&workspace.root).args(if words.is_empty() { &example } else { words }))
 }

@@ -38,8 +38,10 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     lengths::check(&tree, &mut findings);
     words::check(&tree, &mut findings);
     paths::check(&tree, &mut findings);
-    wit::check(&tree, &mut findings)?;
-    licences::check(workspace, &mut findings)?;
+    // A check that cannot be made must not hide what the others found.
+    for made in [wit::check(&tree, &mut findings), licences::check(workspace, &mut findings)] {
+        made.unwrap_or_else(|error| findings.problem(format!("{error:#}")));
+    }
     for warning in &findings.warnings {
         println!("tidy: warning: {warning}");
     }

@@ -4,7 +4,7 @@
 use http::HeaderMap;
 
 use crate::contract::types::{Framing, Usage};
-use crate::frame::{Decoder as Deframer, Limits};
+use crate::frame::{Decoder as Deframer, FrameRef, Limits};
 use crate::tap::{CompiledTap, TapState};
 use crate::upstream::{Coding, DecodeBound, Decoder as Decompressor};
 
@@ -16,17 +16,35 @@ pub(super) struct Meter {
     deframer: Option<Deframer>,
     /// What cannot be read is not read any further; the bytes go through all the same.
     given_up: bool,
+    frames: u32,
+    /// Tokens of the request, roughly.
+    input: u32,
+}
+
+/// What an answer cost.
+#[derive(Debug)]
+pub(super) enum Metered {
+    /// As the provider told.
+    Told(Usage),
+    /// By estimate, input and output: a stream that tells nothing brings about one token a frame.
+    Estimated([u32; 2]),
 }
 
 impl Meter {
     /// A meter for an answer with these headers; none where its coding is unknown.
-    pub(super) fn new(tap: &CompiledTap, framing: Option<Framing>, limits: Limits, headers: &HeaderMap) -> Option<Self> {
+    pub(super) fn new(
+        tap: &CompiledTap,
+        framing: Option<Framing>,
+        limits: Limits,
+        headers: &HeaderMap,
+        input: u32,
+    ) -> Option<Self> {
         let decompressor = match Coding::of(headers).ok()? {
             Coding::Identity => None,
             coding => Some(Decompressor::new(coding, DecodeBound::default()).ok()?),
         };
         let deframer = framing.map(|framing| Deframer::new(framing, limits));
-        Some(Self { tap: TapState::new(tap), decompressor, deframer, given_up: false })
+        Some(Self { tap: TapState::new(tap), decompressor, deframer, given_up: false, frames: 0, input })
     }
 
     /// Looks at the next piece.
@@ -34,20 +52,32 @@ impl Meter {
         if self.given_up {
             return;
         }
-        let seen = match &mut self.decompressor {
-            None => see_plain(&mut self.tap, self.deframer.as_mut(), bytes),
-            Some(decompressor) => match decompressor.push(bytes) {
-                Ok(plain) => see_plain(&mut self.tap, self.deframer.as_mut(), &plain),
-                Err(_) => None,
-            },
+        let plain = self.decompressor.as_mut().map(|decompressor| decompressor.push(bytes));
+        let seen = match &plain {
+            None => self.see_plain(bytes),
+            Some(Ok(plain)) => self.see_plain(plain),
+            Some(Err(_)) => None,
         };
         self.given_up = seen.is_none();
     }
 
-    /// The usage that the answer told, if it did.
-    pub(super) fn finish(mut self) -> Option<Usage> {
+    fn see_plain(&mut self, bytes: &[u8]) -> Option<()> {
+        let Self { tap, frames, .. } = self;
+        let Some(deframer) = &mut self.deframer else {
+            tap.body(bytes);
+            return Some(());
+        };
+        let see = &mut |frame: FrameRef<'_>| {
+            *frames += 1;
+            tap.frame(frame);
+        };
+        deframer.push(bytes, see).ok()
+    }
+
+    /// What the answer cost, as far as that can be said.
+    pub(super) fn finish(mut self) -> Option<Metered> {
         if let Some(plain) = self.decompressor.as_mut().and_then(|decompressor| decompressor.finish().ok()) {
-            see_plain(&mut self.tap, self.deframer.as_mut(), &plain);
+            self.see_plain(&plain);
         }
         let reading = match &mut self.deframer {
             Some(deframer) => {
@@ -68,16 +98,9 @@ impl Meter {
             extensions: Vec::new(),
         };
         let any = [usage.input, usage.cache_read, usage.cache_write, usage.output, usage.reasoning];
-        any.iter().any(Option::is_some).then_some(usage)
-    }
-}
-
-fn see_plain(tap: &mut TapState, deframer: Option<&mut Deframer>, bytes: &[u8]) -> Option<()> {
-    match deframer {
-        None => {
-            tap.body(bytes);
-            Some(())
+        if any.iter().any(Option::is_some) {
+            return Some(Metered::Told(usage));
         }
-        Some(deframer) => deframer.push(bytes, &mut |frame| tap.frame(frame)).ok(),
+        self.deframer.is_some().then(|| Metered::Estimated([self.input, self.frames.saturating_sub(2)]))
     }
 }

@@ -69,12 +69,7 @@ fn request<'a>(
 }
 
 /// What is changed in the body, and whether it now asks for usage that the client did not ask for.
-fn edits(
-    asked: &Asked,
-    target: &Target,
-    acceptance: &Acceptance,
-    model: &str,
-) -> Result<(Vec<Edit>, bool), Fault> {
+fn edits(asked: &Asked, target: &Target, acceptance: &Acceptance, model: &str) -> Result<(Vec<Edit>, bool), Fault> {
     let mut edits = Vec::new();
     if model != asked.model() {
         let spots = asked.reading.model_places.iter();
@@ -119,7 +114,9 @@ fn answer(
     let framing = stream_framing(asked, status, &headers);
     let limits = frame::Limits { frame_bytes: house.config.server.max_frame_bytes, ..frame::Limits::default() };
     let ok = status == StatusCode::OK;
-    let meter = acceptance.tap.as_ref().filter(|_| ok).and_then(|tap| Meter::new(tap, framing, limits, &headers));
+    let input = u32::try_from(asked.body.iter().map(bytes::Bytes::len).sum::<usize>() / 4).unwrap_or(u32::MAX);
+    let meter =
+        acceptance.tap.as_ref().filter(|_| ok).and_then(|tap| Meter::new(tap, framing, limits, &headers, input));
     account.answering(status.as_u16(), framing.is_some(), acceptance.tap.is_some());
     let ask = acceptance.ask_usage.as_ref().filter(|_| asks_usage && !headers.contains_key(header::CONTENT_ENCODING));
     let ends = framing.map(|framing| Ends {
@@ -155,5 +152,6 @@ fn stream_framing(asked: &Asked, status: StatusCode, headers: &HeaderMap) -> Opt
         return None;
     }
     let kind = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    frame::from_content_type(kind).filter(|framing| *framing != Framing::JsonArray || asked.framing == Framing::JsonArray)
+    frame::from_content_type(kind)
+        .filter(|framing| *framing != Framing::JsonArray || asked.framing == Framing::JsonArray)
 }

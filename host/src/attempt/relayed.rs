@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::meter::Meter;
+use super::meter::{Meter, Metered};
 use super::pipeline::broken;
 use super::reply::BodyError;
 use super::withhold::Withhold;
@@ -74,8 +74,16 @@ impl Relayed {
                 }
             }
             let Some(upstream) = &mut self.upstream else { return Poll::Ready(None) };
-            let out = match ready!(Pin::new(upstream).poll_frame(cx)) {
-                Some(Ok(frame)) => self.pass(frame.into_data().unwrap_or_default()),
+            let out = match ready!(Pin::new(&mut *upstream).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    let ended = upstream.is_end_stream();
+                    let out = self.pass(frame.into_data().unwrap_or_default());
+                    // Of a body whose length is known nobody asks for more than that.
+                    if ended && self.ends.is_none() {
+                        self.end();
+                    }
+                    out
+                }
                 Some(Err(error)) => self.broke(&error),
                 None => self.end(),
             };
@@ -99,7 +107,9 @@ impl Relayed {
         if let Some(meter) = &mut self.meter {
             meter.see(&bytes);
         }
-        if self.ends.is_some() && let Some(account) = &mut self.account {
+        if self.ends.is_some()
+            && let Some(account) = &mut self.account
+        {
             account.piece();
         }
         match self.ends.as_mut().and_then(|ends| ends.withhold.as_mut()) {
@@ -132,9 +142,9 @@ impl Relayed {
 
     fn close(&mut self, broken: bool) {
         self.upstream = None;
-        let usage = self.meter.take().and_then(Meter::finish);
+        let metered = self.meter.take().and_then(Meter::finish);
         let Some(mut account) = self.account.take() else { return };
-        usage.into_iter().for_each(|usage| account.used(usage));
+        record(&mut account, metered);
         if broken {
             account.broke("upstream");
         } else {
@@ -146,10 +156,18 @@ impl Relayed {
 impl Drop for Relayed {
     /// A client that leaves: what was consumed so far is still accounted for.
     fn drop(&mut self) {
-        let usage = self.meter.take().and_then(Meter::finish);
-        if let (Some(account), Some(usage)) = (&mut self.account, usage) {
-            account.used(usage);
+        let metered = self.meter.take().and_then(Meter::finish);
+        if let Some(account) = &mut self.account {
+            record(account, metered);
         }
+    }
+}
+
+fn record(account: &mut Account, metered: Option<Metered>) {
+    match metered {
+        Some(Metered::Told(usage)) => account.used(usage),
+        Some(Metered::Estimated(tokens)) => account.estimated(tokens),
+        None => {}
     }
 }
 

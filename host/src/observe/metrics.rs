@@ -5,18 +5,26 @@ use std::sync::{Mutex, PoisonError};
 
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 /// Distinct names of lost fields that are told apart; the rest is `other`.
 const MAX_FIELDS: usize = 256;
 /// Seconds; from a cached answer to a long generation.
-const SECONDS: &[f64] = &[
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0,
-];
+const SECONDS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0];
 /// Seconds of the gateway's own work.
-const OVERHEAD: &[f64] = &[0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0];
+const OVERHEAD: &[f64] =
+    &[0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0];
+
+/// As OpenTelemetry's GenAI conventions have it, dots written as underscores.
+const GEN_AI: &[&str] = &["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"];
+const GEN_AI_TOKENS: &[&str] =
+    &["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type"];
+/// The buckets that the conventions advise.
+const TOKENS: &[f64] =
+    &[1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0, 4_194_304.0];
 
 /// All metrics.
 #[derive(Debug)]
@@ -26,7 +34,11 @@ pub struct Metrics {
     duration: HistogramVec,
     overhead: HistogramVec,
     tokens: IntCounterVec,
+    estimated: IntCounterVec,
     ttft: HistogramVec,
+    gen_ai_operation: HistogramVec,
+    gen_ai_first_token: HistogramVec,
+    gen_ai_usage: HistogramVec,
     translations: IntCounterVec,
     /// Exchanges that are under way.
     pub in_flight: IntGauge,
@@ -60,6 +72,19 @@ pub struct Metrics {
     known_fields: Mutex<BTreeSet<String>>,
 }
 
+/// What tells series apart. All values come from manifests and the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Labels<'a> {
+    /// The client's format.
+    pub dialect: &'a str,
+    /// The alias.
+    pub route: &'a str,
+    /// The operation, as OpenTelemetry's GenAI conventions name it.
+    pub operation: &'a str,
+    /// The provider that the route leads to first.
+    pub provider: &'a str,
+}
+
 /// The handles of one face and route, looked up once.
 #[derive(Debug)]
 pub struct Series {
@@ -69,13 +94,17 @@ pub struct Series {
     ok: IntCounter,
     labels: [String; 2],
     tokens: [IntCounter; 5],
+    estimated: [IntCounter; 2],
+    operation: Histogram,
+    first_token: Histogram,
+    usage: [Histogram; 2],
 }
 
 impl Series {
     /// Records a request that ended with status 200.
     pub fn ok(&self, seconds: f64) {
         self.ok.inc();
-        self.duration.observe(seconds);
+        self.took(seconds);
     }
 
     /// Records the gateway's own time.
@@ -86,6 +115,7 @@ impl Series {
     /// Records the time to the first piece of a stream.
     pub fn first_token(&self, seconds: f64) {
         self.ttft.observe(seconds);
+        self.first_token.observe(seconds);
     }
 
     /// Records tokens in the order input, cache read, cache write, output, reasoning.
@@ -93,6 +123,22 @@ impl Series {
         for (counter, bucket) in self.tokens.iter().zip(buckets) {
             counter.inc_by(u64::from(bucket.unwrap_or(0)));
         }
+        let [input, cache_read, cache_write, output, reasoning] = buckets.map(Option::unwrap_or_default).map(f64::from);
+        let [into, out] = &self.usage;
+        into.observe(input + cache_read + cache_write);
+        out.observe(output + reasoning);
+    }
+
+    /// Records tokens that nobody told, input and output.
+    pub fn estimated(&self, tokens: [u32; 2]) {
+        for (counter, tokens) in self.estimated.iter().zip(tokens) {
+            counter.inc_by(u64::from(tokens));
+        }
+    }
+
+    fn took(&self, seconds: f64) {
+        self.duration.observe(seconds);
+        self.operation.observe(seconds);
     }
 }
 
@@ -102,35 +148,123 @@ impl Metrics {
         let registry = Registry::new();
         let r = &registry;
         Ok(Self {
-            requests: counters(r, "weir_requests_total", "Answered requests", &["dialect", "route", "status", "outcome"])?,
-            duration: seconds(r, "weir_request_duration_seconds", "From a request's head to its answer's end", &["dialect", "route"], SECONDS)?,
-            overhead: seconds(r, "weir_overhead_seconds", "A request's time less the wait for the provider", &["dialect", "route"], OVERHEAD)?,
+            requests: counters(
+                r,
+                "weir_requests_total",
+                "Answered requests",
+                &["dialect", "route", "status", "outcome"],
+            )?,
+            duration: seconds(
+                r,
+                "weir_request_duration_seconds",
+                "From a request's head to its answer's end",
+                &["dialect", "route"],
+                SECONDS,
+            )?,
+            overhead: seconds(
+                r,
+                "weir_overhead_seconds",
+                "A request's time less the wait for the provider",
+                &["dialect", "route"],
+                OVERHEAD,
+            )?,
             tokens: counters(r, "weir_tokens_total", "Tokens by bucket", &["bucket", "model"])?,
-            ttft: seconds(r, "weir_stream_ttft_seconds", "From a request's head to its stream's first piece", &["dialect", "route"], SECONDS)?,
-            translations: counters(r, "weir_translations_total", "Requests translated from one format to another", &["from", "to"])?,
+            estimated: counters(
+                r,
+                "weir_tokens_estimated_total",
+                "Tokens by estimate, where the provider told none",
+                &["bucket", "model"],
+            )?,
+            gen_ai_operation: seconds(
+                r,
+                "gen_ai_client_operation_duration_seconds",
+                "Duration of a GenAI operation",
+                GEN_AI,
+                SECONDS,
+            )?,
+            gen_ai_first_token: seconds(
+                r,
+                "gen_ai_server_time_to_first_token_seconds",
+                "Time to the first token of a streamed answer",
+                GEN_AI,
+                SECONDS,
+            )?,
+            gen_ai_usage: seconds(r, "gen_ai_client_token_usage", "Tokens used by an operation", GEN_AI_TOKENS, TOKENS)?,
+            ttft: seconds(
+                r,
+                "weir_stream_ttft_seconds",
+                "From a request's head to its stream's first piece",
+                &["dialect", "route"],
+                SECONDS,
+            )?,
+            translations: counters(
+                r,
+                "weir_translations_total",
+                "Requests translated from one format to another",
+                &["from", "to"],
+            )?,
             in_flight: gauge(r, "weir_in_flight", "Exchanges under way")?,
             streams_active: gauge(r, "weir_streams_active", "Streams under way")?,
             rejected: counters(r, "weir_rejected_total", "Requests refused before they were routed", &["reason"])?,
             attempts: counters(r, "weir_upstream_attempts_total", "Requests sent to providers", &["provider"])?,
-            failures: counters(r, "weir_upstream_failures_total", "Requests to providers that failed", &["provider", "reason"])?,
-            upstream: seconds(r, "weir_upstream_duration_seconds", "From sending a request to the head of its answer", &["provider"], SECONDS)?,
-            disconnects: counters(r, "weir_client_disconnects_total", "Clients that left before their answer's end", &["phase"])?,
+            failures: counters(
+                r,
+                "weir_upstream_failures_total",
+                "Requests to providers that failed",
+                &["provider", "reason"],
+            )?,
+            upstream: seconds(
+                r,
+                "weir_upstream_duration_seconds",
+                "From sending a request to the head of its answer",
+                &["provider"],
+                SECONDS,
+            )?,
+            disconnects: counters(
+                r,
+                "weir_client_disconnects_total",
+                "Clients that left before their answer's end",
+                &["phase"],
+            )?,
             stream_errors: counters(r, "weir_stream_errors_total", "Streams that broke", &["side"])?,
-            billing_unknown: counters(r, "weir_billing_unknown_total", "Complete answers without a count of tokens", &["provider"])?,
+            billing_unknown: counters(
+                r,
+                "weir_billing_unknown_total",
+                "Complete answers without a count of tokens",
+                &["provider"],
+            )?,
             config_ok: gauge(r, "weir_config_last_reload_successful", "Whether the last reload was taken")?,
             config_revision: gauge(r, "weir_config_revision", "Configurations taken since the start")?,
             config_rejected: counter(r, "weir_config_rejected_total", "Configurations refused")?,
-            activations: counters(r, "weir_plugin_activations_total", "Attempts to activate an adapter", &["plugin", "result"])?,
-            active: gauges(r, "weir_plugin_active_info", "Which bytes of an adapter serve", &["plugin", "version", "digest"])?,
-            fields: counters(r, "weir_translation_dropped_fields_total", "Fields that a translation could not hold", &["field"])?,
+            activations: counters(
+                r,
+                "weir_plugin_activations_total",
+                "Attempts to activate an adapter",
+                &["plugin", "result"],
+            )?,
+            active: gauges(
+                r,
+                "weir_plugin_active_info",
+                "Which bytes of an adapter serve",
+                &["plugin", "version", "digest"],
+            )?,
+            fields: counters(
+                r,
+                "weir_translation_dropped_fields_total",
+                "Fields that a translation could not hold",
+                &["field"],
+            )?,
             known_fields: Mutex::default(),
             registry,
         })
     }
 
-    /// The handles of a face's format and a route.
-    pub fn series(&self, dialect: &str, route: &str) -> Series {
+    /// The handles of these labels.
+    pub fn series(&self, labels: Labels<'_>) -> Series {
+        let Labels { dialect, route, operation, provider } = labels;
         let labels = [dialect, route];
+        let gen_ai = [operation, provider, route];
+        let usage = |kind| self.gen_ai_usage.with_label_values(&[operation, provider, route, kind]);
         let tokens = ["input", "cache_read", "cache_write", "output", "reasoning"]
             .map(|bucket| self.tokens.with_label_values(&[bucket, route]));
         Series {
@@ -140,6 +274,10 @@ impl Metrics {
             ok: self.requests.with_label_values(&[dialect, route, "200", "ok"]),
             labels: labels.map(str::to_owned),
             tokens,
+            estimated: ["input", "output"].map(|bucket| self.estimated.with_label_values(&[bucket, route])),
+            operation: self.gen_ai_operation.with_label_values(&gen_ai),
+            first_token: self.gen_ai_first_token.with_label_values(&gen_ai),
+            usage: ["input", "output"].map(usage),
         }
     }
 
@@ -147,7 +285,7 @@ impl Metrics {
     pub fn request(&self, series: &Series, status: u16, outcome: &str, seconds: f64) {
         let [dialect, route] = &series.labels;
         self.requests.with_label_values(&[dialect, route, status.to_string().as_str(), outcome]).inc();
-        series.duration.observe(seconds);
+        series.took(seconds);
     }
 
     /// Records a translation.
@@ -210,7 +348,13 @@ fn gauges(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntGa
     add(r, IntGaugeVec::new(Opts::new(name, help), labels)?)
 }
 
-fn seconds(r: &Registry, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> Result<HistogramVec, prometheus::Error> {
+fn seconds(
+    r: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+    buckets: &[f64],
+) -> Result<HistogramVec, prometheus::Error> {
     add(r, HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)?)
 }
 
@@ -233,13 +377,16 @@ mod tests {
     #[test]
     fn a_series_counts_requests_and_tokens() {
         let metrics = Metrics::new().unwrap();
-        let series = metrics.series("zeta.talk", "fast");
+        let series =
+            metrics.series(Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta" });
         series.ok(0.5);
         series.tokens([Some(3), None, None, Some(4), None]);
         metrics.request(&series, 502, "error", 0.1);
         let text = metrics.text().unwrap();
         assert!(text.contains(r#"weir_requests_total{dialect="zeta.talk",outcome="ok",route="fast",status="200"} 1"#));
-        assert!(text.contains(r#"weir_requests_total{dialect="zeta.talk",outcome="error",route="fast",status="502"} 1"#));
+        assert!(
+            text.contains(r#"weir_requests_total{dialect="zeta.talk",outcome="error",route="fast",status="502"} 1"#)
+        );
         assert!(text.contains(r#"weir_tokens_total{bucket="output",model="fast"} 4"#));
     }
 }

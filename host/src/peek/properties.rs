@@ -43,6 +43,45 @@ fn agrees(found: &Found, pointers: &[&str], body: &[u8], value: &Value) {
     }
 }
 
+/// Pointers at the values in a document, as far as there is room.
+fn places(value: &Value, at: &str, out: &mut Vec<String>) {
+    if out.len() >= 200 {
+        return;
+    }
+    out.push(at.to_owned());
+    match value {
+        Value::Object(members) => members.iter().for_each(|(name, value)| {
+            places(value, &format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")), out);
+        }),
+        Value::Array(elements) => elements.iter().zip(0..20).for_each(|(value, index)| {
+            places(value, &format!("{at}/{index}"), out);
+        }),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_scan_agrees_with_a_full_parser_on_recorded_bodies() {
+    let exchanges = crate::frame::recordings::exchanges();
+    if exchanges.is_empty() {
+        println!("skipped: no recordings in {}", crate::frame::recordings::folder().display());
+    }
+    let limits = Limits { text_bytes: usize::MAX, ..Limits::default() };
+    for (_, exchange) in exchanges {
+        for value in [&exchange["request"]["body"], &exchange["response"]["body"]] {
+            let mut pointers = Vec::new();
+            places(value, "", &mut pointers);
+            pointers.retain(|pointer| pointer.matches('/').count() < 30);
+            let pointers: Vec<&str> = pointers.iter().map(String::as_str).collect();
+            let body = value.to_string().into_bytes();
+            // Read again: the parser does not keep the last digit of every number.
+            let value = &serde_json::from_slice(&body).unwrap();
+            let chunks: Vec<&[u8]> = body.chunks(1 + body.len() / 7).collect();
+            agrees(&scan_with(limits, &pointers, &chunks).unwrap(), &pointers, &body, value);
+        }
+    }
+}
+
 /// JSON texts with odd spellings: white space, escapes, members of one name.
 fn json() -> impl Strategy<Value = String> {
     let name = || prop::sample::select(vec!["a", "b", "0", "*", "mod\\u0065l", "model", "\\u0061", "a/b", "~", ""]);

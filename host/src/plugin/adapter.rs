@@ -248,9 +248,16 @@ impl Adapter {
         }
     }
 
-    /// Lets the pool drop what has waited too long.
-    pub(super) fn sweep(&self) {
+    /// Lets the pool drop what has waited too long, and give back the memory of slots that it no longer needs.
+    pub(super) fn sweep(&self, trim: bool) {
         self.pool.sweep();
+        if !trim {
+            return;
+        }
+        match self.pool.trim() {
+            Ok(()) => self.warm(),
+            Err(error) => tracing::warn!(adapter = %self.name, error = %format!("{error:#}"), "memory not given back"),
+        }
     }
 
     /// Makes an instance ahead. A failure is no request's, so it is only told in the log.

@@ -7,6 +7,7 @@
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use wasmtime::component::Component;
@@ -18,6 +19,11 @@ use crate::contract::about::exports::weir::adapter::about::Manifest;
 
 /// Part of every key: raise it when what is checked before an entry is written gets stricter.
 const POLICY: &str = "weir-1";
+
+/// Entries that are kept, the newest ones.
+const ENTRIES: usize = 128;
+/// The age of a file that nobody can be writing any more.
+const LEFT_BEHIND: Duration = Duration::from_hours(1);
 
 /// The cache cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +74,7 @@ impl Cache {
         let io = |source| CacheError::Io { path: dir.to_owned(), source };
         make_private(dir).map_err(io)?;
         check_private(dir)?;
+        tidy(dir).map_err(io)?;
         Ok(Self { dir: dir.to_owned(), engine: engine.clone(), fingerprint: engine.fingerprint() })
     }
 
@@ -130,15 +137,48 @@ impl Cache {
     }
 }
 
+/// The same component once more, as if it had been loaded from the cache: other slots of the pool are its own.
+pub(super) fn twin(engine: &Engine, component: &Component) -> wasmtime::Result<Component> {
+    deserialise(engine, &component.serialize()?)
+}
+
 /// The only `unsafe` in the project: native code cannot be checked, only its origin can.
 #[expect(
     unsafe_code,
     reason = "the bytes come from a directory that only this user can write, and are as this program wrote them"
 )]
 fn deserialise(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: `code` was made by `Component::serialize` in this program (directory private, checksum right), for an engine
-    // whose settings are part of its key; wasmtime compares version and settings once more.
+    // SAFETY: `code` was made by `Component::serialize` in this program, just now or before (then the directory is private
+    // and the checksum right), for an engine whose settings are part of its key; wasmtime compares those once more.
     unsafe { Component::deserialize(engine.wasm(), code) }
+}
+
+/// Removes what crashed writers left behind, and all but the newest entries.
+fn tidy(dir: &Path) -> io::Result<()> {
+    let mut files = Vec::new();
+    for file in std::fs::read_dir(dir)? {
+        let file = file?;
+        // Another process may tidy up too.
+        let Ok(written) = file.metadata().and_then(|about| about.modified()) else { continue };
+        files.push((written, file.path()));
+    }
+    files.sort();
+    let has = |path: &Path, wanted: &str| path.extension().is_some_and(|extension| extension == wanted);
+    let is_old = |written: &SystemTime| written.elapsed().is_ok_and(|age| age > LEFT_BEHIND);
+    let (entries, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|(_, path)| has(path, "json"));
+    let surplus = entries.len().saturating_sub(ENTRIES);
+    for (_, path) in entries.into_iter().take(surplus) {
+        // The code goes with it, or is found to be left behind one day.
+        let _ = std::fs::remove_file(path.with_extension("cwasm"));
+        let _ = std::fs::remove_file(path);
+    }
+    let is_orphan = |path: &Path| has(path, "tmp") || has(path, "probe") || !path.with_extension("json").exists();
+    for (written, path) in others {
+        if is_old(&written) && is_orphan(&path) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+    Ok(())
 }
 
 #[cfg(unix)]
@@ -175,3 +215,6 @@ fn check_private(dir: &Path) -> Result<(), CacheError> {
 fn check_private(_: &Path) -> Result<(), CacheError> {
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ type Together = dyn Fn(&[&Manifest]) -> Result<(), String> + Send + Sync;
 /// What serves, and what was refused.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// Raised with every change.
+    /// Raised with every change of what serves; a refusal alone changes nothing.
     pub generation: u64,
     /// What serves, by name.
     pub adapters: BTreeMap<Arc<str>, Arc<Adapter>>,
@@ -75,12 +75,12 @@ impl Catalog {
 
     /// Puts an adapter in the place of the one with its name. Answers why not, where it does not go together with the
     /// others; then the former one serves on.
-    pub fn publish(&self, adapter: Arc<Adapter>) -> Result<(), String> {
+    pub fn publish(&self, adapter: &Arc<Adapter>) -> Result<(), String> {
         let changing = self.lock();
         let mut next = self.next();
         let name = Arc::clone(&adapter.name);
         let digest = adapter.digest;
-        next.adapters.insert(Arc::clone(&name), Arc::clone(&adapter));
+        next.adapters.insert(Arc::clone(&name), Arc::clone(adapter));
         let manifests: Vec<&Manifest> = next.adapters.values().map(|adapter| &adapter.manifest).collect();
         if let Err(reason) = (self.together)(&manifests) {
             drop(changing);
@@ -97,20 +97,22 @@ impl Catalog {
     /// Records that a file was refused. What served under its name serves on.
     pub fn refuse(&self, name: &str, digest: Option<Digest>, reason: String) {
         let _changing = self.lock();
-        let mut next = self.next();
+        let mut next = Snapshot::clone(&self.snapshot.load());
+        if next.refused.get(name).is_some_and(|former| former.digest == digest && former.reason == reason) {
+            return;
+        }
         let serving = next.adapters.get(name).map(|adapter| adapter.digest.short());
         tracing::error!(adapter = name, reason, serving, "adapter refused");
-        let name = next.adapters.get_key_value(name).map_or_else(|| name.into(), |(name, _)| Arc::clone(name));
-        next.refused.insert(name, Refusal { digest, reason, since: SystemTime::now() });
-        self.replace(next);
+        next.refused.insert(name.into(), Refusal { digest, reason, since: SystemTime::now() });
+        self.snapshot.store(Arc::new(next));
     }
 
     /// Forgets that a file was refused, since what serves under its name is in its place again.
     pub fn pardon(&self, name: &str) {
         let _changing = self.lock();
-        let mut next = self.next();
+        let mut next = Snapshot::clone(&self.snapshot.load());
         if next.refused.remove(name).is_some() {
-            self.replace(next);
+            self.snapshot.store(Arc::new(next));
         }
     }
 
@@ -118,18 +120,23 @@ impl Catalog {
     pub fn remove(&self, name: &str) {
         let _changing = self.lock();
         let mut next = self.next();
-        let removed = next.adapters.remove(name);
-        if next.refused.remove(name).is_none() && removed.is_none() {
+        next.refused.remove(name);
+        if next.adapters.remove(name).is_none() {
+            next.generation -= 1;
+            self.snapshot.store(Arc::new(next));
             return;
         }
         tracing::info!(adapter = name, "adapter unloaded");
         self.replace(next);
     }
 
-    /// Lets every pool drop what has waited too long.
+    /// Drops instances that have waited too long and unloaded components, and after a burst gives memory back. To be
+    /// called every few seconds, off the request path.
     pub fn sweep(&self) {
-        for adapter in self.snapshot.load().adapters.values() {
-            adapter.sweep();
+        let snapshot = self.snapshot.load();
+        let trim = snapshot.adapters.values().next().is_some_and(|adapter| adapter.engine.sweep());
+        for adapter in snapshot.adapters.values() {
+            adapter.sweep(trim);
         }
     }
 
@@ -153,5 +160,66 @@ impl Catalog {
 impl Debug for Catalog {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("Catalog").field("snapshot", &self.snapshot.load()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::guest::guest;
+    use super::*;
+
+    fn catalog() -> Catalog {
+        Catalog::new(|manifests| {
+            let names: Vec<&str> = manifests.iter().map(|manifest| &*manifest.name).collect();
+            if names.contains(&"zeta") && names.contains(&"rival") {
+                Err(names.join(" and ") + " clash")
+            } else {
+                Ok(())
+            }
+        })
+    }
+
+    #[test]
+    fn a_change_is_one_step_and_is_told() {
+        let catalog = catalog();
+        let mut told = catalog.subscribe();
+        let first = guest("zeta").load();
+        catalog.publish(&first).unwrap();
+        assert!(told.has_changed().unwrap());
+        assert_eq!(*told.borrow_and_update(), 1);
+        let before = catalog.snapshot();
+        let second = guest("zeta").load();
+        catalog.publish(&second).unwrap();
+        assert!(Arc::ptr_eq(&before.adapters["zeta"], &first), "who has the old snapshot keeps the old adapter");
+        assert!(Arc::ptr_eq(&catalog.get("zeta").unwrap(), &second));
+        catalog.remove("zeta");
+        assert!(catalog.get("zeta").is_none());
+        assert_eq!(*told.borrow_and_update(), 3);
+        catalog.remove("zeta");
+        assert_eq!(catalog.snapshot().generation, 3);
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused_and_the_former_serves_on() {
+        let catalog = catalog();
+        catalog.publish(&guest("zeta").load()).unwrap();
+        let reason = catalog.publish(&guest("rival").load()).unwrap_err();
+        assert!(reason.contains("zeta") && reason.contains("rival"));
+        let snapshot = catalog.snapshot();
+        assert!(snapshot.adapters.contains_key("zeta") && !snapshot.adapters.contains_key("rival"));
+        assert_eq!(snapshot.refused["rival"].reason, reason);
+        assert_eq!(snapshot.generation, 1, "a refusal changes nothing of what serves");
+        catalog.remove("zeta");
+        catalog.publish(&guest("rival").load()).unwrap();
+        assert!(catalog.snapshot().refused.is_empty());
+    }
+
+    #[test]
+    fn instances_lie_ready_when_an_adapter_begins_to_serve() {
+        let catalog = catalog();
+        let adapter = guest("zeta").load();
+        assert_eq!(adapter.pool().idle(), 0);
+        catalog.publish(&adapter).unwrap();
+        assert_eq!(adapter.pool().idle(), 4);
     }
 }

@@ -209,14 +209,14 @@ fn check_face(face: &Face, place: &str, p: &mut Problems) {
         match credential {
             CredentialPlace::Header(header) => header_name(&header.name, &format!("{place}.credentials"), p),
             CredentialPlace::Query(name) => {
-                p.unless(!name.is_empty(), &format!("{place}.credentials"), "empty query name")
+                p.unless(!name.is_empty(), &format!("{place}.credentials"), "empty query name");
             }
         }
     }
     for model in &face.model {
         match model {
             ModelPlace::Path => {
-                p.unless(face.path.contains("{model"), &format!("{place}.model"), "the path has no {model}")
+                p.unless(face.path.contains("{model"), &format!("{place}.model"), "the path has no {model}");
             }
             ModelPlace::Pointer(at) => pointer(&at.pointer, &format!("{place}.model"), p),
             ModelPlace::Field(name) => p.unless(!name.is_empty(), &format!("{place}.model"), "empty field name"),

@@ -1,21 +1,27 @@
 //! The sandbox: wasmtime's engine, configured for short synchronous calls into untrusted components.
 //!
 //! Instances come from a pool of pre-reserved address space, memories start as copy-on-write images, deadlines are epochs.
-//! What is switched off in [`config`] is what no adapter needs and where wasmtime's advisories have been.
+//! What is switched off is what no adapter needs and where wasmtime's advisories have been.
 
+use std::fmt::{self, Debug, Formatter};
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
+use wasmtime::component::InstancePre;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::digest::Digest;
 use super::limits::Limits;
+use super::state::State;
 use super::ticker::Ticker;
 
 /// Slots beyond leased and idle instances, for components that are being loaded.
 const SPARE: u32 = 4;
+/// Components that wait to be dropped; more are dropped at once.
+const GRAVES: usize = 64;
 
 /// The sandbox cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -29,10 +35,9 @@ pub enum EngineError {
 }
 
 /// The sandbox. Clones share it; the last one dropped ends its thread.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     // Dropped first: the thread holds a clone of the engine.
     ticker: Ticker,
@@ -42,6 +47,10 @@ struct Inner {
     leases: Arc<Semaphore>,
     idle: Arc<Semaphore>,
     compiling: Mutex<()>,
+    /// Components that nobody uses any more.
+    buried: Mutex<Vec<InstancePre<State>>>,
+    /// Whether much memory lay unused at the last look.
+    was_bloated: AtomicBool,
 }
 
 /// How much of the sandbox is in use.
@@ -76,7 +85,17 @@ impl Engine {
         let ticker = Ticker::start(limits.tick, move || ticking.increment_epoch()).map_err(EngineError::Ticker)?;
         let leases = Arc::new(Semaphore::new(limits.instances as usize));
         let idle = Arc::new(Semaphore::new(limits.idle_instances as usize));
-        Ok(Self(Arc::new(Inner { ticker, wasm, limits, pooling, leases, idle, compiling: Mutex::new(()) })))
+        Ok(Self(Arc::new(Inner {
+            ticker,
+            wasm,
+            limits,
+            pooling,
+            leases,
+            idle,
+            compiling: Mutex::default(),
+            buried: Mutex::default(),
+            was_bloated: AtomicBool::default(),
+        })))
     }
 
     /// The bounds that it was set up with.
@@ -97,10 +116,10 @@ impl Engine {
         }
     }
 
-    /// Whether fewer than a quarter of the leases are left. Then an exchange that waits for its upstream does well to let
+    /// Whether no more than a quarter of the leases are left. Then an exchange that waits for its upstream does well to let
     /// go of its instances: the memo carries what the later calls need.
     pub fn scarce(&self) -> bool {
-        self.0.leases.available_permits() < self.0.limits.instances as usize / 4
+        self.0.leases.available_permits() * 4 <= self.0.limits.instances as usize
     }
 
     /// What compiled code depends on beside the component: wasmtime, its settings, the machine.
@@ -141,9 +160,38 @@ impl Engine {
         &self.0.compiling
     }
 
+    /// Takes a component whose last user is gone, to be dropped by [`Engine::sweep`].
+    pub(super) fn bury(&self, component: InstancePre<State>) {
+        let mut buried = self.buried();
+        if buried.len() < GRAVES {
+            buried.push(component);
+        }
+    }
+
+    /// Drops what was buried, and tells whether slots that a burst left behind ought to give their memory back: there
+    /// are many more than in use, now and at the last look.
+    pub(super) fn sweep(&self) -> bool {
+        let buried = std::mem::take(&mut *self.buried());
+        drop(buried);
+        let usage = self.usage();
+        let is_bloated = usage.resident > self.0.limits.idle_memory
+            && usage.warm_slots as usize > 4 * usage.leases.saturating_sub(usage.leases_free);
+        self.0.was_bloated.swap(is_bloated, Relaxed) && is_bloated
+    }
+
+    fn buried(&self) -> MutexGuard<'_, Vec<InstancePre<State>>> {
+        self.0.buried.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A span of time in ticks, rounded so that at least the whole span is granted.
     pub(super) fn ticks(&self, span: std::time::Duration) -> u64 {
         (span.as_nanos() / self.0.limits.tick.as_nanos().max(1)) as u64 + 2
+    }
+}
+
+impl Debug for Engine {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("usage", &self.usage()).finish_non_exhaustive()
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Guest {
     pub(super) version: String,
     /// The contract that the manifest names.
     pub(super) contract: String,
+    /// The isolation that it wishes, as a number.
+    pub(super) isolation: u8,
     /// Body of `describe`; must leave the manifest's address.
     pub(super) describe: String,
     /// Body of `provider-errors.parse-error`; must leave the address of an error.
@@ -42,6 +44,7 @@ pub(super) fn guest(name: &str) -> Guest {
         name: name.into(),
         version: "1.0.0".into(),
         contract: "0.1.0".into(),
+        isolation: 0,
         describe: format!("i32.const {AT}"),
         parse_error: format!("i32.const {ZEROS}"),
         push: None,
@@ -118,6 +121,7 @@ impl Guest {
             record.extend((text.len() as u32).to_le_bytes());
             strings.extend(text.bytes());
         }
+        record.push(self.isolation);
         record.resize(256, 0);
         record.extend(strings);
         record.iter().fold(String::new(), |mut text, byte| {

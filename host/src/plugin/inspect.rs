@@ -134,3 +134,36 @@ impl Display for Listed {
         write!(f, "{:<16} {version:<8}  {digest:<12}  {trust:<9}  faces {faces}  accepts {accepts}", self.name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::guest::{guest, loader, small};
+    use super::*;
+
+    #[test]
+    fn a_component_tells_what_it_is_whatever_its_file_is_called() {
+        let bytes = guest("zeta").build();
+        let inspection = inspect(&loader(small()), &bytes).unwrap();
+        assert_eq!(inspection.manifest.name, "zeta");
+        assert_eq!(inspection.interfaces, ["about", "provider-errors"]);
+        let json = serde_json::to_value(&inspection).unwrap();
+        assert_eq!(json["digest"], Digest::of(&bytes).to_string());
+        assert_eq!(json["shape"]["imports"][0]["name"], "weir:adapter/types@0.1.0");
+        assert_eq!(json["shape"]["imports"][0]["functions"], serde_json::json!([]));
+    }
+
+    #[test]
+    fn a_list_has_the_sound_and_the_refused_and_whether_they_are_trusted() {
+        let dir = tempfile::tempdir().unwrap();
+        let bytes = guest("zeta").build();
+        std::fs::write(dir.path().join("zeta.wasm"), &bytes).unwrap();
+        std::fs::write(dir.path().join("broken.wasm"), &bytes[..99]).unwrap();
+        std::fs::write(dir.path().join(".hidden.wasm"), &bytes).unwrap();
+        let mut lock = Lock::default();
+        lock.pin("zeta", Digest::of(&bytes));
+        let all = list(&loader(small()), dir.path(), &lock).unwrap();
+        let told: Vec<_> = all.iter().map(|one| (&*one.name, one.trusted, one.refused.is_some())).collect();
+        assert_eq!(told, [("broken", false, true), ("zeta", true, false)]);
+        assert!(all[0].to_string().contains("cut short") && all[1].to_string().contains("trusted"));
+    }
+}

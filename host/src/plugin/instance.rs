@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use wasmtime::Store;
-use wasmtime::component::{InstancePre, ResourceAny};
+use wasmtime::component::{Component, InstancePre, Linker, ResourceAny};
 
 use super::engine::Engine;
 use super::state::State;
+use super::{cache, wasi};
 use crate::contract;
 
 /// Declares everything that there is once for each interface: its name, its export indices, its typed view.
@@ -64,7 +65,7 @@ macro_rules! interfaces {
                         Some(view) => view,
                         empty => {
                             let indices = self.template.indices.$field.as_ref().ok_or(MissingInterface($name))?;
-                            empty.insert(indices.load(&mut self.store, &self.instance)?)
+                            empty.insert(indices.load(&mut self.store, &self.exports)?)
                         }
                     };
                     Ok((&mut self.store, view))
@@ -150,17 +151,35 @@ impl Debug for Interfaces {
 }
 
 /// A compiled component with its imports resolved: what instances are made from.
-#[derive(Clone)]
 pub(super) struct Template {
     engine: Engine,
     pre: InstancePre<State>,
+    interfaces: Interfaces,
     indices: Indices,
+    /// Whether it imports functions.
+    wasi: bool,
 }
 
 impl Template {
-    pub(super) fn new(engine: Engine, pre: InstancePre<State>, interfaces: Interfaces) -> wasmtime::Result<Self> {
+    pub(super) fn new(
+        engine: &Engine,
+        component: &Component,
+        interfaces: Interfaces,
+        wasi: bool,
+    ) -> wasmtime::Result<Self> {
+        let mut linker = Linker::new(engine.wasm());
+        if wasi {
+            wasi::link(&mut linker, component)?;
+        }
+        let pre = linker.instantiate_pre(component)?;
         let indices = Indices::new(&pre, interfaces)?;
-        Ok(Self { engine, pre, indices })
+        Ok(Self { engine: engine.clone(), pre, interfaces, indices, wasi })
+    }
+
+    /// The same with slots of its own: when this one is dropped, those that it used give their memory back.
+    pub(super) fn twin(&self) -> wasmtime::Result<Self> {
+        let component = cache::twin(&self.engine, self.pre.component())?;
+        Self::new(&self.engine, &component, self.interfaces, self.wasi)
     }
 
     /// Makes an instance. A component without a start function does so in about five microseconds; one with a start
@@ -173,15 +192,23 @@ impl Template {
         store.set_max_component_handles(limits.handles);
         store.set_epoch_deadline(self.engine.ticks(limits.start));
         let _active = self.engine.ticker().begin();
-        let instance = self.pre.instantiate(&mut store)?;
+        let exports = self.pre.instantiate(&mut store)?;
         Ok(Instance {
             template: Arc::clone(self),
             views: Views::default(),
-            instance,
+            exports,
             store,
             made: Instant::now(),
             uses: 0,
         })
+    }
+}
+
+impl Drop for Template {
+    /// The last one to let go of a component may be a request, which ought not to wait for the system to take back every
+    /// page that its instances ever used.
+    fn drop(&mut self) {
+        self.engine.bury(self.pre.clone());
     }
 }
 
@@ -195,7 +222,7 @@ impl Debug for Template {
 pub(super) struct Instance {
     template: Arc<Template>,
     views: Views,
-    instance: wasmtime::component::Instance,
+    exports: wasmtime::component::Instance,
     pub(super) store: Store<State>,
     pub(super) made: Instant,
     /// Exchanges that it has served.

@@ -19,6 +19,8 @@ pub struct Limits {
     pub memory: usize,
     /// Bytes of a used memory that stay in place for the next instance; the pages are cleared, not given back.
     pub keep_resident: usize,
+    /// Bytes that used memories may hold while next to nobody uses one; beyond it they are given back.
+    pub idle_memory: usize,
     /// Elements of one table.
     pub table_elements: usize,
     /// Bytes that one call may hand to the host.
@@ -29,7 +31,8 @@ pub struct Limits {
     pub stderr: usize,
     /// How finely deadlines are measured.
     pub tick: Duration,
-    /// Deadline of a call.
+    /// Deadline of a call. Generous, since it is the time on the wall: on a crowded machine a call of microseconds may
+    /// stand still for a tenth of a second.
     pub call: Duration,
     /// Added to it for each MiB that the call takes in.
     pub call_per_mib: Duration,
@@ -68,7 +71,7 @@ pub struct Structure {
 }
 
 impl Default for Structure {
-    /// Wide enough for interpreters (CPython has functions of 427 KB, 271 locals, 38 modules), which Rust-built adapters
+    /// Wide enough for interpreters (`CPython` has functions of 427 KB, 271 locals, 38 modules), which Rust-built adapters
     /// stay far below.
     fn default() -> Self {
         Self {
@@ -101,12 +104,13 @@ impl Limits {
             lease_wait: Duration::from_secs(2),
             memory: 64 * MIB,
             keep_resident: 256 * 1024,
+            idle_memory: 8 * MIB,
             table_elements: 20_000,
             output: 32 * MIB,
             handles: 64,
             stderr: 4096,
             tick: Duration::from_millis(5),
-            call: Duration::from_millis(250),
+            call: Duration::from_millis(500),
             call_per_mib: Duration::from_millis(100),
             start: Duration::from_secs(5),
             blocking_above: 256 * 1024,
@@ -150,15 +154,15 @@ pub struct Reuse {
 
 impl Default for Reuse {
     fn default() -> Self {
-        Self { uses: 1000, age: Duration::from_secs(60), memory: 32 * MIB }
+        Self { uses: 1000, age: Duration::from_mins(1), memory: 32 * MIB }
     }
 }
 
 /// The operator's terms for one adapter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
-    /// None: as the manifest wishes, `Fresh` at the least asked. A wish for less isolation than `Fresh` needs the
-    /// operator's word, since it is the tenants' data that meets.
+    /// None: what the manifest wishes, if the lock file vouches for the component, else `Fresh`. It is the tenants' data
+    /// that meets, so a file that was merely dropped in has no say.
     pub isolation: Option<Isolation>,
     /// For `Tenant` and `Shared`.
     pub reuse: Reuse,

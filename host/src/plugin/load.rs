@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::Component;
 
 use super::adapter::Adapter;
 use super::cache::{Cache, Described};
@@ -21,7 +21,6 @@ use super::limits::{Isolation, Terms};
 use super::pool::{Pool, Ways};
 use super::shape::{Shape, ShapeError};
 use super::stats::Stats;
-use super::wasi;
 use crate::contract::about::exports::weir::adapter::about::Manifest;
 
 /// Why a component does not become an adapter.
@@ -40,7 +39,7 @@ pub enum LoadError {
     #[error("does not fit the contract: {0}")]
     Contract(String),
     /// It failed when it was asked for its manifest.
-    #[error("failed to describe itself ({}): {}", .kind, .detail)]
+    #[error("failed to start or to describe itself ({kind}): {detail}")]
     Describe {
         /// The kind of fault.
         kind: &'static str,
@@ -106,13 +105,12 @@ impl Loader {
     pub fn load(&self, name: &str, bytes: &[u8], admission: &Admission) -> Result<Arc<Adapter>, LoadError> {
         let digest = Digest::of(bytes);
         let cached = self.cache.as_ref().and_then(|cache| cache.get(digest));
-        let (component, shape, manifest) = match cached {
-            Some((component, known)) => (component, known.shape, Some(known.manifest)),
-            None => {
-                // First, so that nothing is compiled that would be refused.
-                let shape = Shape::read(bytes, &self.engine.limits().structure)?;
-                (self.compile(bytes)?, shape, None)
-            }
+        let (component, shape, manifest) = if let Some((component, known)) = cached {
+            (component, known.shape, Some(known.manifest))
+        } else {
+            // First, so that nothing is compiled that would be refused.
+            let shape = Shape::read(bytes, &self.engine.limits().structure)?;
+            (self.compile(bytes)?, shape, None)
         };
         let slots = self.engine.limits().instances;
         if shape.weight() > slots {
@@ -120,17 +118,16 @@ impl Loader {
         }
         let template = self.template(&component, &shape)?;
         let (mut instance, start) = first_instance(&template, &shape)?;
-        let described = match manifest {
-            Some(manifest) => Described { shape, manifest },
-            None => {
-                let manifest = self.describe(&mut instance)?;
-                check::manifest(&manifest).map_err(LoadError::Manifest)?;
-                let described = Described { shape, manifest };
-                if let Some(cache) = &self.cache {
-                    cache.put(digest, &component, &described);
-                }
-                described
+        let described = if let Some(manifest) = manifest {
+            Described { shape, manifest }
+        } else {
+            let manifest = self.describe(&mut instance)?;
+            check::manifest(&manifest).map_err(LoadError::Manifest)?;
+            let described = Described { shape, manifest };
+            if let Some(cache) = &self.cache {
+                cache.put(digest, &component, &described);
             }
+            described
         };
         drop(instance);
         if described.manifest.name != name {
@@ -154,13 +151,8 @@ impl Loader {
     }
 
     fn template(&self, component: &Component, shape: &Shape) -> Result<Arc<Template>, LoadError> {
-        let contract = |error: wasmtime::Error| LoadError::Contract(told(&error));
-        let mut linker = Linker::new(self.engine.wasm());
-        if shape.imports_functions() {
-            wasi::link(&mut linker, component).map_err(contract)?;
-        }
-        let pre = linker.instantiate_pre(component).map_err(contract)?;
-        Template::new(self.engine.clone(), pre, shape.interfaces()).map(Arc::new).map_err(contract)
+        let template = Template::new(&self.engine, component, shape.interfaces(), shape.imports_functions());
+        template.map(Arc::new).map_err(|error| LoadError::Contract(told(&error)))
     }
 
     fn describe(&self, instance: &mut Instance) -> Result<Manifest, LoadError> {
@@ -183,8 +175,9 @@ impl Loader {
     ) -> Adapter {
         let Described { shape, manifest } = described;
         let terms = &admission.terms;
+        let wish = admission.trusted.then(|| manifest.isolation.into());
         let ways = Ways {
-            isolation: terms.isolation.unwrap_or(Isolation::Fresh),
+            isolation: terms.isolation.or(wish).unwrap_or(Isolation::Fresh),
             reuse: terms.reuse.clone(),
             ready: terms.ready,
             weight: shape.weight(),

@@ -9,6 +9,7 @@
 //! into the folder could name a well-known variable and a url of its own, and be handed the key.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -84,7 +85,7 @@ impl Lock {
         );
         for (name, pin) in &self.adapters {
             let name = toml::Value::String(name.clone());
-            text.push_str(&format!("\n[adapters.{name}]\ndigest = \"{}\"\n", pin.digest));
+            let _ = write!(text, "\n[adapters.{name}]\ndigest = \"{}\"\n", pin.digest);
         }
         text
     }

@@ -5,7 +5,7 @@
 //! own. `Tenant` and `Shared` instances come back for the next request within the bounds of [`Reuse`].
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -23,6 +23,8 @@ const SLOW_START: Duration = Duration::from_micros(200);
 pub struct Pool {
     engine: Engine,
     template: ArcSwap<Template>,
+    /// The template before.
+    retired: Mutex<Weak<Template>>,
     isolation: Isolation,
     reuse: Reuse,
     ready: usize,
@@ -57,7 +59,8 @@ impl Pool {
         let Ways { isolation, reuse, ready, weight, start } = ways;
         let idle = Mutex::default();
         let template = ArcSwap::new(template);
-        Self { engine, template, isolation, reuse, ready: ready as usize, weight, start, idle }
+        let retired = Mutex::default();
+        Self { engine, template, retired, isolation, reuse, ready: ready as usize, weight, start, idle }
     }
 
     /// Who may meet in one instance.
@@ -78,10 +81,6 @@ impl Pool {
     /// Whether making an instance takes so long that an async worker ought not to do it.
     pub(super) fn starts_slowly(&self) -> bool {
         self.start > SLOW_START
-    }
-
-    pub(super) fn template(&self) -> Arc<Template> {
-        self.template.load_full()
     }
 
     /// A waiting instance for this tenant.
@@ -143,11 +142,18 @@ impl Pool {
         drop(idle);
     }
 
-    /// Replaces what instances are made from and drops those that wait.
-    pub(super) fn renew(&self, template: Arc<Template>) {
-        self.template.store(template);
-        let old = std::mem::take(&mut *self.lock());
-        drop(old);
+    /// Has the memory of slots that a burst left behind given back, by making instances from now on in other ones. The
+    /// old slots are cleared when the last instance in one of them is gone; until then there is nothing to gain.
+    pub(super) fn trim(&self) -> wasmtime::Result<()> {
+        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        if retired.strong_count() > 0 {
+            return Ok(());
+        }
+        let former = self.template.swap(Arc::new(self.template.load().twin()?));
+        *retired = Arc::downgrade(&former);
+        let waiting = std::mem::take(&mut *self.lock());
+        drop(waiting);
+        Ok(())
     }
 
     fn store(&self, instance: Box<Instance>, tenant: Option<Box<str>>) {
@@ -168,3 +174,6 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::fault::FaultKind;
 
 /// How long after a missed deadline calls stay away from the async workers.
-const SUSPECT_FOR: Duration = Duration::from_secs(60);
+const SUSPECT_FOR: Duration = Duration::from_mins(1);
 
 /// Counts since the adapter was loaded.
 #[derive(Debug)]

@@ -200,6 +200,34 @@ fn a_manifest_that_is_wrong_is_refused() {
 }
 
 #[test]
+fn less_isolation_is_a_wish_that_only_trusted_bytes_have() {
+    let mut zeta = guest("zeta");
+    zeta.isolation = 2;
+    let isolation = |terms: Terms, trusted| {
+        let adapter = loader(small()).load("zeta", &zeta.build(), &Admission { terms, trusted }).unwrap();
+        adapter.pool().isolation()
+    };
+    assert_eq!(isolation(Terms::default(), false), Isolation::Fresh);
+    assert_eq!(isolation(Terms::default(), true), Isolation::Shared);
+    let tenant = Terms { isolation: Some(Isolation::Tenant), ..Terms::default() };
+    assert_eq!(isolation(tenant, true), Isolation::Tenant);
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+    #[test]
+    fn no_bytes_whatever_upset_the_reader(changes in proptest::collection::vec((0.0..1.0, 0_u8..), 1..8)) {
+        static GOOD: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| guest("zeta").build());
+        let mut bytes = GOOD.clone();
+        for (at, byte) in changes {
+            let at = (at * bytes.len() as f64) as usize;
+            bytes[at] = byte;
+        }
+        let _ = Shape::read(&bytes, &limits::Structure::default());
+    }
+}
+
+#[test]
 fn a_component_that_fails_to_describe_itself_is_refused() {
     let mut zeta = guest("zeta");
     zeta.describe = "unreachable".into();

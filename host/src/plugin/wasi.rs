@@ -8,7 +8,7 @@
 //! The `wasmtime-wasi` crate is not used: its second preview brings async and tokio into every store, its sync linker
 //! blocks the worker, and an empty context still has live clocks and random numbers, which would make an adapter something
 //! else than a function of its input. What is here is complete because it is driven by the component's own type: each
-//! function answers the zero value of its result, but for the few that are listed in [`answer`].
+//! function answers the zero value of its result, but for the few that `answer` lists.
 //!
 //! A component without imports never meets this.
 
@@ -167,3 +167,6 @@ fn first_case(store: &mut StoreContextMut<'_, State>, ty: &Variant) -> wasmtime:
     let value = case.ty.map(|ty| zero(store, &ty)).transpose()?;
     Ok(Val::Variant(case.name.to_owned(), value.map(Box::new)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 //!
 //! What the operating system tells about changes is taken as a hint to look, never as a fact: events are lost, merged,
 //! missing (network and container file systems) and named differently everywhere. The directory is looked at every few
-//! seconds in any case; links are resolved each time, since a Kubernetes ConfigMap changes by a link elsewhere; and whether
+//! seconds in any case; links are resolved each time, since a `ConfigMap` of Kubernetes changes by a link elsewhere; and whether
 //! a file *is* another one its digest says, not its time.
 
 use std::collections::BTreeMap;
@@ -103,6 +103,8 @@ enum State {
     New,
     /// Cut short when it was read; it may grow yet.
     Short,
+    /// Could not be read; tried again at each look.
+    Unreadable,
     /// Read; nothing to do until it changes. Digest and trust are those it was admitted or refused with.
     Done { digest: Digest, trusted: bool },
     /// Could not serve beside the others of that generation.
@@ -185,7 +187,7 @@ impl Watch {
         }
         let due = match file.state {
             State::New => file.is_settled(self.folder.settle, now),
-            State::Short => true,
+            State::Short | State::Unreadable => true,
             State::Done { digest, trusted } => trusted != self.lock.trusts(name, digest),
             State::Conflict { generation } => generation != self.catalog.snapshot().generation,
         };
@@ -197,11 +199,11 @@ impl Watch {
             // It changed under our hands: the next look sees another stamp.
             Ok(None) => return,
             Err(error) => {
-                file.state = State::Done { digest: Digest::of(&[]), trusted: false };
+                file.state = State::Unreadable;
                 return self.catalog.refuse(name, None, format!("cannot read it: {error}"));
             }
         };
-        let waited = now.duration_since(file.since);
+        let waited = now.duration_since(file.since).max(file.stamp.age().unwrap_or_default());
         let state = self.admit(name, &bytes, waited);
         if let Some(file) = self.files.get_mut(name) {
             file.state = state;
@@ -218,7 +220,8 @@ impl Watch {
             self.catalog.pardon(name);
             return done;
         }
-        let admission = Admission { terms: self.folder.terms.get(name).unwrap_or(&self.folder.usual_terms).clone(), trusted };
+        let admission =
+            Admission { terms: self.folder.terms.get(name).unwrap_or(&self.folder.usual_terms).clone(), trusted };
         let adapter = match self.loader.load(name, bytes, &admission) {
             Ok(adapter) => adapter,
             Err(error) if error.may_pass() && waited < self.folder.patience => return State::Short,
@@ -233,7 +236,7 @@ impl Watch {
             self.catalog.refuse(name, Some(digest), reason);
             return done;
         }
-        match self.catalog.publish(adapter) {
+        match self.catalog.publish(&adapter) {
             Ok(()) => done,
             Err(_) => State::Conflict { generation: self.catalog.snapshot().generation },
         }

@@ -7,7 +7,9 @@ mod read;
 mod write;
 
 pub use read::{Count, Either, Number, Rest, Seq, Str, parse};
-pub use write::{Array, Object, array, object, quote};
+pub use write::{Array, Object, array, number, object, quote};
 
+/// What is wrong with a text, and where.
+pub use serde_json::Error;
 /// A value as it stands in the body.
 pub use serde_json::value::RawValue;

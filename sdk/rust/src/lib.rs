@@ -5,10 +5,12 @@
 
 pub mod adapter;
 pub mod bindings;
+pub mod compat;
 pub mod json;
 pub mod ledger;
 pub mod manifest;
 pub mod model;
+pub mod retry;
 
 #[doc(hidden)]
 pub use serde;

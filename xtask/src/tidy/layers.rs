@@ -1,43 +1,45 @@
-//! Who may use whom in `host/src`: a module uses those on lower floors, and neighbours that are named here.
+//! Who may use whom in `host/src`: its `lib.rs` lists the modules from the top of the house to its ground, and each uses
+//! those below it alone. So the list that people read is the rule that is checked.
 
 use std::collections::BTreeSet;
 
 use super::Findings;
 use super::source::{File, Tree};
 
-/// The floors, the highest first. A new module needs a place here.
-const FLOORS: &[&[&str]] = &[
-    &["main"],
-    &["cli"],
-    &["app"],
-    &["listen", "operations"],
-    &["gateway"],
-    &["attempt"],
-    &["identify", "dialect", "admit", "route", "account"],
-    &["config"],
-    &["upstream", "plugin"],
-    &["exchange", "observe"],
-    &["fault"],
-    &["peek", "frame"],
-    &["contract"],
-];
+const LIST: &str = "host/src/lib.rs";
 
-/// Edges on one floor: the first may use the second. Never both ways.
-const NEIGHBOURS: &[(&str, &str)] = &[];
+/// Edges against the order, each with its reason beside it: the first may use the second.
+const EXCEPTIONS: &[(&str, &str)] = &[];
 
 pub(super) fn check(tree: &Tree, findings: &mut Findings) {
+    let Some(list) = tree.files.iter().find(|file| file.path == LIST) else { return };
+    let order = order(&list.text);
     for file in tree.rust() {
-        let Some(module) = module(&file.path) else { continue };
-        let Some(floor) = floor(module) else {
-            findings.problem(format!("{}: xtask/src/tidy/layers.rs gives {module:?} no floor", file.path));
+        let Some(module) = module(&file.path).filter(|module| !is_test(&list.text, module)) else { continue };
+        let Some(own) = floor(&order, module) else {
+            findings.problem(format!("{}: {LIST} does not list {module:?} in its table of modules", file.path));
             continue;
         };
         for (line, used) in uses(file) {
-            if !allowed(module, floor, &used) {
-                findings.problem(format!("{}:{line}: {module} may not use {used}, which is not below it", file.path));
+            // What is no module is an item of the crate's root, or another mistake that the compiler finds.
+            let is_below = floor(&order, &used).is_none_or(|floor| floor > own);
+            if !is_below && used != module && !EXCEPTIONS.contains(&(module, &used)) {
+                findings
+                    .problem(format!("{}:{line}: {module} uses {used}, which is not below it in {LIST}", file.path));
             }
         }
     }
+}
+
+/// The modules as the table lists them (`//! | [`name`] | what it does |`), the highest first.
+fn order(list: &str) -> Vec<&str> {
+    let rows = list.lines().filter_map(|line| line.strip_prefix("//! | [`"));
+    std::iter::once("main").chain(rows.filter_map(|row| row.split_once('`')).map(|(name, _)| name)).collect()
+}
+
+/// Whether the list of modules has it for tests only.
+fn is_test(list: &str, module: &str) -> bool {
+    list.contains(&format!("#[cfg(test)]\nmod {module};"))
 }
 
 /// The top module that a file of the host belongs to; none for the list of modules itself.
@@ -47,14 +49,8 @@ fn module(path: &str) -> Option<&str> {
     (name != "lib").then_some(name)
 }
 
-fn floor(module: &str) -> Option<usize> {
-    FLOORS.iter().position(|floor| floor.contains(&module))
-}
-
-fn allowed(module: &str, from: usize, used: &str) -> bool {
-    // What is no module is an item of the crate's root, or another mistake that the compiler finds.
-    let Some(to) = floor(used) else { return true };
-    used == module || to > from || NEIGHBOURS.contains(&(module, used))
+fn floor(order: &[&str], module: &str) -> Option<usize> {
+    order.iter().position(|listed| *listed == module)
 }
 
 /// The modules that a file names, with the line of the first time each.
@@ -111,49 +107,46 @@ fn name(text: &str) -> &str {
 mod tests {
     use super::*;
 
+    const HOUSE: &str = "//! | module | does |\n//! |---|---|\n//! | [`gateway`] | all |\n//! | [`plugin`] | adapters |\n\
+        //! | [`frame`] | frames |\n\npub mod frame;\n#[cfg(test)]\nmod seeds;\n";
+
     fn problems(path: &str, text: &str) -> Vec<String> {
         let mut findings = Findings::default();
-        let tree = Tree { root: ".".into(), files: vec![File::new(path, text)] };
-        check(&tree, &mut findings);
+        let files = vec![File::new(LIST, HOUSE), File::new(path, text)];
+        check(&Tree { root: ".".into(), files }, &mut findings);
         findings.problems
     }
 
     #[test]
     fn a_module_may_use_those_below_it() {
         assert_eq!(
-            problems("host/src/plugin/pool.rs", "use crate::contract::Frame;\nuse crate::plugin::Pool;\n"),
+            problems("host/src/plugin/pool.rs", "use crate::frame::Frame;\nuse crate::plugin::Pool;\n"),
             [""; 0]
         );
+        assert_eq!(problems("host/src/main.rs", "fn main() { weir::gateway::run() }"), [""; 0]);
     }
 
     #[test]
     fn a_module_may_not_reach_back() {
-        let found = problems("host/src/frame.rs", "\nuse crate::{contract, plugin::{self, Pool}};\n");
-        assert_eq!(found, ["host/src/frame.rs:2: frame may not use plugin, which is not below it"]);
-        assert_eq!(problems("host/src/frame.rs", "let a = crate::gateway::serve();").len(), 1);
-    }
-
-    #[test]
-    fn neighbours_are_strangers_unless_named() {
-        assert_eq!(problems("host/src/upstream.rs", "use crate::plugin::Pool;").len(), 1);
+        let found = problems("host/src/frame.rs", "\nuse crate::{frame, plugin::{self, Pool}};\n");
+        assert_eq!(found, ["host/src/frame.rs:2: frame uses plugin, which is not below it in host/src/lib.rs"]);
+        assert_eq!(problems("host/src/frame/cut.rs", "let a = crate::gateway::serve();").len(), 1);
     }
 
     #[test]
     fn tests_may_use_what_they_like() {
         assert_eq!(problems("host/src/frame.rs", "#[cfg(test)]\nmod tests {\n use crate::gateway::serve;\n"), [""; 0]);
+        assert_eq!(problems("host/src/seeds.rs", "use crate::gateway::serve;\n"), [""; 0]);
     }
 
     #[test]
-    fn a_module_without_a_floor_is_a_problem() {
+    fn code_behind_a_module_of_tests_counts() {
+        let text = "#[cfg(test)]\nmod tests;\nuse crate::gateway::serve;\n";
+        assert_eq!(problems("host/src/frame.rs", text).len(), 1);
+    }
+
+    #[test]
+    fn a_module_that_is_not_listed_is_a_problem() {
         assert_eq!(problems("host/src/helper.rs", "").len(), 1);
-        assert_eq!(problems("host/src/lib.rs", "pub mod helper;"), [""; 0]);
-    }
-
-    #[test]
-    fn neighbours_never_go_both_ways() {
-        for (a, b) in NEIGHBOURS {
-            assert_eq!(floor(a), floor(b), "{a} and {b} are no neighbours");
-            assert!(!NEIGHBOURS.contains(&(b, a)), "{a} and {b} use each other");
-        }
     }
 }

@@ -26,7 +26,7 @@ mod tests {
     #[test]
     fn inline_tests_do_not_count() {
         let code = "//\n".repeat(LONG);
-        let text = format!("{code}#[cfg(test)]\n{code}");
+        let text = format!("{code}#[cfg(test)]\nmod tests {{\n{code}");
         let mut findings = Findings::default();
         check(&Tree { root: ".".into(), files: vec![File::new("host/src/a.rs", &text)] }, &mut findings);
         assert!(findings.warnings.is_empty() && findings.problems.is_empty());

@@ -65,7 +65,8 @@ impl File {
 
     /// The lines with their numbers, up to the inline tests, which stand at the end.
     pub(super) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.text.lines().take_while(|line| *line != "#[cfg(test)]").enumerate().map(|(index, line)| (index + 1, line))
+        let end = self.text.find("#[cfg(test)]\nmod tests {").unwrap_or(self.text.len());
+        self.text[..end].lines().enumerate().map(|(index, line)| (index + 1, line))
     }
 
     /// The same without comments, as far as they begin a line or stand behind a space.

@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn a_name_counts_in_the_hosts_code_only() {
         assert_eq!(problems("host/src/a.rs", "let path = \"/OpenAI/x\";"), 1);
-        assert_eq!(problems("host/src/a.rs", "/// As openai does.\n#[cfg(test)]\nopenai"), 0);
+        assert_eq!(problems("host/src/a.rs", "/// As openai does.\n#[cfg(test)]\nmod tests {\nopenai"), 0);
         assert_eq!(problems("plugins/openai/src/lib.rs", "openai"), 0);
     }
 

@@ -19,7 +19,7 @@ pub(super) struct Limits {
     pub(super) max_tokens: Option<u32>,
     /// The limit where the client has none.
     pub(super) default: u32,
-    /// Whether a tool call is forced, which excludes thinking.
+    /// Whether a tool call is forced, which excludes thinking by budget.
     pub(super) forced: bool,
 }
 
@@ -59,11 +59,11 @@ pub(super) fn decide(
             ledger.dropped("reasoning", "the model does not think");
             silent
         }
-        Some(_) if limits.forced && !generation.always_thinks => {
-            ledger.dropped("reasoning", "a forced tool call excludes thinking");
-            plan.disabled(silent, &mut Ledger::default())
-        }
         Some(mode) if plan.adaptive(mode) => plan.by_effort(mode, max_tokens, ledger),
+        Some(_) if limits.forced => {
+            ledger.dropped("reasoning", "a forced tool call excludes thinking by budget");
+            silent
+        }
         Some(_) if unsigned_calls => {
             ledger.dropped("reasoning", "the last tool call came without its thinking");
             silent
@@ -111,7 +111,7 @@ impl Plan<'_> {
     /// Models that decide themselves are left to, unless a budget is named that they still take.
     fn adaptive(&self, mode: ReasoningMode) -> bool {
         let budget = mode == ReasoningMode::Enabled && self.wanted.budget_tokens.is_some() && self.generation.budget;
-        self.generation.adaptive && (!budget || self.unsigned_calls)
+        self.generation.adaptive && (!budget || self.unsigned_calls || self.limits.forced)
     }
 
     fn by_effort(&self, mode: ReasoningMode, max_tokens: u32, ledger: &mut Ledger) -> Thinking {

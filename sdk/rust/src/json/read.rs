@@ -210,7 +210,7 @@ macro_rules! wire {
         $(#[$meta])*
         #[derive(Debug, Clone, Default)]
         $vis struct $name<$life> {
-            $($(#[$field_meta])* $vis $field: Option<$type>,)*
+            $($(#[$field_meta])* #[doc = concat!("The member `", $key, "`.")] $vis $field: Option<$type>,)*
             /// The members that are not named here.
             $vis rest: $crate::json::Rest<$life>,
         }

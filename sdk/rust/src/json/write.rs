@@ -42,7 +42,7 @@ pub fn quote(out: &mut String, text: &str) {
 }
 
 /// Writes a number; whole ones without a fraction, and null where JSON has none (infinities).
-fn number(out: &mut String, value: f64) {
+pub fn number(out: &mut String, value: f64) {
     if !value.is_finite() {
         out.push_str("null");
     } else if value.fract() == 0.0 && value.abs() < 9e15 {
@@ -117,6 +117,15 @@ impl Object<'_> {
         if let Some(json) = json {
             self.raw(key, json);
         }
+    }
+
+    /// Members as they stand between another object's braces; there must be at least one.
+    pub fn members(&mut self, text: &str) {
+        if !self.empty {
+            self.out.push(',');
+        }
+        self.empty = false;
+        self.out.push_str(text);
     }
 
     /// `null`.

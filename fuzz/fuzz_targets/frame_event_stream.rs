@@ -1,0 +1,9 @@
+#![no_main]
+
+use weir::contract::types::Framing;
+use weir_fuzz::oracle;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    oracle::frames(Framing::EventStream, data);
+    oracle::message(data);
+});

@@ -1,0 +1,6 @@
+//! What the fuzz targets assert. The modules stand here under the names that they have in the host, so that its tests
+//! can use the same file.
+
+pub mod oracle;
+
+use weir::{contract, frame, peek, tap};

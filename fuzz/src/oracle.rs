@@ -1,0 +1,205 @@
+//! What must hold of any input whatever. Shared by the fuzz targets and by the host's tests, which replay the seeds.
+
+use crate::contract::about::exports::weir::adapter::about::{Bucket, FrameTest, Merge, PointerEquals, Tap, UsagePlace};
+use crate::contract::types::{Frame, Framing};
+use crate::frame::{Decoder, Encoder, FrameRef, Limits};
+use crate::peek::{self, Found, Hit, Peek, Pointers};
+use crate::tap::{CompiledTap, Reading, TapState};
+use bytes::Bytes;
+use serde_json::Value;
+
+/// Cuts the bytes in pieces of lengths that depend on them, so that every run of an input is alike.
+fn pieces(data: &[u8], longest: usize) -> Vec<&[u8]> {
+    let mut state = data.iter().fold(data.len(), |state, &byte| state.wrapping_mul(31).wrapping_add(byte.into()));
+    let mut rest = data;
+    let mut out = Vec::new();
+    while !rest.is_empty() {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let (piece, tail) = rest.split_at(rest.len().min((state >> 33) % (longest + 1)));
+        out.push(piece);
+        rest = tail;
+    }
+    out
+}
+
+/// A stream gives the same frames however it is cut, no frame exceeds the limit, and what is encoded again is the same.
+pub fn frames(framing: Framing, data: &[u8]) {
+    for frame_bytes in [16 << 20, 24] {
+        let limits = Limits { frame_bytes, ..Limits::default() };
+        let (whole, complete) = decode(framing, limits, &[data]);
+        for longest in [1, 5, 40] {
+            let cut = decode(framing, limits, &pieces(data, longest));
+            assert_eq!(cut, (whole.clone(), complete), "cut in pieces of up to {longest}");
+        }
+        if complete {
+            survives(framing, &whole);
+        }
+    }
+}
+
+/// The bytes as headers and payload of one event-stream message with lengths and checksums that are right: chance does
+/// not find these.
+pub fn message(data: &[u8]) {
+    let Some((&length, rest)) = data.split_first() else { return };
+    let headers = rest.len().min(length.into());
+    let mut message = Vec::new();
+    message.extend_from_slice(&(rest.len() as u32 + 16).to_be_bytes());
+    message.extend_from_slice(&(headers as u32).to_be_bytes());
+    message.extend_from_slice(&crc32fast::hash(&message).to_be_bytes());
+    message.extend_from_slice(rest);
+    message.extend_from_slice(&crc32fast::hash(&message).to_be_bytes());
+    frames(Framing::EventStream, &message);
+}
+
+fn decode(framing: Framing, limits: Limits, pieces: &[&[u8]]) -> (Vec<Frame>, bool) {
+    let mut decoder = Decoder::new(framing, limits);
+    let mut frames = Vec::new();
+    let each = &mut |frame: FrameRef<'_>| {
+        assert!(frame.data.len() <= limits.frame_bytes + 40, "the limit is kept");
+        frames.push(frame.to_owned());
+    };
+    let complete = pieces.iter().all(|piece| decoder.push(piece, each).is_ok()) && decoder.finish(each).is_ok();
+    (frames, complete)
+}
+
+fn survives(framing: Framing, frames: &[Frame]) {
+    // White space around and line ends within a value are the encoder's to choose.
+    let plain = |frame: &&Frame| frame.data.trim_ascii() == frame.data && !frame.data.contains(['\n', '\r']);
+    let frames: Vec<Frame> = frames.iter().filter(plain).cloned().collect();
+    let mut encoder = Encoder::new(framing);
+    let mut out = Vec::new();
+    for frame in &frames {
+        encoder.push(frame, &mut out);
+    }
+    encoder.finish(&mut out);
+    assert_eq!(decode(framing, Limits::default(), &[&out]), (frames, true), "encoded again");
+}
+
+/// The first line has pointers with spaces between them, the rest is a body. A scan finds the same however the body is
+/// cut, and what a full parser finds; a member that is set is there.
+pub fn peek(data: &[u8]) {
+    let line = data.iter().position(|&byte| byte == b'\n').unwrap_or(0);
+    let (Some(line), Some(body)) = (data.get(..line), data.get(line + 1..)) else { return };
+    let Ok(line) = std::str::from_utf8(line) else { return };
+    let texts: Vec<&str> = line.split(' ').collect();
+    let Ok(pointers) = Pointers::compile(&texts) else { return };
+    let whole = scan(&pointers, &[body]);
+    for longest in [1, 7] {
+        let cut = scan(&pointers, &pieces(body, longest));
+        assert_eq!(cut.as_ref().map(Found::hits), whole.as_ref().map(Found::hits), "cut in pieces of up to {longest}");
+    }
+    let Ok(value) = serde_json::from_slice::<Value>(body) else { return };
+    let found = whole.expect("what a full parser takes, the scan takes");
+    for (number, pointer) in texts.iter().enumerate() {
+        agrees(&found, number, pointer, body, &value);
+    }
+    for pointer in texts.iter().filter(|pointer| !pointer.contains('*') && !pointer.is_empty()) {
+        is_set(pointer, body, &value);
+    }
+}
+
+fn scan(pointers: &Pointers, pieces: &[&[u8]]) -> Option<Found> {
+    let mut peek = Peek::new(pointers, peek::Limits::default());
+    for piece in pieces {
+        peek.push(piece);
+    }
+    peek.finish().ok()
+}
+
+fn agrees(found: &Found, number: usize, pointer: &str, body: &[u8], value: &Value) {
+    let mut hits: Vec<&Hit> = found.live(number).collect();
+    hits.reverse();
+    let read = |hit: &&Hit| serde_json::from_slice::<Value>(&body[hit.range.clone()]).expect("a hit is a value");
+    let names: Vec<String> =
+        pointer.split('/').skip(1).map(|name| name.replace("~1", "/").replace("~0", "~")).collect();
+    let expected: Vec<Value> = parsed(value, &names).into_iter().cloned().collect();
+    assert_eq!(hits.iter().map(read).collect::<Vec<_>>(), expected, "{pointer}");
+    for (hit, value) in hits.iter().zip(&expected) {
+        assert_eq!(hit.value.as_bool(), value.as_bool(), "{pointer}");
+        let text = value.as_str().filter(|_| hit.value != peek::Scalar::Long);
+        assert_eq!(hit.value.as_text(), text, "{pointer}");
+    }
+}
+
+/// What a full parser finds at a pointer.
+fn parsed<'v>(value: &'v Value, names: &[String]) -> Vec<&'v Value> {
+    let Some((first, rest)) = names.split_first() else { return vec![value] };
+    let index = || first.parse::<usize>().ok().filter(|index| index.to_string() == *first);
+    let below: Vec<&Value> = match value {
+        Value::Object(members) if first != "*" => members.get(first).into_iter().collect(),
+        Value::Array(elements) if first == "*" => elements.iter().collect(),
+        Value::Array(elements) => index().and_then(|index| elements.get(index)).into_iter().collect(),
+        _ => Vec::new(),
+    };
+    below.into_iter().flat_map(|value| parsed(value, rest)).collect()
+}
+
+fn is_set(pointer: &str, body: &[u8], value: &Value) {
+    let pointers = Pointers::compile(&peek::prefixes(pointer)).expect("prefixes of a pointer are pointers");
+    let found = scan(&pointers, &[body]).expect("the body was scanned before");
+    let Ok(edits) = peek::set_member(&found, pointer, "[7]") else {
+        assert!(!value.is_object(), "a member can be set in every object");
+        return;
+    };
+    let chunks: Vec<Bytes> = pieces(body, 9).into_iter().map(Bytes::copy_from_slice).collect();
+    let out = peek::splice(&chunks, &edits).expect("the edits fit").concat();
+    let value: Value = serde_json::from_slice(out.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&out)).expect("still JSON");
+    assert_eq!(value.pointer(pointer), Some(&serde_json::json!([7])), "{pointer}");
+}
+
+/// Lines are frames, those with a `|` have an event's name in front of it. A frame tells the same as a whole answer of
+/// its text does, cut or not.
+pub fn tap(data: &[u8]) {
+    let tap = CompiledTap::new(&made_up()).expect("a valid tap");
+    let mut stream = TapState::new(&tap);
+    for line in data.split(|&byte| byte == b'\n') {
+        let bar = line.iter().position(|&byte| byte == b'|');
+        let event = bar.and_then(|bar| line.get(..bar)).filter(|event| !event.is_empty());
+        let text = line.get(bar.map_or(0, |bar| bar + 1)..).unwrap_or_default();
+        stream.frame(FrameRef { event, data: text });
+        let whole = body(&tap, &[text]);
+        assert_eq!(body(&tap, &pieces(text, 3)), whole);
+        // Names spelled with escapes are not seen in streams.
+        if !text.contains(&b'\\') {
+            let mut alone = TapState::new(&tap);
+            alone.frame(FrameRef { event: None, data: text });
+            assert_eq!(Reading { ended: whole.ended, ..alone.reading() }, whole);
+        }
+    }
+    let usage = stream.reading().usage;
+    let buckets = [usage.input, usage.cache_read, usage.cache_write, usage.output, usage.reasoning];
+    assert!(data.iter().any(u8::is_ascii_digit) || buckets.iter().all(Option::is_none), "no figures out of nothing");
+}
+
+fn body(tap: &CompiledTap, pieces: &[&[u8]]) -> Reading {
+    let mut state = TapState::new(tap);
+    for piece in pieces {
+        state.body(piece);
+    }
+    state.finish_body()
+}
+
+/// A tap of a format that does not exist.
+fn made_up() -> Tap {
+    let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+    let place = |bucket, pointers: &[&str], merge, includes: &[Bucket]| UsagePlace {
+        bucket,
+        pointers: texts(pointers),
+        merge,
+        includes: includes.to_vec(),
+    };
+    let over = PointerEquals { pointer: "/kind".to_owned(), json: "\"over\"".to_owned() };
+    Tap {
+        usage: vec![
+            place(Bucket::Input, &["/bill/in", "/start/bill/in"], Merge::Last, &[Bucket::CacheRead]),
+            place(Bucket::CacheRead, &["/bill/more/cached"], Merge::Max, &[]),
+            place(Bucket::CacheWrite, &["/bill/more/stored/*"], Merge::Sum, &[]),
+            place(Bucket::Output, &["/out"], Merge::Max, &[]),
+        ],
+        finish: texts(&["/answers/*/why"]),
+        model: texts(&["/brain", "/start/brain"]),
+        content: vec![FrameTest::Present("/answers/*/say".to_owned()), FrameTest::Event("say".to_owned())],
+        end: vec![FrameTest::Data("<end>".to_owned()), FrameTest::Equals(over)],
+        failure: vec![FrameTest::Event("woe".to_owned()), FrameTest::Present("/woe".to_owned())],
+    }
+}

@@ -1,0 +1,144 @@
+//! Who meets whom in an instance, and what happens when there is none left. The guest counts its calls, and says the
+//! count as the error's status, so that an instance that was used before shows.
+
+use std::time::Duration;
+
+use super::super::guest::{context, guest, loader, response, small};
+use super::super::{Adapter, Admission, FaultKind, Lease, Limits, Terms, lease_pair};
+use super::*;
+
+/// An adapter whose errors have for a status how often its instance was called before.
+fn counting(limits: Limits, terms: Terms) -> Arc<Adapter> {
+    let mut zeta = guest("zeta");
+    // An error: status is present (12), its value (14); all else is absent or empty.
+    zeta.parse_error = "(i32.store8 (i32.const 16396) (i32.const 1))
+        (i32.store16 (i32.const 16398) (global.get $calls))
+        (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+        (i32.const 16384)"
+        .into();
+    loader(limits).load("zeta", &zeta.build(), &Admission { terms, trusted: false }).unwrap()
+}
+
+fn with(isolation: Isolation, reuse: Reuse) -> Arc<Adapter> {
+    counting(small(), Terms { isolation: Some(isolation), reuse, ..Terms::default() })
+}
+
+/// How often the instance was called before.
+fn calls(lease: &mut Lease) -> u16 {
+    lease.parse_error(&context(), &response()).unwrap().status.unwrap()
+}
+
+/// One exchange of this tenant's.
+fn exchange(adapter: &Arc<Adapter>, tenant: &str) -> u16 {
+    let mut lease = adapter.try_lease(tenant).unwrap();
+    let calls = calls(&mut lease);
+    lease.release();
+    calls
+}
+
+#[test]
+fn a_fresh_instance_serves_one_exchange() {
+    let adapter = with(Isolation::Fresh, Reuse::default());
+    for _ in 0..10 {
+        assert_eq!(exchange(&adapter, ""), 0);
+    }
+    assert_eq!(adapter.pool().idle(), 1, "one is made where one was given back");
+    let six: Vec<_> = (0..6).map(|_| adapter.try_lease("").unwrap()).collect();
+    six.into_iter().for_each(Lease::release);
+    assert_eq!((adapter.pool().idle(), adapter.engine.usage().idle), (4, 4), "and no more than are to lie ready");
+}
+
+#[test]
+fn a_tenants_instance_serves_that_tenant() {
+    let adapter = with(Isolation::Tenant, Reuse::default());
+    assert_eq!((exchange(&adapter, "a"), exchange(&adapter, "a")), (0, 1));
+    assert_eq!((exchange(&adapter, "b"), exchange(&adapter, "a")), (0, 2));
+    let mut one = adapter.try_lease("a").unwrap();
+    assert_eq!((calls(&mut one), exchange(&adapter, "a")), (3, 0), "one exchange at a time");
+}
+
+#[test]
+fn a_shared_instance_serves_all_within_its_bounds() {
+    let adapter = with(Isolation::Shared, Reuse { uses: 2, ..Reuse::default() });
+    assert_eq!((exchange(&adapter, "a"), exchange(&adapter, "b"), exchange(&adapter, "c")), (0, 1, 0));
+    let adapter = with(Isolation::Shared, Reuse { memory: 1, ..Reuse::default() });
+    assert_eq!((exchange(&adapter, "a"), exchange(&adapter, "a")), (0, 0));
+    let adapter = with(Isolation::Shared, Reuse { age: Duration::ZERO, ..Reuse::default() });
+    assert_eq!((exchange(&adapter, "a"), exchange(&adapter, "a")), (0, 0));
+}
+
+#[test]
+fn a_failed_instance_never_comes_back() {
+    let mut zeta = guest("zeta");
+    zeta.parse_error = "unreachable".into();
+    let terms = Terms { isolation: Some(Isolation::Shared), ..Terms::default() };
+    let adapter = loader(small()).load("zeta", &zeta.build(), &Admission { terms, trusted: false }).unwrap();
+    let mut lease = adapter.try_lease("").unwrap();
+    assert!(lease.parse_error(&context(), &response()).is_err());
+    lease.release();
+    assert_eq!(adapter.pool().idle(), 0);
+}
+
+#[test]
+fn old_instances_and_those_of_a_former_template_are_dropped() {
+    let adapter = with(Isolation::Shared, Reuse::default());
+    exchange(&adapter, "");
+    assert_eq!(adapter.pool().idle(), 1);
+    let out = adapter.try_lease("").unwrap();
+    adapter.pool.trim().unwrap();
+    out.release();
+    assert_eq!(adapter.pool().idle(), 0);
+    assert_eq!(exchange(&adapter, ""), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_free_instance_a_request_is_told_so_after_a_while() {
+    let adapter = counting(Limits { instances: 2, ..small() }, Terms::default());
+    let one = adapter.lease("").await.unwrap();
+    let two = adapter.lease("").await.unwrap();
+    assert_eq!(adapter.try_lease("").unwrap_err().kind, FaultKind::Exhausted);
+    let fault = adapter.lease("").await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Exhausted);
+    assert!(adapter.engine.scarce());
+    drop(one);
+    assert!(adapter.lease("").await.is_ok());
+    drop(two);
+    assert!(!adapter.engine.scarce());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pair_is_had_together_or_not_at_all() {
+    let adapter = counting(Limits { instances: 3, ..small() }, Terms::default());
+    let pair = lease_pair(&adapter, &adapter, "").await.unwrap();
+    assert_eq!(lease_pair(&adapter, &adapter, "").await.unwrap_err().kind, FaultKind::Exhausted);
+    assert_eq!(adapter.engine.usage().leases_free, 1);
+    drop(pair);
+    assert_eq!(adapter.engine.usage().leases_free, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adapters_own_bound_holds_before_the_engines_does() {
+    let adapter = counting(small(), Terms { concurrency: Some(1), ..Terms::default() });
+    let one = adapter.lease("").await.unwrap();
+    assert_eq!(adapter.lease("").await.unwrap_err().kind, FaultKind::Exhausted);
+    assert_eq!(adapter.engine.usage().leases_free, 7);
+    drop(one);
+    assert!(adapter.lease("").await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_body_is_worked_on_beside_the_worker() {
+    let adapter = counting(Limits { blocking_above: 0, ..small() }, Terms::default());
+    assert_eq!(exchange(&adapter, ""), 0);
+}
+
+#[test]
+fn every_slot_of_the_pool_can_be_used_at_once() {
+    let limits = Limits { instances: 6, idle_instances: 4, ..small() };
+    let adapter = counting(limits, Terms::default());
+    adapter.warm();
+    let leases: Vec<_> = (0..6).map(|_| adapter.try_lease("").unwrap()).collect();
+    adapter.warm();
+    assert_eq!((leases.len(), adapter.pool().idle()), (6, 4));
+    assert_eq!(adapter.try_lease("").unwrap_err().kind, FaultKind::Exhausted);
+}

@@ -1,0 +1,407 @@
+//! Requests: what the service is sent.
+
+use serde_json::{Value, json};
+use weir_sdk::adapter::{ChatOutcome, ProviderChat};
+use weir_sdk::model::header;
+use weir_sdk::types::{
+    AllowedTools, ChatRequest, Error, ErrorKind, FunctionTool, JsonSchema, MediaKind, MediaPart, MediaSource, Message,
+    Opaque, OutputFormat, Part, ReasoningMode, ReasoningPart, ReasoningRequest, ResultPart, Role, Sampling, Setting,
+    Signature, TextPart, Tool, ToolCall, ToolChoice, ToolResult,
+};
+
+use super::{context, http_response, json, parsed, rendered, sent};
+use crate::Anthropic;
+
+const OLD: &str = "claude-sonnet-4-5";
+const NEW: &str = "claude-opus-5";
+
+fn text(role: Role, text: &str) -> Message {
+    Message::new(role, vec![Part::text(text)])
+}
+
+fn chat(messages: Vec<Message>) -> ChatRequest {
+    ChatRequest { messages, ..ChatRequest::default() }
+}
+
+fn hello() -> ChatRequest {
+    chat(vec![text(Role::User, "Hello")])
+}
+
+fn call(id: &str, name: &str, arguments: &str) -> Part {
+    Part::ToolCall(ToolCall::new(id, name, arguments))
+}
+
+fn result(id: &str, words: &str) -> Part {
+    let content = vec![ResultPart::Text(TextPart::new(words))];
+    Part::ToolResult(ToolResult { content, ..ToolResult::new(id) })
+}
+
+fn tool(name: &str) -> Tool {
+    Tool::Function(FunctionTool {
+        name: name.into(),
+        description: None,
+        parameters: None,
+        strict: None,
+        cache: None,
+        extensions: Vec::new(),
+    })
+}
+
+fn refused(request: ChatRequest) -> Error {
+    <Anthropic as ProviderChat>::render_request(&context(OLD), request).unwrap_err()
+}
+
+fn thinking(model: &str, max_tokens: Option<u32>, reasoning: ReasoningRequest) -> (Value, Vec<String>) {
+    sent(model, ChatRequest { max_output_tokens: max_tokens, reasoning: Some(reasoning), ..hello() })
+}
+
+fn effort(level: &str) -> ReasoningRequest {
+    ReasoningRequest { effort: Some(level.into()), ..ReasoningRequest::default() }
+}
+
+#[test]
+fn c37_system_turns_amid_the_conversation_are_kept_where_models_take_them_and_moved_in_order_elsewhere() {
+    let body = json!({"model": "m", "max_tokens": 9, "system": "first", "messages": [
+        {"role": "user", "content": "a"},
+        {"role": "system", "content": "second"},
+        {"role": "assistant", "content": "b"},
+        {"role": "user", "content": "c"},
+    ]});
+    let (moved, losses) = sent(OLD, parsed(&body));
+    assert_eq!(moved["system"], json!([{"type": "text", "text": "first"}, {"type": "text", "text": "second"}]));
+    assert_eq!(moved["messages"].as_array().unwrap().len(), 3);
+    assert_eq!(losses, ["messages[2]"]);
+    let (kept, losses) = sent(NEW, parsed(&body));
+    assert_eq!(kept["messages"][1], json!({"role": "system", "content": [{"type": "text", "text": "second"}]}));
+    assert!(losses.is_empty());
+}
+
+#[test]
+fn system_texts_are_hoisted_in_order_and_never_joined() {
+    let messages = vec![text(Role::System, "one"), text(Role::Developer, "two"), text(Role::User, "hi")];
+    let (body, losses) = sent(OLD, chat(messages));
+    assert_eq!(body["system"], json!([{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]));
+    assert!(losses.is_empty());
+}
+
+#[test]
+fn c38_c39_results_of_parallel_calls_become_one_user_turn_in_front_of_the_text() {
+    let calls = vec![call("a", "f", "{}"), call("b", "g", "{\"x\":1}")];
+    let messages = vec![
+        text(Role::User, "go"),
+        Message::new(Role::Assistant, calls),
+        text(Role::User, "and then"),
+        Message::new(Role::Tool, vec![result("a", "1")]),
+        Message::new(Role::Tool, vec![result("b", "2")]),
+    ];
+    let (body, losses) = sent(OLD, chat(messages));
+    let turn = &body["messages"][2];
+    assert_eq!(body["messages"].as_array().unwrap().len(), 3);
+    let blocks = turn["content"].as_array().unwrap();
+    let kinds: Vec<&str> = blocks.iter().filter_map(|block| block["type"].as_str()).collect();
+    assert_eq!((&turn["role"], kinds), (&json!("user"), vec!["tool_result", "tool_result", "text"]));
+    assert_eq!((&turn["content"][0]["tool_use_id"], &turn["content"][1]["tool_use_id"]), (&json!("a"), &json!("b")));
+    assert!(losses.is_empty());
+}
+
+#[test]
+fn c41_text_beside_a_result_keeps_both() {
+    let parts = vec![Part::text("look"), result("a", "1")];
+    let (body, _) = sent(OLD, chat(vec![Message::new(Role::User, parts)]));
+    let content = &body["messages"][0]["content"];
+    assert_eq!((&content[0]["type"], &content[1]["text"]), (&json!("tool_result"), &json!("look")));
+}
+
+#[test]
+fn c42_empty_texts_are_never_sent_and_empty_turns_vanish() {
+    let messages = vec![
+        text(Role::System, ""),
+        text(Role::User, "a"),
+        text(Role::Assistant, ""),
+        text(Role::User, "b"),
+        Message::new(Role::Assistant, vec![Part::text(""), call("c", "f", "")]),
+    ];
+    let (body, _) = sent(OLD, chat(messages));
+    assert_eq!(
+        body["messages"],
+        json!([
+            {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "c", "name": "f", "input": {}}]},
+        ])
+    );
+    assert!(body.get("system").is_none());
+}
+
+#[test]
+fn c90_arguments_that_are_no_object_become_an_empty_one_and_are_said() {
+    let (body, losses) = sent(OLD, chat(vec![Message::new(Role::Assistant, vec![call("a", "f", "{\"x\":")])]));
+    assert_eq!(body["messages"][0]["content"][0]["input"], json!({}));
+    assert_eq!(losses, ["messages[0].content[0].arguments"]);
+}
+
+#[test]
+fn c29_signed_thinking_goes_back_unedited_even_without_words() {
+    let body = json!({"model": "m", "max_tokens": 9, "messages": [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": [
+            {"type": "thinking", "thinking": "", "signature": "EqQB=="},
+            {"type": "redacted_thinking", "data": "Emw="},
+            {"type": "text", "text": "b"},
+        ]},
+    ]});
+    let (back, losses) = sent(OLD, parsed(&body));
+    assert_eq!(back["messages"][1], body["messages"][1]);
+    assert!(losses.is_empty());
+}
+
+#[test]
+fn c33_thinking_of_another_issuer_is_left_out_and_said() {
+    let foreign = Signature { issuer: "openai".into(), value: "gAAA".into() };
+    let thought = ReasoningPart { encrypted: Some(foreign), ..ReasoningPart::new("hm") };
+    let unsigned = ReasoningPart::new("hm");
+    let parts = vec![Part::Reasoning(thought), Part::Reasoning(unsigned), Part::text("b")];
+    let (body, losses) = sent(OLD, chat(vec![Message::new(Role::Assistant, parts)]));
+    assert_eq!(body["messages"][0]["content"], json!([{"type": "text", "text": "b"}]));
+    assert_eq!(losses, ["messages[0].content[0].reasoning", "messages[0].content[1].reasoning"]);
+}
+
+#[test]
+fn c40_tools_that_cannot_be_expressed_are_an_error_that_names_them() {
+    let hosted = Opaque { format: "openai.responses".into(), kind: "web_search".into(), json: "{}".into() };
+    let error = refused(ChatRequest { tools: vec![tool("f"), Tool::Opaque(hosted)], ..hello() });
+    assert_eq!((error.kind, error.param.as_deref()), (ErrorKind::Unsupported, Some("tools[1]")));
+}
+
+#[test]
+fn c43_images_in_tool_results_stay_there() {
+    let image = MediaPart::new(MediaKind::Image, MediaSource::Base64("iVBORw0KGgoAAAA".into()));
+    let outcome = ToolResult { content: vec![ResultPart::Media(image)], ..ToolResult::new("a") };
+    let (body, losses) = sent(OLD, chat(vec![Message::new(Role::Tool, vec![Part::ToolResult(outcome)])]));
+    let source = &body["messages"][0]["content"][0]["content"][0]["source"];
+    assert_eq!(*source, json!({"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgoAAAA"}));
+    assert!(losses.is_empty());
+}
+
+#[test]
+fn c89_documents_are_sent_with_their_type_and_audio_is_refused() {
+    let user = |part: MediaPart| chat(vec![Message::new(Role::User, vec![Part::Media(part)])]);
+    let pdf = MediaPart {
+        name: Some("a.pdf".into()),
+        ..MediaPart::new(MediaKind::Document, MediaSource::Base64("JVBERi0x".into()))
+    };
+    let (body, _) = sent(OLD, user(pdf));
+    let block = &body["messages"][0]["content"][0];
+    assert_eq!((&block["type"], &block["title"]), (&json!("document"), &json!("a.pdf")));
+    assert_eq!(block["source"]["media_type"], "application/pdf");
+    for part in [
+        MediaPart::new(MediaKind::Audio, MediaSource::Base64("AAAA".into())),
+        MediaPart::new(MediaKind::Image, MediaSource::FileId("file-of-another".into())),
+    ] {
+        let error = refused(user(part));
+        assert_eq!((error.kind, error.param.as_deref()), (ErrorKind::Unsupported, Some("messages[0].content[0]")));
+    }
+}
+
+#[test]
+fn c51_marks_of_the_adapters_own_never_reach_the_wire() {
+    let body = json!({"model": "m", "max_tokens": 9, "output_config": {"effort": "low"}, "messages": [
+        {"role": "user", "content": [
+            {"type": "image", "source": {"type": "file", "file_id": "file_1"}},
+            {"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "a"}]}},
+            {"type": "search_result", "title": "t", "source": "s", "content": [{"type": "text", "text": "b"}]},
+        ]},
+    ]});
+    let (back, losses) = sent(NEW, parsed(&body));
+    assert_eq!(
+        back,
+        body.as_object()
+            .map(|_| {
+                let mut b = body.clone();
+                b["model"] = json!(NEW);
+                b
+            })
+            .unwrap()
+    );
+    assert!(losses.is_empty());
+}
+
+#[test]
+fn c46_c47_names_and_ids_are_made_to_fit_and_names_come_back() {
+    let name = "mcp.server/tool";
+    let request = ChatRequest {
+        messages: vec![
+            Message::new(Role::Assistant, vec![call("call|1", name, "{}")]),
+            Message::new(Role::Tool, vec![result("call|1", "ok")]),
+        ],
+        tools: vec![tool(name)],
+        tool_choice: Some(ToolChoice::Named(name.into())),
+        ..ChatRequest::default()
+    };
+    let rendered = rendered(OLD, request);
+    let body = json(&rendered.request.body);
+    let short = body["tools"][0]["name"].as_str().unwrap();
+    let (asked, answer) = (&body["messages"][0]["content"][0], &body["messages"][1]["content"][0]);
+    assert_eq!((&asked["name"], &body["tool_choice"]["name"]), (&json!(short), &json!(short)));
+    assert!(short.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_' || c == b'-'));
+    assert_eq!(asked["id"], answer["tool_use_id"]);
+
+    let ctx = weir_sdk::types::Context { memo: rendered.memo.clone(), ..context(OLD) };
+    let reply = json!({"content": [{"type": "tool_use", "id": "t", "name": short, "input": {}}]});
+    let outcome = <Anthropic as ProviderChat>::parse_response(&ctx, http_response(200, reply.to_string())).unwrap();
+    let ChatOutcome::Complete(outcome) = outcome else { panic!("complete") };
+    let Part::ToolCall(call) = &outcome.response.candidates[0].parts[0] else { panic!("a call") };
+    assert_eq!(call.name, name);
+}
+
+#[test]
+fn c54_a_choice_among_some_tools_leaves_out_the_others() {
+    let allowed = AllowedTools { names: vec!["b".into()], required: true };
+    let request = ChatRequest {
+        tools: vec![tool("a"), tool("b")],
+        tool_choice: Some(ToolChoice::Allowed(allowed)),
+        parallel_tool_calls: Some(false),
+        ..hello()
+    };
+    let (body, _) = sent(OLD, request);
+    assert_eq!(body["tools"], json!([{"name": "b", "input_schema": {"type": "object", "properties": {}}}]));
+    assert_eq!(body["tool_choice"], json!({"type": "any", "disable_parallel_tool_use": true}));
+}
+
+#[test]
+fn c80_what_no_model_takes_is_said() {
+    let sampling = Sampling {
+        seed: Some("1".into()),
+        frequency_penalty: Some(0.5),
+        presence_penalty: Some(0.0),
+        candidates: Some(3),
+        logprobs: Some(true),
+        ..Sampling::default()
+    };
+    let (body, losses) = sent(OLD, ChatRequest { sampling, cache_key: Some("k".into()), ..hello() });
+    assert_eq!(losses, ["seed", "frequency_penalty", "n", "logprobs", "prompt_cache_key"]);
+    assert_eq!(body.as_object().unwrap().len(), 3, "{body}");
+}
+
+#[test]
+fn c88_schemas_arrive_and_a_mode_without_schema_is_said() {
+    let schema = JsonSchema {
+        name: Some("x".into()),
+        description: None,
+        schema: r#"{"type":"object","additionalProperties":false}"#.into(),
+        strict: Some(true),
+    };
+    let (body, losses) = sent(OLD, ChatRequest { output: Some(OutputFormat::Schema(schema)), ..hello() });
+    assert_eq!(body["output_config"]["format"]["type"], "json_schema");
+    assert_eq!(body["output_config"]["format"]["schema"]["additionalProperties"], false);
+    assert!(losses.is_empty());
+    let (body, losses) = sent(OLD, ChatRequest { output: Some(OutputFormat::Json), ..hello() });
+    assert!(body.get("output_config").is_none());
+    assert_eq!(losses, ["response_format"]);
+}
+
+#[test]
+fn the_limit_is_the_clients_else_the_configurations_else_4096() {
+    assert_eq!(sent(OLD, hello()).0["max_tokens"], 4096);
+    assert_eq!(sent(OLD, ChatRequest { max_output_tokens: Some(7), ..hello() }).0["max_tokens"], 7);
+    let mut ctx = context(OLD);
+    ctx.options = vec![
+        Setting { key: "max_tokens".into(), json: "512".into() },
+        Setting { key: "beta".into(), json: r#"["one","two"]"#.into() },
+        Setting { key: "version".into(), json: r#""2025-01-01""#.into() },
+    ];
+    let rendered = <Anthropic as ProviderChat>::render_request(&ctx, hello()).unwrap();
+    assert_eq!(json(&rendered.request.body)["max_tokens"], 512);
+    assert_eq!(header(&rendered.request.headers, "anthropic-beta"), Some("one,two"));
+    assert_eq!(header(&rendered.request.headers, "anthropic-version"), Some("2025-01-01"));
+    assert_eq!(rendered.request.path, "messages");
+}
+
+#[test]
+fn sampling_moves_to_what_the_model_takes() {
+    let warm = |temperature, top_p| Sampling { temperature: Some(temperature), top_p, ..Sampling::default() };
+    let (body, losses) = sent(OLD, ChatRequest { sampling: warm(1.7, None), ..hello() });
+    assert_eq!((&body["temperature"], losses), (&json!(1), vec!["temperature".to_owned()]));
+    let (body, losses) = sent(OLD, ChatRequest { sampling: warm(0.5, Some(0.9)), ..hello() });
+    assert_eq!((&body["temperature"], losses), (&json!(0.5), vec!["top_p".to_owned()]));
+    let (body, losses) = sent(NEW, ChatRequest { sampling: warm(0.5, Some(1.0)), ..hello() });
+    assert!(body.get("temperature").is_none() && losses == ["temperature"]);
+}
+
+#[test]
+fn an_effort_becomes_a_budget_where_the_model_has_budgets() {
+    for (level, budget) in [("minimal", 1024), ("low", 2048), ("medium", 8192), ("high", 24_576)] {
+        let (body, losses) = thinking(OLD, Some(64_000), effort(level));
+        assert_eq!(body["thinking"], json!({"type": "enabled", "budget_tokens": budget}), "{level}");
+        assert!(losses.is_empty() && body.get("output_config").is_none());
+    }
+    let (body, _) = thinking(OLD, None, effort("high"));
+    assert!(body["max_tokens"].as_u64().unwrap() > 24_576, "the limit exceeds the budget");
+    let (body, _) = thinking(OLD, Some(4096), effort("high"));
+    assert_eq!(body["thinking"]["budget_tokens"], 3072, "the budget leaves room for an answer");
+    let (body, losses) = thinking(OLD, Some(1000), effort("high"));
+    assert!(body.get("thinking").is_none() && losses == ["reasoning"]);
+    assert_eq!(thinking(OLD, None, effort("none")).0["thinking"], json!({"type": "disabled"}));
+}
+
+#[test]
+fn newer_models_decide_themselves_by_the_effort() {
+    let (body, losses) = thinking(NEW, None, effort("medium"));
+    assert_eq!(
+        (&body["thinking"], &body["output_config"]),
+        (&json!({"type": "adaptive"}), &json!({"effort": "medium"}))
+    );
+    assert!(losses.is_empty());
+    let budget = ReasoningRequest {
+        mode: Some(ReasoningMode::Enabled),
+        budget_tokens: Some(20_000),
+        ..ReasoningRequest::default()
+    };
+    let (body, losses) = thinking(NEW, None, budget);
+    assert_eq!((&body["thinking"]["type"], &body["output_config"]["effort"]), (&json!("adaptive"), &json!("high")));
+    assert_eq!(losses, ["reasoning.budget_tokens"]);
+    let (body, losses) = thinking("claude-fable-5", None, effort("none"));
+    assert!(body.get("thinking").is_none() && losses == ["reasoning"]);
+    let (body, losses) = thinking("claude-3-5-haiku-20241022", None, effort("low"));
+    assert!(body.get("thinking").is_none() && losses == ["reasoning"]);
+}
+
+#[test]
+fn thinking_is_not_asked_for_where_the_history_would_have_the_service_refuse_it() {
+    let history = |first: Vec<Part>| {
+        let mut parts = first;
+        parts.push(call("a", "f", "{}"));
+        vec![Message::new(Role::Assistant, parts), Message::new(Role::Tool, vec![result("a", "1")])]
+    };
+    let ask = |model: &str, first: Vec<Part>| {
+        sent(model, ChatRequest { reasoning: Some(effort("low")), ..chat(history(first)) })
+    };
+    let (body, losses) = ask(OLD, Vec::new());
+    assert!(body.get("thinking").is_none() && losses == ["reasoning"]);
+    let own = Signature { issuer: "anthropic".into(), value: "Eq".into() };
+    let thought = ReasoningPart { signature: Some(own), ..ReasoningPart::new("hm") };
+    assert_eq!(ask(OLD, vec![Part::Reasoning(thought)]).0["thinking"]["type"], "enabled");
+    assert_eq!(ask("claude-sonnet-4-6", Vec::new()).0["thinking"], json!({"type": "adaptive"}));
+}
+
+#[test]
+fn an_end_user_is_told_only_when_there_is_one() {
+    assert!(sent(OLD, hello()).0.get("metadata").is_none());
+    let request = ChatRequest { end_user: Some("u".into()), metadata: Some(r#"{"a":"b"}"#.into()), ..hello() };
+    let (body, losses) = sent(OLD, request);
+    assert_eq!((&body["metadata"], losses), (&json!({"user_id": "u"}), vec!["metadata".to_owned()]));
+}
+
+#[test]
+fn what_a_request_lacks_or_has_wrong_is_named() {
+    let wrong = |body: Value| {
+        let request = super::http_request(&body);
+        let context = weir_sdk::types::Context::default();
+        <Anthropic as weir_sdk::adapter::DialectChat>::parse_request(&context, request).unwrap_err()
+    };
+    assert_eq!(wrong(json!({"messages": []})).param.as_deref(), Some("model"));
+    assert_eq!(wrong(json!({"model": "m"})).param.as_deref(), Some("messages"));
+    let content = json!([{"type": "text", "text": "a"}, {"type": "tool_result", "content": [{"type": "text"}]}]);
+    let error = wrong(json!({"model": "m", "messages": [{"role": "user", "content": content}]}));
+    assert_eq!(error.param.as_deref(), Some("messages[0].content[1].tool_use_id"));
+    assert!(wrong(json!({"model": "m", "messages": [{"role": "user", "content": 5}]})).message.contains("[0]"));
+}

@@ -1,0 +1,179 @@
+//! Whole answers: what clients are shown.
+
+use serde_json::{Value, json};
+use weir_sdk::types::{
+    Candidate, ChatResponse, Citation, Context, Finish, FinishReason, Opaque, Part, ReasoningPart, Signature, TextPart,
+    ToolCall, Usage,
+};
+
+use super::{answered, parsed, shown};
+use crate::Anthropic;
+
+fn candidate(parts: Vec<Part>, reason: FinishReason) -> Candidate {
+    Candidate { index: 0, parts, finish: Some(Finish::new(reason, "raw")), logprobs: None, extensions: Vec::new() }
+}
+
+fn response(parts: Vec<Part>, reason: FinishReason) -> ChatResponse {
+    ChatResponse { id: "chatcmpl-1".into(), candidates: vec![candidate(parts, reason)], ..ChatResponse::default() }
+}
+
+/// What a client that gives an answer back makes of it on the next turn.
+fn given_back(answer: &Value) -> Vec<Part> {
+    let turn = json!({"role": "assistant", "content": answer["content"]});
+    let body = json!({"model": "m", "max_tokens": 1, "messages": [turn]});
+    parsed(&body).messages.remove(0).parts
+}
+
+#[test]
+fn c11_the_reason_is_tool_use_whenever_a_call_was_made() {
+    let call = || Part::ToolCall(ToolCall::new("a", "f", "{}"));
+    for parts in [vec![call()], vec![Part::text("x"), call()], vec![call(), call()]] {
+        assert_eq!(shown(response(parts, FinishReason::Complete)).0["stop_reason"], "tool_use");
+    }
+    let (body, losses) = shown(response(vec![Part::text("x")], FinishReason::ToolCalls));
+    assert_eq!((&body["stop_reason"], losses), (&json!("end_turn"), vec!["stop_reason".to_owned()]));
+}
+
+#[test]
+fn c15_every_reason_is_one_of_the_formats_words() {
+    use FinishReason as R;
+    for (reason, word) in [
+        (R::Complete, "end_turn"),
+        (R::Length, "max_tokens"),
+        (R::ContextLength, "model_context_window_exceeded"),
+        (R::ContentFilter, "refusal"),
+        (R::Refusal, "refusal"),
+        (R::Paused, "pause_turn"),
+        (R::MalformedToolCall, "end_turn"),
+        (R::Other, "end_turn"),
+    ] {
+        assert_eq!(shown(response(vec![Part::text("x")], reason)).0["stop_reason"], word, "{reason:?}");
+    }
+}
+
+#[test]
+fn c42_empty_texts_are_not_shown() {
+    let (body, _) = shown(response(vec![Part::text(""), Part::text("x")], FinishReason::Complete));
+    assert_eq!(body["content"], json!([{"type": "text", "text": "x"}]));
+    let nothing = ChatResponse { candidates: Vec::new(), ..response(Vec::new(), FinishReason::Complete) };
+    assert_eq!(shown(nothing).0["content"], json!([]));
+}
+
+#[test]
+fn c60_the_buckets_are_shown_apart() {
+    let usage =
+        Usage { input: Some(10), cache_read: Some(90), output: Some(5), reasoning: Some(20), ..Usage::default() };
+    let (body, _) = shown(ChatResponse { usage: Some(usage), ..response(Vec::new(), FinishReason::Complete) });
+    let expected = json!({"input_tokens": 10, "cache_read_input_tokens": 90, "output_tokens": 25,
+        "output_tokens_details": {"thinking_tokens": 20}});
+    assert_eq!(body["usage"], expected);
+}
+
+#[test]
+fn c59_an_unknown_input_is_estimated() {
+    let ctx = Context { input_tokens: Some(42), ..super::context("m") };
+    let answer = response(Vec::new(), FinishReason::Complete);
+    let rendered = <Anthropic as weir_sdk::adapter::DialectChat>::render_response(&ctx, answer).unwrap();
+    assert_eq!(super::json(&rendered.response.body)["usage"]["input_tokens"], 42);
+}
+
+#[test]
+fn c79_tools_of_another_provider_are_not_shown_as_calls() {
+    let hosted = Opaque { format: "gemini.generate".into(), kind: "executableCode".into(), json: "{}".into() };
+    let (body, losses) = shown(response(vec![Part::Opaque(hosted), Part::text("42")], FinishReason::Complete));
+    assert_eq!(body["content"], json!([{"type": "text", "text": "42"}]));
+    assert_eq!((&body["stop_reason"], losses.len()), (&json!("end_turn"), 1));
+}
+
+#[test]
+fn c79_server_tools_are_carried_whole_and_end_like_text() {
+    let body = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-test", "content": [
+        {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "x"}},
+        {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [{"type": "web_search_result"}]},
+        {"type": "text", "text": "found"},
+    ], "stop_reason": "end_turn", "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 2}});
+    let response = answered(&body);
+    assert!(matches!(&response.candidates[0].parts[0], Part::Opaque(opaque) if opaque.kind == "server_tool_use"));
+    assert_eq!(response.candidates[0].finish.as_ref().unwrap().reason, FinishReason::Complete);
+    assert_eq!(shown(response).0, body);
+}
+
+#[test]
+fn c80_the_first_of_several_answers_is_shown() {
+    let one = |text: &str| candidate(vec![Part::text(text)], FinishReason::Complete);
+    let answer = ChatResponse { candidates: vec![one("a"), one("b")], ..ChatResponse::default() };
+    let (body, losses) = shown(answer);
+    assert_eq!((&body["content"][0]["text"], losses), (&json!("a"), vec!["candidates".to_owned()]));
+}
+
+#[test]
+fn c84_a_refusal_is_text_with_the_reason_of_one() {
+    let (body, _) = shown(response(vec![Part::Refusal("I won't".into())], FinishReason::Complete));
+    assert_eq!((&body["content"][0]["text"], &body["stop_reason"]), (&json!("I won't"), &json!("refusal")));
+}
+
+#[test]
+fn c32_values_of_other_issuers_come_back_to_them() {
+    let foreign = |value: &str| Some(Signature { issuer: "gemini".into(), value: value.into() });
+    let parts = vec![
+        Part::Reasoning(ReasoningPart { signature: foreign("s1"), ..ReasoningPart::new("hm") }),
+        Part::Reasoning(ReasoningPart {
+            id: Some("rs_1".into()),
+            encrypted: Some(Signature { issuer: "openai".into(), value: "g.A=".into() }),
+            ..ReasoningPart::new("summary")
+        }),
+        Part::Reasoning(ReasoningPart { text: None, encrypted: foreign("s2"), ..ReasoningPart::new("") }),
+        Part::Text(TextPart { signature: foreign("s3"), ..TextPart::new("x") }),
+        Part::ToolCall(ToolCall { signature: foreign("s4"), ..ToolCall::new("call_1", "f", "{}") }),
+    ];
+    let (body, losses) = shown(response(parts.clone(), FinishReason::Complete));
+    assert!(losses.is_empty());
+    assert!(body["content"].as_array().unwrap().iter().all(|block| block["type"].is_string()));
+    assert_eq!(given_back(&body), parts);
+}
+
+#[test]
+fn c77_thinking_without_a_signature_is_shown_too() {
+    let (body, _) = shown(response(vec![Part::Reasoning(ReasoningPart::new("hm"))], FinishReason::Complete));
+    assert_eq!(body["content"], json!([{"type": "thinking", "thinking": "hm", "signature": ""}]));
+    assert_eq!(given_back(&body), [Part::Reasoning(ReasoningPart::new("hm"))]);
+}
+
+#[test]
+fn citations_of_other_formats_become_those_of_web_pages() {
+    let citation = Citation {
+        url: Some("https://example.com".into()),
+        title: None,
+        quote: Some("q".into()),
+        start: Some(0),
+        end: Some(1),
+        source: None,
+    };
+    let text = TextPart { citations: vec![citation], ..TextPart::new("x") };
+    let (body, losses) = shown(response(vec![Part::Text(text)], FinishReason::Complete));
+    assert_eq!(body["content"][0]["citations"][0]["url"], "https://example.com");
+    assert_eq!(losses, ["content[0].citations"]);
+    // The service could not know it, so it does not go there.
+    let turn = json!({"role": "assistant", "content": body["content"]});
+    let request = parsed(&json!({"model": "m", "max_tokens": 1, "messages": [turn]}));
+    let (sent, losses) = super::sent("claude-opus-5", request);
+    assert_eq!(sent["messages"][0]["content"], json!([{"type": "text", "text": "x"}]));
+    assert_eq!(losses, ["messages[0].content[0].citations"]);
+}
+
+#[test]
+fn an_error_in_an_answer_that_says_200_is_an_error() {
+    let body = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
+    let outcome = <Anthropic as weir_sdk::adapter::ProviderChat>::parse_response(
+        &Context::default(),
+        super::http_response(200, body.into()),
+    );
+    assert_eq!(outcome.unwrap_err().kind, weir_sdk::types::ErrorKind::Overloaded);
+}
+
+#[test]
+fn c92_members_that_may_be_missing_are_missed_by_nobody() {
+    let response = answered(&json!({"content": [{"type": "text", "text": "x"}], "usage": null, "stop_reason": null}));
+    assert_eq!(response.candidates[0].parts, [Part::text("x")]);
+    assert_eq!((response.usage, response.candidates[0].finish.is_none()), (None, true));
+}

@@ -1,0 +1,97 @@
+//! `openai.chat`, as clients speak it.
+
+pub(crate) mod encoder;
+pub(crate) mod request;
+pub(crate) mod response;
+
+use weir_sdk::compat::reasoning;
+use weir_sdk::compat::wire::FORMAT;
+use weir_sdk::json::{Object, quote};
+use weir_sdk::types::{Citation, Context, Extension, FinishReason, ReasoningPart};
+
+/// What the answer must know of the request, as a memo.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Memo {
+    /// `stream_options.include_usage` (C-58).
+    pub(crate) usage: bool,
+    /// The client declared `functions`, so it looks for `function_call`.
+    pub(crate) legacy: bool,
+}
+
+impl Memo {
+    pub(crate) fn read(memo: &str) -> Self {
+        Self { usage: memo.contains('u'), legacy: memo.contains('f') }
+    }
+
+    pub(crate) fn write(self) -> String {
+        let mut memo = String::new();
+        memo.extend(self.usage.then_some('u'));
+        memo.extend(self.legacy.then_some('f'));
+        memo
+    }
+}
+
+/// The id of an answer: the provider's, or one of the gateway's making.
+pub(crate) fn answer_id(ctx: &Context, id: &str) -> String {
+    if id.is_empty() { format!("chatcmpl-{}", ctx.request_id) } else { id.to_owned() }
+}
+
+/// The model as the client named it; the answer's own where nobody named one.
+pub(crate) fn answer_model<'a>(ctx: &'a Context, model: Option<&'a str>) -> &'a str {
+    if ctx.model.is_empty() { model.unwrap_or_default() } else { &ctx.model }
+}
+
+/// The word for a finish reason, and whether it says the same (C-15).
+pub(crate) fn finish_word(reason: FinishReason, called: bool, legacy: bool) -> (&'static str, bool) {
+    let calls = if legacy { "function_call" } else { "tool_calls" };
+    match reason {
+        FinishReason::Complete | FinishReason::StopSequence | FinishReason::Other | FinishReason::Paused if called => {
+            (calls, true)
+        }
+        FinishReason::Complete | FinishReason::StopSequence => ("stop", true),
+        FinishReason::Length | FinishReason::ContextLength => ("length", true),
+        FinishReason::ToolCalls => (calls, true),
+        FinishReason::ContentFilter | FinishReason::Refusal => ("content_filter", true),
+        // Neither word is right; "length" at least does not look complete.
+        FinishReason::Failed => ("length", false),
+        FinishReason::Paused | FinishReason::MalformedToolCall | FinishReason::Other => ("stop", false),
+    }
+}
+
+/// Writes the format's own members among the extensions.
+pub(crate) fn write_extensions(o: &mut Object<'_>, extensions: &[Extension], skipped: &[&str]) {
+    let ours = extensions.iter().filter(|e| e.format == FORMAT && e.json != "null");
+    ours.filter(|e| !skipped.contains(&e.key.as_str())).for_each(|e| o.raw(&e.key, &e.json));
+}
+
+/// A citation as an entry of `annotations`; none where the format has no place for it. `base` is where its text begins.
+pub(crate) fn annotation(citation: &Citation, base: u32) -> Option<String> {
+    if let Some(source) = citation.source.as_ref().filter(|source| source.format == FORMAT) {
+        return Some(source.json.clone());
+    }
+    let url = citation.url.as_deref()?;
+    let mut out = String::new();
+    weir_sdk::json::object(&mut out, |o| {
+        o.str("type", "url_citation");
+        o.object("url_citation", |o| {
+            o.num("start_index", base.saturating_add(citation.start.unwrap_or(0)));
+            o.num("end_index", base.saturating_add(citation.end.unwrap_or(0)));
+            o.str("title", citation.title.as_deref().unwrap_or_default());
+            o.str("url", url);
+        });
+    });
+    Some(out)
+}
+
+/// Thinking as `reasoning_content`, and as `reasoning_details` where there is something to send back.
+pub(crate) fn write_thoughts(o: &mut Object<'_>, thoughts: &[&ReasoningPart]) {
+    let text: String = thoughts.iter().filter_map(|thought| thought.text.as_deref()).collect();
+    if !text.is_empty() {
+        quote(o.value("reasoning_content"), &text);
+    }
+    if thoughts.iter().any(|thought| reasoning::is_opaque(thought)) {
+        o.array("reasoning_details", |a| {
+            (0..).zip(thoughts).for_each(|(index, thought)| reasoning::write_details(a, thought, index));
+        });
+    }
+}

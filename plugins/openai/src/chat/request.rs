@@ -1,0 +1,166 @@
+//! Requests: from a client's `POST /v1/chat/completions` to the unified model.
+
+mod messages;
+mod params;
+mod tools;
+
+use weir_sdk::adapter::{ParsedChat, Result};
+use weir_sdk::compat::wire::{CacheControl, Content, Detail, FORMAT, Function, ToolCall, rest_json};
+use weir_sdk::json::{self, Count, Either, Number, RawValue, Seq, Str};
+use weir_sdk::ledger::{Ledger, extensions};
+use weir_sdk::types::{ChatRequest, Context, Error, Extension, HttpRequest, Sampling};
+use weir_sdk::wire;
+
+use super::Memo;
+
+wire! {
+    /// A chat request.
+    struct Request<'a> {
+        "model" => model: Str<'a>,
+        "messages" => messages: Seq<Message<'a>>,
+        "tools" => tools: Seq<&'a RawValue>,
+        "tool_choice" => tool_choice: &'a RawValue,
+        "parallel_tool_calls" => parallel_tool_calls: bool,
+        "functions" => functions: Seq<&'a RawValue>,
+        "function_call" => function_call: &'a RawValue,
+        "response_format" => response_format: &'a RawValue,
+        "temperature" => temperature: Number,
+        "top_p" => top_p: Number,
+        "top_k" => top_k: Count,
+        "seed" => seed: &'a RawValue,
+        "stop" => stop: Either<'a, Str<'a>>,
+        "frequency_penalty" => frequency_penalty: Number,
+        "presence_penalty" => presence_penalty: Number,
+        "n" => n: Count,
+        "logprobs" => logprobs: bool,
+        "top_logprobs" => top_logprobs: Count,
+        "max_tokens" => max_tokens: Count,
+        "max_completion_tokens" => max_completion_tokens: Count,
+        "reasoning_effort" => reasoning_effort: Str<'a>,
+        "reasoning" => reasoning: &'a RawValue,
+        "thinking" => thinking: &'a RawValue,
+        "stream" => stream: bool,
+        "stream_options" => stream_options: StreamOptions<'a>,
+        "user" => user: Str<'a>,
+        "safety_identifier" => safety_identifier: Str<'a>,
+        "metadata" => metadata: &'a RawValue,
+        "service_tier" => service_tier: Str<'a>,
+        "prompt_cache_key" => prompt_cache_key: Str<'a>,
+    }
+
+    /// `stream_options`.
+    struct StreamOptions<'a> {
+        "include_usage" => include_usage: bool,
+    }
+
+    /// A message of any role.
+    struct Message<'a> {
+        "role" => role: Str<'a>,
+        "content" => content: Content<'a>,
+        "name" => name: Str<'a>,
+        "refusal" => refusal: Str<'a>,
+        "reasoning_content" => reasoning_content: Content<'a>,
+        "reasoning" => reasoning: Content<'a>,
+        "reasoning_details" => reasoning_details: Seq<Detail<'a>>,
+        "tool_calls" => tool_calls: Seq<ToolCall<'a>>,
+        "function_call" => function_call: Function<'a>,
+        "tool_call_id" => tool_call_id: Str<'a>,
+        "audio" => audio: &'a RawValue,
+        "extra_content" => extra_content: &'a RawValue,
+        "cache_control" => cache_control: CacheControl<'a>,
+    }
+}
+
+/// Reads a request.
+pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> {
+    let body = request.body.as_text()?;
+    let wire: Request<'_> =
+        json::parse(body).map_err(|error| Error::invalid(format!("the request is not readable: {error}")))?;
+    let mut ledger = Ledger::default();
+    let options = wire.stream_options.clone().unwrap_or_default();
+    let memo = Memo { usage: options.include_usage == Some(true), legacy: wire.functions.is_some() };
+    let request = read(ctx, wire, &mut ledger)?;
+    Ok(ParsedChat { request, losses: ledger.into_losses(), memo: memo.write() })
+}
+
+fn read(ctx: &Context, mut wire: Request<'_>, ledger: &mut Ledger) -> Result<ChatRequest> {
+    let mut kept = extensions(FORMAT, std::mem::take(&mut wire.rest));
+    keep_stream_options(&mut kept, wire.stream_options.take());
+    let messages = wire.messages.take().ok_or_else(|| Error::invalid("`messages` is missing").at("messages"))?;
+    let model = wire.model.take().map_or_else(|| ctx.model.clone(), Str::into_string);
+    if model.is_empty() {
+        return Err(Error::invalid("`model` is missing").at("model"));
+    }
+    let (tools, tool_choice) = tools::read(&mut wire, ledger)?;
+    let parallel_tool_calls = wire.parallel_tool_calls.or_else(|| wire.functions.is_some().then_some(false));
+    let reasoning = params::reasoning(&mut wire, &mut kept)?;
+    Ok(ChatRequest {
+        model,
+        messages: messages::read(messages.0)?,
+        tools,
+        tool_choice,
+        parallel_tool_calls,
+        output: wire.response_format.map(params::output).transpose()?,
+        sampling: sampling(&mut wire),
+        max_output_tokens: wire.max_completion_tokens.or(wire.max_tokens).map(|count| count.0),
+        reasoning,
+        stream: wire.stream.unwrap_or(false),
+        end_user: end_user(wire.user, wire.safety_identifier, &mut kept),
+        metadata: wire.metadata.map(|raw| raw.get().to_owned()),
+        service_tier: wire.service_tier.map(Str::into_string),
+        cache_key: wire.prompt_cache_key.map(Str::into_string),
+        extensions: kept,
+    })
+}
+
+/// Options of the stream other than usage, which the gateway asks for on its own account.
+fn keep_stream_options(kept: &mut Vec<Extension>, options: Option<StreamOptions<'_>>) {
+    let Some(options) = options.filter(|options| !options.rest.0.is_empty()) else { return };
+    let json = rest_json(&options.rest);
+    kept.push(Extension { format: FORMAT.to_owned(), key: "stream_options".to_owned(), json });
+}
+
+/// The end user by either name; a note tells which one it was.
+fn end_user(user: Option<Str<'_>>, safety: Option<Str<'_>>, kept: &mut Vec<Extension>) -> Option<String> {
+    let extension = |json: String| Extension { format: FORMAT.to_owned(), key: "safety_identifier".to_owned(), json };
+    match (user, safety) {
+        (Some(user), Some(safety)) => {
+            let mut json = String::new();
+            json::quote(&mut json, &safety);
+            kept.push(extension(json));
+            Some(user.into_string())
+        }
+        (None, Some(safety)) => {
+            kept.push(extension("null".to_owned()));
+            Some(safety.into_string())
+        }
+        (user, None) => user.map(Str::into_string),
+    }
+}
+
+fn sampling(wire: &mut Request<'_>) -> Sampling {
+    Sampling {
+        temperature: wire.temperature.map(|n| n.0),
+        top_p: wire.top_p.map(|n| n.0),
+        top_k: wire.top_k.map(|n| n.0),
+        seed: wire.seed.map(|raw| raw.get().trim_matches('"').to_owned()),
+        stop: match wire.stop.take() {
+            Some(Either::Text(one)) => vec![one.into_string()],
+            Some(Either::List(list)) => list.into_iter().map(Str::into_string).collect(),
+            None => Vec::new(),
+        },
+        frequency_penalty: wire.frequency_penalty.map(|n| n.0),
+        presence_penalty: wire.presence_penalty.map(|n| n.0),
+        candidates: wire.n.map(|n| n.0),
+        logprobs: wire.logprobs,
+        top_logprobs: wire.top_logprobs.map(|n| n.0),
+    }
+}
+
+/// A note of this format's to itself: it is no loss to others.
+fn mark(kept: &mut Vec<Extension>, key: &str) {
+    kept.push(Extension { format: FORMAT.to_owned(), key: key.to_owned(), json: "null".to_owned() });
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! Whole answers: from the unified model to `chat.completion`.
+
+use weir_sdk::compat::media::{mime, to_data_url};
+use weir_sdk::compat::wire::FORMAT;
+use weir_sdk::compat::{reasoning, usage};
+use weir_sdk::json::{self, Object};
+use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::types::{
+    Candidate, ChatResponse, Context, FinishReason, MediaKind, MediaPart, MediaSource, Part, ReasoningPart,
+    RenderedResponse, TextPart, ToolCall, ToolKind,
+};
+
+use super::{Memo, annotation, answer_id, answer_model, finish_word, write_extensions, write_thoughts};
+
+/// Writes a whole answer.
+pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
+    let mut ledger = Ledger::default();
+    let memo = Memo::read(&ctx.memo);
+    let mut out = String::with_capacity(1024);
+    json::object(&mut out, |o| {
+        o.str("id", &answer_id(ctx, &response.id));
+        o.str("object", "chat.completion");
+        o.num("created", (response.created_ms.unwrap_or(ctx.now_ms) / 1000.0).floor());
+        o.str("model", answer_model(ctx, response.model.as_deref()));
+        o.array("choices", |a| {
+            for candidate in &response.candidates {
+                a.object(|o| Writer { ctx, memo, ledger: &mut ledger }.choice(o, candidate));
+            }
+        });
+        if let Some(tokens) = &response.usage {
+            ledger.foreign("usage.", &tokens.extensions, FORMAT);
+            usage::write(o, tokens);
+        }
+        o.opt_str("service_tier", response.service_tier.as_deref());
+        ledger.foreign("", &response.extensions, FORMAT);
+        write_extensions(o, &response.extensions, &[]);
+    });
+    RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(out) }
+}
+
+struct Writer<'w> {
+    ctx: &'w Context,
+    memo: Memo,
+    ledger: &'w mut Ledger,
+}
+
+/// A message's parts, sorted by the member that they belong to.
+#[derive(Default)]
+struct Sorted<'p> {
+    texts: Vec<&'p TextPart>,
+    raws: Vec<&'p str>,
+    thoughts: Vec<&'p ReasoningPart>,
+    calls: Vec<&'p ToolCall>,
+    refusal: String,
+    media: Vec<&'p MediaPart>,
+}
+
+impl Writer<'_> {
+    fn choice(&mut self, o: &mut Object<'_>, candidate: &Candidate) {
+        let place = format!("choices[{}].", candidate.index);
+        let sorted = self.sort(&place, &candidate.parts);
+        let called = !sorted.calls.is_empty();
+        o.num("index", candidate.index);
+        o.object("message", |o| {
+            self.message(o, &place, &sorted);
+            let rest = extension(&candidate.extensions, FORMAT, "message");
+            if let Some(rest) = rest.and_then(|json| json.trim().strip_prefix('{')?.strip_suffix('}')) {
+                o.members(rest);
+            }
+        });
+        match &candidate.logprobs {
+            Some(json) => o.raw("logprobs", json),
+            None => o.null("logprobs"),
+        }
+        let reason = candidate.finish.as_ref().map_or(FinishReason::Other, |finish| finish.reason);
+        let (word, same) = finish_word(reason, called, self.memo.legacy);
+        o.str("finish_reason", word);
+        if !same {
+            let raw = candidate.finish.as_ref().and_then(|finish| finish.raw.as_deref()).unwrap_or("no reason given");
+            self.ledger.approximated(format!("{place}finish_reason"), raw);
+        }
+        self.ledger.foreign(&place, &candidate.extensions, FORMAT);
+        write_extensions(o, &candidate.extensions, &["message"]);
+    }
+
+    fn sort<'p>(&mut self, place: &str, parts: &'p [Part]) -> Sorted<'p> {
+        let mut sorted = Sorted::default();
+        for part in parts {
+            match part {
+                Part::Text(text) => sorted.texts.push(text),
+                Part::Reasoning(thought) => sorted.thoughts.push(thought),
+                Part::ToolCall(call) => sorted.calls.push(call),
+                Part::Refusal(words) => sorted.refusal.push_str(words),
+                Part::Media(media) => sorted.media.push(media),
+                Part::Opaque(opaque) if opaque.format == FORMAT => sorted.raws.push(&opaque.json),
+                Part::Opaque(opaque) => {
+                    self.ledger.dropped(format!("{place}message.{}", opaque.kind), "only its own format has it");
+                }
+                Part::ToolResult(_) => self.ledger.dropped(format!("{place}message.tool_result"), "answers have none"),
+            }
+        }
+        sorted
+    }
+
+    fn message(&mut self, o: &mut Object<'_>, place: &str, sorted: &Sorted<'_>) {
+        o.str("role", "assistant");
+        let audio = sorted.media.iter().any(|media| media.kind == MediaKind::Audio);
+        let silent = !sorted.calls.is_empty() || !sorted.refusal.is_empty() || audio;
+        let text: String = sorted.texts.iter().map(|text| text.text.as_str()).collect();
+        if !sorted.raws.is_empty() {
+            o.array("content", |a| {
+                sorted.raws.iter().for_each(|raw| a.raw(raw));
+                if !text.is_empty() {
+                    a.object(|o| {
+                        o.str("type", "text");
+                        o.str("text", &text);
+                    });
+                }
+            });
+        } else if text.is_empty() && silent {
+            o.null("content");
+        } else {
+            o.str("content", &text);
+        }
+        o.opt_str("refusal", Some(sorted.refusal.as_str()).filter(|words| !words.is_empty()));
+        if sorted.refusal.is_empty() {
+            o.null("refusal");
+        }
+        write_thoughts(o, &sorted.thoughts);
+        self.annotations(o, place, &sorted.texts);
+        if let Some(signature) = sorted.texts.iter().rev().find_map(|text| text.signature.as_ref()) {
+            reasoning::write_extra(o, signature);
+        }
+        self.media(o, place, &sorted.media);
+        self.calls(o, place, &sorted.calls);
+    }
+
+    fn annotations(&mut self, o: &mut Object<'_>, place: &str, texts: &[&TextPart]) {
+        let mut base = 0u32;
+        let mut entries = Vec::new();
+        for text in texts {
+            for citation in &text.citations {
+                match annotation(citation, base) {
+                    Some(entry) => entries.push(entry),
+                    None => {
+                        self.ledger.dropped(format!("{place}message.citations"), "only citations of pages have a place")
+                    }
+                }
+            }
+            base = base.saturating_add(text.text.chars().count() as u32);
+        }
+        if !entries.is_empty() {
+            o.array("annotations", |a| entries.iter().for_each(|entry| a.raw(entry)));
+        }
+    }
+
+    fn calls(&mut self, o: &mut Object<'_>, place: &str, calls: &[&ToolCall]) {
+        if self.memo.legacy {
+            if let Some(call) = calls.first() {
+                o.object("function_call", |o| {
+                    o.str("name", &call.name);
+                    o.str("arguments", arguments(call));
+                });
+            }
+            let more = calls.len() > 1;
+            return self.ledger.dropped_if(more, "tool_calls", "a client of `functions` takes one call at a time");
+        }
+        if !calls.is_empty() {
+            o.array("tool_calls", |a| calls.iter().for_each(|call| a.object(|o| write_call(o, call))));
+        }
+        let place = format!("{place}message.tool_calls[].");
+        calls.iter().for_each(|call| self.ledger.foreign(&place, &call.extensions, FORMAT));
+    }
+
+    fn media(&mut self, o: &mut Object<'_>, place: &str, media: &[&MediaPart]) {
+        let mut images = Vec::new();
+        for medium in media {
+            match (medium.kind, &medium.source) {
+                (MediaKind::Audio, MediaSource::Base64(data)) => self.audio(o, medium, data),
+                (MediaKind::Image, MediaSource::Base64(data)) => {
+                    images.push(to_data_url(&mime(self.ctx, medium), data));
+                }
+                (MediaKind::Image, MediaSource::Url(url)) => images.push(url.clone()),
+                _ => self.ledger.dropped(format!("{place}message.media"), "there is no place for it"),
+            }
+        }
+        if !images.is_empty() {
+            o.array("images", |a| images.iter().for_each(|url| a.object(|o| write_image(o, url))));
+        }
+    }
+
+    fn audio(&self, o: &mut Object<'_>, medium: &MediaPart, data: &str) {
+        o.object("audio", |o| {
+            if extension(&medium.extensions, FORMAT, "id").is_none() {
+                o.str("id", &format!("audio_{}", self.ctx.request_id));
+                o.num("expires_at", self.ctx.now_seconds());
+                o.str("transcript", "");
+            }
+            o.str("data", data);
+            write_extensions(o, &medium.extensions, &[]);
+        });
+    }
+}
+
+/// The arguments of a call; a function without any has an empty object (C-05).
+fn arguments(call: &ToolCall) -> &str {
+    let empty = call.kind == ToolKind::Function && call.arguments.trim().is_empty();
+    if empty { "{}" } else { &call.arguments }
+}
+
+fn write_call(o: &mut Object<'_>, call: &ToolCall) {
+    o.str("id", &call.id);
+    let (kind, text) = match call.kind {
+        ToolKind::Function => ("function", "arguments"),
+        ToolKind::Custom => ("custom", "input"),
+    };
+    o.str("type", kind);
+    o.object(kind, |o| {
+        o.str("name", &call.name);
+        o.str(text, arguments(call));
+    });
+    if let Some(signature) = &call.signature {
+        reasoning::write_extra(o, signature);
+    }
+    write_extensions(o, &call.extensions, &[]);
+}
+
+/// An image that the model made, as routers spell it.
+pub(super) fn write_image(o: &mut Object<'_>, url: &str) {
+    o.str("type", "image_url");
+    o.object("image_url", |o| o.str("url", url));
+}
+
+#[cfg(test)]
+mod tests;

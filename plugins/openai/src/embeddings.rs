@@ -1,0 +1,165 @@
+//! `openai.embeddings`, as clients speak it.
+
+use weir_sdk::adapter::{ParsedEmbeddings, Result};
+use weir_sdk::compat::embeddings::{FORMAT, from_base64, to_base64, write_floats};
+use weir_sdk::json::{self, Count, Either, RawValue, Str};
+use weir_sdk::ledger::{Ledger, extensions};
+use weir_sdk::types::{
+    Context, EmbeddingEncoding, EmbeddingInput, EmbeddingsRequest, EmbeddingsResponse, Error, HttpRequest,
+    RenderedResponse, Usage, Vector,
+};
+use weir_sdk::wire;
+
+use crate::chat::answer_model;
+
+wire! {
+    /// A request.
+    struct Request<'a> {
+        "model" => model: Str<'a>,
+        "input" => input: &'a RawValue,
+        "encoding_format" => encoding_format: Str<'a>,
+        "dimensions" => dimensions: Count,
+        "user" => user: Str<'a>,
+    }
+}
+
+/// The client wants base64.
+const BASE64: &str = "b";
+
+/// Reads a request.
+pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedEmbeddings> {
+    let unreadable = |error| Error::invalid(format!("the request is not readable: {error}"));
+    let wire: Request<'_> = json::parse(request.body.as_text()?).map_err(unreadable)?;
+    let raw = wire.input.ok_or_else(|| Error::invalid("`input` is missing").at("input"))?;
+    let (inputs, single) = inputs(raw.get())?;
+    let encoding = match wire.encoding_format.as_deref() {
+        Some("base64") => Some(EmbeddingEncoding::Base64),
+        Some("float") => Some(EmbeddingEncoding::Floats),
+        Some(_) => return Err(Error::invalid("`encoding_format` is float or base64").at("encoding_format")),
+        None => None,
+    };
+    let request = EmbeddingsRequest {
+        model: wire.model.map_or_else(|| ctx.model.clone(), Str::into_string),
+        inputs,
+        single,
+        dimensions: wire.dimensions.map(|count| count.0),
+        encoding,
+        task: None,
+        title: None,
+        end_user: wire.user.map(Str::into_string),
+        extensions: extensions(FORMAT, wire.rest),
+    };
+    let memo = if encoding == Some(EmbeddingEncoding::Base64) { BASE64 } else { "" };
+    Ok(ParsedEmbeddings { request, losses: Vec::new(), memo: memo.to_owned() })
+}
+
+/// One text, one list of tokens, or a list of either; whether it was one.
+fn inputs(text: &str) -> Result<(Vec<EmbeddingInput>, bool)> {
+    let bad = |error| Error::invalid(format!("not readable: {error}")).at("input");
+    let list = match json::parse::<Either<'_, &RawValue>>(text).map_err(bad)? {
+        Either::Text(text) => return Ok((vec![EmbeddingInput::Text(text.into_string())], true)),
+        Either::List(list) => list,
+    };
+    if list.first().is_some_and(|first| first.get().starts_with(|c: char| c.is_ascii_digit())) {
+        return Ok((vec![tokens(text).map_err(bad)?], true));
+    }
+    let input = |raw: &&RawValue| match raw.get().as_bytes().first() {
+        Some(b'[') => tokens(raw.get()),
+        _ => json::parse::<Str<'_>>(raw.get()).map(|text| EmbeddingInput::Text(text.into_string())),
+    };
+    list.iter().map(input).collect::<std::result::Result<_, _>>().map(|inputs| (inputs, false)).map_err(bad)
+}
+
+fn tokens(text: &str) -> std::result::Result<EmbeddingInput, json::Error> {
+    let tokens: Vec<Count> = json::parse(text)?;
+    Ok(EmbeddingInput::Tokens(tokens.into_iter().map(|count| count.0).collect()))
+}
+
+/// Writes an answer, in the encoding that the client asked for (C-56).
+pub(crate) fn render(ctx: &Context, response: EmbeddingsResponse) -> Result<RenderedResponse> {
+    let mut ledger = Ledger::default();
+    ledger.foreign("", &response.extensions, FORMAT);
+    let mut vectors = Vec::with_capacity(response.embeddings.len());
+    for embedding in response.embeddings {
+        vectors.push((embedding.index, vector(embedding.vector, ctx.memo == BASE64)?));
+    }
+    let mut out = String::with_capacity(256 + vectors.len() * 1024);
+    json::object(&mut out, |o| {
+        o.str("object", "list");
+        o.array("data", |a| {
+            for (index, vector) in &vectors {
+                a.object(|o| {
+                    o.str("object", "embedding");
+                    o.num("index", *index);
+                    match vector {
+                        Vector::Base64(text) => o.str("embedding", text),
+                        Vector::Floats(floats) => o.array("embedding", |a| write_floats(a, floats)),
+                        Vector::Opaque(opaque) => o.raw("embedding", &opaque.json),
+                    }
+                });
+            }
+        });
+        o.str("model", answer_model(ctx, response.model.as_deref()));
+        write_usage(o, response.usage.as_ref());
+        response.extensions.iter().filter(|e| e.format == FORMAT).for_each(|e| o.raw(&e.key, &e.json));
+    });
+    Ok(RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(out) })
+}
+
+/// The vector in the wanted encoding.
+fn vector(vector: Vector, base64: bool) -> Result<Vector> {
+    match vector {
+        Vector::Floats(floats) if base64 => Ok(Vector::Base64(to_base64(&floats))),
+        Vector::Base64(text) if !base64 => from_base64(&text).map(Vector::Floats),
+        Vector::Opaque(opaque) if opaque.format != FORMAT => {
+            Err(Error::unreadable("the provider's vectors are of a kind that this format does not know"))
+        }
+        vector => Ok(vector),
+    }
+}
+
+fn write_usage(o: &mut json::Object<'_>, usage: Option<&Usage>) {
+    let tokens = usage.and_then(Usage::input_total).unwrap_or(0);
+    o.object("usage", |o| {
+        o.num("prompt_tokens", tokens);
+        o.num("total_tokens", tokens);
+        let kept = usage.map(|usage| usage.extensions.as_slice()).unwrap_or_default();
+        crate::chat::write_extensions(o, kept, &[]);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_sdk::types::{Body, Embedding};
+
+    fn parsed(body: &str) -> ParsedEmbeddings {
+        let request = HttpRequest { body: Body::Text(body.into()), ..HttpRequest::get("") };
+        parse(&Context::default(), &request).unwrap()
+    }
+
+    #[test]
+    fn texts_tokens_and_batches_are_told_apart() {
+        let inputs = |input: &str| parsed(&format!(r#"{{"model":"m","input":{input}}}"#)).request;
+        assert_eq!(inputs(r#""a""#).inputs, [EmbeddingInput::Text("a".into())]);
+        assert!(inputs(r#""a""#).single && !inputs(r#"["a"]"#).single);
+        assert_eq!(inputs("[1,2]").inputs, [EmbeddingInput::Tokens(vec![1, 2])]);
+        assert_eq!(inputs("[[1],[2]]").inputs.len(), 2);
+        assert_eq!(inputs(r#"["a","b"]"#).inputs.len(), 2);
+    }
+
+    #[test]
+    fn c56_the_client_gets_the_encoding_it_asked_for() {
+        let answer = |memo: &str, vector| {
+            let ctx = Context { memo: memo.into(), ..Context::default() };
+            let embeddings = vec![Embedding { index: 0, vector }];
+            let response =
+                EmbeddingsResponse { id: None, model: None, embeddings, usage: None, extensions: Vec::new() };
+            render(&ctx, response).unwrap().response.body.as_text().unwrap().to_owned()
+        };
+        let base64 = parsed(r#"{"model":"m","input":"a","encoding_format":"base64"}"#).memo;
+        assert!(answer(&base64, Vector::Floats(vec![0.5])).contains(r#""embedding":"AAAAPw==""#));
+        assert!(answer("", Vector::Base64("AAAAPw==".into())).contains(r#""embedding":[0.5]"#));
+        assert!(answer("", Vector::Floats(vec![0.5])).contains(r#""embedding":[0.5]"#));
+    }
+}

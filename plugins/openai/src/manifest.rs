@@ -1,0 +1,189 @@
+//! The manifest: what clients may speak, and what OpenAI takes as it is.
+
+use weir_sdk::compat::{self, embeddings, models, wire};
+use weir_sdk::manifest::{
+    AnswerFraming, BodyKind, CredentialPlace, ErrorFormat, ErrorSpelling, Face, Feature, FrameTemplate, FrameTest,
+    Manifest, ModelPlace, ModelPointer, Operation, PointerEquals, StreamFlag, StreamPointer,
+};
+use weir_sdk::types::{ErrorKind, Framing, Header};
+
+use crate::quirks::QUIRKS;
+
+/// The manifest.
+pub(crate) fn describe() -> Manifest {
+    let mut manifest = compat::manifest::describe(&QUIRKS);
+    for format in &mut manifest.formats {
+        format.errors = Some(errors());
+    }
+    manifest.faces = faces();
+    manifest
+}
+
+fn strings(list: &[&str]) -> Vec<String> {
+    list.iter().map(|&text| text.to_owned()).collect()
+}
+
+fn faces() -> Vec<Face> {
+    let chat = chat_face("/v1/chat/completions");
+    let embeddings = face(embeddings::FORMAT, Operation::Embeddings, "POST", "/v1/embeddings");
+    let models = face(models::FORMAT, Operation::Models, "GET", "/v1/models");
+    let one = face(models::FORMAT, Operation::Models, "GET", "/v1/models/{model...}");
+    vec![
+        chat_face("/chat/completions"),
+        chat,
+        Face { path: "/embeddings".to_owned(), ..embeddings.clone() },
+        embeddings,
+        Face { path: "/models".to_owned(), ..models.clone() },
+        models,
+        Face { model: vec![ModelPlace::Path], ..one },
+    ]
+}
+
+fn face(format: &str, operation: Operation, method: &str, path: &str) -> Face {
+    let reads = method == "GET";
+    let model = ModelPlace::Pointer(ModelPointer { pointer: "/model".to_owned(), prefix: String::new() });
+    Face {
+        format: format.to_owned(),
+        operation,
+        method: method.to_owned(),
+        path: path.to_owned(),
+        prefixes: strings(&["/openai"]),
+        when: None,
+        credentials: vec![
+            CredentialPlace::Header(Header::new("authorization", "Bearer ")),
+            CredentialPlace::Header(Header::new("api-key", "")),
+        ],
+        model: if reads { Vec::new() } else { vec![model] },
+        stream: StreamFlag::Constant(false),
+        body: if reads { BodyKind::Empty } else { BodyKind::Json },
+        output_limit: Vec::new(),
+        end_user: if reads { Vec::new() } else { strings(&["/user"]) },
+        object_ids: Vec::new(),
+        features: Vec::new(),
+        request_headers: Vec::new(),
+        framings: Vec::new(),
+    }
+}
+
+fn chat_face(path: &str) -> Face {
+    Face {
+        stream: StreamFlag::Pointer(StreamPointer { pointer: "/stream".to_owned(), fallback: false }),
+        output_limit: strings(&["/max_completion_tokens", "/max_tokens"]),
+        end_user: strings(&["/safety_identifier", "/user"]),
+        features: features(),
+        framings: vec![AnswerFraming { framing: Framing::Sse, when: None }],
+        ..face(wire::FORMAT, Operation::Chat, "POST", path)
+    }
+}
+
+fn features() -> Vec<Feature> {
+    let present = |pointer: &str| FrameTest::Present(pointer.to_owned());
+    let part = |kind: &str| {
+        let pointer = "/messages/*/content/*/type".to_owned();
+        FrameTest::Equals(PointerEquals { pointer, json: format!("\"{kind}\"") })
+    };
+    let schema = PointerEquals { pointer: "/response_format/type".to_owned(), json: "\"json_schema\"".to_owned() };
+    let feature = |name: &str, tests: Vec<FrameTest>| Feature { name: name.to_owned(), tests };
+    vec![
+        feature("tools", vec![present("/tools"), present("/functions")]),
+        feature("vision", vec![part("image_url")]),
+        feature("audio", vec![part("input_audio"), present("/audio")]),
+        feature("documents", vec![part("file")]),
+        feature("schema", vec![FrameTest::Equals(schema)]),
+        feature("reasoning", vec![present("/reasoning_effort"), present("/reasoning"), present("/thinking")]),
+    ]
+}
+
+/// `{"error": {"message", "type", "param", "code"}}`, whole and as the last frame of a broken stream.
+pub(crate) const ERROR_BODY: &str =
+    r#"{"error":{"message":{{message}},"type":{{kind}},"param":{{param}},"code":{{code}}}}"#;
+
+/// How OpenAI spells each kind of error: kind, `type`, `code`, status.
+pub(crate) const SPELLINGS: [(ErrorKind, &str, Option<&str>, u16); 14] = [
+    (ErrorKind::InvalidRequest, "invalid_request_error", None, 400),
+    (ErrorKind::Authentication, "invalid_request_error", Some("invalid_api_key"), 401),
+    (ErrorKind::Permission, "permission_error", None, 403),
+    (ErrorKind::NotFound, "invalid_request_error", Some("model_not_found"), 404),
+    (ErrorKind::TooLarge, "invalid_request_error", Some("request_too_large"), 413),
+    (ErrorKind::ContextLength, "invalid_request_error", Some("context_length_exceeded"), 400),
+    (ErrorKind::RateLimited, "rate_limit_exceeded", Some("rate_limit_exceeded"), 429),
+    (ErrorKind::Quota, "insufficient_quota", Some("insufficient_quota"), 429),
+    (ErrorKind::ContentFiltered, "content_filter", Some("content_filter"), 422),
+    (ErrorKind::Overloaded, "server_error", Some("overloaded"), 503),
+    (ErrorKind::Timeout, "timeout", Some("timeout"), 504),
+    (ErrorKind::Unsupported, "invalid_request_error", Some("unsupported_parameter"), 400),
+    (ErrorKind::Upstream, "server_error", None, 502),
+    (ErrorKind::Internal, "server_error", None, 500),
+];
+
+fn errors() -> ErrorFormat {
+    let spelling = |&(kind, name, code, status): &(ErrorKind, &str, Option<&str>, u16)| ErrorSpelling {
+        kind,
+        name: name.to_owned(),
+        code: code.map(str::to_owned),
+        status,
+    };
+    ErrorFormat {
+        body: ERROR_BODY.to_owned(),
+        spellings: SPELLINGS.iter().map(spelling).collect(),
+        headers: Vec::new(),
+        stream_failure: Some(FrameTemplate { event: None, data: ERROR_BODY.to_owned() }),
+        keep_alive: None,
+        request_id_header: Some("x-request-id".to_owned()),
+        rate_limit_headers: vec![
+            Header::new("x-ratelimit-limit-{{scope}}", "{{limit}}"),
+            Header::new("x-ratelimit-remaining-{{scope}}", "{{remaining}}"),
+            Header::new("x-ratelimit-reset-{{scope}}", "{{reset}}"),
+        ],
+    }
+}
+
+/// The `type` and `code` of an error, for those that this adapter writes itself.
+pub(crate) fn spelling(kind: ErrorKind) -> (&'static str, Option<&'static str>) {
+    let found = SPELLINGS.iter().find(|(known, ..)| *known == kind);
+    found.map_or(("server_error", None), |&(_, name, code, _)| (name, code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_error_has_a_spelling() {
+        for kind in [
+            ErrorKind::InvalidRequest,
+            ErrorKind::Authentication,
+            ErrorKind::Permission,
+            ErrorKind::NotFound,
+            ErrorKind::TooLarge,
+            ErrorKind::ContextLength,
+            ErrorKind::RateLimited,
+            ErrorKind::Quota,
+            ErrorKind::ContentFiltered,
+            ErrorKind::Overloaded,
+            ErrorKind::Timeout,
+            ErrorKind::Unsupported,
+            ErrorKind::Upstream,
+            ErrorKind::Internal,
+        ] {
+            assert_eq!(SPELLINGS.iter().filter(|(known, ..)| *known == kind).count(), 1, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn templates_are_json_once_their_holes_are_filled() {
+        let filled = ["message", "kind", "param", "code"]
+            .iter()
+            .fold(ERROR_BODY.to_owned(), |body, hole| body.replace(&format!("{{{{{hole}}}}}"), "null"));
+        assert!(serde_json::from_str::<serde_json::Value>(&filled).is_ok(), "{filled}");
+        assert!(serde_json::from_str::<serde_json::Value>(&describe().settings).is_ok());
+    }
+
+    #[test]
+    fn every_format_with_a_face_is_declared() {
+        let manifest = describe();
+        for face in &manifest.faces {
+            assert!(manifest.formats.iter().any(|format| format.id == face.format), "{}", face.format);
+        }
+    }
+}

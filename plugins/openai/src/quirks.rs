@@ -1,0 +1,54 @@
+//! OpenAI itself, among the OpenAI-compatible providers.
+
+use weir_sdk::compat::names::IdRule;
+use weir_sdk::compat::quirks::{Cache, Drop, Effort, Media, Quirks, Thinking};
+
+/// What the official API takes.
+pub(crate) const QUIRKS: Quirks = Quirks {
+    name: "openai",
+    description: "OpenAI: chat completions, embeddings and models, as clients speak them and as the provider does",
+    url: Some("https://api.openai.com/v1/"),
+    key_variables: &["OPENAI_API_KEY"],
+    models: &[
+        "gpt-*",
+        "chatgpt-*",
+        "o1",
+        "o1-*",
+        "o3",
+        "o3-*",
+        "o4-*",
+        "ft:gpt-*",
+        "computer-use-*",
+        "codex-*",
+        "text-embedding-*",
+    ],
+    settings: SETTINGS,
+    option_headers: &[("openai-organization", "organization"), ("openai-project", "project")],
+    // Reasoning models refuse `max_tokens`; every model takes the newer name (C-48).
+    max_tokens: "max_completion_tokens",
+    drops: &[
+        Drop { member: "top_k", reason: "OpenAI has no such parameter" },
+        Drop { member: "min_p", reason: "OpenAI has no such parameter" },
+        Drop { member: "repetition_penalty", reason: "OpenAI has no such parameter" },
+    ],
+    developer_role: true,
+    allowed_tools: true,
+    tool_types: &["custom"],
+    tool_ids: IdRule { max: 40, also: None, exact: false },
+    effort: Effort::Effort,
+    efforts: &["none", "minimal", "low", "medium", "high", "xhigh", "max"],
+    thinking: Thinking::None,
+    cache: Cache::None,
+    media: Media { audio: true, files: true, ..Quirks::COMPATIBLE.media },
+    ..Quirks::COMPATIBLE
+};
+
+const SETTINGS: &str = r#"{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "type": "object",
+  "properties": {
+    "organization": {"type": "string", "description": "Sent as the header openai-organization."},
+    "project": {"type": "string", "description": "Sent as the header openai-project."}
+  },
+  "additionalProperties": false
+}"#;

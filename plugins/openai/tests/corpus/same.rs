@@ -1,0 +1,120 @@
+//! When two spellings mean the same.
+
+use serde_json::{Map, Value, json};
+
+/// A request as it is meant: nulls and defaults are left out, one plain text is a string, a stop is a list.
+pub(crate) fn normal_request(body: &Value) -> Value {
+    let mut body = tidy(body);
+    let Some(object) = body.as_object_mut() else { return body };
+    if let Some(limit) = object.remove("max_tokens") {
+        object.entry("max_completion_tokens").or_insert(limit);
+    }
+    if let Some(stop) = object.get_mut("stop").filter(|stop| stop.is_string()) {
+        *stop = json!([stop]);
+    }
+    if object.get("stream") == Some(&json!(false)) {
+        object.remove("stream");
+    }
+    if object.get("stream") == Some(&json!(true)) {
+        // The gateway asks for usage on its own account (C-57).
+        object.insert("stream_options".into(), json!({"include_usage": true}));
+    }
+    for message in object.get_mut("messages").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(content) = message.get_mut("content") {
+            if let Some([part]) = content.as_array().map(Vec::as_slice)
+                && part["type"] == "text"
+                && part.as_object().is_some_and(|part| part.len() == 2)
+            {
+                *content = part["text"].clone();
+            }
+        }
+        if message.get("content") == Some(&json!("")) && message.get("tool_calls").is_some() {
+            message.as_object_mut().unwrap().remove("content");
+        }
+    }
+    body
+}
+
+/// An answer as it is meant: nulls and empty lists are left out.
+pub(crate) fn normal_answer(body: &Value) -> Value {
+    tidy(body)
+}
+
+/// Leaves out nulls and empty lists, and spells every number as a float.
+fn tidy(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let members = object.iter().map(|(key, value)| (key.clone(), tidy(value)));
+            Value::Object(members.filter(|(_, value)| !value.is_null() && *value != json!([])).collect::<Map<_, _>>())
+        }
+        Value::Array(list) => Value::Array(list.iter().map(tidy).collect()),
+        Value::Number(number) => json!(number.as_f64()),
+        other => other.clone(),
+    }
+}
+
+/// Text, thinking, calls, finish and tokens of an answer, in one spelling.
+pub(crate) fn essence(answer: &Value) -> Value {
+    let choices = answer["choices"].as_array().cloned().unwrap_or_default();
+    let usage = &answer["usage"];
+    let failed = answer.get("error").is_some();
+    json!({
+        "choices": choices.iter().map(choice).collect::<Vec<_>>(),
+        "prompt": prompt(usage).filter(|_| !failed),
+        "error": failed,
+    })
+}
+
+/// All input. Where more of it was cached than there is, the cached part is not in the total.
+fn prompt(usage: &Value) -> Option<u64> {
+    let prompt = usage["prompt_tokens"].as_u64()?;
+    let cached = usage["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap_or(0);
+    Some(if cached > prompt { prompt + cached } else { prompt })
+}
+
+fn choice(choice: &Value) -> Value {
+    let message = if choice["message"].is_object() { &choice["message"] } else { &choice["delta"] };
+    let calls: Vec<Value> = message["tool_calls"].as_array().into_iter().flatten().filter_map(call).collect();
+    let filled = |key: &str| message[key].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+    let (text, thinking) = content(&message["content"]);
+    let details = message["reasoning_details"].as_array().into_iter().flatten();
+    let details: String = details.filter_map(|d| d["text"].as_str().or(d["summary"].as_str())).collect();
+    let thought = filled("reasoning_content").or_else(|| filled("reasoning")).or(thinking);
+    json!({
+        "text": text,
+        "thought": thought.or(Some(details).filter(|text| !text.is_empty())),
+        "refusal": filled("refusal"),
+        "finish": finish(&choice["finish_reason"], !calls.is_empty()),
+        "calls": calls,
+    })
+}
+
+fn call(call: &Value) -> Option<Value> {
+    let name = call["function"]["name"].as_str().filter(|name| !name.is_empty())?;
+    let arguments = call["function"]["arguments"].as_str().filter(|text| !text.is_empty()).unwrap_or("{}");
+    Some(json!({"name": name, "arguments": arguments}))
+}
+
+/// Content in any of its shapes, and the thinking among its parts.
+fn content(content: &Value) -> (String, Option<String>) {
+    match content {
+        Value::String(text) => (text.clone(), None),
+        Value::Array(parts) => {
+            let text = parts.iter().filter_map(|part| part["text"].as_str()).collect();
+            let thoughts = parts.iter().flat_map(|part| part["thinking"].as_array().into_iter().flatten());
+            let thinking: String = thoughts.filter_map(|thought| thought["text"].as_str()).collect();
+            (text, Some(thinking).filter(|text| !text.is_empty()))
+        }
+        Value::Object(_) => (content.to_string(), None),
+        _ => (String::new(), None),
+    }
+}
+
+fn finish(reason: &Value, called: bool) -> &str {
+    match reason.as_str().unwrap_or_default() {
+        "stop" | "eos" | "" | "completed" if called => "tool_calls",
+        "eos" | "" | "completed" => "stop",
+        "model_length" => "length",
+        other => other,
+    }
+}

@@ -1,0 +1,123 @@
+//! Parts of a message's content, read into the unified model.
+
+use crate::compat::media::{at_url, audio_mime};
+use crate::compat::wire::{Audio, CacheControl, ContentPart, FORMAT, File, Url};
+use crate::json::{self, Either, RawValue, Rest, Str};
+use crate::ledger::extensions;
+use crate::types::{CacheHint, Extension, MediaKind, MediaPart, MediaSource, Opaque, Part, ReasoningPart, TextPart};
+
+/// Reads one part; one of an unknown type stays as it is.
+pub fn read_part(mut part: ContentPart<'_>) -> Part {
+    let media = match part.kind.as_deref() {
+        Some("refusal") if part.refusal.is_some() => {
+            return Part::Refusal(part.refusal.map(Str::into_string).unwrap_or_default());
+        }
+        Some("thinking") if part.thinking.is_some() => return Part::Reasoning(read_thinking(part)),
+        Some("image_url") => part.image_url.and_then(|raw| url(MediaKind::Image, raw)),
+        Some("video_url") => part.video_url.and_then(|raw| url(MediaKind::Video, raw)),
+        Some("audio_url") => part.audio_url.and_then(|raw| url(MediaKind::Audio, raw)),
+        Some("document_url") => part.document_url.and_then(|raw| url(MediaKind::Document, raw)),
+        Some("input_audio") => part.input_audio.and_then(audio),
+        Some("file") => part.file.and_then(file),
+        Some("text") | None if part.text.is_some() => return Part::Text(read_text(part)),
+        _ => None,
+    };
+    let Some(mut media) = media else { return Part::Opaque(opaque(part)) };
+    media.cache = cache_hint(part.cache_control.take(), &part.rest);
+    media.extensions.extend(extensions(FORMAT, part.rest));
+    Part::Media(media)
+}
+
+fn read_text(part: ContentPart<'_>) -> TextPart {
+    let cache = cache_hint(part.cache_control, &part.rest);
+    let extensions = extensions(FORMAT, part.rest);
+    TextPart { cache, extensions, ..TextPart::new(part.text.unwrap_or_default()) }
+}
+
+/// Mistral's thinking: a list of texts.
+fn read_thinking(part: ContentPart<'_>) -> ReasoningPart {
+    let raw = part.thinking.map_or("[]", RawValue::get);
+    let text = match json::parse::<Either<'_, ContentPart<'_>>>(raw) {
+        Ok(Either::Text(text)) => text.into_string(),
+        Ok(Either::List(parts)) => parts.into_iter().filter_map(|part| part.text).map(|text| text.0).collect(),
+        Err(_) => String::new(),
+    };
+    ReasoningPart { extensions: extensions(FORMAT, part.rest), ..ReasoningPart::new(text) }
+}
+
+/// Reads a cache hint: compatible servers' `cache_control`, or OpenAI's own breakpoint.
+pub fn cache_hint(control: Option<CacheControl<'_>>, rest: &Rest<'_>) -> Option<CacheHint> {
+    if let Some(control) = control {
+        return Some(CacheHint { ttl: control.ttl.map(Str::into_string) });
+    }
+    rest.0.iter().any(|(key, _)| &**key == "prompt_cache_breakpoint").then_some(CacheHint { ttl: None })
+}
+
+/// `{"url": …, "detail": …}`, or the URL alone.
+fn url(kind: MediaKind, raw: &RawValue) -> Option<MediaPart> {
+    if raw.get().starts_with('"') {
+        return json::parse::<Str<'_>>(raw.get()).ok().map(|url| at_url(kind, &url));
+    }
+    let wire: Url<'_> = json::parse(raw.get()).ok()?;
+    let mut media = at_url(kind, &wire.url?);
+    media.detail = wire.detail.map(Str::into_string);
+    Some(media)
+}
+
+/// `{"data": …, "format": …}`, or the base64 alone.
+fn audio(raw: &RawValue) -> Option<MediaPart> {
+    if raw.get().starts_with('"') {
+        let data: Str<'_> = json::parse(raw.get()).ok()?;
+        return Some(MediaPart::new(MediaKind::Audio, MediaSource::Base64(data.into_string())));
+    }
+    let wire: Audio<'_> = json::parse(raw.get()).ok()?;
+    let mut media = MediaPart::new(MediaKind::Audio, MediaSource::Base64(wire.data?.into_string()));
+    media.mime = wire.format.map(|format| audio_mime(&format));
+    Some(media)
+}
+
+/// A file: a data URL, a plain URL, bare base64, or an id.
+fn file(raw: &RawValue) -> Option<MediaPart> {
+    let wire: File<'_> = json::parse(raw.get()).ok()?;
+    let mut media = match (&wire.file_data, &wire.file_id) {
+        (Some(data), _) if data.starts_with("data:") || data.starts_with("http") => at_url(MediaKind::Document, data),
+        (Some(data), _) => MediaPart::new(MediaKind::Document, MediaSource::Base64(data.to_string())),
+        (None, Some(id)) => stored(MediaKind::Document, id),
+        (None, None) => return None,
+    };
+    media.name = wire.filename.map(Str::into_string);
+    Some(media)
+}
+
+/// A file of OpenAI's store. The id alone does not say whose it is, so it is marked: no other family takes it.
+pub fn stored(kind: MediaKind, id: &str) -> MediaPart {
+    let mut media = MediaPart::new(kind, MediaSource::FileId(id.to_owned()));
+    media.extensions.push(Extension { format: FORMAT.to_owned(), key: STORE.to_owned(), json: "null".to_owned() });
+    media
+}
+
+/// The mark of a file in OpenAI's store.
+pub const STORE: &str = "file_id";
+
+/// Puts a part of unknown type together again.
+fn opaque(part: ContentPart<'_>) -> Opaque {
+    let mut out = String::new();
+    json::object(&mut out, |o| {
+        o.opt_str("type", part.kind.as_deref());
+        o.opt_str("text", part.text.as_deref());
+        o.opt_str("refusal", part.refusal.as_deref());
+        let raws = [
+            ("image_url", part.image_url),
+            ("video_url", part.video_url),
+            ("audio_url", part.audio_url),
+            ("document_url", part.document_url),
+            ("input_audio", part.input_audio),
+            ("file", part.file),
+            ("thinking", part.thinking),
+        ];
+        raws.iter().for_each(|(key, raw)| o.opt_raw(key, raw.map(RawValue::get)));
+        part.rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
+    });
+    let kind = part.kind.map(Str::into_string).unwrap_or_default();
+    Opaque { format: FORMAT.to_owned(), kind, json: out }
+}

@@ -1,0 +1,251 @@
+//! Streamed answers: a state machine for each candidate, from chunks to events.
+//!
+//! Neither `index` nor `id` of a tool call is trusted (C-03, C-04); what a chunk says twice is said once; the same
+//! chunks give the same events however they are grouped.
+
+mod calls;
+mod choice;
+
+use crate::compat::decoder::choice::Candidate;
+use crate::compat::names::Renamed;
+use crate::compat::quirks::Quirks;
+use crate::compat::wire::{self, Answer, Choice, FORMAT};
+use crate::compat::{error, usage};
+use crate::json::{self, RawValue, Rest, Str};
+use crate::ledger::{Ledger, extensions};
+use crate::types::{ChatEvent, Context, Decoded, Error, Extension, Frame, Opaque, ResponseStart, Usage};
+
+/// Reads the chunks of one answer.
+#[derive(Debug)]
+pub struct ChunkDecoder {
+    quirks: &'static Quirks,
+    ctx: Context,
+    renamed: Renamed,
+    started: bool,
+    /// `[DONE]` was seen.
+    done: bool,
+    failed: bool,
+    candidates: Vec<Candidate>,
+    usage: Option<Usage>,
+    /// Members of the chunks as last seen, so that each value is told once.
+    told: Vec<Extension>,
+    events: Vec<ChatEvent>,
+    ledger: Ledger,
+}
+
+impl ChunkDecoder {
+    /// Begins.
+    pub fn new(quirks: &'static Quirks, ctx: Context) -> Self {
+        Self {
+            quirks,
+            renamed: Renamed::from_memo(&ctx.memo),
+            ctx,
+            started: false,
+            done: false,
+            failed: false,
+            candidates: Vec::new(),
+            usage: None,
+            told: Vec::new(),
+            events: Vec::new(),
+            ledger: Ledger::default(),
+        }
+    }
+
+    /// Takes the frames of one read.
+    pub fn push(&mut self, frames: &[Frame]) -> Decoded {
+        for frame in frames {
+            if !self.failed {
+                self.frame(frame);
+            }
+        }
+        self.take()
+    }
+
+    /// The upstream has ended in an orderly way. An end without a finish and without `[DONE]` is no end (C-19); one
+    /// with `[DONE]` alone is, and the ledger says what was missing (C-13).
+    pub fn finish(&mut self) -> Decoded {
+        let complete = self.candidates.iter().all(|candidate| candidate.finished);
+        if self.failed || (complete && self.started) {
+            return self.take();
+        }
+        if !self.done || !self.started {
+            self.fail(Error::unreadable("the provider's stream ended before the answer was complete"));
+            return self.take();
+        }
+        self.ledger.approximated("choices[].finish_reason", "the provider sent none");
+        for candidate in self.candidates.iter_mut().filter(|candidate| !candidate.finished) {
+            candidate.end(&mut self.events);
+        }
+        self.take()
+    }
+
+    fn take(&mut self) -> Decoded {
+        let losses = std::mem::take(&mut self.ledger).into_losses();
+        Decoded { events: std::mem::take(&mut self.events), losses }
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.failed = true;
+        self.events.push(ChatEvent::Failure(error));
+    }
+
+    fn frame(&mut self, frame: &Frame) {
+        let data = frame.data.trim();
+        if data.is_empty() || self.done {
+            return;
+        }
+        if data == "[DONE]" {
+            self.done = true;
+            return;
+        }
+        if frame.event.as_deref() == Some("error") {
+            return self.fail(error::from_json(data, None));
+        }
+        match json::parse::<Answer<'_>>(data) {
+            Ok(chunk) => self.chunk(chunk),
+            Err(error) => self.fail(Error::unreadable(format!("a chunk is not readable: {error}"))),
+        }
+    }
+
+    fn chunk(&mut self, mut chunk: Answer<'_>) {
+        if let Some(error) = chunk.error {
+            self.usage(chunk.usage.take());
+            return self.fail(error::from_json(error.get(), None));
+        }
+        self.members(&mut chunk);
+        for (position, choice) in (0..).zip(chunk.choices.unwrap_or_default().0) {
+            if let Err(error) = self.choice(position, choice) {
+                return self.fail(error);
+            }
+        }
+        self.usage(chunk.usage);
+    }
+
+    fn usage(&mut self, wire: Option<wire::Usage<'_>>) {
+        let Some(usage) = wire.and_then(usage::read) else { return };
+        if self.usage.as_ref() != Some(&usage) {
+            self.usage = Some(usage.clone());
+            self.events.push(ChatEvent::Usage(usage));
+        }
+    }
+
+    /// The members around the choices: the first chunk starts the answer, later ones tell what is new.
+    fn members(&mut self, chunk: &mut Answer<'_>) {
+        let mut news = self.news(std::mem::take(&mut chunk.rest));
+        self.tell(&mut news, "system_fingerprint", chunk.system_fingerprint);
+        if self.started {
+            if let Some(tier) = chunk.service_tier.take() {
+                let mut json = String::new();
+                json::quote(&mut json, &tier);
+                self.tell_text(&mut news, "service_tier", &json);
+            }
+            if !news.is_empty() {
+                self.events.push(ChatEvent::Opaque(opaque("chunk", &news)));
+            }
+            return;
+        }
+        let id = chunk.id.take().unwrap_or_default();
+        let empty = chunk.choices.as_ref().is_none_or(|choices| choices.0.is_empty());
+        if id.is_empty() && empty {
+            // Azure's first chunk: filter results, and no id yet. What it told waits for the start.
+            return;
+        }
+        if let Some(tier) = &chunk.service_tier {
+            let mut json = String::new();
+            json::quote(&mut json, tier);
+            self.tell_text(&mut Vec::new(), "service_tier", &json);
+        }
+        self.started = true;
+        let start = ResponseStart {
+            id: id.into_string(),
+            model: chunk.model.take().filter(|model| !model.is_empty()).map(Str::into_string),
+            created_ms: chunk.created.map(|created| created.0 * 1000.0),
+            service_tier: chunk.service_tier.take().map(Str::into_string),
+            extensions: self.told.iter().filter(|told| told.key != "service_tier").cloned().collect(),
+        };
+        self.events.push(ChatEvent::Start(start));
+    }
+
+    /// The members that were not told with this value yet.
+    fn news(&mut self, rest: Rest<'_>) -> Vec<Extension> {
+        let mut news = Vec::new();
+        for (key, value) in rest.0 {
+            if !self.quirks.noise.contains(&&*key) {
+                self.tell(&mut news, &key, Some(value));
+            }
+        }
+        news
+    }
+
+    fn tell(&mut self, news: &mut Vec<Extension>, key: &str, value: Option<&RawValue>) {
+        if let Some(value) = value.filter(|value| value.get() != "null") {
+            self.tell_text(news, key, value.get());
+        }
+    }
+
+    fn tell_text(&mut self, news: &mut Vec<Extension>, key: &str, json: &str) {
+        let known = self.told.iter_mut().find(|told| told.key == key);
+        if known.as_ref().is_some_and(|told| told.json == json) {
+            return;
+        }
+        let told = Extension { format: FORMAT.to_owned(), key: key.to_owned(), json: json.to_owned() };
+        news.push(told.clone());
+        match known {
+            Some(known) => *known = told,
+            None => self.told.push(told),
+        }
+    }
+
+    fn choice(&mut self, position: u32, mut choice: Choice<'_>) -> Result<(), Error> {
+        if let Some(error) = choice.rest.take("error").filter(|error| error.get() != "null") {
+            return Err(error::from_json(error.get(), None));
+        }
+        let index = choice.index.map_or(position, |index| index.0);
+        let at = match self.candidates.iter().position(|candidate| candidate.index == index) {
+            Some(at) => at,
+            None => {
+                self.candidates.push(Candidate::new(index));
+                self.candidates.len() - 1
+            }
+        };
+        let Some(candidate) = self.candidates.get_mut(at) else { return Ok(()) };
+        let mut turn = choice::Turn {
+            quirks: self.quirks,
+            ctx: &self.ctx,
+            renamed: &self.renamed,
+            events: &mut self.events,
+            ledger: &mut self.ledger,
+        };
+        candidate.take(&mut turn, choice);
+        Ok(())
+    }
+}
+
+/// Members that other formats have no place for, as an event.
+fn opaque(kind: &str, members: &[Extension]) -> Opaque {
+    let mut out = String::new();
+    json::object(&mut out, |o| members.iter().for_each(|member| o.raw(&member.key, &member.json)));
+    Opaque { format: FORMAT.to_owned(), kind: kind.to_owned(), json: out }
+}
+
+/// Members of one choice, as an event.
+fn choice_members(index: u32, rest: Rest<'_>, delta: Rest<'_>, noise: &[&str]) -> Option<Opaque> {
+    let keep = |rest: Rest<'_>| -> Vec<Extension> {
+        let kept = extensions(FORMAT, rest);
+        kept.into_iter().filter(|kept| !noise.contains(&kept.key.as_str())).collect()
+    };
+    let (rest, delta) = (keep(rest), keep(delta));
+    if rest.is_empty() && delta.is_empty() {
+        return None;
+    }
+    let mut out = String::new();
+    json::object(&mut out, |o| {
+        o.num("index", index);
+        o.object("delta", |o| delta.iter().for_each(|member| o.raw(&member.key, &member.json)));
+        rest.iter().for_each(|member| o.raw(&member.key, &member.json));
+    });
+    Some(Opaque { format: FORMAT.to_owned(), kind: "choice".to_owned(), json: out })
+}
+
+#[cfg(test)]
+mod tests;

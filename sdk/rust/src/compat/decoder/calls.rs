@@ -1,0 +1,144 @@
+//! Tool calls in pieces. Servers omit, repeat and reuse `index` and `id`, so a call is a record that learns its aliases.
+
+use crate::compat::reasoning;
+use crate::compat::wire::{self, Content};
+use crate::json::Str;
+use crate::types::Signature;
+
+/// One piece of a call.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) index: Option<u32>,
+    pub(super) id: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) custom: bool,
+    pub(super) text: String,
+    pub(super) signature: Option<Signature>,
+}
+
+impl Opening {
+    pub(super) fn new(wire: wire::ToolCall<'_>) -> Self {
+        let custom = wire.custom.is_some() && (wire.function.is_none() || wire.kind.as_deref() == Some("custom"));
+        let signature = wire.extra_content.and_then(|raw| reasoning::read_extra(raw.get()));
+        let (name, text) = if custom {
+            let custom = wire.custom.unwrap_or_default();
+            (custom.name, custom.input.map(Str::into_string))
+        } else {
+            let function = wire.function.unwrap_or_default();
+            (function.name, function.arguments.map(Content::into_text))
+        };
+        let full = |text: Option<Str<'_>>| text.filter(|text| !text.is_empty()).map(Str::into_string);
+        Self {
+            index: wire.index.map(|index| index.0),
+            id: full(wire.id),
+            name: full(name),
+            custom,
+            text: text.unwrap_or_default(),
+            signature,
+        }
+    }
+
+    /// Whether the piece can begin a call.
+    pub(super) fn opens(&self) -> bool {
+        self.id.is_some() || self.name.is_some()
+    }
+}
+
+/// One call of a candidate, with what is known of it.
+#[derive(Debug, Default)]
+pub(super) struct Call {
+    index: Option<u32>,
+    /// As the provider says it, or made by us.
+    pub(super) id: String,
+    /// The ids that the provider used for it.
+    alias: String,
+    pub(super) name: String,
+    pub(super) custom: bool,
+    /// Arguments that came before the name.
+    pub(super) waiting: String,
+    /// The number of its part, once started.
+    pub(super) part: Option<u32>,
+    pub(super) stopped: bool,
+    pub(super) json: Progress,
+}
+
+impl Call {
+    /// The call that a piece belongs to; none where it begins another.
+    pub(super) fn find(calls: &[Self], piece: &Opening) -> Option<usize> {
+        let same_index = |call: &Self| piece.index.is_some() && call.index == piece.index;
+        let at = match (&piece.id, piece.index) {
+            (Some(id), _) => calls
+                .iter()
+                .rposition(|call| call.alias == *id)
+                .or_else(|| calls.iter().rposition(|call| same_index(call) && call.alias.is_empty())),
+            (None, Some(_)) if piece.name.is_some() => calls.iter().rposition(same_index),
+            (None, Some(_)) => calls.iter().rposition(same_index).or(calls.len().checked_sub(1)),
+            (None, None) if piece.name.is_some() => calls.iter().rposition(|call| call.name.is_empty()),
+            (None, None) => calls.len().checked_sub(1),
+        }?;
+        calls.get(at).filter(|call| !call.is_over(piece)).map(|_| at)
+    }
+
+    /// Whether the piece begins a call although its aliases are this one's: this one is complete, or has another name.
+    fn is_over(&self, piece: &Opening) -> bool {
+        let Some(name) = &piece.name else { return false };
+        let renamed = !self.name.is_empty() && self.name != *name;
+        renamed || (self.json.complete && !piece.text.trim().is_empty())
+    }
+
+    /// Learns what a piece says and keeps its text until the call can start.
+    pub(super) fn learn(&mut self, piece: Opening) {
+        self.index = self.index.or(piece.index);
+        self.custom |= piece.custom;
+        if let Some(id) = piece.id.filter(|_| self.alias.is_empty()) {
+            self.alias = id;
+        }
+        if let Some(name) = piece.name.filter(|_| self.name.is_empty()) {
+            self.name = name;
+        }
+        self.json.take(&piece.text);
+        self.waiting.push_str(&piece.text);
+    }
+
+    /// Takes a piece of a started call; the text that it adds.
+    pub(super) fn add(&mut self, mut piece: Opening) -> Option<String> {
+        let text = std::mem::take(&mut piece.text);
+        self.learn(piece);
+        // A complete value takes nothing more, not even the whole that some servers repeat at the end.
+        let over = self.json.complete && !self.custom;
+        self.json.take(&text);
+        (!text.is_empty() && !over).then_some(text)
+    }
+}
+
+/// How far a JSON object has come.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    depth: u32,
+    string: bool,
+    escape: bool,
+    /// One whole object or array has been seen.
+    pub(super) complete: bool,
+}
+
+impl Progress {
+    fn take(&mut self, text: &str) {
+        for byte in text.bytes() {
+            match byte {
+                _ if self.escape => self.escape = false,
+                b'\\' if self.string => self.escape = true,
+                b'"' => self.string = !self.string,
+                _ if self.string => {}
+                b'{' | b'[' => {
+                    self.depth += 1;
+                    self.complete = false;
+                }
+                b'}' | b']' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    self.complete |= self.depth == 0;
+                }
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! One candidate of a streamed answer: which parts are open, and what a delta adds to them.
+
+use super::calls::{Call, Opening};
+use super::choice_members;
+use crate::compat::content::read_part;
+use crate::compat::names::Renamed;
+use crate::compat::quirks::Quirks;
+use crate::compat::reasoning;
+use crate::compat::response::citation;
+use crate::compat::wire::{self, Choice, Content, Delta, Detail};
+use crate::compat::{finish, response};
+use crate::json::{RawValue, Str};
+use crate::ledger::Ledger;
+use crate::types::{
+    CandidateFinish, CandidateLogprobs, ChatEvent, Context, Extension, Finish, FinishReason, Part, PartCitation,
+    PartDelta, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, Signature, ToolKind, ToolStart,
+};
+
+/// What a candidate needs while it takes a chunk.
+pub(super) struct Turn<'t> {
+    pub(super) quirks: &'static Quirks,
+    pub(super) ctx: &'t Context,
+    pub(super) renamed: &'t Renamed,
+    pub(super) events: &'t mut Vec<ChatEvent>,
+    pub(super) ledger: &'t mut Ledger,
+}
+
+/// The words that a part can be made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Words {
+    Text,
+    Reasoning,
+    Refusal,
+}
+
+/// The part that words are added to.
+#[derive(Debug)]
+struct Open {
+    part: u32,
+    words: Words,
+    /// An entry of `reasoning_details`: its identity and the members to tell when it ends.
+    extensions: Vec<Extension>,
+}
+
+/// One candidate.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) index: u32,
+    pub(super) finished: bool,
+    parts: u32,
+    open: Option<Open>,
+    calls: Vec<Call>,
+}
+
+impl Candidate {
+    pub(super) fn new(index: u32) -> Self {
+        Self { index, finished: false, parts: 0, open: None, calls: Vec::new() }
+    }
+
+    /// Takes one choice of a chunk.
+    pub(super) fn take(&mut self, turn: &mut Turn<'_>, choice: Choice<'_>) {
+        // Some servers repeat the whole message beside each delta: it counts only where there is nothing else.
+        let whole = choice.message.filter(|_| self.parts == 0);
+        let mut delta = choice.delta.or(whole).unwrap_or_default();
+        if self.finished {
+            delta = Delta { rest: delta.rest, ..Delta::default() };
+        }
+        if let Some(logprobs) = choice.logprobs {
+            let json = logprobs.get().to_owned();
+            turn.events.push(ChatEvent::Logprobs(CandidateLogprobs { candidate: self.index, json }));
+        }
+        let rest = std::mem::take(&mut delta.rest);
+        self.delta(turn, delta);
+        if !choice.rest.0.is_empty() || !rest.0.is_empty() {
+            let members = choice_members(self.index, choice.rest, rest, turn.quirks.noise);
+            turn.events.extend(members.map(ChatEvent::Opaque));
+        }
+        if self.finished {
+            return;
+        }
+        if let Some(finish) = finish::read(turn.quirks, choice.finish_reason.as_deref(), !self.calls.is_empty()) {
+            self.close(turn.events, finish);
+        }
+    }
+
+    /// The stream is over and the provider has not said why.
+    pub(super) fn end(&mut self, events: &mut Vec<ChatEvent>) {
+        let reason = if self.calls.is_empty() { FinishReason::Complete } else { FinishReason::ToolCalls };
+        self.close(events, Finish { reason, raw: None, stop_sequence: None });
+    }
+
+    fn close(&mut self, events: &mut Vec<ChatEvent>, finish: Finish) {
+        self.stop_words(events);
+        for at in 0..self.calls.len() {
+            self.stop_call(events, at);
+        }
+        self.finished = true;
+        events.push(ChatEvent::Finish(CandidateFinish { candidate: self.index, finish }));
+    }
+
+    fn delta(&mut self, turn: &mut Turn<'_>, delta: Delta<'_>) {
+        let mut thought = false;
+        for detail in delta.reasoning_details.unwrap_or_default().0 {
+            thought |= self.detail(turn, detail);
+        }
+        if !thought {
+            let plain = [delta.reasoning_content, delta.reasoning].into_iter().flatten();
+            if let Some(text) = plain.map(Content::into_text).find(|text| !text.is_empty()) {
+                self.words(turn.events, Words::Reasoning, text);
+            }
+        }
+        match delta.content {
+            Some(Content::Text(text)) => self.words(turn.events, Words::Text, text.into_string()),
+            Some(Content::Parts(parts)) => parts.into_iter().for_each(|part| self.part(turn.events, read_part(part))),
+            Some(Content::Json(json)) => self.words(turn.events, Words::Text, json),
+            None => {}
+        }
+        if let Some(signature) = delta.extra_content.and_then(|raw| reasoning::read_extra(raw.get())) {
+            let part = self.text_part(turn.events);
+            self.sign(turn.events, part, signature, false);
+        }
+        for raw in delta.annotations.unwrap_or_default().0 {
+            let part = self.text_part(turn.events);
+            let event = PartCitation { candidate: self.index, part, citation: citation(raw) };
+            turn.events.push(ChatEvent::Citation(event));
+        }
+        if let Some(refusal) = delta.refusal {
+            self.words(turn.events, Words::Refusal, refusal.into_string());
+        }
+        for image in delta.images.unwrap_or_default().0 {
+            self.part(turn.events, read_part(image));
+        }
+        self.audio(turn.events, delta.audio);
+        for call in delta.tool_calls.unwrap_or_default().0 {
+            self.call(turn, call);
+        }
+        if let Some(function) = delta.function_call {
+            self.call(turn, wire::ToolCall { function: Some(function), ..wire::ToolCall::default() });
+        }
+    }
+
+    /// Adds words; an empty piece changes nothing, so it closes no other part (C-78).
+    fn words(&mut self, events: &mut Vec<ChatEvent>, words: Words, text: String) {
+        if text.is_empty() {
+            return;
+        }
+        let part = self.open_words(events, words);
+        events.push(ChatEvent::Delta(PartDelta { candidate: self.index, part, text }));
+    }
+
+    fn open_words(&mut self, events: &mut Vec<ChatEvent>, words: Words) -> u32 {
+        match &self.open {
+            Some(open) if open.words == words && open.extensions.is_empty() => open.part,
+            _ => self.start_words(events, words, Vec::new()),
+        }
+    }
+
+    fn start_words(&mut self, events: &mut Vec<ChatEvent>, words: Words, extensions: Vec<Extension>) -> u32 {
+        self.stop_words(events);
+        self.settle(events);
+        let kind = match words {
+            Words::Text => PartKind::Text,
+            Words::Reasoning => PartKind::Reasoning,
+            Words::Refusal => PartKind::Refusal,
+        };
+        let part = self.start(events, kind);
+        self.open = Some(Open { part, words, extensions });
+        part
+    }
+
+    fn start(&mut self, events: &mut Vec<ChatEvent>, kind: PartKind) -> u32 {
+        let part = self.parts;
+        self.parts += 1;
+        events.push(ChatEvent::PartStart(PartStart { candidate: self.index, part, kind }));
+        part
+    }
+
+    fn stop_words(&mut self, events: &mut Vec<ChatEvent>) {
+        if let Some(open) = self.open.take() {
+            let stop = PartStop { candidate: self.index, part: open.part, extensions: open.extensions };
+            events.push(ChatEvent::PartStop(stop));
+        }
+    }
+
+    /// The text that a signature or a citation belongs to.
+    fn text_part(&mut self, events: &mut Vec<ChatEvent>) -> u32 {
+        self.open_words(events, Words::Text)
+    }
+
+    fn sign(&mut self, events: &mut Vec<ChatEvent>, part: u32, signature: Signature, encrypted: bool) {
+        events.push(ChatEvent::Signature(PartSignature { candidate: self.index, part, signature, encrypted }));
+    }
+
+    /// A part that comes whole.
+    fn part(&mut self, events: &mut Vec<ChatEvent>, part: Part) {
+        let kind = match part {
+            Part::Text(text) => return self.words(events, Words::Text, text.text),
+            Part::Reasoning(thought) => return self.words(events, Words::Reasoning, thought.text.unwrap_or_default()),
+            Part::Refusal(words) => return self.words(events, Words::Refusal, words),
+            Part::Media(media) => PartKind::Media(media),
+            Part::Opaque(opaque) => PartKind::Opaque(opaque),
+            Part::ToolCall(_) | Part::ToolResult(_) => return,
+        };
+        self.stop_words(events);
+        self.settle(events);
+        let part = self.start(events, kind);
+        let stop = PartStop { candidate: self.index, part, extensions: Vec::new() };
+        events.push(ChatEvent::PartStop(stop));
+    }
+
+    /// Audio comes in pieces that only this format knows: they pass as they are.
+    fn audio(&self, events: &mut Vec<ChatEvent>, audio: Option<&RawValue>) {
+        let Some(audio) = audio else { return };
+        let rest = crate::json::Rest(vec![(Str("audio".into()), audio)]);
+        let members = choice_members(self.index, crate::json::Rest::default(), rest, &[]);
+        events.extend(members.map(ChatEvent::Opaque));
+    }
+
+    /// An entry of `reasoning_details`; whether it told any text.
+    fn detail(&mut self, turn: &mut Turn<'_>, detail: Detail<'_>) -> bool {
+        let mut thought = reasoning::read_detail(detail, turn.quirks.family);
+        let text = thought.text.take().unwrap_or_default();
+        if text.is_empty() && thought.signature.is_none() && thought.encrypted.is_none() {
+            return false;
+        }
+        let told = !text.is_empty();
+        let part = self.detail_part(turn.events, &mut thought);
+        if told {
+            turn.events.push(ChatEvent::Delta(PartDelta { candidate: self.index, part, text }));
+        }
+        if let Some(signature) = thought.signature {
+            self.sign(turn.events, part, signature, false);
+        }
+        if let Some(encrypted) = thought.encrypted {
+            self.sign(turn.events, part, encrypted, true);
+        }
+        told
+    }
+
+    /// The part that an entry continues, or a new one. Encrypted thinking is an entry of its own, unless it has the id
+    /// of the text before it.
+    fn detail_part(&mut self, events: &mut Vec<ChatEvent>, thought: &mut ReasoningPart) -> u32 {
+        let mut extensions = std::mem::take(&mut thought.extensions);
+        extensions.extend(thought.id.as_deref().map(|id| reasoning::note("id", id)));
+        if extensions.is_empty() {
+            // Nothing tells the entry from plain thinking, except that it is one.
+            extensions.push(reasoning::note("index", "0"));
+        }
+        match &self.open {
+            Some(open) if continues(open, &extensions, thought.encrypted.is_some()) => open.part,
+            _ => self.start_words(events, Words::Reasoning, extensions),
+        }
+    }
+
+    fn call(&mut self, turn: &mut Turn<'_>, wire: wire::ToolCall<'_>) {
+        let piece = Opening::new(wire);
+        let Some(at) = Call::find(&self.calls, &piece).or_else(|| {
+            piece.opens().then(|| {
+                self.calls.push(Call::default());
+                self.calls.len() - 1
+            })
+        }) else {
+            turn.ledger.dropped("choices[].delta.tool_calls", "arguments came before any call");
+            return;
+        };
+        let number = at as u32;
+        let taken = |id: &str| self.calls.iter().enumerate().any(|(other, call)| other != at && call.id == id);
+        let fresh = piece.id.as_deref().is_some_and(|id| !taken(id));
+        let Some(call) = self.calls.get_mut(at) else { return };
+        if call.part.is_some() && !call.stopped {
+            let (part, index) = (call.part.unwrap_or_default(), self.index);
+            if let Some(text) = call.add(piece) {
+                turn.events.push(ChatEvent::Delta(PartDelta { candidate: index, part, text }));
+            }
+            return;
+        }
+        if call.stopped {
+            return;
+        }
+        let signature = piece.signature.clone();
+        if call.id.is_empty() && fresh {
+            call.id = piece.id.clone().unwrap_or_default();
+        }
+        call.learn(piece);
+        if call.name.is_empty() {
+            return;
+        }
+        if call.id.is_empty() {
+            call.id = response::made_id(turn.ctx, self.index, number);
+        }
+        let kind = if call.custom { ToolKind::Custom } else { ToolKind::Function };
+        let start =
+            ToolStart { id: call.id.clone(), name: turn.renamed.original(&call.name).to_owned(), kind, signature };
+        let text = std::mem::take(&mut call.waiting);
+        self.stop_words(turn.events);
+        self.settle(turn.events);
+        let part = self.start(turn.events, PartKind::ToolCall(start));
+        if let Some(call) = self.calls.get_mut(at) {
+            call.part = Some(part);
+        }
+        if !text.is_empty() {
+            turn.events.push(ChatEvent::Delta(PartDelta { candidate: self.index, part, text }));
+        }
+    }
+
+    /// Stops the calls whose arguments are complete, so that what comes next need not wait for them.
+    fn settle(&mut self, events: &mut Vec<ChatEvent>) {
+        for at in 0..self.calls.len() {
+            if self.calls.get(at).is_some_and(|call| call.json.complete) {
+                self.stop_call(events, at);
+            }
+        }
+    }
+
+    fn stop_call(&mut self, events: &mut Vec<ChatEvent>, at: usize) {
+        let Some(call) = self.calls.get_mut(at) else { return };
+        let Some(part) = call.part.filter(|_| !call.stopped) else { return };
+        call.stopped = true;
+        events.push(ChatEvent::PartStop(PartStop { candidate: self.index, part, extensions: Vec::new() }));
+    }
+}
+
+/// Whether an entry of `reasoning_details` goes on with the open part.
+fn continues(open: &Open, extensions: &[Extension], encrypted: bool) -> bool {
+    if open.words != Words::Reasoning {
+        return false;
+    }
+    let same = |key| reasoning::noted(&open.extensions, key) == reasoning::noted(extensions, key);
+    if encrypted {
+        return same("id") && reasoning::noted(extensions, "id").is_some();
+    }
+    same("type") && same("index") && !open.extensions.is_empty()
+}

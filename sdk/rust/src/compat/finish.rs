@@ -1,0 +1,41 @@
+//! Finish reasons: the words of OpenAI's format and of those who are nearly compatible.
+
+use crate::compat::quirks::Quirks;
+use crate::types::{Finish, FinishReason};
+
+/// Reads a finish reason; none for an empty one. The presence of tool calls outranks a natural end (C-11, C-12).
+pub fn read(quirks: &Quirks, raw: Option<&str>, called: bool) -> Option<Finish> {
+    let raw = raw.filter(|raw| !raw.is_empty())?;
+    let reason = (quirks.finish)(raw).unwrap_or_else(|| reason(raw));
+    let natural = matches!(reason, FinishReason::Complete | FinishReason::StopSequence | FinishReason::Other);
+    Some(Finish::new(if called && natural { FinishReason::ToolCalls } else { reason }, raw))
+}
+
+fn reason(raw: &str) -> FinishReason {
+    match raw {
+        "stop" | "end_turn" | "eos" | "eos_token" | "completed" | "STOP" => FinishReason::Complete,
+        "stop_sequence" => FinishReason::StopSequence,
+        "length" | "max_tokens" | "max_output_tokens" | "MAX_TOKENS" => FinishReason::Length,
+        "model_length" => FinishReason::ContextLength,
+        "tool_calls" | "tool_call" | "tool_use" | "function_call" => FinishReason::ToolCalls,
+        "content_filter" | "safety" | "SAFETY" | "content_filtered" => FinishReason::ContentFilter,
+        "refusal" => FinishReason::Refusal,
+        "malformed_function_call" => FinishReason::MalformedToolCall,
+        "error" | "abort" | "cancelled" | "insufficient_system_resource" => FinishReason::Failed,
+        _ => FinishReason::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c12_tool_calls_outrank_a_natural_end() {
+        let reason = |raw, called| read(&Quirks::COMPATIBLE, Some(raw), called).unwrap().reason;
+        assert_eq!(reason("completed", true), FinishReason::ToolCalls);
+        assert_eq!(reason("stop", false), FinishReason::Complete);
+        assert_eq!(reason("length", true), FinishReason::Length);
+        assert_eq!(read(&Quirks::COMPATIBLE, Some(""), true), None);
+    }
+}

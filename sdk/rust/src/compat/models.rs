@@ -1,0 +1,109 @@
+//! Lists of models.
+
+use crate::compat::error;
+use crate::compat::quirks::Quirks;
+use crate::compat::request::{escape_path, path};
+use crate::compat::wire::Skipped;
+use crate::json::{self, Count, Number, RawValue, Rest, Seq, Str};
+use crate::ledger::extensions;
+use crate::types::{
+    Context, Error, HttpRequest, HttpResponse, ModelInfo, ModelsRequest, ModelsResponse, RenderedRequest,
+};
+
+/// The id of the format.
+pub const FORMAT: &str = "openai.models";
+
+/// Asks for the list, or for one model. The list comes whole, so there is nothing to go on from.
+pub fn render(quirks: &Quirks, ctx: &Context, request: &ModelsRequest) -> RenderedRequest {
+    let mut place = path(quirks.paths.models, ctx);
+    if let Some(id) = &request.id {
+        place.push('/');
+        place.push_str(&escape_path(id));
+    }
+    let mut http = HttpRequest::get(place);
+    http.headers = quirks.headers(ctx);
+    RenderedRequest::new(http)
+}
+
+crate::wire! {
+    /// A list, or one model.
+    struct Answer<'a> {
+        "object" => object: Skipped,
+        "data" => data: Seq<Model<'a>>,
+        "error" => error: &'a RawValue,
+    }
+
+    /// One model.
+    struct Model<'a> {
+        "id" => id: Str<'a>,
+        "object" => object: Skipped,
+        "created" => created: Number,
+        "owned_by" => owned_by: Str<'a>,
+    }
+}
+
+/// Reads a list, with or without its wrapping, or one model.
+pub fn parse(response: &HttpResponse) -> Result<ModelsResponse, Error> {
+    let text = response.body.as_text()?.trim();
+    let unreadable = |e| Error::unreadable(format!("the provider's answer is not readable: {e}"));
+    let models = if text.starts_with('[') {
+        json::parse::<Seq<Model<'_>>>(text).map_err(unreadable)?
+    } else {
+        let answer: Answer<'_> = json::parse(text).map_err(unreadable)?;
+        if let Some(error) = answer.error {
+            return Err(error::from_json(error.get(), None));
+        }
+        match answer.data {
+            Some(data) => data,
+            None => Seq(vec![json::parse(text).map_err(unreadable)?]),
+        }
+    };
+    Ok(ModelsResponse { models: models.0.into_iter().filter_map(model).collect(), cursor: None })
+}
+
+fn model(wire: Model<'_>) -> Option<ModelInfo> {
+    let count = |keys: &[&str]| keys.iter().find_map(|key| find::<Count>(&wire.rest, key)).map(|count| count.0);
+    let context_tokens = count(&["context_length", "context_window", "max_context_length", "max_model_len"]);
+    let output_tokens = count(&["max_completion_tokens", "max_output_tokens", "max_output_length"]);
+    let display_name = ["display_name", "name"].iter().find_map(|key| find::<Str<'_>>(&wire.rest, key));
+    Some(ModelInfo {
+        id: wire.id?.into_string(),
+        display_name: display_name.map(Str::into_string),
+        created_ms: wire.created.map(|created| created.0 * 1000.0),
+        owner: wire.owned_by.map(Str::into_string),
+        context_tokens,
+        output_tokens,
+        extensions: extensions(FORMAT, wire.rest),
+    })
+}
+
+/// Reads a member that stays where it is, so that it can be written back under its own name.
+fn find<'a, T: serde::Deserialize<'a>>(rest: &Rest<'a>, key: &str) -> Option<T> {
+    let (_, raw) = rest.0.iter().find(|(name, _)| &**name == key)?;
+    json::parse(raw.get()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Body;
+
+    fn ids(text: &str) -> Vec<String> {
+        let response = HttpResponse { status: 200, headers: Vec::new(), body: Body::Text(text.into()) };
+        parse(&response).unwrap().models.into_iter().map(|model| model.id).collect()
+    }
+
+    #[test]
+    fn lists_bare_lists_and_single_models_are_read() {
+        assert_eq!(ids(r#"{"object":"list","data":[{"id":"a"},{"id":"b","context_length":8192}]}"#), ["a", "b"]);
+        assert_eq!(ids(r#"[{"id":"a","created":1}]"#), ["a"]);
+        assert_eq!(ids(r#"{"id":"a","object":"model","owned_by":"x"}"#), ["a"]);
+    }
+
+    #[test]
+    fn one_model_is_asked_for_by_its_path() {
+        let request = ModelsRequest { id: Some("org/model x".into()), cursor: None, limit: None };
+        let rendered = render(&Quirks::COMPATIBLE, &Context::default(), &request);
+        assert_eq!(rendered.request.path, "models/org/model%20x");
+    }
+}

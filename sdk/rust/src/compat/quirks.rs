@@ -1,0 +1,287 @@
+//! What sets one OpenAI-compatible provider apart from the others, as data.
+
+use crate::compat::names::IdRule;
+use crate::ledger::Ledger;
+use crate::manifest::{Auth, AuthScheme, FrameTest};
+use crate::types::{ChatRequest, Context, Error, FinishReason, Header};
+
+/// One provider. Start from [`Quirks::COMPATIBLE`] and say what differs.
+#[derive(Debug, Clone, Copy)]
+pub struct Quirks {
+    /// The adapter's name: `groq`.
+    pub name: &'static str,
+    /// One line for people.
+    pub description: &'static str,
+    /// The family whose opaque values this provider makes.
+    pub family: &'static str,
+    /// The usual base url, with its version path and a slash at the end.
+    pub url: Option<&'static str>,
+    /// Usual environment variables of the key, the most usual first.
+    pub key_variables: &'static [&'static str],
+    /// Globs of the models served.
+    pub models: &'static [&'static str],
+    /// JSON Schema of the options; empty where there are none.
+    pub settings: &'static str,
+    /// How the key is shown; the first is the default.
+    pub auth: &'static [Scheme],
+    /// Paths relative to the url; an empty one says that the operation is not there. Holes as in an acceptance.
+    pub paths: Paths,
+    /// Headers made of options: the header's name and the option's.
+    pub option_headers: &'static [(&'static str, &'static str)],
+
+    /// The member for the limit of output tokens.
+    pub max_tokens: &'static str,
+    /// The member for the seed.
+    pub seed: &'static str,
+    /// Members that are not taken.
+    pub drops: &'static [Drop],
+    /// Members with another spelling here.
+    pub renames: &'static [Rename],
+    /// Numbers with a narrower range here.
+    pub clamps: &'static [Clamp],
+    /// The most stop sequences taken.
+    pub max_stop: usize,
+    /// Whether messages of role `developer` are known; they become `system` otherwise.
+    pub developer_role: bool,
+    /// Whether system, assistant and tool messages may be lists of parts; their texts are joined otherwise.
+    pub text_lists: bool,
+    /// Whether `stream_options.include_usage` is understood.
+    pub stream_usage: bool,
+    /// The word for "some tool must be called".
+    pub tool_required: &'static str,
+    /// Whether `allowed_tools` is understood; the list of tools is narrowed otherwise.
+    pub allowed_tools: bool,
+    /// Types of tools other than `function` that are taken; `*` stands for all.
+    pub tool_types: &'static [&'static str],
+    /// What ids of tool calls may look like.
+    pub tool_ids: IdRule,
+    /// What names of tools may look like.
+    pub tool_names: IdRule,
+    /// Whether `response_format: json_schema` is understood; it becomes `json_object` otherwise.
+    pub json_schema: bool,
+    /// How thinking is asked for.
+    pub effort: Effort,
+    /// The levels of effort that are known here; others move to the nearest.
+    pub efforts: &'static [&'static str],
+    /// How thinking travels in the history.
+    pub thinking: Thinking,
+    /// Families whose signatures and encrypted thinking go back to this provider; `*` stands for all.
+    pub issuers: &'static [&'static str],
+    /// How cache hints are spelled.
+    pub cache: Cache,
+    /// Which media are taken, and how.
+    pub media: Media,
+    /// Members of chunks and choices that say nothing (padding) and are left out in silence.
+    pub noise: &'static [&'static str],
+    /// A last look at a request before it is written.
+    pub prepare: fn(&Context, &mut ChatRequest, &mut Ledger) -> Result<(), Error>,
+    /// Finish reasons that only this provider has.
+    pub finish: fn(&str) -> Option<FinishReason>,
+}
+
+/// Paths relative to the provider's url.
+#[derive(Debug, Clone, Copy)]
+pub struct Paths {
+    /// `chat/completions`.
+    pub chat: &'static str,
+    /// `embeddings`.
+    pub embeddings: &'static str,
+    /// `models`; one model is at this path and its name.
+    pub models: &'static str,
+}
+
+/// A way to show the key.
+#[derive(Debug, Clone, Copy)]
+pub enum Scheme {
+    /// `authorization: Bearer KEY`.
+    Bearer,
+    /// A header of this name that holds the key alone.
+    Header(&'static str),
+    /// A query parameter.
+    Query(&'static str),
+    /// No key.
+    Open,
+}
+
+/// A member that the provider does not take.
+#[derive(Debug, Clone, Copy)]
+pub struct Drop {
+    /// Its name at the top of the request.
+    pub member: &'static str,
+    /// Why, for the operator.
+    pub reason: &'static str,
+}
+
+/// A member with another spelling.
+#[derive(Debug, Clone, Copy)]
+pub struct Rename {
+    /// OpenAI's name.
+    pub from: &'static str,
+    /// The provider's.
+    pub to: &'static str,
+}
+
+/// A number with a narrower range.
+#[derive(Debug, Clone, Copy)]
+pub struct Clamp {
+    /// The member's name.
+    pub member: &'static str,
+    /// The least value taken.
+    pub min: f64,
+    /// The greatest value taken.
+    pub max: f64,
+}
+
+/// How thinking is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// Not at all.
+    None,
+    /// `reasoning_effort: "low"`.
+    Effort,
+    /// `reasoning: {effort, max_tokens, enabled, exclude}`.
+    Object,
+    /// `thinking: {type, budget_tokens}`.
+    Thinking,
+    /// `thinking: {type}`, and `reasoning_effort` beside it.
+    ThinkingAndEffort,
+}
+
+/// How thinking travels in the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thinking {
+    /// Not at all: it is left out.
+    None,
+    /// The member `reasoning_content`.
+    Content,
+    /// The member `reasoning`.
+    Reasoning,
+    /// `reasoning_details` with everything, `reasoning` beside it.
+    Details,
+    /// Parts of type `thinking` in the content.
+    Parts,
+}
+
+/// How cache hints are spelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cache {
+    /// Not at all.
+    None,
+    /// `cache_control: {"type": "ephemeral"}`.
+    Control,
+}
+
+/// Which media are taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Media {
+    /// `image_url`.
+    pub images: bool,
+    /// Whether addresses other than data URLs are fetched.
+    pub urls: bool,
+    /// `input_audio`.
+    pub audio: bool,
+    /// `file`.
+    pub files: bool,
+    /// Addresses in `file.file_data`.
+    pub file_urls: bool,
+    /// `video_url`.
+    pub video: bool,
+    /// Whether tool messages may hold images; they are moved to a user message otherwise.
+    pub in_tools: bool,
+}
+
+impl Quirks {
+    /// A provider that takes what most compatible servers take.
+    pub const COMPATIBLE: Self = Self {
+        name: "compatible",
+        description: "An OpenAI-compatible provider",
+        family: "openai",
+        url: None,
+        key_variables: &[],
+        models: &[],
+        settings: "",
+        auth: &[Scheme::Bearer, Scheme::Open],
+        paths: Paths { chat: "chat/completions", embeddings: "embeddings", models: "models" },
+        option_headers: &[],
+        max_tokens: "max_tokens",
+        seed: "seed",
+        drops: &[],
+        renames: &[],
+        clamps: &[],
+        max_stop: 4,
+        developer_role: false,
+        text_lists: true,
+        stream_usage: true,
+        tool_required: "required",
+        allowed_tools: false,
+        tool_types: &[],
+        tool_ids: IdRule::ANY,
+        tool_names: IdRule::NAME,
+        json_schema: true,
+        effort: Effort::Effort,
+        efforts: &["low", "medium", "high"],
+        thinking: Thinking::Content,
+        issuers: &[],
+        cache: Cache::None,
+        media: Media {
+            images: true,
+            urls: true,
+            audio: false,
+            files: false,
+            file_urls: false,
+            video: false,
+            in_tools: false,
+        },
+        noise: &["obfuscation", "p"],
+        prepare: |_, _, _| Ok(()),
+        finish: |_| None,
+    };
+
+    /// Whether opaque values of this family go back to the provider.
+    pub fn keeps(&self, issuer: &str) -> bool {
+        self.issuers.iter().any(|known| *known == "*" || *known == issuer)
+    }
+
+    /// Whether tools of this type are taken.
+    pub fn takes_tool(&self, kind: &str) -> bool {
+        self.tool_types.iter().any(|known| *known == "*" || *known == kind)
+    }
+
+    /// The provider's spelling of a member, or why it is not taken.
+    pub fn spelling<'a>(&'a self, member: &'a str) -> Result<&'a str, &'static str> {
+        if let Some(drop) = self.drops.iter().find(|drop| drop.member == member) {
+            return Err(drop.reason);
+        }
+        Ok(self.renames.iter().find(|rename| rename.from == member).map_or(member, |rename| rename.to))
+    }
+
+    /// The number moved into the member's range.
+    pub fn clamp(&self, member: &str, value: f64) -> f64 {
+        let clamp = self.clamps.iter().find(|clamp| clamp.member == member);
+        clamp.map_or(value, |clamp| value.clamp(clamp.min, clamp.max))
+    }
+
+    /// The headers that the target's options ask for.
+    pub fn headers(&self, ctx: &Context) -> Vec<Header> {
+        let header = |&(name, option): &(&str, &str)| ctx.option_str(option).map(|value| Header::new(name, value));
+        self.option_headers.iter().filter_map(header).collect()
+    }
+}
+
+impl Scheme {
+    /// As the manifest says it.
+    pub fn auth(self) -> Auth {
+        let (name, scheme) = match self {
+            Self::Bearer => ("bearer", AuthScheme::Bearer),
+            Self::Header(name) => (name, AuthScheme::Header(Header::new(name, ""))),
+            Self::Query(name) => (name, AuthScheme::Query(name.to_owned())),
+            Self::Open => ("open", AuthScheme::Open),
+        };
+        Auth { name: name.to_owned(), scheme }
+    }
+}
+
+/// A test that some value stands at the top of a request.
+pub fn has_member(member: &str) -> FrameTest {
+    FrameTest::Present(format!("/{member}"))
+}

@@ -1,0 +1,205 @@
+//! Thinking, as compatible servers spell it: `reasoning_content`, `reasoning`, `reasoning_details` (C-29 to C-36, C-77).
+//!
+//! `reasoning_details` is the one spelling that holds opaque values, each with the family that issued it, so that a
+//! client can send them back.
+
+use crate::compat::wire::{Content, Detail, FORMAT};
+use crate::json::{Array, Object, RawValue, Str};
+use crate::ledger::extensions;
+use crate::types::{Extension, ReasoningPart, Signature};
+
+const SUMMARY: &str = "reasoning.summary";
+const ENCRYPTED: &str = "reasoning.encrypted";
+
+/// Families and the names that `reasoning_details[].format` has for them.
+const FORMATS: [(&str, &str); 5] = [
+    ("anthropic", "anthropic-claude-v1"),
+    ("gemini", "google-gemini-v1"),
+    ("openai", "openai-responses-v1"),
+    ("openai", "azure-openai-responses-v1"),
+    ("xai", "xai-responses-v1"),
+];
+
+/// Reads a message's thinking. Details win over plain text, which repeats them (once, not twice).
+pub fn read(details: Vec<Detail<'_>>, plain: [Option<Content<'_>>; 2], family: &str) -> Vec<ReasoningPart> {
+    let mut parts: Vec<ReasoningPart> = Vec::new();
+    for detail in details {
+        let part = read_detail(detail, family);
+        match parts.last_mut() {
+            Some(last) if same_item(last, &part) => last.encrypted = part.encrypted,
+            _ => parts.push(part),
+        }
+    }
+    let plain = plain.into_iter().flatten().map(Content::into_text).find(|text| !text.is_empty());
+    if let Some(text) = plain.filter(|_| parts.iter().all(|part| part.text.is_none())) {
+        match parts.first_mut() {
+            // A signature whose text stands beside it.
+            Some(first) if first.signature.is_some() => first.text = Some(text),
+            _ => parts.insert(0, ReasoningPart::new(text)),
+        }
+    }
+    parts
+}
+
+/// Reads one entry; `family` issues what says of no other.
+pub fn read_detail(detail: Detail<'_>, family: &str) -> ReasoningPart {
+    let issuer = issuer(detail.format.as_deref(), family);
+    let signed = |value: Str<'_>| Signature { issuer: issuer.clone(), value: value.into_string() };
+    let encrypted = detail.kind.as_deref() == Some(ENCRYPTED) || detail.data.is_some();
+    let mut rest = detail.rest;
+    let index = rest.take("index").map(RawValue::get);
+    let mut kept = extensions(FORMAT, rest);
+    if detail.kind.as_deref() == Some(SUMMARY) {
+        kept.push(note("type", SUMMARY));
+    }
+    kept.extend(detail.format.as_deref().map(|format| note("format", format)));
+    kept.extend(index.filter(|index| *index != "null").map(|index| note("index", index)));
+    ReasoningPart {
+        id: detail.id.map(Str::into_string),
+        text: detail.text.or(detail.summary).map(Str::into_string),
+        signature: detail.signature.filter(|value| !value.is_empty()).map(signed),
+        encrypted: encrypted.then(|| signed(detail.data.unwrap_or_default())),
+        extensions: kept,
+    }
+}
+
+/// How an entry was spelled: a note of this format's to itself, whose value is null because nobody loses it.
+pub fn note(key: &str, text: &str) -> Extension {
+    Extension { format: FORMAT.to_owned(), key: format!("{key}={text}"), json: "null".to_owned() }
+}
+
+/// Finds a note.
+pub fn noted<'a>(extensions: &'a [Extension], key: &str) -> Option<&'a str> {
+    let notes = extensions.iter().filter(|note| note.format == FORMAT && note.json == "null");
+    notes.filter_map(|note| note.key.strip_prefix(key)?.strip_prefix('=')).next()
+}
+
+/// The family behind a format's name.
+pub fn issuer(format: Option<&str>, family: &str) -> String {
+    let Some(format) = format.filter(|format| *format != "unknown") else { return family.to_owned() };
+    FORMATS.iter().find(|(_, name)| *name == format).map_or(format, |(family, _)| family).to_owned()
+}
+
+/// Text and its encrypted whole, said in two entries of one id.
+fn same_item(last: &ReasoningPart, next: &ReasoningPart) -> bool {
+    let halves = last.text.is_some() && last.encrypted.is_none() && next.text.is_none() && next.encrypted.is_some();
+    halves && last.id.is_some() && last.id == next.id
+}
+
+/// Whether a part holds what only `reasoning_details` can say.
+pub fn is_opaque(part: &ReasoningPart) -> bool {
+    part.signature.is_some() || part.encrypted.is_some() || noted(&part.extensions, "format").is_some()
+}
+
+/// Writes a part as entries of `reasoning_details`; `index` is the part's number.
+pub fn write_details(a: &mut Array<'_>, part: &ReasoningPart, index: u32) {
+    let kept = |key| noted(&part.extensions, key);
+    let entry = |o: &mut Object<'_>, issuer: Option<&Signature>| {
+        o.opt_str("format", kept("format").or_else(|| issuer.map(|signature| format_name(&signature.issuer))));
+        o.opt_str("id", part.id.as_deref().or_else(|| kept("id")));
+        match kept("index") {
+            Some(index) => o.raw("index", index),
+            None => o.num("index", index),
+        }
+        let others = part.extensions.iter().filter(|e| e.format == FORMAT && e.json != "null");
+        others.for_each(|other| o.raw(&other.key, &other.json));
+    };
+    if part.text.is_some() || part.signature.is_some() || part.encrypted.is_none() {
+        let summary = kept("type").is_some();
+        a.object(|o| {
+            o.str("type", if summary { SUMMARY } else { "reasoning.text" });
+            o.opt_str(if summary { "summary" } else { "text" }, part.text.as_deref());
+            o.opt_str("signature", part.signature.as_ref().map(|signature| signature.value.as_str()));
+            entry(o, part.signature.as_ref().or(part.encrypted.as_ref()));
+        });
+    }
+    if let Some(encrypted) = &part.encrypted {
+        a.object(|o| {
+            o.str("type", ENCRYPTED);
+            o.str("data", &encrypted.value);
+            entry(o, Some(encrypted));
+        });
+    }
+}
+
+/// The name of a family's opaque values.
+fn format_name(issuer: &str) -> &str {
+    FORMATS.iter().find(|(family, _)| *family == issuer).map_or(issuer, |(_, name)| name)
+}
+
+/// The vendor's name in `extra_content` for a family, and back.
+const VENDORS: [(&str, &str); 1] = [("gemini", "google")];
+
+/// Reads `extra_content.google.thought_signature` and its like.
+pub fn read_extra(json: &str) -> Option<Signature> {
+    let extra: Extra<'_> = crate::json::parse(json).ok()?;
+    extra.rest.0.into_iter().find_map(|(vendor, value)| {
+        let inner: Vendor<'_> = crate::json::parse(value.get()).ok()?;
+        let issuer = VENDORS.iter().find(|(_, name)| *name == &*vendor).map_or(&*vendor, |(family, _)| family);
+        Some(Signature { issuer: issuer.to_owned(), value: inner.thought_signature?.into_string() })
+    })
+}
+
+/// Writes a signature as `extra_content`.
+pub fn write_extra(o: &mut Object<'_>, signature: &Signature) {
+    let vendor = VENDORS.iter().find(|(family, _)| *family == signature.issuer).map_or(&*signature.issuer, |v| v.1);
+    o.object("extra_content", |o| o.object(vendor, |o| o.str("thought_signature", &signature.value)));
+}
+
+crate::wire! {
+    /// `extra_content`: a member for each vendor.
+    struct Extra<'a> {}
+
+    /// One vendor's extras.
+    struct Vendor<'a> {
+        "thought_signature" => thought_signature: Str<'a>,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+
+    fn there_and_back(text: &str) -> String {
+        let details = json::parse::<Vec<Detail<'_>>>(text).unwrap();
+        let parts = read(details, [None, None], "unknown");
+        let mut out = String::new();
+        json::array(&mut out, |a| (0..).zip(&parts).for_each(|(index, part)| write_details(a, part, index)));
+        out
+    }
+
+    #[test]
+    fn c32_opaque_values_return_as_they_came() {
+        let text = r#"[{"type":"reasoning.text","text":"hm","signature":"S","format":"anthropic-claude-v1","index":0},{"type":"reasoning.encrypted","data":"D","format":"google-gemini-v1","id":"t1","index":1}]"#;
+        assert_eq!(there_and_back(text), text);
+    }
+
+    #[test]
+    fn two_entries_of_one_id_are_one_item() {
+        let text = r#"[{"type":"reasoning.summary","summary":"s","format":"openai-responses-v1","id":"rs_1","index":0},
+            {"type":"reasoning.encrypted","data":"D","format":"openai-responses-v1","id":"rs_1","index":0}]"#;
+        let parts = read(json::parse(text).unwrap(), [None, None], "unknown");
+        assert_eq!(parts.len(), 1);
+        assert_eq!(parts[0].encrypted.as_ref().unwrap().issuer, "openai");
+        assert!(there_and_back(text).contains(r#""data":"D""#));
+    }
+
+    #[test]
+    fn c77_details_and_their_plain_text_are_read_once() {
+        let text = r#"[{"type":"reasoning.text","text":"hm","signature":null,"format":"unknown","index":0}]"#;
+        let plain = Content::Text(Str("hm".into()));
+        let parts = read(json::parse(text).unwrap(), [Some(plain), None], "openrouter");
+        assert_eq!(parts.len(), 1);
+        assert_eq!(parts[0].text.as_deref(), Some("hm"));
+    }
+
+    #[test]
+    fn extra_content_names_its_vendor() {
+        let signature = read_extra(r#"{"google":{"thought_signature":"S"}}"#).unwrap();
+        assert_eq!(signature.issuer, "gemini");
+        let mut out = String::new();
+        json::object(&mut out, |o| write_extra(o, &signature));
+        assert_eq!(out, r#"{"extra_content":{"google":{"thought_signature":"S"}}}"#);
+    }
+}

@@ -1,0 +1,273 @@
+//! Requests: from the unified model to what the provider takes.
+
+mod media;
+mod messages;
+mod thinking;
+mod tools;
+
+use crate::compat::names::Renamed;
+use crate::compat::quirks::{Cache, Quirks};
+use crate::compat::wire::FORMAT;
+use crate::json::{self, Object};
+use crate::ledger::{Ledger, extension};
+use crate::types::{
+    CacheHint, ChatRequest, Context, Error, Extension, HttpRequest, OutputFormat, RenderedRequest, Sampling,
+};
+
+/// Writes a chat request.
+pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Result<RenderedRequest, Error> {
+    let mut writer = Writer { quirks, ctx, ledger: Ledger::default(), refused: None, thinking_lost: false };
+    (quirks.prepare)(ctx, &mut request, &mut writer.ledger)?;
+    let renamed = Renamed::apply(&mut request, &quirks.tool_names);
+    let body = writer.body(&request);
+    if let Some(error) = writer.refused {
+        return Err(error);
+    }
+    let mut http = HttpRequest::post(path(quirks.paths.chat, ctx), body);
+    http.headers = quirks.headers(ctx);
+    Ok(RenderedRequest { losses: writer.ledger.into_losses(), memo: renamed.to_memo(), ..RenderedRequest::new(http) })
+}
+
+/// Fills a path's holes: `{model}` and `{option.NAME}`.
+pub fn path(template: &str, ctx: &Context) -> String {
+    let mut path = template.replace("{model}", &escape(&ctx.model));
+    while let Some((start, end)) = path.find("{option.").and_then(|at| Some((at, at + path.get(at..)?.find('}')?))) {
+        let name = path.get(start + "{option.".len()..end).unwrap_or_default();
+        let value = ctx.option_str(name).unwrap_or_default();
+        path.replace_range(start..=end, &escape(&value));
+    }
+    path
+}
+
+/// Percent-encodes each segment of a path.
+pub fn escape_path(text: &str) -> String {
+    let segments: Vec<String> = text.split('/').map(escape).collect();
+    segments.join("/")
+}
+
+/// Percent-encodes what may not stand in a path segment.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~:@".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push(char::from(HEX[usize::from(byte >> 4)]));
+            out.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+    }
+    out
+}
+
+const HEX: [u8; 16] = *b"0123456789ABCDEF";
+
+/// Writes one request and remembers what was lost on the way, or what cannot be lost.
+struct Writer<'q> {
+    quirks: &'q Quirks,
+    ctx: &'q Context,
+    ledger: Ledger,
+    refused: Option<Error>,
+    thinking_lost: bool,
+}
+
+impl Writer<'_> {
+    fn body(&mut self, request: &ChatRequest) -> String {
+        let mut out = String::with_capacity(1024);
+        json::object(&mut out, |o| {
+            o.str("model", if self.ctx.model.is_empty() { &request.model } else { &self.ctx.model });
+            self.messages(o, &request.messages);
+            self.tools(o, request);
+            self.output(o, request.output.as_ref());
+            self.sampling(o, &request.sampling);
+            self.num(o, self.quirks.max_tokens, request.max_output_tokens.map(f64::from));
+            self.effort(o, request.reasoning.as_ref());
+            self.stream(o, request);
+            self.end_user(o, request);
+            self.raw(o, "metadata", request.metadata.as_deref());
+            self.str(o, "service_tier", request.service_tier.as_deref());
+            self.str(o, "prompt_cache_key", request.cache_key.as_deref());
+            self.extensions(o, "", &request.extensions, &["stream_options"]);
+        });
+        out
+    }
+
+    fn sampling(&mut self, o: &mut Object<'_>, sampling: &Sampling) {
+        self.num(o, "temperature", sampling.temperature);
+        self.num(o, "top_p", sampling.top_p);
+        self.num(o, "top_k", sampling.top_k.map(f64::from));
+        self.num(o, "frequency_penalty", sampling.frequency_penalty);
+        self.num(o, "presence_penalty", sampling.presence_penalty);
+        self.num(o, "n", sampling.candidates.map(f64::from));
+        self.bool(o, "logprobs", sampling.logprobs);
+        self.num(o, "top_logprobs", sampling.top_logprobs.map(f64::from));
+        self.raw(o, self.quirks.seed, sampling.seed.as_deref().filter(|seed| is_integer(seed)));
+        self.stop(o, &sampling.stop);
+    }
+
+    fn stop(&mut self, o: &mut Object<'_>, stop: &[String]) {
+        let taken = stop.get(..self.quirks.max_stop).unwrap_or(stop);
+        if taken.len() < stop.len() {
+            self.ledger.clamped("stop", "too many stop sequences; the first ones are sent");
+        }
+        if let Some(place) = self.place(o, "stop", !taken.is_empty()) {
+            json::array(place, |a| taken.iter().for_each(|text| a.str(text)));
+        }
+    }
+
+    fn output(&mut self, o: &mut Object<'_>, output: Option<&OutputFormat>) {
+        let Some(output) = output else { return };
+        let schema = match output {
+            OutputFormat::Schema(schema) if self.quirks.json_schema => Some(schema),
+            OutputFormat::Schema(_) => {
+                self.ledger.approximated("response_format", "schemas are not taken: any JSON object is asked for");
+                None
+            }
+            OutputFormat::Opaque(opaque) if opaque.format != FORMAT => {
+                self.ledger.dropped("response_format", "it belongs to another format");
+                return;
+            }
+            _ => None,
+        };
+        let Some(place) = self.place(o, "response_format", true) else { return };
+        match (output, schema) {
+            (OutputFormat::Opaque(opaque), _) => place.push_str(&opaque.json),
+            (OutputFormat::Plain, _) => place.push_str(r#"{"type":"text"}"#),
+            (_, None) => place.push_str(r#"{"type":"json_object"}"#),
+            (_, Some(schema)) => json::object(place, |o| {
+                o.str("type", "json_schema");
+                o.object("json_schema", |o| {
+                    o.str("name", schema.name.as_deref().unwrap_or("response"));
+                    o.opt_str("description", schema.description.as_deref());
+                    o.raw("schema", &schema.schema);
+                    o.opt_bool("strict", schema.strict);
+                });
+            }),
+        }
+    }
+
+    /// Usage is always asked for: the host meters it and shows the client what it asked for (C-57).
+    fn stream(&mut self, o: &mut Object<'_>, request: &ChatRequest) {
+        if !request.stream {
+            return;
+        }
+        o.bool("stream", true);
+        let others = extension(&request.extensions, FORMAT, "stream_options").and_then(|json| {
+            let inner = json.trim().strip_prefix('{')?.strip_suffix('}')?.trim();
+            (!inner.is_empty()).then_some(inner)
+        });
+        if !self.quirks.stream_usage && others.is_none() {
+            return;
+        }
+        if let Some(place) = self.place(o, "stream_options", true) {
+            json::object(place, |o| {
+                if self.quirks.stream_usage {
+                    o.bool("include_usage", true);
+                }
+                if let Some(others) = others {
+                    o.members(others);
+                }
+            });
+        }
+    }
+
+    /// The client's end user: `user`, unless a note says that the newer `safety_identifier` was used.
+    fn end_user(&mut self, o: &mut Object<'_>, request: &ChatRequest) {
+        let Some(user) = &request.end_user else { return };
+        let newer = extension(&request.extensions, FORMAT, "safety_identifier") == Some("null");
+        self.str(o, if newer { "safety_identifier" } else { "user" }, Some(user));
+    }
+
+    /// Writes the format's own members and reports the others; `skipped` are written elsewhere.
+    fn extensions(&mut self, o: &mut Object<'_>, place: &str, extensions: &[Extension], skipped: &[&str]) {
+        self.ledger.foreign(place, extensions, FORMAT);
+        let ours = extensions.iter().filter(|extension| extension.format == FORMAT && extension.json != "null");
+        for extension in ours.filter(|extension| !skipped.contains(&extension.key.as_str())) {
+            if place.is_empty() {
+                self.raw(o, &extension.key, Some(&extension.json));
+            } else {
+                o.raw(&extension.key, &extension.json);
+            }
+        }
+    }
+
+    /// Writes a cache hint in the provider's spelling.
+    fn cache(&mut self, o: &mut Object<'_>, field: &str, hint: Option<&CacheHint>, extensions: &[Extension]) {
+        let Some(hint) = hint else { return };
+        if extension(extensions, FORMAT, "prompt_cache_breakpoint").is_some() {
+            return;
+        }
+        match self.quirks.cache {
+            Cache::None => {
+                self.ledger.dropped(format!("{field}.cache_control"), "caching is the provider's own affair")
+            }
+            Cache::Control => o.object("cache_control", |o| {
+                o.str("type", "ephemeral");
+                o.opt_str("ttl", hint.ttl.as_deref());
+            }),
+        }
+    }
+
+    /// The place for a member at the top of the request, in the provider's spelling; none where it is not taken.
+    fn place<'o>(&mut self, o: &'o mut Object<'_>, member: &str, present: bool) -> Option<&'o mut String> {
+        if !present {
+            return None;
+        }
+        match self.quirks.spelling(member) {
+            Ok(spelling) => Some(o.value(spelling)),
+            Err(reason) => {
+                self.ledger.dropped(member, reason);
+                None
+            }
+        }
+    }
+
+    fn num(&mut self, o: &mut Object<'_>, member: &str, value: Option<f64>) {
+        let Some(value) = value else { return };
+        let allowed = self.quirks.clamp(member, value);
+        if allowed.to_bits() != value.to_bits() {
+            self.ledger.clamped(member, "out of the provider's range");
+        }
+        if let Some(place) = self.place(o, member, true) {
+            json::number(place, allowed);
+        }
+    }
+
+    fn str(&mut self, o: &mut Object<'_>, member: &str, value: Option<&str>) {
+        if let (Some(place), Some(value)) = (self.place(o, member, value.is_some()), value) {
+            json::quote(place, value);
+        }
+    }
+
+    fn bool(&mut self, o: &mut Object<'_>, member: &str, value: Option<bool>) {
+        self.raw(o, member, value.map(|value| if value { "true" } else { "false" }));
+    }
+
+    fn raw(&mut self, o: &mut Object<'_>, member: &str, value: Option<&str>) {
+        if let (Some(place), Some(value)) = (self.place(o, member, value.is_some()), value) {
+            place.push_str(value);
+        }
+    }
+
+    /// Notes what must not be lost; the first such thing becomes the error.
+    fn refuse(&mut self, field: String, message: &str) {
+        if self.refused.is_none() {
+            self.refused = Some(Error::unsupported(field, message));
+        }
+    }
+}
+
+fn is_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    !digits.is_empty()
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && (digits == "0" || !digits.starts_with('0'))
+}
+
+/// Whether a message carries the cache hint of its last part itself: a note of the dialect's.
+fn hint_on_message(extensions: &[Extension]) -> bool {
+    extension(extensions, FORMAT, "cache_control").is_some()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! Media: images, audio, files, video, each where the provider takes it.
+
+use super::Writer;
+use crate::compat::content::STORE;
+use crate::compat::media::{audio_format, mime, to_data_url};
+use crate::compat::wire::FORMAT;
+use crate::json::{Array, Object};
+use crate::ledger::extension;
+use crate::types::{MediaKind, MediaPart, MediaSource};
+
+impl Writer<'_> {
+    pub(super) fn media(&mut self, a: &mut Array<'_>, field: &str, media: &MediaPart) {
+        if let MediaSource::Text(text) = &media.source {
+            return self.document_text(a, field, media, text);
+        }
+        if matches!(media.source, MediaSource::FileId(_)) && extension(&media.extensions, FORMAT, STORE).is_none() {
+            return self.refuse(field.to_owned(), "a file of one provider's store is unknown to another");
+        }
+        let takes = self.quirks.media;
+        let taken = match (media.kind, &media.source) {
+            (MediaKind::Image, MediaSource::Url(_)) => takes.images && takes.urls,
+            (MediaKind::Image, MediaSource::Base64(_)) => takes.images,
+            (MediaKind::Audio, MediaSource::Base64(_)) => takes.audio,
+            (MediaKind::Video, MediaSource::Url(_)) => takes.video && takes.urls,
+            (MediaKind::Video, MediaSource::Base64(_)) => takes.video,
+            (MediaKind::Document, MediaSource::Url(_)) => takes.files && takes.file_urls,
+            (_, MediaSource::Base64(_) | MediaSource::FileId(_)) => takes.files,
+            _ => false,
+        };
+        if !taken {
+            return self.refuse(field.to_owned(), "this provider does not take such media in chat");
+        }
+        a.object(|o| {
+            match media.kind {
+                MediaKind::Image if !matches!(media.source, MediaSource::FileId(_)) => {
+                    self.address(o, "image_url", media)
+                }
+                MediaKind::Video if !matches!(media.source, MediaSource::FileId(_)) => {
+                    self.address(o, "video_url", media)
+                }
+                MediaKind::Audio if !matches!(media.source, MediaSource::FileId(_)) => self.audio(o, media),
+                _ => self.file(o, media),
+            }
+            self.cache(o, field, media.cache.as_ref(), &media.extensions);
+            self.extensions(o, &format!("{field}."), &media.extensions, &[STORE]);
+        });
+    }
+
+    fn address(&self, o: &mut Object<'_>, kind: &str, media: &MediaPart) {
+        o.str("type", kind);
+        o.object(kind, |o| {
+            o.str("url", &self.url(media));
+            o.opt_str("detail", media.detail.as_deref());
+        });
+    }
+
+    fn audio(&self, o: &mut Object<'_>, media: &MediaPart) {
+        let MediaSource::Base64(data) = &media.source else { return };
+        o.str("type", "input_audio");
+        o.object("input_audio", |o| {
+            o.str("data", data);
+            o.str("format", audio_format(&mime(self.ctx, media)));
+        });
+    }
+
+    fn file(&self, o: &mut Object<'_>, media: &MediaPart) {
+        o.str("type", "file");
+        o.object("file", |o| {
+            // The official API refuses file data without a name.
+            let unnamed = matches!(media.source, MediaSource::Base64(_)).then_some("document");
+            o.opt_str("filename", media.name.as_deref().or(unnamed));
+            match &media.source {
+                MediaSource::FileId(id) => o.str("file_id", id),
+                _ => o.str("file_data", &self.url(media)),
+            }
+        });
+    }
+
+    fn url(&self, media: &MediaPart) -> String {
+        match &media.source {
+            MediaSource::Url(url) => url.clone(),
+            MediaSource::Base64(data) => to_data_url(&mime(self.ctx, media), data),
+            MediaSource::Text(text) | MediaSource::FileId(text) => text.clone(),
+        }
+    }
+
+    /// A document that is text goes as text, with its title in front.
+    fn document_text(&mut self, a: &mut Array<'_>, field: &str, media: &MediaPart, text: &str) {
+        self.ledger.approximated(field, "a text document is sent as text");
+        if let Some(name) = &media.name {
+            a.object(|o| {
+                o.str("type", "text");
+                o.str("text", name);
+            });
+        }
+        a.object(|o| {
+            o.str("type", "text");
+            o.str("text", text);
+            self.cache(o, field, media.cache.as_ref(), &media.extensions);
+        });
+        self.ledger.foreign(&format!("{field}."), &media.extensions, FORMAT);
+    }
+}

@@ -1,0 +1,305 @@
+//! Messages: one of the unified model may become several, since tool results are messages of their own here.
+
+use super::{Writer, hint_on_message};
+use crate::compat::quirks::{Cache, Thinking};
+use crate::compat::reasoning;
+use crate::compat::wire::FORMAT;
+use crate::json::{Array, Object};
+use crate::ledger::extension;
+use crate::types::{MediaPart, Message, Part, ResultPart, Role, TextPart, ToolCall, ToolKind, ToolResult};
+
+/// A medium that its message may not hold, on its way to a user message of its own (C-43).
+pub(super) type Lifted<'m> = Vec<(String, &'m MediaPart)>;
+
+/// A piece of content, wherever it came from.
+#[derive(Clone, Copy)]
+pub(super) enum Piece<'m> {
+    Text(&'m TextPart),
+    Media(&'m MediaPart),
+    Raw(&'m str),
+    Words(&'m str),
+    Thought(&'m str),
+}
+
+impl Writer<'_> {
+    pub(super) fn messages(&mut self, o: &mut Object<'_>, messages: &[Message]) {
+        o.array("messages", |a| {
+            let mut lifted = Lifted::new();
+            for (at, message) in messages.iter().enumerate() {
+                let field = format!("messages[{at}]");
+                let results = tool_results(message);
+                for result in &results {
+                    self.tool_message(a, &field, result, &mut lifted);
+                }
+                if !results.is_empty() && results.len() == message.parts.len() {
+                    self.ledger.foreign(&format!("{field}."), &message.extensions, FORMAT);
+                    continue;
+                }
+                self.lifted(a, &mut lifted);
+                match &message.role {
+                    Role::Assistant => self.assistant(a, &field, message, &mut lifted),
+                    Role::System | Role::Developer => self.system(a, &field, message),
+                    Role::User | Role::Tool => self.speaker(a, &field, "user", message),
+                    Role::Other(role) => self.speaker(a, &field, role, message),
+                }
+            }
+            self.lifted(a, &mut lifted);
+        });
+    }
+
+    fn system(&mut self, a: &mut Array<'_>, field: &str, message: &Message) {
+        let developer = matches!(message.role, Role::Developer) && self.quirks.developer_role;
+        let role = if developer { "developer" } else { "system" };
+        if self.quirks.text_lists || message.parts.len() < 2 {
+            return self.speaker(a, field, role, message);
+        }
+        // One message a block: joining them would put words next to each other that nobody wrote so.
+        for part in &message.parts {
+            let one = Message { parts: vec![part.clone()], ..message.clone() };
+            self.speaker(a, field, role, &one);
+        }
+    }
+
+    /// A message of a role that has content and nothing else.
+    fn speaker(&mut self, a: &mut Array<'_>, field: &str, role: &str, message: &Message) {
+        let mut pieces = Vec::with_capacity(message.parts.len());
+        for (at, part) in message.parts.iter().enumerate() {
+            match part {
+                Part::Text(text) => pieces.push(Piece::Text(text)),
+                Part::Media(media) => pieces.push(Piece::Media(media)),
+                Part::Refusal(words) => pieces.push(Piece::Words(words)),
+                Part::Opaque(opaque) if opaque.format == FORMAT => pieces.push(Piece::Raw(&opaque.json)),
+                Part::Opaque(opaque) => self.ledger.dropped(format!("{field}.content[{at}]"), &opaque.kind),
+                Part::Reasoning(_) => self.lose_thinking(field),
+                Part::ToolCall(_) => self.refuse(format!("{field}.content[{at}]"), "only the assistant calls tools"),
+                Part::ToolResult(_) => {}
+            }
+        }
+        a.object(|o| {
+            o.str("role", role);
+            o.opt_str("name", message.name.as_deref());
+            self.content(o, field, &pieces, hint_on_message(&message.extensions));
+            self.message_extensions(o, field, message);
+        });
+    }
+
+    fn assistant<'m>(&mut self, a: &mut Array<'_>, field: &str, message: &'m Message, lifted: &mut Lifted<'m>) {
+        let mut pieces = Vec::new();
+        let mut calls = Vec::new();
+        let mut refusal = None;
+        let mut audio = None;
+        let mut thoughts = Vec::new();
+        for (at, part) in message.parts.iter().enumerate() {
+            match part {
+                Part::Text(text) => pieces.push(Piece::Text(text)),
+                Part::ToolCall(call) => calls.push(call),
+                Part::Refusal(words) => refusal = Some(words),
+                Part::Reasoning(thought) => thoughts.push(thought),
+                Part::Media(media) => match extension(&media.extensions, FORMAT, "id") {
+                    Some(id) => audio = Some(id),
+                    None => lifted.push((format!("{field}.content[{at}]"), media)),
+                },
+                Part::Opaque(opaque) if opaque.format == FORMAT => pieces.push(Piece::Raw(&opaque.json)),
+                Part::Opaque(opaque) => self.ledger.dropped(format!("{field}.content[{at}]"), &opaque.kind),
+                Part::ToolResult(_) => {}
+            }
+        }
+        if self.quirks.thinking == Thinking::Parts {
+            let texts = thoughts.iter().filter_map(|thought| thought.text.as_deref()).map(Piece::Thought);
+            pieces.splice(0..0, texts);
+        }
+        let silent = pieces.is_empty() && (!calls.is_empty() || refusal.is_some() || audio.is_some());
+        a.object(|o| {
+            o.str("role", "assistant");
+            o.opt_str("name", message.name.as_deref());
+            if silent {
+                o.null("content");
+            } else {
+                self.content(o, field, &pieces, hint_on_message(&message.extensions));
+            }
+            o.opt_str("refusal", refusal.map(String::as_str));
+            if let Some(id) = audio {
+                o.object("audio", |o| o.raw("id", id));
+            }
+            self.thoughts(o, field, &thoughts);
+            self.text_signature(o, field, &pieces);
+            if !calls.is_empty() {
+                o.array("tool_calls", |a| calls.iter().for_each(|call| self.tool_call(a, field, call)));
+            }
+            self.message_extensions(o, field, message);
+        });
+    }
+
+    fn message_extensions(&mut self, o: &mut Object<'_>, field: &str, message: &Message) {
+        if hint_on_message(&message.extensions) {
+            let hint = message.parts.iter().rev().find_map(|part| match part {
+                Part::Text(text) => text.cache.as_ref(),
+                Part::Media(media) => media.cache.as_ref(),
+                _ => None,
+            });
+            self.cache(o, field, hint, &[]);
+        }
+        self.extensions(o, &format!("{field}."), &message.extensions, &[]);
+    }
+
+    fn tool_call(&mut self, a: &mut Array<'_>, field: &str, call: &ToolCall) {
+        a.object(|o| {
+            o.str("id", &self.quirks.tool_ids.fit(&call.id));
+            match call.kind {
+                ToolKind::Function => {
+                    o.str("type", "function");
+                    let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
+                    o.object("function", |o| {
+                        o.str("name", &call.name);
+                        o.str("arguments", arguments);
+                    });
+                }
+                ToolKind::Custom => {
+                    if !self.quirks.takes_tool("custom") {
+                        self.refuse(format!("{field}.tool_calls"), "custom tools are not taken by this provider");
+                    }
+                    o.str("type", "custom");
+                    o.object("custom", |o| {
+                        o.str("name", &call.name);
+                        o.str("input", &call.arguments);
+                    });
+                }
+            }
+            if let Some(signature) = &call.signature {
+                if self.quirks.keeps(&signature.issuer) {
+                    reasoning::write_extra(o, signature);
+                } else {
+                    self.ledger.dropped(format!("{field}.tool_calls[].signature"), "it returns to its issuer only");
+                }
+            }
+            let place = format!("{field}.tool_calls[].");
+            self.cache(o, place.trim_end_matches('.'), call.cache.as_ref(), &call.extensions);
+            self.extensions(o, &place, &call.extensions, &[]);
+        });
+    }
+
+    fn tool_message<'m>(&mut self, a: &mut Array<'_>, field: &str, result: &'m ToolResult, lifted: &mut Lifted<'m>) {
+        let mut pieces = Vec::with_capacity(result.content.len());
+        for (at, part) in result.content.iter().enumerate() {
+            match part {
+                ResultPart::Text(text) => pieces.push(Piece::Text(text)),
+                ResultPart::Json(json) => pieces.push(Piece::Words(json)),
+                ResultPart::Media(media) if self.quirks.media.in_tools => pieces.push(Piece::Media(media)),
+                ResultPart::Media(media) => {
+                    pieces.push(Piece::Words("[see the next user message]"));
+                    self.ledger.approximated(format!("{field}.content[{at}]"), "moved to a user message of its own");
+                    lifted.push((format!("{field}.content[{at}]"), media));
+                }
+                ResultPart::Opaque(opaque) if opaque.format == FORMAT => pieces.push(Piece::Raw(&opaque.json)),
+                ResultPart::Opaque(_) => {
+                    self.refuse(
+                        format!("{field}.content[{at}]"),
+                        "this part of a tool's result belongs to another format",
+                    );
+                }
+            }
+        }
+        if result.is_error == Some(true) {
+            self.ledger.dropped(format!("{field}.is_error"), "there is no place for it");
+        }
+        a.object(|o| {
+            o.str("role", "tool");
+            o.str("tool_call_id", &self.quirks.tool_ids.fit(&result.call_id));
+            o.opt_str("name", result.name.as_deref());
+            self.content(o, field, &pieces, false);
+            self.cache(o, field, result.cache.as_ref(), &result.extensions);
+            self.extensions(o, &format!("{field}."), &result.extensions, &[]);
+        });
+    }
+
+    /// Writes the media that their own messages may not hold.
+    fn lifted(&mut self, a: &mut Array<'_>, lifted: &mut Lifted<'_>) {
+        if lifted.is_empty() {
+            return;
+        }
+        let pieces: Vec<Piece<'_>> = lifted.drain(..).map(|(_, media)| Piece::Media(media)).collect();
+        a.object(|o| {
+            o.str("role", "user");
+            self.content(o, "messages[]", &pieces, true);
+        });
+    }
+
+    /// Content as one string where that says everything, else as a list.
+    fn content(&mut self, o: &mut Object<'_>, field: &str, pieces: &[Piece<'_>], hinted: bool) {
+        let words: Option<Vec<&str>> = pieces.iter().map(|piece| self.plain(piece, hinted)).collect();
+        match words.as_deref() {
+            Some([]) => return o.str("content", ""),
+            Some([one]) => return o.str("content", one),
+            Some(several) if !self.quirks.text_lists => {
+                self.ledger.approximated(format!("{field}.content"), "several texts are joined");
+                return o.str("content", &several.join("\n"));
+            }
+            _ => {}
+        }
+        o.array("content", |a| {
+            for (at, piece) in pieces.iter().enumerate() {
+                self.piece(a, &format!("{field}.content[{at}]"), piece, hinted);
+            }
+        });
+    }
+
+    /// The text of a piece that is nothing but text.
+    fn plain<'m>(&self, piece: &Piece<'m>, hinted: bool) -> Option<&'m str> {
+        match piece {
+            Piece::Text(text) => {
+                let cached = text.cache.is_some() && !hinted && self.quirks.cache != Cache::None;
+                (!cached && text.extensions.iter().all(|e| e.format != FORMAT)).then_some(&text.text)
+            }
+            Piece::Words(words) => Some(words),
+            _ => None,
+        }
+    }
+
+    fn piece(&mut self, a: &mut Array<'_>, field: &str, piece: &Piece<'_>, hinted: bool) {
+        match piece {
+            Piece::Raw(json) => a.raw(json),
+            Piece::Words(words) => a.object(|o| {
+                o.str("type", "text");
+                o.str("text", words);
+            }),
+            Piece::Thought(text) => a.object(|o| {
+                o.str("type", "thinking");
+                o.array("thinking", |a| {
+                    a.object(|o| {
+                        o.str("type", "text");
+                        o.str("text", text);
+                    });
+                });
+            }),
+            Piece::Text(text) => a.object(|o| {
+                o.str("type", "text");
+                o.str("text", &text.text);
+                if !hinted {
+                    self.cache(o, field, text.cache.as_ref(), &text.extensions);
+                }
+                self.extensions(o, &format!("{field}."), &text.extensions, &[]);
+            }),
+            Piece::Media(media) => self.media(a, field, media),
+        }
+    }
+
+    pub(super) fn lose_thinking(&mut self, field: &str) {
+        // Once a request: a long history would fill the ledger with one and the same line.
+        if !std::mem::replace(&mut self.thinking_lost, true) {
+            self.ledger.dropped(format!("{field}.reasoning_content"), "thinking has no place in this history");
+        }
+    }
+}
+
+/// The results that a message carries.
+fn tool_results(message: &Message) -> Vec<&ToolResult> {
+    let result = |part: &'_ Part| matches!(part, Part::ToolResult(_));
+    if !message.parts.iter().any(result) {
+        return Vec::new();
+    }
+    let results = message.parts.iter().filter_map(|part| match part {
+        Part::ToolResult(result) => Some(result),
+        _ => None,
+    });
+    results.collect()
+}

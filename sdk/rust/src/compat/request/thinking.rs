@@ -1,0 +1,183 @@
+//! Thinking: how it is asked for, and how it returns in the history.
+
+use super::Writer;
+use super::messages::Piece;
+use crate::compat::quirks::{Effort, Thinking};
+use crate::compat::reasoning;
+use crate::compat::wire::FORMAT;
+use crate::json::{self, Object};
+use crate::types::{ReasoningMode, ReasoningPart, ReasoningRequest, Signature};
+
+/// Levels of effort, the least first, and the budget up to which each stands in for one.
+const LEVELS: [(&str, u32); 7] = [
+    ("none", 0),
+    ("minimal", 512),
+    ("low", 2048),
+    ("medium", 8192),
+    ("high", 32768),
+    ("xhigh", 65536),
+    ("max", u32::MAX),
+];
+
+impl Writer<'_> {
+    pub(super) fn effort(&mut self, o: &mut Object<'_>, reasoning: Option<&ReasoningRequest>) {
+        let Some(reasoning) = reasoning else { return };
+        match self.quirks.effort {
+            Effort::None => self.ledger.dropped("reasoning_effort", "this provider's thinking cannot be steered"),
+            Effort::Effort => {
+                self.level(o, reasoning, true);
+                self.lose_summary(reasoning);
+            }
+            Effort::Object => self.effort_object(o, reasoning),
+            Effort::Thinking => {
+                self.thinking_object(o, reasoning);
+                let lost = reasoning.effort.is_some() && reasoning.mode.is_none();
+                self.ledger.dropped_if(lost, "reasoning_effort", "only on and off are known here");
+                self.lose_summary(reasoning);
+            }
+            Effort::ThinkingAndEffort => {
+                self.thinking_object(o, reasoning);
+                self.level(o, reasoning, false);
+                self.lose_summary(reasoning);
+            }
+        }
+        self.extensions(o, "", &reasoning.extensions, &["reasoning", "thinking"]);
+    }
+
+    fn lose_summary(&mut self, reasoning: &ReasoningRequest) {
+        self.ledger.dropped_if(
+            reasoning.summary.is_some(),
+            "reasoning.summary",
+            "thinking is shown as the provider likes",
+        );
+    }
+
+    /// `reasoning_effort`; a budget or a bare "on" becomes the level nearest to it.
+    fn level(&mut self, o: &mut Object<'_>, reasoning: &ReasoningRequest, derived: bool) {
+        let wanted = match (&reasoning.effort, reasoning.budget_tokens, reasoning.mode) {
+            (Some(effort), _, _) => effort.as_str(),
+            _ if !derived => return,
+            (None, _, Some(ReasoningMode::Disabled)) => "none",
+            (None, Some(budget), _) => {
+                self.ledger.approximated("reasoning.budget_tokens", "said as a level of effort");
+                LEVELS.iter().find(|(_, most)| budget <= *most).map_or("high", |(level, _)| level)
+            }
+            (None, None, _) => return,
+        };
+        let level = self.nearest(wanted);
+        if level.is_empty() {
+            return self.ledger.dropped("reasoning_effort", "thinking cannot be turned off here");
+        }
+        if level != wanted {
+            self.ledger.clamped("reasoning_effort", "moved to the nearest level known here");
+        }
+        let level = level.to_owned();
+        self.str(o, "reasoning_effort", Some(&level));
+    }
+
+    /// The nearest level that the provider knows; one that nobody knows stays, and "none" never becomes some.
+    fn nearest<'a>(&self, wanted: &'a str) -> &'a str {
+        let known = self.quirks.efforts;
+        let rank = |level: &str| LEVELS.iter().position(|(name, _)| *name == level);
+        let Some(at) = rank(wanted).filter(|_| !known.contains(&wanted)) else { return wanted };
+        if at == 0 {
+            return "";
+        }
+        let distance = |level: &&&'static str| rank(level).map_or(usize::MAX, |other| other.abs_diff(at));
+        known.iter().filter(|level| **level != "none").min_by_key(distance).copied().unwrap_or("")
+    }
+
+    /// `reasoning: {…}`, the object of routers.
+    fn effort_object(&mut self, o: &mut Object<'_>, reasoning: &ReasoningRequest) {
+        let kept = reasoning.extensions.iter().find(|e| e.format == FORMAT && e.key == "reasoning");
+        let Some(place) = self.place(o, "reasoning", true) else { return };
+        json::object(place, |o| {
+            o.opt_str("effort", reasoning.effort.as_deref());
+            o.opt_num("max_tokens", reasoning.budget_tokens);
+            let bare = reasoning.effort.is_none() && reasoning.budget_tokens.is_none();
+            match reasoning.mode {
+                Some(ReasoningMode::Disabled) => o.bool("enabled", false),
+                Some(_) if bare => o.bool("enabled", true),
+                _ => {}
+            }
+            if reasoning.summary.as_deref() == Some("omitted") {
+                o.bool("exclude", true);
+            }
+            if let Some(inner) = kept.and_then(|kept| kept.json.trim().strip_prefix('{')?.strip_suffix('}')) {
+                o.members(inner);
+            }
+        });
+    }
+
+    /// `thinking: {"type": …}`.
+    fn thinking_object(&mut self, o: &mut Object<'_>, reasoning: &ReasoningRequest) {
+        let mode = match reasoning.mode {
+            Some(ReasoningMode::Disabled) => "disabled",
+            Some(ReasoningMode::Enabled | ReasoningMode::Adaptive) => "enabled",
+            None if reasoning.budget_tokens.is_some() => "enabled",
+            None => return,
+        };
+        let kept = reasoning.extensions.iter().find(|e| e.format == FORMAT && e.key == "thinking");
+        self.ledger.dropped_if(
+            reasoning.budget_tokens.is_some(),
+            "thinking.budget_tokens",
+            "only on and off are known here",
+        );
+        let Some(place) = self.place(o, "thinking", true) else { return };
+        json::object(place, |o| {
+            o.str("type", mode);
+            if let Some(inner) = kept.and_then(|kept| kept.json.trim().strip_prefix('{')?.strip_suffix('}')) {
+                o.members(inner);
+            }
+        });
+    }
+
+    /// The history's thinking.
+    pub(super) fn thoughts(&mut self, o: &mut Object<'_>, field: &str, thoughts: &[&ReasoningPart]) {
+        let foreign = |signature: &Option<Signature>| signature.as_ref().is_some_and(|s| !self.quirks.keeps(&s.issuer));
+        let lost = thoughts.iter().any(|thought| foreign(&thought.signature) || foreign(&thought.encrypted));
+        let member = match self.quirks.thinking {
+            Thinking::None if thoughts.is_empty() => return,
+            Thinking::None => return self.lose_thinking(field),
+            Thinking::Parts => None,
+            Thinking::Content => Some("reasoning_content"),
+            Thinking::Reasoning | Thinking::Details => Some("reasoning"),
+        };
+        if lost {
+            self.ledger.dropped(format!("{field}.reasoning_details"), "opaque values return to their issuer only");
+        }
+        let text: String = thoughts.iter().filter_map(|thought| thought.text.as_deref()).collect();
+        if let Some(member) = member.filter(|_| !text.is_empty()) {
+            o.str(member, &text);
+        }
+        if self.quirks.thinking == Thinking::Details && thoughts.iter().any(|thought| reasoning::is_opaque(thought)) {
+            o.array("reasoning_details", |a| {
+                for (index, thought) in (0..).zip(thoughts) {
+                    reasoning::write_details(a, &self.ours(thought), index);
+                }
+            });
+        }
+    }
+
+    /// The thought without the values of families that this provider does not know.
+    fn ours(&self, thought: &ReasoningPart) -> ReasoningPart {
+        let mut thought = thought.clone();
+        thought.signature = thought.signature.filter(|signature| self.quirks.keeps(&signature.issuer));
+        thought.encrypted = thought.encrypted.filter(|signature| self.quirks.keeps(&signature.issuer));
+        thought
+    }
+
+    /// The signature of a text stands beside the content.
+    pub(super) fn text_signature(&mut self, o: &mut Object<'_>, field: &str, pieces: &[Piece<'_>]) {
+        let signature = pieces.iter().rev().find_map(|piece| match piece {
+            Piece::Text(text) => text.signature.as_ref(),
+            _ => None,
+        });
+        let Some(signature) = signature else { return };
+        if self.quirks.keeps(&signature.issuer) {
+            reasoning::write_extra(o, signature);
+        } else {
+            self.ledger.dropped(format!("{field}.extra_content"), "it returns to its issuer only");
+        }
+    }
+}

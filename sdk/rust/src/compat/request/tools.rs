@@ -1,0 +1,126 @@
+//! Tools, and which of them may be called.
+
+use super::Writer;
+use crate::compat::wire::FORMAT;
+use crate::json::{self, Array, Object};
+use crate::ledger::extension;
+use crate::types::{AllowedTools, ChatRequest, FunctionTool, Tool, ToolChoice};
+
+impl Writer<'_> {
+    pub(super) fn tools(&mut self, o: &mut Object<'_>, request: &ChatRequest) {
+        let narrowed = match &request.tool_choice {
+            Some(ToolChoice::Allowed(allowed)) if !self.quirks.allowed_tools => Some(allowed),
+            _ => None,
+        };
+        if !request.tools.is_empty() {
+            o.array("tools", |a| {
+                for (at, tool) in request.tools.iter().enumerate() {
+                    match tool {
+                        Tool::Function(function) if narrowed.is_some_and(|a| !a.names.contains(&function.name)) => {}
+                        Tool::Function(function) => self.function(a, &format!("tools[{at}]"), function),
+                        Tool::Opaque(opaque) if opaque.format == FORMAT && self.quirks.takes_tool(&opaque.kind) => {
+                            a.raw(&opaque.json);
+                        }
+                        Tool::Opaque(_) => self.refuse(format!("tools[{at}]"), "this provider has no such tool"),
+                    }
+                }
+            });
+        }
+        self.tool_choice(o, request, narrowed);
+        if request.tools.is_empty() {
+            self.ledger.dropped_if(request.parallel_tool_calls.is_some(), "parallel_tool_calls", "there are no tools");
+        } else {
+            self.bool(o, "parallel_tool_calls", request.parallel_tool_calls);
+        }
+    }
+
+    fn function(&mut self, a: &mut Array<'_>, field: &str, tool: &FunctionTool) {
+        a.object(|o| {
+            o.str("type", "function");
+            o.object("function", |o| {
+                o.str("name", &tool.name);
+                o.opt_str("description", tool.description.as_deref());
+                o.opt_raw("parameters", tool.parameters.as_deref());
+                o.opt_bool("strict", tool.strict);
+                let inner = extension(&tool.extensions, FORMAT, "function");
+                if let Some(inner) = inner.and_then(|json| json.trim().strip_prefix('{')?.strip_suffix('}')) {
+                    o.members(inner);
+                }
+            });
+            self.cache(o, field, tool.cache.as_ref(), &tool.extensions);
+            self.extensions(o, &format!("{field}."), &tool.extensions, &["function"]);
+        });
+    }
+
+    fn tool_choice(&mut self, o: &mut Object<'_>, request: &ChatRequest, narrowed: Option<&AllowedTools>) {
+        let word = match (&request.tool_choice, narrowed) {
+            (None, _) => return,
+            (Some(ToolChoice::Opaque(opaque)), _) if opaque.format != FORMAT => {
+                return self.ledger.dropped("tool_choice", "it belongs to another format");
+            }
+            (_, Some(allowed)) => {
+                self.ledger.approximated("tool_choice", "the list of tools is narrowed instead");
+                if allowed.required { self.quirks.tool_required } else { "auto" }
+            }
+            (Some(ToolChoice::Automatic), _) => "auto",
+            (Some(ToolChoice::Disabled), _) => "none",
+            (Some(ToolChoice::Required), _) => self.quirks.tool_required,
+            (Some(ToolChoice::Named(_) | ToolChoice::Allowed(_) | ToolChoice::Opaque(_)), _) => "",
+        };
+        let Some(place) = self.place(o, "tool_choice", true) else { return };
+        match &request.tool_choice {
+            _ if !word.is_empty() => json::quote(place, word),
+            Some(ToolChoice::Named(name)) => {
+                let kind = if is_custom(&request.tools, name) { "custom" } else { "function" };
+                json::object(place, |o| {
+                    o.str("type", kind);
+                    o.object(kind, |o| o.str("name", name));
+                });
+            }
+            Some(ToolChoice::Allowed(allowed)) => write_allowed(place, allowed, &request.tools),
+            Some(ToolChoice::Opaque(opaque)) => place.push_str(&opaque.json),
+            _ => place.push_str("\"auto\""),
+        }
+    }
+}
+
+fn write_allowed(place: &mut String, allowed: &AllowedTools, tools: &[Tool]) {
+    json::object(place, |o| {
+        o.str("type", "allowed_tools");
+        o.object("allowed_tools", |o| {
+            o.str("mode", if allowed.required { "required" } else { "auto" });
+            o.array("tools", |a| {
+                for name in &allowed.names {
+                    let kind = if is_custom(tools, name) { "custom" } else { "function" };
+                    a.object(|o| {
+                        o.str("type", kind);
+                        o.object(kind, |o| o.str("name", name));
+                    });
+                }
+            });
+        });
+    });
+}
+
+crate::wire! {
+    /// A custom tool, as far as its name goes.
+    struct Named<'a> {
+        "custom" => custom: Name<'a>,
+    }
+
+    /// The name.
+    struct Name<'a> {
+        "name" => name: json::Str<'a>,
+    }
+}
+
+/// Whether the tool of this name takes free text.
+fn is_custom(tools: &[Tool], name: &str) -> bool {
+    tools.iter().any(|tool| match tool {
+        Tool::Opaque(opaque) if opaque.format == FORMAT && opaque.kind == "custom" => {
+            let named = json::parse::<Named<'_>>(&opaque.json).ok().and_then(|tool| tool.custom);
+            named.and_then(|custom| custom.name).as_deref() == Some(name)
+        }
+        _ => false,
+    })
+}

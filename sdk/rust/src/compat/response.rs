@@ -1,0 +1,187 @@
+//! Whole answers: from what the provider sent to the unified model.
+
+use crate::adapter::{ChatAnswer, ChatOutcome};
+use crate::compat::content::read_part;
+use crate::compat::names::Renamed;
+use crate::compat::quirks::Quirks;
+use crate::compat::wire::{self, Annotation, Answer, Choice, Content, Delta, FORMAT, MadeAudio, rest_json};
+use crate::compat::{error, finish, reasoning, usage};
+use crate::json::{self, RawValue, Rest, Seq, Str};
+use crate::ledger::extensions;
+use crate::types::{
+    Candidate, ChatResponse, Citation, Context, Error, Extension, HttpResponse, MediaKind, MediaPart, MediaSource,
+    Opaque, Part, TextPart, ToolCall, ToolKind,
+};
+
+/// Reads a whole chat answer.
+pub fn parse(quirks: &Quirks, ctx: &Context, response: &HttpResponse) -> Result<ChatOutcome, Error> {
+    let text = response.body.as_text()?;
+    let answer: Answer<'_> =
+        json::parse(text).map_err(|e| Error::unreadable(format!("the provider's answer is not readable: {e}")))?;
+    if let Some(error) = answer.error {
+        return Err(error::from_json(error.get(), None));
+    }
+    let reader = Reader { quirks, ctx, renamed: Renamed::from_memo(&ctx.memo) };
+    let mut candidates = Vec::new();
+    for (position, choice) in (0..).zip(answer.choices.unwrap_or_default().0) {
+        candidates.push(reader.candidate(position, choice)?);
+    }
+    let mut kept = extensions(FORMAT, answer.rest);
+    keep(&mut kept, "system_fingerprint", answer.system_fingerprint);
+    let response = ChatResponse {
+        id: answer.id.map(Str::into_string).unwrap_or_default(),
+        model: answer.model.map(Str::into_string),
+        created_ms: answer.created.map(|created| created.0 * 1000.0),
+        candidates,
+        usage: answer.usage.and_then(usage::read),
+        service_tier: answer.service_tier.map(Str::into_string),
+        extensions: kept,
+    };
+    Ok(ChatOutcome::Complete(ChatAnswer { response, losses: Vec::new() }))
+}
+
+/// Keeps a raw member as an extension.
+pub(super) fn keep(kept: &mut Vec<Extension>, key: &str, raw: Option<&RawValue>) {
+    if let Some(raw) = raw {
+        kept.push(Extension { format: FORMAT.to_owned(), key: key.to_owned(), json: raw.get().to_owned() });
+    }
+}
+
+struct Reader<'a> {
+    quirks: &'a Quirks,
+    ctx: &'a Context,
+    renamed: Renamed,
+}
+
+impl Reader<'_> {
+    fn candidate(&self, position: u32, mut choice: Choice<'_>) -> Result<Candidate, Error> {
+        if let Some(error) = choice.rest.take("error").filter(|error| error.get() != "null") {
+            return Err(error::from_json(error.get(), None));
+        }
+        let mut kept = extensions(FORMAT, choice.rest);
+        let mut message = choice.message.or(choice.delta).unwrap_or_default();
+        let rest = std::mem::take(&mut message.rest);
+        let parts = self.parts(message);
+        let left = Rest(rest.0.into_iter().filter(|(_, value)| value.get() != "null").collect());
+        if !left.0.is_empty() {
+            kept.push(Extension { format: FORMAT.to_owned(), key: "message".to_owned(), json: rest_json(&left) });
+        }
+        let called = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
+        Ok(Candidate {
+            index: choice.index.map_or(position, |index| index.0),
+            parts,
+            finish: finish::read(self.quirks, choice.finish_reason.as_deref(), called),
+            logprobs: choice.logprobs.map(|raw| raw.get().to_owned()),
+            extensions: kept,
+        })
+    }
+
+    fn parts(&self, message: Delta<'_>) -> Vec<Part> {
+        let details = message.reasoning_details.unwrap_or_default().0;
+        let plain = [message.reasoning_content, message.reasoning];
+        let thoughts = reasoning::read(details, plain, self.quirks.family);
+        let mut parts: Vec<Part> = thoughts.into_iter().map(Part::Reasoning).collect();
+        match message.content {
+            Some(Content::Parts(list)) => parts.extend(list.into_iter().map(read_part)),
+            Some(Content::Text(text)) if text.is_empty() => {}
+            Some(content) => parts.push(Part::text(content.into_text())),
+            None => {}
+        }
+        if let Some(signature) = message.extra_content.and_then(|raw| reasoning::read_extra(raw.get())) {
+            with_last_text(&mut parts, |text| text.signature = Some(signature));
+        }
+        for raw in message.annotations.unwrap_or_default().0 {
+            with_last_text(&mut parts, |text| text.citations.push(citation(raw)));
+        }
+        parts.extend(message.refusal.filter(|words| !words.is_empty()).map(|words| Part::Refusal(words.into_string())));
+        parts.extend(message.audio.and_then(|raw| audio(raw.get())).map(Part::Media));
+        parts.extend(message.images.unwrap_or_default().0.into_iter().map(read_part));
+        self.calls(&mut parts, message.tool_calls, message.function_call);
+        parts
+    }
+
+    fn calls(&self, parts: &mut Vec<Part>, calls: Option<Seq<wire::ToolCall<'_>>>, legacy: Option<wire::Function<'_>>) {
+        let legacy = legacy.map(|function| wire::ToolCall { function: Some(function), ..wire::ToolCall::default() });
+        let mut ids: Vec<String> = Vec::new();
+        for (number, wire) in (0..).zip(calls.unwrap_or_default().0.into_iter().chain(legacy)) {
+            let Some(mut call) = read_call(wire) else { continue };
+            call.name = self.renamed.original(&call.name).to_owned();
+            if call.id.is_empty() || ids.contains(&call.id) {
+                call.id = made_id(self.ctx, 0, number);
+            }
+            ids.push(call.id.clone());
+            parts.push(Part::ToolCall(call));
+        }
+    }
+}
+
+/// Reads a call; none where it has neither a name nor anything else to say.
+pub fn read_call(wire: wire::ToolCall<'_>) -> Option<ToolCall> {
+    let mut call = match (wire.function, wire.custom) {
+        (Some(function), custom) if custom.is_none() || wire.kind.as_deref() != Some("custom") => {
+            let name = function.name.filter(|name| !name.is_empty())?;
+            ToolCall::new("", name, function.arguments.map(Content::into_text).unwrap_or_default())
+        }
+        (_, Some(custom)) => {
+            let call = ToolCall::new("", custom.name?, custom.input.unwrap_or_default());
+            ToolCall { kind: ToolKind::Custom, ..call }
+        }
+        _ => return None,
+    };
+    call.id = wire.id.map(Str::into_string).unwrap_or_default();
+    call.signature = wire.extra_content.and_then(|raw| reasoning::read_extra(raw.get()));
+    call.cache = super::content::cache_hint(wire.cache_control, &wire.rest);
+    call.extensions = extensions(FORMAT, wire.rest);
+    Some(call)
+}
+
+/// An id for a call that came without one: the same for the same place in the same exchange.
+pub fn made_id(ctx: &Context, candidate: u32, number: u32) -> String {
+    format!("call_{candidate}_{number}_{}", ctx.request_id)
+}
+
+/// Changes the text that citations and signatures belong to; an empty one is made where there is none (C-29).
+fn with_last_text(parts: &mut Vec<Part>, change: impl FnOnce(&mut TextPart)) {
+    let last = parts.iter_mut().rev().find_map(|part| match part {
+        Part::Text(text) => Some(text),
+        _ => None,
+    });
+    if let Some(text) = last {
+        return change(text);
+    }
+    let mut text = TextPart::new("");
+    change(&mut text);
+    parts.push(Part::Text(text));
+}
+
+/// Reads an entry of `annotations`.
+pub fn citation(raw: &RawValue) -> Citation {
+    let annotation: Annotation<'_> = json::parse(raw.get()).unwrap_or_default();
+    let plain = annotation.rest.0.is_empty()
+        && annotation.kind.as_deref() == Some("url_citation")
+        && annotation.url_citation.as_ref().is_some_and(|citation| citation.rest.0.is_empty());
+    let kind = annotation.kind.map(Str::into_string).unwrap_or_default();
+    let whole = || Opaque { format: FORMAT.to_owned(), kind, json: raw.get().to_owned() };
+    let source = (!plain).then(whole);
+    let url = annotation.url_citation.unwrap_or_default();
+    Citation {
+        url: url.url.map(Str::into_string),
+        title: url.title.map(Str::into_string),
+        quote: None,
+        start: url.start.map(|n| n.0),
+        end: url.end.map(|n| n.0),
+        source,
+    }
+}
+
+/// Reads the audio that the model made; its id, transcript and time of expiry are kept beside it.
+fn audio(text: &str) -> Option<MediaPart> {
+    let wire: MadeAudio<'_> = json::parse(text).ok()?;
+    let data = wire.data.filter(|data| !data.is_empty())?;
+    let mut media = MediaPart::new(MediaKind::Audio, MediaSource::Base64(data.into_string()));
+    media.extensions = extensions(FORMAT, wire.rest);
+    Some(media)
+}
+
+#[cfg(test)]
+mod tests;
