@@ -48,6 +48,11 @@ impl Request {
         self
     }
 
+    /// The body as it is sent.
+    pub fn sent(&self) -> Vec<u8> {
+        self.body.clone()
+    }
+
     /// The head as it is sent; a `content-length` or `transfer-encoding` of its own stands for the computed one.
     pub fn head(&self) -> String {
         let mut head = format!("{} {} HTTP/1.1\r\nhost: weir.test\r\n", self.method, self.path);

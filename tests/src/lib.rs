@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod code;
+pub mod heard;
 pub mod house;
 pub mod log;
 pub mod plugins;
