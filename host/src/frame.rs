@@ -20,6 +20,8 @@ mod json_array;
 mod lines;
 pub(crate) mod nest;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 pub(crate) mod recordings;
 mod sse;
 #[cfg(test)]
@@ -154,6 +156,26 @@ impl Decoder {
             Kind::Lines(lines) => lines.finish(each),
             Kind::JsonArray(array) => array.finish(),
             Kind::EventStream(stream) => stream.finish(),
+        }
+    }
+
+    /// For a stream that was passed on as it came and has broken off: what must be written first (appended to `out`), and
+    /// the encoder with which an error can follow, so that its readers see a frame of its own.
+    ///
+    /// None where nothing can follow: within an element of a JSON array or an event-stream message, or behind the end.
+    pub fn take_over(&self, out: &mut Vec<u8>) -> Option<Encoder> {
+        match &self.0 {
+            Kind::Sse(sse) => {
+                // One line feed for the line, one for the event; too many do no harm.
+                out.extend_from_slice(if sse.is_within_event() { b"\n\n" } else { b"" });
+                Some(Encoder::new(Framing::Sse))
+            }
+            Kind::Lines(lines) => {
+                out.extend_from_slice(if lines.is_within_line() { b"\n" } else { b"" });
+                Some(Encoder::new(Framing::Ndjson))
+            }
+            Kind::JsonArray(array) => Some(Encoder::behind(Framing::JsonArray, array.progress()?)),
+            Kind::EventStream(stream) => (!stream.is_within_message()).then_some(Encoder::new(Framing::EventStream)),
         }
     }
 

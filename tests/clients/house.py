@@ -3,6 +3,7 @@
 import atexit
 import functools
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -64,9 +65,15 @@ def configuration(port: int) -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port below those that the system hands out, so that nobody is given it before Weir has it."""
+    while True:
+        port = random.randrange(20000, 30000)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def wait_for(address: str, process: subprocess.Popen, log: Path):
@@ -74,7 +81,8 @@ def wait_for(address: str, process: subprocess.Popen, log: Path):
     while time.monotonic() < end and process.poll() is None:
         try:
             with urllib.request.urlopen(f"{address}/health", timeout=1):
-                return
+                if process.poll() is None:
+                    return
         except OSError:
             time.sleep(0.05)
     raise RuntimeError(f"weir did not come up ({process.poll()}):\n{log.read_text(errors='replace')}")

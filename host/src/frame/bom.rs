@@ -32,6 +32,11 @@ impl Bom {
         (MARK.get(..self.matched).unwrap_or_default(), bytes)
     }
 
+    /// Whether bytes are held back that may be the beginning of a mark.
+    pub(crate) fn is_within(&self) -> bool {
+        !self.passed && self.matched > 0
+    }
+
     /// Bytes held back when the stream ends.
     pub(crate) fn finish(&mut self) -> &'static [u8] {
         if self.passed {

@@ -7,14 +7,26 @@ use memchr::memchr2;
 #[derive(Debug)]
 pub struct Encoder {
     framing: Framing,
-    /// Whether the JSON array has been opened.
-    open: bool,
+    array: Array,
+}
+
+/// What a JSON array has had last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Array {
+    Nothing,
+    BracketOrComma,
+    Element,
 }
 
 impl Encoder {
     /// An encoder at the start of a stream.
     pub const fn new(framing: Framing) -> Self {
-        Self { framing, open: false }
+        Self::behind(framing, Array::Nothing)
+    }
+
+    /// An encoder that goes on with a stream that others began.
+    pub(super) const fn behind(framing: Framing, array: Array) -> Self {
+        Self { framing, array }
     }
 
     /// Appends one frame to `out`. In NDJSON and JSON arrays, which have no room for one, a frame without data is none.
@@ -29,10 +41,9 @@ impl Encoder {
 
     /// Appends what ends the stream: the closing bracket of a JSON array (`[]` if there was no frame).
     pub fn finish(&mut self, out: &mut Vec<u8>) {
-        if self.framing != Framing::JsonArray {
-            return;
+        if self.framing == Framing::JsonArray {
+            out.extend_from_slice(if self.array == Array::Nothing { b"[]" } else { b"]" });
         }
-        out.extend_from_slice(if self.open { b"]" } else { b"[]" });
     }
 
     /// What may be sent between frames as a sign of life that no reader takes for a frame. Only SSE has such a thing.
@@ -47,8 +58,12 @@ impl Encoder {
         if data.is_empty() {
             return;
         }
-        out.extend_from_slice(if self.open { b",\n" } else { b"[" });
-        self.open = true;
+        match self.array {
+            Array::Nothing => out.push(b'['),
+            Array::BracketOrComma => {}
+            Array::Element => out.extend_from_slice(b",\n"),
+        }
+        self.array = Array::Element;
         out.extend_from_slice(data.as_bytes());
     }
 }

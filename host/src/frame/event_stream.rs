@@ -41,6 +41,10 @@ impl EventStream {
         Self { limits, held: Vec::new(), error: Vec::new() }
     }
 
+    pub(super) fn is_within_message(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     pub(super) fn push(&mut self, mut bytes: &[u8], each: &mut Each<'_>) -> Result<(), FrameError> {
         while !bytes.is_empty() {
             bytes = if self.held.is_empty() { self.whole(bytes, each)? } else { self.more(bytes, each)? };

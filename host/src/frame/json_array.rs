@@ -4,6 +4,7 @@
 //! that knows strings and brackets; whether they are valid JSON is for their reader to find out.
 
 use super::bom::Bom;
+use super::encode::Array;
 use super::nest::{Nest, TooDeep};
 use super::{Each, FrameError, FrameRef, Limits, reset};
 
@@ -40,6 +41,17 @@ impl JsonArray {
     pub(super) fn new(limits: Limits) -> Self {
         let state = State::Start;
         Self { limits, bom: Bom::default(), state, bare: false, nest: Nest::new(), held: Vec::new() }
+    }
+
+    /// What came last, if another element can follow.
+    pub(super) fn progress(&self) -> Option<Array> {
+        match self.state {
+            _ if self.bom.is_within() => None,
+            State::Start => Some(Array::Nothing),
+            State::First | State::Next => Some(Array::BracketOrComma),
+            State::After => Some(Array::Element),
+            State::Nested | State::Scalar | State::Done => None,
+        }
     }
 
     pub(super) fn push(&mut self, bytes: &[u8], each: &mut Each<'_>) -> Result<(), FrameError> {

@@ -17,6 +17,10 @@ impl Lines {
         Self { limit, bom: Bom::default(), held: Vec::new() }
     }
 
+    pub(super) fn is_within_line(&self) -> bool {
+        self.bom.is_within() || !self.held.is_empty()
+    }
+
     pub(super) fn push(&mut self, bytes: &[u8], each: &mut Each<'_>) -> Result<(), FrameError> {
         let (early, rest) = self.bom.strip(bytes);
         self.hold(early)?;

@@ -136,3 +136,33 @@ fn next_mark(bytes: &[u8], from: usize) -> Option<usize> {
     let at = tail.get(start..)?.iter().position(|&byte| is_mark(byte))?;
     Some(from + start + at)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_of_any_length_hide_no_mark() {
+        for gap in 0..200 {
+            let plain = "1".repeat(gap);
+            for value in [format!("[{plain}]"), format!("{{{plain}\"]}}\"{plain}}}"), format!("[{plain}[{plain}]]")] {
+                let bytes = format!("{value},[{plain}]");
+                assert_eq!(Nest::new().advance(bytes.as_bytes(), 9), Ok(Some(value.len())), "{value}");
+            }
+        }
+    }
+
+    #[test]
+    fn backslashes_escape_in_pairs() {
+        for count in 0..6 {
+            let text = format!("{}\"x\"", "\\".repeat(count));
+            let end = if count % 2 == 0 { count } else { count + 2 };
+            for at in 0..=count {
+                let (one, other) = text.as_bytes().split_at(at);
+                let mut string = StringEnd::default();
+                assert_eq!(string.find(one), None);
+                assert_eq!(string.find(other), Some(end - at), "{text} at {at}");
+            }
+        }
+    }
+}

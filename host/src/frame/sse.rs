@@ -68,6 +68,10 @@ impl Sse {
         self.comments
     }
 
+    pub(super) fn is_within_event(&self) -> bool {
+        self.bom.is_within() || !self.line.is_empty() || !self.event.is_empty() || self.has_data
+    }
+
     pub(super) fn push(&mut self, bytes: &[u8], each: &mut Each<'_>) -> Result<(), FrameError> {
         let (early, rest) = self.bom.strip(bytes);
         if !early.is_empty() {

@@ -1,10 +1,9 @@
-//! What every framing promises, whatever the cuts.
+//! What every framing promises, and that cuts change nothing.
 
 use super::*;
-use proptest::prelude::*;
 
 /// Every frame of a stream that comes in these pieces, and how it ends.
-fn cut(framing: Framing, limits: Limits, pieces: &[&[u8]]) -> (Vec<Frame>, Result<(), FrameError>) {
+pub(super) fn cut(framing: Framing, limits: Limits, pieces: &[&[u8]]) -> (Vec<Frame>, Result<(), FrameError>) {
     let mut decoder = Decoder::new(framing, limits);
     let mut frames = Vec::new();
     let each = &mut |frame: FrameRef<'_>| frames.push(frame.to_owned());
@@ -16,21 +15,21 @@ fn whole(framing: Framing, stream: &[u8]) -> (Vec<Frame>, Result<(), FrameError>
     cut(framing, Limits::default(), &[stream])
 }
 
-fn frames(framing: Framing, stream: &[u8]) -> Vec<Frame> {
+pub(super) fn frames(framing: Framing, stream: &[u8]) -> Vec<Frame> {
     let (frames, outcome) = whole(framing, stream);
     assert_eq!(outcome, Ok(()));
     frames
 }
 
-fn frame(event: &str, data: &str) -> Frame {
+pub(super) fn frame(event: &str, data: &str) -> Frame {
     Frame { event: (!event.is_empty()).then(|| event.to_owned()), data: data.to_owned() }
 }
 
-fn data(lines: &[&str]) -> Vec<Frame> {
+pub(super) fn data(lines: &[&str]) -> Vec<Frame> {
     lines.iter().map(|line| frame("", line)).collect()
 }
 
-fn encoded(framing: Framing, frames: &[Frame]) -> Vec<u8> {
+pub(super) fn encoded(framing: Framing, frames: &[Frame]) -> Vec<u8> {
     let mut encoder = Encoder::new(framing);
     let mut out = Vec::new();
     for frame in frames {
@@ -318,74 +317,40 @@ fn keep_alives_are_no_frames() {
 }
 
 #[test]
+fn an_error_behind_a_broken_stream_is_a_frame_of_its_own() {
+    let error = frame("", "{\"error\":1}");
+    for (framing, stream) in streams() {
+        for at in 0..=stream.len() {
+            let mut decoder = Decoder::new(framing, Limits::default());
+            let mut before = Vec::new();
+            if decoder.push(&stream[..at], &mut |frame| before.push(frame.to_owned())).is_err() {
+                continue;
+            }
+            let mut sent = stream[..at].to_vec();
+            let Some(mut encoder) = decoder.take_over(&mut sent) else { continue };
+            encoder.push(&error, &mut sent);
+            encoder.finish(&mut sent);
+            let (frames, outcome) = whole(framing, &sent);
+            assert_eq!((frames.last(), outcome), (Some(&error), Ok(())), "{framing:?} at {at}");
+            assert_eq!(frames[..before.len()], before);
+        }
+    }
+}
+
+#[test]
+fn nothing_can_follow_within_an_element_or_behind_the_end() {
+    for stream in ["[{", "[1", "{\"a\":", "[]", "[1]"] {
+        let mut decoder = Decoder::new(Framing::JsonArray, Limits::default());
+        decoder.push(stream.as_bytes(), &mut |_| {}).unwrap();
+        assert!(decoder.take_over(&mut Vec::new()).is_none(), "{stream}");
+    }
+}
+
+#[test]
 fn content_types_tell_the_framing() {
     for framing in [Framing::Sse, Framing::Ndjson, Framing::JsonArray, Framing::EventStream] {
         assert_eq!(from_content_type(content_type(framing)), Some(framing));
     }
     assert_eq!(from_content_type("Text/Event-Stream;charset=UTF-8"), Some(Framing::Sse));
     assert_eq!(from_content_type("text/plain"), None);
-}
-
-fn any_framing() -> impl Strategy<Value = Framing> {
-    prop::sample::select(vec![Framing::Sse, Framing::Ndjson, Framing::JsonArray, Framing::EventStream])
-}
-
-/// Pieces of all framings in any order, and any bytes between them.
-fn garbage() -> impl Strategy<Value = Vec<u8>> {
-    let word = prop::sample::select(vec![
-        "data", ":", " ", "\n", "\r", "\r\n", "event", "[", "]", "{", "}", "\"", "\\", ",", "1", "\u{FEFF}", "é",
-    ]);
-    let piece = prop_oneof![word.prop_map(|word| word.as_bytes().to_vec()), prop::collection::vec(any::<u8>(), 0..3)];
-    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
-}
-
-fn pieces<'a>(stream: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
-    let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
-    at.extend([0, stream.len()]);
-    at.sort_unstable();
-    at.windows(2).map(|pair| &stream[pair[0]..pair[1]]).collect()
-}
-
-proptest! {
-    #[test]
-    fn garbage_never_panics_and_cuts_never_matter(
-        framing in any_framing(),
-        stream in garbage(),
-        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
-        frame_bytes in prop_oneof![Just(16 << 20), 0..40_usize],
-    ) {
-        let limits = Limits { frame_bytes, ..Limits::default() };
-        prop_assert_eq!(cut(framing, limits, &pieces(&stream, &cuts)), cut(framing, limits, &[&stream]));
-    }
-
-    #[test]
-    fn what_is_encoded_is_decoded(
-        framing in any_framing(),
-        names in prop::collection::vec("[a-z._]{0,8}", 0..6),
-        texts in prop::collection::vec("[a-zé\" \\\\\n:{}\\[\\],]{0,12}", 6),
-        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
-    ) {
-        let named = matches!(framing, Framing::Sse | Framing::EventStream);
-        let sent: Vec<Frame> = names.iter().zip(&texts).map(|(name, text)| if named {
-            frame(name, text)
-        } else {
-            // These framings carry JSON values and nothing else.
-            frame("", &serde_json::Value::from(text.as_str()).to_string())
-        }).collect();
-        let stream = encoded(framing, &sent);
-        let (received, outcome) = cut(framing, Limits::default(), &pieces(&stream, &cuts));
-        prop_assert_eq!(outcome, Ok(()));
-        prop_assert_eq!(received, sent);
-    }
-
-    #[test]
-    fn elements_end_where_a_parser_ends_them(text in "[a-z\"\\\\{}\\[\\],]{0,20}", deep in 0..5_usize) {
-        let mut value = serde_json::Value::from(text);
-        for level in 0..deep {
-            value = if level % 2 == 0 { serde_json::json!([value, 1]) } else { serde_json::json!({"k\"]": value}) };
-        }
-        let stream = format!("[{value},{value:#}]");
-        let expected = data(&[&value.to_string(), &format!("{value:#}")]);
-        prop_assert_eq!(frames(Framing::JsonArray, stream.as_bytes()), expected);
-    }
 }

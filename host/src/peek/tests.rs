@@ -52,6 +52,20 @@ fn of_members_with_one_name_the_last_counts_and_all_are_reported() {
 }
 
 #[test]
+fn of_any_number_of_names_the_last_member_counts() {
+    let pointers: Vec<String> = (0..100).map(|number| format!("/m{number}")).collect();
+    let pointers: Vec<&str> = pointers.iter().map(String::as_str).collect();
+    let members: Vec<String> = (0..100).map(|number| format!("\"m{number}\":1,")).collect();
+    let members = members.concat();
+    let body = format!("{{{members}{members}\"x\":0}}");
+    let found = scan(&pointers, &body).unwrap();
+    for number in 0..100 {
+        assert_eq!(found.live(number).count(), 1);
+        assert_eq!(found.all(number).count(), 2);
+    }
+}
+
+#[test]
 fn names_spelled_with_escapes_are_found() {
     let body = r#"{"mod\u0065l":"a\n\"\ud83d\ude00\u00e9\/","\u006d\u006f\u0064\u0065\u006c2":1}"#;
     let found = scan(&["/model", "/model2"], body).unwrap();

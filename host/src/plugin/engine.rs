@@ -20,6 +20,11 @@ use super::ticker::Ticker;
 
 /// Slots beyond leased and idle instances, for components that are being loaded.
 const SPARE: u32 = 4;
+/// Core instances that come with a slot. A component with a stream has three: its own module, and two small ones for the
+/// stream's destructor.
+pub(super) const CORE_INSTANCES: u32 = 4;
+/// Tables that come with a slot.
+pub(super) const TABLES: u32 = 2;
 /// Components that wait to be dropped; more are dropped at once.
 const GRAVES: usize = 64;
 
@@ -220,9 +225,9 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
     let slots = limits.instances.saturating_add(limits.idle_instances).saturating_add(SPARE);
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(slots)
-        .total_core_instances(slots.saturating_mul(2))
+        .total_core_instances(slots.saturating_mul(CORE_INSTANCES))
         .total_memories(slots)
-        .total_tables(slots.saturating_mul(2))
+        .total_tables(slots.saturating_mul(TABLES))
         .max_tables_per_module(4)
         .table_elements(limits.table_elements)
         .max_memory_size(limits.memory)

@@ -11,6 +11,7 @@ use wasmparser::{
     ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
+use super::engine::{CORE_INSTANCES, TABLES};
 use super::instance::{Interface, Interfaces};
 use super::limits::Structure;
 
@@ -176,9 +177,14 @@ impl Shape {
         self.imports.iter().any(|import| !import.functions.is_empty())
     }
 
-    /// Slots of the engine's pool that an instance takes; a slot has two core instances, two tables and one memory.
+    /// Slots of the engine's pool that an instance takes; a slot has four core instances, two tables and one memory.
     pub fn weight(&self) -> u32 {
-        let slots = self.core_instances.div_ceil(2).max(self.memories).max(self.tables.div_ceil(2)).max(1);
+        let slots = self
+            .core_instances
+            .div_ceil(CORE_INSTANCES.into())
+            .max(self.memories)
+            .max(self.tables.div_ceil(TABLES.into()))
+            .max(1);
         u32::try_from(slots).unwrap_or(u32::MAX)
     }
 

@@ -117,6 +117,16 @@ fn empty_answer() -> crate::contract::types::ChatResponse {
 }
 
 #[test]
+fn a_component_with_a_stream_takes_one_slot() {
+    let mut guest = guest("zeta");
+    guest.push = Some(format!("(i32.const {ZEROS})"));
+    let adapter = guest.load();
+    assert_eq!((adapter.pool().weight(), adapter.shape.memories), (1, 1));
+    let all: Vec<_> = (0..8).map(|_| adapter.try_lease("").unwrap()).collect();
+    assert_eq!(all.len(), 8);
+}
+
+#[test]
 fn a_stream_writes_until_it_is_ended_and_gives_its_instance_back() {
     let mut guest = guest("zeta");
     guest.push = Some(format!("(i32.const {ZEROS})"));

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::HOST;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::{self, Client};
@@ -146,9 +147,12 @@ async fn attempt(
 fn dress(request: UpstreamRequest<'_>) -> Result<Request<Chunks>, UpstreamError> {
     let UpstreamRequest { method, address, mut headers, body, credential, .. } = request;
     headers::scrub(&mut headers);
-    let Place::Network { uri, trusted, .. } = address.place() else {
+    let Place::Network { uri, trusted, host, .. } = address.place() else {
         return Err(UpstreamError::new(UpstreamErrorKind::Request, address.origin()));
     };
+    if let Some(host) = host {
+        headers.insert(HOST, host.clone());
+    }
     let mut uri = uri.clone();
     if let Some(credential) = credential.filter(|_| *trusted) {
         uri = credential

@@ -11,51 +11,85 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 pub const ACCEPT_ENCODING: HeaderValue = HeaderValue::from_static("identity");
 
 /// Headers that belong to one connection, or that are computed anew for each message.
-static OF_CONNECTION: [HeaderName; 12] = [
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::HOST,
-    HeaderName::from_static("http2-settings"),
-    HeaderName::from_static("keep-alive"),
-    header::PROXY_AUTHENTICATE,
-    HeaderName::from_static("proxy-connection"),
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::EXPECT,
-];
+static OF_CONNECTION: Names = Names::new(&[
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+]);
 
 /// Headers that say who the client is or how it came here.
-static OF_CLIENT: [HeaderName; 13] = [
-    header::AUTHORIZATION,
-    header::COOKIE,
-    header::PROXY_AUTHORIZATION,
-    header::FORWARDED,
-    header::VIA,
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-port"),
-    HeaderName::from_static("x-forwarded-prefix"),
-    HeaderName::from_static("x-forwarded-proto"),
-    HeaderName::from_static("x-forwarded-scheme"),
-    HeaderName::from_static("x-forwarded-server"),
-    HeaderName::from_static("x-real-ip"),
-];
+static OF_CLIENT: Names = Names::new(&[
+    "authorization",
+    "cookie",
+    "forwarded",
+    "proxy-authorization",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-proto",
+    "x-forwarded-scheme",
+    "x-forwarded-server",
+    "x-real-ip",
+]);
 
 /// Headers that speak for the provider's server and would be wrong from this one.
-static OF_SERVER: [HeaderName; 7] = [
-    header::ALT_SVC,
-    header::PUBLIC_KEY_PINS,
-    header::SERVER,
-    header::SET_COOKIE,
-    header::STRICT_TRANSPORT_SECURITY,
-    header::VIA,
-    header::WWW_AUTHENTICATE,
-];
+static OF_SERVER: Names = Names::new(&[
+    "alt-svc",
+    "public-key-pins",
+    "server",
+    "set-cookie",
+    "strict-transport-security",
+    "via",
+    "www-authenticate",
+]);
+
+/// How many headers usually pass: room for them is made at once.
+const TYPICAL: usize = 12;
 
 /// What says how to read the bytes of a body.
 static OF_BODY: [HeaderName; 2] = [header::CONTENT_TYPE, header::CONTENT_ENCODING];
+
+/// A fixed set of names, in lower case.
+struct Names {
+    names: &'static [&'static str],
+    /// See [`length_bit`]: most headers are told apart by it alone.
+    lengths: u64,
+}
+
+impl Names {
+    const fn new(names: &'static [&'static str]) -> Self {
+        let (mut lengths, mut rest) = (0, names);
+        while let [name, others @ ..] = rest {
+            lengths |= length_bit(name);
+            rest = others;
+        }
+        Self { names, lengths }
+    }
+
+    fn contains(&self, name: &HeaderName) -> bool {
+        self.lengths & length_bit(name.as_str()) != 0 && self.names.contains(&name.as_str())
+    }
+
+    fn parsed(&self) -> impl Iterator<Item = HeaderName> {
+        self.names.iter().filter_map(|name| name.parse().ok())
+    }
+}
+
+/// Bit n for a name of n bytes, the last bit for all longer ones.
+const fn length_bit(name: &str) -> u64 {
+    1 << if name.len() < 63 { name.len() } else { 63 }
+}
 
 /// Whether a header belongs to one connection and is never passed on or set by anyone but this host.
 pub fn is_of_connection(name: &HeaderName) -> bool {
@@ -77,8 +111,8 @@ pub(super) fn scrub(headers: &mut HeaderMap) {
     if !headers.keys().any(is_forbidden) {
         return;
     }
-    for name in OF_CONNECTION.iter().chain(&OF_CLIENT) {
-        headers.remove(name);
+    for name in OF_CONNECTION.names.iter().chain(OF_CLIENT.names) {
+        headers.remove(*name);
     }
 }
 
@@ -86,7 +120,7 @@ pub(super) fn scrub(headers: &mut HeaderMap) {
 #[derive(Clone, Debug, Default)]
 pub struct HeaderRules {
     exact: Vec<HeaderName>,
-    /// Bit n: a name of n bytes is among the exact ones (the last bit for all longer ones). Most headers are refused by it.
+    /// The lengths of the exact names, see [`length_bit`].
     lengths: u64,
     /// Beginnings, in lower case.
     globs: Vec<Box<str>>,
@@ -102,12 +136,12 @@ impl HeaderRules {
         credentials: impl IntoIterator<Item = &'a str>,
     ) -> Self {
         let named = credentials.into_iter().filter_map(|name| name.parse().ok());
-        Self::compile(allow, OF_CONNECTION.iter().chain(&OF_CLIENT).cloned().chain(named).collect())
+        Self::compile(allow, OF_CONNECTION.parsed().chain(OF_CLIENT.parsed()).chain(named).collect())
     }
 
     /// Rules for headers that go back to the client.
     pub fn response<'a>(allow: impl IntoIterator<Item = &'a str>) -> Self {
-        Self::compile(allow, OF_CONNECTION.iter().chain(&OF_SERVER).cloned().collect())
+        Self::compile(allow, OF_CONNECTION.parsed().chain(OF_SERVER.parsed()).collect())
     }
 
     fn compile<'a>(allow: impl IntoIterator<Item = &'a str>, never: Vec<HeaderName>) -> Self {
@@ -120,7 +154,7 @@ impl HeaderRules {
             // A name that HTTP doesn't allow can never come.
             let Ok(name) = pattern.parse::<HeaderName>() else { continue };
             if !rules.never.contains(&name) {
-                rules.lengths |= length_bit(&name);
+                rules.lengths |= length_bit(name.as_str());
                 rules.exact.push(name);
             }
         }
@@ -129,7 +163,7 @@ impl HeaderRules {
 
     /// Whether a header of this name passes.
     pub fn passes(&self, name: &HeaderName) -> bool {
-        if self.lengths & length_bit(name) != 0 && self.exact.contains(name) {
+        if self.lengths & length_bit(name.as_str()) != 0 && self.exact.contains(name) {
             return true;
         }
         self.globs.iter().any(|beginning| name.as_str().starts_with(&**beginning)) && !self.never.contains(name)
@@ -138,16 +172,13 @@ impl HeaderRules {
     /// Copies what passes, repeated headers included.
     pub fn forward(&self, from: &HeaderMap, to: &mut HeaderMap) {
         let named = Named::of(from);
+        to.reserve(from.keys_len().min(TYPICAL));
         for (name, value) in from {
             if self.passes(name) && !named.contains(name) {
                 to.append(name.clone(), value.clone());
             }
         }
     }
-}
-
-fn length_bit(name: &HeaderName) -> u64 {
-    1 << name.as_str().len().min(63)
 }
 
 /// The headers that `connection` declares to be of this connection only.
@@ -242,7 +273,7 @@ mod tests {
     #[test]
     fn scrubbing_leaves_nothing_that_must_not_go_upstream() {
         let mut all: HeaderMap =
-            OF_CONNECTION.iter().chain(&OF_CLIENT).map(|name| (name.clone(), ACCEPT_ENCODING)).collect();
+            OF_CONNECTION.parsed().chain(OF_CLIENT.parsed()).map(|name| (name, ACCEPT_ENCODING)).collect();
         all.insert("x-fine", ACCEPT_ENCODING);
         scrub(&mut all);
         assert_eq!(all.keys().collect::<Vec<_>>(), ["x-fine"]);

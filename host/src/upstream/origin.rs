@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Uri;
 use http::uri::{Authority, Parts, PathAndQuery, Scheme};
+use http::{HeaderValue, Uri};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::replay::{Replay, ReplayError};
@@ -82,6 +82,7 @@ struct Site {
     /// The url's own query without `?`, which every request gets.
     query: Box<str>,
     http2: bool,
+    host: Option<HeaderValue>,
 }
 
 /// One place to send a request to. Made by a [`Base`] only.
@@ -99,6 +100,8 @@ pub(super) enum Place {
         trusted: bool,
         /// Whether to speak HTTP/2 without negotiation.
         http2: bool,
+        /// The `host` header, where it is known that HTTP/1.1 will be spoken; else the client below makes one.
+        host: Option<HeaderValue>,
     },
     Replay {
         replay: Arc<Replay>,
@@ -149,7 +152,7 @@ impl Base {
         let place = match &self.0.target {
             Target::Network(site) => {
                 let uri = site.join(path, query).map_err(|reason| self.refused(reason))?;
-                Place::Network { uri, trusted: true, http2: site.http2 }
+                Place::Network { uri, trusted: true, http2: site.http2, host: site.host.clone() }
             }
             Target::Replay(replay) => {
                 let path = relative(path, query).map_err(|reason| self.refused(reason))?;
@@ -176,7 +179,8 @@ impl Base {
             None => return Err(OriginError::NotAllowed(asked.origin())),
         };
         let uri = asked.join(path, query).map_err(|reason| self.refused(reason))?;
-        Ok(Address { origin: asked.origin().into(), place: Place::Network { uri, trusted, http2: false } })
+        let place = Place::Network { uri, trusted, http2: false, host: asked.host.clone() };
+        Ok(Address { origin: asked.origin().into(), place })
     }
 
     fn refused(&self, reason: &'static str) -> OriginError {
@@ -203,7 +207,10 @@ impl Site {
         let path = parts.path_and_query.as_ref().map_or("/", PathAndQuery::path).trim_end_matches('/');
         check(path.trim_start_matches('/')).map_err(bad)?;
         let query = parts.path_and_query.as_ref().and_then(PathAndQuery::query).unwrap_or_default();
-        Ok(Self { scheme, authority, prefix: format!("{path}/").into(), query: query.into(), http2 })
+        let is_http1 = scheme == Scheme::HTTP && !http2;
+        let host = authority.as_str().strip_suffix(":80").unwrap_or(authority.as_str());
+        let host = HeaderValue::from_str(host).ok().filter(|_| is_http1);
+        Ok(Self { scheme, authority, prefix: format!("{path}/").into(), query: query.into(), http2, host })
     }
 
     fn origin(&self) -> String {
@@ -254,6 +261,10 @@ fn relative<'q>(path: &str, query: impl IntoIterator<Item = (&'q str, &'q str)>)
 }
 
 fn push_path(text: &mut String, path: &str) -> Result<(), &'static str> {
+    if is_plain(path) {
+        text.push_str(path);
+        return Ok(());
+    }
     check(path)?;
     text.extend(utf8_percent_encode(path, NOT_IN_PATH));
     Ok(())
@@ -268,6 +279,17 @@ fn push_query<'q>(text: &mut String, query: impl IntoIterator<Item = (&'q str, &
         text.extend(utf8_percent_encode(value, RESERVED));
         separator = '&';
     }
+}
+
+/// Whether a path holds nothing that needs a second look: the usual case, decided in one pass.
+fn is_plain(path: &str) -> bool {
+    let mut is_start = true;
+    path.bytes().all(|byte| {
+        let is_plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~' | b':');
+        let is_inner = !is_start && matches!(byte, b'/' | b'.');
+        is_start = byte == b'/';
+        is_plain || is_inner
+    })
 }
 
 /// Refuses what could leave the base, now or after a server behind has decoded it again.

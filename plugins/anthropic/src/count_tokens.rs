@@ -24,8 +24,7 @@ impl ProviderCountTokens for Anthropic {
 
 impl DialectCountTokens for Anthropic {
     fn parse_request(_: &Context, request: HttpRequest) -> Result<ParsedCount> {
-        let (request, losses) = dialect::request::read(&request)?;
-        Ok(ParsedCount { request, losses, memo: String::new() })
+        Ok(ParsedCount { request: dialect::request::read(&request)?, losses: Vec::new(), memo: String::new() })
     }
 
     fn render_response(_: &Context, response: TokenCount) -> Result<RenderedResponse> {

@@ -13,8 +13,7 @@ impl DialectChat for Anthropic {
     type Encoder = encoder::MessagesEncoder;
 
     fn parse_request(_: &Context, request: HttpRequest) -> Result<ParsedChat> {
-        let (request, losses) = request::read(&request)?;
-        Ok(ParsedChat { request, losses, memo: String::new() })
+        Ok(ParsedChat { request: request::read(&request)?, losses: Vec::new(), memo: String::new() })
     }
 
     fn render_response(ctx: &Context, response: ChatResponse) -> Result<RenderedResponse> {

@@ -4,6 +4,7 @@
 //! widest rules: sampling, thinking by budget, no system turns amid the conversation.
 
 /// What a model takes.
+#[allow(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Generation {
     /// Thinking at all.

@@ -27,7 +27,7 @@ pub(crate) fn fitting_id(id: &str) -> Cow<'_, str> {
 
 fn fitting(text: &str, limit: usize) -> Cow<'_, str> {
     let fits = |c: &u8| c.is_ascii_alphanumeric() || *c == b'_' || *c == b'-';
-    if !text.is_empty() && text.len() <= limit && text.as_bytes().iter().all(|byte| fits(byte)) {
+    if !text.is_empty() && text.len() <= limit && text.as_bytes().iter().all(fits) {
         return Cow::Borrowed(text);
     }
     let mut short: String = text.chars().map(|c| if c.is_ascii() && fits(&(c as u8)) { c } else { '_' }).collect();

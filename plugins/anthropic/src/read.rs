@@ -7,7 +7,8 @@ use weir_sdk::types::{
     Signature, TextPart, ToolCall, ToolKind, ToolResult,
 };
 
-use crate::signature::{self, Use};
+use crate::names::fitting_id;
+use crate::signature::{self, Carried, Use};
 use crate::wire::{self, Block};
 use crate::{BLOCK, FORMAT, OWN_FILE};
 
@@ -22,8 +23,8 @@ pub(crate) fn content(content: Either<'_, Block<'_>>) -> Result<Vec<Part>, Error
     for (at, block) in blocks.into_iter().enumerate() {
         match part(block).map_err(|error| within(error, at))? {
             Read::Part(part) => parts.push(attach(part, &mut next_call)),
-            Read::NextCall(signature) => next_call = Some(signature),
-            Read::Previous(signature) => attach_back(parts.last_mut(), signature),
+            Read::NextCall(carried) => next_call = Some(carried),
+            Read::Previous(signature) => attach_back(&mut parts, &signature),
         }
     }
     Ok(parts)
@@ -41,24 +42,25 @@ fn within(error: Error, at: usize) -> Error {
 enum Read {
     Part(Part),
     /// A signature for the tool call that follows.
-    NextCall(Signature),
+    NextCall(Carried),
     /// A signature for the part in front.
     Previous(Signature),
 }
 
-fn attach(mut part: Part, next_call: &mut Option<Signature>) -> Part {
+fn attach(mut part: Part, next_call: &mut Option<Carried>) -> Part {
     if let Part::ToolCall(call) = &mut part
-        && let Some(signature) = next_call.take()
+        && let Some(carried) = next_call.take()
+        && carried.id.is_none_or(|id| fitting_id(&id) == call.id)
     {
-        call.signature = Some(signature);
+        call.signature = Some(carried.signature);
     }
     part
 }
 
-fn attach_back(part: Option<&mut Part>, signature: Signature) {
-    match part {
-        Some(Part::Text(text)) => text.signature = Some(signature),
-        Some(Part::ToolCall(call)) => call.signature = Some(signature),
+fn attach_back(parts: &mut [Part], signature: &Signature) {
+    match parts.last_mut() {
+        Some(Part::Text(text)) => text.signature = Some(signature.clone()),
+        Some(Part::ToolCall(call)) => call.signature = Some(signature.clone()),
         _ => {}
     }
 }
@@ -139,7 +141,7 @@ fn redacted(mut block: Block<'_>) -> Result<Read, Error> {
     let data = block.take_str("data")?.ok_or_else(|| required("data"))?;
     let carried = signature::unwrap(&data);
     match carried.purpose {
-        Some(Use::NextCall) => return Ok(Read::NextCall(carried.signature)),
+        Some(Use::NextCall) => return Ok(Read::NextCall(carried)),
         Some(Use::Previous) => return Ok(Read::Previous(carried.signature)),
         _ => {}
     }

@@ -2,26 +2,14 @@
 
 use weir_sdk::adapter::{ParsedEmbeddings, Result};
 use weir_sdk::compat::embeddings::{FORMAT, from_base64, to_base64, write_floats};
-use weir_sdk::json::{self, Count, Either, RawValue, Str};
+use weir_sdk::json::{self, RawValue, Rest};
 use weir_sdk::ledger::{Ledger, extensions};
 use weir_sdk::types::{
     Context, EmbeddingEncoding, EmbeddingInput, EmbeddingsRequest, EmbeddingsResponse, Error, HttpRequest,
     RenderedResponse, Usage, Vector,
 };
-use weir_sdk::wire;
 
 use crate::chat::answer_model;
-
-wire! {
-    /// A request.
-    struct Request<'a> {
-        "model" => model: Str<'a>,
-        "input" => input: &'a RawValue,
-        "encoding_format" => encoding_format: Str<'a>,
-        "dimensions" => dimensions: Count,
-        "user" => user: Str<'a>,
-    }
-}
 
 /// The client wants base64.
 const BASE64: &str = "b";
@@ -29,50 +17,50 @@ const BASE64: &str = "b";
 /// Reads a request.
 pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedEmbeddings> {
     let unreadable = |error| Error::invalid(format!("the request is not readable: {error}"));
-    let wire: Request<'_> = json::parse(request.body.as_text()?).map_err(unreadable)?;
-    let raw = wire.input.ok_or_else(|| Error::invalid("`input` is missing").at("input"))?;
-    let (inputs, single) = inputs(raw.get())?;
-    let encoding = match wire.encoding_format.as_deref() {
+    let mut wire = Rest::parse(request.body.as_text()?).map_err(unreadable)?;
+    let raw = wire.value("input").ok_or_else(|| Error::invalid("`input` is missing").at("input"))?;
+    let (inputs, single) = inputs(raw)?;
+    let encoding = match wire.str("encoding_format").as_deref() {
         Some("base64") => Some(EmbeddingEncoding::Base64),
         Some("float") => Some(EmbeddingEncoding::Floats),
         Some(_) => return Err(Error::invalid("`encoding_format` is float or base64").at("encoding_format")),
         None => None,
     };
     let request = EmbeddingsRequest {
-        model: wire.model.map_or_else(|| ctx.model.clone(), Str::into_string),
+        model: wire.str("model").map_or_else(|| ctx.model.clone(), json::Str::into_string),
         inputs,
         single,
-        dimensions: wire.dimensions.map(|count| count.0),
+        dimensions: wire.count("dimensions"),
         encoding,
         task: None,
         title: None,
-        end_user: wire.user.map(Str::into_string),
-        extensions: extensions(FORMAT, wire.rest),
+        end_user: wire.str("user").map(json::Str::into_string),
+        extensions: extensions(FORMAT, wire),
     };
     let memo = if encoding == Some(EmbeddingEncoding::Base64) { BASE64 } else { "" };
     Ok(ParsedEmbeddings { request, losses: Vec::new(), memo: memo.to_owned() })
 }
 
 /// One text, one list of tokens, or a list of either; whether it was one.
-fn inputs(text: &str) -> Result<(Vec<EmbeddingInput>, bool)> {
-    let bad = |error| Error::invalid(format!("not readable: {error}")).at("input");
-    let list = match json::parse::<Either<'_, &RawValue>>(text).map_err(bad)? {
-        Either::Text(text) => return Ok((vec![EmbeddingInput::Text(text.into_string())], true)),
-        Either::List(list) => list,
+fn inputs(raw: &RawValue) -> Result<(Vec<EmbeddingInput>, bool)> {
+    let bad = || Error::invalid("`input` is a text, a list of tokens, or a list of these").at("input");
+    let list = match json::list(raw) {
+        None => return input(raw).map(|input| (vec![input], true)).ok_or_else(bad),
+        Some(list) => list,
     };
     if list.first().is_some_and(|first| first.get().starts_with(|c: char| c.is_ascii_digit())) {
-        return Ok((vec![tokens(text).map_err(bad)?], true));
+        return input(raw).map(|input| (vec![input], true)).ok_or_else(bad);
     }
-    let input = |raw: &&RawValue| match raw.get().as_bytes().first() {
-        Some(b'[') => tokens(raw.get()),
-        _ => json::parse::<Str<'_>>(raw.get()).map(|text| EmbeddingInput::Text(text.into_string())),
-    };
-    list.iter().map(input).collect::<std::result::Result<_, _>>().map(|inputs| (inputs, false)).map_err(bad)
+    let inputs: Option<Vec<EmbeddingInput>> = list.into_iter().map(input).collect();
+    inputs.map(|inputs| (inputs, false)).ok_or_else(bad)
 }
 
-fn tokens(text: &str) -> std::result::Result<EmbeddingInput, json::Error> {
-    let tokens: Vec<Count> = json::parse(text)?;
-    Ok(EmbeddingInput::Tokens(tokens.into_iter().map(|count| count.0).collect()))
+fn input(raw: &RawValue) -> Option<EmbeddingInput> {
+    if let Some(text) = json::text(raw) {
+        return Some(EmbeddingInput::Text(text.into_string()));
+    }
+    let tokens: Option<Vec<u32>> = json::list(raw)?.iter().map(|token| token.get().parse().ok()).collect();
+    tokens.map(EmbeddingInput::Tokens)
 }
 
 /// Writes an answer, in the encoding that the client asked for (C-56).

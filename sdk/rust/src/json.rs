@@ -6,7 +6,9 @@
 mod read;
 mod write;
 
-pub use read::{Count, Either, Number, Rest, Seq, Str, parse};
+pub use read::{Count, Either, Number, Rest, Seq, Str, list, parse, text};
+#[doc(hidden)]
+pub use read::{in_element, in_member};
 pub use write::{Array, Object, array, number, object, quote};
 
 /// What is wrong with a text, and where.

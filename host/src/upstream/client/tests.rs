@@ -107,7 +107,8 @@ async fn a_request_arrives_with_its_length_and_the_credential_in_place_of_any_ot
     let response = response.unwrap();
     assert_eq!((response.status.as_u16(), response.body.collect(10).await.unwrap()), (200, Bytes::from_static(b"ok")));
     assert!(text.starts_with("POST /v1/things?q=1%202 HTTP/1.1\r\n"), "{text}");
-    for line in ["content-length: 7", "authorization: Bearer right", "x-fine: yes"] {
+    let host = format!("host: {}", scripted.listener.local_addr().unwrap());
+    for line in [&*host, "content-length: 7", "authorization: Bearer right", "x-fine: yes"] {
         assert!(text.contains(&format!("\r\n{line}\r\n")), "{text}");
     }
     assert!(!text.contains("wrong"), "{text}");

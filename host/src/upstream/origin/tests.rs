@@ -120,6 +120,14 @@ fn a_follow_up_goes_where_the_operator_allows_and_takes_the_credential_only_if_i
 
 proptest! {
     #[test]
+    fn the_short_way_lets_nothing_through_that_the_long_way_refuses(path in "[a-c./:%@\\\\]{0,12}") {
+        if is_plain(&path) {
+            prop_assert_eq!(check(&path), Ok(()));
+            prop_assert_eq!(utf8_percent_encode(&path, NOT_IN_PATH).to_string(), path);
+        }
+    }
+
+    #[test]
     fn no_path_and_no_query_changes_the_origin(path in "[ -~\\r\\n\\\\é]{0,24}", name in ".{0,8}", value in ".{0,8}") {
         let base = base("https://host.example/v1/");
         if let Ok(address) = base.join(&path, [(name.as_str(), value.as_str())]) {

@@ -231,3 +231,39 @@ async fn every_shared_fixture_is_found_by_its_own_request() {
     }
     println!("{count} fixtures");
 }
+
+#[tokio::test]
+async fn c_23_an_encoded_answer_is_decoded_piece_by_piece_and_a_broken_one_ends_the_exchange() {
+    use base64::Engine as _;
+    use std::io::Write as _;
+
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    let mut chunk = |text: &str| {
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.flush().unwrap();
+        json!({"base64": base64::engine::general_purpose::STANDARD.encode(std::mem::take(encoder.get_mut()))})
+    };
+    let chunks =
+        json!([chunk("data: 1\n\n"), chunk("data: 2\n\n"), {"text": "this is not gzip"}, {"text": "nor is this"}]);
+    let dir = folder(&[(
+        "a",
+        json!({
+            "streaming": true,
+            "request": {"method": "GET", "path_and_query": "/v1/a"},
+            "response": {"status": 200, "headers": {"content-encoding": "gzip"}, "chunks": chunks},
+        }),
+    )]);
+    let base = Base::open(&format!("replay:{}", dir.path().display()), &[], false).unwrap();
+    let answer = sent(&base, "a", Value::Null, true).await;
+    let bound = crate::upstream::decode::Bound::default();
+    let mut body = Decoded::new(&answer.headers, answer.body, bound).unwrap();
+    assert_eq!(body.next_piece().await.unwrap().unwrap(), "data: 1\n\n");
+    assert_eq!(body.next_piece().await.unwrap().unwrap(), "data: 2\n\n");
+    assert_eq!(body.next_piece().await.unwrap_err().kind, crate::upstream::UpstreamErrorKind::Encoding);
+    assert_eq!(body.next_piece().await.unwrap(), None);
+
+    let answer = sent(&base, "a", Value::Null, true).await;
+    let bound = crate::upstream::decode::Bound { total: 12, ..bound };
+    let body = Decoded::new(&answer.headers, answer.body, bound).unwrap();
+    assert_eq!(body.collect(100).await.unwrap_err().kind, crate::upstream::UpstreamErrorKind::BodyTooLarge);
+}

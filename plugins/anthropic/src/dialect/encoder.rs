@@ -35,6 +35,8 @@ pub struct MessagesEncoder {
     /// What a message of this format's own said at its end, beside reason and usage.
     end: Option<Opaque>,
     seen: Seen,
+    /// Probabilities came, for which there is no place.
+    logprobs: bool,
     floor: Floor,
     /// Parts that wait for the floor, in the order of their beginning, with their events.
     waiting: Vec<(u32, Vec<ChatEvent>)>,
@@ -55,6 +57,7 @@ impl Encoder for MessagesEncoder {
             late: Vec::new(),
             end: None,
             seen: Seen::default(),
+            logprobs: false,
             floor: Floor::default(),
             waiting: Vec::new(),
             waiting_events: 0,
@@ -79,7 +82,7 @@ impl Encoder for MessagesEncoder {
     fn finish(&mut self) -> Result<Encoded> {
         if !self.failed {
             self.begin();
-            self.close_all()?;
+            self.close_all();
             self.write_end();
         }
         Ok(self.encoded())
@@ -101,7 +104,7 @@ impl MessagesEncoder {
             ChatEvent::Usage(later) => self.count(later),
             ChatEvent::Finish(one) if one.candidate == 0 => self.finish = Some(one.finish),
             ChatEvent::Failure(error) => self.fail(&error),
-            ChatEvent::Logprobs(_) => self.ledger.dropped("logprobs", "the format has no place for them"),
+            ChatEvent::Logprobs(_) => self.logprobs = true,
             ChatEvent::Opaque(opaque) => self.opaque(opaque),
             event => return self.of_part(event),
         }
@@ -109,7 +112,6 @@ impl MessagesEncoder {
     }
 
     fn count(&mut self, later: Usage) {
-        self.ledger.foreign("usage.", &later.extensions, FORMAT);
         if self.begun {
             self.late.extend(usage::own(&later.extensions).cloned());
         }
@@ -142,11 +144,13 @@ impl MessagesEncoder {
             return Ok(());
         }
         if self.floor.holds(part) {
-            return self.on_floor(event);
+            self.on_floor(event);
+            return Ok(());
         }
         self.begin();
         if self.floor.is_free() && self.waiting.is_empty() {
-            return self.take_floor(event);
+            self.take_floor(event);
+            return Ok(());
         }
         self.wait(part, event)
     }
@@ -163,7 +167,7 @@ impl MessagesEncoder {
         Ok(())
     }
 
-    fn take_floor(&mut self, event: ChatEvent) -> Result<()> {
+    fn take_floor(&mut self, event: ChatEvent) {
         if let ChatEvent::PartStart(PartStart { part, kind, .. }) = event {
             match &kind {
                 PartKind::ToolCall(_) => self.seen.call = true,
@@ -172,37 +176,36 @@ impl MessagesEncoder {
             }
             self.floor.begin(part, kind, &mut self.frames, &mut self.ledger);
         }
-        Ok(())
     }
 
-    fn on_floor(&mut self, event: ChatEvent) -> Result<()> {
+    fn on_floor(&mut self, event: ChatEvent) {
         let stopped = matches!(event, ChatEvent::PartStop(_));
         self.floor.event(event, &mut self.frames, &mut self.ledger);
-        if stopped { self.next() } else { Ok(()) }
+        if stopped {
+            self.next();
+        }
     }
 
     /// Gives the floor to whoever waits longest.
-    fn next(&mut self) -> Result<()> {
+    fn next(&mut self) {
         while self.floor.is_free() && !self.waiting.is_empty() {
             let (_, events) = self.waiting.remove(0);
             self.waiting_events -= events.len();
             for event in events {
                 if self.floor.is_free() {
-                    self.take_floor(event)?;
+                    self.take_floor(event);
                 } else {
                     self.floor.event(event, &mut self.frames, &mut self.ledger);
                 }
             }
         }
-        Ok(())
     }
 
-    fn close_all(&mut self) -> Result<()> {
+    fn close_all(&mut self) {
         while !self.floor.is_free() {
             self.floor.close(&mut self.frames);
-            self.next()?;
+            self.next();
         }
-        Ok(())
     }
 
     /// Writes `message_start`, once, with the real count of the input or an estimate (C-59).
@@ -216,6 +219,8 @@ impl MessagesEncoder {
     }
 
     fn write_end(&mut self) {
+        self.ledger.foreign("usage.", &self.usage.extensions, FORMAT);
+        self.ledger.dropped_if(self.logprobs, "logprobs", "the format has no place for them");
         let end = self.end.take();
         let members: Unnamed<'_> = end.as_ref().and_then(|end| parse(&end.json).ok()).unwrap_or_default();
         let end = frames::End { finish: self.finish.as_ref(), seen: self.seen, usage: &self.usage, late: &self.late };

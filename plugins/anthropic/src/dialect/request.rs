@@ -1,31 +1,30 @@
 //! Reads a client's request.
 
-use weir_sdk::json::{Either, Number, RawValue, Str, object, parse};
-use weir_sdk::ledger::{Ledger, extensions};
+use weir_sdk::json::{Either, Number, RawValue, Rest, Str, object, parse, quote};
+use weir_sdk::ledger::extensions;
 use weir_sdk::model::header;
 use weir_sdk::types::{
-    ChatRequest, Error, Extension, FunctionTool, HttpRequest, JsonSchema, Loss, Message, Opaque, OutputFormat,
-    ReasoningMode, ReasoningRequest, Role, Sampling, Tool, ToolChoice,
+    ChatRequest, Error, Extension, FunctionTool, HttpRequest, JsonSchema, Message, Opaque, OutputFormat, ReasoningMode,
+    ReasoningRequest, Role, Sampling, Tool, ToolChoice,
 };
 
 use crate::wire::{self, Block};
 use crate::{BETA, FORMAT, read};
 
 /// Reads a request for an answer, or for the count of its tokens.
-pub(crate) fn read(request: &HttpRequest) -> Result<(ChatRequest, Vec<Loss>), Error> {
+pub(crate) fn read(request: &HttpRequest) -> Result<ChatRequest, Error> {
     let body: wire::Request<'_> =
         parse(request.body.as_text()?).map_err(|error| Error::invalid(format!("the body cannot be read: {error}")))?;
     let model = body.model.ok_or_else(|| Error::invalid("model: field required").at("model"))?;
     let turns = body.messages.ok_or_else(|| Error::invalid("messages: field required").at("messages"))?;
-    let mut ledger = Ledger::default();
     let mut own = extensions(FORMAT, body.rest);
     own.extend(beta(request));
     let (choice, parallel) = body.tool_choice.map_or(Ok((None, None)), tool_choice)?;
     let (reasoning, output) = thinking_and_output(body.thinking, body.output_config, body.output_format, &mut own)?;
     let end_user = body.metadata.and_then(|metadata| labels(metadata, &mut own));
-    let request = ChatRequest {
+    Ok(ChatRequest {
         model: model.into_string(),
-        messages: messages(body.system, turns.0, &mut ledger)?,
+        messages: messages(body.system, turns.0)?,
         tools: tools(body.tools.unwrap_or_default().0)?,
         tool_choice: choice,
         parallel_tool_calls: parallel,
@@ -44,8 +43,7 @@ pub(crate) fn read(request: &HttpRequest) -> Result<(ChatRequest, Vec<Loss>), Er
         service_tier: body.service_tier.map(Str::into_string),
         extensions: own,
         ..ChatRequest::default()
-    };
-    Ok((request, ledger.into_losses()))
+    })
 }
 
 fn number(number: Option<Number>) -> Option<f64> {
@@ -59,12 +57,12 @@ fn own(key: &str, json: impl Into<String>) -> Extension {
 fn beta(request: &HttpRequest) -> Option<Extension> {
     let value = header(&request.headers, BETA).filter(|value| !value.is_empty())?;
     let mut json = String::new();
-    weir_sdk::json::quote(&mut json, value);
+    quote(&mut json, value);
     Some(own(BETA, json))
 }
 
 /// The members of an object, as an extension that holds what is not named.
-fn remainder(key: &str, rest: weir_sdk::json::Rest<'_>) -> Option<Extension> {
+fn remainder(key: &str, rest: &Rest<'_>) -> Option<Extension> {
     if rest.0.is_empty() {
         return None;
     }
@@ -74,15 +72,11 @@ fn remainder(key: &str, rest: weir_sdk::json::Rest<'_>) -> Option<Extension> {
 }
 
 fn labels(metadata: wire::Metadata<'_>, own: &mut Vec<Extension>) -> Option<String> {
-    own.extend(remainder("metadata", metadata.rest));
+    own.extend(remainder("metadata", &metadata.rest));
     metadata.user_id.map(Str::into_string)
 }
 
-fn messages(
-    system: Option<Either<'_, Block<'_>>>,
-    turns: Vec<wire::Message<'_>>,
-    ledger: &mut Ledger,
-) -> Result<Vec<Message>, Error> {
+fn messages(system: Option<Either<'_, Block<'_>>>, turns: Vec<wire::Message<'_>>) -> Result<Vec<Message>, Error> {
     let mut messages = Vec::with_capacity(turns.len() + 1);
     if let Some(system) = system {
         let parts = read::content(system).map_err(|error| prefixed(error, "system"))?;
@@ -96,11 +90,10 @@ fn messages(
             Some("user") => Role::User,
             Some("assistant") => Role::Assistant,
             Some("system") => Role::System,
-            Some(other) => {
-                ledger.approximated(format!("messages[{at}].role"), "it is not a role of this format");
-                Role::Other(other.to_owned())
+            _ => {
+                let message = format!("messages[{at}].role: must be `user`, `assistant` or `system`");
+                return Err(Error::invalid(message).at(format!("messages[{at}].role")));
             }
-            None => return Err(Error::invalid("role: field required").at(format!("messages[{at}].role"))),
         };
         let content = turn.content.ok_or_else(|| {
             Error::invalid(format!("messages[{at}].content: field required")).at(format!("messages[{at}].content"))
@@ -174,7 +167,7 @@ fn thinking_and_output(
     own_members: &mut Vec<Extension>,
 ) -> Result<ReasoningAndOutput, Error> {
     let config = config.unwrap_or_default();
-    own_members.extend(remainder("output_config", config.rest));
+    own_members.extend(remainder("output_config", &config.rest));
     let effort = config.effort.map(Str::into_string);
     let reasoning = match (thinking, effort) {
         (Some(raw), effort) => Some(ReasoningRequest { effort, ..reasoning(raw)? }),

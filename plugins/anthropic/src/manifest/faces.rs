@@ -15,9 +15,9 @@ const PREFIX: &str = "/anthropic";
 pub(super) fn all() -> Vec<Face> {
     let mut faces = vec![messages(), count_tokens()];
     for path in ["/v1/models", "/v1/models/{model...}"] {
-        faces.push(models(path.into(), Some(Condition::HeaderPresent("anthropic-version".into()))));
+        faces.push(models(path, Some(Condition::HeaderPresent("anthropic-version".into()))));
         // Below the prefix no other format can be meant.
-        faces.push(models(format!("{PREFIX}{path}"), None));
+        faces.push(models(&format!("{PREFIX}{path}"), None));
     }
     faces
 }
@@ -61,7 +61,7 @@ fn post(path: &str, operation: Operation) -> Face {
     }
 }
 
-fn models(path: String, when: Option<Condition>) -> Face {
+fn models(path: &str, when: Option<Condition>) -> Face {
     let model = if path.contains("{model") { vec![ModelPlace::Path] } else { Vec::new() };
     Face {
         operation: Operation::Models,
@@ -73,7 +73,7 @@ fn models(path: String, when: Option<Condition>) -> Face {
         end_user: Vec::new(),
         object_ids: Vec::new(),
         features: Vec::new(),
-        ..post(&path, Operation::Models)
+        ..post(path, Operation::Models)
     }
 }
 

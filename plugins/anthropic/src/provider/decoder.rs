@@ -30,7 +30,7 @@ pub struct MessagesDecoder {
     /// Number of the next part.
     next: u32,
     calls: bool,
-    /// A stop reason has come, or an error: the answer is whole.
+    /// A stop reason has come, the end, or an error: nothing is missing.
     ended: bool,
     events: Vec<ChatEvent>,
 }
@@ -74,7 +74,8 @@ impl MessagesDecoder {
             "message_start" => self.begin(event.message)?,
             "message_delta" => self.end(event)?,
             "error" => self.fail(event.error),
-            "message_stop" | "ping" => {}
+            "message_stop" => self.ended = true,
+            "ping" => {}
             _ => self.unknown(data, event.kind.as_deref().unwrap_or_default()),
         }
         Ok(())
@@ -154,12 +155,12 @@ impl MessagesDecoder {
     }
 
     fn end(&mut self, event: wire::Event<'_>) -> Result<()> {
-        let mut delta = event.delta.unwrap_or_default();
+        let delta = event.delta.unwrap_or_default();
         if let Some(raw) = event.usage {
             let read: wire::Usage<'_> = unreadable(raw)?;
             self.events.push(ChatEvent::Usage(usage::read(read).0));
         }
-        if let Some(members) = members(std::mem::take(&mut delta.rest), event.rest) {
+        if let Some(members) = members(&delta.rest, &event.rest) {
             let opaque = Opaque { format: FORMAT.into(), kind: "message_delta".into(), json: members };
             self.events.push(ChatEvent::Opaque(opaque));
         }
@@ -197,9 +198,9 @@ fn signed(part: u32, value: &str) -> Option<ChatEvent> {
 }
 
 /// What `message_delta` brings beside the reason and the usage: members of the delta, and of the event.
-fn members(delta: Rest<'_>, event: Rest<'_>) -> Option<String> {
+fn members(delta: &Rest<'_>, event: &Rest<'_>) -> Option<String> {
     let known = |rest: &Rest<'_>| rest.0.iter().any(|(_, raw)| raw.get() != "null");
-    if !known(&delta) && !known(&event) {
+    if !known(delta) && !known(event) {
         return None;
     }
     let mut json = String::new();

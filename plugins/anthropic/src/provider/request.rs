@@ -62,9 +62,11 @@ impl Prompt {
         let tools = tools::write(request, generation, &mut names, ledger)?;
         let conversation = messages::write(ctx, request, generation, &mut names, ledger)?;
         let default = ctx.option("max_tokens").and_then(|json| json.parse().ok()).unwrap_or(DEFAULT_MAX_TOKENS);
-        let forced = !tools.is_empty()
-            && matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Named(_)))
-            || matches!(&request.tool_choice, Some(ToolChoice::Allowed(allowed)) if allowed.required);
+        let forced = match &request.tool_choice {
+            Some(ToolChoice::Required | ToolChoice::Named(_)) => !tools.is_empty(),
+            Some(ToolChoice::Allowed(allowed)) => allowed.required,
+            _ => false,
+        };
         let limits = thinking::Limits { max_tokens: request.max_output_tokens, default, forced };
         let thinking = thinking::decide(request, generation, limits, conversation.unsigned_calls, ledger);
         let choice = if tools.is_empty() { None } else { tools::choice(request, &mut names, ledger) };
@@ -163,8 +165,8 @@ fn sampling(o: &mut Object<'_>, sampling: &Sampling, prompt: &Prompt, ledger: &m
         ledger.dropped_if(thinks && sampling.top_k.is_some(), "top_k", "it cannot stand beside thinking");
         o.opt_num("top_k", sampling.top_k.filter(|_| !thinks));
     } else {
-        ledger.dropped_if(sampling.temperature.is_some_and(|t| t != 1.0), "temperature", "the model takes none");
-        ledger.dropped_if(sampling.top_p.is_some_and(|p| p != 1.0), "top_p", "the model takes none");
+        ledger.dropped_if(sampling.temperature.is_some_and(|t| differ(t, 1.0)), "temperature", "the model takes none");
+        ledger.dropped_if(sampling.top_p.is_some_and(|p| differ(p, 1.0)), "top_p", "the model takes none");
         ledger.dropped_if(sampling.top_k.is_some(), "top_k", "the model takes none");
     }
     o.opt_strs("stop_sequences", &sampling.stop);
@@ -173,15 +175,19 @@ fn sampling(o: &mut Object<'_>, sampling: &Sampling, prompt: &Prompt, ledger: &m
 
 fn temperature(wanted: Option<f64>, thinks: bool, ledger: &mut Ledger) -> Option<f64> {
     let wanted = wanted?;
-    if thinks && wanted != 1.0 {
+    if thinks && differ(wanted, 1.0) {
         ledger.dropped("temperature", "beside thinking it is always 1");
         return None;
     }
     let allowed = wanted.clamp(0.0, 1.0);
-    if allowed != wanted {
+    if differ(allowed, wanted) {
         ledger.clamped("temperature", "it lies between 0 and 1");
     }
     Some(allowed)
+}
+
+fn differ(one: f64, other: f64) -> bool {
+    (one - other).abs() > f64::EPSILON
 }
 
 /// Reports what no model of this format takes.

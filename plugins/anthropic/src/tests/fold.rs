@@ -34,10 +34,8 @@ pub(super) fn message(frames: &[Frame]) -> Value {
                 content.push(event["content_block"].clone());
             }
             "content_block_delta" => add(&mut message["content"][index], &event["delta"], &mut input),
-            "content_block_stop" => {
-                if !input.is_empty() {
-                    message["content"][index]["input"] = serde_json::from_str(&input).expect("whole arguments");
-                }
+            "content_block_stop" if !input.is_empty() => {
+                message["content"][index]["input"] = serde_json::from_str(&input).expect("whole arguments");
             }
             "message_delta" => end(&mut message, &event),
             _ => {}
@@ -75,7 +73,7 @@ fn end(message: &mut Value, event: &Value) {
     set(message, known(&event["delta"]));
     set(&mut message["usage"], known(&event["usage"]));
     let mut rest = known(event);
-    ["type", "delta", "usage"].iter().for_each(|key| drop(rest.remove(*key)));
+    rest.retain(|key, _| !["type", "delta", "usage"].contains(&key.as_str()));
     set(message, rest);
 }
 

@@ -8,7 +8,7 @@ mod candidate;
 use weir_sdk::adapter::{Encoder, Result};
 use weir_sdk::compat::usage;
 use weir_sdk::compat::wire::FORMAT;
-use weir_sdk::json::{self, Count};
+use weir_sdk::json::{self, Rest};
 use weir_sdk::ledger::{Ledger, extension};
 use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Extension, Frame, Opaque, ResponseStart, Usage};
 
@@ -276,12 +276,7 @@ impl ChatEncoder {
 
     /// A choice of this format's own, as the decoder took it out of its chunk.
     fn choice_members(&mut self, members: &str, whole: &str) {
-        weir_sdk::wire! {
-            struct Index<'a> {
-                "index" => index: Count,
-            }
-        }
-        let index = json::parse::<Index<'_>>(whole).ok().and_then(|choice| choice.index).map_or(0, |index| index.0);
+        let index = Rest::parse(whole).ok().and_then(|mut choice| choice.count("index")).unwrap_or(0);
         let at = self.candidate(index);
         if self.candidates.get(at).is_some_and(|candidate| !candidate.spoke) {
             self.chunk(at, "", None);

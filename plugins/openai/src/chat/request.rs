@@ -6,7 +6,7 @@ mod tools;
 
 use weir_sdk::adapter::{ParsedChat, Result};
 use weir_sdk::compat::wire::{CacheControl, Content, Detail, FORMAT, Function, ToolCall, rest_json};
-use weir_sdk::json::{self, Count, Either, Number, RawValue, Seq, Str};
+use weir_sdk::json::{self, Count, Either, Number, RawValue, Rest, Seq, Str};
 use weir_sdk::ledger::{Ledger, extensions};
 use weir_sdk::types::{ChatRequest, Context, Error, Extension, HttpRequest, Sampling};
 use weir_sdk::wire;
@@ -40,17 +40,12 @@ wire! {
         "reasoning" => reasoning: &'a RawValue,
         "thinking" => thinking: &'a RawValue,
         "stream" => stream: bool,
-        "stream_options" => stream_options: StreamOptions<'a>,
+        "stream_options" => stream_options: Rest<'a>,
         "user" => user: Str<'a>,
         "safety_identifier" => safety_identifier: Str<'a>,
         "metadata" => metadata: &'a RawValue,
         "service_tier" => service_tier: Str<'a>,
         "prompt_cache_key" => prompt_cache_key: Str<'a>,
-    }
-
-    /// `stream_options`.
-    struct StreamOptions<'a> {
-        "include_usage" => include_usage: bool,
     }
 
     /// A message of any role.
@@ -74,11 +69,11 @@ wire! {
 /// Reads a request.
 pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> {
     let body = request.body.as_text()?;
-    let wire: Request<'_> =
+    let mut wire: Request<'_> =
         json::parse(body).map_err(|error| Error::invalid(format!("the request is not readable: {error}")))?;
     let mut ledger = Ledger::default();
-    let options = wire.stream_options.clone().unwrap_or_default();
-    let memo = Memo { usage: options.include_usage == Some(true), legacy: wire.functions.is_some() };
+    let usage = wire.stream_options.as_mut().and_then(|options| options.bool("include_usage"));
+    let memo = Memo { usage: usage == Some(true), legacy: wire.functions.is_some() };
     let request = read(ctx, wire, &mut ledger)?;
     Ok(ParsedChat { request, losses: ledger.into_losses(), memo: memo.write() })
 }
@@ -93,7 +88,7 @@ fn read(ctx: &Context, mut wire: Request<'_>, ledger: &mut Ledger) -> Result<Cha
     }
     let (tools, tool_choice) = tools::read(&mut wire, ledger)?;
     let parallel_tool_calls = wire.parallel_tool_calls.or_else(|| wire.functions.is_some().then_some(false));
-    let reasoning = params::reasoning(&mut wire, &mut kept)?;
+    let reasoning = params::reasoning(&mut wire, &mut kept);
     Ok(ChatRequest {
         model,
         messages: messages::read(messages.0)?,
@@ -114,9 +109,9 @@ fn read(ctx: &Context, mut wire: Request<'_>, ledger: &mut Ledger) -> Result<Cha
 }
 
 /// Options of the stream other than usage, which the gateway asks for on its own account.
-fn keep_stream_options(kept: &mut Vec<Extension>, options: Option<StreamOptions<'_>>) {
-    let Some(options) = options.filter(|options| !options.rest.0.is_empty()) else { return };
-    let json = rest_json(&options.rest);
+fn keep_stream_options(kept: &mut Vec<Extension>, options: Option<Rest<'_>>) {
+    let Some(options) = options.filter(|options| !options.0.is_empty()) else { return };
+    let json = rest_json(&options);
     kept.push(Extension { format: FORMAT.to_owned(), key: "stream_options".to_owned(), json });
 }
 

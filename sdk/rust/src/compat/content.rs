@@ -1,8 +1,8 @@
 //! Parts of a message's content, read into the unified model.
 
 use crate::compat::media::{at_url, audio_mime};
-use crate::compat::wire::{Audio, CacheControl, ContentPart, FORMAT, File, Url};
-use crate::json::{self, Either, RawValue, Rest, Str};
+use crate::compat::wire::{CacheControl, Content, ContentPart, FORMAT};
+use crate::json::{self, RawValue, Rest, Str};
 use crate::ledger::extensions;
 use crate::types::{CacheHint, Extension, MediaKind, MediaPart, MediaSource, Opaque, Part, ReasoningPart, TextPart};
 
@@ -36,12 +36,8 @@ fn read_text(part: ContentPart<'_>) -> TextPart {
 
 /// Mistral's thinking: a list of texts.
 fn read_thinking(part: ContentPart<'_>) -> ReasoningPart {
-    let raw = part.thinking.map_or("[]", RawValue::get);
-    let text = match json::parse::<Either<'_, ContentPart<'_>>>(raw) {
-        Ok(Either::Text(text)) => text.into_string(),
-        Ok(Either::List(parts)) => parts.into_iter().filter_map(|part| part.text).map(|text| text.0).collect(),
-        Err(_) => String::new(),
-    };
+    let content = part.thinking.and_then(|raw| json::parse::<Content<'_>>(raw.get()).ok());
+    let text = content.map(Content::into_text).unwrap_or_default();
     ReasoningPart { extensions: extensions(FORMAT, part.rest), ..ReasoningPart::new(text) }
 }
 
@@ -55,37 +51,36 @@ pub fn cache_hint(control: Option<CacheControl<'_>>, rest: &Rest<'_>) -> Option<
 
 /// `{"url": …, "detail": …}`, or the URL alone.
 fn url(kind: MediaKind, raw: &RawValue) -> Option<MediaPart> {
-    if raw.get().starts_with('"') {
-        return json::parse::<Str<'_>>(raw.get()).ok().map(|url| at_url(kind, &url));
+    if let Some(url) = json::text(raw) {
+        return Some(at_url(kind, &url));
     }
-    let wire: Url<'_> = json::parse(raw.get()).ok()?;
-    let mut media = at_url(kind, &wire.url?);
-    media.detail = wire.detail.map(Str::into_string);
+    let mut wire = Rest::parse(raw.get()).ok()?;
+    let mut media = at_url(kind, &wire.str("url")?);
+    media.detail = wire.str("detail").map(Str::into_string);
     Some(media)
 }
 
 /// `{"data": …, "format": …}`, or the base64 alone.
 fn audio(raw: &RawValue) -> Option<MediaPart> {
-    if raw.get().starts_with('"') {
-        let data: Str<'_> = json::parse(raw.get()).ok()?;
+    if let Some(data) = json::text(raw) {
         return Some(MediaPart::new(MediaKind::Audio, MediaSource::Base64(data.into_string())));
     }
-    let wire: Audio<'_> = json::parse(raw.get()).ok()?;
-    let mut media = MediaPart::new(MediaKind::Audio, MediaSource::Base64(wire.data?.into_string()));
-    media.mime = wire.format.map(|format| audio_mime(&format));
+    let mut wire = Rest::parse(raw.get()).ok()?;
+    let mut media = MediaPart::new(MediaKind::Audio, MediaSource::Base64(wire.str("data")?.into_string()));
+    media.mime = wire.str("format").map(|format| audio_mime(&format));
     Some(media)
 }
 
 /// A file: a data URL, a plain URL, bare base64, or an id.
 fn file(raw: &RawValue) -> Option<MediaPart> {
-    let wire: File<'_> = json::parse(raw.get()).ok()?;
-    let mut media = match (&wire.file_data, &wire.file_id) {
+    let mut wire = Rest::parse(raw.get()).ok()?;
+    let mut media = match (&wire.str("file_data"), &wire.str("file_id")) {
         (Some(data), _) if data.starts_with("data:") || data.starts_with("http") => at_url(MediaKind::Document, data),
         (Some(data), _) => MediaPart::new(MediaKind::Document, MediaSource::Base64(data.to_string())),
         (None, Some(id)) => stored(MediaKind::Document, id),
         (None, None) => return None,
     };
-    media.name = wire.filename.map(Str::into_string);
+    media.name = wire.str("filename").map(Str::into_string);
     Some(media)
 }
 

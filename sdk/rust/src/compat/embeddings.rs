@@ -1,22 +1,17 @@
 //! Embeddings: requests, answers, and vectors in base64 (C-56, C-93).
 
-use std::fmt;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
-
 use crate::compat::error;
 use crate::compat::quirks::Quirks;
 use crate::compat::request::path;
 use crate::compat::usage;
-use crate::compat::wire::{Skipped, Usage};
-use crate::json::{self, Array, Count, RawValue, Seq, Str};
+use crate::json::{self, Array, Rest, Str};
 use crate::ledger::{Ledger, extensions};
 use crate::types::{
     Context, Embedding, EmbeddingEncoding, EmbeddingInput, EmbeddingsRequest, EmbeddingsResponse, Error, HttpRequest,
     HttpResponse, RenderedRequest, Vector,
 };
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 /// The id of the format.
 pub const FORMAT: &str = "openai.embeddings";
@@ -62,84 +57,39 @@ fn input(out: &mut String, input: &EmbeddingInput) {
     }
 }
 
-crate::wire! {
-    /// An answer.
-    struct Answer<'a> {
-        "object" => object: Skipped,
-        "id" => id: Str<'a>,
-        "model" => model: Str<'a>,
-        "data" => data: Seq<Entry<'a>>,
-        "usage" => usage: Usage<'a>,
-        "error" => error: &'a RawValue,
-    }
-
-    /// One vector.
-    struct Entry<'a> {
-        "object" => object: Skipped,
-        "index" => index: Count,
-        "embedding" => embedding: AnyVector<'a>,
-    }
-}
-
 /// Reads an answer; the vectors come in the order of their indices.
 pub fn parse(response: &HttpResponse) -> Result<EmbeddingsResponse, Error> {
-    let answer: Answer<'_> = json::parse(response.body.as_text()?)
-        .map_err(|e| Error::unreadable(format!("the provider's answer is not readable: {e}")))?;
-    if let Some(error) = answer.error {
+    let unreadable = |e| Error::unreadable(format!("the provider's answer is not readable: {e}"));
+    let mut answer = Rest::parse(response.body.as_text()?).map_err(unreadable)?;
+    if let Some(error) = answer.get("error") {
         return Err(error::from_json(error.get(), None));
     }
+    answer.take("object");
     let mut embeddings = Vec::new();
-    for (position, entry) in (0..).zip(answer.data.unwrap_or_default().0) {
-        let vector = match entry.embedding {
-            Some(AnyVector::Floats(floats)) => Vector::Floats(floats),
-            Some(AnyVector::Base64(text)) => Vector::Base64(text.into_string()),
-            None => return Err(Error::unreadable("the provider's answer lacks a vector")),
-        };
-        embeddings.push(Embedding { index: entry.index.map_or(position, |index| index.0), vector });
+    for (position, raw) in (0..).zip(answer.list("data").unwrap_or_default()) {
+        let mut entry = Rest::parse(raw.get()).map_err(unreadable)?;
+        let vector =
+            entry.value("embedding").ok_or_else(|| Error::unreadable("the provider's answer lacks a vector"))?;
+        let vector = vector_of(vector.get()).map_err(unreadable)?;
+        embeddings.push(Embedding { index: entry.count("index").unwrap_or(position), vector });
     }
     embeddings.sort_by_key(|embedding| embedding.index);
+    let usage = answer.value("usage").and_then(|raw| json::parse(raw.get()).ok());
     Ok(EmbeddingsResponse {
-        id: answer.id.map(Str::into_string),
-        model: answer.model.map(Str::into_string),
+        id: answer.str("id").map(Str::into_string),
+        model: answer.str("model").map(Str::into_string),
         embeddings,
-        usage: answer.usage.and_then(usage::read),
-        extensions: extensions(FORMAT, answer.rest),
+        usage: usage.and_then(usage::read),
+        extensions: extensions(FORMAT, answer),
     })
 }
 
-/// A vector as a list of numbers or as base64.
-#[derive(Debug, Clone)]
-pub enum AnyVector<'a> {
-    /// Numbers.
-    Floats(Vec<f64>),
-    /// Little-endian 32-bit floats in base64.
-    Base64(Str<'a>),
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for AnyVector<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = AnyVector<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("numbers or base64")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(AnyVector::Base64(Str(text.into())))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(AnyVector::Base64(Str(text.to_owned().into())))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut floats = Vec::new();
-                while let Some(json::Number(value)) = seq.next_element().map_err(A::Error::custom)? {
-                    floats.push(value);
-                }
-                Ok(AnyVector::Floats(floats))
-            }
-        }
-        deserializer.deserialize_any(Any)
+/// A vector as a list of numbers, or as base64.
+fn vector_of(text: &str) -> Result<Vector, json::Error> {
+    if text.starts_with('"') {
+        return json::parse::<Str<'_>>(text).map(|text| Vector::Base64(text.into_string()));
     }
+    json::parse::<Vec<f64>>(text).map(Vector::Floats)
 }
 
 /// Numbers as little-endian 32-bit floats in base64.

@@ -1,30 +1,11 @@
 //! Errors in every shape that OpenAI and compatible servers send them (4.6, C-83).
 
-use crate::json::{self, Either, RawValue, Str};
+use crate::json::{self, RawValue, Rest, Str};
 use crate::retry;
 use crate::types::{Body, Context, Error, ErrorKind, HttpResponse};
-use crate::wire;
 
 /// The most characters of a provider's message that are passed on.
 const LONGEST: usize = 1000;
-
-wire! {
-    /// An error, or what it is wrapped in. The members are of any type: servers put numbers where texts belong.
-    struct Shape<'a> {
-        "error" => error: &'a RawValue,
-        "errors" => errors: &'a RawValue,
-        "detail" => detail: &'a RawValue,
-        "message" => message: &'a RawValue,
-        "msg" => msg: &'a RawValue,
-        "type" => kind: &'a RawValue,
-        "code" => code: &'a RawValue,
-        "error_code" => error_code: &'a RawValue,
-        "status" => status: &'a RawValue,
-        "status_code" => status_code: &'a RawValue,
-        "param" => param: &'a RawValue,
-        "metadata" => metadata: &'a RawValue,
-    }
-}
 
 /// What an error says of itself, whatever its shape.
 #[derive(Debug, Default)]
@@ -72,14 +53,16 @@ fn read(text: &str, said: &mut Said, depth: u32) {
         return;
     }
     match text.as_bytes().first() {
-        Some(b'"') => say(&mut said.message, text),
+        Some(b'"') if said.message.is_empty() => {
+            said.message = json::parse::<Str<'_>>(text).map(Str::into_string).unwrap_or_default();
+        }
         Some(b'[') => {
-            if let Ok(Either::List(list)) = json::parse::<Either<'_, &RawValue>>(text) {
-                list.first().into_iter().for_each(|first| read(first.get(), said, depth + 1));
+            if let Ok([first, ..]) = json::parse::<Vec<&RawValue>>(text).as_deref() {
+                read(first.get(), said, depth + 1);
             }
         }
         Some(b'{') => {
-            if let Ok(shape) = json::parse::<Shape<'_>>(text) {
+            if let Ok(shape) = Rest::parse(text) {
                 shape_says(&shape, said, depth);
             }
         }
@@ -87,53 +70,43 @@ fn read(text: &str, said: &mut Said, depth: u32) {
     }
 }
 
-fn shape_says(shape: &Shape<'_>, said: &mut Said, depth: u32) {
-    for inner in [shape.error, shape.errors].into_iter().flatten() {
+fn shape_says(shape: &Rest<'_>, said: &mut Said, depth: u32) {
+    for inner in ["error", "errors"].iter().filter_map(|key| shape.get(key)) {
         read(inner.get(), said, depth + 1);
     }
-    for (place, raw) in [
-        (&mut said.message, shape.message.or(shape.msg)),
-        (&mut said.kind, shape.kind),
-        (&mut said.code, shape.code.or(shape.error_code)),
-    ] {
-        if let Some(raw) = raw {
-            say(place, raw.get());
-        }
+    for key in ["message", "msg"] {
+        say(&mut said.message, shape.get(key));
     }
-    for status in [shape.status, shape.status_code, shape.code].into_iter().flatten() {
+    for key in ["code", "error_code"] {
+        say(&mut said.code, shape.get(key));
+    }
+    say(&mut said.kind, shape.get("type"));
+    for status in ["status", "status_code", "code"].iter().filter_map(|key| shape.get(key)) {
         match status.get().trim_matches('"').parse::<u16>() {
             Ok(number) if (400..600).contains(&number) => said.status = said.status.or(Some(number)),
             Ok(_) => {}
-            Err(_) if said.kind.is_empty() => say(&mut said.kind, status.get()),
-            Err(_) => {}
+            Err(_) => say(&mut said.kind, Some(status)),
         }
     }
-    if let Some(detail) = shape.detail {
+    if let Some(detail) = shape.get("detail") {
         read(detail.get(), said, depth + 1);
     }
     if said.param.is_none() {
-        said.param = shape.param.and_then(|raw| json::parse::<Str<'_>>(raw.get()).ok()).map(Str::into_string);
+        said.param = shape.get("param").and_then(json::text).map(Str::into_string);
     }
-    if let Some(metadata) = shape.metadata {
+    if let Some(metadata) = shape.get("metadata") {
         raw_says(metadata.get(), said, depth);
-    }
-}
-
-wire! {
-    /// What a router adds: the error of the provider behind it.
-    struct Metadata<'a> {
-        "raw" => raw: &'a RawValue,
     }
 }
 
 /// A router's message is often no more than "provider returned error"; the one behind it says what was wrong.
 fn raw_says(metadata: &str, said: &mut Said, depth: u32) {
-    let Some(raw) = json::parse::<Metadata<'_>>(metadata).ok().and_then(|metadata| metadata.raw) else { return };
+    let Some(raw) = Rest::parse(metadata).ok().and_then(|metadata| metadata.get("raw")) else { return };
     let mut behind = Said::default();
-    match json::parse::<Str<'_>>(raw.get()) {
-        Ok(text) if text.trim_start().starts_with('{') => read(text.trim(), &mut behind, depth + 1),
-        Ok(text) => behind.message = text.into_string(),
-        Err(_) => read(raw.get(), &mut behind, depth + 1),
+    match json::text(raw) {
+        Some(text) if text.trim_start().starts_with('{') => read(text.trim(), &mut behind, depth + 1),
+        Some(text) => behind.message = text.into_string(),
+        None => read(raw.get(), &mut behind, depth + 1),
     }
     if !behind.message.is_empty() {
         said.message = behind.message;
@@ -144,14 +117,12 @@ fn raw_says(metadata: &str, said: &mut Said, depth: u32) {
 }
 
 /// Takes a text, or a number as text, unless something is there already.
-fn say(place: &mut String, raw: &str) {
-    if !place.is_empty() {
-        return;
-    }
-    match json::parse::<Str<'_>>(raw) {
-        Ok(text) => *place = text.into_string(),
-        Err(_) if raw.starts_with(|c: char| c.is_ascii_digit()) => raw.clone_into(place),
-        Err(_) => {}
+fn say(place: &mut String, raw: Option<&RawValue>) {
+    let Some(raw) = raw.filter(|_| place.is_empty()) else { return };
+    match json::text(raw) {
+        Some(text) => *place = text.into_string(),
+        None if raw.get().starts_with(|c: char| c.is_ascii_digit()) => raw.get().clone_into(place),
+        None => {}
     }
 }
 

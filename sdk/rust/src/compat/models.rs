@@ -3,8 +3,7 @@
 use crate::compat::error;
 use crate::compat::quirks::Quirks;
 use crate::compat::request::{escape_path, path};
-use crate::compat::wire::Skipped;
-use crate::json::{self, Count, Number, RawValue, Rest, Seq, Str};
+use crate::json::{self, RawValue, Rest, Str};
 use crate::ledger::extensions;
 use crate::types::{
     Context, Error, HttpRequest, HttpResponse, ModelInfo, ModelsRequest, ModelsResponse, RenderedRequest,
@@ -25,62 +24,45 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &ModelsRequest) -> Render
     RenderedRequest::new(http)
 }
 
-crate::wire! {
-    /// A list, or one model.
-    struct Answer<'a> {
-        "object" => object: Skipped,
-        "data" => data: Seq<Model<'a>>,
-        "error" => error: &'a RawValue,
-    }
-
-    /// One model.
-    struct Model<'a> {
-        "id" => id: Str<'a>,
-        "object" => object: Skipped,
-        "created" => created: Number,
-        "owned_by" => owned_by: Str<'a>,
-    }
-}
-
 /// Reads a list, with or without its wrapping, or one model.
 pub fn parse(response: &HttpResponse) -> Result<ModelsResponse, Error> {
     let text = response.body.as_text()?.trim();
     let unreadable = |e| Error::unreadable(format!("the provider's answer is not readable: {e}"));
     let models = if text.starts_with('[') {
-        json::parse::<Seq<Model<'_>>>(text).map_err(unreadable)?
+        json::parse::<Vec<&RawValue>>(text).map_err(unreadable)?
     } else {
-        let answer: Answer<'_> = json::parse(text).map_err(unreadable)?;
-        if let Some(error) = answer.error {
+        let mut answer = Rest::parse(text).map_err(unreadable)?;
+        if let Some(error) = answer.get("error") {
             return Err(error::from_json(error.get(), None));
         }
-        match answer.data {
+        match answer.list("data") {
             Some(data) => data,
-            None => Seq(vec![json::parse(text).map_err(unreadable)?]),
+            None => vec![json::parse(text).map_err(unreadable)?],
         }
     };
-    Ok(ModelsResponse { models: models.0.into_iter().filter_map(model).collect(), cursor: None })
+    Ok(ModelsResponse { models: models.into_iter().filter_map(model).collect(), cursor: None })
 }
 
-fn model(wire: Model<'_>) -> Option<ModelInfo> {
-    let count = |keys: &[&str]| keys.iter().find_map(|key| find::<Count>(&wire.rest, key)).map(|count| count.0);
+/// Reads one model. What compatible servers say beside it stays where it is, so that it is written back as it was.
+fn model(raw: &RawValue) -> Option<ModelInfo> {
+    let mut wire = Rest::parse(raw.get()).ok()?;
+    wire.take("object");
+    let count = |keys: &[&str]| {
+        let number = |raw: &RawValue| raw.get().parse::<f64>().ok().map(|n| n.clamp(0.0, f64::from(u32::MAX)) as u32);
+        keys.iter().find_map(|key| wire.get(key).and_then(number))
+    };
     let context_tokens = count(&["context_length", "context_window", "max_context_length", "max_model_len"]);
     let output_tokens = count(&["max_completion_tokens", "max_output_tokens", "max_output_length"]);
-    let display_name = ["display_name", "name"].iter().find_map(|key| find::<Str<'_>>(&wire.rest, key));
+    let display_name = ["display_name", "name"].iter().find_map(|key| wire.get(key).and_then(json::text));
     Some(ModelInfo {
-        id: wire.id?.into_string(),
+        id: wire.str("id")?.into_string(),
         display_name: display_name.map(Str::into_string),
-        created_ms: wire.created.map(|created| created.0 * 1000.0),
-        owner: wire.owned_by.map(Str::into_string),
+        created_ms: wire.number("created").map(|created| created * 1000.0),
+        owner: wire.str("owned_by").map(Str::into_string),
         context_tokens,
         output_tokens,
-        extensions: extensions(FORMAT, wire.rest),
+        extensions: extensions(FORMAT, wire),
     })
-}
-
-/// Reads a member that stays where it is, so that it can be written back under its own name.
-fn find<'a, T: serde::Deserialize<'a>>(rest: &Rest<'a>, key: &str) -> Option<T> {
-    let (_, raw) = rest.0.iter().find(|(name, _)| &**name == key)?;
-    json::parse(raw.get()).ok()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! client can send them back.
 
 use crate::compat::wire::{Content, Detail, FORMAT};
-use crate::json::{Array, Object, RawValue, Str};
+use crate::json::{Array, Object, RawValue, Rest, Str};
 use crate::ledger::extensions;
 use crate::types::{Extension, ReasoningPart, Signature};
 
@@ -132,11 +132,10 @@ const VENDORS: [(&str, &str); 1] = [("gemini", "google")];
 
 /// Reads `extra_content.google.thought_signature` and its like.
 pub fn read_extra(json: &str) -> Option<Signature> {
-    let extra: Extra<'_> = crate::json::parse(json).ok()?;
-    extra.rest.0.into_iter().find_map(|(vendor, value)| {
-        let inner: Vendor<'_> = crate::json::parse(value.get()).ok()?;
+    Rest::parse(json).ok()?.0.into_iter().find_map(|(vendor, value)| {
+        let signature = Rest::parse(value.get()).ok()?.str("thought_signature")?;
         let issuer = VENDORS.iter().find(|(_, name)| *name == &*vendor).map_or(&*vendor, |(family, _)| family);
-        Some(Signature { issuer: issuer.to_owned(), value: inner.thought_signature?.into_string() })
+        Some(Signature { issuer: issuer.to_owned(), value: signature.into_string() })
     })
 }
 
@@ -144,16 +143,6 @@ pub fn read_extra(json: &str) -> Option<Signature> {
 pub fn write_extra(o: &mut Object<'_>, signature: &Signature) {
     let vendor = VENDORS.iter().find(|(family, _)| *family == signature.issuer).map_or(&*signature.issuer, |v| v.1);
     o.object("extra_content", |o| o.object(vendor, |o| o.str("thought_signature", &signature.value)));
-}
-
-crate::wire! {
-    /// `extra_content`: a member for each vendor.
-    struct Extra<'a> {}
-
-    /// One vendor's extras.
-    struct Vendor<'a> {
-        "thought_signature" => thought_signature: Str<'a>,
-    }
 }
 
 #[cfg(test)]

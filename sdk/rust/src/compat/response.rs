@@ -4,7 +4,7 @@ use crate::adapter::{ChatAnswer, ChatOutcome};
 use crate::compat::content::read_part;
 use crate::compat::names::Renamed;
 use crate::compat::quirks::Quirks;
-use crate::compat::wire::{self, Annotation, Answer, Choice, Content, Delta, FORMAT, MadeAudio, rest_json};
+use crate::compat::wire::{self, Answer, Choice, Content, Delta, FORMAT, rest_json};
 use crate::compat::{error, finish, reasoning, usage};
 use crate::json::{self, RawValue, Rest, Seq, Str};
 use crate::ledger::extensions;
@@ -154,32 +154,30 @@ fn with_last_text(parts: &mut Vec<Part>, change: impl FnOnce(&mut TextPart)) {
     parts.push(Part::Text(text));
 }
 
-/// Reads an entry of `annotations`.
+/// Reads an entry of `annotations`. One with members beside those of a page's citation is kept whole as well.
 pub fn citation(raw: &RawValue) -> Citation {
-    let annotation: Annotation<'_> = json::parse(raw.get()).unwrap_or_default();
-    let plain = annotation.rest.0.is_empty()
-        && annotation.kind.as_deref() == Some("url_citation")
-        && annotation.url_citation.as_ref().is_some_and(|citation| citation.rest.0.is_empty());
-    let kind = annotation.kind.map(Str::into_string).unwrap_or_default();
-    let whole = || Opaque { format: FORMAT.to_owned(), kind, json: raw.get().to_owned() };
-    let source = (!plain).then(whole);
-    let url = annotation.url_citation.unwrap_or_default();
-    Citation {
-        url: url.url.map(Str::into_string),
-        title: url.title.map(Str::into_string),
+    let mut annotation = Rest::parse(raw.get()).unwrap_or_default();
+    let kind = annotation.str("type").map(Str::into_string).unwrap_or_default();
+    let mut page = annotation.object("url_citation").unwrap_or_default();
+    let citation = Citation {
+        url: page.str("url").map(Str::into_string),
+        title: page.str("title").map(Str::into_string),
         quote: None,
-        start: url.start.map(|n| n.0),
-        end: url.end.map(|n| n.0),
-        source,
-    }
+        start: page.count("start_index"),
+        end: page.count("end_index"),
+        source: None,
+    };
+    let plain = kind == "url_citation" && citation.url.is_some() && annotation.0.is_empty() && page.0.is_empty();
+    let whole = || Opaque { format: FORMAT.to_owned(), kind, json: raw.get().to_owned() };
+    Citation { source: (!plain).then(whole), ..citation }
 }
 
 /// Reads the audio that the model made; its id, transcript and time of expiry are kept beside it.
 fn audio(text: &str) -> Option<MediaPart> {
-    let wire: MadeAudio<'_> = json::parse(text).ok()?;
-    let data = wire.data.filter(|data| !data.is_empty())?;
+    let mut wire = Rest::parse(text).ok()?;
+    let data = wire.str("data").filter(|data| !data.is_empty())?;
     let mut media = MediaPart::new(MediaKind::Audio, MediaSource::Base64(data.into_string()));
-    media.extensions = extensions(FORMAT, wire.rest);
+    media.extensions = extensions(FORMAT, wire);
     Some(media)
 }
 

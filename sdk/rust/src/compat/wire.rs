@@ -4,7 +4,8 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::json::{self, Count, Number, RawValue, Rest, Seq, Str};
 use crate::wire;
@@ -59,16 +60,12 @@ impl<'de> Visitor<'de> for AnyContent {
             match seq.next_element() {
                 Ok(Some(part)) => parts.push(part),
                 Ok(None) => return Ok(Content::Parts(parts)),
-                Err(error) => return Err(A::Error::custom(format_args!("[{}]: {error}", parts.len()))),
+                Err(error) => return Err(json::in_element(parts.len(), error)),
             }
         }
     }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Rest::default();
-        while let Some(member) = map.next_entry()? {
-            members.0.push(member);
-        }
-        Ok(Content::Json(rest_json(&members)))
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        Rest::deserialize(MapAccessDeserializer::new(map)).map(|members| Content::Json(rest_json(&members)))
     }
 }
 
@@ -109,25 +106,6 @@ wire! {
     pub struct CacheControl<'a> {
         "type" => kind: Str<'a>,
         "ttl" => ttl: Str<'a>,
-    }
-
-    /// `image_url`, `video_url` and their like.
-    pub struct Url<'a> {
-        "url" => url: Str<'a>,
-        "detail" => detail: Str<'a>,
-    }
-
-    /// `input_audio`.
-    pub struct Audio<'a> {
-        "data" => data: Str<'a>,
-        "format" => format: Str<'a>,
-    }
-
-    /// `file`.
-    pub struct File<'a> {
-        "file_id" => file_id: Str<'a>,
-        "file_data" => file_data: Str<'a>,
-        "filename" => filename: Str<'a>,
     }
 
     /// A tool call, whole or in pieces.
@@ -178,25 +156,6 @@ wire! {
         "signature" => signature: Str<'a>,
         "format" => format: Str<'a>,
         "id" => id: Str<'a>,
-    }
-
-    /// Audio that the model made.
-    pub struct MadeAudio<'a> {
-        "data" => data: Str<'a>,
-    }
-
-    /// An entry of `annotations`.
-    pub struct Annotation<'a> {
-        "type" => kind: Str<'a>,
-        "url_citation" => url_citation: UrlCitation<'a>,
-    }
-
-    /// A page that the answer rests on.
-    pub struct UrlCitation<'a> {
-        "url" => url: Str<'a>,
-        "title" => title: Str<'a>,
-        "start_index" => start: Count,
-        "end_index" => end: Count,
     }
 
     /// One of the answers.

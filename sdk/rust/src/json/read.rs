@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Parses one complete JSON value; the error says where and what.
@@ -170,9 +170,25 @@ fn elements<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(seq: &mut A) -> Result<
         match seq.next_element() {
             Ok(Some(element)) => list.push(element),
             Ok(None) => return Ok(list),
-            Err(error) => return Err(A::Error::custom(format_args!("[{}]: {error}", list.len()))),
+            Err(error) => return Err(in_element(list.len(), error)),
         }
     }
+}
+
+/// Names the member that an error came from. Out of line: every member of every type has such a branch.
+#[doc(hidden)]
+#[cold]
+#[inline(never)]
+pub fn in_member<E: serde::de::Error>(key: &str, error: E) -> E {
+    E::custom(format_args!("{key}: {error}"))
+}
+
+/// The same for an element of a list.
+#[doc(hidden)]
+#[cold]
+#[inline(never)]
+pub fn in_element<E: serde::de::Error>(at: usize, error: E) -> E {
+    E::custom(format_args!("[{at}]: {error}"))
 }
 
 /// The members of an object that its type does not name, in order.
@@ -180,11 +196,99 @@ fn elements<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(seq: &mut A) -> Result<
 pub struct Rest<'a>(pub Vec<(Str<'a>, &'a RawValue)>);
 
 impl<'a> Rest<'a> {
+    /// Reads an object whose members are looked at one by one. For what is read seldom, this is smaller than a type.
+    pub fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
     /// Takes a member out.
     pub fn take(&mut self, key: &str) -> Option<&'a RawValue> {
         let at = self.0.iter().position(|(name, _)| &**name == key)?;
         Some(self.0.remove(at).1)
     }
+
+    /// Finds a member that is not null.
+    pub fn get(&self, key: &str) -> Option<&'a RawValue> {
+        self.0.iter().find(|(name, value)| &**name == key && value.get() != "null").map(|(_, value)| *value)
+    }
+
+    /// Takes a member that is not null.
+    pub fn value(&mut self, key: &str) -> Option<&'a RawValue> {
+        self.take(key).filter(|value| value.get() != "null")
+    }
+
+    /// Takes a string; anything else stays. The same holds for the ones below.
+    pub fn str(&mut self, key: &str) -> Option<Str<'a>> {
+        let text = text(self.get(key)?)?;
+        self.take(key);
+        Some(text)
+    }
+
+    /// Takes a number.
+    pub fn number(&mut self, key: &str) -> Option<f64> {
+        let number: f64 = self.get(key)?.get().parse().ok()?;
+        self.take(key);
+        Some(number)
+    }
+
+    /// Takes a count.
+    pub fn count(&mut self, key: &str) -> Option<u32> {
+        self.number(key).map(|number| number.clamp(0.0, f64::from(u32::MAX)) as u32)
+    }
+
+    /// Takes a flag.
+    pub fn bool(&mut self, key: &str) -> Option<bool> {
+        let flag = self.get(key)?.get() == "true";
+        if flag || self.get(key)?.get() == "false" {
+            self.take(key);
+            return Some(flag);
+        }
+        None
+    }
+
+    /// Takes an object.
+    pub fn object(&mut self, key: &str) -> Option<Rest<'a>> {
+        let object = Rest::parse(self.get(key)?.get()).ok()?;
+        self.take(key);
+        Some(object)
+    }
+
+    /// Takes a list.
+    pub fn list(&mut self, key: &str) -> Option<Vec<&'a RawValue>> {
+        let list = list(self.get(key)?)?;
+        self.take(key);
+        Some(list)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Rest<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Rest<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Rest(members))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// A string's text; none for anything else.
+pub fn text(raw: &RawValue) -> Option<Str<'_>> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+/// A list's elements; none for anything else.
+pub fn list(raw: &RawValue) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(raw.get()).ok()
 }
 
 /// Declares an object of a wire format: its members by name, each optional, and a `rest` for all others.
@@ -228,7 +332,7 @@ macro_rules! wire {
                             match &*key {
                                 $($key => match map.next_value() {
                                     Ok(value) => object.$field = value,
-                                    Err(error) => return Err($crate::serde::de::Error::custom(format_args!(concat!($key, ": {}"), error))),
+                                    Err(error) => return Err($crate::json::in_member($key, error)),
                                 },)*
                                 _ => object.rest.0.push((key, map.next_value()?)),
                             }

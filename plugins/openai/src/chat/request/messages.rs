@@ -101,13 +101,8 @@ fn assistant(wire: super::Message<'_>, legacy: &mut Legacy) -> Message {
 
 /// Audio of an earlier answer, by its id alone.
 fn audio(raw: &RawValue) -> Option<MediaPart> {
-    weir_sdk::wire! {
-        struct Audio<'a> {
-            "id" => id: &'a RawValue,
-        }
-    }
-    let id = json::parse::<Audio<'_>>(raw.get()).ok()?.id?;
-    let text: Str<'_> = json::parse(id.get()).ok()?;
+    let id = Rest::parse(raw.get()).ok()?.value("id")?;
+    let text = json::text(id)?;
     let mut media = MediaPart::new(MediaKind::Audio, MediaSource::FileId(text.into_string()));
     media.extensions.push(Extension { format: FORMAT.to_owned(), key: "id".to_owned(), json: id.get().to_owned() });
     Some(media)

@@ -1,48 +1,10 @@
 //! Tools, legacy functions, and which of them may be called.
 
 use weir_sdk::adapter::Result;
-use weir_sdk::compat::content::cache_hint;
-use weir_sdk::compat::wire::{CacheControl, FORMAT, rest_json};
-use weir_sdk::json::{self, RawValue, Rest, Seq, Str};
+use weir_sdk::compat::wire::{FORMAT, rest_json};
+use weir_sdk::json::{self, RawValue, Rest, Str};
 use weir_sdk::ledger::{Ledger, extensions};
-use weir_sdk::types::{AllowedTools, Error, Extension, FunctionTool, Opaque, Tool, ToolChoice};
-use weir_sdk::wire;
-
-wire! {
-    /// An entry of `tools`.
-    struct ToolWire<'a> {
-        "type" => kind: Str<'a>,
-        "function" => function: FunctionWire<'a>,
-        "cache_control" => cache_control: CacheControl<'a>,
-    }
-
-    /// A function.
-    struct FunctionWire<'a> {
-        "name" => name: Str<'a>,
-        "description" => description: Str<'a>,
-        "parameters" => parameters: &'a RawValue,
-        "strict" => strict: bool,
-    }
-
-    /// `tool_choice` as an object.
-    struct Choice<'a> {
-        "type" => kind: Str<'a>,
-        "function" => function: Name<'a>,
-        "custom" => custom: Name<'a>,
-        "allowed_tools" => allowed: Allowed<'a>,
-    }
-
-    /// A tool by its name.
-    struct Name<'a> {
-        "name" => name: Str<'a>,
-    }
-
-    /// `allowed_tools`.
-    struct Allowed<'a> {
-        "mode" => mode: Str<'a>,
-        "tools" => tools: Seq<Choice<'a>>,
-    }
-}
+use weir_sdk::types::{AllowedTools, CacheHint, Error, Extension, FunctionTool, Opaque, Tool, ToolChoice};
 
 /// Reads the tools, and what may be called of them.
 pub(super) fn read(wire: &mut super::Request<'_>, ledger: &mut Ledger) -> Result<(Vec<Tool>, Option<ToolChoice>)> {
@@ -54,8 +16,7 @@ pub(super) fn read(wire: &mut super::Request<'_>, ledger: &mut Ledger) -> Result
     if let Some(functions) = &wire.functions {
         ledger.approximated("functions", "sent as tools");
         for (at, raw) in functions.0.iter().enumerate() {
-            let function = json::parse(raw.get()).map_err(|error| unreadable(&error));
-            let function = function.and_then(|wire| function_tool(wire, None, Rest::default()));
+            let function = members(raw).and_then(|function| function_tool(function, Rest::default()));
             tools.push(Tool::Function(function.map_err(|error| error.at(format!("functions[{at}]")))?));
         }
         choice = wire.function_call.map(function_choice).transpose()?.or(choice);
@@ -63,68 +24,69 @@ pub(super) fn read(wire: &mut super::Request<'_>, ledger: &mut Ledger) -> Result
     Ok((tools, choice))
 }
 
-fn unreadable(error: &dyn std::fmt::Display) -> Error {
-    Error::invalid(format!("not readable: {error}"))
+fn members(raw: &RawValue) -> Result<Rest<'_>> {
+    Rest::parse(raw.get()).map_err(|error| Error::invalid(format!("not readable: {error}")))
 }
 
 fn tool(raw: &RawValue) -> Result<Tool> {
-    let wire: ToolWire<'_> = json::parse(raw.get()).map_err(|error| unreadable(&error))?;
-    match (wire.kind.as_deref(), wire.function) {
-        (Some("function") | None, Some(function)) => {
-            function_tool(function, wire.cache_control, wire.rest).map(Tool::Function)
-        }
-        (Some("function"), None) => Err(Error::invalid("a function tool has no `function`")),
-        (kind, _) => {
-            let kind = kind.unwrap_or_default().to_owned();
-            Ok(Tool::Opaque(Opaque { format: FORMAT.to_owned(), kind, json: raw.get().to_owned() }))
-        }
+    let mut wire = members(raw)?;
+    let kind = wire.str("type").map_or_else(|| "function".to_owned(), Str::into_string);
+    if kind != "function" {
+        return Ok(Tool::Opaque(Opaque { format: FORMAT.to_owned(), kind, json: raw.get().to_owned() }));
     }
+    let function = wire.object("function").ok_or_else(|| Error::invalid("a function tool has no `function`"))?;
+    function_tool(function, wire).map(Tool::Function)
 }
 
-fn function_tool(wire: FunctionWire<'_>, cache: Option<CacheControl<'_>>, rest: Rest<'_>) -> Result<FunctionTool> {
-    let name = wire.name.ok_or_else(|| Error::invalid("a function has no name"))?;
-    let cache = cache_hint(cache, &rest);
-    let mut kept = extensions(FORMAT, rest);
-    if !wire.rest.0.is_empty() {
-        let json = rest_json(&wire.rest);
-        kept.push(Extension { format: FORMAT.to_owned(), key: "function".to_owned(), json });
-    }
-    Ok(FunctionTool {
+/// A function, and the members that stand around it.
+fn function_tool(mut function: Rest<'_>, mut around: Rest<'_>) -> Result<FunctionTool> {
+    let name = function.str("name").ok_or_else(|| Error::invalid("a function has no name"))?;
+    let cache = around.object("cache_control").map(|mut hint| CacheHint { ttl: hint.str("ttl").map(Str::into_string) });
+    let mut tool = FunctionTool {
         name: name.into_string(),
-        description: wire.description.map(Str::into_string),
-        parameters: wire.parameters.map(|raw| raw.get().to_owned()),
-        strict: wire.strict,
+        description: function.str("description").map(Str::into_string),
+        parameters: function.value("parameters").map(|raw| raw.get().to_owned()),
+        strict: function.bool("strict"),
         cache,
-        extensions: kept,
-    })
+        extensions: extensions(FORMAT, around),
+    };
+    function.0.retain(|(_, value)| value.get() != "null");
+    if !function.0.is_empty() {
+        let json = rest_json(&function);
+        tool.extensions.push(Extension { format: FORMAT.to_owned(), key: "function".to_owned(), json });
+    }
+    Ok(tool)
 }
 
 fn tool_choice(raw: &RawValue) -> Result<ToolChoice> {
-    let opaque = |kind: &str| Opaque { format: FORMAT.to_owned(), kind: kind.to_owned(), json: raw.get().to_owned() };
-    let bad = |error| unreadable(&error).at("tool_choice");
-    if raw.get().starts_with('"') {
-        let word: Str<'_> = json::parse(raw.get()).map_err(bad)?;
+    let opaque = |kind: &str| {
+        let json = raw.get().to_owned();
+        ToolChoice::Opaque(Opaque { format: FORMAT.to_owned(), kind: kind.to_owned(), json })
+    };
+    if let Some(word) = json::text(raw) {
         return Ok(match &*word {
             "auto" => ToolChoice::Automatic,
             "none" => ToolChoice::Disabled,
             "required" | "any" => ToolChoice::Required,
-            other => ToolChoice::Opaque(opaque(other)),
+            other => opaque(other),
         });
     }
-    let choice: Choice<'_> = json::parse(raw.get()).map_err(bad)?;
-    let kind = choice.kind.as_deref().unwrap_or_default().to_owned();
-    let named = |choice: Choice<'_>| choice.function.or(choice.custom).and_then(|tool| tool.name).map(Str::into_string);
-    let allowed = choice.allowed.clone();
-    if let (Some(allowed), "allowed_tools") = (allowed, kind.as_str()) {
-        let tools = allowed.tools.unwrap_or_default().0;
-        let names: Option<Vec<String>> = tools.into_iter().map(named).collect();
-        let required = allowed.mode.as_deref() == Some("required");
-        return Ok(names.map_or_else(
-            || ToolChoice::Opaque(opaque("allowed_tools")),
-            |names| ToolChoice::Allowed(AllowedTools { names, required }),
-        ));
+    let mut choice = members(raw).map_err(|error| error.at("tool_choice"))?;
+    let kind = choice.str("type").map(Str::into_string).unwrap_or_default();
+    if let Some(mut allowed) = choice.object("allowed_tools") {
+        let tools = allowed.list("tools").unwrap_or_default();
+        let names: Option<Vec<String>> = tools.iter().map(|tool| name(Rest::parse(tool.get()).ok()?)).collect();
+        let required = allowed.str("mode").as_deref() == Some("required");
+        let known = names.map(|names| ToolChoice::Allowed(AllowedTools { names, required }));
+        return Ok(known.unwrap_or_else(|| opaque(&kind)));
     }
-    Ok(named(choice).map_or_else(|| ToolChoice::Opaque(opaque(&kind)), ToolChoice::Named))
+    Ok(name(choice).map_or_else(|| opaque(&kind), ToolChoice::Named))
+}
+
+/// The name of the function, or of the custom tool, that is meant.
+fn name(mut choice: Rest<'_>) -> Option<String> {
+    let mut tool = choice.object("function").or_else(|| choice.object("custom"))?;
+    tool.str("name").map(Str::into_string)
 }
 
 /// `function_call`: a word, or a function by its name.
@@ -132,7 +94,7 @@ fn function_choice(raw: &RawValue) -> Result<ToolChoice> {
     if raw.get().starts_with('"') {
         return tool_choice(raw);
     }
-    let function: Name<'_> = json::parse(raw.get()).map_err(|error| unreadable(&error).at("function_call"))?;
-    let name = function.name.ok_or_else(|| Error::invalid("`function_call` names no function").at("function_call"))?;
+    let name = members(raw).ok().and_then(|mut function| function.str("name"));
+    let name = name.ok_or_else(|| Error::invalid("it names no function").at("function_call"))?;
     Ok(ToolChoice::Named(name.into_string()))
 }

@@ -2,7 +2,7 @@
 
 use super::Writer;
 use crate::compat::wire::FORMAT;
-use crate::json::{self, Array, Object};
+use crate::json::{self, Array, Object, Rest};
 use crate::ledger::extension;
 use crate::types::{AllowedTools, ChatRequest, FunctionTool, Tool, ToolChoice};
 
@@ -102,24 +102,12 @@ fn write_allowed(place: &mut String, allowed: &AllowedTools, tools: &[Tool]) {
     });
 }
 
-crate::wire! {
-    /// A custom tool, as far as its name goes.
-    struct Named<'a> {
-        "custom" => custom: Name<'a>,
-    }
-
-    /// The name.
-    struct Name<'a> {
-        "name" => name: json::Str<'a>,
-    }
-}
-
 /// Whether the tool of this name takes free text.
 fn is_custom(tools: &[Tool], name: &str) -> bool {
     tools.iter().any(|tool| match tool {
         Tool::Opaque(opaque) if opaque.format == FORMAT && opaque.kind == "custom" => {
-            let named = json::parse::<Named<'_>>(&opaque.json).ok().and_then(|tool| tool.custom);
-            named.and_then(|custom| custom.name).as_deref() == Some(name)
+            let custom = Rest::parse(&opaque.json).ok().and_then(|mut tool| tool.object("custom"));
+            custom.and_then(|mut custom| custom.str("name")).as_deref() == Some(name)
         }
         _ => false,
     })
