@@ -1,4 +1,5 @@
 //! `cargo xtask plugins`: the crates of `plugins/` as components, `plugins/NAME.wasm`, and their digests in `plugins.lock`.
+//! Those of `tests/adapters/` come along, where nobody serves from: `target/test-adapters/NAME.wasm`.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -31,7 +32,7 @@ pub(crate) fn build(workspace: &Workspace, names: &[String]) -> Result<()> {
     let artifacts = compile(workspace, &adapters, std)?;
     let mut built = Vec::new();
     for (adapter, artifact) in adapters.iter().zip(artifacts) {
-        built.push(install(&workspace.root.join("plugins"), &adapter.name, &artifact)?);
+        built.push(install(&place(workspace, adapter)?, &adapter.name, &artifact)?);
     }
     lock(workspace)?;
     print!("{}", table(&built));
@@ -39,14 +40,25 @@ pub(crate) fn build(workspace: &Workspace, names: &[String]) -> Result<()> {
 }
 
 fn chosen(workspace: &Workspace, names: &[String]) -> Result<Vec<Adapter>> {
+    let all = || workspace.adapters.iter().chain(&workspace.test_adapters);
     for name in names {
-        if !workspace.adapters.iter().any(|adapter| adapter.name == *name) {
-            let known: Vec<&str> = workspace.adapters.iter().map(|adapter| adapter.name.as_str()).collect();
-            bail!("there is no adapter {name:?} in plugins/ (there are: {})", known.join(", "));
+        if !all().any(|adapter| adapter.name == *name) {
+            let known: Vec<&str> = all().map(|adapter| adapter.name.as_str()).collect();
+            bail!("there is no adapter {name:?} (there are: {})", known.join(", "));
         }
     }
     let is_chosen = |adapter: &&Adapter| names.is_empty() || names.contains(&adapter.name);
-    Ok(workspace.adapters.iter().filter(is_chosen).cloned().collect())
+    Ok(all().filter(is_chosen).cloned().collect())
+}
+
+/// The folder that an adapter's component is put into.
+fn place(workspace: &Workspace, adapter: &Adapter) -> Result<PathBuf> {
+    if workspace.adapters.iter().any(|bundled| bundled.folder == adapter.folder) {
+        return Ok(workspace.root.join("plugins"));
+    }
+    let place = workspace.target.join("test-adapters");
+    fs::create_dir_all(&place).with_context(|| format!("could not make {}", place.display()))?;
+    Ok(place)
 }
 
 /// One cargo call for all of them; the component of each, in their order.
@@ -72,7 +84,7 @@ fn compile(workspace: &Workspace, adapters: &[Adapter], std: Std) -> Result<Vec<
 
 /// Finds the component of one adapter among cargo's messages.
 fn component(messages: &str, root: &Path, adapter: &Adapter) -> Result<PathBuf> {
-    let manifest = root.join("plugins").join(&adapter.name).join("Cargo.toml");
+    let manifest = root.join(&adapter.folder).join("Cargo.toml");
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
@@ -80,7 +92,7 @@ fn component(messages: &str, root: &Path, adapter: &Adapter) -> Result<PathBuf> 
         .filter(|message| message["manifest_path"].as_str().map(Path::new) == Some(manifest.as_path()))
         .filter_map(|message| wasm_file(&message))
         .next_back()
-        .with_context(|| format!("plugins/{}/Cargo.toml lacks crate-type = [\"cdylib\", \"rlib\"]", adapter.name))
+        .with_context(|| format!("{}/Cargo.toml lacks crate-type = [\"cdylib\", \"rlib\"]", adapter.folder.display()))
 }
 
 fn wasm_file(message: &Value) -> Option<PathBuf> {
@@ -150,8 +162,7 @@ fn table(built: &[Built]) -> String {
     for row in built {
         let state = if row.changed { "" } else { "  unchanged" };
         let kib = row.bytes.div_ceil(1024);
-        let _ =
-            writeln!(text, "plugins/{:width$}  {kib:>6} KiB{state}", format!("{}.wasm", row.name), width = width + 5);
+        let _ = writeln!(text, "{:width$}  {kib:>6} KiB{state}", format!("{}.wasm", row.name), width = width + 5);
     }
     text
 }
@@ -187,13 +198,13 @@ mod tests {
 
     #[test]
     fn the_component_is_found_among_the_messages() {
-        let adapter = Adapter { name: "zeta".into(), package: "p".into() };
+        let adapter = Adapter { name: "zeta".into(), folder: "plugins/zeta".into(), package: "p".into() };
         let messages = r#"
             {"reason":"compiler-artifact","manifest_path":"/r/sdk/Cargo.toml","filenames":["/t/other.wasm"]}
             {"reason":"compiler-artifact","manifest_path":"/r/plugins/zeta/Cargo.toml","filenames":["/t/zeta.rlib","/t/zeta.wasm"]}
             {"reason":"build-finished","success":true}"#;
         assert_eq!(component(messages, Path::new("/r"), &adapter).unwrap(), Path::new("/t/zeta.wasm"));
-        let other = Adapter { name: "eta".into(), package: "p".into() };
+        let other = Adapter { name: "eta".into(), folder: "plugins/eta".into(), package: "p".into() };
         assert!(component(messages, Path::new("/r"), &other).unwrap_err().to_string().contains("crate-type"));
     }
 }

@@ -16,13 +16,17 @@ pub(crate) struct Workspace {
     pub(crate) target: PathBuf,
     /// The adapters, by name.
     pub(crate) adapters: Vec<Adapter>,
+    /// The adapters that only tests use, by name.
+    pub(crate) test_adapters: Vec<Adapter>,
 }
 
-/// A crate of `plugins/`.
+/// A crate of `plugins/` or of `tests/adapters/`.
 #[derive(Debug, Clone)]
 pub(crate) struct Adapter {
     /// The folder's name.
     pub(crate) name: String,
+    /// The folder, from the repository's root: `plugins/NAME`.
+    pub(crate) folder: PathBuf,
     /// The package's name, for cargo.
     pub(crate) package: String,
 }
@@ -34,11 +38,15 @@ impl Workspace {
         let metadata: Value = serde_json::from_str(&text).context("cargo metadata printed something unexpected")?;
         let root = path(&metadata, "workspace_root")?;
         let target = path(&metadata, "target_directory")?;
-        let folder = root.join("plugins");
         let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let mut adapters: Vec<Adapter> = packages.iter().filter_map(|package| adapter(package, &folder)).collect();
-        adapters.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(Self { root, target, adapters })
+        let within = |folder: &str| {
+            let within = packages.iter().filter_map(|package| adapter(package, &root, Path::new(folder)));
+            let mut adapters: Vec<Adapter> = within.collect();
+            adapters.sort_by(|a, b| a.name.cmp(&b.name));
+            adapters
+        };
+        let (adapters, test_adapters) = (within("plugins"), within("tests/adapters"));
+        Ok(Self { root, target, adapters, test_adapters })
     }
 }
 
@@ -47,11 +55,12 @@ fn path(metadata: &Value, member: &str) -> Result<PathBuf> {
     Ok(PathBuf::from(text))
 }
 
-/// The package as an adapter, where its folder lies directly in `plugins/`.
-fn adapter(package: &Value, folder: &Path) -> Option<Adapter> {
-    let home = Path::new(package["manifest_path"].as_str()?).parent()?;
-    if home.parent()? != folder {
+/// The package as an adapter, where its folder lies directly in `within`.
+fn adapter(package: &Value, root: &Path, within: &Path) -> Option<Adapter> {
+    let folder = Path::new(package["manifest_path"].as_str()?).parent()?.strip_prefix(root).ok()?;
+    if folder.parent()? != within {
         return None;
     }
-    Some(Adapter { name: home.file_name()?.to_str()?.to_owned(), package: package["name"].as_str()?.to_owned() })
+    let name = folder.file_name()?.to_str()?.to_owned();
+    Some(Adapter { name, folder: folder.to_owned(), package: package["name"].as_str()?.to_owned() })
 }

@@ -1,0 +1,85 @@
+//! What should not be done.
+#![allow(unsafe_code, reason = "a guest that hands over text that is none has to make it first")]
+#![allow(clippy::panic, reason = "a trap is what is asked for")]
+
+use weir_sdk::types::{Body, Header, HttpRequest};
+
+/// What a model's name asks for at a site.
+pub(crate) fn asked<'a>(model: &'a str, site: &str) -> Option<&'a str> {
+    model.strip_prefix(site)?.strip_prefix('.')
+}
+
+/// Does what can be done anywhere; text for whatever is returned comes back.
+pub(crate) fn act(model: &str, site: &str) -> String {
+    match asked(model, site) {
+        Some("loop") => spin(),
+        Some("bomb") => hoard(),
+        Some("trap") => panic!("asked to"),
+        Some("deep") => dive(1).to_string(),
+        Some("flood") => "a".repeat(100 << 20),
+        Some("text") => no_text(),
+        _ => "well".to_owned(),
+    }
+}
+
+fn spin() -> ! {
+    let mut n = 0_u64;
+    loop {
+        n = std::hint::black_box(n.wrapping_add(1));
+    }
+}
+
+fn hoard() -> ! {
+    let mut all = Vec::new();
+    loop {
+        all.push(std::hint::black_box(vec![1_u8; 1 << 20]));
+    }
+}
+
+fn dive(n: u64) -> u64 {
+    let page = std::hint::black_box([n; 64]);
+    if n == 0 { 0 } else { dive(std::hint::black_box(n + 1)) + page[3] }
+}
+
+/// Bytes that are no UTF-8, as a string.
+fn no_text() -> String {
+    // SAFETY: not sound, which is the point: the sandbox has to bear it, and nothing here looks into the text.
+    unsafe { String::from_utf8_unchecked(vec![b'{', 0xff, 0xfe, 0xc0, b'}']) }
+}
+
+/// A request that goes where it should not, or carries what it should not.
+pub(crate) fn request(model: &str) -> HttpRequest {
+    let path = match asked(model, "render").unwrap_or_default() {
+        "slashes" => "//evil.example/x",
+        "dots" => "../../admin",
+        "encoded-dots" => "%2e%2e/%2e%2e/admin",
+        "absolute" => "http://evil.example/x",
+        "root" => "/etc/passwd",
+        "at" => "@evil.example/x",
+        "user" => "user@evil.example",
+        "backslashes" => "\\\\evil.example\\x",
+        "break" => "talk\r\nhost: evil.example",
+        "query" => "talk?key=1",
+        "hash" => "talk#x",
+        _ => "talk",
+    };
+    let mut http = HttpRequest::post(path, "{\"hostile\":true}".into());
+    let header = match asked(model, "render").unwrap_or_default() {
+        "header-break" => Some(("x-a", "b\r\nx-evil: 1")),
+        "header-name" => Some(("x-a: b\r\nx-evil", "1")),
+        "host" => Some(("host", "evil.example")),
+        "length" => Some(("content-length", "3")),
+        "chunked" => Some(("transfer-encoding", "chunked")),
+        "authorization" => Some(("authorization", "Bearer stolen")),
+        "cookie" => Some(("cookie", "a=b")),
+        _ => None,
+    };
+    http.headers.extend(header.map(|(name, value)| Header::new(name, value)));
+    match asked(model, "render").unwrap_or_default() {
+        "method" => http.method = "GET / HTTP/1.1\r\nx-evil: 1\r\n\r\nPOST".into(),
+        "connect" => http.method = "CONNECT".into(),
+        "bytes" => http.body = Body::Bytes(vec![0xff; 16]),
+        _ => {}
+    }
+    http
+}

@@ -1,0 +1,57 @@
+//! The dialect's side.
+
+use weir_sdk::adapter::{DialectChat, Encoder, ParsedChat, Result};
+use weir_sdk::types::{
+    ChatEvent, ChatRequest, ChatResponse, Context, Encoded, Frame, HttpRequest, Message, Part, RenderedResponse, Role,
+};
+
+use crate::{Hostile, deeds};
+
+impl DialectChat for Hostile {
+    type Encoder = HostileEncoder;
+
+    fn parse_request(ctx: &Context, request: HttpRequest) -> Result<ParsedChat> {
+        let text = deeds::act(&ctx.model, "read");
+        let stream = request.query.iter().any(|pair| pair.name == "stream");
+        let request = ChatRequest {
+            model: ctx.model.clone(),
+            messages: vec![Message::new(Role::User, vec![Part::text(text)])],
+            stream,
+            ..ChatRequest::default()
+        };
+        Ok(ParsedChat { request, losses: Vec::new(), memo: String::new() })
+    }
+
+    fn render_response(ctx: &Context, _: ChatResponse) -> Result<RenderedResponse> {
+        let text = deeds::act(&ctx.model, "write");
+        Ok(RenderedResponse::json(format!("{{\"text\":\"{text}\"}}")))
+    }
+}
+
+/// The writer: a frame for each event.
+#[derive(Debug)]
+pub struct HostileEncoder {
+    model: String,
+    pushes: u32,
+}
+
+impl Encoder for HostileEncoder {
+    fn new(ctx: Context) -> Self {
+        Self { model: ctx.model, pushes: 0 }
+    }
+
+    fn push(&mut self, events: Vec<ChatEvent>) -> Result<Encoded> {
+        self.pushes += 1;
+        let text = if self.pushes > 1 { deeds::act(&self.model, "encode") } else { String::new() };
+        let frame = |data: String| Frame { event: None, data };
+        let mut frames: Vec<Frame> = events.iter().map(|_| frame("{\"event\":1}".into())).collect();
+        if deeds::asked(&self.model, "encode").is_some() {
+            frames.push(frame(text));
+        }
+        Ok(Encoded { frames, losses: Vec::new() })
+    }
+
+    fn finish(&mut self) -> Result<Encoded> {
+        Ok(Encoded::default())
+    }
+}

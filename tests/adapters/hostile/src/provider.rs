@@ -1,0 +1,109 @@
+//! The provider's side.
+
+use weir_sdk::adapter::{ChatAnswer, ChatOutcome, Decoder, ProviderChat, ProviderErrors, Result};
+use weir_sdk::types::{
+    Body, Candidate, CandidateFinish, ChatEvent, ChatRequest, ChatResponse, Context, Decoded, Error, ErrorKind, Finish,
+    FinishReason, FollowUp, Frame, Framing, HttpRequest, HttpResponse, Part, PartDelta, PartStop, RenderedRequest,
+};
+
+use crate::{Hostile, deeds};
+
+impl ProviderErrors for Hostile {
+    fn parse_error(ctx: &Context, _: HttpResponse) -> Error {
+        Error::new(ErrorKind::InvalidRequest, deeds::act(&ctx.model, "error"))
+    }
+}
+
+impl ProviderChat for Hostile {
+    type Decoder = HostileDecoder;
+
+    fn render_request(ctx: &Context, _: ChatRequest) -> Result<RenderedRequest> {
+        let text = deeds::act(&ctx.model, "render");
+        let mut http = deeds::request(&ctx.model);
+        if matches!(deeds::asked(&ctx.model, "render"), Some("flood" | "text")) {
+            http.body = Body::Text(text);
+        }
+        Ok(RenderedRequest { framing: Some(Framing::Ndjson), ..RenderedRequest::new(http) })
+    }
+
+    fn parse_response(ctx: &Context, _: HttpResponse) -> Result<ChatOutcome> {
+        match deeds::asked(&ctx.model, "parse") {
+            Some("follow") => return Ok(ChatOutcome::FollowUp(again("talk", None))),
+            Some("follow-evil") => return Ok(ChatOutcome::FollowUp(again("talk", Some("http://evil.example")))),
+            _ => {}
+        }
+        let text = deeds::act(&ctx.model, "parse");
+        let candidate = Candidate {
+            index: 0,
+            parts: vec![Part::text(text)],
+            finish: Some(Finish::new(FinishReason::Complete, "well")),
+            logprobs: None,
+            extensions: Vec::new(),
+        };
+        let response = ChatResponse { candidates: vec![candidate], ..ChatResponse::default() };
+        Ok(ChatOutcome::Complete(ChatAnswer { response, losses: Vec::new() }))
+    }
+}
+
+/// One more step, for ever.
+fn again(path: &str, origin: Option<&str>) -> FollowUp {
+    FollowUp {
+        request: HttpRequest::get(path),
+        origin: origin.map(str::to_owned),
+        after_ms: 0,
+        on_cancel: None,
+        stream: false,
+        memo: String::new(),
+    }
+}
+
+/// The reader: each frame is a piece of text.
+#[derive(Debug)]
+pub struct HostileDecoder {
+    model: String,
+    frames: u32,
+}
+
+impl Decoder for HostileDecoder {
+    fn new(ctx: Context) -> Self {
+        Self { model: ctx.model, frames: 0 }
+    }
+
+    fn push(&mut self, frames: Vec<Frame>) -> Result<Decoded> {
+        let mut events = Vec::new();
+        for frame in frames {
+            self.frames += 1;
+            let delta = |text| ChatEvent::Delta(PartDelta { candidate: 0, part: 0, text });
+            // What is done wrong comes after something good, so that the answer has begun.
+            if self.frames > 1 {
+                let text = deeds::act(&self.model, "decode");
+                match deeds::asked(&self.model, "decode") {
+                    Some("nonsense") => events.append(&mut nonsense()),
+                    Some("swarm") => events.extend((0..2_000_000).map(|_| delta("x".to_owned()))),
+                    Some(_) => events.push(delta(text)),
+                    None => {}
+                }
+            }
+            events.push(delta(frame.data));
+        }
+        Ok(Decoded { events, losses: Vec::new() })
+    }
+
+    fn finish(&mut self) -> Result<Decoded> {
+        deeds::act(&self.model, "end");
+        Ok(Decoded::default())
+    }
+}
+
+/// Events that make no sense together.
+fn nonsense() -> Vec<ChatEvent> {
+    let finish = Finish::new(FinishReason::Complete, "x");
+    let stop = |part| ChatEvent::PartStop(PartStop { candidate: 9, part, extensions: Vec::new() });
+    vec![
+        stop(7),
+        stop(7),
+        ChatEvent::Finish(CandidateFinish { candidate: 0, finish: finish.clone() }),
+        ChatEvent::Finish(CandidateFinish { candidate: 0, finish }),
+        ChatEvent::Delta(PartDelta { candidate: 4_000_000_000, part: 4_000_000_000, text: "late".into() }),
+    ]
+}

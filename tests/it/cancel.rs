@@ -1,0 +1,164 @@
+//! A client that leaves takes its request to the provider with it, whatever it was waiting for.
+
+use weir_tests::{Answer, Client, Gate, House, Upstream};
+
+use crate::tongue::{ALL, OPENAI, Tongue, ZETA, config};
+
+/// Has the request sent that a client then leaves.
+async fn left(house: &House, upstream: &mut Upstream, from: Tongue, model: &str, stream: bool) -> Client {
+    let mut client = house.connect().await;
+    client.send(&from.request(model, stream)).await;
+    upstream.request().await;
+    client
+}
+
+async fn nothing_is_left(house: &House, gone: f64) {
+    house.until_metric("weir_in_flight", 0.0).await;
+    house.until_metric("weir_streams_active", 0.0).await;
+    let text = house.metrics().await;
+    let disconnects: f64 = text
+        .lines()
+        .filter(|line| line.starts_with("weir_client_disconnects_total"))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum();
+    assert_eq!(disconnects, gone, "{text}");
+    assert!(text.contains("status=\"499\""), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c27_before_the_answers_head() {
+    for stream in [false, true] {
+        let mut upstream = Upstream::always(Answer::silence()).await;
+        let house = House::open(&config(&upstream)).await;
+        for from in ALL {
+            for model in [from.name.to_owned(), from.translated()] {
+                left(&house, &mut upstream, from, &model, stream).await.leave();
+                upstream.departure().await;
+            }
+        }
+        nothing_is_left(&house, 6.0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c27_between_the_head_and_the_first_byte() {
+    for to in ALL {
+        let mut upstream = Upstream::always(to.begin().hang()).await;
+        let house = House::open(&config(&upstream)).await;
+        // In the relay lane the client has the head already; in the other one it waits for the first word.
+        let mut client = left(&house, &mut upstream, to, to.name, true).await;
+        client.head().await;
+        client.leave();
+        upstream.departure().await;
+        left(&house, &mut upstream, to, &to.translated(), true).await.leave();
+        upstream.departure().await;
+        nothing_is_left(&house, 2.0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c27_in_the_midst_of_a_stream() {
+    for to in ALL {
+        let pieces = &to.stream()[..2];
+        let answer = pieces.iter().fold(to.begin(), |answer, piece| answer.piece(piece)).hang();
+        let mut upstream = Upstream::always(answer).await;
+        let house = House::open(&config(&upstream)).await;
+        for from in ALL {
+            for model in [to.name.to_owned(), to.translated()] {
+                let mut client = left(&house, &mut upstream, from, &model, true).await;
+                client.head().await;
+                client.until("Gr").await;
+                client.leave();
+                upstream.departure().await;
+            }
+        }
+        nothing_is_left(&house, 6.0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c27_in_the_midst_of_a_whole_answer() {
+    for to in ALL {
+        let whole = to.whole();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{}",
+            whole.len(),
+            &whole[..20]
+        );
+        let mut upstream = Upstream::always(Answer::raw(head).hang()).await;
+        let house = House::open(&config(&upstream)).await;
+        let mut client = left(&house, &mut upstream, to, to.name, false).await;
+        client.head().await;
+        client.leave();
+        upstream.departure().await;
+        left(&house, &mut upstream, to, &to.translated(), false).await.leave();
+        upstream.departure().await;
+        nothing_is_left(&house, 2.0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c27_a_client_that_stopped_reading_and_left() {
+    let flood = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}}]}\n\n".repeat(200);
+    let endless = (0..2000).fold(Answer::sse(), |answer, _| answer.piece(&flood));
+    for model in ["openai", "openai-t"] {
+        let mut upstream = Upstream::always(endless.clone().hang()).await;
+        let house = House::open(&config(&upstream)).await;
+        let mut client = left(&house, &mut upstream, OPENAI, model, true).await;
+        client.head().await;
+        client.leave();
+        upstream.departure().await;
+        house.until_metric("weir_in_flight", 0.0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c27_what_was_consumed_is_metered() {
+    let answer = Answer::sse().piece(&crate::tongue::ANTHROPIC.stream()[0]).piece(&crate::tongue::ANTHROPIC.stream()[1]).hang();
+    for model in ["anthropic", "anthropic-t"] {
+        let mut upstream = Upstream::always(answer.clone()).await;
+        let house = House::open(&config(&upstream)).await;
+        let mut client = left(&house, &mut upstream, crate::tongue::ANTHROPIC, model, true).await;
+        client.head().await;
+        client.until("Gr").await;
+        client.leave();
+        upstream.departure().await;
+        house.until_metric(&format!("weir_tokens_total{{bucket=\"input\",model=\"{model}\"}}"), 6.0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c27_between_two_steps_the_provider_is_told() {
+    let mut upstream = Upstream::always(Answer::json(200, "{\"quest\":\"q1\"}")).await;
+    let settings = format!(
+        "[[models]]\nalias = \"quest\"\ntype = \"zeta\"\n\
+         target = {{ url = \"{}\", api_key = \"k\", model = \"m\", options = {{ quest = true, pause_ms = 600000 }} }}\n",
+        upstream.url()
+    );
+    let house = House::open(&settings).await;
+    let client = left(&house, &mut upstream, OPENAI, "quest", false).await;
+    // The first step's answer has come when the connection is at rest again.
+    house.until_metric("weir_upstream_attempts_total{provider=\"quest\"}", 1.0).await;
+    client.leave();
+    let told = upstream.request().await;
+    assert_eq!(told.line(), "DELETE /base/quests/q1");
+    assert_eq!(told.header("zeta-seal"), Some("wax:k"));
+    house.until_metric("weir_in_flight", 0.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_stays_is_served_to_the_end_while_others_leave() {
+    let gate = Gate::default();
+    let pieces = ZETA.stream();
+    let answer = pieces[1..].iter().fold(Answer::lines().piece(&pieces[0]).gate(&gate), |a, piece| a.piece(piece)).end();
+    let mut upstream = Upstream::always(answer).await;
+    let house = House::open(&config(&upstream)).await;
+    let mut stays = left(&house, &mut upstream, ZETA, "zeta-t", true).await;
+    for _ in 0..20 {
+        left(&house, &mut upstream, ZETA, "zeta-t", true).await.leave();
+        upstream.departure().await;
+    }
+    gate.open();
+    let reply = stays.reply().await;
+    assert!(ZETA.heard(&reply, true).complete, "{}", reply.text());
+}

@@ -1,0 +1,270 @@
+//! Failures: told in the client's own format, with the right status, and never dressed up as success.
+
+use std::time::Duration;
+
+use weir_tests::{Answer, Gate, House, Request, Upstream};
+
+use crate::tongue::{ALL, ANTHROPIC, OPENAI, Tongue, ZETA, config};
+
+/// The beginning of a stream, with content.
+fn begun(to: Tongue) -> Answer {
+    to.stream()[..2].iter().fold(to.begin(), |answer, piece| answer.piece(piece))
+}
+
+fn series(stream: &str) -> String {
+    format!("weir_stream_errors_total{{side=\"{stream}\"}}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c19_a_stream_that_dies_ends_with_an_error_and_without_a_finish() {
+    for to in ALL {
+        let upstream = Upstream::always(begun(to).close()).await;
+        let house = House::open(&config(&upstream)).await;
+        let mut broken = 0.0;
+        for from in ALL {
+            for model in [to.name.to_owned(), to.translated()] {
+                let reply = house.ask(&from.request(&model, true)).await;
+                let heard = from.heard(&reply, true);
+                let place = format!("{} to {model}: {}", from.name, reply.text());
+                assert!(heard.error.is_some(), "{place}");
+                assert_eq!((heard.finish, heard.complete), (None, false), "{place}");
+                assert!(reply.cut, "a client that reads no errors sees the cut: {place}");
+                broken += 1.0;
+            }
+        }
+        house.until_metric(&series("upstream"), broken).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c19_a_reset_is_a_death_too() {
+    for model in ["openai", "openai-t"] {
+        let gate = Gate::default();
+        let upstream = Upstream::always(begun(OPENAI).gate(&gate).reset()).await;
+        let house = House::open(&config(&upstream)).await;
+        let mut client = house.connect().await;
+        client.send(&OPENAI.request(model, true)).await;
+        client.head().await;
+        client.until("Gr").await;
+        gate.open();
+        let (rest, cut) = client.rest().await;
+        assert!(String::from_utf8_lossy(&rest).contains("\"error\""), "{}", String::from_utf8_lossy(&rest));
+        assert!(cut);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c20_half_an_event_does_not_swallow_the_error() {
+    for to in ALL {
+        let piece = &to.stream()[2];
+        for half in [1, piece.len() / 2, piece.len() - 1] {
+            let half = &piece[..piece.floor_char_boundary(half)];
+            let upstream = Upstream::always(begun(to).piece(half).close()).await;
+            let house = House::open(&config(&upstream)).await;
+            for model in [to.name.to_owned(), to.translated()] {
+                let reply = house.ask(&to.request(&model, true)).await;
+                let heard = to.heard(&reply, true);
+                assert!(heard.error.is_some(), "{model} after {half:?}: {}", reply.text());
+                assert!(!heard.complete);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c21_an_error_in_the_stream_is_translated_too() {
+    let failures = [
+        (OPENAI, "data: {\"error\":{\"message\":\"oops\",\"type\":\"server_error\",\"code\":null}}\n\n"),
+        (ANTHROPIC, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"oops\"}}\n\n"),
+        (ZETA, "{\"k\":\"woe\",\"woe\":{\"sort\":\"too-many\",\"words\":\"oops\"}}\n"),
+    ];
+    for (to, failure) in failures {
+        let upstream = Upstream::always(begun(to).piece(failure).end()).await;
+        let house = House::open(&config(&upstream)).await;
+        for from in ALL {
+            let reply = house.ask(&from.request(&to.translated(), true)).await;
+            let heard = from.heard(&reply, true);
+            let place = format!("{} to {}: {}", from.name, to.name, reply.text());
+            assert!(heard.error.is_some_and(|error| error.to_string().contains("oops")), "{place}");
+            assert_eq!((heard.finish, heard.complete), (None, false), "{place}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c22_a_failure_before_the_first_word_has_its_own_status() {
+    for to in ALL {
+        let body = match to.name {
+            "openai" => "{\"error\":{\"message\":\"slow down\",\"type\":\"rate_limit_exceeded\",\"code\":\"rate_limit_exceeded\"}}",
+            "anthropic" => "{\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"slow down\"}}",
+            _ => "{\"woe\":{\"sort\":\"too-fast\",\"words\":\"slow down\"}}",
+        };
+        let upstream = Upstream::always(Answer::json(429, body)).await;
+        let house = House::open(&config(&upstream)).await;
+        for from in ALL {
+            for stream in [false, true] {
+                let reply = house.ask(&from.request(&to.translated(), stream)).await;
+                let place = format!("{} to {}: {}", from.name, to.name, reply.text());
+                assert_eq!(reply.status(), 429, "{place}");
+                assert_eq!(from.error(&reply).as_deref(), Some("slow down"), "{place}");
+                assert_eq!(reply.header("x-weir-error-source"), Some("upstream"), "{place}");
+                assert!(reply.header("x-request-id").is_some());
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c22_a_stream_whose_first_frame_is_an_error_is_no_success() {
+    let failure = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"oops\"}}\n\n";
+    let upstream = Upstream::always(Answer::sse().piece(failure).end()).await;
+    let house = House::open(&config(&upstream)).await;
+    let reply = house.ask(&OPENAI.request("anthropic", true)).await;
+    assert_eq!(reply.status(), 503, "{}", reply.text());
+    assert_eq!(OPENAI.error(&reply).as_deref(), Some("oops"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_answers_nothing_or_nonsense_is_a_bad_gateway() {
+    let answers = [
+        ("closed", Answer::default().close()),
+        ("no http", Answer::raw("hello\r\n\r\n").close()),
+        ("half a body", Answer::raw("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{").close()),
+        ("no json", Answer::json(200, "<html>")),
+        ("no answer", Answer::json(200, "[]")),
+        ("nothing", Answer::json(200, "")),
+    ];
+    for (what, answer) in answers {
+        let upstream = Upstream::always(answer).await;
+        let house = House::open(&config(&upstream)).await;
+        for from in ALL {
+            let reply = house.ask(&from.request("anthropic-t", false)).await;
+            assert_eq!(reply.status(), 502, "{what} for {}: {}", from.name, reply.text());
+            assert!(from.error(&reply).is_some(), "{what} for {}: {}", from.name, reply.text());
+            assert_eq!(reply.header("x-weir-error-source"), Some("upstream"), "{what}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_ends_before_it_began_is_a_bad_gateway() {
+    for to in ALL {
+        let upstream = Upstream::always(to.begin().end()).await;
+        let house = House::open(&config(&upstream)).await;
+        for from in ALL {
+            let reply = house.ask(&from.request(&to.translated(), true)).await;
+            assert_eq!(reply.status(), 502, "{} to {}: {}", from.name, to.name, reply.text());
+            assert!(from.error(&reply).is_some(), "{}", reply.text());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_is_not_there_is_a_bad_gateway() {
+    let upstream = Upstream::always(Answer::default()).await;
+    // A port that was just free.
+    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let port = upstream.origin().rsplit(':').next().unwrap_or_default().to_owned();
+    let house = House::open(&config(&upstream).replace(&port, &free.to_string())).await;
+    for from in ALL {
+        for model in [from.name.to_owned(), from.translated()] {
+            let reply = house.ask(&from.request(&model, true)).await;
+            assert_eq!(reply.status(), 502, "{}", reply.text());
+            assert!(from.error(&reply).is_some());
+        }
+    }
+}
+
+fn timed(upstream: &Upstream, timeouts: &str) -> String {
+    config(upstream).replace("timeouts = { connect = \"5s\" }", &format!("timeouts = {{ {timeouts} }}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c26_a_provider_that_says_nothing_is_left_at_its_first_byte_time() {
+    let mut upstream = Upstream::always(Answer::silence()).await;
+    let house = House::open(&timed(&upstream, "first_byte = \"50ms\"")).await;
+    for from in ALL {
+        for model in [from.name.to_owned(), from.translated()] {
+            let reply = house.ask(&from.request(&model, true)).await;
+            assert_eq!(reply.status(), 504, "{model}: {}", reply.text());
+            assert!(from.error(&reply).is_some());
+            upstream.departure().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c26_a_stream_that_falls_silent_ends_with_an_error() {
+    for to in ALL {
+        for timeouts in ["idle = \"50ms\"", "total = \"200ms\""] {
+            let mut upstream = Upstream::always(begun(to).hang()).await;
+            let house = House::open(&timed(&upstream, timeouts)).await;
+            for model in [to.name.to_owned(), to.translated()] {
+                let reply = house.ask(&to.request(&model, true)).await;
+                let heard = to.heard(&reply, true);
+                assert!(heard.error.is_some(), "{timeouts} {model}: {}", reply.text());
+                assert_eq!((heard.finish, heard.complete), (None, false));
+                upstream.departure().await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c26_a_stream_that_lasts_longer_than_its_idle_time_goes_on() {
+    let gate = Gate::default();
+    let mut answer = OPENAI.begin().piece(&OPENAI.stream()[0]);
+    for _ in 0..20 {
+        answer = answer.gate(&gate).piece(&OPENAI.stream()[1]);
+    }
+    let upstream = Upstream::always(answer.piece("data: [DONE]\n\n").end()).await;
+    let house = House::open(&timed(&upstream, "idle = \"400ms\", first_byte = \"400ms\"")).await;
+    let mut client = house.connect().await;
+    client.send(&OPENAI.request("openai", true)).await;
+    client.head().await;
+    // The provider's own pace, which is what this is about.
+    let mut pace = tokio::time::interval(Duration::from_millis(40));
+    for _ in 0..20 {
+        pace.tick().await;
+        gate.open();
+        client.until("Gr").await;
+    }
+    assert!(!client.rest().await.1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_that_the_provider_refuses_is_the_gateways_trouble() {
+    let body = "{\"error\":{\"message\":\"Incorrect API key provided: KEY-OF-openai\",\"type\":\"invalid_request_error\",\"code\":\"invalid_api_key\"}}";
+    let upstream = Upstream::always(Answer::json(401, body)).await;
+    let house = House::open(&config(&upstream)).await;
+    let reply = house.ask(&ANTHROPIC.request("openai", false)).await;
+    assert_eq!(reply.status(), 502, "{}", reply.text());
+    assert!(!reply.text().contains("KEY-OF"), "{}", reply.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c83_the_reason_of_an_error_survives() {
+    let long = "{\"error\":{\"message\":\"maximum context length is 8192 tokens\",\"type\":\"invalid_request_error\",\"param\":\"messages\",\"code\":\"context_length_exceeded\"}}";
+    for (status, body, wanted) in [(400, long, 400), (404, "{\"error\":{\"message\":\"no such model\",\"type\":\"invalid_request_error\",\"code\":\"model_not_found\"}}", 404)] {
+        let upstream = Upstream::always(Answer::json(status, body)).await;
+        let house = House::open(&config(&upstream)).await;
+        for from in [OPENAI, ANTHROPIC] {
+            let reply = house.ask(&from.request("openai-t", false)).await;
+            assert_eq!(reply.status(), wanted, "{}", reply.text());
+            assert!(from.error(&reply).is_some_and(|message| body.contains(&message)), "{}", reply.text());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_carry_the_id_that_the_client_gave() {
+    let upstream = Upstream::always(Answer::default()).await;
+    let house = House::open(&config(&upstream)).await;
+    let request = Request::post("/zeta/v0/minds/unknown:parley", "{}").header("x-request-id", "mine-1");
+    let reply = house.ask(&request).await;
+    assert_eq!(reply.status(), 404);
+    for name in ["x-request-id", "zeta-ref", "zeta-woe"] {
+        assert_eq!(reply.header(name), Some("mine-1"), "{name}");
+    }
+    assert_eq!(reply.json()["woe"]["ref"], "mine-1");
+}

@@ -1,0 +1,196 @@
+//! The three formats, as clients ask in them and providers answer in them. All answers say the same.
+
+use weir_tests::heard::{Format, Heard, Tokens};
+use weir_tests::{Answer, Reply, Request, Upstream};
+
+/// A format, spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tongue {
+    /// The adapter's name, which is also that of a provider and of a model.
+    pub(crate) name: &'static str,
+    /// What a client understands.
+    pub(crate) format: Format,
+}
+
+pub(crate) const OPENAI: Tongue = Tongue { name: "openai", format: Format::OpenAi };
+pub(crate) const ANTHROPIC: Tongue = Tongue { name: "anthropic", format: Format::Anthropic };
+pub(crate) const ZETA: Tongue = Tongue { name: "zeta", format: Format::Zeta };
+pub(crate) const ALL: [Tongue; 3] = [OPENAI, ANTHROPIC, ZETA];
+
+/// What every answer says.
+pub(crate) const TEXT: &str = "Grüße, 世界 🦀!";
+/// What every answer tells of its tokens.
+pub(crate) const TOKENS: Tokens = Tokens { input: 10, cached: 4, output: 7 };
+
+/// A provider of each format, all at one upstream; for each a model that is relayed where that is possible (`openai`)
+/// and one that is always translated (`openai-t`).
+pub(crate) fn config(upstream: &Upstream) -> String {
+    let one = |tongue: Tongue| {
+        let name = tongue.name;
+        format!(
+            "[[providers]]\nname = \"{name}\"\nadapter = \"{name}\"\nurl = \"{}\"\napi_key = \"KEY-OF-{name}\"\n\
+             timeouts = {{ connect = \"5s\" }}\n\
+             [[models]]\nalias = \"{name}\"\ntarget = {{ provider = \"{name}\", model = \"{name}\" }}\n\
+             [[models]]\nalias = \"{name}-t\"\ntranslate = true\n\
+             target = {{ provider = \"{name}\", model = \"{name}\" }}\n",
+            upstream.url()
+        )
+    };
+    ALL.map(one).concat()
+}
+
+impl Tongue {
+    /// The name of this provider's model that is always translated.
+    pub(crate) fn translated(self) -> String {
+        format!("{}-t", self.name)
+    }
+
+    /// A client's request.
+    pub(crate) fn request(self, model: &str, stream: bool) -> Request {
+        match self.format {
+            Format::OpenAi => {
+                let options = if stream { ",\"stream_options\":{\"include_usage\":true}" } else { "" };
+                let body = format!(
+                    "{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hi\"}}],\"stream\":{stream}{options}}}"
+                );
+                Request::post("/v1/chat/completions", body)
+            }
+            Format::Anthropic => {
+                let body = format!(
+                    "{{\"model\":\"{model}\",\"max_tokens\":64,\"messages\":[{{\"role\":\"user\",\"content\":\"Hi\"}}],\"stream\":{stream}}}"
+                );
+                Request::post("/v1/messages", body).header("anthropic-version", "2023-06-01")
+            }
+            Format::Zeta => {
+                let drip = if stream { "?drip=yes" } else { "" };
+                let body = "{\"scroll\":[{\"who\":\"pilgrim\",\"says\":\"Hi\"}],\"tell\":{\"toll\":true}}";
+                Request::post(&format!("/zeta/v0/minds/{model}:parley{drip}"), body)
+            }
+        }
+    }
+
+    /// A provider's whole answer.
+    pub(crate) fn whole(self) -> String {
+        match self.format {
+            Format::OpenAi => format!(
+                "{{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":1700000000,\"model\":\"openai\",\
+                 \"choices\":[{{\"index\":0,\"message\":{{\"role\":\"assistant\",\"content\":\"{TEXT}\"}},\
+                 \"finish_reason\":\"stop\"}}],\"usage\":{{\"prompt_tokens\":10,\"completion_tokens\":7,\
+                 \"total_tokens\":17,\"prompt_tokens_details\":{{\"cached_tokens\":4}}}}}}"
+            ),
+            Format::Anthropic => format!(
+                "{{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"anthropic\",\
+                 \"content\":[{{\"type\":\"text\",\"text\":\"{TEXT}\"}}],\"stop_reason\":\"end_turn\",\
+                 \"stop_sequence\":null,\"usage\":{{\"input_tokens\":6,\"cache_read_input_tokens\":4,\
+                 \"cache_creation_input_tokens\":0,\"output_tokens\":7}}}}"
+            ),
+            Format::Zeta => format!(
+                "{{\"ref\":\"z-1\",\"brain\":\"zeta\",\"reply\":{{\"says\":\"{TEXT}\"}},\"ended\":\"done\",\
+                 \"toll\":{{\"all_in\":10,\"of_cached\":4,\"all_out\":7}}}}"
+            ),
+        }
+    }
+
+    /// A provider's stream, in the pieces that its events are: the first content is the second piece, the rest of the
+    /// content the third, the end what comes after.
+    pub(crate) fn stream(self) -> Vec<String> {
+        let (first, second) = TEXT.split_at(6);
+        match self.format {
+            Format::OpenAi => {
+                let chunk = |inner: String| {
+                    format!(
+                        "data: {{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"openai\",{inner}}}\n\n"
+                    )
+                };
+                let delta = |delta: String, finish: &str| {
+                    chunk(format!("\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{finish}}}]"))
+                };
+                vec![
+                    delta("{\"role\":\"assistant\",\"content\":\"\"}".into(), "null"),
+                    delta(format!("{{\"content\":\"{first}\"}}"), "null"),
+                    delta(format!("{{\"content\":\"{second}\"}}"), "null"),
+                    delta("{}".into(), "\"stop\""),
+                    chunk(
+                        "\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":7,\"total_tokens\":17,\
+                         \"prompt_tokens_details\":{\"cached_tokens\":4}}"
+                            .into(),
+                    ),
+                    "data: [DONE]\n\n".into(),
+                ]
+            }
+            Format::Anthropic => {
+                let event = |name: &str, inner: &str| format!("event: {name}\ndata: {{\"type\":\"{name}\"{inner}}}\n\n");
+                let delta = |text: &str| {
+                    let inner = format!(",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{text}\"}}");
+                    event("content_block_delta", &inner)
+                };
+                let start = event(
+                    "message_start",
+                    ",\"message\":{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"anthropic\",\
+                     \"content\":[],\"stop_reason\":null,\"stop_sequence\":null,\"usage\":{\"input_tokens\":6,\
+                     \"cache_read_input_tokens\":4,\"cache_creation_input_tokens\":0,\"output_tokens\":1}}",
+                );
+                let block = ",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}";
+                let end = ",\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},\"usage\":{\"output_tokens\":7}";
+                vec![
+                    start + &event("content_block_start", block),
+                    delta(first),
+                    delta(second),
+                    event("content_block_stop", ",\"index\":0"),
+                    event("message_delta", end),
+                    event("message_stop", ""),
+                ]
+            }
+            Format::Zeta => vec![
+                "{\"k\":\"hail\",\"ref\":\"z-1\",\"brain\":\"zeta\"}\n".into(),
+                format!("{{\"k\":\"bit\",\"says\":\"{first}\"}}\n"),
+                format!("{{\"k\":\"bit\",\"says\":\"{second}\"}}\n"),
+                "{\"k\":\"end\",\"ended\":\"done\"}\n".into(),
+                "{\"k\":\"toll\",\"toll\":{\"all_in\":10,\"of_cached\":4,\"all_out\":7}}\n".into(),
+                "{\"k\":\"bye\"}\n".into(),
+            ],
+        }
+    }
+
+    /// The head of a stream of this format's.
+    pub(crate) fn begin(self) -> Answer {
+        match self.format {
+            Format::Zeta => Answer::lines(),
+            Format::OpenAi | Format::Anthropic => Answer::sse(),
+        }
+    }
+
+    /// A stream, one event a piece.
+    pub(crate) fn streamed(self) -> Answer {
+        self.stream().iter().fold(self.begin(), Answer::piece).end()
+    }
+
+    /// What a client hears.
+    pub(crate) fn heard(self, reply: &Reply, stream: bool) -> Heard {
+        if stream { Heard::stream(self.format, &reply.text()) } else { Heard::whole(self.format, &reply.json()) }
+    }
+
+    /// The message of an error's body, if it is one of this format.
+    pub(crate) fn error(self, reply: &Reply) -> Option<String> {
+        let body = reply.json();
+        let (error, words) = match self.format {
+            Format::OpenAi => (&body["error"], "message"),
+            Format::Anthropic if body["type"] == "error" => (&body["error"], "message"),
+            Format::Anthropic => return None,
+            Format::Zeta => (&body["woe"], "words"),
+        };
+        error[words].as_str().map(str::to_owned)
+    }
+}
+
+/// A provider that answers in this format, streaming where the request wants it.
+pub(crate) async fn provider(tongue: Tongue) -> Upstream {
+    Upstream::scripted(move |request| {
+        let wants = match tongue.format {
+            Format::Zeta => request.line().contains("drip"),
+            Format::OpenAi | Format::Anthropic => request.json()["stream"] == true,
+        };
+        if wants { tongue.streamed() } else { Answer::json(200, tongue.whole()) }
+    })
+    .await
+}

@@ -1,0 +1,306 @@
+//! A client that sees every byte: HTTP/1.1 by hand.
+
+use std::net::SocketAddr;
+
+use bytes::{Buf as _, BytesMut};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::soon;
+
+/// A request.
+#[derive(Debug, Clone)]
+pub struct Request {
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Request {
+    /// A request without a body.
+    pub fn new(method: &str, path: &str) -> Self {
+        Self { method: method.into(), path: path.into(), headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// GET.
+    pub fn get(path: &str) -> Self {
+        Self::new("GET", path)
+    }
+
+    /// POST of JSON.
+    pub fn post(path: &str, body: impl AsRef<[u8]>) -> Self {
+        Self::new("POST", path).header("content-type", "application/json").body(body)
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
+        self.body = body.as_ref().to_vec();
+        self
+    }
+
+    /// The body as it is sent.
+    pub fn sent(&self) -> Vec<u8> {
+        self.body.clone()
+    }
+
+    /// The head as it is sent; a `content-length` or `transfer-encoding` of its own stands for the computed one.
+    pub fn head(&self) -> String {
+        let mut head = format!("{} {} HTTP/1.1\r\nhost: weir.test\r\n", self.method, self.path);
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        let framed = |(name, _): &(String, String)| {
+            name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding")
+        };
+        if !self.headers.iter().any(framed) && (self.method != "GET" || !self.body.is_empty()) {
+            head.push_str(&format!("content-length: {}\r\n", self.body.len()));
+        }
+        head + "\r\n"
+    }
+}
+
+/// The head of an answer.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// The status.
+    pub status: u16,
+    /// In order, names in lower case.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Head {
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    fn parse(text: &str) -> Self {
+        let mut lines = text.split("\r\n");
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
+        let header = |line: &str| {
+            let (name, value) = line.split_once(':')?;
+            Some((name.to_ascii_lowercase(), value.trim().to_owned()))
+        };
+        Self { status: status.expect("an answer begins with a status"), headers: lines.filter_map(header).collect() }
+    }
+}
+
+/// A whole answer.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// Its head.
+    pub head: Head,
+    /// Its body, as far as it came.
+    pub body: Vec<u8>,
+    /// Whether the connection was cut before the body's end.
+    pub cut: bool,
+}
+
+impl Reply {
+    /// The status.
+    pub fn status(&self) -> u16 {
+        self.head.status
+    }
+
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.header(name)
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Panics
+    ///
+    /// When it is none.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {} {}", self.status(), self.text()))
+    }
+}
+
+/// How a body is delimited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Bytes(usize),
+    Chunks,
+    UntilClose,
+    Nothing,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub struct Client {
+    stream: TcpStream,
+    buffer: BytesMut,
+    left: Left,
+}
+
+/// The connection was cut before the body's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut;
+
+impl Client {
+    /// Connects.
+    pub async fn connect(address: SocketAddr) -> Self {
+        let stream = soon("a connection", TcpStream::connect(address)).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, buffer: BytesMut::new(), left: Left::Nothing }
+    }
+
+    /// Sends bytes as they are. What the other side no longer reads is its own business.
+    pub async fn write(&mut self, bytes: &[u8]) {
+        let _closed = self.stream.write_all(bytes).await;
+    }
+
+    /// Sends a request.
+    pub async fn send(&mut self, request: &Request) {
+        let mut bytes = request.head().into_bytes();
+        bytes.extend_from_slice(&request.body);
+        self.write(&bytes).await;
+    }
+
+    /// Reads the head of an answer, over interim ones.
+    ///
+    /// # Panics
+    ///
+    /// When the connection ends before it.
+    pub async fn head(&mut self) -> Head {
+        loop {
+            while let Some(end) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+                let text = String::from_utf8(self.buffer.split_to(end).to_vec()).unwrap();
+                self.buffer.advance(4);
+                let head = Head::parse(&text);
+                if head.status >= 200 {
+                    self.left = left(&head);
+                    return head;
+                }
+            }
+            assert!(self.fill().await, "the connection ended before an answer came");
+        }
+    }
+
+    /// The next piece of the body: a chunk, or what one read gave; none at its end.
+    pub async fn piece(&mut self) -> Result<Option<Vec<u8>>, Cut> {
+        match self.left {
+            Left::Nothing | Left::Bytes(0) => Ok(None),
+            Left::Bytes(left) => {
+                if self.buffer.is_empty() && !self.fill().await {
+                    return Err(Cut);
+                }
+                let piece = self.buffer.split_to(left.min(self.buffer.len())).to_vec();
+                self.left = Left::Bytes(left - piece.len());
+                Ok(Some(piece))
+            }
+            Left::UntilClose => {
+                if self.buffer.is_empty() && !self.fill().await {
+                    return Ok(None);
+                }
+                Ok(Some(self.buffer.split().to_vec()))
+            }
+            Left::Chunks => self.chunk().await,
+        }
+    }
+
+    async fn chunk(&mut self) -> Result<Option<Vec<u8>>, Cut> {
+        let end = loop {
+            match self.buffer.windows(2).position(|window| window == b"\r\n") {
+                Some(end) => break end,
+                None if self.fill().await => {}
+                None => return Err(Cut),
+            }
+        };
+        let text = String::from_utf8(self.buffer[..end].to_vec()).unwrap();
+        let len = usize::from_str_radix(text.split(';').next().unwrap_or_default().trim(), 16).unwrap();
+        while self.buffer.len() < end + 2 + len + 2 {
+            if !self.fill().await {
+                return Err(Cut);
+            }
+        }
+        self.buffer.advance(end + 2);
+        let piece = self.buffer.split_to(len).to_vec();
+        self.buffer.advance(2);
+        if len == 0 {
+            self.left = Left::Nothing;
+            return Ok(None);
+        }
+        Ok(Some(piece))
+    }
+
+    /// Reads pieces until this has come, and answers all that came.
+    ///
+    /// # Panics
+    ///
+    /// When the body ends before it.
+    pub async fn until(&mut self, wanted: &str) -> Vec<u8> {
+        let mut all = Vec::new();
+        while !String::from_utf8_lossy(&all).contains(wanted) {
+            match self.piece().await {
+                Ok(Some(piece)) => all.extend(piece),
+                end => panic!("{wanted:?} did not come ({end:?}), but {:?}", String::from_utf8_lossy(&all)),
+            }
+        }
+        all
+    }
+
+    /// The rest of the body, and whether it was cut.
+    pub async fn rest(&mut self) -> (Vec<u8>, bool) {
+        let mut all = Vec::new();
+        loop {
+            match self.piece().await {
+                Ok(Some(piece)) => all.extend(piece),
+                Ok(None) => return (all, false),
+                Err(Cut) => return (all, true),
+            }
+        }
+    }
+
+    /// The whole answer.
+    pub async fn reply(&mut self) -> Reply {
+        let head = self.head().await;
+        let (body, cut) = self.rest().await;
+        Reply { head, body, cut }
+    }
+
+    /// Whether the other side has closed the connection, and nothing more came.
+    pub async fn is_closed(&mut self) -> bool {
+        self.buffer.is_empty() && !self.fill().await
+    }
+
+    /// Leaves without a word: what has not been read is thrown away, and the connection reset.
+    pub fn leave(self) {
+        drop(self);
+    }
+
+    async fn fill(&mut self) -> bool {
+        let read = soon("the gateway to say something", self.stream.read_buf(&mut self.buffer)).await;
+        read.is_ok_and(|read| read > 0)
+    }
+}
+
+fn left(head: &Head) -> Left {
+    if matches!(head.status, 204 | 304) {
+        return Left::Nothing;
+    }
+    if head.header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
+        return Left::Chunks;
+    }
+    match head.header("content-length") {
+        Some(len) => Left::Bytes(len.parse().unwrap()),
+        None => Left::UntilClose,
+    }
+}

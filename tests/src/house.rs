@@ -1,0 +1,141 @@
+//! The gateway as clients meet it: the real library on a real socket, in this process.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use weir::app::App;
+use weir::config::{Config, Environment};
+
+use crate::client::{Client, Reply, Request};
+use crate::plugins::{Folder, target};
+use crate::{log, soon};
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct House {
+    /// Where its clients go.
+    pub address: SocketAddr,
+    /// Where its operations side listens, if apart.
+    pub admin: Option<SocketAddr>,
+    /// Its adapters.
+    pub folder: Folder,
+    stop: watch::Sender<bool>,
+    running: JoinHandle<()>,
+}
+
+impl House {
+    /// Opens a house with this configuration and all adapters but the hostile one.
+    pub async fn open(config: &str) -> Self {
+        Self::with(Folder::with(&["openai", "anthropic", "zeta"]), config).await
+    }
+
+    /// Opens a house with these adapters.
+    ///
+    /// # Panics
+    ///
+    /// When the configuration is wrong or the house cannot be opened.
+    pub async fn with(folder: Folder, config: &str) -> Self {
+        log::begin();
+        let text = |path: &Path| path.to_str().expect("paths here are text").to_owned();
+        // A pool for few connections: each slot reserves address space, and several houses stand at the same time.
+        let settings = [
+            ("WEIR_SERVER__HOST", "127.0.0.1".to_owned()),
+            ("WEIR_SERVER__PORT", "0".to_owned()),
+            ("WEIR_SERVER__MAX_CONNECTIONS", "256".to_owned()),
+            ("WEIR_PLUGINS__DIR", text(folder.path())),
+            ("WEIR_PLUGINS__LOCK", text(&folder.path().join("plugins.lock"))),
+            ("WEIR_PLUGINS__CACHE_DIR", text(&target().join("test-cache"))),
+            ("WEIR_PLUGINS__PREWARM", "1".to_owned()),
+        ];
+        let environment: Environment = settings.into_iter().collect();
+        let config = Config::parse("test.toml", config, folder.path(), environment)
+            .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+        // Loading adapters blocks; it is none of the runtime's business.
+        let runtime = tokio::runtime::Handle::current();
+        let built = tokio::task::spawn_blocking(move || runtime.block_on(App::build(config)));
+        let app = soon("the house to open", built).await.unwrap().unwrap();
+        let addresses = app.addresses();
+        let (stop, stopped) = watch::channel(false);
+        let running = tokio::spawn(app.run(stopped));
+        Self { address: addresses.main, admin: addresses.admin, folder, stop, running }
+    }
+
+    /// A connection.
+    pub async fn connect(&self) -> Client {
+        Client::connect(self.address).await
+    }
+
+    /// Sends a request on a connection of its own and reads the whole answer.
+    pub async fn ask(&self, request: &Request) -> Reply {
+        let mut client = self.connect().await;
+        client.send(request).await;
+        client.reply().await
+    }
+
+    /// Posts JSON.
+    pub async fn post(&self, path: &str, body: &str) -> Reply {
+        self.ask(&Request::post(path, body)).await
+    }
+
+    /// Gets a path.
+    pub async fn get(&self, path: &str) -> Reply {
+        self.ask(&Request::get(path)).await
+    }
+
+    /// The metrics.
+    pub async fn metrics(&self) -> String {
+        self.get("/metrics").await.text()
+    }
+
+    /// The figure of one metric, named as it is printed (`weir_in_flight`, `a{b="c"}`); 0 where it is not there.
+    pub async fn metric(&self, series: &str) -> f64 {
+        let text = self.metrics().await;
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.map_or(0.0, |figure| figure.parse().expect("metrics are numbers"))
+    }
+
+    /// Asks for a metric again and again until it is this.
+    pub async fn until_metric(&self, series: &str, wanted: f64) {
+        let reached = async {
+            while (self.metric(series).await - wanted).abs() > f64::EPSILON {
+                tokio::task::yield_now().await;
+            }
+        };
+        if tokio::time::timeout(crate::PATIENCE, reached).await.is_err() {
+            panic!("{series} is not {wanted}:\n{}", self.metrics().await);
+        }
+    }
+
+    /// What the operations side says of an adapter.
+    pub async fn adapter(&self, name: &str) -> Vec<Value> {
+        let plugins = self.get("/admin/plugins").await.json();
+        let all = plugins["plugins"].as_array().cloned().unwrap_or_default();
+        all.into_iter().filter(|adapter| adapter["name"] == name).collect()
+    }
+
+    /// Waits until this is true of what the operations side says of an adapter.
+    pub async fn until_adapter(&self, name: &str, is: impl Fn(&[Value]) -> bool) {
+        let reached = async {
+            while !is(&self.adapter(name).await) {
+                tokio::task::yield_now().await;
+            }
+        };
+        if tokio::time::timeout(crate::PATIENCE, reached).await.is_err() {
+            panic!("the adapter is otherwise: {:?}", self.adapter(name).await);
+        }
+    }
+
+    /// Tells it to stop and does not wait for that.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Waits until it has ended after it was told to stop.
+    pub async fn ended(self) {
+        self.stop();
+        soon("the house to close", self.running).await.unwrap();
+    }
+}

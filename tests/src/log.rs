@@ -1,0 +1,39 @@
+//! Everything that the gateway logs, kept for tests that look into it.
+
+use std::io::Write;
+use std::sync::{Mutex, Once, PoisonError};
+
+static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+static ONCE: Once = Once::new();
+
+struct Kept;
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+        // Enough for what a test looks for; the oldest goes first.
+        if log.len() > 64 << 20 {
+            log.clear();
+        }
+        log.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Begins to keep the log of this process, at its finest level.
+pub fn begin() {
+    ONCE.call_once(|| {
+        let filter = tracing_subscriber::EnvFilter::new("weir=trace,hyper=debug,info");
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Kept).with_ansi(false);
+        log.try_init().expect("nobody else logs here");
+    });
+}
+
+/// What has been logged so far, by all tests of this process.
+pub fn text() -> String {
+    String::from_utf8_lossy(&LOG.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+}
