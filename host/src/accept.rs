@@ -80,7 +80,8 @@ impl Acceptance {
             let value = HeaderValue::try_from(header.value.as_str());
             name.ok().zip(value.ok()).ok_or_else(|| AcceptError::Header(header.name.clone()))
         };
-        let method = Method::from_bytes(claim.method.as_bytes()).map_err(|_| AcceptError::Method(claim.method.clone()))?;
+        let method =
+            Method::from_bytes(claim.method.as_bytes()).map_err(|_| AcceptError::Method(claim.method.clone()))?;
         Ok(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             format: claim.format.clone(),

@@ -133,13 +133,9 @@ impl Account {
 
     fn close_whole(&self, seconds: f64) {
         match &self.usage {
-            Some(usage) => self.series.tokens([
-                usage.input,
-                usage.cache_read,
-                usage.cache_write,
-                usage.output,
-                usage.reasoning,
-            ]),
+            Some(usage) => {
+                self.series.tokens([usage.input, usage.cache_read, usage.cache_write, usage.output, usage.reasoning])
+            }
             None if self.metered && self.status == 200 => {
                 let provider = self.provider.as_deref().unwrap_or("none");
                 self.metrics.billing_unknown.with_label_values(&[provider]).inc();
@@ -181,7 +177,13 @@ impl Drop for Account {
                 self.metrics.disconnects.with_label_values(&[phase]).inc();
                 self.metrics.request(&self.series, 499, "cancelled", seconds);
                 if let Some(usage) = &self.usage {
-                    self.series.tokens([usage.input, usage.cache_read, usage.cache_write, usage.output, usage.reasoning]);
+                    self.series.tokens([
+                        usage.input,
+                        usage.cache_read,
+                        usage.cache_write,
+                        usage.output,
+                        usage.reasoning,
+                    ]);
                 }
             }
         }

@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 
 use http::Request;
 use hyper::body::Incoming;
-use tower_service::Service as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tower_service::Service as _;
 
 use crate::attempt::ReplyBody;
 use crate::config::{AdapterSettings, Config, Isolation, Problem};
+use crate::contract::about::exports::weir::adapter::about::Manifest;
 use crate::dialect::faces::Faces;
 use crate::gateway::Gateway;
 use crate::listen::{self, Allowance};
 use crate::observe::metrics::Metrics;
 use crate::operations::{self, Operations};
-use crate::contract::about::exports::weir::adapter::about::Manifest;
 use crate::plugin::cache::Cache;
 use crate::plugin::catalog::Catalog;
 use crate::plugin::load::Loader;
@@ -125,7 +125,11 @@ impl App {
         let plugins = load_plugins(&config)?;
         let serving = Serving::derive(&config, plugins.catalog.snapshot())?;
         for problem in &serving.problems {
-            tracing::error!(problem = problem.message, help = problem.help.as_deref(), "part of the configuration cannot be served");
+            tracing::error!(
+                problem = problem.message,
+                help = problem.help.as_deref(),
+                "part of the configuration cannot be served"
+            );
         }
         metrics.config_ok.set(1);
         metrics.config_revision.set(1);
@@ -241,4 +245,3 @@ fn terms(settings: &AdapterSettings) -> Terms {
         concurrency: settings.max_instances.map(|max| u32::try_from(max).unwrap_or(u32::MAX)),
     }
 }
-

@@ -21,12 +21,12 @@ use crate::dialect::path::Holes;
 use crate::dialect::reply::{error_response, insert};
 use crate::exchange::Exchange;
 use crate::fault::{Fault, Side};
+use crate::identify::identify;
 use crate::models;
 use crate::observe::metrics::Metrics;
 use crate::route::{self, Target};
 use crate::serving::Serving;
 use crate::upstream::Upstreams;
-use crate::identify::identify;
 
 /// The data plane.
 #[derive(Debug)]

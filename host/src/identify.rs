@@ -1,6 +1,5 @@
 //! Who is asking: the client's credential, read from where the face says that it may stand.
 
-
 use crate::config::Config;
 use crate::dialect::faces::{Face, Head};
 use crate::fault::Fault;
@@ -16,4 +15,3 @@ pub struct Caller {
 pub fn identify(_config: &Config, _face: &Face, _head: &Head<'_>) -> Result<Caller, Fault> {
     Ok(Caller { tenant: String::new() })
 }
-

@@ -74,7 +74,10 @@ fn server(allowance: &Allowance) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .header_read_timeout(allowance.header_timeout)
         .max_buf_size(allowance.header_bytes.max(LEAST_BUFFER));
-    server.http2().timer(TokioTimer::new()).max_header_list_size(u32::try_from(allowance.header_bytes).unwrap_or(u32::MAX));
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(allowance.header_bytes).unwrap_or(u32::MAX));
     server
 }
 

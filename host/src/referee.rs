@@ -253,14 +253,14 @@ pub fn unfold(response: ChatResponse) -> Vec<ChatEvent> {
 
 fn unfold_part(candidate: u32, number: u32, part: Part, events: &mut Vec<ChatEvent>) {
     let delta = |text: String| ChatEvent::Delta(PartDelta { candidate, part: number, text });
-    let sign = |signature, encrypted| {
-        ChatEvent::Signature(PartSignature { candidate, part: number, signature, encrypted })
-    };
+    let sign =
+        |signature, encrypted| ChatEvent::Signature(PartSignature { candidate, part: number, signature, encrypted });
     let (kind, inside, extensions) = match part {
         Part::Text(text) => {
             let cited = text.citations.into_iter();
             let mut inside = vec![delta(text.text)];
-            inside.extend(cited.map(|citation| ChatEvent::Citation(PartCitation { candidate, part: number, citation })));
+            inside
+                .extend(cited.map(|citation| ChatEvent::Citation(PartCitation { candidate, part: number, citation })));
             inside.extend(text.signature.map(|signature| sign(signature, false)));
             (PartKind::Text, inside, text.extensions)
         }

@@ -64,7 +64,10 @@ impl Target {
         }
         let mut able = self.accepts.iter().filter(|one| one.operation == *operation);
         let chosen = able.clone().find(|one| one.preferred).or_else(|| able.next());
-        chosen.map(|one| one.format.as_str()).or_else(|| formats.first().map(|format| format.id.as_str())).unwrap_or(client)
+        chosen
+            .map(|one| one.format.as_str())
+            .or_else(|| formats.first().map(|format| format.id.as_str()))
+            .unwrap_or(client)
     }
 
     /// An option as plain text: a string's own, any other value's JSON.
@@ -148,7 +151,8 @@ pub fn plan(routes: &Routes, model: &str) -> Result<Plan, Fault> {
     let route = routes.find(model).ok_or_else(|| unknown_model(model))?;
     let targets: Vec<_> = route.targets.iter().filter_map(|target| target.as_ref().ok().cloned()).collect();
     if targets.is_empty() {
-        let reason = route.targets.iter().find_map(|target| target.as_ref().err()).map_or("it has no target", String::as_str);
+        let reason =
+            route.targets.iter().find_map(|target| target.as_ref().err()).map_or("it has no target", String::as_str);
         return Err(Fault::internal(format!("the model `{}` cannot be served: {reason}", route.alias)).with_status(503));
     }
     Ok(Plan { route: Arc::clone(route), targets })

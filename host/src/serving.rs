@@ -10,8 +10,8 @@ use crate::accept::Acceptance;
 use crate::config::{Config, Problem};
 use crate::dialect::faces::{ClaimError, Faces};
 use crate::dialect::reading::ReadingPlan;
-use crate::plugin::catalog::Snapshot;
 use crate::plugin::Adapter;
+use crate::plugin::catalog::Snapshot;
 use crate::route::Routes;
 
 /// What requests are served from.
@@ -39,7 +39,11 @@ impl Serving {
         let accepts = compile_acceptances(&adapters, &faces);
         let config = Arc::new(completed(config, &adapters));
         let routes = targets::routes(&config, &adapters, &accepts, &mut problems);
-        let readings = faces.all().iter().map(|face| Arc::new(ReadingPlan::new(face, accepts.values().flat_map(|all| all.iter())))).collect();
+        let readings = faces
+            .all()
+            .iter()
+            .map(|face| Arc::new(ReadingPlan::new(face, accepts.values().flat_map(|all| all.iter()))))
+            .collect();
         Ok(Self { config, adapters, faces, readings, routes, problems })
     }
 

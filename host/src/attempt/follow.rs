@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::send::rendered;
 use super::{Asked, House};
+use crate::contract::types::ErrorKind;
 use crate::contract::types::{FollowUp, HttpRequest};
 use crate::fault::{Fault, Side};
-use crate::contract::types::ErrorKind;
 use crate::route::Target;
 use crate::upstream::{UpstreamRequest, Upstreams};
 
@@ -44,7 +44,8 @@ impl Steps {
         if due > self.until {
             return Err(too_long("takes too long"));
         }
-        let farewell = step.on_cancel.map(|request| Farewell::new(house.upstreams, asked, target, request)).transpose()?;
+        let farewell =
+            step.on_cancel.map(|request| Farewell::new(house.upstreams, asked, target, request)).transpose()?;
         tokio::time::sleep_until(due.into()).await;
         if let Some(farewell) = farewell {
             farewell.disarm();

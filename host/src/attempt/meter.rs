@@ -20,7 +20,12 @@ pub(super) struct Meter {
 
 impl Meter {
     /// A meter for an answer with these headers; none where its coding is unknown.
-    pub(super) fn new(tap: &CompiledTap, framing: Option<Framing>, limits: Limits, headers: &HeaderMap) -> Option<Self> {
+    pub(super) fn new(
+        tap: &CompiledTap,
+        framing: Option<Framing>,
+        limits: Limits,
+        headers: &HeaderMap,
+    ) -> Option<Self> {
         let decompressor = match Coding::of(headers).ok()? {
             Coding::Identity => None,
             coding => Some(Decompressor::new(coding, DecodeBound::default()).ok()?),

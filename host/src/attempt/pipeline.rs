@@ -116,7 +116,9 @@ impl Pipeline {
             return true;
         }
         let before = out.len();
-        if fault.side != Side::Adapter && self.encode(events, out).and_then(|()| self.close(out)).is_ok() && out.len() > before
+        if fault.side != Side::Adapter
+            && self.encode(events, out).and_then(|()| self.close(out)).is_ok()
+            && out.len() > before
         {
             return true;
         }

@@ -69,12 +69,7 @@ fn request<'a>(
 }
 
 /// What is changed in the body, and whether it now asks for usage that the client did not ask for.
-fn edits(
-    asked: &Asked,
-    target: &Target,
-    acceptance: &Acceptance,
-    model: &str,
-) -> Result<(Vec<Edit>, bool), Fault> {
+fn edits(asked: &Asked, target: &Target, acceptance: &Acceptance, model: &str) -> Result<(Vec<Edit>, bool), Fault> {
     let mut edits = Vec::new();
     if model != asked.model() {
         let spots = asked.reading.model_places.iter();
@@ -155,5 +150,6 @@ fn stream_framing(asked: &Asked, status: StatusCode, headers: &HeaderMap) -> Opt
         return None;
     }
     let kind = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    frame::from_content_type(kind).filter(|framing| *framing != Framing::JsonArray || asked.framing == Framing::JsonArray)
+    frame::from_content_type(kind)
+        .filter(|framing| *framing != Framing::JsonArray || asked.framing == Framing::JsonArray)
 }

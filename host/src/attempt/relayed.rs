@@ -99,7 +99,9 @@ impl Relayed {
         if let Some(meter) = &mut self.meter {
             meter.see(&bytes);
         }
-        if self.ends.is_some() && let Some(account) = &mut self.account {
+        if self.ends.is_some()
+            && let Some(account) = &mut self.account
+        {
             account.piece();
         }
         match self.ends.as_mut().and_then(|ends| ends.withhold.as_mut()) {

@@ -21,7 +21,7 @@ use crate::dialect::reply::insert;
 use crate::fault::{Fault, Side};
 use crate::plugin::{Interface, Lease, lease_pair};
 use crate::route::Target;
-use crate::upstream::{Chunks, Decoded, DecodeBound, UpstreamRequest, UpstreamResponse};
+use crate::upstream::{Chunks, DecodeBound, Decoded, UpstreamRequest, UpstreamResponse};
 use crate::{estimate, frame, referee};
 
 /// Bytes of base64 from which a value is lifted out of a body, and how often an adapter may use it.
@@ -205,11 +205,7 @@ impl<'a> Run<'a> {
     }
 
     /// Sends one request; a refusal is read by the provider's adapter.
-    async fn send(
-        &mut self,
-        request: UpstreamRequest<'_>,
-        account: &mut Account,
-    ) -> Result<UpstreamResponse, Fault> {
+    async fn send(&mut self, request: UpstreamRequest<'_>, account: &mut Account) -> Result<UpstreamResponse, Fault> {
         let response = send(self.house, self.target, request, account).await?;
         if response.status.as_u16() < 400 {
             return Ok(response);
@@ -297,9 +293,9 @@ impl<'a> Run<'a> {
         account: &mut Account,
     ) -> Result<Response<ReplyBody>, Fault> {
         let bound = self.decode_bound();
-        let limits = frame::Limits { frame_bytes: self.house.config.server.max_frame_bytes, ..frame::Limits::default() };
-        let mut upstream =
-            Decoded::new(&response.headers, response.body, bound).map_err(|error| fault_of(&error))?;
+        let limits =
+            frame::Limits { frame_bytes: self.house.config.server.max_frame_bytes, ..frame::Limits::default() };
+        let mut upstream = Decoded::new(&response.headers, response.body, bound).map_err(|error| fault_of(&error))?;
         let losses = std::mem::take(&mut self.losses);
         account.lost(&losses);
         let asked = self.asked;
@@ -372,7 +368,8 @@ fn tell_losses(response: &mut Response<ReplyBody>, losses: &[Loss]) {
     if losses.is_empty() {
         return;
     }
-    let clean = |loss: &Loss| loss.field.chars().filter(|c| c.is_ascii_graphic() && *c != ',').take(64).collect::<String>();
+    let clean =
+        |loss: &Loss| loss.field.chars().filter(|c| c.is_ascii_graphic() && *c != ',').take(64).collect::<String>();
     let mut names: Vec<String> = losses.iter().take(32).map(clean).collect();
     names.dedup();
     insert(response.headers_mut(), "x-weir-dropped-params", &names.join(","));
@@ -396,8 +393,7 @@ fn keep_alive_frame(asked: &Asked) -> Option<Bytes> {
     let own = asked.face.errors.as_ref().and_then(|errors| errors.keep_alive.as_ref());
     match own {
         Some(template) => {
-            let frame =
-                crate::contract::types::Frame { event: template.event.clone(), data: template.data.clone() };
+            let frame = crate::contract::types::Frame { event: template.event.clone(), data: template.data.clone() };
             let mut out = Vec::new();
             enframer.push(&frame, &mut out);
             Some(Bytes::from(out))

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::{
-    ChatRequest, ChatResponse, Context, EmbeddingsRequest, EmbeddingsResponse, Error, FollowUp, HttpRequest, HttpResponse,
-    Loss, ModelsRequest, ModelsResponse, RenderedRequest, RenderedResponse, RerankRequest, RerankResponse, TokenCount, Usage,
+    ChatRequest, ChatResponse, Context, EmbeddingsRequest, EmbeddingsResponse, Error, FollowUp, HttpRequest,
+    HttpResponse, Loss, ModelsRequest, ModelsResponse, RenderedRequest, RenderedResponse, RerankRequest,
+    RerankResponse, TokenCount, Usage,
 };
 use crate::fault::{Fault, Side};
 use crate::plugin::call::ChatOutcome;
@@ -172,9 +173,8 @@ pub fn parse_answer(
             ChatOutcome::Complete(answer) => Outcome::Complete(Answer::Chat(answer.response), answer.losses),
             ChatOutcome::FollowUp(follow_up) => Outcome::FollowUp(follow_up),
         }),
-        Operation::Embeddings => {
-            heard(provider.parse_embeddings_response(ctx, http), Side::Upstream).map(|a| complete(Answer::Embeddings(a)))
-        }
+        Operation::Embeddings => heard(provider.parse_embeddings_response(ctx, http), Side::Upstream)
+            .map(|a| complete(Answer::Embeddings(a))),
         Operation::Models => {
             heard(provider.parse_models_response(ctx, http), Side::Upstream).map(|a| complete(Answer::Models(a)))
         }

@@ -76,9 +76,8 @@ impl ReadingPlan {
         let output_limit = claim.output_limit.iter().map(|pointer| wanted.add(pointer)).collect();
         let mut exclusions = HashMap::new();
         for acceptance in accepts.filter(|one| one.format == claim.format && one.operation == claim.operation) {
-            let test = |(test, reason): &(FrameTest, String)| {
-                Some((Test::compile(test, &mut wanted).ok()?, reason.clone()))
-            };
+            let test =
+                |(test, reason): &(FrameTest, String)| Some((Test::compile(test, &mut wanted).ok()?, reason.clone()));
             let tests: Vec<_> = acceptance.exclusions.iter().filter_map(test).collect();
             exclusions.insert(acceptance.id, tests);
             let asked = acceptance.ask_usage.iter().flat_map(|ask| prefixes(&ask.pointer));
@@ -103,9 +102,7 @@ impl ReadingPlan {
         let stream = match &self.claim.stream {
             StreamFlag::Constant(flag) => *flag,
             StreamFlag::Query(pair) => head.query(&pair.name).is_some_and(|value| value == pair.value),
-            StreamFlag::Pointer(flag) => {
-                self.stream.and_then(value).and_then(Scalar::as_bool).unwrap_or(flag.fallback)
-            }
+            StreamFlag::Pointer(flag) => self.stream.and_then(value).and_then(Scalar::as_bool).unwrap_or(flag.fallback),
         };
         let count = |pointer: &usize| value(*pointer).and_then(Scalar::as_count);
         let output_limit = self.output_limit.iter().find_map(count).map(u64::from);

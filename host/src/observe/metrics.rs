@@ -5,18 +5,18 @@ use std::sync::{Mutex, PoisonError};
 
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 /// Distinct names of lost fields that are told apart; the rest is `other`.
 const MAX_FIELDS: usize = 256;
 /// Seconds; from a cached answer to a long generation.
-const SECONDS: &[f64] = &[
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0,
-];
+const SECONDS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0];
 /// Seconds of the gateway's own work.
-const OVERHEAD: &[f64] = &[0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0];
+const OVERHEAD: &[f64] =
+    &[0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0];
 
 /// All metrics.
 #[derive(Debug)]
@@ -102,27 +102,91 @@ impl Metrics {
         let registry = Registry::new();
         let r = &registry;
         Ok(Self {
-            requests: counters(r, "weir_requests_total", "Answered requests", &["dialect", "route", "status", "outcome"])?,
-            duration: seconds(r, "weir_request_duration_seconds", "From a request's head to its answer's end", &["dialect", "route"], SECONDS)?,
-            overhead: seconds(r, "weir_overhead_seconds", "A request's time less the wait for the provider", &["dialect", "route"], OVERHEAD)?,
+            requests: counters(
+                r,
+                "weir_requests_total",
+                "Answered requests",
+                &["dialect", "route", "status", "outcome"],
+            )?,
+            duration: seconds(
+                r,
+                "weir_request_duration_seconds",
+                "From a request's head to its answer's end",
+                &["dialect", "route"],
+                SECONDS,
+            )?,
+            overhead: seconds(
+                r,
+                "weir_overhead_seconds",
+                "A request's time less the wait for the provider",
+                &["dialect", "route"],
+                OVERHEAD,
+            )?,
             tokens: counters(r, "weir_tokens_total", "Tokens by bucket", &["bucket", "model"])?,
-            ttft: seconds(r, "weir_stream_ttft_seconds", "From a request's head to its stream's first piece", &["dialect", "route"], SECONDS)?,
-            translations: counters(r, "weir_translations_total", "Requests translated from one format to another", &["from", "to"])?,
+            ttft: seconds(
+                r,
+                "weir_stream_ttft_seconds",
+                "From a request's head to its stream's first piece",
+                &["dialect", "route"],
+                SECONDS,
+            )?,
+            translations: counters(
+                r,
+                "weir_translations_total",
+                "Requests translated from one format to another",
+                &["from", "to"],
+            )?,
             in_flight: gauge(r, "weir_in_flight", "Exchanges under way")?,
             streams_active: gauge(r, "weir_streams_active", "Streams under way")?,
             rejected: counters(r, "weir_rejected_total", "Requests refused before they were routed", &["reason"])?,
             attempts: counters(r, "weir_upstream_attempts_total", "Requests sent to providers", &["provider"])?,
-            failures: counters(r, "weir_upstream_failures_total", "Requests to providers that failed", &["provider", "reason"])?,
-            upstream: seconds(r, "weir_upstream_duration_seconds", "From sending a request to the head of its answer", &["provider"], SECONDS)?,
-            disconnects: counters(r, "weir_client_disconnects_total", "Clients that left before their answer's end", &["phase"])?,
+            failures: counters(
+                r,
+                "weir_upstream_failures_total",
+                "Requests to providers that failed",
+                &["provider", "reason"],
+            )?,
+            upstream: seconds(
+                r,
+                "weir_upstream_duration_seconds",
+                "From sending a request to the head of its answer",
+                &["provider"],
+                SECONDS,
+            )?,
+            disconnects: counters(
+                r,
+                "weir_client_disconnects_total",
+                "Clients that left before their answer's end",
+                &["phase"],
+            )?,
             stream_errors: counters(r, "weir_stream_errors_total", "Streams that broke", &["side"])?,
-            billing_unknown: counters(r, "weir_billing_unknown_total", "Complete answers without a count of tokens", &["provider"])?,
+            billing_unknown: counters(
+                r,
+                "weir_billing_unknown_total",
+                "Complete answers without a count of tokens",
+                &["provider"],
+            )?,
             config_ok: gauge(r, "weir_config_last_reload_successful", "Whether the last reload was taken")?,
             config_revision: gauge(r, "weir_config_revision", "Configurations taken since the start")?,
             config_rejected: counter(r, "weir_config_rejected_total", "Configurations refused")?,
-            activations: counters(r, "weir_plugin_activations_total", "Attempts to activate an adapter", &["plugin", "result"])?,
-            active: gauges(r, "weir_plugin_active_info", "Which bytes of an adapter serve", &["plugin", "version", "digest"])?,
-            fields: counters(r, "weir_translation_dropped_fields_total", "Fields that a translation could not hold", &["field"])?,
+            activations: counters(
+                r,
+                "weir_plugin_activations_total",
+                "Attempts to activate an adapter",
+                &["plugin", "result"],
+            )?,
+            active: gauges(
+                r,
+                "weir_plugin_active_info",
+                "Which bytes of an adapter serve",
+                &["plugin", "version", "digest"],
+            )?,
+            fields: counters(
+                r,
+                "weir_translation_dropped_fields_total",
+                "Fields that a translation could not hold",
+                &["field"],
+            )?,
             known_fields: Mutex::default(),
             registry,
         })
@@ -210,7 +274,13 @@ fn gauges(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntGa
     add(r, IntGaugeVec::new(Opts::new(name, help), labels)?)
 }
 
-fn seconds(r: &Registry, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> Result<HistogramVec, prometheus::Error> {
+fn seconds(
+    r: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+    buckets: &[f64],
+) -> Result<HistogramVec, prometheus::Error> {
     add(r, HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)?)
 }
 
@@ -239,7 +309,9 @@ mod tests {
         metrics.request(&series, 502, "error", 0.1);
         let text = metrics.text().unwrap();
         assert!(text.contains(r#"weir_requests_total{dialect="zeta.talk",outcome="ok",route="fast",status="200"} 1"#));
-        assert!(text.contains(r#"weir_requests_total{dialect="zeta.talk",outcome="error",route="fast",status="502"} 1"#));
+        assert!(
+            text.contains(r#"weir_requests_total{dialect="zeta.talk",outcome="error",route="fast",status="502"} 1"#)
+        );
         assert!(text.contains(r#"weir_tokens_total{bucket="output",model="fast"} 4"#));
     }
 }

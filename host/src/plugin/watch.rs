@@ -218,7 +218,8 @@ impl Watch {
             self.catalog.pardon(name);
             return done;
         }
-        let admission = Admission { terms: self.folder.terms.get(name).unwrap_or(&self.folder.usual_terms).clone(), trusted };
+        let admission =
+            Admission { terms: self.folder.terms.get(name).unwrap_or(&self.folder.usual_terms).clone(), trusted };
         let adapter = match self.loader.load(name, bytes, &admission) {
             Ok(adapter) => adapter,
             Err(error) if error.may_pass() && waited < self.folder.patience => return State::Short,

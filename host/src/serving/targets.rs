@@ -40,12 +40,14 @@ fn make(target: &config::Target, adapters: &Snapshot, accepts: &Acceptances) -> 
     let provider = &target.provider;
     let adapter = adapters.adapters.get(provider.adapter.as_str()).ok_or_else(|| not_loaded(provider, adapters))?;
     let format = target.format.clone();
-    if let Some(format) = format.as_deref().filter(|format| !adapter.manifest.formats.iter().any(|f| f.id == **format)) {
+    if let Some(format) = format.as_deref().filter(|format| !adapter.manifest.formats.iter().any(|f| f.id == **format))
+    {
         let known: Vec<&str> = adapter.manifest.formats.iter().map(|format| format.id.as_str()).collect();
         let message = format!("the adapter `{}` has no format `{format}`", adapter.name);
         return Err(Problem::error(&target.format_place, message).with_help(format!("it has {}", known.join(", "))));
     }
-    let options = target.options.values.iter().map(|(key, value)| Setting { key: key.clone(), json: value.to_string() });
+    let options =
+        target.options.values.iter().map(|(key, value)| Setting { key: key.clone(), json: value.to_string() });
     Ok(Target {
         label: Arc::from(provider.name.as_str()),
         provider: Arc::clone(provider),
@@ -70,7 +72,8 @@ fn not_loaded(provider: &Provider, adapters: &Snapshot) -> Problem {
     };
     let loaded: Vec<&str> = adapters.adapters.keys().map(AsRef::as_ref).collect();
     let help = if loaded.is_empty() {
-        "no adapter is loaded: `cargo xtask plugins` builds the bundled ones, `plugins.dir` says where they are".to_owned()
+        "no adapter is loaded: `cargo xtask plugins` builds the bundled ones, `plugins.dir` says where they are"
+            .to_owned()
     } else {
         format!("loaded are {}", loaded.join(", "))
     };
@@ -88,7 +91,8 @@ fn base(provider: &Provider) -> Result<Base, Problem> {
         .iter()
         .map(|one| AllowedOrigin { origin: one.origin.to_string(), credential: one.credential })
         .collect();
-    Base::open(&address.to_string(), &allowed, provider.http2).map_err(|error| Problem::error(&provider.places.url, error.to_string()))
+    Base::open(&address.to_string(), &allowed, provider.http2)
+        .map_err(|error| Problem::error(&provider.places.url, error.to_string()))
 }
 
 /// The credential by the scheme that the option `auth` names, else the manifest's first. A replayed provider needs none.
