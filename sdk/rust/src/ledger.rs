@@ -31,8 +31,12 @@ impl Ledger {
     }
 
     /// Reports every extension that does not belong to `format`; `place` stands in front of the key (`messages[0].`).
+    ///
+    /// An extension whose value is `null` is a note of its family's to itself (which of two spellings was used) and
+    /// nothing that could be lost.
     pub fn foreign(&mut self, place: &str, extensions: &[Extension], format: &str) {
-        for extension in extensions.iter().filter(|extension| extension.format != format) {
+        let lost = |extension: &&Extension| extension.format != format && extension.json != "null";
+        for extension in extensions.iter().filter(lost) {
             self.dropped(format!("{place}{}", extension.key), &format!("only {} has it", extension.format));
         }
     }
