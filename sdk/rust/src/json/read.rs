@@ -187,7 +187,8 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// Declares an object of a wire format: its members by name, each optional, and a `rest` for all others.
+/// Declares an object of a wire format: its members by name, each optional, and a `rest` for all others. A member that
+/// a format spells in several ways names them all: `"mimeType" | "mime_type" => mime: Str<'a>`.
 ///
 /// ```
 /// weir_sdk::wire! {
@@ -205,7 +206,7 @@ impl<'a> Rest<'a> {
 #[macro_export]
 macro_rules! wire {
     ($($(#[$meta:meta])* $vis:vis struct $name:ident<$life:lifetime> {
-        $($(#[$field_meta:meta])* $key:literal => $field:ident: $type:ty),* $(,)?
+        $($(#[$field_meta:meta])* $key:literal $(| $spelling:literal)* => $field:ident: $type:ty),* $(,)?
     })+) => {$(
         $(#[$meta])*
         #[derive(Debug, Clone, Default)]
@@ -226,7 +227,7 @@ macro_rules! wire {
                         let mut object = $name::default();
                         while let Some(key) = map.next_key::<$crate::json::Str<'de>>()? {
                             match &*key {
-                                $($key => match map.next_value() {
+                                $($key $(| $spelling)* => match map.next_value() {
                                     Ok(value) => object.$field = value,
                                     Err(error) => return Err($crate::serde::de::Error::custom(format_args!(concat!($key, ": {}"), error))),
                                 },)*
