@@ -8,8 +8,6 @@ use crate::wire::{self, extensions, is_noted, note, own};
 
 /// What the service's tools brought into the prompt.
 const TOOL_USE: &str = "toolUsePromptTokenCount";
-/// Kinds of content by number.
-const MODALITIES: [&str; 6] = ["MODALITY_UNSPECIFIED", "TEXT", "IMAGE", "VIDEO", "AUDIO", "DOCUMENT"];
 
 /// Reads usage; the service tier stands apart in the unified model.
 pub(crate) fn read(wire: wire::Usage<'_>) -> (Usage, Option<String>) {
@@ -72,7 +70,8 @@ fn details(rest: Rest<'_>, figures: Figures) -> Vec<Extension> {
 fn is_all_text(json: &str, figure: u32) -> bool {
     let list: Vec<wire::Modality<'_>> = parse(json).unwrap_or_default();
     let [only] = list.as_slice() else { return false };
-    let is_text = only.modality.as_ref().is_some_and(|word| word.name(&MODALITIES) == "TEXT");
+    // A number is left as it is.
+    let is_text = only.modality.as_ref().is_some_and(|word| word.name(&[]) == "TEXT");
     is_text && only.count.is_some_and(|count| count.0 == figure) && only.rest.0.is_empty()
 }
 

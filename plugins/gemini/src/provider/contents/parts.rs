@@ -7,7 +7,7 @@ use weir_sdk::types::{
 };
 
 use super::{Parts, Speaker, Writer};
-use crate::read::{NAMED, NAMED_FILE, NO_ID, SIGNATURE, UNSIGNED};
+use crate::read::{NAMED, NAMED_FILE, NO_ID, UNSIGNED};
 use crate::wire::is_noted;
 use crate::write::{self, Place};
 use crate::{FORMAT, signature};
@@ -78,7 +78,7 @@ impl<'a> Writer<'a> {
         let first = !std::mem::replace(&mut parts.called, true);
         let mut signature = self.own(call.signature.as_ref(), place);
         let current = place.message >= Some(self.current);
-        if signature.is_none() && first && current && self.target.generation.third && !is_own(call) {
+        if signature.is_none() && first && current && self.target.generation.third {
             self.ledger.approximated(place.field("signature"), "there is none: the service is told not to look for it");
             signature = Some(NO_SIGNATURE);
         }
@@ -218,11 +218,6 @@ impl<'a> Writer<'a> {
         }
         Ok((out, media))
     }
-}
-
-/// Whether the call came from a client of this format, which knows best what it has to send.
-fn is_own(call: &ToolCall) -> bool {
-    is_noted(&call.extensions, SIGNATURE)
 }
 
 /// A piece of a tool's result.
