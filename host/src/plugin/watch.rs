@@ -149,7 +149,7 @@ impl Watch {
         for name in &names {
             self.visit(name, now);
         }
-        self.catalog.sweep();
+        self.catalog.sweep(self.loader.engine());
         self.next_look()
     }
 
