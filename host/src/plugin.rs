@@ -28,7 +28,7 @@
 //! let cache = Cache::open(Path::new("/var/cache/weir"), &engine).ok(); // without one, everything is compiled anew
 //! let catalog = Arc::new(Catalog::new(|manifests| Ok(()))); // refuses manifests that claim the same face
 //! let mut watch = Watch::new(Folder::new("plugins"), Loader::new(engine, cache), Arc::clone(&catalog));
-//! watch.scan(); // what is there serves now
+//! watch.start(); // what is there serves now
 //! let watching = watch.follow()?; // and what comes, as long as this lives
 //! # Ok(()) }
 //! ```

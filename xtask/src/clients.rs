@@ -23,8 +23,13 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
 }
 
 /// The step of `cargo xtask test`: the binary and the adapters are there.
+///
+/// Where the clients cannot be installed that is no failure of Weir's; in CI somebody has to mend it all the same.
 pub(crate) fn test(workspace: &Workspace) -> Result<Outcome> {
-    drive(workspace, &[])
+    match drive(workspace, &[]) {
+        Ok(Outcome::Skipped(reason)) if std::env::var_os("CI").is_some() => bail!("{reason}"),
+        outcome => outcome,
+    }
 }
 
 /// The packages that are installed together, by the files that pin them.
@@ -38,7 +43,11 @@ fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
     let folder = workspace.root.join("tests/clients");
     for (name, pins) in GENERATIONS {
         println!("the {name} official clients:");
-        let python = environment(&python, &workspace.target.join("clients").join(name), &folder.join(pins))?;
+        let place = workspace.target.join("clients").join(name);
+        let python = match environment(&python, &place, &folder.join(pins)) {
+            Ok(python) => python,
+            Err(error) => return Ok(Outcome::Skipped(format!("{error:#}"))),
+        };
         let mut command = Command::new(python);
         command.current_dir(&folder).args(["-B", "-m", "unittest"]).args(words);
         command.env("WEIR_BIN", workspace.target.join("debug").join(format!("weir{}", std::env::consts::EXE_SUFFIX)));
@@ -61,7 +70,7 @@ fn environment(python: &Path, place: &Path, requirements: &Path) -> Result<PathB
         .context("python could not make a virtual environment (Debian: apt install python3-venv)")?;
     let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
     process::run(Command::new(&inside).args(install).arg(requirements))
-        .context("the official clients could not be installed; pip says why above")?;
+        .context("the official clients could not be installed (Python 3.10 or later); pip says why above")?;
     fs::write(stamp, pins)?;
     Ok(inside)
 }

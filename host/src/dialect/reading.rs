@@ -57,6 +57,8 @@ pub struct ModelSpot {
     pub range: Range<usize>,
     /// What stands in front of the name inside it, and stays.
     pub prefix: String,
+    /// The name.
+    pub name: String,
 }
 
 impl ReadingPlan {
@@ -137,7 +139,7 @@ impl ReadingPlan {
                 if !hit.superseded {
                     model = Some(name.to_owned());
                 }
-                spots.push(ModelSpot { range: hit.range.clone(), prefix: prefix.to_owned() });
+                spots.push(ModelSpot { range: hit.range.clone(), prefix: prefix.to_owned(), name: name.to_owned() });
             }
         }
         match model {

@@ -248,13 +248,13 @@ impl Adapter {
         }
     }
 
-    /// Lets the pool drop what has waited too long, and give back the memory of slots that it no longer needs.
-    pub(super) fn sweep(&self, trim: bool) {
+    /// Lets the pool drop what has waited too long, and move where the engine has a new pool.
+    pub(super) fn sweep(&self, renewed: bool) {
         self.pool.sweep();
-        if !trim {
+        if !renewed {
             return;
         }
-        match self.pool.trim() {
+        match self.pool.renew() {
             Ok(()) => self.warm(),
             Err(error) => tracing::warn!(adapter = %self.name, error = %format!("{error:#}"), "memory not given back"),
         }

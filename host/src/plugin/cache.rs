@@ -137,7 +137,7 @@ impl Cache {
     }
 }
 
-/// The same component once more, as if it had been loaded from the cache: other slots of the pool are its own.
+/// The same component once more, as if it had been loaded from the cache into the current pool.
 pub(super) fn twin(engine: &Engine, component: &Component) -> wasmtime::Result<Component> {
     deserialise(engine, &component.serialize()?)
 }
@@ -150,7 +150,7 @@ pub(super) fn twin(engine: &Engine, component: &Component) -> wasmtime::Result<C
 fn deserialise(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: `code` was made by `Component::serialize` in this program, just now or before (then the directory is private
     // and the checksum right), for an engine whose settings are part of its key; wasmtime compares those once more.
-    unsafe { Component::deserialize(engine.wasm(), code) }
+    unsafe { Component::deserialize(&engine.wasm(), code) }
 }
 
 /// Removes what crashed writers left behind, and all but the newest entries.

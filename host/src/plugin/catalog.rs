@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::adapter::Adapter;
 use super::digest::Digest;
+use super::engine::Engine;
 use crate::contract::about::exports::weir::adapter::about::Manifest;
 
 /// Says whether manifests can serve side by side, and if not, why, naming both.
@@ -132,11 +133,11 @@ impl Catalog {
 
     /// Drops instances that have waited too long and unloaded components, and after a burst gives memory back. To be
     /// called every few seconds, off the request path.
-    pub fn sweep(&self) {
+    pub fn sweep(&self, engine: &Engine) {
         let snapshot = self.snapshot.load();
-        let trim = snapshot.adapters.values().next().is_some_and(|adapter| adapter.engine.sweep());
+        let renewed = engine.sweep() && engine.renew();
         for adapter in snapshot.adapters.values() {
-            adapter.sweep(trim);
+            adapter.sweep(renewed);
         }
     }
 

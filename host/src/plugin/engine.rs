@@ -8,10 +8,11 @@ use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use wasmtime::component::InstancePre;
-use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::digest::Digest;
 use super::limits::Limits;
@@ -44,9 +45,11 @@ pub enum EngineError {
 pub struct Engine(Arc<Inner>);
 
 struct Inner {
-    // Dropped first: the thread holds a clone of the engine.
+    // Dropped first, which ends its thread.
     ticker: Ticker,
-    wasm: wasmtime::Engine,
+    wasm: ArcSwap<wasmtime::Engine>,
+    /// The pools that there are: the current one, and before it the one whose last instances are not done yet.
+    pools: Arc<Mutex<Vec<EngineWeak>>>,
     limits: Limits,
     pooling: bool,
     leases: Arc<Semaphore>,
@@ -86,13 +89,15 @@ impl Engine {
                 (wasmtime::Engine::new(&config(&limits, false)).map_err(EngineError::Config)?, false)
             }
         };
-        let ticking = wasm.clone();
-        let ticker = Ticker::start(limits.tick, move || ticking.increment_epoch()).map_err(EngineError::Ticker)?;
+        let pools = Arc::new(Mutex::new(vec![wasm.weak()]));
+        let ticking = Arc::clone(&pools);
+        let ticker = Ticker::start(limits.tick, move || tick(&ticking)).map_err(EngineError::Ticker)?;
         let leases = Arc::new(Semaphore::new(limits.instances as usize));
         let idle = Arc::new(Semaphore::new(limits.idle_instances as usize));
         Ok(Self(Arc::new(Inner {
             ticker,
-            wasm,
+            wasm: ArcSwap::from_pointee(wasm),
+            pools,
             limits,
             pooling,
             leases,
@@ -110,7 +115,7 @@ impl Engine {
 
     /// How much of it is in use.
     pub fn usage(&self) -> Usage {
-        let pool = self.0.wasm.pooling_allocator_metrics();
+        let pool = self.wasm().pooling_allocator_metrics();
         Usage {
             pooling: self.0.pooling,
             leases_free: self.0.leases.available_permits(),
@@ -139,13 +144,35 @@ impl Engine {
             }
         }
         let mut feed = Feed(Sha256::new());
-        self.0.wasm.precompile_compatibility_hash().hash(&mut feed);
+        self.wasm().precompile_compatibility_hash().hash(&mut feed);
         std::env::consts::ARCH.hash(&mut feed);
         Digest::from(<[u8; 32]>::from(feed.0.finalize()))
     }
 
-    pub(super) fn wasm(&self) -> &wasmtime::Engine {
-        &self.0.wasm
+    pub(super) fn wasm(&self) -> Arc<wasmtime::Engine> {
+        self.0.wasm.load_full()
+    }
+
+    /// Begins a new pool, in which components loaded from now on have their instances. wasmtime keeps memory that a slot
+    /// ever used, so this is how a burst's memory comes back: with the last instance and component of the former pool.
+    /// There are never more than two; while the former one lives, nothing is begun and the answer is no.
+    pub(super) fn renew(&self) -> bool {
+        let mut pools = lock(&self.0.pools);
+        pools.retain(|pool| pool.upgrade().is_some());
+        if pools.len() > 1 || !self.0.pooling {
+            return false;
+        }
+        match wasmtime::Engine::new(&config(&self.0.limits, true)) {
+            Ok(engine) => {
+                pools.push(engine.weak());
+                self.0.wasm.store(Arc::new(engine));
+                true
+            }
+            Err(error) => {
+                tracing::info!(error = %format!("{error:#}"), "no address space for a second pool, memory is not given back");
+                false
+            }
+        }
     }
 
     pub(super) fn ticker(&self) -> &Ticker {
@@ -167,7 +194,7 @@ impl Engine {
 
     /// Takes a component whose last user is gone, to be dropped by [`Engine::sweep`].
     pub(super) fn bury(&self, component: InstancePre<State>) {
-        let mut buried = self.buried();
+        let mut buried = lock(&self.0.buried);
         if buried.len() < GRAVES {
             buried.push(component);
         }
@@ -176,16 +203,12 @@ impl Engine {
     /// Drops what was buried, and tells whether slots that a burst left behind ought to give their memory back: there
     /// are many more than in use, now and at the last look.
     pub(super) fn sweep(&self) -> bool {
-        let buried = std::mem::take(&mut *self.buried());
+        let buried = std::mem::take(&mut *lock(&self.0.buried));
         drop(buried);
         let usage = self.usage();
         let is_bloated = usage.resident > self.0.limits.idle_memory
             && usage.warm_slots as usize > 4 * usage.leases.saturating_sub(usage.leases_free);
         self.0.was_bloated.swap(is_bloated, Relaxed) && is_bloated
-    }
-
-    fn buried(&self) -> MutexGuard<'_, Vec<InstancePre<State>>> {
-        self.0.buried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A span of time in ticks, rounded so that at least the whole span is granted.
@@ -197,6 +220,16 @@ impl Engine {
 impl Debug for Engine {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine").field("usage", &self.usage()).finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn tick(pools: &Mutex<Vec<EngineWeak>>) {
+    for pool in lock(pools).iter().filter_map(EngineWeak::upgrade) {
+        pool.increment_epoch();
     }
 }
 
@@ -232,7 +265,10 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
         .table_elements(limits.table_elements)
         .max_memory_size(limits.memory)
         .linear_memory_keep_resident(limits.keep_resident)
-        .table_keep_resident(16 * 1024);
+        .table_keep_resident(16 * 1024)
+        // Where the kernel can tell which pages were written (Linux 6.7), only those are cleared and kept. Elsewhere each
+        // slot that was ever used holds `keep_resident` bytes, until the pool is renewed.
+        .pagemap_scan(Enabled::Auto);
     pool
 }
 

@@ -167,7 +167,7 @@ impl Template {
         interfaces: Interfaces,
         wasi: bool,
     ) -> wasmtime::Result<Self> {
-        let mut linker = Linker::new(engine.wasm());
+        let mut linker = Linker::new(component.engine());
         if wasi {
             wasi::link(&mut linker, component)?;
         }
@@ -176,7 +176,7 @@ impl Template {
         Ok(Self { engine: engine.clone(), pre, interfaces, indices, wasi })
     }
 
-    /// The same with slots of its own: when this one is dropped, those that it used give their memory back.
+    /// The same in the engine's current pool.
     pub(super) fn twin(&self) -> wasmtime::Result<Self> {
         let component = cache::twin(&self.engine, self.pre.component())?;
         Self::new(&self.engine, &component, self.interfaces, self.wasi)
@@ -186,7 +186,7 @@ impl Template {
     /// function runs it under the deadline for starting.
     pub(super) fn instantiate(self: &Arc<Self>) -> wasmtime::Result<Instance> {
         let limits = self.engine.limits();
-        let mut store = Store::new(self.engine.wasm(), State::new(limits));
+        let mut store = Store::new(self.pre.component().engine(), State::new(limits));
         store.limiter(|state| state);
         store.set_hostcall_fuel(limits.output);
         store.set_max_component_handles(limits.handles);

@@ -139,7 +139,7 @@ impl Loader {
     fn compile(&self, bytes: &[u8]) -> Result<Component, LoadError> {
         let _one_at_a_time = self.engine.compiling().lock().unwrap_or_else(PoisonError::into_inner);
         // An honest component has made wasmtime's compiler panic before, and that is not a bug by its own rules.
-        match catch_unwind(AssertUnwindSafe(|| Component::new(self.engine.wasm(), bytes))) {
+        match catch_unwind(AssertUnwindSafe(|| Component::new(&self.engine.wasm(), bytes))) {
             Ok(Ok(component)) => Ok(component),
             Ok(Err(error)) => Err(LoadError::Compile(told(&error))),
             Err(panic) => {

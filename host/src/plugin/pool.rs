@@ -5,7 +5,7 @@
 //! own. `Tenant` and `Shared` instances come back for the next request within the bounds of [`Reuse`].
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -23,8 +23,6 @@ const SLOW_START: Duration = Duration::from_micros(200);
 pub struct Pool {
     engine: Engine,
     template: ArcSwap<Template>,
-    /// The template before.
-    retired: Mutex<Weak<Template>>,
     isolation: Isolation,
     reuse: Reuse,
     ready: usize,
@@ -59,8 +57,7 @@ impl Pool {
         let Ways { isolation, reuse, ready, weight, start } = ways;
         let idle = Mutex::default();
         let template = ArcSwap::new(template);
-        let retired = Mutex::default();
-        Self { engine, template, retired, isolation, reuse, ready: ready as usize, weight, start, idle }
+        Self { engine, template, isolation, reuse, ready: ready as usize, weight, start, idle }
     }
 
     /// Who may meet in one instance.
@@ -142,15 +139,10 @@ impl Pool {
         drop(idle);
     }
 
-    /// Has the memory of slots that a burst left behind given back, by making instances from now on in other ones. The
-    /// old slots are cleared when the last instance in one of them is gone; until then there is nothing to gain.
-    pub(super) fn trim(&self) -> wasmtime::Result<()> {
-        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
-        if retired.strong_count() > 0 {
-            return Ok(());
-        }
-        let former = self.template.swap(Arc::new(self.template.load().twin()?));
-        *retired = Arc::downgrade(&former);
+    /// Makes instances in the engine's current pool from now on, and drops those that wait in the former one.
+    pub(super) fn renew(&self) -> wasmtime::Result<()> {
+        let twin = self.template.load().twin()?;
+        self.template.store(Arc::new(twin));
         let waiting = std::mem::take(&mut *self.lock());
         drop(waiting);
         Ok(())

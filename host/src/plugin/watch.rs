@@ -27,6 +27,9 @@ mod file;
 
 use file::{Stamp, directory, list};
 
+/// How often the directory is looked at before serving, should files in it keep changing.
+const FIRST_LOOKS: usize = 20;
+
 /// Says whether an adapter, with the file that it lies in, has proved itself; if not, why. Runs before it serves.
 pub type Proof = dyn Fn(&Arc<Adapter>, &Path) -> Result<(), String> + Send + Sync;
 
@@ -117,8 +120,20 @@ impl Watch {
         Self { folder, loader, catalog, lock: Lock::default(), files: BTreeMap::new() }
     }
 
+    /// Looks at the directory until every file in it has been taken in or refused, or is still being written: what a
+    /// program does before it serves. Blocks as long as that takes.
+    pub fn start(&mut self) {
+        for _ in 0..FIRST_LOOKS {
+            self.scan();
+            if self.files.values().all(|file| file.state != State::New) {
+                return;
+            }
+            std::thread::sleep(self.folder.settle);
+        }
+    }
+
     /// Looks at the directory and brings the catalog up to date; loading happens here. Answers how long to wait before
-    /// looking again. Files that have not changed for a while are taken in the first time.
+    /// looking again. Files that have not changed for a while are taken in the first time, others when they have been seen twice.
     pub fn scan(&mut self) -> Duration {
         let now = Instant::now();
         self.read_lock();
@@ -134,7 +149,7 @@ impl Watch {
         for name in &names {
             self.visit(name, now);
         }
-        self.catalog.sweep();
+        self.catalog.sweep(self.loader.engine());
         self.next_look()
     }
 

@@ -28,6 +28,8 @@ const FAMILY: &str = "anthropic";
 const BLOCK: &str = "block";
 /// Key of the mark on a file id that belongs to this family's file store.
 const OWN_FILE: &str = "file";
+/// Member of requests that names servers of tools; it stands among the tools, for it is not to be dropped.
+const MCP_SERVERS: &str = "mcp_servers";
 /// Key of the extension that holds the request header of beta features.
 const BETA: &str = "anthropic-beta";
 

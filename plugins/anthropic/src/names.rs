@@ -65,6 +65,13 @@ impl Names {
         sent
     }
 
+    /// The name of a tool that stands for the format of the answer. Its name for the client is none.
+    pub(crate) fn answer(&mut self, name: &str) -> String {
+        let sent = fitting_name(name).into_owned();
+        self.0.push((sent.clone(), String::new()));
+        sent
+    }
+
     /// The memo: empty where no name was changed.
     pub(crate) fn to_memo(&self) -> String {
         let mut memo = String::new();
@@ -84,7 +91,7 @@ impl Names {
         Self(read.rest.0.into_iter().filter_map(|(short, raw)| Some((short.into_string(), name(raw)?))).collect())
     }
 
-    /// The client's name for the one that came back.
+    /// The client's name for the one that came back; an empty one for the call that is the answer.
     pub(crate) fn restore(&self, name: String) -> String {
         match self.0.iter().find(|(short, _)| *short == name) {
             Some((_, original)) => original.clone(),

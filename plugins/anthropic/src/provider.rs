@@ -5,6 +5,7 @@ pub(crate) mod error;
 mod messages;
 pub(crate) mod request;
 mod response;
+mod schema;
 mod thinking;
 mod tools;
 

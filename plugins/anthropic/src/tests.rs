@@ -3,9 +3,12 @@
 mod corpus;
 mod fold;
 mod meaning;
+mod property;
 mod request;
 mod response;
+mod schema;
 mod stream;
+mod thinking;
 
 use serde_json::Value;
 use weir_sdk::adapter::{ChatOutcome, Decoder as _, DialectChat, Encoder as _, ProviderChat};

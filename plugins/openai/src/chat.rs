@@ -6,8 +6,10 @@ pub(crate) mod response;
 
 use weir_sdk::compat::reasoning;
 use weir_sdk::compat::wire::FORMAT;
-use weir_sdk::json::{Object, quote};
-use weir_sdk::types::{Citation, Context, Extension, FinishReason, ReasoningPart};
+use weir_sdk::json::{self, Object};
+use weir_sdk::types::{Citation, Context, Error, Extension, FinishReason, ReasoningPart};
+
+use crate::manifest;
 
 /// What the answer must know of the request, as a memo.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -71,7 +73,7 @@ pub(crate) fn annotation(citation: &Citation, base: u32) -> Option<String> {
     }
     let url = citation.url.as_deref()?;
     let mut out = String::new();
-    weir_sdk::json::object(&mut out, |o| {
+    json::object(&mut out, |o| {
         o.str("type", "url_citation");
         o.object("url_citation", |o| {
             o.num("start_index", base.saturating_add(citation.start.unwrap_or(0)));
@@ -87,11 +89,31 @@ pub(crate) fn annotation(citation: &Citation, base: u32) -> Option<String> {
 pub(crate) fn write_thoughts(o: &mut Object<'_>, thoughts: &[&ReasoningPart]) {
     let text: String = thoughts.iter().filter_map(|thought| thought.text.as_deref()).collect();
     if !text.is_empty() {
-        quote(o.value("reasoning_content"), &text);
+        o.str("reasoning_content", &text);
     }
     if thoughts.iter().any(|thought| reasoning::is_opaque(thought)) {
         o.array("reasoning_details", |a| {
             (0..).zip(thoughts).for_each(|(index, thought)| reasoning::write_details(a, thought, index));
         });
     }
+}
+
+/// An error as a body, or as the last frame of a stream.
+pub(crate) fn write_error(error: &Error) -> String {
+    let (name, code) = manifest::spelling(error.kind);
+    let code = error.code.as_deref().or(code);
+    let mut out = String::new();
+    json::object(&mut out, |o| {
+        o.object("error", |o| {
+            o.str("message", &error.message);
+            o.str("type", name);
+            for (key, value) in [("param", error.param.as_deref()), ("code", code)] {
+                match value {
+                    Some(value) => o.str(key, value),
+                    None => o.null(key),
+                }
+            }
+        });
+    });
+    out
 }

@@ -44,9 +44,8 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedEmbedd
 /// One text, one list of tokens, or a list of either; whether it was one.
 fn inputs(raw: &RawValue) -> Result<(Vec<EmbeddingInput>, bool)> {
     let bad = || Error::invalid("`input` is a text, a list of tokens, or a list of these").at("input");
-    let list = match json::list(raw) {
-        None => return input(raw).map(|input| (vec![input], true)).ok_or_else(bad),
-        Some(list) => list,
+    let Some(list) = json::list(raw) else {
+        return input(raw).map(|input| (vec![input], true)).ok_or_else(bad);
     };
     if list.first().is_some_and(|first| first.get().starts_with(|c: char| c.is_ascii_digit())) {
         return input(raw).map(|input| (vec![input], true)).ok_or_else(bad);

@@ -3,25 +3,27 @@
 //! The provider's side is the SDK's base for compatible providers with OpenAI's own quirks; the dialects live here.
 
 mod chat;
+mod completions;
 mod embeddings;
 mod manifest;
 mod models;
 mod quirks;
 
 use weir_sdk::adapter::{
-    About, ChatOutcome, Decoder, DialectChat, DialectEmbeddings, DialectModels, ParsedChat, ParsedEmbeddings,
+    About, ChatOutcome, Decoder, DialectChat, DialectEmbeddings, DialectModels, Encoder, ParsedChat, ParsedEmbeddings,
     ParsedModels, ProviderChat, ProviderEmbeddings, ProviderErrors, ProviderModels, Result,
 };
 use weir_sdk::compat::{self, decoder::ChunkDecoder};
 use weir_sdk::manifest::Manifest;
 use weir_sdk::types::{
-    ChatRequest, ChatResponse, Context, Decoded, EmbeddingsRequest, EmbeddingsResponse, Error, Frame, HttpRequest,
-    HttpResponse, ModelsRequest, ModelsResponse, RenderedRequest, RenderedResponse,
+    ChatEvent, ChatRequest, ChatResponse, Context, Decoded, EmbeddingsRequest, EmbeddingsResponse, Encoded, Error,
+    Frame, HttpRequest, HttpResponse, ModelsRequest, ModelsResponse, RenderedRequest, RenderedResponse,
 };
 
 use crate::quirks::QUIRKS;
 
-pub use crate::chat::encoder::ChatEncoder;
+use crate::chat::encoder::ChatEncoder;
+use crate::completions::TextEncoder;
 
 /// The adapter.
 #[derive(Debug)]
@@ -40,38 +42,84 @@ impl ProviderErrors for OpenAi {
 }
 
 impl ProviderChat for OpenAi {
-    type Decoder = ChatDecoder;
+    type Decoder = AnswerDecoder;
     fn render_request(ctx: &Context, request: ChatRequest) -> Result<RenderedRequest> {
-        compat::request::render(&QUIRKS, ctx, request)
+        match ctx.format.as_str() {
+            compat::completions::FORMAT => compat::completions::render(&QUIRKS, ctx, &request),
+            _ => compat::request::render(&QUIRKS, ctx, request),
+        }
     }
     fn parse_response(ctx: &Context, response: HttpResponse) -> Result<ChatOutcome> {
         compat::response::parse(&QUIRKS, ctx, &response)
     }
 }
 
-/// Reads the provider's streams.
+/// Reads the provider's streams, in the format that the context names.
 #[derive(Debug)]
-pub struct ChatDecoder(ChunkDecoder);
+pub enum AnswerDecoder {
+    /// Chat and legacy completions.
+    Chunks(Box<ChunkDecoder>),
+}
 
-impl Decoder for ChatDecoder {
+impl Decoder for AnswerDecoder {
     fn new(ctx: Context) -> Self {
-        Self(ChunkDecoder::new(&QUIRKS, ctx))
+        Self::Chunks(Box::new(ChunkDecoder::new(&QUIRKS, ctx)))
     }
     fn push(&mut self, frames: Vec<Frame>) -> Result<Decoded> {
-        Ok(self.0.push(&frames))
+        match self {
+            Self::Chunks(decoder) => Ok(decoder.push(&frames)),
+        }
     }
     fn finish(&mut self) -> Result<Decoded> {
-        Ok(self.0.finish())
+        match self {
+            Self::Chunks(decoder) => Ok(decoder.finish()),
+        }
     }
 }
 
 impl DialectChat for OpenAi {
-    type Encoder = ChatEncoder;
+    type Encoder = AnswerEncoder;
     fn parse_request(ctx: &Context, request: HttpRequest) -> Result<ParsedChat> {
-        chat::request::parse(ctx, &request)
+        match ctx.format.as_str() {
+            compat::completions::FORMAT => completions::parse(ctx, &request),
+            _ => chat::request::parse(ctx, &request),
+        }
     }
     fn render_response(ctx: &Context, response: ChatResponse) -> Result<RenderedResponse> {
-        Ok(chat::response::render(ctx, &response))
+        Ok(match ctx.format.as_str() {
+            compat::completions::FORMAT => completions::render(ctx, &response),
+            _ => chat::response::render(ctx, &response),
+        })
+    }
+}
+
+/// Writes streams for clients, in the format that the context names.
+#[derive(Debug)]
+pub enum AnswerEncoder {
+    /// `openai.chat`.
+    Chat(Box<ChatEncoder>),
+    /// `openai.completions`.
+    Text(Box<TextEncoder>),
+}
+
+impl Encoder for AnswerEncoder {
+    fn new(ctx: Context) -> Self {
+        match ctx.format.as_str() {
+            compat::completions::FORMAT => Self::Text(Box::new(TextEncoder::new(ctx))),
+            _ => Self::Chat(Box::new(ChatEncoder::new(ctx))),
+        }
+    }
+    fn push(&mut self, events: Vec<ChatEvent>) -> Result<Encoded> {
+        match self {
+            Self::Chat(encoder) => encoder.push(events),
+            Self::Text(encoder) => encoder.push(events),
+        }
+    }
+    fn finish(&mut self) -> Result<Encoded> {
+        match self {
+            Self::Chat(encoder) => encoder.finish(),
+            Self::Text(encoder) => encoder.finish(),
+        }
     }
 }
 
@@ -107,7 +155,7 @@ impl DialectModels for OpenAi {
         Ok(models::parse(ctx, &request))
     }
     fn render_response(ctx: &Context, response: ModelsResponse) -> Result<RenderedResponse> {
-        models::render(ctx, response)
+        models::render(ctx, &response)
     }
 }
 

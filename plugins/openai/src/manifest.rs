@@ -1,6 +1,6 @@
 //! The manifest: what clients may speak, and what OpenAI takes as it is.
 
-use weir_sdk::compat::{self, embeddings, models, wire};
+use weir_sdk::compat::{self, completions, embeddings, models, wire};
 use weir_sdk::manifest::{
     AnswerFraming, BodyKind, CredentialPlace, ErrorFormat, ErrorSpelling, Face, Feature, FrameTemplate, FrameTest,
     Manifest, ModelPlace, ModelPointer, Operation, PointerEquals, StreamFlag, StreamPointer,
@@ -31,6 +31,8 @@ fn faces() -> Vec<Face> {
     vec![
         chat_face("/chat/completions"),
         chat,
+        completions_face("/completions"),
+        completions_face("/v1/completions"),
         Face { path: "/embeddings".to_owned(), ..embeddings.clone() },
         embeddings,
         Face { path: "/models".to_owned(), ..models.clone() },
@@ -73,6 +75,16 @@ fn chat_face(path: &str) -> Face {
         features: features(),
         framings: vec![AnswerFraming { framing: Framing::Sse, when: None }],
         ..face(wire::FORMAT, Operation::Chat, "POST", path)
+    }
+}
+
+fn completions_face(path: &str) -> Face {
+    Face {
+        format: completions::FORMAT.to_owned(),
+        output_limit: strings(&["/max_tokens"]),
+        end_user: strings(&["/user"]),
+        features: Vec::new(),
+        ..chat_face(path)
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> ParsedModels {
 }
 
 /// Writes the list, or the one model.
-pub(crate) fn render(ctx: &Context, response: ModelsResponse) -> Result<RenderedResponse> {
+pub(crate) fn render(ctx: &Context, response: &ModelsResponse) -> Result<RenderedResponse> {
     let mut ledger = Ledger::default();
     for model in &response.models {
         ledger.foreign("data[].", &model.extensions, FORMAT);
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn a_model_that_is_not_there_is_an_error() {
         let ctx = Context { memo: ONE.into(), ..Context::default() };
-        let error = render(&ctx, ModelsResponse { models: Vec::new(), cursor: None }).unwrap_err();
+        let error = render(&ctx, &ModelsResponse { models: Vec::new(), cursor: None }).unwrap_err();
         assert_eq!(error.status, Some(404));
     }
 }

@@ -1,7 +1,7 @@
 //! OpenAI itself, among the OpenAI-compatible providers.
 
 use weir_sdk::compat::names::IdRule;
-use weir_sdk::compat::quirks::{Cache, Drop, Effort, Media, Quirks, Thinking};
+use weir_sdk::compat::quirks::{Cache, Drop, Effort, Media, Paths, Quirks, Thinking};
 
 /// What the official API takes.
 pub(crate) const QUIRKS: Quirks = Quirks {
@@ -23,6 +23,7 @@ pub(crate) const QUIRKS: Quirks = Quirks {
         "text-embedding-*",
     ],
     settings: SETTINGS,
+    paths: Paths { completions: "completions", ..Quirks::COMPATIBLE.paths },
     option_headers: &[("openai-organization", "organization"), ("openai-project", "project")],
     // Reasoning models refuse `max_tokens`; every model takes the newer name (C-48).
     max_tokens: "max_completion_tokens",

@@ -2,6 +2,8 @@
 //!
 //! The recordings lie outside the repository (`../shared/fixtures`); without them the tests say so and pass.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test: what does not hold fails it")]
+
 mod corpus {
     pub(crate) mod fold;
     pub(crate) mod recording;
@@ -12,7 +14,7 @@ use corpus::fold::{fold, frames};
 use corpus::recording::{Recording, all, openai};
 use corpus::same::{normal_answer, normal_request};
 use serde_json::{Value, json};
-use weir_adapter_openai::{ChatDecoder, ChatEncoder, OpenAi};
+use weir_adapter_openai::{AnswerDecoder, AnswerEncoder, OpenAi};
 use weir_sdk::adapter::{
     ChatOutcome, Decoder, DialectChat, DialectEmbeddings, Encoder, ProviderChat, ProviderEmbeddings, ProviderErrors,
 };
@@ -31,12 +33,16 @@ fn ctx(model: &str) -> Context {
     Context { request_id: "req".into(), now_ms: 1e12, model: model.into(), ..Context::default() }
 }
 
+fn of(format: &str, ctx: &Context) -> Context {
+    Context { format: format.into(), ..ctx.clone() }
+}
+
 fn post(body: &Value) -> HttpRequest {
     HttpRequest { path: "/v1/chat/completions".into(), ..HttpRequest::post("", body.to_string()) }
 }
 
 /// Fails with everything that differs, not with the first thing.
-fn report(differences: Vec<String>) {
+fn report(differences: &[String]) {
     assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
 }
 
@@ -80,7 +86,7 @@ fn requests_mean_the_same_after_translation() {
             differences.push(format!("{}: lost {loss:?}", recording.id));
         }
     }
-    report(differences);
+    report(&differences);
 }
 
 #[test]
@@ -102,7 +108,7 @@ fn whole_answers_mean_the_same_after_translation() {
         }
         differences.extend(rendered.losses.iter().map(|loss| format!("{}: lost {loss:?}", recording.id)));
     }
-    report(differences);
+    report(&differences);
 }
 
 /// What the dialect would have remembered of the request.
@@ -112,7 +118,7 @@ fn memo(recording: &Recording) -> String {
 }
 
 fn decode(ctx: &Context, frames: &[Frame], group: usize) -> Vec<ChatEvent> {
-    let mut decoder = ChatDecoder::new(ctx.clone());
+    let mut decoder = AnswerDecoder::new(ctx.clone());
     let mut events = Vec::new();
     for group in frames.chunks(group.max(1)) {
         events.extend(decoder.push(group.to_vec()).unwrap().events);
@@ -131,7 +137,7 @@ fn streams_mean_the_same_after_translation() {
         let mut ctx = ctx(was["model"].as_str().unwrap_or_default());
         let events = decode(&ctx, &original, 1);
         ctx.memo = memo(&recording);
-        let mut encoder = ChatEncoder::new(ctx);
+        let mut encoder = AnswerEncoder::new(ctx);
         let mut written = encoder.push(events).unwrap().frames;
         written.extend(encoder.finish().unwrap().frames);
         assert_eq!(written.last().map(|frame| frame.data.as_str()), Some("[DONE]"), "{}", recording.id);
@@ -144,7 +150,7 @@ fn streams_mean_the_same_after_translation() {
             differences.extend(difference(&recording, &normal_answer(&was), &normal_answer(&is)));
         }
     }
-    report(differences);
+    report(&differences);
 }
 
 #[test]
@@ -195,7 +201,7 @@ fn answers_of_compatible_providers_are_read() {
         let Some((was, is)) = read_both(&recording) else { continue };
         differences.extend(difference(&recording, &was, &is));
     }
-    report(differences);
+    report(&differences);
 }
 
 /// Text, thinking, calls and finish, as the recording says and as the adapter reads them.
@@ -206,7 +212,7 @@ fn read_both(recording: &Recording) -> Option<(Value, Value)> {
         let frames = frames(text);
         let folded = fold(&frames);
         let events = decode(&ctx, &frames, 3);
-        let mut encoder = ChatEncoder::new(Context { memo: "u".into(), ..ctx });
+        let mut encoder = AnswerEncoder::new(Context { memo: "u".into(), ..ctx });
         let mut written = encoder.push(events).unwrap().frames;
         written.extend(encoder.finish().unwrap().frames);
         return Some((essence(&folded), essence(&fold(&written))));
@@ -231,6 +237,43 @@ fn essence(answer: &Value) -> Value {
 }
 
 #[test]
+fn legacy_completions_mean_the_same_after_translation() {
+    let mut differences = Vec::new();
+    for recording in openai("completions").into_iter().filter(|recording| recording.status < 400) {
+        let Some(body) = recording.request_body().filter(|body| body.get("prompt").is_some()) else { continue };
+        let ctx = of("openai.completions", &ctx(body["model"].as_str().unwrap_or_default()));
+        let parsed = <OpenAi as DialectChat>::parse_request(&ctx, post(body)).unwrap();
+        let rendered = <OpenAi as ProviderChat>::render_request(&ctx, parsed.request).unwrap();
+        let is: Value = serde_json::from_str(rendered.request.body.as_text().unwrap()).unwrap();
+        differences.extend(difference(&recording, &normal_request(body), &normal_request(&is)));
+        let Some((was, is)) = completion(&recording, &ctx, parsed.memo) else { continue };
+        differences.extend(difference(&recording, &normal_answer(&was), &normal_answer(&is)));
+    }
+    report(&differences);
+}
+
+/// A completion as it was recorded, and as it is after translation.
+fn completion(recording: &Recording, ctx: &Context, memo: String) -> Option<(Value, Value)> {
+    let Some(text) = recording.stream() else {
+        let was = recording.response_body()?.clone();
+        let model = was["model"].as_str().unwrap_or_default().to_owned();
+        let Ok(ChatOutcome::Complete(answer)) = <OpenAi as ProviderChat>::parse_response(ctx, recording.response())
+        else {
+            panic!("{}", recording.id)
+        };
+        let ctx = Context { memo, model, ..ctx.clone() };
+        let rendered = <OpenAi as DialectChat>::render_response(&ctx, answer.response).unwrap();
+        return Some((was, serde_json::from_str(rendered.response.body.as_text().unwrap()).unwrap()));
+    };
+    let was = fold(&frames(text));
+    let model = was["model"].as_str().unwrap_or_default().to_owned();
+    let mut encoder = AnswerEncoder::new(Context { memo, model, ..ctx.clone() });
+    let mut written = encoder.push(decode(ctx, &frames(text), 1)).unwrap().frames;
+    written.extend(encoder.finish().unwrap().frames);
+    Some((was, fold(&written)))
+}
+
+#[test]
 fn embeddings_mean_the_same_after_translation() {
     let mut differences = Vec::new();
     for recording in openai("embeddings").into_iter().filter(|recording| recording.status < 400) {
@@ -247,5 +290,5 @@ fn embeddings_mean_the_same_after_translation() {
         let is: Value = serde_json::from_str(&text).unwrap();
         differences.extend(difference(&recording, &normal_answer(answer), &normal_answer(&is)));
     }
-    report(differences);
+    report(&differences);
 }

@@ -18,11 +18,13 @@
 //! weir_sdk::export!(Groq: about, provider_errors, provider_chat, provider_embeddings, provider_models);
 //! ```
 
+pub mod completions;
 pub mod content;
 pub mod decoder;
 pub mod embeddings;
 pub mod error;
 pub mod finish;
+pub mod logprobs;
 pub mod manifest;
 pub mod media;
 pub mod models;
@@ -70,6 +72,9 @@ impl<P: Provider> ProviderErrors for P {
 impl<P: Provider> ProviderChat for P {
     type Decoder = ChatDecoder<P>;
     fn render_request(ctx: &Context, request: ChatRequest) -> Result<RenderedRequest> {
+        if ctx.format == completions::FORMAT {
+            return completions::render(P::QUIRKS, ctx, &request);
+        }
         request::render(P::QUIRKS, ctx, request)
     }
     fn parse_response(ctx: &Context, response: HttpResponse) -> Result<ChatOutcome> {

@@ -26,7 +26,7 @@ fn date_ms(text: &str) -> Option<f64> {
     let mut words = text.split_once(", ")?.1.split(' ');
     let day: i64 = words.next()?.parse().ok()?;
     let name = words.next()?;
-    let month = MONTHS.iter().position(|month| *month == name)? as i64 + 1;
+    let month = i64::try_from(MONTHS.iter().position(|month| *month == name)?).ok()? + 1;
     let year: i64 = words.next()?.parse().ok()?;
     let mut clock = words.next()?.split(':').map(|part| part.parse::<i64>().ok());
     let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);

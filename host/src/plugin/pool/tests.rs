@@ -85,10 +85,28 @@ fn old_instances_and_those_of_a_former_template_are_dropped() {
     exchange(&adapter, "");
     assert_eq!(adapter.pool().idle(), 1);
     let out = adapter.try_lease("").unwrap();
-    adapter.pool.trim().unwrap();
+    adapter.pool.renew().unwrap();
     out.release();
     assert_eq!(adapter.pool().idle(), 0);
     assert_eq!(exchange(&adapter, ""), 0);
+}
+
+#[test]
+fn a_burst_gives_its_memory_back_when_its_last_instance_is_done() {
+    let adapter = with(Isolation::Fresh, Reuse::default());
+    let engine = adapter.engine.clone();
+    let mut burst: Vec<_> = (0..8).map(|_| adapter.try_lease("").unwrap()).collect();
+    let mut last = burst.pop().unwrap();
+    drop(burst);
+    assert_eq!(engine.usage().warm_slots, 7);
+    assert!(engine.renew());
+    adapter.sweep(true);
+    assert_eq!((engine.usage().warm_slots, adapter.pool().idle()), (0, 4));
+    assert_eq!((calls(&mut last), exchange(&adapter, "")), (0, 0), "both pools serve, and keep deadlines");
+    assert!(!engine.renew(), "never more than two pools");
+    last.release();
+    engine.sweep();
+    assert!(engine.renew());
 }
 
 #[tokio::test(start_paused = true)]

@@ -119,6 +119,14 @@ fn a_file_that_was_just_written_is_left_to_settle() {
 }
 
 #[test]
+fn what_was_written_just_before_the_start_serves_from_the_start() {
+    let mut bench = with(|folder| folder.settle = Duration::from_millis(1));
+    bench.put("zeta.wasm", &version("1").build());
+    bench.watch.start();
+    assert!(bench.watch.catalog.get("zeta").is_some());
+}
+
+#[test]
 fn a_missing_file_is_given_time_to_come_back() {
     let mut bench = with(|folder| folder.grace = Duration::from_hours(1));
     bench.put("zeta.wasm", &version("1").build());

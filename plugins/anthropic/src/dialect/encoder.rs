@@ -20,6 +20,8 @@ use crate::{FORMAT, usage};
 
 /// Events that may wait for the floor.
 const WAITING_LIMIT: usize = 1 << 16;
+/// Kinds of lost events that are told apart.
+const LOST_LIMIT: usize = 64;
 
 /// Writes frames of this format.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub struct MessagesEncoder {
     seen: Seen,
     /// Probabilities came, for which there is no place.
     logprobs: bool,
+    /// Kinds of events of other formats that came, for which there is no place either.
+    lost: Vec<String>,
     floor: Floor,
     /// Parts that wait for the floor, in the order of their beginning, with their events.
     waiting: Vec<(u32, Vec<ChatEvent>)>,
@@ -58,6 +62,7 @@ impl Encoder for MessagesEncoder {
             end: None,
             seen: Seen::default(),
             logprobs: false,
+            lost: Vec::new(),
             floor: Floor::default(),
             waiting: Vec::new(),
             waiting_events: 0,
@@ -121,7 +126,11 @@ impl MessagesEncoder {
     /// Events of this format: what the end of the message brings, members of the next block, or frames of their own.
     fn opaque(&mut self, opaque: Opaque) {
         if opaque.format != FORMAT {
-            self.ledger.dropped(opaque.kind, "it belongs to another format");
+            // Some come with every frame, and are said once.
+            if !self.lost.contains(&opaque.kind) && self.lost.len() < LOST_LIMIT {
+                self.ledger.dropped(opaque.kind.as_str(), "it belongs to another format");
+                self.lost.push(opaque.kind);
+            }
             return;
         }
         match opaque.kind.as_str() {

@@ -9,14 +9,15 @@ use weir_sdk::types::{
 };
 
 use crate::wire::{self, Block};
-use crate::{BETA, FORMAT, read};
+use crate::{BETA, FORMAT, MCP_SERVERS, read};
 
 /// Reads a request for an answer, or for the count of its tokens.
 pub(crate) fn read(request: &HttpRequest) -> Result<ChatRequest, Error> {
-    let body: wire::Request<'_> =
+    let mut body: wire::Request<'_> =
         parse(request.body.as_text()?).map_err(|error| Error::invalid(format!("the body cannot be read: {error}")))?;
     let model = body.model.ok_or_else(|| Error::invalid("model: field required").at("model"))?;
     let turns = body.messages.ok_or_else(|| Error::invalid("messages: field required").at("messages"))?;
+    let servers = body.rest.take(MCP_SERVERS);
     let mut own = extensions(FORMAT, body.rest);
     own.extend(beta(request));
     let (choice, parallel) = body.tool_choice.map_or(Ok((None, None)), tool_choice)?;
@@ -25,7 +26,7 @@ pub(crate) fn read(request: &HttpRequest) -> Result<ChatRequest, Error> {
     Ok(ChatRequest {
         model: model.into_string(),
         messages: messages(body.system, turns.0)?,
-        tools: tools(body.tools.unwrap_or_default().0)?,
+        tools: tools(body.tools.unwrap_or_default().0, servers)?,
         tool_choice: choice,
         parallel_tool_calls: parallel,
         output,
@@ -112,12 +113,14 @@ fn prefixed(error: Error, place: &str) -> Error {
     Error { message: format!("{param}: {}", error.message), param: Some(param), ..error }
 }
 
-fn tools(tools: Vec<Block<'_>>) -> Result<Vec<Tool>, Error> {
-    tools
-        .into_iter()
-        .enumerate()
-        .map(|(at, block)| tool(block).map_err(|error| prefixed(error, &format!("tools[{at}]"))))
-        .collect()
+fn tools(blocks: Vec<Block<'_>>, servers: Option<&RawValue>) -> Result<Vec<Tool>, Error> {
+    let mut tools = Vec::with_capacity(blocks.len());
+    for (at, block) in blocks.into_iter().enumerate() {
+        tools.push(tool(block).map_err(|error| prefixed(error, &format!("tools[{at}]")))?);
+    }
+    let servers = servers.filter(|raw| !matches!(raw.get(), "null" | "[]"));
+    tools.extend(servers.map(|raw| Tool::Opaque(opaque(MCP_SERVERS, raw))));
+    Ok(tools)
 }
 
 fn tool(mut block: Block<'_>) -> Result<Tool, Error> {

@@ -105,7 +105,7 @@ impl MessagesDecoder {
         let part = self.next;
         let (mut open, kind) = open::begin(index, part, block, raw, &self.names)?;
         self.next += 1;
-        self.calls |= matches!(open.kind, Kind::Call { .. });
+        self.calls |= matches!(open.kind, Kind::Call { answer: false, .. });
         if let Some(members) = open.members_in_front() {
             self.events.push(ChatEvent::Opaque(members));
         }

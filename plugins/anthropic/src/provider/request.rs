@@ -2,16 +2,14 @@
 
 use weir_sdk::json::{Object, Str, object, parse};
 use weir_sdk::ledger::{Ledger, extension};
-use weir_sdk::types::{
-    ChatRequest, Context, Error, Header, HttpRequest, OutputFormat, RenderedRequest, Sampling, ToolChoice,
-};
+use weir_sdk::types::{ChatRequest, Context, Error, Header, HttpRequest, RenderedRequest, Sampling, ToolChoice};
 
 use super::messages::{self, Conversation};
 use super::thinking::{self, Thinking};
-use super::tools;
+use super::{schema, tools};
 use crate::generation::Generation;
 use crate::names::Names;
-use crate::{BETA, FORMAT, usage, wire};
+use crate::{BETA, FORMAT, MCP_SERVERS, usage, wire};
 
 /// `max_tokens` where neither the client nor the configuration names one.
 const DEFAULT_MAX_TOKENS: u32 = 4096;
@@ -51,6 +49,7 @@ struct Prompt {
     thinking: Thinking,
     tools: Vec<String>,
     choice: Option<String>,
+    format: Option<String>,
     names: Names,
 }
 
@@ -59,19 +58,25 @@ impl Prompt {
         let model = if ctx.model.is_empty() { &request.model } else { &ctx.model };
         let generation = Generation::of(model);
         let mut names = Names::default();
-        let tools = tools::write(request, generation, &mut names, ledger)?;
+        let mut tools = tools::write(request, generation, &mut names, ledger)?;
         let conversation = messages::write(ctx, request, generation, &mut names, ledger)?;
-        let default = ctx.option("max_tokens").and_then(|json| json.parse().ok()).unwrap_or(DEFAULT_MAX_TOKENS);
-        let forced = match &request.tool_choice {
+        ledger.dropped_if(tools.is_empty() && request.tool_choice.is_some(), "tool_choice", "there are no tools");
+        let mut choice = if tools.is_empty() { None } else { tools::choice(request, &mut names, ledger) };
+        let mut answer = schema::decide(request, generation, &mut names, ledger);
+        let mut forced = match &request.tool_choice {
             Some(ToolChoice::Required | ToolChoice::Named(_)) => !tools.is_empty(),
             Some(ToolChoice::Allowed(allowed)) => allowed.required,
             _ => false,
         };
+        if let Some((tool, only)) = answer.tool.take() {
+            tools.push(tool);
+            choice = Some(only);
+            forced = true;
+        }
+        let default = ctx.option("max_tokens").and_then(|json| json.parse().ok()).unwrap_or(DEFAULT_MAX_TOKENS);
         let limits = thinking::Limits { max_tokens: request.max_output_tokens, default, forced };
         let thinking = thinking::decide(request, generation, limits, conversation.unsigned_calls, ledger);
-        let choice = if tools.is_empty() { None } else { tools::choice(request, &mut names, ledger) };
-        ledger.dropped_if(tools.is_empty() && request.tool_choice.is_some(), "tool_choice", "there are no tools");
-        Ok(Self { generation, conversation, thinking, tools, choice, names })
+        Ok(Self { generation, conversation, thinking, tools, choice, format: answer.format, names })
     }
 
     /// Writes what the model reads, and what it is to think: all that counts as input.
@@ -84,66 +89,40 @@ impl Prompt {
         if !self.tools.is_empty() {
             o.array("tools", |a| self.tools.iter().for_each(|tool| a.raw(tool)));
         }
+        o.opt_raw(MCP_SERVERS, tools::servers(request));
         o.opt_raw("tool_choice", self.choice.as_deref());
         o.opt_raw("thinking", self.thinking.json.as_deref());
-        output(o, self.thinking.effort, request, ledger);
+        self.output(o, request);
         for own in usage::own(&request.extensions).filter(|own| !APART.contains(&own.key.as_str())) {
             o.raw(&own.key, &own.json);
         }
         ledger.foreign("", &request.extensions, FORMAT);
     }
+
+    /// Writes `output_config`: the effort, the format of the answer, and what else a client of this format put there.
+    /// The format goes back to its old place if it came from there.
+    fn output(&self, o: &mut Object<'_>, request: &ChatRequest) {
+        let rest = extension(&request.extensions, FORMAT, "output_config");
+        let old_place = extension(&request.extensions, FORMAT, "output_format").is_some();
+        if let Some(format) = self.format.as_deref().filter(|_| old_place) {
+            o.raw("output_format", format);
+        }
+        let format = self.format.as_deref().filter(|_| !old_place);
+        if self.thinking.effort.is_none() && format.is_none() && rest.is_none() {
+            return;
+        }
+        o.object("output_config", |o| {
+            o.opt_str("effort", self.thinking.effort);
+            o.opt_raw("format", format);
+            if let Some(rest) = rest.and_then(|json| parse::<wire::Unnamed<'_>>(json).ok()) {
+                rest.rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
+            }
+        });
+    }
 }
 
 /// Extensions that are written elsewhere than as members of the body.
 const APART: [&str; 3] = [BETA, "output_config", "metadata"];
-
-/// Writes `output_config`: the effort, the format of the answer, and what else a client of this format put there.
-fn output(o: &mut Object<'_>, effort: Option<&str>, request: &ChatRequest, ledger: &mut Ledger) {
-    let rest = extension(&request.extensions, FORMAT, "output_config");
-    let format = format(request.output.as_ref(), ledger);
-    let old_place = extension(&request.extensions, FORMAT, "output_format").is_some();
-    if let Some(format) = format.as_deref().filter(|_| old_place) {
-        o.raw("output_format", format);
-    }
-    let format = format.filter(|_| !old_place);
-    if effort.is_none() && format.is_none() && rest.is_none() {
-        return;
-    }
-    o.object("output_config", |o| {
-        o.opt_str("effort", effort);
-        o.opt_raw("format", format.as_deref());
-        if let Some(rest) = rest.and_then(|json| parse::<wire::Unnamed<'_>>(json).ok()) {
-            rest.rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
-        }
-    });
-}
-
-fn format(output: Option<&OutputFormat>, ledger: &mut Ledger) -> Option<String> {
-    match output? {
-        OutputFormat::Plain => None,
-        OutputFormat::Json => {
-            ledger.dropped("response_format", "there is no JSON mode without a schema");
-            None
-        }
-        OutputFormat::Schema(schema) => {
-            ledger.dropped_if(schema.description.is_some(), "response_format.description", "no place for it");
-            if schema.strict == Some(false) {
-                ledger.approximated("response_format.strict", "a schema is always followed strictly");
-            }
-            let mut json = String::new();
-            object(&mut json, |o| {
-                o.str("type", "json_schema");
-                o.raw("schema", &schema.schema);
-            });
-            Some(json)
-        }
-        OutputFormat::Opaque(opaque) if opaque.format == FORMAT => Some(opaque.json.clone()),
-        OutputFormat::Opaque(_) => {
-            ledger.dropped("response_format", "it belongs to another format");
-            None
-        }
-    }
-}
 
 /// Writes the sampling parameters that the model takes, alone and beside thinking.
 fn sampling(o: &mut Object<'_>, sampling: &Sampling, prompt: &Prompt, ledger: &mut Ledger) {

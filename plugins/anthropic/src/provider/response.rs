@@ -22,8 +22,12 @@ pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatRespons
     let mut calls = false;
     for part in &mut parts {
         if let Part::ToolCall(call) = part {
-            calls = true;
             call.name = names.restore(std::mem::take(&mut call.name));
+            if call.name.is_empty() {
+                *part = Part::text(std::mem::take(&mut call.arguments));
+            } else {
+                calls = true;
+            }
         }
     }
     let sequence = answer.stop_sequence.map(Str::into_string);

@@ -4,9 +4,10 @@ use weir_sdk::json::{object, parse};
 use weir_sdk::ledger::Ledger;
 use weir_sdk::types::{ChatRequest, Error, FunctionTool, Tool, ToolChoice};
 
+use super::schema::closed;
 use crate::generation::Generation;
 use crate::names::Names;
-use crate::{FORMAT, usage, wire, write};
+use crate::{FORMAT, MCP_SERVERS, usage, wire, write};
 
 /// Writes the tools. A choice among some of them leaves out the others, for the format has no such choice.
 pub(super) fn write(
@@ -25,6 +26,7 @@ pub(super) fn write(
             Tool::Function(tool) if allowed.is_none_or(|names| names.contains(&tool.name)) => {
                 written.push(function(tool, at, generation, names, ledger));
             }
+            Tool::Opaque(opaque) if opaque.format == FORMAT && opaque.kind == MCP_SERVERS => {}
             Tool::Opaque(opaque) if opaque.format == FORMAT => written.push(opaque.json.clone()),
             Tool::Opaque(opaque) => {
                 let message = format!("the tool `{}` cannot be expressed in this format", opaque.kind);
@@ -41,12 +43,17 @@ fn function(tool: &FunctionTool, at: usize, generation: Generation, names: &mut 
     object(&mut out, |o| {
         o.str("name", &names.send(&tool.name));
         o.opt_str("description", tool.description.as_deref());
-        o.raw("input_schema", &schema(tool.parameters.as_deref()));
-        if tool.strict == Some(true) {
-            if generation.schemas {
+        let parameters = schema(tool.parameters.as_deref());
+        match tool.strict {
+            Some(true) if generation.schemas => {
+                o.raw("input_schema", &closed(&parameters, &format!("tools[{at}].parameters"), ledger));
                 o.bool("strict", true);
-            } else {
-                ledger.dropped(format!("tools[{at}].strict"), "the model cannot be held to it");
+            }
+            strict => {
+                if strict == Some(true) {
+                    ledger.dropped(format!("tools[{at}].strict"), "the model cannot be held to it");
+                }
+                o.raw("input_schema", &parameters);
             }
         }
         write::cache(o, tool.cache.as_ref());
@@ -61,7 +68,7 @@ fn function(tool: &FunctionTool, at: usize, generation: Generation, names: &mut 
 }
 
 /// A schema must say that it describes an object.
-fn schema(parameters: Option<&str>) -> std::borrow::Cow<'_, str> {
+pub(super) fn schema(parameters: Option<&str>) -> std::borrow::Cow<'_, str> {
     let Some(parameters) = parameters else { return r#"{"type":"object","properties":{}}"#.into() };
     match parse::<wire::Schema<'_>>(parameters) {
         Ok(schema) if schema.kind.is_none() => {
@@ -74,6 +81,14 @@ fn schema(parameters: Option<&str>) -> std::borrow::Cow<'_, str> {
         }
         _ => parameters.into(),
     }
+}
+
+/// The servers of tools that a client of this format named.
+pub(super) fn servers(request: &ChatRequest) -> Option<&str> {
+    request.tools.iter().find_map(|tool| match tool {
+        Tool::Opaque(opaque) if opaque.format == FORMAT && opaque.kind == MCP_SERVERS => Some(opaque.json.as_str()),
+        _ => None,
+    })
 }
 
 /// Writes the choice, with which goes whether calls may come in parallel.

@@ -4,39 +4,39 @@ use serde_json::{Value, json};
 use weir_sdk::adapter::{ChatOutcome, ProviderChat};
 use weir_sdk::model::header;
 use weir_sdk::types::{
-    AllowedTools, ChatRequest, Error, ErrorKind, FunctionTool, JsonSchema, MediaKind, MediaPart, MediaSource, Message,
-    Opaque, OutputFormat, Part, ReasoningMode, ReasoningPart, ReasoningRequest, ResultPart, Role, Sampling, Setting,
-    Signature, TextPart, Tool, ToolCall, ToolChoice, ToolResult,
+    AllowedTools, ChatRequest, Error, ErrorKind, FunctionTool, MediaKind, MediaPart, MediaSource, Message, Opaque,
+    Part, ReasoningPart, ResultPart, Role, Sampling, Setting, Signature, TextPart, Tool, ToolCall, ToolChoice,
+    ToolResult,
 };
 
 use super::{context, http_response, json, parsed, rendered, sent};
 use crate::Anthropic;
 
-const OLD: &str = "claude-sonnet-4-5";
-const NEW: &str = "claude-opus-5";
+pub(super) const OLD: &str = "claude-sonnet-4-5";
+pub(super) const NEW: &str = "claude-opus-5";
 
-fn text(role: Role, text: &str) -> Message {
+pub(super) fn text(role: Role, text: &str) -> Message {
     Message::new(role, vec![Part::text(text)])
 }
 
-fn chat(messages: Vec<Message>) -> ChatRequest {
+pub(super) fn chat(messages: Vec<Message>) -> ChatRequest {
     ChatRequest { messages, ..ChatRequest::default() }
 }
 
-fn hello() -> ChatRequest {
+pub(super) fn hello() -> ChatRequest {
     chat(vec![text(Role::User, "Hello")])
 }
 
-fn call(id: &str, name: &str, arguments: &str) -> Part {
+pub(super) fn call(id: &str, name: &str, arguments: &str) -> Part {
     Part::ToolCall(ToolCall::new(id, name, arguments))
 }
 
-fn result(id: &str, words: &str) -> Part {
+pub(super) fn result(id: &str, words: &str) -> Part {
     let content = vec![ResultPart::Text(TextPart::new(words))];
     Part::ToolResult(ToolResult { content, ..ToolResult::new(id) })
 }
 
-fn tool(name: &str) -> Tool {
+pub(super) fn tool(name: &str) -> Tool {
     Tool::Function(FunctionTool {
         name: name.into(),
         description: None,
@@ -49,14 +49,6 @@ fn tool(name: &str) -> Tool {
 
 fn refused(request: ChatRequest) -> Error {
     <Anthropic as ProviderChat>::render_request(&context(OLD), request).unwrap_err()
-}
-
-fn thinking(model: &str, max_tokens: Option<u32>, reasoning: ReasoningRequest) -> (Value, Vec<String>) {
-    sent(model, ChatRequest { max_output_tokens: max_tokens, reasoning: Some(reasoning), ..hello() })
-}
-
-fn effort(level: &str) -> ReasoningRequest {
-    ReasoningRequest { effort: Some(level.into()), ..ReasoningRequest::default() }
 }
 
 #[test]
@@ -283,23 +275,6 @@ fn c80_what_no_model_takes_is_said() {
 }
 
 #[test]
-fn c88_schemas_arrive_and_a_mode_without_schema_is_said() {
-    let schema = JsonSchema {
-        name: Some("x".into()),
-        description: None,
-        schema: r#"{"type":"object","additionalProperties":false}"#.into(),
-        strict: Some(true),
-    };
-    let (body, losses) = sent(OLD, ChatRequest { output: Some(OutputFormat::Schema(schema)), ..hello() });
-    assert_eq!(body["output_config"]["format"]["type"], "json_schema");
-    assert_eq!(body["output_config"]["format"]["schema"]["additionalProperties"], false);
-    assert!(losses.is_empty());
-    let (body, losses) = sent(OLD, ChatRequest { output: Some(OutputFormat::Json), ..hello() });
-    assert!(body.get("output_config").is_none());
-    assert_eq!(losses, ["response_format"]);
-}
-
-#[test]
 fn the_limit_is_the_clients_else_the_configurations_else_4096() {
     assert_eq!(sent(OLD, hello()).0["max_tokens"], 4096);
     assert_eq!(sent(OLD, ChatRequest { max_output_tokens: Some(7), ..hello() }).0["max_tokens"], 7);
@@ -325,62 +300,6 @@ fn sampling_moves_to_what_the_model_takes() {
     assert_eq!((&body["temperature"], losses), (&json!(0.5), vec!["top_p".to_owned()]));
     let (body, losses) = sent(NEW, ChatRequest { sampling: warm(0.5, Some(1.0)), ..hello() });
     assert!(body.get("temperature").is_none() && losses == ["temperature"]);
-}
-
-#[test]
-fn an_effort_becomes_a_budget_where_the_model_has_budgets() {
-    for (level, budget) in [("minimal", 1024), ("low", 2048), ("medium", 8192), ("high", 24_576)] {
-        let (body, losses) = thinking(OLD, Some(64_000), effort(level));
-        assert_eq!(body["thinking"], json!({"type": "enabled", "budget_tokens": budget}), "{level}");
-        assert!(losses.is_empty() && body.get("output_config").is_none());
-    }
-    let (body, _) = thinking(OLD, None, effort("high"));
-    assert!(body["max_tokens"].as_u64().unwrap() > 24_576, "the limit exceeds the budget");
-    let (body, _) = thinking(OLD, Some(4096), effort("high"));
-    assert_eq!(body["thinking"]["budget_tokens"], 3072, "the budget leaves room for an answer");
-    let (body, losses) = thinking(OLD, Some(1000), effort("high"));
-    assert!(body.get("thinking").is_none() && losses == ["reasoning"]);
-    assert_eq!(thinking(OLD, None, effort("none")).0["thinking"], json!({"type": "disabled"}));
-}
-
-#[test]
-fn newer_models_decide_themselves_by_the_effort() {
-    let (body, losses) = thinking(NEW, None, effort("medium"));
-    assert_eq!(
-        (&body["thinking"], &body["output_config"]),
-        (&json!({"type": "adaptive"}), &json!({"effort": "medium"}))
-    );
-    assert!(losses.is_empty());
-    let budget = ReasoningRequest {
-        mode: Some(ReasoningMode::Enabled),
-        budget_tokens: Some(20_000),
-        ..ReasoningRequest::default()
-    };
-    let (body, losses) = thinking(NEW, None, budget);
-    assert_eq!((&body["thinking"]["type"], &body["output_config"]["effort"]), (&json!("adaptive"), &json!("high")));
-    assert_eq!(losses, ["reasoning.budget_tokens"]);
-    let (body, losses) = thinking("claude-fable-5", None, effort("none"));
-    assert!(body.get("thinking").is_none() && losses == ["reasoning"]);
-    let (body, losses) = thinking("claude-3-5-haiku-20241022", None, effort("low"));
-    assert!(body.get("thinking").is_none() && losses == ["reasoning"]);
-}
-
-#[test]
-fn thinking_is_not_asked_for_where_the_history_would_have_the_service_refuse_it() {
-    let history = |first: Vec<Part>| {
-        let mut parts = first;
-        parts.push(call("a", "f", "{}"));
-        vec![Message::new(Role::Assistant, parts), Message::new(Role::Tool, vec![result("a", "1")])]
-    };
-    let ask = |model: &str, first: Vec<Part>| {
-        sent(model, ChatRequest { reasoning: Some(effort("low")), ..chat(history(first)) })
-    };
-    let (body, losses) = ask(OLD, Vec::new());
-    assert!(body.get("thinking").is_none() && losses == ["reasoning"]);
-    let own = Signature { issuer: "anthropic".into(), value: "Eq".into() };
-    let thought = ReasoningPart { signature: Some(own), ..ReasoningPart::new("hm") };
-    assert_eq!(ask(OLD, vec![Part::Reasoning(thought)]).0["thinking"]["type"], "enabled");
-    assert_eq!(ask("claude-sonnet-4-6", Vec::new()).0["thinking"], json!({"type": "adaptive"}));
 }
 
 #[test]

@@ -169,6 +169,13 @@ fn c79_parts_of_other_formats_are_said_and_not_shown() {
 }
 
 #[test]
+fn events_of_other_formats_are_said_once() {
+    let chunk = || Opaque { format: "openai.chat".into(), kind: "chunk".into(), json: "{}".into() };
+    let events = (0..5).map(|_| ChatEvent::Opaque(chunk())).collect();
+    assert_eq!(encoded(context("m"), events).1, ["chunk"]);
+}
+
+#[test]
 fn c80_only_the_first_candidate_is_told() {
     let other = ChatEvent::Delta(PartDelta { candidate: 1, part: 0, text: "other".into() });
     let (_, message) = told(vec![start(0, PartKind::Text), delta(0, "x"), other, stop(0)]);

@@ -13,8 +13,7 @@ use weir_sdk::ledger::{Ledger, extension};
 use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Extension, Frame, Opaque, ResponseStart, Usage};
 
 use self::candidate::{Candidate, Words};
-use super::{Memo, answer_id, answer_model, finish_word};
-use crate::manifest;
+use super::{Memo, answer_id, answer_model, finish_word, write_error};
 
 /// Writes the chunks of one answer.
 #[derive(Debug)]
@@ -188,12 +187,11 @@ impl ChatEncoder {
 
     /// The candidate's place in the list; it is made at first sight.
     fn candidate(&mut self, index: u32) -> usize {
-        match self.candidates.iter().position(|candidate| candidate.index == index) {
-            Some(at) => at,
-            None => {
-                self.candidates.push(Candidate::new(index));
-                self.candidates.len() - 1
-            }
+        if let Some(at) = self.candidates.iter().position(|candidate| candidate.index == index) {
+            at
+        } else {
+            self.candidates.push(Candidate::new(index));
+            self.candidates.len() - 1
         }
     }
 
@@ -243,23 +241,7 @@ impl ChatEncoder {
     /// The official SDKs raise an error on a frame that holds one.
     fn failure(&mut self, error: &Error) {
         self.failed = true;
-        let (name, code) = manifest::spelling(error.kind);
-        let mut out = String::new();
-        json::object(&mut out, |o| {
-            o.object("error", |o| {
-                o.str("message", &error.message);
-                o.str("type", name);
-                match &error.param {
-                    Some(param) => o.str("param", param),
-                    None => o.null("param"),
-                }
-                match error.code.as_deref().or(code) {
-                    Some(code) => o.str("code", code),
-                    None => o.null("code"),
-                }
-            });
-        });
-        self.frame(out);
+        self.frame(write_error(error));
     }
 
     fn opaque(&mut self, opaque: &Opaque) {

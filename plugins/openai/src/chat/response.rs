@@ -143,7 +143,8 @@ impl Writer<'_> {
                 match annotation(citation, base) {
                     Some(entry) => entries.push(entry),
                     None => {
-                        self.ledger.dropped(format!("{place}message.citations"), "only citations of pages have a place")
+                        self.ledger
+                            .dropped(format!("{place}message.citations"), "only citations of pages have a place");
                     }
                 }
             }
@@ -169,7 +170,9 @@ impl Writer<'_> {
             o.array("tool_calls", |a| calls.iter().for_each(|call| a.object(|o| write_call(o, call))));
         }
         let place = format!("{place}message.tool_calls[].");
-        calls.iter().for_each(|call| self.ledger.foreign(&place, &call.extensions, FORMAT));
+        for call in calls {
+            self.ledger.foreign(&place, &call.extensions, FORMAT);
+        }
     }
 
     fn media(&mut self, o: &mut Object<'_>, place: &str, media: &[&MediaPart]) {

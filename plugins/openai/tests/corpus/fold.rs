@@ -57,21 +57,25 @@ fn fold_choice(answer: &mut Value, choice: &Value) {
     if known["finish_reason"].is_null() {
         known["finish_reason"] = choice["finish_reason"].clone();
     }
+    if let Some(text) = choice["text"].as_str().filter(|_| choice.get("delta").is_none()) {
+        add(&mut known["text"], text);
+    }
     let Some(delta) = choice["delta"].as_object() else { return };
     for (key, value) in delta {
         let message = &mut known["message"];
         match (key.as_str(), value) {
-            (_, Value::Null) => {}
+            (_, Value::Null) | ("role", _) => {}
             ("content", Value::Array(parts)) => parts.iter().for_each(|part| fold_part(message, part)),
             ("tool_calls", Value::Array(calls)) => calls.iter().for_each(|call| fold_call(message, call)),
             ("content" | "reasoning" | "reasoning_content" | "refusal", Value::String(text)) => {
-                add(&mut message[key], text)
+                add(&mut message[key], text);
             }
             ("annotations", Value::Array(list)) => extend(&mut message[key], list),
             ("reasoning_details", Value::Array(list)) => {
-                list.iter().for_each(|entry| fold_detail(&mut message[key], entry))
+                for entry in list {
+                    fold_detail(&mut message[key], entry);
+                }
             }
-            ("role", _) => {}
             _ => message[key] = value.clone(),
         }
     }

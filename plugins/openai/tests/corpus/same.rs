@@ -20,13 +20,12 @@ pub(crate) fn normal_request(body: &Value) -> Value {
         object.insert("stream_options".into(), json!({"include_usage": true}));
     }
     for message in object.get_mut("messages").and_then(Value::as_array_mut).into_iter().flatten() {
-        if let Some(content) = message.get_mut("content") {
-            if let Some([part]) = content.as_array().map(Vec::as_slice)
-                && part["type"] == "text"
-                && part.as_object().is_some_and(|part| part.len() == 2)
-            {
-                *content = part["text"].clone();
-            }
+        if let Some(content) = message.get_mut("content")
+            && let Some([part]) = content.as_array().map(Vec::as_slice)
+            && part["type"] == "text"
+            && part.as_object().is_some_and(|part| part.len() == 2)
+        {
+            *content = part["text"].clone();
         }
         if message.get("content") == Some(&json!("")) && message.get("tool_calls").is_some() {
             message.as_object_mut().unwrap().remove("content");

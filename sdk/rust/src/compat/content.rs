@@ -110,7 +110,9 @@ fn opaque(part: ContentPart<'_>) -> Opaque {
             ("file", part.file),
             ("thinking", part.thinking),
         ];
-        raws.iter().for_each(|(key, raw)| o.opt_raw(key, raw.map(RawValue::get)));
+        for (key, raw) in raws {
+            o.opt_raw(key, raw.map(RawValue::get));
+        }
         part.rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
     });
     let kind = part.kind.map(Str::into_string).unwrap_or_default();

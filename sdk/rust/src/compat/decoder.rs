@@ -201,13 +201,11 @@ impl ChunkDecoder {
             return Err(error::from_json(error.get(), None));
         }
         let index = choice.index.map_or(position, |index| index.0);
-        let at = match self.candidates.iter().position(|candidate| candidate.index == index) {
-            Some(at) => at,
-            None => {
-                self.candidates.push(Candidate::new(index));
-                self.candidates.len() - 1
-            }
-        };
+        let known = self.candidates.iter().position(|candidate| candidate.index == index);
+        let at = known.unwrap_or_else(|| {
+            self.candidates.push(Candidate::new(index));
+            self.candidates.len() - 1
+        });
         let Some(candidate) = self.candidates.get_mut(at) else { return Ok(()) };
         let mut turn = choice::Turn {
             quirks: self.quirks,
@@ -242,7 +240,9 @@ fn choice_members(index: u32, rest: Rest<'_>, delta: Rest<'_>, noise: &[&str]) -
     json::object(&mut out, |o| {
         o.num("index", index);
         o.object("delta", |o| delta.iter().for_each(|member| o.raw(&member.key, &member.json)));
-        rest.iter().for_each(|member| o.raw(&member.key, &member.json));
+        for member in &rest {
+            o.raw(&member.key, &member.json);
+        }
     });
     Some(Opaque { format: FORMAT.to_owned(), kind: "choice".to_owned(), json: out })
 }

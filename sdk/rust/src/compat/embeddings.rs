@@ -109,7 +109,9 @@ pub fn from_base64(text: &str) -> Result<Vec<f64>, Error> {
 
 /// Writes a vector's numbers.
 pub fn write_floats(a: &mut Array<'_>, floats: &[f64]) {
-    floats.iter().for_each(|value| a.num(*value));
+    for value in floats {
+        a.num(*value);
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The manifest of a compatible provider, made of its quirks.
 
 use crate::compat::quirks::{Quirks, has_member};
-use crate::compat::{embeddings, models, wire};
+use crate::compat::{completions, embeddings, models, wire};
 use crate::manifest::{
     Acceptance, Bucket, Capabilities, Exclusion, Format, FrameTest, Isolation, Manifest, Merge, Operation,
     PointerEquals, Suggestions, Tap, UsagePlace, UsageRequest,
@@ -36,6 +36,9 @@ pub fn describe(quirks: &Quirks) -> Manifest {
 fn formats(quirks: &Quirks) -> Vec<Format> {
     let format = |id: &str, tap: Option<Tap>| Format { id: id.to_owned(), errors: None, tap };
     let mut formats = vec![format(wire::FORMAT, Some(chat_tap()))];
+    if !quirks.paths.completions.is_empty() {
+        formats.push(format(completions::FORMAT, Some(completions_tap())));
+    }
     if !quirks.paths.embeddings.is_empty() {
         formats.push(format(embeddings::FORMAT, Some(embeddings_tap())));
     }
@@ -67,6 +70,12 @@ fn accepts(quirks: &Quirks) -> Vec<Acceptance> {
         preferred: true,
         ..acceptance(wire::FORMAT, Operation::Chat, "POST", quirks.paths.chat)
     }];
+    if !quirks.paths.completions.is_empty() {
+        accepts.push(Acceptance {
+            ask_usage: quirks.stream_usage.then(ask_usage),
+            ..acceptance(completions::FORMAT, Operation::Chat, "POST", quirks.paths.completions)
+        });
+    }
     if !quirks.paths.embeddings.is_empty() {
         accepts.push(acceptance(embeddings::FORMAT, Operation::Embeddings, "POST", quirks.paths.embeddings));
     }
@@ -174,6 +183,11 @@ pub fn chat_tap() -> Tap {
         end: vec![FrameTest::Data("[DONE]".to_owned())],
         failure: vec![FrameTest::Present("/error".to_owned())],
     }
+}
+
+/// The same for legacy completions.
+pub fn completions_tap() -> Tap {
+    Tap { content: vec![FrameTest::Present("/choices/*/text".to_owned())], ..chat_tap() }
 }
 
 /// The same for embeddings.

@@ -7,6 +7,7 @@ use crate::types::{ChatRequest, Context, Error, FinishReason, Header};
 
 /// One provider. Start from [`Quirks::COMPATIBLE`] and say what differs.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact about a provider, none a state")]
 pub struct Quirks {
     /// The adapter's name: `groq`.
     pub name: &'static str,
@@ -86,6 +87,8 @@ pub struct Paths {
     pub chat: &'static str,
     /// `embeddings`.
     pub embeddings: &'static str,
+    /// `completions`, the legacy ones; empty where they are not there.
+    pub completions: &'static str,
     /// `models`; one model is at this path and its name.
     pub models: &'static str,
 }
@@ -173,6 +176,7 @@ pub enum Cache {
 
 /// Which media are taken.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact about a provider, none a state")]
 pub struct Media {
     /// `image_url`.
     pub images: bool,
@@ -201,7 +205,7 @@ impl Quirks {
         models: &[],
         settings: "",
         auth: &[Scheme::Bearer, Scheme::Open],
-        paths: Paths { chat: "chat/completions", embeddings: "embeddings", models: "models" },
+        paths: Paths { chat: "chat/completions", embeddings: "embeddings", completions: "", models: "models" },
         option_headers: &[],
         max_tokens: "max_tokens",
         seed: "seed",

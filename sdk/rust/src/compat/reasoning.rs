@@ -70,8 +70,8 @@ pub fn note(key: &str, text: &str) -> Extension {
 
 /// Finds a note.
 pub fn noted<'a>(extensions: &'a [Extension], key: &str) -> Option<&'a str> {
-    let notes = extensions.iter().filter(|note| note.format == FORMAT && note.json == "null");
-    notes.filter_map(|note| note.key.strip_prefix(key)?.strip_prefix('=')).next()
+    let mut notes = extensions.iter().filter(|note| note.format == FORMAT && note.json == "null");
+    notes.find_map(|note| note.key.strip_prefix(key)?.strip_prefix('='))
 }
 
 /// The family behind a format's name.

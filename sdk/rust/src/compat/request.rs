@@ -199,7 +199,7 @@ impl Writer<'_> {
         }
         match self.quirks.cache {
             Cache::None => {
-                self.ledger.dropped(format!("{field}.cache_control"), "caching is the provider's own affair")
+                self.ledger.dropped(format!("{field}.cache_control"), "caching is the provider's own affair");
             }
             Cache::Control => o.object("cache_control", |o| {
                 o.str("type", "ephemeral");

@@ -5,7 +5,7 @@ use crate::compat::content::read_part;
 use crate::compat::names::Renamed;
 use crate::compat::quirks::Quirks;
 use crate::compat::wire::{self, Answer, Choice, Content, Delta, FORMAT, rest_json};
-use crate::compat::{error, finish, reasoning, usage};
+use crate::compat::{error, finish, logprobs, reasoning, usage};
 use crate::json::{self, RawValue, Rest, Seq, Str};
 use crate::ledger::extensions;
 use crate::types::{
@@ -59,7 +59,9 @@ impl Reader<'_> {
             return Err(error::from_json(error.get(), None));
         }
         let mut kept = extensions(FORMAT, choice.rest);
-        let mut message = choice.message.or(choice.delta).unwrap_or_default();
+        // A legacy completion has its text right here.
+        let legacy = || choice.text.map(|text| Delta { content: Some(Content::Text(text)), ..Delta::default() });
+        let mut message = choice.message.or(choice.delta).or_else(legacy).unwrap_or_default();
         let rest = std::mem::take(&mut message.rest);
         let parts = self.parts(message);
         let left = Rest(rest.0.into_iter().filter(|(_, value)| value.get() != "null").collect());
@@ -71,7 +73,7 @@ impl Reader<'_> {
             index: choice.index.map_or(position, |index| index.0),
             parts,
             finish: finish::read(self.quirks, choice.finish_reason.as_deref(), called),
-            logprobs: choice.logprobs.map(|raw| raw.get().to_owned()),
+            logprobs: choice.logprobs.map(|raw| logprobs::to_chat(raw.get())),
             extensions: kept,
         })
     }
@@ -105,7 +107,8 @@ impl Reader<'_> {
         let mut ids: Vec<String> = Vec::new();
         for (number, wire) in (0..).zip(calls.unwrap_or_default().0.into_iter().chain(legacy)) {
             let Some(mut call) = read_call(wire) else { continue };
-            call.name = self.renamed.original(&call.name).to_owned();
+            let name = self.renamed.original(&call.name).to_owned();
+            call.name = name;
             if call.id.is_empty() || ids.contains(&call.id) {
                 call.id = made_id(self.ctx, 0, number);
             }

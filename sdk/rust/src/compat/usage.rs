@@ -80,7 +80,9 @@ fn write_details(o: &mut Object<'_>, key: &str, buckets: &[(&str, Option<u32>)],
         return;
     }
     o.object(key, |o| {
-        buckets.iter().for_each(|(name, tokens)| o.opt_num(name, *tokens));
+        for (name, tokens) in buckets {
+            o.opt_num(name, *tokens);
+        }
         if let Some(kept) = kept {
             o.members(kept);
         }

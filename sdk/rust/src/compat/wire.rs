@@ -1,6 +1,6 @@
 //! The shapes of OpenAI's chat format, shared by requests, answers and chunks.
 //!
-//! Source: OpenAI's published OpenAPI description (2.3.0), and what compatible servers send beside it.
+//! Source: OpenAI's published `OpenAPI` description (2.3.0), and what compatible servers send beside it.
 
 use std::fmt;
 
@@ -163,6 +163,7 @@ wire! {
         "index" => index: Count,
         "delta" => delta: Delta<'a>,
         "message" => message: Delta<'a>,
+        "text" => text: Str<'a>,
         "logprobs" => logprobs: &'a RawValue,
         "finish_reason" => finish_reason: Str<'a>,
     }

@@ -179,6 +179,7 @@ fn elements<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(seq: &mut A) -> Result<
 #[doc(hidden)]
 #[cold]
 #[inline(never)]
+#[expect(clippy::needless_pass_by_value, reason = "an error is handed over, and another comes back")]
 pub fn in_member<E: serde::de::Error>(key: &str, error: E) -> E {
     E::custom(format_args!("{key}: {error}"))
 }
@@ -187,6 +188,7 @@ pub fn in_member<E: serde::de::Error>(key: &str, error: E) -> E {
 #[doc(hidden)]
 #[cold]
 #[inline(never)]
+#[expect(clippy::needless_pass_by_value, reason = "an error is handed over, and another comes back")]
 pub fn in_element<E: serde::de::Error>(at: usize, error: E) -> E {
     E::custom(format_args!("[{at}]: {error}"))
 }
@@ -291,7 +293,8 @@ pub fn list(raw: &RawValue) -> Option<Vec<&RawValue>> {
     serde_json::from_str(raw.get()).ok()
 }
 
-/// Declares an object of a wire format: its members by name, each optional, and a `rest` for all others.
+/// Declares an object of a wire format: its members by name, each optional, and a `rest` for all others. A member that
+/// a format spells in several ways names them all: `"mimeType" | "mime_type" => mime: Str<'a>`.
 ///
 /// ```
 /// weir_sdk::wire! {
@@ -309,7 +312,7 @@ pub fn list(raw: &RawValue) -> Option<Vec<&RawValue>> {
 #[macro_export]
 macro_rules! wire {
     ($($(#[$meta:meta])* $vis:vis struct $name:ident<$life:lifetime> {
-        $($(#[$field_meta:meta])* $key:literal => $field:ident: $type:ty),* $(,)?
+        $($(#[$field_meta:meta])* $key:literal $(| $spelling:literal)* => $field:ident: $type:ty),* $(,)?
     })+) => {$(
         $(#[$meta])*
         #[derive(Debug, Clone, Default)]
@@ -330,7 +333,7 @@ macro_rules! wire {
                         let mut object = $name::default();
                         while let Some(key) = map.next_key::<$crate::json::Str<'de>>()? {
                             match &*key {
-                                $($key => match map.next_value() {
+                                $($key $(| $spelling)* => match map.next_value() {
                                     Ok(value) => object.$field = value,
                                     Err(error) => return Err($crate::json::in_member($key, error)),
                                 },)*

@@ -32,10 +32,12 @@ pub(super) struct Open {
 pub(super) enum Kind {
     Text,
     Thinking,
-    /// A call, with the input that came at its beginning and whether pieces of it came after.
+    /// A call, with the input that came at its beginning, whether pieces of it came after, and whether it stands for
+    /// the answer itself.
     Call {
         input: String,
         has_input: bool,
+        answer: bool,
     },
     /// A block that is carried whole.
     Opaque(Whole),
@@ -97,8 +99,11 @@ fn call(block: &mut Block<'_>, names: &Names) -> Result<(Kind, Option<PartKind>)
     let id = block.take_str("id")?.ok_or_else(|| Error::unreadable("a tool call has no id"))?;
     let name = block.take_str("name")?.ok_or_else(|| Error::unreadable("a tool call has no name"))?;
     let input = block.rest.take("input").map_or("{}", RawValue::get).to_owned();
-    let start = ToolStart { id, name: names.restore(name), kind: ToolKind::Function, signature: None };
-    Ok((Kind::Call { input, has_input: false }, Some(PartKind::ToolCall(start))))
+    let name = names.restore(name);
+    let answer = name.is_empty();
+    let start = ToolStart { id, name, kind: ToolKind::Function, signature: None };
+    let told = if answer { PartKind::Text } else { PartKind::ToolCall(start) };
+    Ok((Kind::Call { input, has_input: false, answer }, Some(told)))
 }
 
 fn delta(part: u32, text: Option<Str<'_>>) -> Option<ChatEvent> {
@@ -126,7 +131,7 @@ impl Open {
     pub(super) fn end(self) -> (Option<ChatEvent>, Vec<Extension>) {
         let part = self.part;
         let last = match self.kind {
-            Kind::Call { input, has_input: false } => {
+            Kind::Call { input, has_input: false, .. } => {
                 Some(ChatEvent::Delta(PartDelta { candidate: 0, part, text: input }))
             }
             Kind::Opaque(whole) => {

@@ -1,1 +1,140 @@
+use weir_sdk::types::{
+    CandidateFinish, ErrorKind, Finish, FinishReason, PartDelta, PartKind, PartSignature, PartStart, PartStop,
+    Signature, ToolKind, ToolStart,
+};
+
 use super::*;
+
+fn encode(memo: &str, events: Vec<ChatEvent>) -> Vec<String> {
+    let ctx = Context {
+        request_id: "r".into(),
+        model: "alias".into(),
+        memo: memo.into(),
+        now_ms: 5000.0,
+        ..Context::default()
+    };
+    let mut encoder = ChatEncoder::new(ctx);
+    let mut frames = Vec::new();
+    for event in events {
+        frames.extend(encoder.push(vec![event]).unwrap().frames);
+    }
+    frames.extend(encoder.finish().unwrap().frames);
+    frames.into_iter().map(|frame| frame.data).collect()
+}
+
+fn json(frames: &[String]) -> Vec<serde_json::Value> {
+    frames.iter().filter(|data| *data != "[DONE]").map(|data| serde_json::from_str(data).unwrap()).collect()
+}
+
+fn start(part: u32, kind: PartKind) -> ChatEvent {
+    ChatEvent::PartStart(PartStart { candidate: 0, part, kind })
+}
+
+fn delta(part: u32, text: &str) -> ChatEvent {
+    ChatEvent::Delta(PartDelta { candidate: 0, part, text: text.into() })
+}
+
+fn stop(part: u32) -> ChatEvent {
+    ChatEvent::PartStop(PartStop { candidate: 0, part, extensions: Vec::new() })
+}
+
+fn finish(reason: FinishReason) -> ChatEvent {
+    ChatEvent::Finish(CandidateFinish { candidate: 0, finish: Finish { reason, raw: None, stop_sequence: None } })
+}
+
+fn tool(id: &str) -> PartKind {
+    PartKind::ToolCall(ToolStart { id: id.into(), name: "f".into(), kind: ToolKind::Function, signature: None })
+}
+
+#[test]
+fn c14_the_first_chunk_has_the_role_and_no_later_one() {
+    let frames =
+        encode("", vec![start(0, PartKind::Text), delta(0, "a"), delta(0, "b"), finish(FinishReason::Complete)]);
+    let chunks = json(&frames);
+    assert_eq!(chunks[0]["choices"][0]["delta"], serde_json::json!({"role": "assistant", "content": "a"}));
+    assert!(chunks[1..].iter().all(|chunk| chunk["choices"][0]["delta"].get("role").is_none()));
+    assert_eq!(chunks[2]["choices"][0]["finish_reason"], "stop");
+    assert_eq!(frames.last().unwrap(), "[DONE]");
+    assert!(chunks.iter().all(|c| c["id"] == chunks[0]["id"] && c["created"] == 5 && c["model"] == "alias"));
+}
+
+#[test]
+fn c01_calls_are_numbered_by_themselves() {
+    let events = vec![
+        start(0, PartKind::Reasoning),
+        delta(0, "hm"),
+        stop(0),
+        start(1, PartKind::Text),
+        delta(1, "x"),
+        stop(1),
+        start(2, tool("a")),
+        delta(2, "{}"),
+        stop(2),
+        start(3, tool("b")),
+        delta(3, "{"),
+        delta(3, "}"),
+        stop(3),
+        finish(FinishReason::ToolCalls),
+    ];
+    let chunks = json(&encode("", events));
+    let indices: Vec<_> =
+        chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["tool_calls"][0]["index"].as_u64()).collect();
+    assert_eq!(indices, [0, 0, 1, 1, 1]);
+    assert_eq!(chunks[2]["choices"][0]["delta"]["tool_calls"][0]["id"], "a");
+    assert_eq!(chunks.last().unwrap()["choices"][0]["finish_reason"], "tool_calls");
+}
+
+#[test]
+fn c57_c58_usage_has_a_chunk_of_its_own_where_it_was_asked_for() {
+    let usage = |input, output| ChatEvent::Usage(Usage { input, output, ..Usage::default() });
+    let events = || vec![usage(Some(1), None), finish(FinishReason::Complete), usage(None, Some(2))];
+    let asked = json(&encode("u", events()));
+    let last = asked.last().unwrap();
+    assert_eq!((last["choices"].as_array().unwrap().len(), last["usage"]["total_tokens"].as_i64()), (0, Some(3)));
+    assert!(asked[0]["usage"].is_null());
+    assert!(json(&encode("", events())).iter().all(|chunk| chunk.get("usage").is_none()));
+}
+
+#[test]
+fn c19_a_failure_ends_the_stream_without_finish_and_without_done() {
+    let error = Error::new(ErrorKind::Overloaded, "busy");
+    let frames = encode("u", vec![start(0, PartKind::Text), delta(0, "a"), ChatEvent::Failure(error), delta(0, "b")]);
+    let chunks = json(&frames);
+    assert_eq!((frames.len(), chunks[1]["error"]["type"].as_str()), (2, Some("server_error")));
+    assert!(chunks[0]["choices"][0]["finish_reason"].is_null());
+}
+
+#[test]
+fn c30_a_signature_follows_its_thinking_with_the_whole_text() {
+    let signature = Signature { issuer: "anthropic".into(), value: "S".into() };
+    let signed = ChatEvent::Signature(PartSignature { candidate: 0, part: 0, signature, encrypted: false });
+    let events = vec![start(0, PartKind::Reasoning), delta(0, "h"), delta(0, "m"), signed, stop(0)];
+    let chunks = json(&encode("", events));
+    assert_eq!(chunks[0]["choices"][0]["delta"]["reasoning_content"], "h");
+    let detail = &chunks[2]["choices"][0]["delta"]["reasoning_details"][0];
+    assert_eq!((detail["text"].as_str(), detail["signature"].as_str()), (Some("hm"), Some("S")));
+}
+
+#[test]
+fn an_empty_answer_still_speaks() {
+    let chunks = json(&encode("", vec![finish(FinishReason::ContentFilter)]));
+    assert_eq!(chunks[0]["choices"][0]["delta"]["role"], "assistant");
+    assert_eq!(chunks[0]["choices"][0]["finish_reason"], "content_filter");
+}
+
+#[test]
+fn a_client_of_functions_gets_one_function_call_in_pieces() {
+    let events =
+        vec![start(0, tool("a")), delta(0, "{}"), start(1, tool("b")), delta(1, "{}"), finish(FinishReason::ToolCalls)];
+    let chunks = json(&encode("f", events));
+    assert_eq!(chunks[0]["choices"][0]["delta"]["function_call"]["name"], "f");
+    assert_eq!(chunks[1]["choices"][0]["delta"]["function_call"]["arguments"], "{}");
+    assert_eq!((chunks.len(), chunks[2]["choices"][0]["finish_reason"].as_str()), (3, Some("function_call")));
+}
+
+#[test]
+fn text_is_written_as_json_reads_it() {
+    let text = "line\n\"quote\" \\ \u{1} 🦀 \u{2028}";
+    let chunks = json(&encode("", vec![start(0, PartKind::Text), delta(0, text)]));
+    assert_eq!(chunks[0]["choices"][0]["delta"]["content"], text);
+}

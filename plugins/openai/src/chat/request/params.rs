@@ -17,9 +17,9 @@ pub(super) fn reasoning(wire: &mut super::Request<'_>, kept: &mut Vec<Extension>
             continue;
         };
         if key == "reasoning" {
-            object(&mut request, &mut members)
+            object(&mut request, &mut members);
         } else {
-            thinking(&mut request, &mut members)
+            thinking(&mut request, &mut members);
         }
         if !members.0.is_empty() {
             request.extensions.push(extension(key, rest_json(&members)));

@@ -8,7 +8,7 @@ use crate::compat::quirks::Quirks;
 use crate::compat::reasoning;
 use crate::compat::response::citation;
 use crate::compat::wire::{self, Choice, Content, Delta, Detail};
-use crate::compat::{finish, response};
+use crate::compat::{finish, logprobs, response};
 use crate::json::{RawValue, Str};
 use crate::ledger::Ledger;
 use crate::types::{
@@ -61,12 +61,14 @@ impl Candidate {
     pub(super) fn take(&mut self, turn: &mut Turn<'_>, choice: Choice<'_>) {
         // Some servers repeat the whole message beside each delta: it counts only where there is nothing else.
         let whole = choice.message.filter(|_| self.parts == 0);
-        let mut delta = choice.delta.or(whole).unwrap_or_default();
+        // A legacy completion has its text right here.
+        let legacy = || choice.text.map(|text| Delta { content: Some(Content::Text(text)), ..Delta::default() });
+        let mut delta = choice.delta.or(whole).or_else(legacy).unwrap_or_default();
         if self.finished {
             delta = Delta { rest: delta.rest, ..Delta::default() };
         }
-        if let Some(logprobs) = choice.logprobs {
-            let json = logprobs.get().to_owned();
+        if let Some(raw) = choice.logprobs {
+            let json = logprobs::to_chat(raw.get());
             turn.events.push(ChatEvent::Logprobs(CandidateLogprobs { candidate: self.index, json }));
         }
         let rest = std::mem::take(&mut delta.rest);

@@ -1,1 +1,65 @@
 use super::*;
+use crate::types::Header;
+
+fn read(status: u16, body: &str) -> Error {
+    let headers = vec![Header::new("retry-after", "3")];
+    let response = HttpResponse { status, headers, body: Body::Text(body.into()) };
+    parse(&Context::default(), &response)
+}
+
+#[test]
+fn every_shape_is_read() {
+    for (body, message) in [
+        (r#"{"error":{"message":"no","type":"invalid_request_error","param":"x","code":null}}"#, "no"),
+        (r#"{"error":"no"}"#, "no"),
+        (r#"{"detail":"no"}"#, "no"),
+        (r#"{"detail":[{"loc":["body","x"],"msg":"no","type":"value_error"}]}"#, "no"),
+        (r#"{"message":"no","code":3051}"#, "no"),
+        (r#"{"object":"error","message":"no","type":"bad","code":"3051"}"#, "no"),
+        (r#"[{"error":{"code":400,"message":"no","status":"INVALID_ARGUMENT"}}]"#, "no"),
+        (r#"{"errors":[{"message":"no","code":7003}]}"#, "no"),
+        (
+            r#"{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{\"error\":{\"message\":\"no\"}}"}}}"#,
+            "no",
+        ),
+        ("", "the provider answered with status 400"),
+        ("<html><body>Bad Gateway</body></html>", "the provider answered with status 400"),
+        (r#"{"error":{"mess"#, "the provider answered with status 400"),
+    ] {
+        let error = read(400, body);
+        assert_eq!((error.kind, error.message.as_str()), (ErrorKind::InvalidRequest, message), "{body}");
+        assert_eq!(error.retry_after_ms, Some(3000));
+    }
+}
+
+#[test]
+fn c83_the_reason_survives() {
+    let coded =
+        |status, code: &str| read(status, &format!(r#"{{"error":{{"message":"m","type":"t","code":"{code}"}}}}"#));
+    assert_eq!(coded(400, "context_length_exceeded").kind, ErrorKind::ContextLength);
+    assert_eq!(coded(429, "insufficient_quota").kind, ErrorKind::Quota);
+    assert_eq!(coded(429, "rate_limit_exceeded").kind, ErrorKind::RateLimited);
+    assert_eq!(coded(404, "model_not_found").kind, ErrorKind::NotFound);
+    assert_eq!(coded(400, "content_filter").kind, ErrorKind::ContentFiltered);
+    assert_eq!(coded(404, "model_not_found").code.as_deref(), Some("model_not_found"));
+    let said = |status, message: &str| read(status, &format!(r#"{{"error":{{"message":"{message}"}}}}"#)).kind;
+    assert_eq!(said(400, "This model's maximum context length is 8192 tokens"), ErrorKind::ContextLength);
+    assert_eq!(said(429, "You exceeded your current quota"), ErrorKind::Quota);
+    assert_eq!(said(402, "pay"), ErrorKind::Quota);
+    assert_eq!(said(503, "busy"), ErrorKind::Overloaded);
+    assert_eq!(said(502, "?"), ErrorKind::Upstream);
+    assert_eq!(said(504, "?"), ErrorKind::Timeout);
+}
+
+#[test]
+fn c70_nothing_of_a_refused_key_is_passed_on() {
+    let error = read(401, r#"{"error":{"message":"Incorrect API key provided: sk-ab***yz","code":"invalid_api_key"}}"#);
+    assert_eq!(error.kind, ErrorKind::Authentication);
+    assert!(!error.message.contains("sk-"));
+}
+
+#[test]
+fn an_error_inside_a_stream_brings_its_own_status() {
+    let error = from_json(r#"{"code":429,"message":"slow down"}"#, None);
+    assert_eq!((error.kind, error.status), (ErrorKind::RateLimited, Some(429)));
+}

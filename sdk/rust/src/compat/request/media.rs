@@ -33,10 +33,10 @@ impl Writer<'_> {
         a.object(|o| {
             match media.kind {
                 MediaKind::Image if !matches!(media.source, MediaSource::FileId(_)) => {
-                    self.address(o, "image_url", media)
+                    self.address(o, "image_url", media);
                 }
                 MediaKind::Video if !matches!(media.source, MediaSource::FileId(_)) => {
-                    self.address(o, "video_url", media)
+                    self.address(o, "video_url", media);
                 }
                 MediaKind::Audio if !matches!(media.source, MediaSource::FileId(_)) => self.audio(o, media),
                 _ => self.file(o, media),

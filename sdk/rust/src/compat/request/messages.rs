@@ -75,6 +75,10 @@ impl Writer<'_> {
                 Part::ToolResult(_) => {}
             }
         }
+        let foreign = |part: &Part| matches!(part, Part::Opaque(opaque) if opaque.format != FORMAT);
+        if pieces.is_empty() && message.parts.iter().any(foreign) {
+            self.refuse(format!("{field}.content"), "nothing in it is known to this provider");
+        }
         a.object(|o| {
             o.str("role", role);
             o.opt_str("name", message.name.as_deref());

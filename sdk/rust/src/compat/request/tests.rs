@@ -1,1 +1,213 @@
 use super::*;
+use crate::compat::quirks::{Drop, Effort, Rename, Thinking};
+use crate::types::{
+    AllowedTools, ErrorKind, FunctionTool, MediaKind, MediaPart, MediaSource, Message, Opaque, Part, ReasoningPart,
+    ReasoningRequest, ResultPart, Role, Signature, TextPart, Tool, ToolCall, ToolChoice, ToolResult,
+};
+
+const FULL: Quirks = Quirks {
+    max_tokens: "max_completion_tokens",
+    developer_role: true,
+    allowed_tools: true,
+    tool_types: &["custom"],
+    ..Quirks::COMPATIBLE
+};
+
+fn rendered(quirks: &Quirks, request: ChatRequest) -> (serde_json::Value, Vec<String>) {
+    let ctx = Context { model: "m".into(), ..Context::default() };
+    let rendered = render(quirks, &ctx, request).unwrap();
+    let body = serde_json::from_str(rendered.request.body.as_text().unwrap()).unwrap();
+    (body, rendered.losses.into_iter().map(|loss| loss.field).collect())
+}
+
+fn refused(quirks: &Quirks, request: ChatRequest) -> Error {
+    render(quirks, &Context::default(), request).unwrap_err()
+}
+
+fn of(messages: Vec<Message>) -> ChatRequest {
+    ChatRequest { messages, ..ChatRequest::default() }
+}
+
+fn user(parts: Vec<Part>) -> Message {
+    Message::new(Role::User, parts)
+}
+
+fn result(id: &str, content: Vec<ResultPart>) -> Part {
+    Part::ToolResult(ToolResult { content, ..ToolResult::new(id) })
+}
+
+fn words(text: &str) -> ResultPart {
+    ResultPart::Text(TextPart::new(text))
+}
+
+fn function(name: &str) -> Tool {
+    Tool::Function(FunctionTool {
+        name: name.into(),
+        description: None,
+        parameters: None,
+        strict: None,
+        cache: None,
+        extensions: Vec::new(),
+    })
+}
+
+fn image() -> MediaPart {
+    MediaPart { mime: Some("image/png".into()), ..MediaPart::new(MediaKind::Image, MediaSource::Base64("AAAA".into())) }
+}
+
+#[test]
+fn c48_the_limit_has_the_providers_name() {
+    let request = || ChatRequest { max_output_tokens: Some(9), ..ChatRequest::default() };
+    assert_eq!(rendered(&FULL, request()).0["max_completion_tokens"], 9);
+    assert_eq!(rendered(&Quirks::COMPATIBLE, request()).0["max_tokens"], 9);
+}
+
+#[test]
+fn c41_results_come_before_the_words_of_their_turn() {
+    let turn = user(vec![Part::text("and now?"), result("a", vec![words("1")]), result("b", vec![words("2")])]);
+    let (body, losses) = rendered(&FULL, of(vec![turn]));
+    let roles: Vec<_> = body["messages"].as_array().unwrap().iter().map(|m| m["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["tool", "tool", "user"]);
+    assert_eq!(body["messages"][1]["tool_call_id"], "b");
+    assert_eq!(body["messages"][2]["content"], "and now?");
+    assert!(losses.is_empty());
+}
+
+#[test]
+fn c43_images_of_results_move_to_a_user_message_after_all_results() {
+    let turn = |id, content| Message::new(Role::Tool, vec![result(id, content)]);
+    let messages =
+        vec![turn("a", vec![ResultPart::Media(image())]), turn("b", vec![words("2")]), user(vec![Part::text("go on")])];
+    let (body, losses) = rendered(&FULL, of(messages));
+    let roles: Vec<_> = body["messages"].as_array().unwrap().iter().map(|m| m["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["tool", "tool", "user", "user"]);
+    assert_eq!(body["messages"][2]["content"][0]["image_url"]["url"], "data:image/png;base64,AAAA");
+    assert_eq!(losses, ["messages[0].content[0]"]);
+}
+
+#[test]
+fn c42_no_words_beside_calls_are_no_content() {
+    let call = Message::new(Role::Assistant, vec![Part::ToolCall(ToolCall::new("a", "f", ""))]);
+    let (body, _) = rendered(&FULL, of(vec![call]));
+    assert!(body["messages"][0]["content"].is_null());
+    assert_eq!(body["messages"][0]["tool_calls"][0]["function"]["arguments"], "{}");
+}
+
+#[test]
+fn c40_foreign_tools_are_refused_by_name() {
+    let opaque = |format: &str, kind: &str| {
+        Tool::Opaque(Opaque { format: format.into(), kind: kind.into(), json: r#"{"type":"custom"}"#.into() })
+    };
+    let with = |tool| ChatRequest { tools: vec![function("f"), tool], ..ChatRequest::default() };
+    let error = refused(&FULL, with(opaque("anthropic.messages", "web_search_20250305")));
+    assert_eq!((error.kind, error.param.as_deref()), (ErrorKind::Unsupported, Some("tools[1]")));
+    assert_eq!(refused(&Quirks::COMPATIBLE, with(opaque(FORMAT, "custom"))).kind, ErrorKind::Unsupported);
+    assert_eq!(rendered(&FULL, with(opaque(FORMAT, "custom"))).0["tools"][1]["type"], "custom");
+}
+
+#[test]
+fn files_of_another_store_are_refused() {
+    let file = MediaPart::new(MediaKind::Document, MediaSource::FileId("file_01".into()));
+    let quirks = Quirks { media: crate::compat::quirks::Media { files: true, ..FULL.media }, ..FULL };
+    assert_eq!(refused(&quirks, of(vec![user(vec![Part::Media(file)])])).kind, ErrorKind::Unsupported);
+}
+
+#[test]
+fn c57_usage_is_asked_for_whatever_the_client_wants() {
+    let request = || ChatRequest { stream: true, ..ChatRequest::default() };
+    assert_eq!(rendered(&FULL, request()).0["stream_options"]["include_usage"], true);
+    let old = Quirks { stream_usage: false, ..FULL };
+    assert!(rendered(&old, request()).0.get("stream_options").is_none());
+}
+
+#[test]
+fn c54_allowed_tools_are_sent_or_the_list_is_narrowed() {
+    let request = || ChatRequest {
+        tools: vec![function("a"), function("b")],
+        tool_choice: Some(ToolChoice::Allowed(AllowedTools { names: vec!["b".into()], required: true })),
+        ..ChatRequest::default()
+    };
+    let (body, _) = rendered(&FULL, request());
+    assert_eq!(body["tool_choice"]["allowed_tools"]["mode"], "required");
+    let (body, losses) = rendered(&Quirks::COMPATIBLE, request());
+    assert_eq!(body["tools"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (body["tool_choice"].as_str(), losses.as_slice()),
+        (Some("required"), ["tool_choice".to_owned()].as_slice())
+    );
+}
+
+#[test]
+fn c49_what_is_not_taken_is_named() {
+    let quirks = Quirks {
+        drops: &[Drop { member: "top_k", reason: "unknown" }],
+        renames: &[Rename { from: "seed", to: "random_seed" }],
+        developer_role: false,
+        ..FULL
+    };
+    let sampling = Sampling { top_k: Some(1), seed: Some("7".into()), ..Sampling::default() };
+    let messages = vec![Message::new(Role::Developer, vec![Part::text("x")])];
+    let (body, losses) = rendered(&quirks, ChatRequest { sampling, messages, ..ChatRequest::default() });
+    assert_eq!((body["random_seed"].as_i64(), body.get("top_k")), (Some(7), None));
+    assert_eq!(body["messages"][0]["role"], "system");
+    assert_eq!(losses, ["top_k"]);
+}
+
+#[test]
+fn efforts_move_to_the_nearest_level_and_none_stays_none() {
+    let effort = |quirks: &Quirks, effort: &str| {
+        let reasoning = Some(ReasoningRequest { effort: Some(effort.into()), ..ReasoningRequest::default() });
+        rendered(quirks, ChatRequest { reasoning, ..ChatRequest::default() })
+    };
+    assert_eq!(effort(&Quirks::COMPATIBLE, "xhigh").0["reasoning_effort"], "high");
+    assert_eq!(effort(&Quirks::COMPATIBLE, "minimal").0["reasoning_effort"], "low");
+    assert_eq!(effort(&Quirks::COMPATIBLE, "default").0["reasoning_effort"], "default");
+    let (body, losses) = effort(&Quirks::COMPATIBLE, "none");
+    assert_eq!((body.get("reasoning_effort"), losses.len()), (None, 1));
+    let budget = Some(ReasoningRequest { budget_tokens: Some(4000), ..ReasoningRequest::default() });
+    let (body, _) = rendered(&FULL, ChatRequest { reasoning: budget, ..ChatRequest::default() });
+    assert_eq!(body["reasoning_effort"], "medium");
+    let switch = Quirks { effort: Effort::Thinking, ..FULL };
+    let reasoning =
+        Some(ReasoningRequest { mode: Some(crate::types::ReasoningMode::Disabled), ..ReasoningRequest::default() });
+    let (body, _) = rendered(&switch, ChatRequest { reasoning, ..ChatRequest::default() });
+    assert_eq!(body["thinking"]["type"], "disabled");
+}
+
+#[test]
+fn c34_opaque_thinking_returns_to_its_issuer_only() {
+    let thought = ReasoningPart {
+        signature: Some(Signature { issuer: "anthropic".into(), value: "S".into() }),
+        ..ReasoningPart::new("hm")
+    };
+    let history = || of(vec![Message::new(Role::Assistant, vec![Part::Reasoning(thought.clone()), Part::text("hi")])]);
+    let router = Quirks { thinking: Thinking::Details, issuers: &["*"], ..FULL };
+    let (body, losses) = rendered(&router, history());
+    assert_eq!(body["messages"][0]["reasoning_details"][0]["signature"], "S");
+    assert!(losses.is_empty());
+    let (body, losses) = rendered(&Quirks::COMPATIBLE, history());
+    assert_eq!(body["messages"][0]["reasoning_content"], "hm");
+    assert_eq!(losses, ["messages[0].reasoning_details"]);
+    let none = Quirks { thinking: Thinking::None, ..FULL };
+    let (body, losses) = rendered(&none, history());
+    assert_eq!((body["messages"][0].get("reasoning_content"), losses.len()), (None, 1));
+}
+
+#[test]
+fn c47_names_that_are_too_long_come_back_in_answers() {
+    let name = "n".repeat(80);
+    let rendered =
+        render(&FULL, &Context::default(), ChatRequest { tools: vec![function(&name)], ..ChatRequest::default() });
+    let rendered = rendered.unwrap();
+    let body: serde_json::Value = serde_json::from_str(rendered.request.body.as_text().unwrap()).unwrap();
+    let sent = body["tools"][0]["function"]["name"].as_str().unwrap();
+    assert!(sent.len() <= 64);
+    assert_eq!(Renamed::from_memo(&rendered.memo).original(sent), name);
+}
+
+#[test]
+fn paths_are_filled_and_cannot_climb() {
+    let setting = crate::types::Setting { key: "api".into(), json: "\"2024\"".into() };
+    let ctx = Context { model: "../a b".into(), options: vec![setting], ..Context::default() };
+    assert_eq!(path("deployments/{model}/chat?v={option.api}", &ctx), "deployments/..%2Fa%20b/chat?v=2024");
+}

@@ -1,1 +1,67 @@
 use super::*;
+use crate::types::{Body, ErrorKind, FinishReason};
+
+fn answer(text: &str) -> Result<ChatResponse, Error> {
+    let ctx = Context { request_id: "r".into(), ..Context::default() };
+    let response = HttpResponse { status: 200, headers: Vec::new(), body: Body::Text(text.into()) };
+    match parse(&Quirks::COMPATIBLE, &ctx, &response)? {
+        ChatOutcome::Complete(answer) => Ok(answer.response),
+        ChatOutcome::FollowUp(_) => panic!("no follow-ups here"),
+    }
+}
+
+fn message(message: &str) -> Candidate {
+    let text = format!(r#"{{"id":"c","choices":[{{"index":0,"message":{message},"finish_reason":"stop"}}]}}"#);
+    answer(&text).unwrap().candidates.remove(0)
+}
+
+#[test]
+fn an_error_with_status_200_is_an_error() {
+    let error = answer(r#"{"error":{"message":"busy","code":503}}"#).unwrap_err();
+    assert_eq!((error.kind, error.status), (ErrorKind::Overloaded, Some(503)));
+    assert_eq!(answer("<html>").unwrap_err().kind, ErrorKind::Upstream);
+    let inside = r#"{"choices":[{"error":{"message":"m","code":502},"finish_reason":"error"}]}"#;
+    assert!(answer(inside).is_err());
+}
+
+#[test]
+fn c84_an_answer_without_a_message_is_empty() {
+    let answer = answer(r#"{"choices":[{"index":0,"finish_reason":"content_filter"}]}"#).unwrap();
+    assert!(answer.candidates[0].parts.is_empty());
+    assert_eq!(answer.candidates[0].finish.as_ref().unwrap().reason, FinishReason::ContentFilter);
+}
+
+#[test]
+fn c04_calls_without_ids_get_different_ones() {
+    let call = r#"{"id":"","function":{"name":"f","arguments":{"x":1}}}"#;
+    let candidate = message(&format!(r#"{{"content":null,"tool_calls":[{call},{call}]}}"#));
+    let [Part::ToolCall(one), Part::ToolCall(two)] = candidate.parts.as_slice() else { panic!("{candidate:?}") };
+    assert!(!one.id.is_empty() && one.id != two.id);
+    assert_eq!(one.arguments, r#"{"x":1}"#);
+    assert_eq!(candidate.finish.unwrap().reason, FinishReason::ToolCalls);
+}
+
+#[test]
+fn thinking_text_and_calls_come_in_this_order() {
+    let candidate = message(
+        r#"{"content":"x","reasoning":"hm","refusal":null,"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}}]}"#,
+    );
+    assert!(matches!(candidate.parts.as_slice(), [Part::Reasoning(_), Part::Text(_), Part::ToolCall(_)]));
+}
+
+#[test]
+fn c29_a_signature_without_text_is_kept() {
+    let candidate = message(r#"{"content":"","extra_content":{"google":{"thought_signature":"S"}}}"#);
+    let [Part::Text(text)] = candidate.parts.as_slice() else { panic!("{candidate:?}") };
+    assert_eq!(text.signature.as_ref().unwrap().issuer, "gemini");
+}
+
+#[test]
+fn legacy_calls_and_custom_calls_are_calls() {
+    let candidate = message(r#"{"content":null,"function_call":{"name":"f","arguments":"{}"}}"#);
+    assert!(matches!(candidate.parts.as_slice(), [Part::ToolCall(_)]));
+    let candidate =
+        message(r#"{"content":null,"tool_calls":[{"id":"a","type":"custom","custom":{"name":"f","input":"x"}}]}"#);
+    let [Part::ToolCall(call)] = candidate.parts.as_slice() else { panic!("{candidate:?}") };
+    assert_eq!((call.kind, call.arguments.as_str()), (ToolKind::Custom, "x"));
+}

@@ -1,0 +1,90 @@
+//! Answers that follow a schema, from models that know it and from those that are made to call a tool.
+
+use serde_json::{Value, json};
+use weir_sdk::adapter::{ChatOutcome, Decoder as _, ProviderChat};
+use weir_sdk::types::{
+    ChatEvent, ChatRequest, Context, FinishReason, Frame, JsonSchema, OutputFormat, Part, PartDelta, PartKind,
+};
+
+use super::request::{OLD, hello, tool};
+use super::{context, fields, http_response, json, rendered, sent};
+use crate::Anthropic;
+
+const OLDEST: &str = "claude-sonnet-4-20250514";
+
+fn schema() -> OutputFormat {
+    OutputFormat::Schema(JsonSchema {
+        name: Some("person".into()),
+        description: None,
+        schema: r#"{"type":"object","properties":{"name":{"type":"string"}}}"#.into(),
+        strict: Some(true),
+    })
+}
+
+#[test]
+fn c88_schemas_arrive_with_their_objects_closed_and_a_mode_without_schema_is_said() {
+    let (body, losses) = sent(OLD, ChatRequest { output: Some(schema()), ..hello() });
+    let closed = json!({"type": "object", "properties": {"name": {"type": "string"}}, "additionalProperties": false});
+    assert_eq!(body["output_config"], json!({"format": {"type": "json_schema", "schema": closed}}));
+    assert_eq!(losses, ["response_format.schema"]);
+    let (body, losses) = sent(OLD, ChatRequest { output: Some(OutputFormat::Json), ..hello() });
+    assert!(body.get("output_config").is_none() && losses == ["response_format"]);
+}
+
+/// The context of the answers to a request that made a tool of the schema.
+fn forced() -> Context {
+    let rendered = rendered(OLDEST, ChatRequest { output: Some(schema()), ..hello() });
+    let body = json(&rendered.request.body);
+    assert_eq!(body["tools"][0]["name"], "person");
+    let choice = json!({"type": "tool", "name": "person", "disable_parallel_tool_use": true});
+    assert_eq!(body["tool_choice"], choice);
+    assert_eq!(fields(&rendered.losses), ["response_format"]);
+    Context { memo: rendered.memo, ..context(OLDEST) }
+}
+
+#[test]
+fn models_without_schemas_answer_by_a_call_that_becomes_text() {
+    let call = json!({"type": "tool_use", "id": "t", "name": "person", "input": {"name": "Ann"}});
+    let body = json!({"id": "m", "content": [call], "stop_reason": "tool_use"});
+    let outcome = <Anthropic as ProviderChat>::parse_response(&forced(), http_response(200, body.to_string()));
+    let Ok(ChatOutcome::Complete(answer)) = outcome else { panic!("an answer") };
+    let candidate = &answer.response.candidates[0];
+    assert_eq!(candidate.parts, [Part::text(r#"{"name":"Ann"}"#)]);
+    assert_eq!(candidate.finish.as_ref().unwrap().reason, FinishReason::Complete);
+}
+
+#[test]
+fn streams_of_such_models_are_text_too() {
+    let mut decoder = <Anthropic as ProviderChat>::Decoder::new(forced());
+    let block = json!({"type": "tool_use", "id": "t", "name": "person", "input": {}});
+    let piece = |text: &str| json!({"type": "input_json_delta", "partial_json": text});
+    let frames: Vec<Frame> = [
+        json!({"type": "content_block_start", "index": 0, "content_block": block}),
+        json!({"type": "content_block_delta", "index": 0, "delta": piece("{\"name\":")}),
+        json!({"type": "content_block_delta", "index": 0, "delta": piece("\"Ann\"}")}),
+        json!({"type": "content_block_stop", "index": 0}),
+        json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}}),
+    ]
+    .iter()
+    .map(|data: &Value| Frame { event: None, data: data.to_string() })
+    .collect();
+    let events = decoder.push(frames).unwrap().events;
+    assert!(matches!(&events[0], ChatEvent::PartStart(start) if start.kind == PartKind::Text));
+    let text: String = events.iter().filter_map(words).collect();
+    assert_eq!(text, r#"{"name":"Ann"}"#);
+    assert!(matches!(events.last(), Some(ChatEvent::Finish(end)) if end.finish.reason == FinishReason::Complete));
+}
+
+fn words(event: &ChatEvent) -> Option<&str> {
+    match event {
+        ChatEvent::Delta(PartDelta { text, .. }) => Some(text),
+        _ => None,
+    }
+}
+
+#[test]
+fn beside_tools_of_the_clients_no_call_is_forced() {
+    let request = ChatRequest { output: Some(schema()), tools: vec![tool("f")], ..hello() };
+    let (body, losses) = sent(OLDEST, request);
+    assert!(body.get("tool_choice").is_none() && losses == ["response_format"]);
+}

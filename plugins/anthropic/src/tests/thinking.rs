@@ -1,0 +1,104 @@
+//! Requests: how much the model is to think.
+
+use serde_json::{Value, json};
+use weir_sdk::types::{
+    ChatRequest, Message, Part, ReasoningMode, ReasoningPart, ReasoningRequest, Role, Signature, ToolChoice,
+};
+
+use super::request::{NEW, OLD, call, chat, hello, result, tool};
+use super::{parsed, sent};
+
+fn thinking(model: &str, max_tokens: Option<u32>, reasoning: ReasoningRequest) -> (Value, Vec<String>) {
+    sent(model, ChatRequest { max_output_tokens: max_tokens, reasoning: Some(reasoning), ..hello() })
+}
+
+fn effort(level: &str) -> ReasoningRequest {
+    ReasoningRequest { effort: Some(level.into()), ..ReasoningRequest::default() }
+}
+
+#[test]
+fn an_effort_becomes_a_budget_where_the_model_has_budgets() {
+    for (level, budget) in [("minimal", 1024), ("low", 2048), ("medium", 8192), ("high", 24_576)] {
+        let (body, losses) = thinking(OLD, Some(64_000), effort(level));
+        assert_eq!(body["thinking"], json!({"type": "enabled", "budget_tokens": budget}), "{level}");
+        assert!(losses.is_empty() && body.get("output_config").is_none());
+    }
+    let (body, _) = thinking(OLD, None, effort("high"));
+    assert!(body["max_tokens"].as_u64().unwrap() > 24_576, "the limit exceeds the budget");
+    let (body, _) = thinking(OLD, Some(4096), effort("high"));
+    assert_eq!(body["thinking"]["budget_tokens"], 3072, "the budget leaves room for an answer");
+    let (body, losses) = thinking(OLD, Some(1000), effort("high"));
+    assert!(body.get("thinking").is_none() && losses == ["reasoning"]);
+    assert_eq!(thinking(OLD, None, effort("none")).0["thinking"], json!({"type": "disabled"}));
+}
+
+#[test]
+fn newer_models_decide_themselves_by_the_effort() {
+    let (body, losses) = thinking(NEW, None, effort("medium"));
+    assert_eq!(
+        (&body["thinking"], &body["output_config"]),
+        (&json!({"type": "adaptive"}), &json!({"effort": "medium"}))
+    );
+    assert!(losses.is_empty());
+    let budget = ReasoningRequest {
+        mode: Some(ReasoningMode::Enabled),
+        budget_tokens: Some(20_000),
+        ..ReasoningRequest::default()
+    };
+    let (body, losses) = thinking(NEW, None, budget);
+    assert_eq!((&body["thinking"]["type"], &body["output_config"]["effort"]), (&json!("adaptive"), &json!("high")));
+    assert_eq!(losses, ["reasoning.budget_tokens"]);
+    let (body, losses) = thinking("claude-fable-5", None, effort("none"));
+    assert!(body.get("thinking").is_none() && losses == ["reasoning"]);
+    let (body, losses) = thinking("claude-3-5-haiku-20241022", None, effort("low"));
+    assert!(body.get("thinking").is_none() && losses == ["reasoning"]);
+}
+
+#[test]
+fn thinking_is_not_asked_for_where_the_history_would_have_the_service_refuse_it() {
+    let history = |first: Vec<Part>| {
+        let mut parts = first;
+        parts.push(call("a", "f", "{}"));
+        vec![Message::new(Role::Assistant, parts), Message::new(Role::Tool, vec![result("a", "1")])]
+    };
+    let ask = |model: &str, first: Vec<Part>| {
+        sent(model, ChatRequest { reasoning: Some(effort("low")), ..chat(history(first)) })
+    };
+    let (body, losses) = ask(OLD, Vec::new());
+    assert!(body.get("thinking").is_none() && losses == ["reasoning"]);
+    let own = Signature { issuer: "anthropic".into(), value: "Eq".into() };
+    let thought = ReasoningPart { signature: Some(own), ..ReasoningPart::new("hm") };
+    assert_eq!(ask(OLD, vec![Part::Reasoning(thought)]).0["thinking"]["type"], "enabled");
+    assert_eq!(ask("claude-sonnet-4-6", Vec::new()).0["thinking"], json!({"type": "adaptive"}));
+}
+
+#[test]
+fn a_forced_call_excludes_thinking_by_budget_only() {
+    let ask = |model: &str| {
+        let tool_choice = Some(ToolChoice::Required);
+        sent(model, ChatRequest { tools: vec![tool("f")], tool_choice, reasoning: Some(effort("low")), ..hello() })
+    };
+    let (body, losses) = ask(OLD);
+    assert!(body.get("thinking").is_none() && losses == ["reasoning"]);
+    assert_eq!(ask(NEW).0["thinking"], json!({"type": "adaptive"}));
+}
+
+#[test]
+fn an_effort_without_thinking_stays_one_in_this_format_and_is_no_loss_to_others() {
+    let body = json!({"model": "m", "max_tokens": 9, "output_config": {"effort": "low"},
+        "messages": [{"role": "user", "content": "a"}]});
+    let request = parsed(&body);
+    assert!(request.reasoning.as_ref().unwrap().extensions.iter().all(|extension| extension.json == "null"));
+    let (back, losses) = sent(NEW, request);
+    assert!(back.get("thinking").is_none() && losses.is_empty());
+    assert_eq!(back["output_config"], json!({"effort": "low"}));
+}
+
+#[test]
+fn thinking_of_a_kind_without_a_name_goes_back_as_it_came() {
+    let body = json!({"model": "m", "max_tokens": 9, "thinking": {"type": "between_tools"},
+        "messages": [{"role": "user", "content": "a"}]});
+    let request = parsed(&body);
+    assert_eq!(request.reasoning.as_ref().unwrap().mode, Some(ReasoningMode::Adaptive));
+    assert_eq!(sent(NEW, request).0["thinking"], json!({"type": "between_tools"}));
+}

@@ -1,0 +1,96 @@
+//! Reads `generationConfig`.
+
+use weir_sdk::json::{Number, RawValue, Str, object, parse};
+use weir_sdk::types::{ChatRequest, JsonSchema, Opaque, OutputFormat, ReasoningMode, ReasoningRequest, Sampling};
+
+use crate::provider::config::{OLD_SCHEMA, ONLY_TEXT};
+use crate::provider::thinking::{ONLY_SHOWN, OWN};
+use crate::wire::{self, extensions, note, own};
+use crate::{FORMAT, schema};
+
+/// Takes the settings over into the request.
+pub(super) fn read(config: wire::GenerationConfig<'_>, chat: &mut ChatRequest) {
+    let number = |number: Option<Number>| number.map(|number| number.0);
+    let count = |count: Option<weir_sdk::json::Count>| count.map(|count| count.0);
+    chat.max_output_tokens = count(config.max_tokens);
+    chat.sampling = Sampling {
+        temperature: number(config.temperature),
+        top_p: number(config.top_p),
+        top_k: count(config.top_k),
+        seed: config.seed.map(|raw| raw.get().trim_matches('"').to_owned()),
+        stop: config.stop.unwrap_or_default().into_iter().map(Str::into_string).collect(),
+        frequency_penalty: number(config.frequency_penalty),
+        presence_penalty: number(config.presence_penalty),
+        candidates: count(config.candidates),
+        logprobs: config.logprobs,
+        top_logprobs: count(config.top_logprobs),
+    };
+    chat.reasoning = config.thinking.map(reasoning);
+    output(config.mime, config.schema, config.json_schema, chat);
+    if let Some(raw) = config.modalities {
+        chat.extensions.push(modalities(raw));
+    }
+    chat.extensions.extend(extensions("generationConfig.", config.rest));
+}
+
+/// That the answer may only be text is the rule: a note suffices.
+fn modalities(raw: &RawValue) -> weir_sdk::types::Extension {
+    let list: Vec<Str<'_>> = parse(raw.get()).unwrap_or_default();
+    match list.as_slice() {
+        [only] if &**only == "TEXT" => note(ONLY_TEXT),
+        _ => own("generationConfig.responseModalities", raw.get()),
+    }
+}
+
+/// A budget of 0 turns thinking off, one of -1 leaves it to the model. Thoughts are not shown unless asked for.
+fn reasoning(config: wire::ThinkingConfig<'_>) -> ReasoningRequest {
+    let shown = config.include == Some(true);
+    let budget = config.budget.map(|budget| budget.0);
+    let effort = config.level.map(|level| level.to_ascii_lowercase());
+    let effort = effort.filter(|level| level != "thinking_level_unspecified");
+    let mode = match budget {
+        Some(0.0) => Some(ReasoningMode::Disabled),
+        Some(tokens) if tokens < 0.0 => Some(ReasoningMode::Adaptive),
+        Some(_) => Some(ReasoningMode::Enabled),
+        None if effort.is_none() && shown => Some(ReasoningMode::Adaptive),
+        None => None,
+    };
+    let mut notes = extensions("", config.rest);
+    notes.push(note(OWN));
+    if budget.is_none() {
+        notes.push(note(ONLY_SHOWN));
+    }
+    ReasoningRequest {
+        mode,
+        effort,
+        budget_tokens: budget.filter(|tokens| *tokens >= 0.0).map(|tokens| tokens as u32),
+        summary: Some(if shown { "auto" } else { "omitted" }.to_owned()),
+        extensions: notes,
+    }
+}
+
+fn output(mime: Option<Str<'_>>, old: Option<&RawValue>, new: Option<&RawValue>, chat: &mut ChatRequest) {
+    let is_json = matches!(mime.as_deref(), None | Some("application/json"));
+    let schema = |schema: String| JsonSchema { name: None, description: None, schema, strict: None };
+    chat.output = match (mime.as_deref(), new, old) {
+        (_, Some(raw), None) if is_json => Some(OutputFormat::Schema(schema(raw.get().to_owned()))),
+        (_, None, Some(raw)) if is_json => {
+            chat.extensions.push(note(OLD_SCHEMA));
+            Some(OutputFormat::Schema(schema(schema::raise(raw))))
+        }
+        (Some("application/json"), None, None) => Some(OutputFormat::Json),
+        (Some("text/plain"), None, None) => Some(OutputFormat::Plain),
+        (None, None, None) => None,
+        (mime, new, old) => Some(OutputFormat::Opaque(opaque(mime, new, old))),
+    };
+}
+
+fn opaque(mime: Option<&str>, new: Option<&RawValue>, old: Option<&RawValue>) -> Opaque {
+    let mut json = String::new();
+    object(&mut json, |o| {
+        o.opt_str("responseMimeType", mime);
+        o.opt_raw("responseJsonSchema", new.map(RawValue::get));
+        o.opt_raw("responseSchema", old.map(RawValue::get));
+    });
+    Opaque { format: FORMAT.into(), kind: mime.unwrap_or_default().to_owned(), json }
+}

@@ -1,0 +1,199 @@
+//! Writes a streamed answer: each frame is an answer of its own that brings more.
+//!
+//! Text and thinking go out as they come. A call goes out whole, once its arguments are complete, and calls keep the
+//! order in which they began. The last frame has the reasons to finish and the usage; a failure is an error object, and
+//! nothing follows it (C-19).
+
+mod candidate;
+
+use candidate::Written;
+use weir_sdk::adapter::{Encoder, Result};
+use weir_sdk::json::{Object, object, parse};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Extension, Frame, Opaque, ResponseStart, Usage};
+
+use super::response::tail;
+use crate::manifest::spelling;
+use crate::wire::{Unnamed, own};
+use crate::{FORMAT, usage, write};
+
+/// Candidates of one answer.
+const CANDIDATES: usize = 64;
+/// Bytes of arguments that may wait.
+const WAITING_LIMIT: usize = 8 << 20;
+
+/// Writes frames of this format.
+#[derive(Debug)]
+pub struct GenerateEncoder {
+    ctx: Context,
+    start: Option<ResponseStart>,
+    candidates: Vec<Written>,
+    usage: Usage,
+    /// Members of the answer for the next frame.
+    members: Vec<Extension>,
+    waiting: usize,
+    failed: bool,
+    ledger: Ledger,
+    frames: Vec<Frame>,
+}
+
+impl Encoder for GenerateEncoder {
+    fn new(ctx: Context) -> Self {
+        Self {
+            ctx,
+            start: None,
+            candidates: Vec::new(),
+            usage: Usage::default(),
+            members: Vec::new(),
+            waiting: 0,
+            failed: false,
+            ledger: Ledger::default(),
+            frames: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, events: Vec<ChatEvent>) -> Result<Encoded> {
+        for event in events {
+            if !self.failed {
+                self.event(event)?;
+            }
+        }
+        let brings = self.candidates.iter().any(Written::brings);
+        if brings && !self.failed {
+            self.flush(false);
+        }
+        Ok(self.encoded())
+    }
+
+    fn finish(&mut self) -> Result<Encoded> {
+        if !self.failed {
+            for candidate in &mut self.candidates {
+                candidate.release_all(&mut self.ledger);
+            }
+            self.flush(true);
+        }
+        Ok(self.encoded())
+    }
+}
+
+impl GenerateEncoder {
+    fn encoded(&mut self) -> Encoded {
+        let losses = std::mem::take(&mut self.ledger).into_losses();
+        Encoded { frames: std::mem::take(&mut self.frames), losses }
+    }
+
+    fn event(&mut self, event: ChatEvent) -> Result<()> {
+        match event {
+            ChatEvent::Start(start) => {
+                self.ledger.foreign("", &start.extensions, FORMAT);
+                let own = start.extensions.iter().filter(|own| own.format == FORMAT);
+                self.members.extend(own.cloned());
+                self.start = Some(start);
+            }
+            ChatEvent::Usage(later) => {
+                self.ledger.foreign("usage.", &later.extensions, FORMAT);
+                usage::merge(&mut self.usage, later);
+            }
+            ChatEvent::Failure(error) => self.fail(&error),
+            ChatEvent::Opaque(opaque) => self.opaque(&opaque),
+            event => self.of_candidate(event)?,
+        }
+        Ok(())
+    }
+
+    fn of_candidate(&mut self, event: ChatEvent) -> Result<()> {
+        let Some(index) = candidate::index(&event) else { return Ok(()) };
+        if let ChatEvent::Delta(delta) = &event {
+            self.waiting += delta.text.len();
+            // Text does not wait for long; the bound is on arguments, which are counted along with it.
+            let held: usize = if self.waiting > WAITING_LIMIT { self.held() } else { 0 };
+            if held > WAITING_LIMIT {
+                return Err(Error::unreadable("a call's arguments are too large"));
+            }
+        }
+        let Some(at) = self.candidate(index) else { return Ok(()) };
+        self.candidates[at].event(event, &mut self.ledger);
+        Ok(())
+    }
+
+    fn held(&self) -> usize {
+        self.candidates.iter().map(Written::held).sum()
+    }
+
+    fn candidate(&mut self, index: u32) -> Option<usize> {
+        let known = self.candidates.iter().position(|written| written.index == index);
+        if known.is_some() || self.candidates.len() >= CANDIDATES {
+            return known;
+        }
+        self.candidates.push(Written::new(index));
+        Some(self.candidates.len() - 1)
+    }
+
+    /// Members of this format, of the answer or of one of its candidates.
+    fn opaque(&mut self, opaque: &Opaque) {
+        if opaque.format != FORMAT {
+            return self.ledger.dropped(opaque.kind.as_str(), "it belongs to another format");
+        }
+        let Ok(Unnamed { mut rest }) = parse::<Unnamed<'_>>(&opaque.json) else { return };
+        let index = rest.take("index").and_then(|raw| raw.get().parse().ok());
+        let members = rest.0.iter().map(|(key, raw)| own(key.to_string(), raw.get()));
+        match index {
+            None => self.members.extend(members),
+            Some(index) => {
+                let members: Vec<Extension> = members.collect();
+                if let Some(at) = self.candidate(index) {
+                    self.candidates[at].members.extend(members);
+                }
+            }
+        }
+    }
+
+    /// Writes what has come as one frame.
+    fn flush(&mut self, last: bool) {
+        let mut data = String::with_capacity(512);
+        let refused = last && self.is_refused();
+        object(&mut data, |o| {
+            if !refused {
+                o.array("candidates", |a| {
+                    for candidate in self.candidates.iter_mut().filter(|one| last || one.brings()) {
+                        a.object(|o| candidate.write(o, last, &mut self.ledger));
+                    }
+                });
+            }
+            let members = std::mem::take(&mut self.members);
+            write::members(o, &members, "");
+            if last {
+                let tier = self.start.as_ref().and_then(|start| start.service_tier.as_deref());
+                usage::write(o, &self.usage, self.ctx.input_tokens, tier);
+            }
+            self.tail(o);
+        });
+        self.frames.push(Frame { event: None, data });
+    }
+
+    fn tail(&self, o: &mut Object<'_>) {
+        let start = self.start.as_ref();
+        let model = start.and_then(|start| start.model.as_deref());
+        tail(o, &self.ctx, model, start.map_or("", |start| start.id.as_str()));
+    }
+
+    /// A prompt that this format's service refused has no candidates.
+    fn is_refused(&self) -> bool {
+        let told = |own: &Extension| own.key == "promptFeedback" && own.json.contains("lockReason");
+        self.members.iter().any(told) && !self.candidates.iter().any(|one| one.brings() || one.has_begun())
+    }
+
+    fn fail(&mut self, error: &Error) {
+        self.failed = true;
+        let (name, status) = spelling(error.kind);
+        let mut data = String::with_capacity(error.message.len() + 96);
+        object(&mut data, |o| {
+            o.object("error", |o| {
+                o.num("code", error.status.unwrap_or(status));
+                o.str("message", if error.message.is_empty() { "the provider failed" } else { &error.message });
+                o.str("status", name);
+            });
+        });
+        self.frames.push(Frame { event: None, data });
+    }
+}

@@ -1,0 +1,232 @@
+//! One candidate of a streamed answer, on its way out.
+
+use std::collections::VecDeque;
+
+use weir_sdk::json::Object;
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{
+    ChatEvent, Extension, Finish, Part, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, Signature,
+    TextPart, ToolCall, ToolStart,
+};
+
+use super::super::response::{word, write_logprobs, write_part};
+use crate::FORMAT;
+use crate::grounding::Sources;
+use crate::provider::response::GROUNDING;
+use crate::write::{self, Place};
+
+/// What is known of a candidate.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) index: u32,
+    /// Members for the next frame.
+    pub(super) members: Vec<Extension>,
+    /// Parts for the next frame, without brackets.
+    parts: String,
+    begun: bool,
+    open: Vec<(u32, Open)>,
+    /// Calls in the order of their beginning.
+    calls: VecDeque<Call>,
+    logprobs: Option<String>,
+    sources: Sources,
+    grounded: bool,
+    refusal: bool,
+    finish: Option<Finish>,
+}
+
+/// Text that is being written.
+#[derive(Debug)]
+struct Open {
+    thought: bool,
+    /// Words so far, for the ranges of citations.
+    text: String,
+    signature: Option<Signature>,
+    encrypted: Option<Signature>,
+}
+
+/// A call that is being gathered.
+#[derive(Debug)]
+struct Call {
+    part: u32,
+    call: ToolCall,
+    done: bool,
+}
+
+/// The candidate that an event belongs to.
+pub(super) fn index(event: &ChatEvent) -> Option<u32> {
+    match event {
+        ChatEvent::PartStart(event) => Some(event.candidate),
+        ChatEvent::Delta(event) => Some(event.candidate),
+        ChatEvent::Signature(event) => Some(event.candidate),
+        ChatEvent::Citation(event) => Some(event.candidate),
+        ChatEvent::PartStop(event) => Some(event.candidate),
+        ChatEvent::Logprobs(event) => Some(event.candidate),
+        ChatEvent::Finish(event) => Some(event.candidate),
+        _ => None,
+    }
+}
+
+impl Written {
+    pub(super) fn new(index: u32) -> Self {
+        Self {
+            index,
+            members: Vec::new(),
+            parts: String::new(),
+            begun: false,
+            open: Vec::new(),
+            calls: VecDeque::new(),
+            logprobs: None,
+            sources: Sources::default(),
+            grounded: false,
+            refusal: false,
+            finish: None,
+        }
+    }
+
+    /// Whether there is something for a frame.
+    pub(super) fn brings(&self) -> bool {
+        !self.parts.is_empty()
+    }
+
+    /// Whether a frame has brought something.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Bytes of arguments that wait.
+    pub(super) fn held(&self) -> usize {
+        self.calls.iter().map(|call| call.call.arguments.len()).sum()
+    }
+
+    pub(super) fn event(&mut self, event: ChatEvent, ledger: &mut Ledger) {
+        match event {
+            ChatEvent::PartStart(start) => self.begin(start, ledger),
+            ChatEvent::Delta(delta) => self.delta(delta.part, &delta.text),
+            ChatEvent::Signature(signature) => self.sign(signature),
+            ChatEvent::Citation(event) => {
+                let open = self.open.iter().find(|(part, _)| *part == event.part);
+                let text = open.map_or("", |(_, open)| open.text.as_str());
+                self.sources.add(0, text, &event.citation);
+            }
+            ChatEvent::PartStop(stop) => self.stop(stop, ledger),
+            ChatEvent::Logprobs(event) => self.logprobs = Some(event.json),
+            ChatEvent::Finish(event) => self.finish = Some(event.finish),
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, start: PartStart, ledger: &mut Ledger) {
+        let part = start.part;
+        let place = Place { message: None, part: part as usize };
+        match start.kind {
+            PartKind::Text => self.open(part, false),
+            PartKind::Refusal => {
+                self.refusal = true;
+                self.open(part, false);
+            }
+            PartKind::Reasoning => self.open(part, true),
+            PartKind::ToolCall(ToolStart { id, name, kind, signature }) => {
+                let call = ToolCall { kind, signature, ..ToolCall::new(id, name, "") };
+                self.calls.push_back(Call { part, call, done: false });
+            }
+            PartKind::Opaque(opaque) => write_part(&mut self.parts, &Part::Opaque(opaque), place, ledger),
+            PartKind::Media(media) => write_part(&mut self.parts, &Part::Media(media), place, ledger),
+        }
+    }
+
+    fn open(&mut self, part: u32, thought: bool) {
+        self.open.push((part, Open { thought, text: String::new(), signature: None, encrypted: None }));
+    }
+
+    fn delta(&mut self, part: u32, text: &str) {
+        if let Some((_, open)) = self.open.iter_mut().find(|(known, _)| *known == part) {
+            if !open.thought {
+                open.text.push_str(text);
+            }
+            if !text.is_empty() {
+                write::item(&mut self.parts, |o| write::text(o, text, open.thought, None));
+            }
+        } else if let Some(call) = self.calls.iter_mut().find(|call| call.part == part) {
+            call.call.arguments.push_str(text);
+        }
+    }
+
+    /// Signatures come last in their part, so they wait for its end (C-30).
+    fn sign(&mut self, event: PartSignature) {
+        if let Some((_, open)) = self.open.iter_mut().find(|(part, _)| *part == event.part) {
+            let place = if event.encrypted { &mut open.encrypted } else { &mut open.signature };
+            match place {
+                // Some providers send a signature in pieces.
+                Some(known) if known.issuer == event.signature.issuer => known.value.push_str(&event.signature.value),
+                _ => *place = Some(event.signature),
+            }
+        } else if let Some(call) = self.calls.iter_mut().find(|call| call.part == event.part) {
+            call.call.signature = Some(event.signature);
+        }
+    }
+
+    fn stop(&mut self, stop: PartStop, ledger: &mut Ledger) {
+        if let Some(at) = self.open.iter().position(|(part, _)| *part == stop.part) {
+            let (part, open) = self.open.remove(at);
+            let place = Place { message: None, part: part as usize };
+            return self.seal(open, stop.extensions, place, ledger);
+        }
+        if let Some(call) = self.calls.iter_mut().find(|call| call.part == stop.part) {
+            call.done = true;
+            call.call.extensions = stop.extensions;
+        }
+        self.release(ledger);
+    }
+
+    /// Writes what comes at the end of a text: its signature, its members.
+    fn seal(&mut self, open: Open, extensions: Vec<Extension>, place: Place, ledger: &mut Ledger) {
+        let has_own = extensions.iter().any(|own| own.format == FORMAT && own.json != "null");
+        if open.signature.is_none() && open.encrypted.is_none() && !has_own {
+            return write::foreign(&extensions, ledger, place);
+        }
+        let part = if open.thought {
+            let (signature, encrypted) = (open.signature, open.encrypted);
+            Part::Reasoning(ReasoningPart { signature, encrypted, extensions, ..ReasoningPart::new("") })
+        } else {
+            Part::Text(TextPart { signature: open.signature, extensions, ..TextPart::new("") })
+        };
+        write_part(&mut self.parts, &part, place, ledger);
+    }
+
+    /// Writes the calls that are complete, as far as no earlier one waits.
+    fn release(&mut self, ledger: &mut Ledger) {
+        while let Some(Call { part, call, .. }) = self.calls.pop_front_if(|call| call.done) {
+            let place = Place { message: None, part: part as usize };
+            write_part(&mut self.parts, &Part::ToolCall(call), place, ledger);
+        }
+    }
+
+    /// The stream has ended: whatever waits is complete.
+    pub(super) fn release_all(&mut self, ledger: &mut Ledger) {
+        self.calls.iter_mut().for_each(|call| call.done = true);
+        self.release(ledger);
+    }
+
+    /// Writes what has come.
+    pub(super) fn write(&mut self, o: &mut Object<'_>, last: bool, ledger: &mut Ledger) {
+        self.begun = true;
+        let parts = std::mem::take(&mut self.parts);
+        let members = std::mem::take(&mut self.members);
+        self.grounded |= members.iter().any(|own| own.key == GROUNDING);
+        o.object("content", |o| {
+            // Clients look for a text in every frame.
+            o.raw("parts", &if parts.is_empty() { r#"[{"text":""}]"#.to_owned() } else { format!("[{parts}]") });
+            write::members(o, &members, "content");
+            o.str("role", "model");
+        });
+        if last {
+            o.str("finishReason", &word(self.finish.as_ref(), self.refusal, ledger));
+        }
+        o.num("index", self.index);
+        write_logprobs(o, self.logprobs.take().as_deref(), ledger);
+        write::members(o, &members, "");
+        if last && !self.grounded {
+            self.sources.write(o);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Writes a whole answer.
+
+use std::borrow::Cow;
+
+use weir_sdk::json::{Object, object};
+use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::types::{
+    Candidate, ChatResponse, Context, Extension, Finish, FinishReason, Part, ReasoningPart, RenderedResponse, Signature,
+};
+
+use crate::grounding::Sources;
+use crate::provider::response::{FEEDBACK, GROUNDING};
+use crate::signature::wrap;
+use crate::write::{self, Place};
+use crate::{FORMAT, finish, logprobs, usage};
+
+/// Writes an answer with all of its candidates.
+pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
+    let mut ledger = Ledger::default();
+    let mut body = String::with_capacity(1024);
+    object(&mut body, |o| {
+        if !is_refused(response) {
+            o.array("candidates", |a| {
+                for candidate in &response.candidates {
+                    a.object(|o| write_candidate(o, candidate, &mut ledger));
+                }
+            });
+        }
+        write::members(o, &response.extensions, "");
+        ledger.foreign("", &response.extensions, FORMAT);
+        let unknown = weir_sdk::types::Usage::default();
+        let known = response.usage.as_ref().unwrap_or(&unknown);
+        ledger.foreign("usage.", &known.extensions, FORMAT);
+        usage::write(o, known, ctx.input_tokens, response.service_tier.as_deref());
+        tail(o, ctx, response.model.as_deref(), &response.id);
+    });
+    RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) }
+}
+
+/// A prompt that this format's service refused has no candidates.
+fn is_refused(response: &ChatResponse) -> bool {
+    let empty = |candidate: &Candidate| candidate.parts.is_empty() && candidate.extensions.is_empty();
+    let refused = extension(&response.extensions, FORMAT, FEEDBACK).is_some_and(|json| json.contains("lockReason"));
+    refused && response.candidates.iter().all(empty)
+}
+
+/// The members that every answer ends with.
+pub(super) fn tail(o: &mut Object<'_>, ctx: &Context, model: Option<&str>, id: &str) {
+    o.str("modelVersion", if ctx.model.is_empty() { model.unwrap_or_default() } else { &ctx.model });
+    o.str("responseId", if id.is_empty() { &ctx.request_id } else { id });
+}
+
+fn write_candidate(o: &mut Object<'_>, candidate: &Candidate, ledger: &mut Ledger) {
+    let refusal = candidate.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
+    o.object("content", |o| {
+        o.raw("parts", &format!("[{}]", content(&candidate.parts, ledger)));
+        write::members(o, &candidate.extensions, "content");
+        o.str("role", "model");
+    });
+    o.str("finishReason", &word(candidate.finish.as_ref(), refusal, ledger));
+    o.num("index", candidate.index);
+    write_logprobs(o, candidate.logprobs.as_deref(), ledger);
+    write::members(o, &candidate.extensions, "");
+    if extension(&candidate.extensions, FORMAT, GROUNDING).is_none() {
+        Sources::of(&candidate.parts).write(o);
+    }
+    ledger.foreign(&format!("candidates[{}].", candidate.index), &candidate.extensions, FORMAT);
+}
+
+/// The word for the reason; nearly right ones are said.
+pub(super) fn word(finish: Option<&Finish>, refusal: bool, ledger: &mut Ledger) -> String {
+    let complete = Finish { reason: FinishReason::Complete, raw: None, stop_sequence: None };
+    let finish = finish.unwrap_or(&complete);
+    let (word, nearly) = finish::word(finish, refusal);
+    if nearly {
+        ledger.approximated("finish_reason", finish.raw.as_deref().unwrap_or("no reason given"));
+    }
+    ledger.dropped_if(finish.stop_sequence.is_some(), "stop_sequence", "there is no place for it");
+    word.to_owned()
+}
+
+pub(super) fn write_logprobs(o: &mut Object<'_>, json: Option<&str>, ledger: &mut Ledger) {
+    let Some(json) = json else { return };
+    match logprobs::write(json) {
+        Some(result) => o.raw("logprobsResult", &result),
+        None => ledger.dropped("logprobs", "they cannot be read"),
+    }
+}
+
+fn content(parts: &[Part], ledger: &mut Ledger) -> String {
+    let mut out = String::new();
+    for (at, part) in parts.iter().enumerate() {
+        write_part(&mut out, part, Place { message: None, part: at }, ledger);
+    }
+    out
+}
+
+/// Writes a part; also one of a stream that comes whole.
+pub(super) fn write_part(out: &mut String, part: &Part, place: Place, ledger: &mut Ledger) {
+    match part {
+        Part::Text(text) => {
+            write::foreign(&text.extensions, ledger, place);
+            write::item(out, |o| {
+                write::text(o, &text.text, false, signed(text.signature.as_ref()).as_deref());
+                write::members(o, &text.extensions, "");
+            });
+        }
+        Part::Refusal(words) => write::item(out, |o| write::text(o, words, false, None)),
+        Part::Reasoning(thought) => reasoning(out, thought, place, ledger),
+        Part::ToolCall(call) => {
+            write::foreign(&call.extensions, ledger, place);
+            let signature = signed(call.signature.as_ref());
+            write::item(out, |o| write::call(o, call, &call.name, signature.as_deref(), ledger, place));
+        }
+        Part::Media(media) => {
+            write::foreign(&media.extensions, ledger, place);
+            let mime = write::mime_of(media, &[]);
+            write::item(out, |o| write::media(o, media, mime.as_deref()));
+        }
+        Part::Opaque(opaque) if opaque.format == FORMAT => write::raw_item(out, &opaque.json),
+        Part::Opaque(opaque) => ledger.dropped(place.field(&opaque.kind), "it belongs to another format"),
+        Part::ToolResult(_) => ledger.dropped(place.field(""), "answers of this format hold no tool results"),
+    }
+}
+
+fn signed(signature: Option<&Signature>) -> Option<Cow<'_, str>> {
+    signature.map(|signature| wrap(signature, false, None).into())
+}
+
+/// Thinking with what vouches for it; a value that is the thinking itself has a part of its own, unless it is all.
+fn reasoning(out: &mut String, thought: &ReasoningPart, place: Place, ledger: &mut Ledger) {
+    write::foreign(&thought.extensions, ledger, place);
+    let id = thought.id.as_deref();
+    let signature = thought.signature.as_ref().map(|value| wrap(value, false, id));
+    let encrypted = thought.encrypted.as_ref().map(|value| wrap(value, true, id));
+    let mut item = |text: &str, signature: Option<&str>, extensions: &[Extension]| {
+        write::item(out, |o| {
+            write::text(o, text, true, signature);
+            write::members(o, extensions, "");
+        });
+    };
+    let text = thought.text.as_deref();
+    if text.is_some_and(|text| !text.is_empty()) || signature.is_some() {
+        item(text.unwrap_or_default(), signature.as_deref(), &thought.extensions);
+    }
+    if encrypted.is_some() {
+        item("", encrypted.as_deref(), &[]);
+    }
+}

@@ -1,0 +1,42 @@
+//! Embeddings, on both sides: `:embedContent` for one text, `:batchEmbedContents` for several.
+//!
+//! In a batch each text has settings of its own. The unified model has one set for all: where they differ, or a text
+//! has several parts, the settings of each travel as an extension.
+
+mod read;
+mod write;
+
+use weir_sdk::adapter::{DialectEmbeddings, ParsedEmbeddings, ProviderEmbeddings, Result};
+use weir_sdk::types::{
+    Context, EmbeddingsRequest, EmbeddingsResponse, HttpRequest, HttpResponse, RenderedRequest, RenderedResponse,
+};
+
+use crate::Gemini;
+
+/// Key of the extension that holds what each text of a batch says for itself, a list of objects.
+const EACH: &str = "requests";
+/// Memo of a request for one vector.
+const ONE: &str = "one";
+
+impl ProviderEmbeddings for Gemini {
+    fn render_request(ctx: &Context, request: EmbeddingsRequest) -> Result<RenderedRequest> {
+        write::request(ctx, &request)
+    }
+
+    fn parse_response(_: &Context, response: HttpResponse) -> Result<EmbeddingsResponse> {
+        read::response(&response)
+    }
+}
+
+impl DialectEmbeddings for Gemini {
+    fn parse_request(ctx: &Context, request: HttpRequest) -> Result<ParsedEmbeddings> {
+        read::request(ctx, &request)
+    }
+
+    fn render_response(ctx: &Context, response: EmbeddingsResponse) -> Result<RenderedResponse> {
+        write::response(ctx, &response)
+    }
+}
+
+#[cfg(test)]
+mod tests;

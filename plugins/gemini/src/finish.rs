@@ -1,0 +1,131 @@
+//! Why an answer ended, between `finishReason` and the unified reasons.
+
+use weir_sdk::types::{Finish, FinishReason};
+
+use crate::wire::Word;
+
+/// The reasons in the order of their numbers, for clients that have enums sent as numbers.
+const REASONS: [&str; 18] = [
+    "FINISH_REASON_UNSPECIFIED",
+    "STOP",
+    "MAX_TOKENS",
+    "SAFETY",
+    "RECITATION",
+    "OTHER",
+    "LANGUAGE",
+    "BLOCKLIST",
+    "PROHIBITED_CONTENT",
+    "SPII",
+    "MALFORMED_FUNCTION_CALL",
+    "IMAGE_SAFETY",
+    "UNEXPECTED_TOOL_CALL",
+    "TOO_MANY_TOOL_CALLS",
+    "IMAGE_PROHIBITED_CONTENT",
+    "IMAGE_OTHER",
+    "NO_IMAGE",
+    "IMAGE_RECITATION",
+];
+const BLOCKS: [&str; 6] =
+    ["BLOCK_REASON_UNSPECIFIED", "SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY"];
+
+/// Reads a finish reason. `calls` tells whether the answer holds a call that the client is to carry out, which the
+/// format ends with `STOP` like anything else.
+pub(crate) fn read(word: &Word<'_>, calls: bool) -> Finish {
+    let raw = word.name(&REASONS);
+    let reason = match raw {
+        "STOP" if calls => FinishReason::ToolCalls,
+        "STOP" => FinishReason::Complete,
+        "MAX_TOKENS" => FinishReason::Length,
+        "SAFETY"
+        | "RECITATION"
+        | "LANGUAGE"
+        | "BLOCKLIST"
+        | "PROHIBITED_CONTENT"
+        | "SPII"
+        | "MODEL_ARMOR"
+        | "IMAGE_SAFETY"
+        | "IMAGE_PROHIBITED_CONTENT"
+        | "IMAGE_RECITATION" => FinishReason::ContentFilter,
+        "MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" | "MALFORMED_RESPONSE" => FinishReason::MalformedToolCall,
+        _ => FinishReason::Other,
+    };
+    Finish::new(reason, raw)
+}
+
+/// The finish of an answer to a prompt that was refused.
+pub(crate) fn blocked(word: &Word<'_>) -> Finish {
+    Finish::new(FinishReason::ContentFilter, word.name(&BLOCKS))
+}
+
+/// The format's word, and whether it says the reason only nearly. A word of the format's own is kept.
+pub(crate) fn word(finish: &Finish, refusal: bool) -> (&str, bool) {
+    let raw = finish.raw.as_deref().unwrap_or_default();
+    if is_word(raw) && read_name(raw) == read_back(finish.reason) {
+        return (raw, false);
+    }
+    match finish.reason {
+        FinishReason::Complete | FinishReason::Other if refusal => ("SAFETY", false),
+        FinishReason::Complete | FinishReason::StopSequence | FinishReason::ToolCalls => ("STOP", false),
+        FinishReason::Length => ("MAX_TOKENS", false),
+        FinishReason::ContextLength => ("MAX_TOKENS", true),
+        FinishReason::ContentFilter | FinishReason::Refusal => ("SAFETY", false),
+        FinishReason::MalformedToolCall => ("MALFORMED_FUNCTION_CALL", false),
+        FinishReason::Paused => ("STOP", true),
+        FinishReason::Failed | FinishReason::Other => ("OTHER", true),
+    }
+}
+
+fn is_word(raw: &str) -> bool {
+    REASONS.contains(&raw) || matches!(raw, "MODEL_ARMOR" | "MALFORMED_RESPONSE")
+}
+
+fn read_name(raw: &str) -> FinishReason {
+    read(&Word::Name(weir_sdk::json::Str(raw.into())), false).reason
+}
+
+/// The reason as it reads without regard to calls.
+fn read_back(reason: FinishReason) -> FinishReason {
+    if reason == FinishReason::ToolCalls { FinishReason::Complete } else { reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(raw: &str, calls: bool) -> Finish {
+        read(&Word::Name(weir_sdk::json::Str(raw.into())), calls)
+    }
+
+    #[test]
+    fn c12_a_call_turns_stop_into_tool_calls() {
+        assert_eq!(named("STOP", true).reason, FinishReason::ToolCalls);
+        assert_eq!(named("STOP", false).reason, FinishReason::Complete);
+        assert_eq!(named("MAX_TOKENS", true).reason, FinishReason::Length);
+    }
+
+    #[test]
+    fn every_word_of_the_format_comes_back() {
+        for raw in REASONS.into_iter().chain(["MODEL_ARMOR"]) {
+            assert_eq!(word(&named(raw, false), false), (raw, false));
+        }
+        assert_eq!(word(&named("STOP", true), false), ("STOP", false));
+        assert_eq!(read(&Word::Number(1), false).raw.as_deref(), Some("STOP"));
+    }
+
+    #[test]
+    fn c84_filters_and_refusals_end_with_safety() {
+        for raw in ["SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY"] {
+            assert_eq!(named(raw, false).reason, FinishReason::ContentFilter);
+        }
+        assert_eq!(word(&Finish::new(FinishReason::ContentFilter, "content_filter"), false).0, "SAFETY");
+        assert_eq!(word(&Finish::new(FinishReason::Complete, "stop"), true).0, "SAFETY");
+    }
+
+    #[test]
+    fn c15_foreign_words_never_leak() {
+        for (reason, name) in [(FinishReason::Length, "MAX_TOKENS"), (FinishReason::Other, "OTHER")] {
+            assert_eq!(word(&Finish::new(reason, "eos"), false).0, name);
+        }
+        assert_eq!(named("CONTINUATION", false).reason, FinishReason::Other);
+    }
+}

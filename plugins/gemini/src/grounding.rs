@@ -1,0 +1,189 @@
+//! Sources of an answer's words, between `groundingMetadata` and citations.
+//!
+//! The format names pieces of the answer by their offsets in bytes of UTF-8. Its own metadata also travels whole, as a
+//! member of the candidate; citations are what other formats can make of it.
+
+use weir_sdk::json::{Object, RawValue, object, parse};
+use weir_sdk::types::{Citation, Opaque, Part};
+
+use crate::FORMAT;
+use crate::wire::{Chunk, Grounding, Segment, Source, Support};
+
+/// What marks a citation that stands in this format's own metadata.
+const SUPPORT: &str = "groundingSupport";
+
+/// A citation and the number of the part that it belongs to.
+pub(crate) struct Grounded {
+    pub(crate) part: usize,
+    pub(crate) citation: Citation,
+}
+
+/// Reads the citations; `texts` are the texts of the candidate's parts, none for parts that are no text.
+pub(crate) fn read(raw: &RawValue, texts: &[Option<&str>]) -> Vec<Grounded> {
+    let Ok(wire) = parse::<Grounding<'_>>(raw.get()) else { return Vec::new() };
+    let chunks = wire.chunks.unwrap_or_default();
+    let mut found = Vec::new();
+    for raw in wire.supports.unwrap_or_default() {
+        let Ok(support) = parse::<Support<'_>>(raw.get()) else { continue };
+        let segment = support.segment.unwrap_or_default();
+        let Some((part, range)) = place(&segment, texts) else { continue };
+        for chunk in support.chunks.unwrap_or_default() {
+            let Some(source) = chunks.get(chunk.0 as usize).and_then(source) else { continue };
+            found.push(Grounded { part, citation: citation(source, &segment, range, raw) });
+        }
+    }
+    found
+}
+
+fn source<'a, 'c>(chunk: &'c Chunk<'a>) -> Option<&'c Source<'a>> {
+    chunk.web.as_ref().or(chunk.context.as_ref()).or(chunk.maps.as_ref())
+}
+
+fn citation(source: &Source<'_>, segment: &Segment<'_>, range: Option<(u32, u32)>, raw: &RawValue) -> Citation {
+    Citation {
+        url: source.uri.as_ref().map(|uri| uri.to_string()),
+        title: source.title.as_ref().map(|title| title.to_string()),
+        quote: segment.text.as_ref().map(|text| text.to_string()),
+        start: range.map(|range| range.0),
+        end: range.map(|range| range.1),
+        source: Some(Opaque { format: FORMAT.into(), kind: SUPPORT.into(), json: raw.get().to_owned() }),
+    }
+}
+
+/// The part that a segment belongs to and its range in characters: where it says, else wherever its words stand, else
+/// the last text.
+fn place(segment: &Segment<'_>, texts: &[Option<&str>]) -> Option<(usize, Option<(u32, u32)>)> {
+    let named = segment.part.map_or(0, |part| part.0 as usize);
+    let all = std::iter::once(named).chain(0..texts.len());
+    for part in all {
+        if let Some(range) = texts.get(part).copied().flatten().and_then(|text| range(segment, text)) {
+            return Some((part, Some(range)));
+        }
+    }
+    texts.iter().rposition(Option::is_some).map(|part| (part, None))
+}
+
+fn range(segment: &Segment<'_>, text: &str) -> Option<(u32, u32)> {
+    let start = segment.start.map_or(0, |start| start.0 as usize);
+    let end = segment.end?.0 as usize;
+    let words = text.get(start..end)?;
+    if segment.text.as_deref().is_some_and(|expected| expected != words) {
+        return None;
+    }
+    let before = text.get(..start)?.chars().count();
+    Some((before as u32, (before + words.chars().count()) as u32))
+}
+
+/// Whether a citation is told by this format's own metadata.
+fn is_own(citation: &Citation) -> bool {
+    citation.source.as_ref().is_some_and(|source| source.format == FORMAT)
+}
+
+/// Citations of another format on their way into `groundingMetadata`.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    chunks: Vec<(String, Option<String>)>,
+    supports: Vec<String>,
+}
+
+impl Sources {
+    /// Takes in the citations of an answer's parts.
+    pub(crate) fn of(parts: &[Part]) -> Self {
+        let mut sources = Self::default();
+        let texts = parts.iter().filter(|part| !matches!(part, Part::ToolResult(_))).enumerate();
+        for (at, part) in texts {
+            if let Part::Text(text) = part {
+                text.citations.iter().for_each(|citation| sources.add(at, &text.text, citation));
+            }
+        }
+        sources
+    }
+
+    /// Takes in a citation of the part with this number and text.
+    pub(crate) fn add(&mut self, part: usize, text: &str, citation: &Citation) {
+        if is_own(citation) {
+            return;
+        }
+        let Some(url) = citation.url.clone().or_else(|| citation.title.clone()) else { return };
+        let chunk = self.chunks.iter().position(|(known, _)| *known == url).unwrap_or_else(|| {
+            self.chunks.push((url, citation.title.clone()));
+            self.chunks.len() - 1
+        });
+        let byte = |chars: u32| text.char_indices().nth(chars as usize).map_or(text.len(), |(at, _)| at);
+        let start = citation.start.map_or(0, byte);
+        let end = citation.end.map_or(text.len(), byte).max(start);
+        let mut json = String::new();
+        object(&mut json, |o| {
+            o.object("segment", |o| {
+                o.opt_num("partIndex", Some(part as u32).filter(|part| *part > 0));
+                o.opt_num("startIndex", Some(start as u32).filter(|start| *start > 0));
+                o.num("endIndex", end as u32);
+                o.str("text", text.get(start..end).unwrap_or_default());
+            });
+            o.array("groundingChunkIndices", |a| a.num(chunk as u32));
+        });
+        self.supports.push(json);
+    }
+
+    /// Writes the metadata, if there is any.
+    pub(crate) fn write(&self, o: &mut Object<'_>) {
+        if self.chunks.is_empty() {
+            return;
+        }
+        o.object("groundingMetadata", |o| {
+            o.array("groundingChunks", |a| {
+                for (url, title) in &self.chunks {
+                    a.object(|o| {
+                        o.object("web", |o| {
+                            o.str("uri", url);
+                            o.opt_str("title", title.as_deref());
+                        });
+                    });
+                }
+            });
+            o.array("groundingSupports", |a| self.supports.iter().for_each(|support| a.raw(support)));
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_sdk::types::TextPart;
+
+    const META: &str = concat!(
+        r#"{"groundingChunks":[{"web":{"uri":"https://a.example","title":"A"}}],"#,
+        r#""groundingSupports":[{"segment":{"startIndex":4,"endIndex":8,"text":"blau"},"groundingChunkIndices":[0,7]}]}"#
+    );
+
+    #[test]
+    fn offsets_in_bytes_become_offsets_in_characters() {
+        let found = read(parse(META).unwrap(), &[None, Some("Ü ü blau")]);
+        assert!(found.is_empty() || found[0].citation.start.is_none());
+        let found = read(parse(META).unwrap(), &[None, Some("Üü blau")]);
+        assert!(found.iter().all(|one| one.citation.start.is_none()));
+        let found = read(parse(META).unwrap(), &[Some("ÜaXblau")]);
+        let [only] = found.as_slice() else { panic!("one source, and one that is not there") };
+        assert_eq!((only.part, only.citation.start, only.citation.end), (0, Some(3), Some(7)));
+        assert_eq!(only.citation.url.as_deref(), Some("https://a.example"));
+    }
+
+    #[test]
+    fn citations_of_others_become_metadata_and_own_ones_are_not_said_twice() {
+        let mut text = TextPart::new("Der Himmel ist blau, ja");
+        let citation = |source| Citation {
+            url: Some("https://a.example".into()),
+            title: Some("A".into()),
+            quote: None,
+            start: Some(15),
+            end: Some(19),
+            source,
+        };
+        let own = Opaque { format: FORMAT.into(), kind: SUPPORT.into(), json: "{}".into() };
+        text.citations = vec![citation(None), citation(Some(own))];
+        let mut out = String::new();
+        object(&mut out, |o| Sources::of(&[Part::Text(text)]).write(o));
+        assert_eq!(out.matches("\"segment\"").count(), 1);
+        assert!(out.contains(r#"{"startIndex":15,"endIndex":19,"text":"blau"}"#), "{out}");
+    }
+}

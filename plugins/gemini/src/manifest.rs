@@ -1,0 +1,104 @@
+//! What the adapter says about itself.
+
+mod accepts;
+mod faces;
+mod format;
+
+pub(crate) use format::spelling;
+use weir_sdk::adapter::About;
+use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions};
+use weir_sdk::types::Header;
+
+use crate::{FAMILY, Gemini};
+
+/// JSON Schema of the options.
+const SETTINGS: &str = r#"{
+  "type": "object",
+  "additionalProperties": false,
+  "properties": {
+    "auth": {
+      "enum": ["x-goog-api-key", "query", "bearer"],
+      "description": "How the key is sent: in the header x-goog-api-key (the default), as the query parameter key, or as a bearer token."
+    },
+    "schemas": {
+      "enum": ["json-schema", "openapi"],
+      "description": "Where translated requests put schemas: in the members that take JSON Schema (the default), or in the older ones, which take a subset of OpenAPI's."
+    },
+    "fetches_urls": {
+      "type": "boolean",
+      "description": "Whether the service fetches images and files from any https url; by default only from where it always does."
+    }
+  }
+}"#;
+
+impl About for Gemini {
+    fn describe() -> Manifest {
+        Manifest {
+            name: "gemini".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            contract: "0.1.0".into(),
+            description: "Google's Gemini API".into(),
+            family: FAMILY.into(),
+            settings: SETTINGS.into(),
+            isolation: Isolation::Fresh,
+            takes_blobs: true,
+            suggests: Suggestions {
+                url: Some("https://generativelanguage.googleapis.com/v1beta/".into()),
+                key_variables: strings(["GEMINI_API_KEY", "GOOGLE_API_KEY"]),
+                models: strings(["gemini-*", "gemma-*"]),
+                origins: Vec::new(),
+            },
+            formats: format::all(),
+            faces: faces::all(),
+            accepts: accepts::all(),
+            auth: vec![
+                Auth { name: "x-goog-api-key".into(), scheme: AuthScheme::Header(Header::new("x-goog-api-key", "")) },
+                Auth { name: "query".into(), scheme: AuthScheme::Query("key".into()) },
+                Auth { name: "bearer".into(), scheme: AuthScheme::Bearer },
+            ],
+            capabilities: Capabilities {
+                operations: vec![Operation::Chat, Operation::CountTokens, Operation::Embeddings, Operation::Models],
+                media: strings(["image", "audio", "video", "document"]),
+                tools: true,
+                counts_tokens: true,
+            },
+        }
+    }
+}
+
+fn strings<const N: usize>(texts: [&str; N]) -> Vec<String> {
+    texts.into_iter().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_are_a_schema() {
+        let schema: serde_json::Value = serde_json::from_str(SETTINGS).unwrap();
+        assert_eq!(schema["properties"].as_object().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn the_manifest_is_always_the_same() {
+        assert_eq!(Gemini::describe(), Gemini::describe());
+    }
+
+    #[test]
+    fn each_operation_of_a_format_is_accepted_once_where_it_is_relayed() {
+        let accepts = Gemini::describe().accepts;
+        for one in accepts.iter().filter(|one| one.operation != Operation::Models) {
+            let same = accepts.iter().filter(|other| other.format == one.format && other.operation == one.operation);
+            assert_eq!(same.count(), 1, "{} {:?}", one.format, one.operation);
+        }
+    }
+
+    #[test]
+    fn no_credential_is_forwarded() {
+        for one in Gemini::describe().accepts {
+            assert!(!one.query_forwarded.iter().any(|name| name == "key" || name == "*"));
+            assert!(!one.request_headers.iter().any(|name| name == "x-goog-api-key" || name == "x-goog-*"));
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What the service takes as it is.
+
+use weir_sdk::manifest::{Acceptance, Operation};
+
+use super::strings;
+use crate::{BATCH_EMBED, EMBED, FORMAT};
+
+pub(super) fn all() -> Vec<Acceptance> {
+    let chat = Acceptance {
+        stream_path: Some("models/{model}:streamGenerateContent".into()),
+        ..post(FORMAT, Operation::Chat, "generateContent")
+    };
+    vec![
+        chat,
+        post(FORMAT, Operation::CountTokens, "countTokens"),
+        Acceptance { preferred: false, ..post(EMBED, Operation::Embeddings, "embedContent") },
+        post(BATCH_EMBED, Operation::Embeddings, "batchEmbedContents"),
+        get("models"),
+        get("models/{model}"),
+    ]
+}
+
+/// Whether a stream is framed as SSE is the client's choice, so its `alt` goes along and nothing is fixed.
+fn post(format: &str, operation: Operation, method: &str) -> Acceptance {
+    Acceptance {
+        format: format.into(),
+        operation,
+        method: "POST".into(),
+        path: format!("models/{{model}}:{method}"),
+        stream_path: None,
+        query: Vec::new(),
+        query_forwarded: strings(["alt", "$alt", "prettyPrint", "fields", "$fields"]),
+        request_headers: strings([
+            "x-goog-api-client",
+            "x-goog-request-params",
+            "x-server-timeout",
+            "x-goog-fieldmask",
+        ]),
+        set_headers: Vec::new(),
+        response_headers: strings(["x-gemini-*", "server-timing", "retry-after", "x-request-id"]),
+        exclusions: Vec::new(),
+        ask_usage: None,
+        preferred: true,
+    }
+}
+
+fn get(path: &str) -> Acceptance {
+    Acceptance {
+        method: "GET".into(),
+        path: path.into(),
+        query_forwarded: strings(["alt", "$alt", "prettyPrint", "fields", "pageSize", "pageToken"]),
+        ..post(FORMAT, Operation::Models, "")
+    }
+}

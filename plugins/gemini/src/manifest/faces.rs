@@ -1,0 +1,144 @@
+//! What clients may speak: the methods of a model, below `/v1beta` and `/v1`.
+
+use weir_sdk::manifest::{
+    AnswerFraming, BodyKind, Condition, CredentialPlace, Face, Feature, FrameTest, ModelPlace, ModelPointer, Operation,
+    PointerEquals, StreamFlag,
+};
+use weir_sdk::types::{Framing, Header};
+
+use super::strings;
+use crate::{BATCH_EMBED, EMBED, FORMAT};
+
+/// Base urls that clients of this format are pointed at.
+const PREFIX: &str = "/genai";
+/// Versions of the API.
+const VERSIONS: [&str; 2] = ["v1beta", "v1"];
+
+pub(super) fn all() -> Vec<Face> {
+    let mut faces = Vec::new();
+    for version in VERSIONS {
+        let path = |method: &str| format!("/{version}/models/{{model...}}:{method}");
+        faces.push(chat(path("generateContent"), false));
+        faces.push(chat(path("streamGenerateContent"), true));
+        let count = Operation::CountTokens;
+        faces.push(post(FORMAT, count, path("countTokens"), &["/model", "/generateContentRequest/model"]));
+        faces.push(post(EMBED, Operation::Embeddings, path("embedContent"), &["/model"]));
+        let each = ["/requests/*/model"];
+        faces.push(post(BATCH_EMBED, Operation::Embeddings, path("batchEmbedContents"), &each));
+    }
+    for path in ["models", "models/{model...}"] {
+        faces.push(models(format!("/v1beta/{path}"), None));
+        faces.push(models(format!("{PREFIX}/v1beta/{path}"), None));
+        // Below the prefix no other format can be meant; above it many have this path.
+        faces.push(models(format!("{PREFIX}/v1/{path}"), None));
+        faces.push(models(format!("/v1/{path}"), Some(Condition::HeaderPresent("x-goog-api-key".into()))));
+        faces.push(models(format!("/v1/{path}"), Some(Condition::QueryPresent("key".into()))));
+    }
+    faces
+}
+
+fn chat(path: String, streams: bool) -> Face {
+    let sse = Condition::QueryEquals(Header::new("alt", "sse"));
+    let framings = vec![
+        AnswerFraming { framing: Framing::Sse, when: Some(sse) },
+        AnswerFraming { framing: Framing::JsonArray, when: None },
+    ];
+    Face {
+        stream: StreamFlag::Constant(streams),
+        output_limit: strings([
+            "/generationConfig/maxOutputTokens",
+            "/generationConfig/max_output_tokens",
+            "/generation_config/maxOutputTokens",
+            "/generation_config/max_output_tokens",
+        ]),
+        framings: if streams { framings } else { Vec::new() },
+        ..post(FORMAT, Operation::Chat, path, &["/model"])
+    }
+}
+
+fn post(format: &str, operation: Operation, path: String, models: &[&str]) -> Face {
+    let pointer = |at: &&str| ModelPlace::Pointer(ModelPointer { pointer: (*at).to_owned(), prefix: "models/".into() });
+    let mut model = vec![ModelPlace::Path];
+    model.extend(models.iter().map(pointer));
+    Face {
+        format: format.into(),
+        operation,
+        method: "POST".into(),
+        path,
+        prefixes: strings([PREFIX]),
+        when: None,
+        credentials: vec![
+            CredentialPlace::Header(Header::new("x-goog-api-key", "")),
+            CredentialPlace::Query("key".into()),
+            CredentialPlace::Header(Header::new("authorization", "Bearer ")),
+        ],
+        model,
+        stream: StreamFlag::Constant(false),
+        body: BodyKind::Json,
+        output_limit: Vec::new(),
+        end_user: Vec::new(),
+        object_ids: strings([
+            "/cachedContent",
+            "/cached_content",
+            "/contents/*/parts/*/fileData/fileUri",
+            "/contents/*/parts/*/file_data/file_uri",
+        ]),
+        features: features(),
+        request_headers: Vec::new(),
+        framings: Vec::new(),
+    }
+}
+
+fn models(path: String, when: Option<Condition>) -> Face {
+    let model = if path.contains("{model") { vec![ModelPlace::Path] } else { Vec::new() };
+    Face {
+        method: "GET".into(),
+        prefixes: Vec::new(),
+        when,
+        model,
+        body: BodyKind::Empty,
+        object_ids: Vec::new(),
+        features: Vec::new(),
+        ..post(FORMAT, Operation::Models, path, &[])
+    }
+}
+
+/// Media types that tell what a medium is; there is no test for the beginning of a text.
+const IMAGES: [&str; 6] = ["image/png", "image/jpeg", "image/webp", "image/gif", "image/heic", "image/heif"];
+const AUDIO: [&str; 8] =
+    ["audio/wav", "audio/mp3", "audio/mpeg", "audio/aac", "audio/ogg", "audio/flac", "audio/aiff", "audio/webm"];
+const DOCUMENTS: [&str; 5] = ["application/pdf", "text/plain", "text/csv", "text/html", "text/markdown"];
+
+fn features() -> Vec<Feature> {
+    let present = |pointer: &str| FrameTest::Present(pointer.into());
+    let config = |names: [&str; 2]| {
+        let [camel, snake] = names;
+        ["generationConfig", "generation_config"]
+            .iter()
+            .flat_map(|config| [format!("/{config}/{camel}"), format!("/{config}/{snake}")])
+            .map(|pointer| present(&pointer))
+            .collect::<Vec<_>>()
+    };
+    let mut schema = config(["responseSchema", "response_schema"]);
+    schema.extend(config(["responseJsonSchema", "response_json_schema"]));
+    [
+        ("tools", vec![present("/tools")]),
+        ("vision", media(&IMAGES)),
+        ("audio", media(&AUDIO)),
+        ("documents", media(&DOCUMENTS)),
+        ("schema", schema),
+        ("reasoning", config(["thinkingConfig", "thinking_config"])),
+    ]
+    .into_iter()
+    .map(|(name, tests)| Feature { name: name.into(), tests })
+    .collect()
+}
+
+fn media(types: &[&str]) -> Vec<FrameTest> {
+    let places = ["inlineData/mimeType", "inline_data/mime_type", "fileData/mimeType", "file_data/mime_type"];
+    let test = |place: &str, mime: &str| {
+        let (pointer, json) = (format!("/contents/*/parts/*/{place}"), format!("\"{mime}\""));
+        FrameTest::Equals(PointerEquals { pointer, json })
+    };
+    places.iter().flat_map(|place| types.iter().map(|mime| test(place, mime))).collect()
+}

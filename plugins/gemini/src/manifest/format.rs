@@ -1,0 +1,116 @@
+//! The formats as far as the host has to do with them: errors as templates, and where usage stands in answers.
+
+use weir_sdk::manifest::{
+    Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, Tap, UsagePlace,
+};
+use weir_sdk::types::ErrorKind;
+
+use super::strings;
+use crate::{BATCH_EMBED, EMBED, FORMAT};
+
+const ERROR: &str = r#"{"error":{"code":{{status}},"message":{{message}},"status":{{kind}}}}"#;
+
+const KINDS: [ErrorKind; 14] = [
+    ErrorKind::InvalidRequest,
+    ErrorKind::Authentication,
+    ErrorKind::Permission,
+    ErrorKind::NotFound,
+    ErrorKind::TooLarge,
+    ErrorKind::ContextLength,
+    ErrorKind::RateLimited,
+    ErrorKind::Quota,
+    ErrorKind::ContentFiltered,
+    ErrorKind::Overloaded,
+    ErrorKind::Timeout,
+    ErrorKind::Unsupported,
+    ErrorKind::Upstream,
+    ErrorKind::Internal,
+];
+
+/// How the format calls an error, and its status.
+pub(crate) const fn spelling(kind: ErrorKind) -> (&'static str, u16) {
+    match kind {
+        ErrorKind::InvalidRequest | ErrorKind::ContextLength | ErrorKind::ContentFiltered | ErrorKind::Unsupported => {
+            ("INVALID_ARGUMENT", 400)
+        }
+        ErrorKind::Authentication => ("UNAUTHENTICATED", 401),
+        ErrorKind::Permission => ("PERMISSION_DENIED", 403),
+        ErrorKind::NotFound => ("NOT_FOUND", 404),
+        ErrorKind::TooLarge => ("INVALID_ARGUMENT", 413),
+        ErrorKind::RateLimited | ErrorKind::Quota => ("RESOURCE_EXHAUSTED", 429),
+        ErrorKind::Internal => ("INTERNAL", 500),
+        ErrorKind::Upstream => ("INTERNAL", 502),
+        ErrorKind::Overloaded => ("UNAVAILABLE", 503),
+        ErrorKind::Timeout => ("DEADLINE_EXCEEDED", 504),
+    }
+}
+
+pub(super) fn all() -> Vec<Format> {
+    [FORMAT, EMBED, BATCH_EMBED]
+        .into_iter()
+        .map(|id| Format { id: id.into(), errors: Some(errors()), tap: Some(tap()) })
+        .collect()
+}
+
+fn errors() -> ErrorFormat {
+    let spelled = |kind: ErrorKind| {
+        let (name, status) = spelling(kind);
+        ErrorSpelling { kind, name: name.into(), code: None, status }
+    };
+    ErrorFormat {
+        body: ERROR.into(),
+        spellings: KINDS.into_iter().map(spelled).collect(),
+        headers: Vec::new(),
+        stream_failure: Some(FrameTemplate { event: None, data: ERROR.into() }),
+        keep_alive: None,
+        request_id_header: None,
+        rate_limit_headers: Vec::new(),
+    }
+}
+
+/// Counts grow from frame to frame, and the last one holds. The prompt's count includes what was cached; what the
+/// service's own tools brought in stands beside it.
+fn tap() -> Tap {
+    let place = |bucket: Bucket, member: &str, includes: Vec<Bucket>| UsagePlace {
+        bucket,
+        pointers: vec![format!("/usageMetadata/{member}")],
+        merge: Merge::Last,
+        includes,
+    };
+    let present = |pointer: &str| FrameTest::Present(pointer.into());
+    Tap {
+        usage: vec![
+            place(Bucket::Input, "promptTokenCount", vec![Bucket::CacheRead]),
+            place(Bucket::Input, "toolUsePromptTokenCount", Vec::new()),
+            place(Bucket::CacheRead, "cachedContentTokenCount", Vec::new()),
+            place(Bucket::Output, "candidatesTokenCount", Vec::new()),
+            place(Bucket::Reasoning, "thoughtsTokenCount", Vec::new()),
+        ],
+        finish: strings(["/candidates/*/finishReason", "/promptFeedback/blockReason"]),
+        model: strings(["/modelVersion"]),
+        content: vec![present("/candidates/*/content/parts")],
+        end: vec![present("/candidates/*/finishReason"), present("/promptFeedback/blockReason")],
+        failure: vec![present("/error")],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_error_is_spelled_with_a_name_of_the_format() {
+        for kind in KINDS {
+            let (name, status) = spelling(kind);
+            assert!(name.bytes().all(|c| c.is_ascii_uppercase() || c == b'_'), "{kind:?}");
+            assert!((400..600).contains(&status), "{kind:?}");
+        }
+        assert_eq!(errors().spellings.len(), KINDS.len());
+    }
+
+    #[test]
+    fn the_template_is_json_once_its_holes_are_filled() {
+        let filled = ERROR.replace("{{status}}", "400").replace("{{message}}", "\"x\"").replace("{{kind}}", "\"x\"");
+        assert!(serde_json::from_str::<serde_json::Value>(&filled).is_ok());
+    }
+}

@@ -1,0 +1,87 @@
+//! Models in paths.
+
+/// `models/NAME`, unless the name says where it stands.
+pub(crate) fn resource(model: &str) -> String {
+    if model.starts_with("models/") || model.starts_with("tunedModels/") {
+        return model.to_owned();
+    }
+    format!("models/{model}")
+}
+
+/// The path of a method: `models/NAME:METHOD`, percent-encoded.
+pub(crate) fn method(model: &str, method: &str) -> String {
+    format!("{}:{method}", encoded(&resource(model)))
+}
+
+/// A model's name without `models/`.
+pub(crate) fn name(resource: &str) -> &str {
+    resource.strip_prefix("models/").unwrap_or(resource)
+}
+
+/// Percent-encodes a path; slashes stay.
+pub(crate) fn encoded(text: &str) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~@/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            out.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+    }
+    out
+}
+
+/// Undoes percent-encoding.
+pub(crate) fn decoded(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let hex = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.filter(|_| byte == b'%').and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(value) => {
+                out.push(value);
+                rest = &tail[2..];
+            }
+            None => {
+                out.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// The model in a client's path: `/v1beta/models/NAME:METHOD`, `/v1beta/models/NAME`.
+pub(crate) fn model(path: &str) -> Option<String> {
+    let (_, rest) = path.split_once("/models/")?;
+    let segment = rest.rfind('/').map_or(0, |at| at + 1);
+    let end = rest.get(segment..).and_then(|last| last.rfind(':')).map_or(rest.len(), |at| segment + at);
+    let name = decoded(rest.get(..end)?.trim_end_matches('/'));
+    (!name.is_empty()).then_some(name)
+}
+
+/// The method at the end of a client's path, empty where there is none.
+pub(crate) fn method_of(path: &str) -> &str {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    last.rsplit_once(':').map_or("", |(_, method)| method)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_paths_come_back_as_they_went() {
+        for name in ["gemini-2.5-flash", "vendor/model one", "llama3:8b", "ü%2F"] {
+            let path = format!("/v1beta/{}", method(name, "generateContent"));
+            assert_eq!(model(&path).as_deref(), Some(name));
+            assert_eq!(method_of(&path), "generateContent");
+        }
+        assert_eq!(method("tunedModels/a", "x"), "tunedModels/a:x");
+        assert_eq!(method("models/a", "x"), "models/a:x");
+        assert_eq!(model("/v1beta/models"), None);
+    }
+}

@@ -1,0 +1,118 @@
+//! Writes `generationConfig`: sampling, limits, the shape of the answer, thinking.
+
+use weir_sdk::json::{Object, array, object, parse, quote};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{ChatRequest, Error, OutputFormat, Sampling};
+
+use super::request::Target;
+use super::thinking;
+use crate::wire::{Unnamed, is_noted};
+use crate::{FORMAT, schema};
+
+/// Key of the note on a request whose answer may only be text, which is the rule.
+pub(crate) const ONLY_TEXT: &str = "generationConfig.responseModalities=TEXT";
+/// Key of the note on a schema that stood in the older member.
+pub(crate) const OLD_SCHEMA: &str = "responseSchema";
+/// Stop sequences that the service takes.
+const STOPS: usize = 5;
+
+/// The members, without braces.
+pub(super) struct Config {
+    pub(super) json: String,
+}
+
+impl Config {
+    /// Decides and writes.
+    pub(super) fn read(target: Target<'_>, request: &ChatRequest, ledger: &mut Ledger) -> Result<Self, Error> {
+        let output = output(target, request, ledger)?;
+        let thinking = thinking::write(target.generation, request, ledger);
+        let mut json = String::new();
+        object(&mut json, |o| {
+            o.opt_num("maxOutputTokens", request.max_output_tokens);
+            sampling(o, &request.sampling, ledger);
+            for (key, value) in &output {
+                o.raw(key, value);
+            }
+            o.opt_raw("thinkingConfig", thinking.as_deref());
+            if is_noted(&request.extensions, ONLY_TEXT) {
+                o.raw("responseModalities", r#"["TEXT"]"#);
+            }
+            for own in request.extensions.iter().filter(|own| own.format == FORMAT && own.json != "null") {
+                if let Some(name) = own.key.strip_prefix("generationConfig.") {
+                    o.raw(name, &own.json);
+                }
+            }
+        });
+        let inner = json.strip_prefix('{').and_then(|json| json.strip_suffix('}')).unwrap_or_default();
+        Ok(Self { json: inner.to_owned() })
+    }
+}
+
+fn sampling(o: &mut Object<'_>, sampling: &Sampling, ledger: &mut Ledger) {
+    if let Some(wanted) = sampling.temperature {
+        let allowed = wanted.clamp(0.0, 2.0);
+        if allowed != wanted {
+            ledger.clamped("temperature", "it lies between 0 and 2");
+        }
+        o.num("temperature", allowed);
+    }
+    o.opt_num("topP", sampling.top_p);
+    o.opt_num("topK", sampling.top_k);
+    if let Some(seed) = &sampling.seed {
+        match seed.parse::<i32>() {
+            Ok(seed) => o.num("seed", seed),
+            Err(_) => ledger.dropped("seed", "it must be a whole number of 32 bits"),
+        }
+    }
+    if sampling.stop.len() > STOPS {
+        ledger.clamped("stop", "the service takes five sequences");
+    }
+    if !sampling.stop.is_empty() {
+        o.array("stopSequences", |a| sampling.stop.iter().take(STOPS).for_each(|stop| a.str(stop)));
+    }
+    o.opt_num("presencePenalty", sampling.presence_penalty);
+    o.opt_num("frequencyPenalty", sampling.frequency_penalty);
+    o.opt_num("candidateCount", sampling.candidates);
+    o.opt_bool("responseLogprobs", sampling.logprobs);
+    o.opt_num("logprobs", sampling.top_logprobs);
+}
+
+type Members = Vec<(&'static str, String)>;
+
+fn output(target: Target<'_>, request: &ChatRequest, ledger: &mut Ledger) -> Result<Members, Error> {
+    let json_type = || ("responseMimeType", "\"application/json\"".to_owned());
+    match &request.output {
+        None | Some(OutputFormat::Plain) => Ok(Vec::new()),
+        Some(OutputFormat::Json) => Ok(vec![json_type()]),
+        Some(OutputFormat::Schema(wanted)) => {
+            ledger.dropped_if(wanted.description.is_some(), "response_format.description", "there is no place for it");
+            let member = if target.old_schemas || is_noted(&request.extensions, OLD_SCHEMA) {
+                ("responseSchema", schema::lower(&wanted.schema, "response_format.schema", ledger)?)
+            } else {
+                ("responseJsonSchema", wanted.schema.clone())
+            };
+            Ok(vec![json_type(), member])
+        }
+        Some(OutputFormat::Opaque(opaque)) if opaque.format == FORMAT => {
+            let own: Unnamed<'_> = parse(&opaque.json).unwrap_or_default();
+            let member = |key: &str| match key {
+                "responseMimeType" => Some("responseMimeType"),
+                "responseSchema" => Some("responseSchema"),
+                "responseJsonSchema" => Some("responseJsonSchema"),
+                _ => None,
+            };
+            Ok(own.rest.0.iter().filter_map(|(key, raw)| Some((member(key)?, raw.get().to_owned()))).collect())
+        }
+        Some(OutputFormat::Opaque(_)) => {
+            ledger.dropped("response_format", "it belongs to another format");
+            Ok(Vec::new())
+        }
+    }
+}
+
+/// A list of names, as JSON.
+pub(super) fn names(list: &[String]) -> String {
+    let mut out = String::new();
+    array(&mut out, |a| list.iter().for_each(|name| quote(a.value(), name)));
+    out
+}

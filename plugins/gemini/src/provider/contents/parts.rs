@@ -1,0 +1,250 @@
+//! Writes the parts of a turn.
+
+use weir_sdk::json::{Object, array, quote};
+use weir_sdk::types::{
+    Error, MediaKind, MediaPart, MediaSource, Part, ReasoningPart, ResultPart, Signature, TextPart, ToolCall,
+    ToolResult,
+};
+
+use super::{Parts, Speaker, Writer};
+use crate::read::{NAMED, NAMED_FILE, NO_ID, UNSIGNED};
+use crate::wire::is_noted;
+use crate::write::{self, Place};
+use crate::{FORMAT, signature};
+
+/// What stands for the signature of a call that another model made, so that the service does not look for one.
+/// Source: the service's documentation of thought signatures.
+const NO_SIGNATURE: &str = "skip_thought_signature_validator";
+
+impl<'a> Writer<'a> {
+    pub(super) fn part(
+        &mut self,
+        parts: &mut Parts,
+        speaker: Speaker,
+        part: &'a Part,
+        place: Place,
+    ) -> Result<(), Error> {
+        match part {
+            Part::Text(text) => self.text(&mut parts.others, text, place),
+            Part::Media(media) => self.media(&mut parts.others, media, place)?,
+            Part::ToolCall(call) => self.call(parts, call, place),
+            Part::ToolResult(result) => self.result(parts, result, place)?,
+            Part::Reasoning(thought) => self.reasoning(&mut parts.others, thought, place),
+            Part::Refusal(words) => {
+                self.ledger.approximated(place.field("refusal"), "sent as text");
+                self.text(&mut parts.others, &TextPart::new(words), place);
+            }
+            Part::Opaque(opaque) if opaque.format == FORMAT => write::raw_item(&mut parts.others, &opaque.json),
+            Part::Opaque(opaque) if speaker == Speaker::Model => {
+                self.ledger.dropped(place.field(&opaque.kind), "it belongs to another format");
+            }
+            Part::Opaque(opaque) => {
+                let message = format!("`{}` cannot be expressed in this format", opaque.kind);
+                return Err(Error::unsupported(place.field(""), message));
+            }
+        }
+        Ok(())
+    }
+
+    /// An empty text says nothing unless it is signed (C-42, C-90).
+    fn text(&mut self, out: &mut String, text: &TextPart, place: Place) {
+        let signature = self.own(text.signature.as_ref(), place);
+        self.lose_cache(text.cache.is_some(), place);
+        let foreign =
+            |citation: &&weir_sdk::types::Citation| citation.source.as_ref().is_none_or(|s| s.format != FORMAT);
+        let cited = text.citations.iter().any(|citation| foreign(&citation));
+        self.ledger.dropped_if(cited, &place.field("citations"), "a history has no place for them");
+        write::foreign(&text.extensions, self.ledger, place);
+        if text.text.is_empty() && signature.is_none() {
+            return;
+        }
+        write::item(out, |o| {
+            write::text(o, &text.text, false, signature);
+            write::members(o, &text.extensions, "");
+        });
+    }
+
+    /// The signature if this family made it; others are said to be lost.
+    fn own<'s>(&mut self, signed: Option<&'s Signature>, place: Place) -> Option<&'s str> {
+        let own = signature::own(signed);
+        if signed.is_some() && own.is_none() {
+            self.ledger.dropped(place.field("signature"), "it returns only to its issuer");
+        }
+        own
+    }
+
+    /// Models of the third generation refuse calls of theirs that come back unsigned in the current turn.
+    fn call(&mut self, parts: &mut Parts, call: &'a ToolCall, place: Place) {
+        let first = !std::mem::replace(&mut parts.called, true);
+        let mut signature = self.own(call.signature.as_ref(), place);
+        let current = place.message >= Some(self.current);
+        if signature.is_none() && first && current && self.target.generation.third {
+            self.ledger.approximated(place.field("signature"), "there is none: the service is told not to look for it");
+            signature = Some(NO_SIGNATURE);
+        }
+        self.lose_cache(call.cache.is_some(), place);
+        write::foreign(&call.extensions, self.ledger, place);
+        let name = self.names.send(&call.name);
+        write::item(&mut parts.others, |o| write::call(o, call, &name, signature, self.ledger, place));
+        self.calls.push(call);
+    }
+
+    /// Thinking goes back to its issuer unedited, even where its text is empty (C-29); other thinking is left out.
+    fn reasoning(&mut self, out: &mut String, thought: &ReasoningPart, place: Place) {
+        let text = thought.text.as_deref().unwrap_or_default();
+        let signatures = [thought.signature.as_ref(), thought.encrypted.as_ref()];
+        let mut own: Vec<Option<&str>> = signatures.into_iter().filter_map(signature::own).map(Some).collect();
+        if own.is_empty() && is_noted(&thought.extensions, UNSIGNED) {
+            own.push(None);
+        }
+        if own.is_empty() {
+            return self.ledger.dropped(place.field("reasoning"), "it returns only to its issuer");
+        }
+        write::foreign(&thought.extensions, self.ledger, place);
+        for (at, signature) in own.into_iter().enumerate() {
+            write::item(out, |o| {
+                write::text(o, if at == 0 { text } else { "" }, true, signature);
+                write::members(o, &thought.extensions, "");
+            });
+        }
+    }
+
+    fn media(&mut self, out: &mut String, media: &MediaPart, place: Place) -> Result<(), Error> {
+        let mime = self.taken(media, place)?;
+        self.lose_cache(media.cache.is_some(), place);
+        if media.detail.as_deref().is_some_and(|detail| detail != "auto") {
+            self.ledger.dropped(place.field("detail"), "the format has no such level");
+        }
+        let nameless = media.name.is_some() && !is_noted(&media.extensions, NAMED);
+        self.ledger.dropped_if(nameless, &place.field("name"), "media have no names here");
+        write::foreign(&media.extensions, self.ledger, place);
+        write::item(out, |o| write::media(o, media, mime.as_deref()));
+        Ok(())
+    }
+
+    /// The media type, where the service takes the medium from where it is.
+    fn taken(&self, media: &MediaPart, place: Place) -> Result<Option<String>, Error> {
+        let unsupported = |what: &str| Err(Error::unsupported(place.field(""), what));
+        let mime = write::mime_of(media, &self.target.ctx.blobs);
+        match &media.source {
+            MediaSource::Url(url) if self.fetches(url) || is_noted(&media.extensions, NAMED_FILE) => Ok(mime),
+            MediaSource::Url(_) => {
+                unsupported("the service does not fetch this url: the bytes must stand in the request")
+            }
+            MediaSource::FileId(_) if is_noted(&media.extensions, NAMED_FILE) => Ok(mime),
+            MediaSource::FileId(_) => unsupported("a file of another provider's store cannot be read here"),
+            MediaSource::Text(_) if media.kind != MediaKind::Document => unsupported("only a document can be text"),
+            _ if mime.is_none() => unsupported("the media type is unknown"),
+            _ => Ok(mime),
+        }
+    }
+
+    /// Whether the service fetches an address: its own stores and videos of one site, or whatever the operator says.
+    fn fetches(&self, url: &str) -> bool {
+        let host = url.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+        let known = ["youtube.com", "youtu.be", "generativelanguage.googleapis.com"];
+        let is_known =
+            known.iter().any(|known| host == *known || host.strip_suffix(known).is_some_and(|h| h.ends_with('.')));
+        is_known || url.starts_with("gs://") || self.target.ctx.option_bool("fetches_urls") == Some(true)
+    }
+
+    /// A function's result, under the function's real name (C-87). Media in it stand within for models that take
+    /// them there, else right behind it (C-43).
+    fn result(&mut self, parts: &mut Parts, result: &ToolResult, place: Place) -> Result<(), Error> {
+        let called = self.calls.iter().rev().find(|call| call.id == result.call_id).copied();
+        let known = called.map(|call| call.name.as_str()).or(result.name.as_deref());
+        if known.is_none() {
+            self.ledger.approximated(place.field("name"), "the call is not in the history: its id stands for the name");
+        }
+        let name = self.names.send(known.unwrap_or(&result.call_id));
+        let (response, media) = self.response(result, place)?;
+        let mut within = String::new();
+        for medium in media {
+            let inside = self.target.generation.third && !matches!(medium.source, MediaSource::Url(_));
+            if inside {
+                self.media(&mut within, medium, place)?;
+            } else {
+                self.ledger.approximated(place.field(""), "a medium in a tool result stands behind it");
+                self.media(&mut parts.others, medium, place)?;
+            }
+        }
+        self.lose_cache(result.cache.is_some(), place);
+        write::foreign(&result.extensions, self.ledger, place);
+        let unnamed =
+            is_noted(&result.extensions, NO_ID) || called.is_some_and(|call| is_noted(&call.extensions, NO_ID));
+        let id = Some(result.call_id.as_str()).filter(|id| !id.is_empty() && !unnamed);
+        write::item(&mut parts.results, |o| {
+            o.object("functionResponse", |o| {
+                o.opt_str("id", id);
+                o.str("name", &name);
+                o.raw("response", &response);
+                if !within.is_empty() {
+                    o.raw("parts", &format!("[{within}]"));
+                }
+                write::members(o, &result.extensions, "functionResponse");
+            });
+            write::members(o, &result.extensions, "");
+        });
+        Ok(())
+    }
+
+    /// The response, always an object, and the media of the result.
+    fn response<'r>(&mut self, result: &'r ToolResult, place: Place) -> Result<(String, Vec<&'r MediaPart>), Error> {
+        let (mut values, mut media) = (Vec::new(), Vec::new());
+        for part in &result.content {
+            match part {
+                ResultPart::Text(text) => values.push(Value::Text(&text.text)),
+                ResultPart::Json(json) => values.push(Value::Json(json)),
+                ResultPart::Media(medium) => media.push(medium),
+                ResultPart::Opaque(opaque) if opaque.format == FORMAT => values.push(Value::Json(&opaque.json)),
+                ResultPart::Opaque(opaque) => {
+                    let message = format!("a tool result of type `{}` cannot be expressed in this format", opaque.kind);
+                    return Err(Error::unsupported(place.field(""), message));
+                }
+            }
+        }
+        let failed = result.is_error == Some(true);
+        if let [only] = values.as_slice()
+            && let Some(object) = only.object()
+        {
+            self.ledger.dropped_if(failed, &place.field("is_error"), "the result says it in its own words, or not");
+            return Ok((object.to_owned(), media));
+        }
+        let mut out = String::new();
+        if values.is_empty() && !failed {
+            out.push_str("{}");
+        } else {
+            weir_sdk::json::object(&mut out, |o| wrapped(o, if failed { "error" } else { "result" }, &values));
+        }
+        Ok((out, media))
+    }
+}
+
+/// A piece of a tool's result.
+enum Value<'v> {
+    Text(&'v str),
+    Json(&'v str),
+}
+
+impl<'v> Value<'v> {
+    /// The JSON object that it is, if it is one.
+    fn object(&self) -> Option<&'v str> {
+        let (Self::Text(text) | Self::Json(text)) = self;
+        write::json_object(text).filter(|_| !text.trim().is_empty())
+    }
+
+    fn write(&self, out: &mut String) {
+        match self {
+            Self::Text(text) => quote(out, text),
+            Self::Json(json) => out.push_str(json),
+        }
+    }
+}
+
+/// One value as it is, several as a list.
+fn wrapped(o: &mut Object<'_>, key: &str, values: &[Value<'_>]) {
+    match values {
+        [only] => only.write(o.value(key)),
+        several => array(o.value(key), |a| several.iter().for_each(|value| value.write(a.value()))),
+    }
+}

@@ -1,0 +1,193 @@
+//! Reads a streamed answer.
+//!
+//! Each frame is an answer of its own that brings more of each candidate. The format does not number parts: texts that
+//! follow each other are one part until another kind comes, or a signature has sealed it. Reasons to finish come with
+//! every frame from some models, so they count once the stream has ended.
+
+mod candidate;
+mod partial;
+
+use candidate::Stream;
+use weir_sdk::adapter::{Decoder, Result};
+use weir_sdk::json::{RawValue, Str, object, parse};
+use weir_sdk::types::{
+    CandidateFinish, ChatEvent, Context, Decoded, Error, Extension, Finish, Frame, Opaque, ResponseStart,
+};
+
+use super::error;
+use super::response::FEEDBACK;
+use crate::names::Names;
+use crate::wire::{self, extensions, own};
+use crate::{FORMAT, finish, usage};
+
+/// Candidates of one answer.
+const CANDIDATES: usize = 64;
+
+/// Reads frames of this format.
+#[derive(Debug)]
+pub struct GenerateDecoder {
+    request_id: String,
+    names: Names,
+    /// The answer's id, once it has begun.
+    begun: Option<String>,
+    candidates: Vec<Stream>,
+    /// The finish of an answer to a prompt that was refused.
+    refused: Option<Finish>,
+    failed: bool,
+    /// Members of the answer that were told.
+    told: Vec<Extension>,
+    events: Vec<ChatEvent>,
+}
+
+impl Decoder for GenerateDecoder {
+    fn new(ctx: Context) -> Self {
+        Self {
+            names: Names::from_memo(&ctx.memo),
+            request_id: ctx.request_id,
+            begun: None,
+            candidates: Vec::new(),
+            refused: None,
+            failed: false,
+            told: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, frames: Vec<Frame>) -> Result<Decoded> {
+        self.events.reserve(frames.len() * 2 + 1);
+        for frame in &frames {
+            if !self.failed {
+                self.frame(&frame.data)?;
+            }
+        }
+        Ok(self.decoded())
+    }
+
+    /// An answer without a reason to finish was cut off, however orderly its bytes ended (C-19).
+    fn finish(&mut self) -> Result<Decoded> {
+        if std::mem::replace(&mut self.failed, true) {
+            return Ok(self.decoded());
+        }
+        let finishes = self.candidates.iter().any(Stream::is_finished);
+        for stream in &mut self.candidates {
+            stream.end(&self.names, &mut self.events);
+        }
+        match self.refused.take() {
+            Some(finish) if !finishes => {
+                self.events.push(ChatEvent::Finish(CandidateFinish { candidate: 0, finish }));
+            }
+            None if !finishes => {
+                self.events.push(ChatEvent::Failure(Error::unreadable("the answer ended before it was complete")));
+            }
+            _ => {}
+        }
+        Ok(self.decoded())
+    }
+}
+
+impl GenerateDecoder {
+    fn decoded(&mut self) -> Decoded {
+        Decoded { events: std::mem::take(&mut self.events), losses: Vec::new() }
+    }
+
+    fn frame(&mut self, data: &str) -> Result<()> {
+        if data.is_empty() || data == "[DONE]" {
+            return Ok(());
+        }
+        if let Some(error) = error::in_list(data) {
+            self.fail(error);
+            return Ok(());
+        }
+        let answer: wire::Answer<'_> =
+            parse(data).map_err(|error| Error::unreadable(format!("a frame cannot be read: {error}")))?;
+        if let Some(raw) = answer.error {
+            self.fail(error::object(raw, None));
+            return Ok(());
+        }
+        let (usage, tier) = answer.usage.map(usage::read).map_or((None, None), |(usage, tier)| (Some(usage), tier));
+        let mut members = extensions("", answer.rest);
+        members.extend(answer.feedback.map(|raw| own(FEEDBACK, raw.get())));
+        self.begin(answer.id, answer.model, tier, members);
+        self.feedback(answer.feedback);
+        for (at, wire) in answer.candidates.unwrap_or_default().into_iter().enumerate() {
+            let index = wire.index.map_or(at as u32, |index| index.0);
+            if let Some(at) = self.candidate(index) {
+                self.candidates[at].take(wire, &self.names, &mut self.events)?;
+            }
+        }
+        self.events.extend(usage.map(ChatEvent::Usage));
+        Ok(())
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.failed = true;
+        self.events.push(ChatEvent::Failure(error));
+    }
+
+    /// The first frame begins the answer; members that come later are told as they come.
+    fn begin(&mut self, id: Option<Str<'_>>, model: Option<Str<'_>>, tier: Option<String>, members: Vec<Extension>) {
+        if self.begun.is_none() {
+            let id = id.map(Str::into_string).unwrap_or_default();
+            self.begun = Some(if id.is_empty() { self.request_id.clone() } else { id.clone() });
+            self.told.clone_from(&members);
+            return self.events.push(ChatEvent::Start(ResponseStart {
+                id,
+                model: model.map(Str::into_string),
+                created_ms: None,
+                service_tier: tier,
+                extensions: members,
+            }));
+        }
+        for member in members {
+            if tell(&mut self.told, &member) {
+                self.events.push(ChatEvent::Opaque(told(None, member)));
+            }
+        }
+    }
+
+    fn feedback(&mut self, raw: Option<&RawValue>) {
+        let reason = raw.and_then(|raw| parse::<wire::Feedback<'_>>(raw.get()).ok()?.reason);
+        if let Some(reason) = reason {
+            self.refused = Some(finish::blocked(&reason));
+        }
+    }
+
+    /// Where a candidate stands among those that have begun.
+    fn candidate(&mut self, index: u32) -> Option<usize> {
+        let known = self.candidates.iter().position(|stream| stream.index == index);
+        if known.is_some() || self.candidates.len() >= CANDIDATES {
+            return known;
+        }
+        self.candidates.push(Stream::new(index, self.begun.as_deref().unwrap_or_default()));
+        Some(self.candidates.len() - 1)
+    }
+}
+
+/// Whether a member says something that was not told before; it counts as told from now on.
+fn tell(told: &mut Vec<Extension>, member: &Extension) -> bool {
+    if matches!(member.json.as_str(), "{}" | "[]" | "null") {
+        return false;
+    }
+    match told.iter_mut().find(|known| known.key == member.key) {
+        Some(known) if known.json == member.json => false,
+        Some(known) => {
+            known.json.clone_from(&member.json);
+            true
+        }
+        None => {
+            told.push(member.clone());
+            true
+        }
+    }
+}
+
+/// A member of the answer, or of one of its candidates, as an event of this format: an object with the member, and the
+/// candidate's index.
+fn told(candidate: Option<u32>, member: Extension) -> Opaque {
+    let mut json = String::with_capacity(member.json.len() + 32);
+    object(&mut json, |o| {
+        o.opt_num("index", candidate);
+        o.raw(&member.key, &member.json);
+    });
+    Opaque { format: FORMAT.into(), kind: member.key, json }
+}

@@ -1,0 +1,225 @@
+//! One candidate of a streamed answer.
+
+use weir_sdk::adapter::Result;
+use weir_sdk::json::{RawValue, Str, parse};
+use weir_sdk::types::{
+    CandidateFinish, CandidateLogprobs, ChatEvent, Extension, Finish, Part, PartCitation, PartDelta, PartKind,
+    PartSignature, PartStart, PartStop, ToolCall, ToolKind, ToolStart,
+};
+
+use super::partial::Partial;
+use super::{tell, told};
+use crate::names::Names;
+use crate::provider::response::{GROUNDING, unreadable};
+use crate::read::{self, Ids, UNSIGNED};
+use crate::wire::{self, extensions, note, own};
+use crate::{finish, grounding, logprobs, signature};
+
+/// Bytes of a text that are kept for finding the pieces of it that rest on sources.
+const TEXT_LIMIT: usize = 1 << 20;
+
+/// What is known of a candidate.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) index: u32,
+    /// Number of the next part.
+    next: u32,
+    open: Option<Open>,
+    ids: Ids,
+    /// A call whose arguments come in pieces.
+    partial: Option<Partial>,
+    called: bool,
+    finish: Option<Finish>,
+    /// Members that were told.
+    told: Vec<Extension>,
+}
+
+/// A part that may go on.
+#[derive(Debug)]
+struct Open {
+    part: u32,
+    thought: bool,
+    /// A signature has come: what follows is another part.
+    signed: bool,
+    /// The words of a text, as far as they are kept.
+    text: String,
+    extensions: Vec<Extension>,
+}
+
+impl Stream {
+    pub(super) fn new(index: u32, answer: &str) -> Self {
+        let ids = Ids::of_answer(answer, index);
+        Self { index, next: 0, open: None, ids, partial: None, called: false, finish: None, told: Vec::new() }
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.finish.is_some()
+    }
+
+    /// Takes what a frame brings.
+    pub(super) fn take(&mut self, wire: wire::Candidate<'_>, names: &Names, events: &mut Vec<ChatEvent>) -> Result<()> {
+        let content = wire.content.unwrap_or_default();
+        for part in content.parts.unwrap_or_default().0 {
+            self.part(part, names, events)?;
+        }
+        if let Some(json) = wire.logprobs.and_then(logprobs::read) {
+            events.push(ChatEvent::Logprobs(CandidateLogprobs { candidate: self.index, json }));
+        }
+        if let Some(word) = wire.finish {
+            self.finish = Some(finish::read(&word, self.called));
+        }
+        let mut members = extensions("", wire.rest);
+        members.extend(extensions("content.", content.rest));
+        members.extend(wire.grounding.map(|raw| own(GROUNDING, raw.get())));
+        for member in members {
+            if tell(&mut self.told, &member) {
+                if member.key == GROUNDING {
+                    self.cite(&member.json, events);
+                }
+                events.push(ChatEvent::Opaque(told(Some(self.index), member)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The stream has ended.
+    pub(super) fn end(&mut self, names: &Names, events: &mut Vec<ChatEvent>) {
+        self.finish_partial(names, events);
+        self.close(events);
+        if let Some(mut finish) = self.finish.take() {
+            if self.called && finish.raw.as_deref() == Some("STOP") {
+                finish.reason = weir_sdk::types::FinishReason::ToolCalls;
+            }
+            events.push(ChatEvent::Finish(CandidateFinish { candidate: self.index, finish }));
+        }
+    }
+
+    fn part(&mut self, mut wire: wire::Part<'_>, names: &Names, events: &mut Vec<ChatEvent>) -> Result<()> {
+        if let Some(call) = &mut wire.call
+            && (self.partial.is_some() && call.name.is_none() || call.is_partial())
+        {
+            return self.partial(wire, names, events);
+        }
+        let is_text = wire.call.is_none()
+            && wire.response.is_none()
+            && wire.inline_data.is_none()
+            && wire.file_data.is_none()
+            && (wire.text.is_some() || wire.rest.0.is_empty());
+        if is_text {
+            self.text(wire, names, events);
+            return Ok(());
+        }
+        self.finish_partial(names, events);
+        self.close(events);
+        match read::part(wire, &mut self.ids, &[]).map_err(unreadable)? {
+            Part::ToolCall(call) => self.call(call, names, events),
+            Part::Media(media) => self.whole(PartKind::Media(media), events),
+            Part::Opaque(opaque) => self.whole(PartKind::Opaque(opaque), events),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Text, or thinking. An empty one without a signature says nothing (C-78).
+    fn text(&mut self, wire: wire::Part<'_>, names: &Names, events: &mut Vec<ChatEvent>) {
+        let text = wire.text.map(Str::into_string).unwrap_or_default();
+        let carried = wire.signature.filter(|value| !value.is_empty()).map(|value| signature::unwrap(&value));
+        if text.is_empty() && carried.is_none() && wire.rest.0.is_empty() {
+            return;
+        }
+        self.finish_partial(names, events);
+        let thought = wire.thought == Some(true);
+        if self.open.as_ref().is_none_or(|open| open.thought != thought || open.signed) {
+            self.close(events);
+            self.begin(thought, events);
+        }
+        let Some(open) = &mut self.open else { return };
+        let (candidate, part) = (self.index, open.part);
+        open.extensions.extend(extensions("", wire.rest));
+        if !thought && open.text.len() + text.len() <= TEXT_LIMIT {
+            open.text.push_str(&text);
+        }
+        if !text.is_empty() {
+            events.push(ChatEvent::Delta(PartDelta { candidate, part, text }));
+        }
+        if let Some(carried) = carried {
+            open.signed = true;
+            let (signature, encrypted) = (carried.signature, carried.encrypted);
+            events.push(ChatEvent::Signature(PartSignature { candidate, part, signature, encrypted }));
+        }
+    }
+
+    fn begin(&mut self, thought: bool, events: &mut Vec<ChatEvent>) {
+        let part = self.number();
+        let kind = if thought { PartKind::Reasoning } else { PartKind::Text };
+        events.push(ChatEvent::PartStart(PartStart { candidate: self.index, part, kind }));
+        self.open = Some(Open { part, thought, signed: false, text: String::new(), extensions: Vec::new() });
+    }
+
+    fn number(&mut self) -> u32 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    fn close(&mut self, events: &mut Vec<ChatEvent>) {
+        let Some(mut open) = self.open.take() else { return };
+        if open.thought && !open.signed {
+            open.extensions.push(note(UNSIGNED));
+        }
+        let stop = PartStop { candidate: self.index, part: open.part, extensions: open.extensions };
+        events.push(ChatEvent::PartStop(stop));
+    }
+
+    fn whole(&mut self, kind: PartKind, events: &mut Vec<ChatEvent>) {
+        let (candidate, part) = (self.index, self.number());
+        events.push(ChatEvent::PartStart(PartStart { candidate, part, kind }));
+        events.push(ChatEvent::PartStop(PartStop { candidate, part, extensions: Vec::new() }));
+    }
+
+    /// A call comes whole: its beginning, all of its arguments, its end.
+    fn call(&mut self, call: ToolCall, names: &Names, events: &mut Vec<ChatEvent>) {
+        self.called = true;
+        let (candidate, part) = (self.index, self.number());
+        let ToolCall { id, name, arguments, signature, extensions, .. } = call;
+        let start = ToolStart { id, name: names.restore(name), kind: ToolKind::Function, signature };
+        events.push(ChatEvent::PartStart(PartStart { candidate, part, kind: PartKind::ToolCall(start) }));
+        events.push(ChatEvent::Delta(PartDelta { candidate, part, text: arguments }));
+        events.push(ChatEvent::PartStop(PartStop { candidate, part, extensions }));
+    }
+
+    /// A piece of a call; the call is told once it is whole.
+    fn partial(&mut self, wire: wire::Part<'_>, names: &Names, events: &mut Vec<ChatEvent>) -> Result<()> {
+        let Some(call) = wire.call else { return Ok(()) };
+        let goes_on = call.will_continue == Some(true);
+        if call.name.is_some() {
+            self.finish_partial(names, events);
+            self.partial = Some(Partial::default());
+        }
+        if let Some(partial) = &mut self.partial {
+            partial.add(call, wire.signature.map(Str::into_string))?;
+        }
+        if !goes_on {
+            self.finish_partial(names, events);
+        }
+        Ok(())
+    }
+
+    fn finish_partial(&mut self, names: &Names, events: &mut Vec<ChatEvent>) {
+        if let Some(partial) = self.partial.take() {
+            self.close(events);
+            let call = partial.finished(&mut self.ids);
+            self.call(call, names, events);
+        }
+    }
+
+    /// Tells the sources of the text that is open.
+    fn cite(&mut self, json: &str, events: &mut Vec<ChatEvent>) {
+        let Some(open) = self.open.as_ref().filter(|open| !open.thought) else { return };
+        let Ok(raw) = parse::<&RawValue>(json) else { return };
+        let (candidate, part) = (self.index, open.part);
+        for grounded in grounding::read(raw, &[Some(&open.text)]) {
+            let citation = grounded.citation;
+            events.push(ChatEvent::Citation(PartCitation { candidate, part, citation }));
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! A call whose arguments come in pieces, each with the path of the value that it belongs to: `$.place.names[0]`.
+
+use weir_sdk::adapter::Result;
+use weir_sdk::json::{Str, array, object, quote};
+use weir_sdk::types::{Error, ToolCall};
+
+use crate::read::{Ids, NO_ID};
+use crate::signature;
+use crate::wire::{FunctionCall, PartialArg, note};
+
+/// Elements that an array may have, and members an object.
+const ELEMENTS: usize = 4096;
+/// Steps that a path may have.
+const STEPS: usize = 64;
+
+impl FunctionCall<'_> {
+    /// Whether more is to come, or pieces have come.
+    pub(super) fn is_partial(&self) -> bool {
+        self.will_continue == Some(true) || self.partial_args.as_ref().is_some_and(|args| !args.is_empty())
+    }
+}
+
+/// What is known of the call.
+#[derive(Debug, Default)]
+pub(super) struct Partial {
+    id: Option<String>,
+    name: String,
+    signature: Option<String>,
+    /// Arguments that came whole.
+    whole: Option<String>,
+    arguments: Node,
+}
+
+impl Partial {
+    /// Takes in a piece.
+    pub(super) fn add(&mut self, call: FunctionCall<'_>, signature: Option<String>) -> Result<()> {
+        self.id = call.id.map(Str::into_string).or(self.id.take());
+        self.name.push_str(call.name.as_deref().unwrap_or_default());
+        self.signature = signature.filter(|value| !value.is_empty()).or(self.signature.take());
+        self.whole = call.args.map(|raw| raw.get().to_owned()).or(self.whole.take());
+        for piece in call.partial_args.unwrap_or_default() {
+            let path = steps(piece.path.as_deref().unwrap_or_default());
+            self.arguments.set(&path, &piece)?;
+        }
+        Ok(())
+    }
+
+    /// The whole call.
+    pub(super) fn finished(self, ids: &mut Ids) -> ToolCall {
+        let (id, given) = ids.next(self.id.map(|id| Str(id.into())));
+        let mut arguments = String::new();
+        match (&self.arguments, self.whole) {
+            (Node::Empty, whole) => arguments = whole.unwrap_or_else(|| "{}".to_owned()),
+            (node, _) => node.write(&mut arguments),
+        }
+        let mut call = ToolCall::new(id, self.name, arguments);
+        call.signature = self.signature.map(|value| signature::unwrap(&value).signature);
+        call.extensions.extend((!given).then(|| note(NO_ID)));
+        call
+    }
+}
+
+/// A step of a path.
+#[derive(Debug, PartialEq)]
+enum Step {
+    Member(String),
+    Element(usize),
+}
+
+/// The steps of `$.a['b c'][0]`.
+fn steps(path: &str) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut rest = path.strip_prefix('$').unwrap_or(path);
+    while !rest.is_empty() && steps.len() < STEPS {
+        if let Some(inner) = rest.strip_prefix('[') {
+            let (step, after) = bracket(inner);
+            steps.push(step);
+            rest = after;
+        } else {
+            let named = rest.strip_prefix('.').unwrap_or(rest);
+            let end = named.find(['.', '[']).unwrap_or(named.len());
+            let (name, after) = named.split_at(end);
+            steps.push(Step::Member(name.to_owned()));
+            rest = if after.len() == rest.len() { "" } else { after };
+        }
+    }
+    steps
+}
+
+fn bracket(inner: &str) -> (Step, &str) {
+    for mark in ['\'', '"'] {
+        if let Some((name, after)) = inner.strip_prefix(mark).and_then(|inner| inner.split_once(mark)) {
+            return (Step::Member(name.to_owned()), after.strip_prefix(']').unwrap_or(after));
+        }
+    }
+    let (number, after) = inner.split_once(']').unwrap_or((inner, ""));
+    (number.parse().map_or_else(|_| Step::Member(number.to_owned()), Step::Element), after)
+}
+
+/// A value that is being put together.
+#[derive(Debug, Default)]
+enum Node {
+    #[default]
+    Empty,
+    Object(Vec<(String, Node)>),
+    Array(Vec<Node>),
+    Text(String),
+    Json(String),
+}
+
+impl Node {
+    fn set(&mut self, path: &[Step], piece: &PartialArg<'_>) -> Result<()> {
+        match path.split_first() {
+            None => self.put(piece),
+            Some((Step::Member(name), rest)) => self.member(name)?.set(rest, piece)?,
+            Some((Step::Element(at), rest)) => self.element(*at)?.set(rest, piece)?,
+        }
+        Ok(())
+    }
+
+    /// Texts grow, all else comes at once.
+    fn put(&mut self, piece: &PartialArg<'_>) {
+        match (&mut *self, piece.string.as_deref(), piece.number, piece.bool) {
+            (Self::Text(known), Some(more), ..) => known.push_str(more),
+            (_, Some(text), ..) => *self = Self::Text(text.to_owned()),
+            (_, _, Some(number), _) => *self = Self::Json(number.get().to_owned()),
+            (_, _, _, Some(flag)) => *self = Self::Json(flag.to_string()),
+            (Self::Empty, ..) => *self = Self::Json("null".into()),
+            _ => {}
+        }
+    }
+
+    fn member(&mut self, name: &str) -> Result<&mut Self> {
+        if !matches!(self, Self::Object(_)) {
+            *self = Self::Object(Vec::new());
+        }
+        let Self::Object(members) = self else { return Err(too_large()) };
+        let at = match members.iter().position(|(known, _)| known == name) {
+            Some(at) => at,
+            None if members.len() >= ELEMENTS => return Err(too_large()),
+            None => {
+                members.push((name.to_owned(), Self::Empty));
+                members.len() - 1
+            }
+        };
+        members.get_mut(at).map(|(_, node)| node).ok_or_else(too_large)
+    }
+
+    fn element(&mut self, at: usize) -> Result<&mut Self> {
+        if !matches!(self, Self::Array(_)) {
+            *self = Self::Array(Vec::new());
+        }
+        let Self::Array(elements) = self else { return Err(too_large()) };
+        if at >= ELEMENTS {
+            return Err(too_large());
+        }
+        if elements.len() <= at {
+            elements.resize_with(at + 1, Self::default);
+        }
+        elements.get_mut(at).ok_or_else(too_large)
+    }
+
+    fn write(&self, out: &mut String) {
+        match self {
+            Self::Empty => out.push_str("null"),
+            Self::Text(text) => quote(out, text),
+            Self::Json(json) => out.push_str(json),
+            Self::Object(members) => {
+                object(out, |o| members.iter().for_each(|(name, node)| node.write(o.value(name))));
+            }
+            Self::Array(elements) => array(out, |a| elements.iter().for_each(|node| node.write(a.value()))),
+        }
+    }
+}
+
+fn too_large() -> Error {
+    Error::unreadable("a call's arguments are too large")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_sdk::json::parse;
+
+    #[test]
+    fn c08_pieces_become_the_arguments_that_would_have_come_whole() {
+        let mut partial = Partial::default();
+        for piece in [
+            r#"{"name":"f","willContinue":true}"#,
+            r#"{"partialArgs":[{"jsonPath":"$.place","stringValue":"Bos","willContinue":true}],"willContinue":true}"#,
+            r#"{"partialArgs":[{"jsonPath":"$.place","stringValue":"ton"}],"willContinue":true}"#,
+            r#"{"partialArgs":[{"jsonPath":"$.days[1].n","numberValue":2},{"jsonPath":"$['a b']","boolValue":true}]}"#,
+            r#"{"partialArgs":[{"jsonPath":"$.none","nullValue":"NULL_VALUE"}]}"#,
+        ] {
+            partial.add(parse(piece).unwrap(), None).unwrap();
+        }
+        let call = partial.finished(&mut Ids::new("c_".into()));
+        assert_eq!(call.arguments, r#"{"place":"Boston","days":[null,{"n":2}],"a b":true,"none":null}"#);
+        assert_eq!((call.id.as_str(), call.name.as_str()), ("c_0", "f"));
+    }
+
+    #[test]
+    fn c05_a_call_without_arguments_has_an_empty_object() {
+        let mut partial = Partial::default();
+        partial.add(parse(r#"{"name":"f","willContinue":true}"#).unwrap(), None).unwrap();
+        assert_eq!(partial.finished(&mut Ids::new("c_".into())).arguments, "{}");
+    }
+}

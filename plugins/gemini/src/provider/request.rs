@@ -1,0 +1,120 @@
+//! Writes the request for the service.
+
+use weir_sdk::json::{Object, object};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{ChatRequest, Context, Error, Header, HttpRequest, RenderedRequest};
+
+use super::config::Config;
+use super::contents::{self, Conversation};
+use super::tools::{self, Choice};
+use crate::generation::Generation;
+use crate::names::Names;
+use crate::{FORMAT, path};
+
+/// What the request is rendered by: the model as the target names it, and the options.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub(super) ctx: &'a Context,
+    pub(super) model: &'a str,
+    pub(super) generation: Generation,
+    /// Whether schemas go to the older members, which take less.
+    pub(super) old_schemas: bool,
+}
+
+impl<'a> Target<'a> {
+    fn of(ctx: &'a Context, request: &'a ChatRequest) -> Self {
+        let model = if ctx.model.is_empty() { &request.model } else { &ctx.model };
+        let old_schemas = ctx.option_str("schemas").as_deref() == Some("openapi");
+        Self { ctx, model, generation: Generation::of(model), old_schemas }
+    }
+}
+
+/// Writes a request for an answer.
+pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
+    let target = Target::of(ctx, request);
+    let mut ledger = Ledger::default();
+    let prompt = Prompt::read(target, request, &mut ledger)?;
+    let mut body = String::with_capacity(prompt.conversation.contents.len() + 1024);
+    object(&mut body, |o| prompt.write(o, request, &mut ledger));
+    let method = if request.stream { "streamGenerateContent" } else { "generateContent" };
+    let mut http = HttpRequest::post(path::method(target.model, method), body);
+    if request.stream {
+        http.query.push(Header::new("alt", "sse"));
+    }
+    Ok(prompt.rendered(http, ledger))
+}
+
+/// Writes a request for the count of its tokens.
+pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
+    let target = Target::of(ctx, request);
+    let mut ledger = Ledger::default();
+    let prompt = Prompt::read(target, request, &mut ledger)?;
+    let mut body = String::with_capacity(prompt.conversation.contents.len() + 1024);
+    object(&mut body, |o| {
+        o.object("generateContentRequest", |o| {
+            o.str("model", &path::resource(target.model));
+            prompt.write(o, request, &mut ledger);
+        });
+    });
+    let http = HttpRequest::post(path::method(target.model, "countTokens"), body);
+    Ok(prompt.rendered(http, ledger))
+}
+
+/// What is decided before anything is written.
+struct Prompt {
+    conversation: Conversation,
+    tools: Vec<String>,
+    choice: Option<Choice>,
+    config: Config,
+    names: Names,
+}
+
+impl Prompt {
+    fn read(target: Target<'_>, request: &ChatRequest, ledger: &mut Ledger) -> Result<Self, Error> {
+        let mut names = Names::default();
+        let tools = tools::write(target, request, &mut names, ledger)?;
+        let conversation = contents::write(target, request, &mut names, ledger)?;
+        let choice = tools::choice(request, &mut names, ledger);
+        let config = Config::read(target, request, ledger)?;
+        Ok(Self { conversation, tools, choice, config, names })
+    }
+
+    fn write(&self, o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledger) {
+        if !self.conversation.system.is_empty() {
+            o.object("systemInstruction", |o| o.raw("parts", &format!("[{}]", self.conversation.system)));
+        }
+        o.value("contents").push_str(&self.conversation.contents);
+        if !self.tools.is_empty() {
+            o.array("tools", |a| self.tools.iter().for_each(|tool| a.raw(tool)));
+        }
+        tools::write_choice(o, self.choice.as_ref(), &request.extensions);
+        if !self.config.json.is_empty() {
+            o.raw("generationConfig", &format!("{{{}}}", self.config.json));
+        }
+        let whole = |key: &str| !key.contains('.');
+        for own in request.extensions.iter().filter(|own| own.format == FORMAT && own.json != "null" && whole(&own.key))
+        {
+            o.raw(&own.key, &own.json);
+        }
+        ledger.foreign("", &request.extensions, FORMAT);
+        labels(o, request, ledger);
+    }
+
+    fn rendered(&self, http: HttpRequest, ledger: Ledger) -> RenderedRequest {
+        RenderedRequest { losses: ledger.into_losses(), memo: self.names.to_memo(), ..RenderedRequest::new(http) }
+    }
+}
+
+fn labels(o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledger) {
+    const NONE: &str = "the format has no place for it";
+    match request.service_tier.as_deref() {
+        None | Some("auto") => {}
+        Some(tier @ ("standard" | "flex" | "priority")) => o.str("serviceTier", tier),
+        Some("default") => o.str("serviceTier", "standard"),
+        Some(_) => ledger.dropped("service_tier", "there is no tier of this name"),
+    }
+    ledger.dropped_if(request.end_user.is_some(), "user", NONE);
+    ledger.dropped_if(request.metadata.as_deref().is_some_and(|json| json != "{}"), "metadata", NONE);
+    ledger.dropped_if(request.cache_key.is_some(), "prompt_cache_key", "prompts are cached by their content");
+    ledger.dropped_if(request.parallel_tool_calls == Some(false), "parallel_tool_calls", NONE);
+}

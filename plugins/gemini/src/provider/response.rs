@@ -1,0 +1,109 @@
+//! Reads a whole answer.
+
+use weir_sdk::json::{RawValue, Str, parse};
+use weir_sdk::types::{Candidate, ChatResponse, Context, Error, HttpResponse, Part};
+
+use super::error;
+use crate::names::Names;
+use crate::read::{self, Ids};
+use crate::wire::{self, extensions, own};
+use crate::{finish, grounding, logprobs, usage};
+
+/// Key of the extension that says why a prompt was refused, if it was.
+pub(crate) const FEEDBACK: &str = "promptFeedback";
+/// Key of the extension that holds the sources of an answer.
+pub(crate) const GROUNDING: &str = "groundingMetadata";
+
+/// Reads an answer. Some services answer 200 with an error in the body.
+pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatResponse, Error> {
+    let text = response.body.as_text().map_err(|_| Error::unreadable("the answer is not UTF-8"))?;
+    if let Some(error) = error::in_list(text) {
+        return Err(error);
+    }
+    let answer: wire::Answer<'_> =
+        parse(text).map_err(|error| Error::unreadable(format!("the answer cannot be read: {error}")))?;
+    if let Some(raw) = answer.error {
+        return Err(error::object(raw, None));
+    }
+    let id = answer.id.map(Str::into_string).unwrap_or_default();
+    let made_from = if id.is_empty() { &ctx.request_id } else { &id };
+    let names = Names::from_memo(&ctx.memo);
+    let mut candidates = Vec::new();
+    for (at, wire) in answer.candidates.unwrap_or_default().into_iter().enumerate() {
+        candidates.push(candidate(wire, at as u32, made_from, &names)?);
+    }
+    let mut own_members = extensions("", answer.rest);
+    if let Some(raw) = answer.feedback {
+        own_members.push(own(FEEDBACK, raw.get()));
+        candidates.extend(refused(raw).filter(|_| candidates.is_empty()));
+    }
+    let (usage, service_tier) = answer.usage.map(usage::read).map_or((None, None), |(usage, tier)| (Some(usage), tier));
+    Ok(ChatResponse {
+        id,
+        model: answer.model.map(Str::into_string),
+        created_ms: None,
+        candidates,
+        usage,
+        service_tier,
+        extensions: own_members,
+    })
+}
+
+/// The empty answer to a prompt that was refused (C-84).
+fn refused(raw: &RawValue) -> Option<Candidate> {
+    let reason = parse::<wire::Feedback<'_>>(raw.get()).ok()?.reason?;
+    let finish = Some(finish::blocked(&reason));
+    Some(Candidate { index: 0, parts: Vec::new(), finish, logprobs: None, extensions: Vec::new() })
+}
+
+fn candidate(wire: wire::Candidate<'_>, at: u32, answer: &str, names: &Names) -> Result<Candidate, Error> {
+    let index = wire.index.map_or(at, |index| index.0);
+    let mut ids = Ids::of_answer(answer, index);
+    let mut parts = Vec::new();
+    let content = wire.content.unwrap_or_default();
+    for wire in content.parts.unwrap_or_default().0 {
+        match read::part(wire, &mut ids, &[]).map_err(unreadable)? {
+            // An empty text says nothing.
+            Part::Text(text) if text.text.is_empty() && text.signature.is_none() && text.extensions.is_empty() => {}
+            Part::ToolCall(mut call) => {
+                call.name = names.restore(call.name);
+                parts.push(Part::ToolCall(call));
+            }
+            part => parts.push(part),
+        }
+    }
+    let calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
+    let mut own_members = extensions("", wire.rest);
+    own_members.extend(extensions("content.", content.rest));
+    if let Some(raw) = wire.grounding {
+        own_members.push(own(GROUNDING, raw.get()));
+        cite(&mut parts, raw);
+    }
+    Ok(Candidate {
+        index,
+        finish: wire.finish.map(|word| finish::read(&word, calls)),
+        logprobs: wire.logprobs.and_then(logprobs::read),
+        parts,
+        extensions: own_members,
+    })
+}
+
+fn cite(parts: &mut [Part], raw: &RawValue) {
+    let texts: Vec<Option<&str>> = parts
+        .iter()
+        .map(|part| match part {
+            Part::Text(text) => Some(text.text.as_str()),
+            _ => None,
+        })
+        .collect();
+    for grounded in grounding::read(raw, &texts) {
+        if let Some(Part::Text(text)) = parts.get_mut(grounded.part) {
+            text.citations.push(grounded.citation);
+        }
+    }
+}
+
+/// The same error, as the provider's fault.
+pub(super) fn unreadable(error: Error) -> Error {
+    Error::unreadable(format!("the answer cannot be read: {}", error.message))
+}

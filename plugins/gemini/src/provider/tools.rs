@@ -1,0 +1,131 @@
+//! Writes the tools and which of them may be called.
+
+use weir_sdk::json::{Object, object};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{ChatRequest, Error, Extension, FunctionTool, Tool, ToolChoice};
+
+use super::config;
+use super::request::Target;
+use crate::names::Names;
+use crate::wire::is_noted;
+use crate::{FORMAT, schema, write};
+
+/// Key of the note on a function whose schema stood in the older member.
+pub(crate) const OLD_SCHEMA: &str = "parameters";
+
+/// Writes the tools: all functions in one entry, the service's own tools in one each.
+pub(super) fn write(
+    target: Target<'_>,
+    request: &ChatRequest,
+    names: &mut Names,
+    ledger: &mut Ledger,
+) -> Result<Vec<String>, Error> {
+    let mut entries = Vec::new();
+    let mut declarations = String::new();
+    for (at, tool) in request.tools.iter().enumerate() {
+        match tool {
+            Tool::Function(tool) => write::raw_item(&mut declarations, &function(target, tool, at, names, ledger)?),
+            Tool::Opaque(opaque) if opaque.format == FORMAT => entries.push(opaque.json.clone()),
+            Tool::Opaque(opaque) => {
+                let message = format!("the tool `{}` cannot be expressed in this format", opaque.kind);
+                return Err(Error::unsupported(format!("tools[{at}]"), message));
+            }
+        }
+    }
+    if !declarations.is_empty() {
+        entries.push(format!(r#"{{"functionDeclarations":[{declarations}]}}"#));
+    }
+    Ok(entries)
+}
+
+fn function(
+    target: Target<'_>,
+    tool: &FunctionTool,
+    at: usize,
+    names: &mut Names,
+    ledger: &mut Ledger,
+) -> Result<String, Error> {
+    let place = format!("tools[{at}]");
+    let old = target.old_schemas || is_noted(&tool.extensions, OLD_SCHEMA);
+    let parameters = match tool.parameters.as_deref().filter(|schema| !is_empty(schema)) {
+        Some(schema) if old => Some(schema::lower(schema, &format!("{place}.parameters"), ledger)?),
+        Some(schema) => Some(schema.to_owned()),
+        None => None,
+    };
+    ledger.dropped_if(tool.strict == Some(true), &format!("{place}.strict"), "there is no place for it");
+    ledger.dropped_if(tool.cache.is_some(), &format!("{place}.cache_control"), "prompts are cached by their content");
+    ledger.foreign(&format!("{place}."), &tool.extensions, FORMAT);
+    let mut out = String::new();
+    object(&mut out, |o| {
+        o.str("name", &names.send(&tool.name));
+        o.opt_str("description", tool.description.as_deref());
+        o.opt_raw(if old { "parameters" } else { "parametersJsonSchema" }, parameters.as_deref());
+        write::members(o, &tool.extensions, "");
+    });
+    Ok(out)
+}
+
+/// A schema without properties says nothing, and the service refuses an older one of that kind.
+fn is_empty(schema: &str) -> bool {
+    let packed: String = schema.chars().filter(|c| !c.is_whitespace()).collect();
+    matches!(packed.as_str(), "{}" | r#"{"type":"object"}"# | r#"{"type":"object","properties":{}}"#)
+        || packed == r#"{"properties":{},"type":"object"}"#
+}
+
+/// What is said about calls.
+#[derive(Debug, PartialEq)]
+pub(super) struct Choice {
+    mode: &'static str,
+    allowed: Vec<String>,
+}
+
+/// Decides about calls. The mode in which only some may be called, and none has to be, is the one that the service
+/// calls validated.
+pub(super) fn choice(request: &ChatRequest, names: &mut Names, ledger: &mut Ledger) -> Option<Choice> {
+    let all = |mode| Some(Choice { mode, allowed: Vec::new() });
+    match request.tool_choice.as_ref()? {
+        ToolChoice::Automatic => all("AUTO"),
+        ToolChoice::Disabled => all("NONE"),
+        ToolChoice::Required => all("ANY"),
+        ToolChoice::Named(name) => Some(Choice { mode: "ANY", allowed: vec![names.send(name).into_owned()] }),
+        ToolChoice::Allowed(some) => Some(Choice {
+            mode: if some.required { "ANY" } else { "VALIDATED" },
+            allowed: some.names.iter().map(|name| names.send(name).into_owned()).collect(),
+        }),
+        ToolChoice::Opaque(_) => {
+            ledger.dropped("tool_choice", "it belongs to another format");
+            None
+        }
+    }
+}
+
+/// Writes `toolConfig`, with what else a client of this format put there.
+pub(super) fn write_choice(o: &mut Object<'_>, choice: Option<&Choice>, extensions: &[Extension]) {
+    const CALLING: &str = "toolConfig.functionCallingConfig.";
+    let own = || extensions.iter().filter(|own| own.format == FORMAT && own.json != "null");
+    let inner = || own().filter_map(|own| Some((own.key.strip_prefix(CALLING)?, own.json.as_str())));
+    let outer = || {
+        own()
+            .filter_map(|own| Some((own.key.strip_prefix("toolConfig.")?, own.json.as_str())))
+            .filter(|(key, _)| !key.contains('.'))
+    };
+    let calling = choice.is_some() || inner().next().is_some();
+    if !calling && outer().next().is_none() {
+        return;
+    }
+    o.object("toolConfig", |o| {
+        if calling {
+            o.object("functionCallingConfig", |o| {
+                let named = inner().any(|(key, _)| key == "mode");
+                if let Some(choice) = choice {
+                    o.opt_str("mode", Some(choice.mode).filter(|_| !named));
+                    if !choice.allowed.is_empty() {
+                        o.raw("allowedFunctionNames", &config::names(&choice.allowed));
+                    }
+                }
+                inner().for_each(|(key, json)| o.raw(key, json));
+            });
+        }
+        outer().for_each(|(key, json)| o.raw(key, json));
+    });
+}

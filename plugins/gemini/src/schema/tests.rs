@@ -1,0 +1,121 @@
+use serde_json::{Value, json};
+use weir_sdk::json::parse;
+use weir_sdk::ledger::Ledger;
+
+use super::*;
+
+fn lowered(schema: &Value) -> (Value, Vec<String>) {
+    let mut ledger = Ledger::default();
+    let json = lower(&schema.to_string(), "p", &mut ledger).unwrap();
+    let losses = ledger.into_losses().into_iter().map(|loss| loss.field).collect();
+    (serde_json::from_str(&json).unwrap(), losses)
+}
+
+fn raised(schema: &Value) -> Value {
+    let text = schema.to_string();
+    serde_json::from_str(&raise(parse(&text).unwrap())).unwrap()
+}
+
+#[test]
+fn c53_local_references_are_written_out() {
+    let (schema, losses) = lowered(&json!({
+        "type": "object", "properties": {"a": {"$ref": "#/$defs/A", "description": "mine"}},
+        "$defs": {"A": {"type": "string", "description": "its"}},
+    }));
+    assert_eq!(schema["properties"]["a"], json!({"type": "STRING", "description": "mine"}));
+    assert!(losses.is_empty(), "{losses:?}");
+}
+
+#[test]
+fn c53_a_schema_that_holds_itself_is_cut_and_said() {
+    let (schema, losses) = lowered(&json!({
+        "$ref": "#/$defs/Tree",
+        "$defs": {"Tree": {"type": "object", "properties": {
+            "leaf": {"type": "integer"}, "left": {"$ref": "#/$defs/Tree"}, "twice": {"$ref": "#/$defs/Leaf"},
+            "again": {"$ref": "#/$defs/Leaf"},
+        }}, "Leaf": {"type": "string"}},
+    }));
+    assert_eq!(schema["properties"]["left"], json!({"type": "OBJECT"}));
+    assert_eq!(schema["properties"]["again"], json!({"type": "STRING"}));
+    assert_eq!(losses, ["p.left"]);
+}
+
+#[test]
+fn c53_const_becomes_an_enum_and_null_becomes_nullable() {
+    let (schema, losses) = lowered(&json!({
+        "type": "object", "properties": {
+            "kind": {"const": "cat"},
+            "age": {"type": ["integer", "null"]},
+            "name": {"anyOf": [{"type": "string", "maxLength": 9}, {"type": "null"}], "description": "d"},
+            "either": {"oneOf": [{"type": "string"}, {"type": "number"}]},
+        }, "required": ["kind", "gone"],
+    }));
+    let properties = &schema["properties"];
+    assert_eq!(properties["kind"], json!({"type": "STRING", "enum": ["cat"]}));
+    assert_eq!(properties["age"], json!({"type": "INTEGER", "nullable": true}));
+    let name = json!({"type": "STRING", "nullable": true, "maxLength": 9, "description": "d"});
+    assert_eq!(properties["name"], name);
+    assert_eq!(properties["either"], json!({"anyOf": [{"type": "STRING"}, {"type": "NUMBER"}]}));
+    assert_eq!(schema["required"], json!(["kind"]));
+    assert!(losses.is_empty(), "{losses:?}");
+}
+
+#[test]
+fn c53_what_has_no_place_is_said() {
+    let (schema, losses) = lowered(&json!({
+        "$schema": "x", "type": "object", "additionalProperties": false,
+        "properties": {"n": {"type": "integer", "enum": [1, 2]}, "u": {"type": "string", "format": "uri"}, "l": {"type": "array"}},
+    }));
+    assert_eq!(schema["properties"]["l"]["items"], json!({"type": "STRING"}));
+    for field in ["p.$schema", "p.additionalProperties", "p.n.enum", "p.u.format", "p.l.items"] {
+        assert!(losses.iter().any(|loss| loss == field), "{field} in {losses:?}");
+    }
+    assert_eq!(losses.len(), 5);
+}
+
+#[test]
+fn all_of_is_merged() {
+    let (schema, _) = lowered(&json!({"allOf": [
+        {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]},
+        {"properties": {"b": {"type": "boolean"}}, "required": ["b"]},
+    ]}));
+    assert_eq!(schema["required"], json!(["a", "b"]));
+    assert_eq!(schema["properties"].as_object().unwrap().len(), 2);
+}
+
+#[test]
+fn schemas_that_explode_are_bounded() {
+    let mut defs = serde_json::Map::new();
+    for level in 0..30 {
+        let next = json!({"$ref": format!("#/$defs/L{}", level + 1)});
+        defs.insert(format!("L{level}"), json!({"type": "object", "properties": {"a": next, "b": next}}));
+    }
+    let (_, losses) = lowered(&json!({"$ref": "#/$defs/L0", "$defs": defs}));
+    assert!(!losses.is_empty());
+}
+
+#[test]
+fn the_older_place_is_read_as_json_schema_and_comes_back() {
+    let old = json!({
+        "type": "OBJECT", "required": ["city"], "property_ordering": ["country", "city"],
+        "properties": {
+            "city": {"type": "STRING", "enum": ["a", "b"], "nullable": true},
+            "country": {"type": "ARRAY", "items": {"type": "INTEGER"}, "minItems": "2"},
+            "any": {"anyOf": [{"type": 1}, {"type": "BOOLEAN"}]},
+        },
+    });
+    let schema = raised(&old);
+    assert_eq!(schema["type"], "object");
+    let names: Vec<_> = schema["properties"].as_object().unwrap().keys().collect();
+    assert_eq!(names.len(), 3);
+    assert!(
+        raise(parse(&old.to_string()).unwrap()).find("country")
+            < raise(parse(&old.to_string()).unwrap()).find("\"city\":")
+    );
+    assert_eq!(schema["properties"]["city"], json!({"type": ["string", "null"], "enum": ["a", "b", null]}));
+    assert_eq!(schema["properties"]["country"]["minItems"], 2);
+    let (back, losses) = lowered(&schema);
+    assert_eq!(back["properties"]["city"], old["properties"]["city"]);
+    assert_eq!(back["properties"]["any"]["anyOf"][0], json!({"type": "STRING"}));
+    assert!(losses.is_empty(), "{losses:?}");
+}

@@ -1,0 +1,155 @@
+//! Tokens, between `usageMetadata` and the disjoint buckets: the prompt's count includes what was cached and excludes
+//! what tools of the provider's own brought in; the candidates' count excludes thoughts (C-60).
+
+use weir_sdk::json::{Object, Rest, Str, parse};
+use weir_sdk::types::{Extension, Usage};
+
+use crate::wire::{self, extensions, is_noted, note, own};
+
+/// What the service's tools brought into the prompt.
+const TOOL_USE: &str = "toolUsePromptTokenCount";
+
+/// Reads usage; the service tier stands apart in the unified model.
+pub(crate) fn read(wire: wire::Usage<'_>) -> (Usage, Option<String>) {
+    let count = |count: Option<weir_sdk::json::Count>| count.map(|count| count.0);
+    let (prompt, cached, tool_use) = (count(wire.prompt), count(wire.cached), count(wire.tool_use));
+    let figures = Figures { prompt, cached, tool_use, candidates: count(wire.candidates) };
+    let input = prompt.map(|prompt| prompt.saturating_sub(cached.unwrap_or(0)));
+    let mut own_members = details(wire.rest, figures);
+    own_members.extend(tool_use.map(|tokens| own(TOOL_USE, tokens.to_string())));
+    let usage = Usage {
+        input: sum(input, tool_use),
+        cache_read: cached,
+        cache_write: None,
+        output: figures.candidates,
+        reasoning: count(wire.thoughts),
+        extensions: own_members,
+    };
+    (usage, wire.tier.map(Str::into_string))
+}
+
+fn sum(a: Option<u32>, b: Option<u32>) -> Option<u32> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.saturating_add(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// The figures that have details.
+#[derive(Debug, Clone, Copy)]
+struct Figures {
+    prompt: Option<u32>,
+    cached: Option<u32>,
+    tool_use: Option<u32>,
+    candidates: Option<u32>,
+}
+
+impl Figures {
+    fn of(self, details: &str) -> Option<u32> {
+        match details {
+            "promptTokensDetails" => self.prompt,
+            "cacheTokensDetails" => self.cached,
+            "toolUsePromptTokensDetails" => self.tool_use,
+            "candidatesTokensDetails" => self.candidates,
+            _ => None,
+        }
+    }
+}
+
+/// The details. Most say that all of it is text: a note suffices for these.
+fn details(rest: Rest<'_>, figures: Figures) -> Vec<Extension> {
+    let mut kept = extensions("", rest);
+    for member in &mut kept {
+        if figures.of(&member.key).is_some_and(|figure| is_all_text(&member.json, figure)) {
+            *member = note(&member.key);
+        }
+    }
+    kept
+}
+
+fn is_all_text(json: &str, figure: u32) -> bool {
+    let list: Vec<wire::Modality<'_>> = parse(json).unwrap_or_default();
+    let [only] = list.as_slice() else { return false };
+    // A number is left as it is.
+    let is_text = only.modality.as_ref().is_some_and(|word| word.name(&[]) == "TEXT");
+    is_text && only.count.is_some_and(|count| count.0 == figure) && only.rest.0.is_empty()
+}
+
+/// Takes over the values that a later report names.
+pub(crate) fn merge(known: &mut Usage, later: Usage) {
+    known.input = later.input.or(known.input);
+    known.cache_read = later.cache_read.or(known.cache_read);
+    known.cache_write = later.cache_write.or(known.cache_write);
+    known.output = later.output.or(known.output);
+    known.reasoning = later.reasoning.or(known.reasoning);
+    for extension in later.extensions {
+        known.extensions.retain(|old| old.format != extension.format || old.key != extension.key);
+        known.extensions.push(extension);
+    }
+}
+
+/// Writes `usageMetadata`; `input` stands for an input that is not known.
+pub(crate) fn write(o: &mut Object<'_>, usage: &Usage, input: Option<u32>, tier: Option<&str>) {
+    let tool_use = members(usage).find(|own| own.key == TOOL_USE).and_then(|own| own.json.parse::<u32>().ok());
+    let prompt = usage.input_total().or(input).map(|all| all.saturating_sub(tool_use.unwrap_or(0)));
+    let figures = Figures { prompt, cached: usage.cache_read, tool_use, candidates: usage.output };
+    o.object("usageMetadata", |o| {
+        o.opt_num("promptTokenCount", prompt);
+        o.opt_num("cachedContentTokenCount", usage.cache_read);
+        o.opt_num("candidatesTokenCount", usage.output);
+        o.opt_num("toolUsePromptTokenCount", tool_use);
+        o.opt_num("thoughtsTokenCount", usage.reasoning);
+        let all = [prompt, usage.output, tool_use, usage.reasoning];
+        if all.iter().any(Option::is_some) {
+            o.num("totalTokenCount", all.into_iter().flatten().fold(0, u32::saturating_add));
+        }
+        for own in usage.extensions.iter().filter(|own| own.format == crate::FORMAT && own.key != TOOL_USE) {
+            match figures.of(&own.key).filter(|_| is_noted(&usage.extensions, &own.key)) {
+                Some(figure) => o.array(&own.key, |a| a.object(|o| all_text(o, figure))),
+                None if own.json == "null" => {}
+                None => o.raw(&own.key, &own.json),
+            }
+        }
+        o.opt_str("serviceTier", tier);
+    });
+}
+
+fn all_text(o: &mut Object<'_>, figure: u32) {
+    o.str("modality", "TEXT");
+    o.num("tokenCount", figure);
+}
+
+fn members(usage: &Usage) -> impl Iterator<Item = &Extension> {
+    usage.extensions.iter().filter(|own| own.format == crate::FORMAT && own.json != "null")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_sdk::json::object;
+
+    #[test]
+    fn c60_the_buckets_are_disjoint_and_come_back() {
+        let json = concat!(
+            r#"{"promptTokenCount":100,"cachedContentTokenCount":30,"candidatesTokenCount":20,"#,
+            r#""toolUsePromptTokenCount":7,"thoughtsTokenCount":50,"totalTokenCount":177,"#,
+            r#""promptTokensDetails":[{"modality":"TEXT","tokenCount":100}],"#,
+            r#""cacheTokensDetails":[{"modality":"IMAGE","tokenCount":30}],"serviceTier":"standard"}"#
+        );
+        let (usage, tier) = read(parse(json).unwrap());
+        assert_eq!((usage.input, usage.cache_read), (Some(77), Some(30)));
+        assert_eq!((usage.output, usage.reasoning), (Some(20), Some(50)));
+        let mut out = String::new();
+        object(&mut out, |o| write(o, &usage, None, tier.as_deref()));
+        assert_eq!(out, format!(r#"{{"usageMetadata":{json}}}"#));
+    }
+
+    #[test]
+    fn c82_foreign_usage_is_written_whole() {
+        let usage = Usage { input: Some(5), cache_write: Some(2), output: Some(3), ..Usage::default() };
+        let mut out = String::new();
+        object(&mut out, |o| write(o, &usage, None, None));
+        let counts = r#"{"promptTokenCount":7,"candidatesTokenCount":3,"totalTokenCount":10}"#;
+        assert_eq!(out, format!(r#"{{"usageMetadata":{counts}}}"#));
+    }
+}

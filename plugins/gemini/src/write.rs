@@ -1,0 +1,177 @@
+//! From parts to the wire: what a request's history and an answer have in common.
+
+use std::borrow::Cow;
+
+use weir_sdk::json::{Object, RawValue, parse};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{Extension, MediaKind, MediaPart, MediaSource, ToolCall, ToolKind};
+
+use crate::read::{NAMED, NO_ID, SIGNATURE};
+use crate::wire::is_noted;
+use crate::{FORMAT, mime, signature};
+
+/// Where a part stands, for the ledger.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// The message's number; none in an answer.
+    pub(crate) message: Option<usize>,
+    /// The part's number within it.
+    pub(crate) part: usize,
+}
+
+impl Place {
+    /// The name of a member of the part; an empty one names the part itself.
+    pub(crate) fn field(self, member: &str) -> String {
+        let dot = if member.is_empty() { "" } else { "." };
+        match self.message {
+            Some(message) => format!("messages[{message}].content[{}]{dot}{member}", self.part),
+            None => format!("content[{}]{dot}{member}", self.part),
+        }
+    }
+}
+
+/// Appends an object to a list of objects that has no brackets yet.
+pub(crate) fn item(out: &mut String, members: impl FnOnce(&mut Object<'_>)) {
+    separate(out);
+    weir_sdk::json::object(out, members);
+}
+
+/// Appends JSON to such a list.
+pub(crate) fn raw_item(out: &mut String, json: &str) {
+    if !json.is_empty() {
+        separate(out);
+        out.push_str(json);
+    }
+}
+
+fn separate(out: &mut String) {
+    if !out.is_empty() {
+        out.push(',');
+    }
+}
+
+/// Writes the members that only this format has, and says which ones of others are lost. Those of a part within the
+/// part have names with a dot: `inner` names the ones to write.
+pub(crate) fn members(o: &mut Object<'_>, all: &[Extension], inner: &str) {
+    for own in all.iter().filter(|own| own.format == FORMAT && own.json != "null") {
+        let name = match inner {
+            "" => Some(own.key.as_str()).filter(|key| !key.contains('.')),
+            inner => own.key.strip_prefix(inner).and_then(|key| key.strip_prefix('.')),
+        };
+        if let Some(name) = name {
+            o.raw(name, &own.json);
+        }
+    }
+}
+
+/// Says which extensions of others are lost.
+pub(crate) fn foreign(all: &[Extension], ledger: &mut Ledger, place: Place) {
+    if all.iter().any(|extension| extension.format != FORMAT) {
+        ledger.foreign(&place.field("x").trim_end_matches('x').to_owned(), all, FORMAT);
+    }
+}
+
+/// Writes the members of a text, or of a thought.
+pub(crate) fn text(o: &mut Object<'_>, text: &str, thought: bool, signature: Option<&str>) {
+    o.str("text", text);
+    if thought {
+        o.bool("thought", true);
+    }
+    o.opt_str(SIGNATURE, signature);
+}
+
+/// Writes the members of a call, under the name that is given.
+pub(crate) fn call(
+    o: &mut Object<'_>,
+    call: &ToolCall,
+    name: &str,
+    signature: Option<&str>,
+    ledger: &mut Ledger,
+    place: Place,
+) {
+    o.object("functionCall", |o| {
+        o.opt_str("id", Some(call.id.as_str()).filter(|id| !id.is_empty() && !is_noted(&call.extensions, NO_ID)));
+        o.str("name", name);
+        match (call.kind, json_object(&call.arguments)) {
+            (ToolKind::Function, Some(arguments)) => o.raw("args", arguments),
+            (ToolKind::Function, None) => {
+                ledger.dropped(place.field("arguments"), "they are no JSON object");
+                o.raw("args", "{}");
+            }
+            (ToolKind::Custom, _) => {
+                ledger.approximated(place.field("input"), "free text becomes the member `input` of an object");
+                o.object("args", |o| o.str("input", &call.arguments));
+            }
+        }
+        members(o, &call.extensions, "functionCall");
+    });
+    members(o, &call.extensions, "");
+    o.opt_str(SIGNATURE, signature);
+}
+
+/// The text of a JSON object, or of nothing at all, which stands for an empty one.
+pub(crate) fn json_object(text: &str) -> Option<&str> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Some("{}");
+    }
+    (text.starts_with('{') && parse::<&RawValue>(text).is_ok()).then_some(text)
+}
+
+/// Writes the members of a medium of this media type.
+pub(crate) fn media(o: &mut Object<'_>, media: &MediaPart, mime: Option<&str>) {
+    let bytes = match &media.source {
+        MediaSource::Base64(data) => Cow::Borrowed(data),
+        MediaSource::Text(text) => Cow::Owned(signature::encoded(text)),
+        MediaSource::Url(uri) | MediaSource::FileId(uri) => {
+            o.object("fileData", |o| {
+                o.opt_str("mimeType", mime);
+                o.str("fileUri", uri);
+                display_name(o, media);
+                members(o, &media.extensions, "fileData");
+            });
+            return members(o, &media.extensions, "");
+        }
+    };
+    o.object("inlineData", |o| {
+        o.opt_str("mimeType", mime);
+        o.str("data", &bytes);
+        display_name(o, media);
+        members(o, &media.extensions, "inlineData");
+    });
+    members(o, &media.extensions, "");
+}
+
+/// Not every service of this format takes names of media: they go where a client of the format put one.
+fn display_name(o: &mut Object<'_>, media: &MediaPart) {
+    o.opt_str(NAMED, media.name.as_deref().filter(|_| is_noted(&media.extensions, NAMED)));
+}
+
+/// The media type of a medium, named or known by its first bytes.
+pub(crate) fn mime_of(media: &MediaPart, blobs: &[weir_sdk::types::Blob]) -> Option<String> {
+    if let Some(named) = media.mime.as_deref().filter(|mime| !mime.ends_with("/*")) {
+        return Some(mime::taken(media.kind, named));
+    }
+    match &media.source {
+        MediaSource::Base64(data) => {
+            let pdf = (media.kind == MediaKind::Document).then_some("application/pdf");
+            mime::sniff(media.kind, data, blobs).or(pdf).map(str::to_owned)
+        }
+        MediaSource::Text(_) => Some("text/plain".into()),
+        MediaSource::Url(_) | MediaSource::FileId(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c05_arguments_that_are_no_object_are_told_from_those_that_are() {
+        assert_eq!(json_object(""), Some("{}"));
+        assert_eq!(json_object(" {\"a\": 1} "), Some("{\"a\": 1}"));
+        for text in ["[1]", "{\"a\"", "null", "\"x\"", "{} {}"] {
+            assert_eq!(json_object(text), None, "{text}");
+        }
+    }
+}

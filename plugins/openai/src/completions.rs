@@ -1,0 +1,277 @@
+//! `openai.completions`, the legacy format: one prompt, and texts for an answer.
+
+use weir_sdk::adapter::{Encoder, ParsedChat, Result};
+use weir_sdk::compat::completions::FORMAT;
+use weir_sdk::compat::{logprobs, usage};
+use weir_sdk::json::{self, Object, RawValue, Rest, Str};
+use weir_sdk::ledger::{Ledger, extensions};
+use weir_sdk::types::{
+    Candidate, ChatEvent, ChatRequest, ChatResponse, Context, Encoded, Error, Finish, Frame, HttpRequest, Message,
+    Opaque, Part, PartKind, RenderedResponse, Role, Sampling, Usage,
+};
+
+use crate::chat::{Memo, answer_model, finish_word, write_error, write_extensions};
+
+/// Reads a request.
+pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> {
+    let unreadable = |error| Error::invalid(format!("the request is not readable: {error}"));
+    let mut wire = Rest::parse(request.body.as_text()?).map_err(unreadable)?;
+    let options = wire.object("stream_options");
+    let usage = options.and_then(|mut options| options.bool("include_usage")) == Some(true);
+    let top_logprobs = wire.count("logprobs");
+    let request = ChatRequest {
+        model: wire.str("model").map_or_else(|| ctx.model.clone(), Str::into_string),
+        messages: vec![Message::new(Role::User, prompt(wire.value("prompt"))?)],
+        sampling: Sampling {
+            temperature: wire.number("temperature"),
+            top_p: wire.number("top_p"),
+            seed: wire.value("seed").map(|raw| raw.get().to_owned()),
+            stop: stop(wire.value("stop")),
+            frequency_penalty: wire.number("frequency_penalty"),
+            presence_penalty: wire.number("presence_penalty"),
+            candidates: wire.count("n"),
+            logprobs: top_logprobs.map(|_| true),
+            top_logprobs,
+            ..Sampling::default()
+        },
+        max_output_tokens: wire.count("max_tokens"),
+        stream: wire.bool("stream").unwrap_or(false),
+        end_user: wire.str("user").map(Str::into_string),
+        extensions: extensions(FORMAT, wire),
+        ..ChatRequest::default()
+    };
+    Ok(ParsedChat { request, losses: Vec::new(), memo: Memo { usage, legacy: false }.write() })
+}
+
+/// One text is a message; several texts, or tokens, only this format knows.
+fn prompt(raw: Option<&RawValue>) -> Result<Vec<Part>> {
+    let raw = raw.ok_or_else(|| Error::invalid("`prompt` is missing").at("prompt"))?;
+    let text = json::text(raw).or_else(|| match json::list(raw)?.as_slice() {
+        [one] => json::text(one),
+        _ => None,
+    });
+    Ok(vec![match text {
+        Some(text) => Part::text(text),
+        None => Part::Opaque(Opaque { format: FORMAT.into(), kind: "prompt".into(), json: raw.get().into() }),
+    }])
+}
+
+/// One stop sequence, or a list.
+pub(crate) fn stop(raw: Option<&RawValue>) -> Vec<String> {
+    let Some(raw) = raw else { return Vec::new() };
+    if let Some(one) = json::text(raw) {
+        return vec![one.into_string()];
+    }
+    json::list(raw).unwrap_or_default().into_iter().filter_map(json::text).map(Str::into_string).collect()
+}
+
+/// Writes a whole answer.
+pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
+    let mut ledger = Ledger::default();
+    let mut out = String::with_capacity(512);
+    json::object(&mut out, |o| {
+        head(o, ctx, &response.id, response.created_ms, response.model.as_deref());
+        o.array("choices", |a| {
+            for candidate in &response.candidates {
+                a.object(|o| choice(o, candidate, &mut ledger));
+            }
+        });
+        if let Some(tokens) = &response.usage {
+            usage::write(o, tokens);
+        }
+        ledger.dropped_if(response.service_tier.is_some(), "service_tier", "there is no place for it");
+        write_extensions(o, &response.extensions, &[]);
+    });
+    RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(out) }
+}
+
+fn head(o: &mut Object<'_>, ctx: &Context, id: &str, created_ms: Option<f64>, model: Option<&str>) {
+    match id {
+        "" => o.str("id", &format!("cmpl-{}", ctx.request_id)),
+        id => o.str("id", id),
+    }
+    o.str("object", "text_completion");
+    o.num("created", (created_ms.unwrap_or(ctx.now_ms) / 1000.0).floor());
+    o.str("model", answer_model(ctx, model));
+}
+
+fn choice(o: &mut Object<'_>, candidate: &Candidate, ledger: &mut Ledger) {
+    let mut text = String::new();
+    for part in &candidate.parts {
+        match part {
+            Part::Text(part) => text.push_str(&part.text),
+            Part::Refusal(words) => text.push_str(words),
+            Part::Reasoning(_) => ledger.dropped("choices[].reasoning", "legacy completions do not think"),
+            _ => ledger.dropped("choices[].parts", "legacy completions are text"),
+        }
+    }
+    write_choice(o, candidate.index, &text, candidate.logprobs.as_deref(), candidate.finish.as_ref());
+    write_extensions(o, &candidate.extensions, &["message"]);
+}
+
+fn write_choice(o: &mut Object<'_>, index: u32, text: &str, logs: Option<&str>, finish: Option<&Finish>) {
+    o.str("text", text);
+    o.num("index", index);
+    match logs.and_then(logprobs::to_columns) {
+        Some(columns) => o.raw("logprobs", &columns),
+        None => o.null("logprobs"),
+    }
+    match finish {
+        Some(finish) => {
+            let word = finish_word(finish.reason, false, false).0;
+            o.str("finish_reason", if word == "tool_calls" { "stop" } else { word });
+        }
+        None => o.null("finish_reason"),
+    }
+}
+
+/// Writes a streamed answer.
+#[derive(Debug)]
+pub struct TextEncoder {
+    ctx: Context,
+    memo: Memo,
+    head: String,
+    /// The parts that are text, by candidate and number.
+    texts: Vec<(u32, u32)>,
+    logprobs: Option<(u32, String)>,
+    usage: Option<Usage>,
+    failed: bool,
+    ledger: Ledger,
+}
+
+impl Encoder for TextEncoder {
+    fn new(ctx: Context) -> Self {
+        Self {
+            memo: Memo::read(&ctx.memo),
+            ctx,
+            head: String::new(),
+            texts: Vec::new(),
+            logprobs: None,
+            usage: None,
+            failed: false,
+            ledger: Ledger::default(),
+        }
+    }
+
+    fn push(&mut self, events: Vec<ChatEvent>) -> Result<Encoded> {
+        let mut frames = Vec::new();
+        for event in events {
+            if !self.failed {
+                frames.extend(self.event(event).map(|data| Frame { event: None, data }));
+            }
+        }
+        Ok(Encoded { frames, losses: std::mem::take(&mut self.ledger).into_losses() })
+    }
+
+    fn finish(&mut self) -> Result<Encoded> {
+        let mut frames = Vec::new();
+        if !self.failed {
+            if let Some(tokens) = self.usage.take().filter(|_| self.memo.usage) {
+                frames.push(self.chunk(|o| {
+                    o.array("choices", |_| {});
+                    usage::write(o, &tokens);
+                }));
+            }
+            frames.push("[DONE]".to_owned());
+        }
+        let frames = frames.into_iter().map(|data| Frame { event: None, data }).collect();
+        Ok(Encoded { frames, losses: Vec::new() })
+    }
+}
+
+impl TextEncoder {
+    /// What an event becomes, if anything.
+    fn event(&mut self, event: ChatEvent) -> Option<String> {
+        match event {
+            ChatEvent::Start(start) => {
+                let mut out = String::new();
+                json::object(&mut out, |o| head(o, &self.ctx, &start.id, start.created_ms, start.model.as_deref()));
+                out.pop();
+                self.head = out;
+                None
+            }
+            ChatEvent::PartStart(start) => {
+                match start.kind {
+                    PartKind::Text | PartKind::Refusal => self.texts.push((start.candidate, start.part)),
+                    _ => self.ledger.dropped("choices[].parts", "legacy completions are text"),
+                }
+                None
+            }
+            ChatEvent::Delta(delta) if self.texts.contains(&(delta.candidate, delta.part)) => {
+                Some(self.choice(delta.candidate, &delta.text, None))
+            }
+            ChatEvent::Logprobs(event) => {
+                self.logprobs = Some((event.candidate, event.json));
+                None
+            }
+            ChatEvent::Finish(event) => Some(self.choice(event.candidate, "", Some(&event.finish))),
+            ChatEvent::Usage(tokens) => {
+                self.usage = Some(tokens);
+                None
+            }
+            ChatEvent::Failure(error) => {
+                self.failed = true;
+                Some(write_error(&error))
+            }
+            _ => None,
+        }
+    }
+
+    fn choice(&mut self, index: u32, text: &str, finish: Option<&Finish>) -> String {
+        let logs = self.logprobs.take_if(|(candidate, _)| *candidate == index).map(|(_, json)| json);
+        self.chunk(|o| {
+            o.array("choices", |a| a.object(|o| write_choice(o, index, text, logs.as_deref(), finish)));
+        })
+    }
+
+    fn chunk(&mut self, members: impl FnOnce(&mut Object<'_>)) -> String {
+        if self.head.is_empty() {
+            let mut out = String::new();
+            json::object(&mut out, |o| head(o, &self.ctx, "", None, None));
+            out.pop();
+            self.head = out;
+        }
+        let mut rest = String::new();
+        json::object(&mut rest, members);
+        let mut chunk = String::with_capacity(self.head.len() + rest.len() + 1);
+        chunk.push_str(&self.head);
+        chunk.push(',');
+        chunk.push_str(rest.get(1..).unwrap_or("}"));
+        chunk
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_sdk::compat::completions;
+    use weir_sdk::types::Body;
+
+    use super::*;
+    use crate::quirks::QUIRKS;
+
+    fn there(body: &str) -> Result<serde_json::Value> {
+        let ctx = Context { model: "m".into(), ..Context::default() };
+        let request = HttpRequest { body: Body::Text(body.into()), ..HttpRequest::get("") };
+        let rendered = completions::render(&QUIRKS, &ctx, &parse(&ctx, &request)?.request)?;
+        Ok(serde_json::from_str(rendered.request.body.as_text()?).unwrap())
+    }
+
+    #[test]
+    fn prompts_of_every_kind_come_through() {
+        for (prompt, same) in
+            [(r#""a""#, r#""a""#), (r#"["a"]"#, r#""a""#), (r#"["a","b"]"#, r#"["a","b"]"#), ("[1,2]", "[1,2]")]
+        {
+            let body = there(&format!(r#"{{"model":"m","prompt":{prompt},"logprobs":2,"suffix":"x"}}"#)).unwrap();
+            assert_eq!(body["prompt"], serde_json::from_str::<serde_json::Value>(same).unwrap());
+            assert_eq!((body["logprobs"].as_i64(), body["suffix"].as_str()), (Some(2), Some("x")));
+        }
+        assert!(there(r#"{"model":"m"}"#).is_err());
+    }
+
+    #[test]
+    fn conversations_are_refused() {
+        let messages = vec![Message::new(Role::System, vec![]), Message::new(Role::User, vec![])];
+        let request = ChatRequest { messages, ..ChatRequest::default() };
+        assert!(completions::render(&QUIRKS, &Context::default(), &request).is_err());
+    }
+}

@@ -1,0 +1,73 @@
+//! Legacy completions: one prompt, no turns. Their answers are read by the same code as chat's.
+
+use crate::compat::quirks::Quirks;
+use crate::compat::request::path;
+use crate::json::{self, Object};
+use crate::ledger::Ledger;
+use crate::types::{ChatRequest, Context, Error, HttpRequest, Message, Part, RenderedRequest, Role};
+
+/// The id of the format.
+pub const FORMAT: &str = "openai.completions";
+
+/// Writes a request. A conversation of several turns has no place in a prompt, and is refused.
+pub fn render(quirks: &Quirks, ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
+    if !request.tools.is_empty() {
+        return Err(Error::unsupported("tools", "legacy completions know no tools"));
+    }
+    let prompt = prompt(&request.messages)?;
+    let mut ledger = Ledger::default();
+    let sampling = &request.sampling;
+    ledger.dropped_if(request.output.is_some(), "response_format", "legacy completions know no formats");
+    ledger.dropped_if(request.reasoning.is_some(), "reasoning_effort", "legacy completions do not think");
+    ledger.dropped_if(request.metadata.is_some(), "metadata", "there is no place for it");
+    ledger.dropped_if(request.service_tier.is_some(), "service_tier", "there is no place for it");
+    ledger.dropped_if(sampling.top_k.is_some(), "top_k", "there is no place for it");
+    ledger.foreign("", &request.extensions, FORMAT);
+    let mut body = String::with_capacity(512);
+    json::object(&mut body, |o| {
+        o.str("model", if ctx.model.is_empty() { &request.model } else { &ctx.model });
+        o.raw("prompt", &prompt);
+        o.opt_num("max_tokens", request.max_output_tokens);
+        o.opt_num("temperature", sampling.temperature);
+        o.opt_num("top_p", sampling.top_p);
+        o.opt_num("n", sampling.candidates);
+        o.opt_raw("seed", sampling.seed.as_deref().filter(|seed| seed.parse::<i64>().is_ok()));
+        o.opt_strs("stop", &sampling.stop);
+        o.opt_num("frequency_penalty", sampling.frequency_penalty);
+        o.opt_num("presence_penalty", sampling.presence_penalty);
+        o.opt_num("logprobs", sampling.top_logprobs.filter(|_| sampling.logprobs != Some(false)));
+        o.opt_str("user", request.end_user.as_deref());
+        stream(o, quirks, request);
+        for extension in request.extensions.iter().filter(|extension| extension.format == FORMAT) {
+            o.raw(&extension.key, &extension.json);
+        }
+    });
+    let mut http = HttpRequest::post(path(quirks.paths.completions, ctx), body);
+    http.headers = quirks.headers(ctx);
+    Ok(RenderedRequest { losses: ledger.into_losses(), ..RenderedRequest::new(http) })
+}
+
+fn stream(o: &mut Object<'_>, quirks: &Quirks, request: &ChatRequest) {
+    if request.stream {
+        o.bool("stream", true);
+        if quirks.stream_usage {
+            o.object("stream_options", |o| o.bool("include_usage", true));
+        }
+    }
+}
+
+/// The one text that can be a prompt, or the format's own kinds of prompt, as JSON.
+fn prompt(messages: &[Message]) -> Result<String, Error> {
+    let refused = || Error::unsupported("messages", "legacy completions take a single text");
+    let [Message { role: Role::User, parts, .. }] = messages else { return Err(refused()) };
+    match parts.as_slice() {
+        [Part::Opaque(opaque)] if opaque.format == FORMAT => Ok(opaque.json.clone()),
+        [] => Ok("\"\"".to_owned()),
+        [Part::Text(text)] => {
+            let mut prompt = String::with_capacity(text.text.len() + 16);
+            json::quote(&mut prompt, &text.text);
+            Ok(prompt)
+        }
+        _ => Err(refused()),
+    }
+}

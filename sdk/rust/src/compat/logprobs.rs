@@ -1,0 +1,96 @@
+//! Log probabilities: legacy completions (and some servers' chat) have columns where chat has a list of tokens.
+
+use crate::json::{self, RawValue, Rest, text};
+
+/// Log probabilities in chat's shape, whichever they came in. What only the columns have (`text_offset`) stands beside
+/// each token.
+pub fn to_chat(raw: &str) -> String {
+    let Ok(mut columns) = Rest::parse(raw) else { return raw.to_owned() };
+    let Some(tokens) = columns.list("tokens") else { return raw.to_owned() };
+    let probabilities = columns.list("token_logprobs").unwrap_or_default();
+    let tops = columns.list("top_logprobs").unwrap_or_default();
+    let offsets = columns.list("text_offset").unwrap_or_default();
+    let mut out = String::with_capacity(raw.len() * 2);
+    json::object(&mut out, |o| {
+        o.array("content", |a| {
+            for (at, token) in tokens.iter().enumerate() {
+                a.object(|o| {
+                    o.raw("token", token.get());
+                    o.raw("logprob", probabilities.get(at).map_or("null", |value| value.get()));
+                    o.null("bytes");
+                    o.array("top_logprobs", |a| {
+                        for (token, value) in
+                            tops.get(at).and_then(|top| Rest::parse(top.get()).ok()).unwrap_or_default().0
+                        {
+                            a.object(|o| {
+                                o.str("token", &token);
+                                o.raw("logprob", value.get());
+                                o.null("bytes");
+                            });
+                        }
+                    });
+                    o.opt_raw("text_offset", offsets.get(at).map(|value| value.get()));
+                });
+            }
+        });
+        o.null("refusal");
+    });
+    out
+}
+
+/// Log probabilities in columns, from chat's shape.
+pub fn to_columns(raw: &str) -> Option<String> {
+    let content = Rest::parse(raw).ok()?.list("content")?;
+    let mut entries: Vec<Rest<'_>> = content.iter().filter_map(|entry| Rest::parse(entry.get()).ok()).collect();
+    let mut out = String::with_capacity(raw.len());
+    json::object(&mut out, |o| {
+        let offsets: Vec<_> = entries.iter().filter_map(|entry| entry.get("text_offset")).collect();
+        column(o.value("text_offset"), &offsets);
+        let probabilities: Vec<_> = entries.iter().filter_map(|entry| entry.get("logprob")).collect();
+        column(o.value("token_logprobs"), &probabilities);
+        let tokens: Vec<_> = entries.iter().filter_map(|entry| entry.get("token")).collect();
+        column(o.value("tokens"), &tokens);
+        o.array("top_logprobs", |a| {
+            for entry in &mut entries {
+                a.object(|o| {
+                    for top in entry.list("top_logprobs").unwrap_or_default() {
+                        let Ok(top) = Rest::parse(top.get()) else { continue };
+                        if let (Some(token), Some(value)) = (top.get("token").and_then(text), top.get("logprob")) {
+                            o.raw(&token, value.get());
+                        }
+                    }
+                });
+            }
+        });
+    });
+    Some(out)
+}
+
+fn column(out: &mut String, values: &[&RawValue]) {
+    json::array(out, |a| {
+        for value in values {
+            a.raw(value.get());
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_become_a_list_and_columns_again() {
+        let columns = r#"{"text_offset":[5,7],"token_logprobs":[-0.1,-2e-5],"tokens":["a","\n"],"top_logprobs":[{"a":-0.1,"b":-3},{}]}"#;
+        let chat = to_chat(columns);
+        assert!(
+            chat.starts_with(r#"{"content":[{"token":"a","logprob":-0.1,"bytes":null,"top_logprobs":[{"token":"a""#)
+        );
+        assert_eq!(to_columns(&chat).as_deref(), Some(columns));
+    }
+
+    #[test]
+    fn chats_own_shape_stays() {
+        let chat = r#"{"content":[],"refusal":null}"#;
+        assert_eq!(to_chat(chat), chat);
+    }
+}
