@@ -164,6 +164,7 @@ impl App {
         let listens = admin.is_some();
         let operations = Operations {
             gateway: Arc::clone(&gateway),
+            catalog: Arc::clone(&plugins.catalog),
             draining: stop.clone(),
             token: config.admin.token.clone(),
             is_exposed: operations::is_exposed(&addresses.admin.unwrap_or(addresses.main)),

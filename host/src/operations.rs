@@ -13,12 +13,15 @@ use serde_json::{Value, json};
 
 use crate::config::{Address, Secret};
 use crate::gateway::Gateway;
+use crate::plugin::catalog::{Catalog, Snapshot};
 
 /// What the operations side looks at.
 #[derive(Debug, Clone)]
 pub struct Operations {
     /// The data plane.
     pub gateway: Arc<Gateway>,
+    /// The adapters' files, of which it knows those that were refused.
+    pub catalog: Arc<Catalog>,
     /// Becomes true when the program is told to stop.
     pub draining: tokio::sync::watch::Receiver<bool>,
     /// What everything under `/admin` asks for; none leaves it to loopback.
@@ -74,7 +77,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 async fn ready(State(operations): State<Operations>) -> Response {
     let serving = operations.gateway.serving();
     let draining = *operations.draining.borrow();
-    let adapters: Vec<Value> = adapters(&serving);
+    let adapters: Vec<Value> = operations.adapters();
     let mut providers = serde_json::Map::new();
     for (model, route) in serving.routes.iter() {
         for (target, made) in model.targets.iter().zip(&route.targets) {
@@ -96,8 +99,16 @@ async fn ready(State(operations): State<Operations>) -> Response {
     (code, Json(json!({"status": status, "providers": providers, "adapters": adapters}))).into_response()
 }
 
-fn adapters(serving: &crate::serving::Serving) -> Vec<Value> {
-    let serves = serving.adapters.adapters.values().map(|adapter| {
+impl Operations {
+    /// What serves requests now, and what was refused last.
+    fn adapters(&self) -> Vec<Value> {
+        let (serving, catalog) = (self.gateway.serving(), self.catalog.snapshot());
+        adapters(&serving.adapters, &catalog)
+    }
+}
+
+fn adapters(serving: &Snapshot, catalog: &Snapshot) -> Vec<Value> {
+    let serves = serving.adapters.values().map(|adapter| {
         json!({
             "name": *adapter.name,
             "version": adapter.manifest.version,
@@ -110,7 +121,7 @@ fn adapters(serving: &crate::serving::Serving) -> Vec<Value> {
             "faults": adapter.stats.faults_of_its_own(),
         })
     });
-    let refused = serving.adapters.refused.iter().map(|(name, refusal)| {
+    let refused = catalog.refused.iter().map(|(name, refusal)| {
         let digest = refusal.digest.map(|digest| digest.hex());
         json!({"name": **name, "status": "refused", "reason": refusal.reason, "digest": digest})
     });
@@ -125,7 +136,7 @@ async fn metrics(State(operations): State<Operations>) -> Response {
 }
 
 async fn plugins(State(operations): State<Operations>) -> Response {
-    Json(json!({"plugins": adapters(&operations.gateway.serving())})).into_response()
+    Json(json!({"plugins": operations.adapters()})).into_response()
 }
 
 /// The configuration as it is in force, without secrets.

@@ -71,6 +71,11 @@ impl Target {
             .unwrap_or(client)
     }
 
+    /// Takes this provider's keys out of a text: some providers repeat the key that they refuse.
+    pub fn hide_keys(&self, text: &mut String) {
+        self.provider.keys.iter().for_each(|key| key.hide_in(text));
+    }
+
     /// An option as plain text: a string's own, any other value's JSON.
     pub fn option(&self, name: &str) -> Option<String> {
         let setting = self.options.iter().find(|setting| setting.key == name)?;

@@ -129,21 +129,31 @@ async fn c27_what_was_consumed_is_metered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c27_between_two_steps_the_provider_is_told() {
-    let mut upstream = Upstream::always(Answer::json(200, "{\"quest\":\"q1\"}")).await;
-    let settings = format!(
-        "[[models]]\nalias = \"quest\"\ntype = \"zeta\"\n\
-         target = {{ url = \"{}\", api_key = \"k\", model = \"m\", options = {{ quest = true, pause_ms = 600000 }} }}\n",
-        upstream.url()
-    );
-    let house = House::open(&settings).await;
-    let client = left(&house, &mut upstream, OPENAI, "quest", false).await;
-    // The first step's answer has come when the connection is at rest again.
-    house.until_metric("weir_upstream_attempts_total{provider=\"quest\"}", 1.0).await;
-    client.leave();
-    let told = upstream.request().await;
-    assert_eq!(told.line(), "DELETE /base/quests/q1");
-    assert_eq!(told.header("zeta-seal"), Some("wax:k"));
-    house.until_metric("weir_in_flight", 0.0).await;
+    for (pause, waits) in [(600_000, true), (0, false)] {
+        let script = |request: &weir_tests::Received| match request.line() {
+            "GET /base/quests/q1" => Answer::silence(),
+            _ => Answer::json(200, "{\"quest\":\"q1\"}"),
+        };
+        let mut upstream = Upstream::scripted(script).await;
+        let settings = format!(
+            "[[providers]]\nname = \"quests\"\nadapter = \"zeta\"\nurl = \"{}\"\napi_key = \"k\"\n\
+             options = {{ quest = true, pause_ms = {pause} }}\n\
+             [[models]]\nalias = \"quest\"\ntarget = {{ provider = \"quests\", model = \"m\" }}\n",
+            upstream.url()
+        );
+        let house = House::open(&settings).await;
+        let client = left(&house, &mut upstream, OPENAI, "quest", false).await;
+        if waits {
+            house.until_metric("weir_upstream_attempts_total{provider=\"quests\"}", 1.0).await;
+        } else {
+            assert_eq!(upstream.request().await.line(), "GET /base/quests/q1");
+        }
+        client.leave();
+        let told = upstream.request().await;
+        assert_eq!(told.line(), "DELETE /base/quests/q1");
+        assert_eq!(told.header("zeta-seal"), Some("wax:k"));
+        house.until_metric("weir_in_flight", 0.0).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,1 +1,249 @@
-//! TODO
+//! An adapter that misbehaves costs one request, and that one gets a clean error.
+
+use weir_tests::{Answer, Folder, House, Reply, Upstream};
+
+use crate::tongue::{ALL, OPENAI, TEXT, Tongue, ZETA, config};
+
+fn folder() -> Folder {
+    Folder::with(&["openai", "anthropic", "zeta", "hostile"])
+}
+
+/// Every model goes to the hostile provider but those of [`config`].
+fn settings(upstream: &Upstream, more: &str) -> String {
+    format!(
+        "default_provider = \"hostile\"\n[plugins]\ndeadline = \"300ms\"\n{more}\n{}\n\
+         [[providers]]\nname = \"hostile\"\nadapter = \"hostile\"\nurl = \"{}\"\napi_key = \"HOSTILE-KEY\"\n",
+        config(upstream),
+        upstream.url()
+    )
+}
+
+/// Answers hostile requests with something and others well.
+async fn upstream() -> Upstream {
+    Upstream::scripted(|request| {
+        if !request.line().contains("/talk") {
+            return Answer::json(200, ZETA.whole());
+        }
+        let lines = ["{\"a\":1}\n", "{\"a\":2}\n", "{\"a\":3}\n"];
+        match request.header("accept") {
+            Some("fail") => Answer::json(500, "{}"),
+            _ => lines.iter().fold(Answer::lines(), |answer, line| answer.piece(line)).end(),
+        }
+    })
+    .await
+}
+
+fn is_clean(from: Tongue, reply: &Reply, what: &str) {
+    assert_eq!(reply.status(), 502, "{what}: {}", reply.text());
+    assert!(from.error(reply).is_some_and(|message| message.contains("hostile")), "{what}: {}", reply.text());
+    assert_eq!(reply.header("x-weir-error-source"), Some("adapter"), "{what}");
+    assert!(reply.text().contains("adapter_error") || from.name == "anthropic", "{what}: {}", reply.text());
+}
+
+async fn others_are_served(house: &House) {
+    let reply = house.ask(&OPENAI.request("zeta", false)).await;
+    assert_eq!(OPENAI.heard(&reply, false).text, TEXT, "{}", reply.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c75_whatever_a_call_does_costs_one_clean_error() {
+    let upstream = upstream().await;
+    let house = House::with(folder(), &settings(&upstream, "")).await;
+    for deed in ["trap", "loop", "bomb", "deep", "flood", "text"] {
+        for site in ["render", "parse"] {
+            for from in ALL {
+                let model = format!("{site}.{deed}");
+                let reply = house.ask(&from.request(&model, false)).await;
+                is_clean(from, &reply, &model);
+            }
+            others_are_served(&house).await;
+        }
+    }
+    let adapter = house.adapter("hostile").await;
+    assert!(adapter[0]["faults"].as_u64() > Some(0), "{adapter:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c75_an_answer_of_100_mb_is_too_large_even_where_memory_is_not() {
+    let upstream = upstream().await;
+    let house = House::with(folder(), &settings(&upstream, "memory = \"512MiB\"")).await;
+    for model in ["render.flood", "parse.flood", "decode.flood"] {
+        let reply = house.ask(&OPENAI.request(model, model.starts_with("decode"))).await;
+        if model == "decode.flood" {
+            assert!(reply.text().contains("\"error\""), "{}", reply.text().len());
+        } else {
+            is_clean(OPENAI, &reply, model);
+        }
+        others_are_served(&house).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c75_a_stream_whose_adapter_fails_ends_with_an_error() {
+    let upstream = upstream().await;
+    let house = House::with(folder(), &settings(&upstream, "")).await;
+    for deed in ["trap", "loop", "bomb", "text", "swarm"] {
+        for from in ALL {
+            let reply = house.ask(&from.request(&format!("decode.{deed}"), true)).await;
+            let text = reply.text();
+            if reply.status() == 200 {
+                let heard = from.heard(&reply, true);
+                assert!(heard.error.is_some(), "{deed}: {text}");
+                assert_eq!((heard.finish, heard.complete), (None, false), "{deed}: {text}");
+            } else {
+                is_clean(from, &reply, deed);
+            }
+        }
+        others_are_served(&house).await;
+    }
+    for from in ALL {
+        let reply = house.ask(&from.request("end.trap", true)).await;
+        let heard = from.heard(&reply, true);
+        assert!(heard.error.is_some() && !heard.complete, "{}", reply.text());
+    }
+    house.until_metric("weir_in_flight", 0.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c75_events_that_make_no_sense_become_a_well_formed_stream() {
+    let upstream = upstream().await;
+    let house = House::with(folder(), &settings(&upstream, "")).await;
+    for from in ALL {
+        let reply = house.ask(&from.request("decode.nonsense", true)).await;
+        let heard = from.heard(&reply, true);
+        assert!(heard.complete != heard.error.is_some(), "one end: {}", reply.text());
+        assert_eq!(reply.text().matches("message_stop").count() / 2, usize::from(from.name == "anthropic" && heard.complete));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c75_the_dialects_side_is_held_in_the_same_way() {
+    let upstream = upstream().await;
+    let models: String = ["read", "write", "encode"]
+        .iter()
+        .flat_map(|site| ["trap", "loop", "bomb", "flood", "text"].map(|deed| format!("{site}.{deed}")))
+        .map(|alias| format!("[[models]]\nalias = \"{alias}\"\ntarget = {{ provider = \"hostile\", model = \"well\" }}\n"))
+        .collect();
+    let house = House::with(folder(), &(settings(&upstream, "") + &models)).await;
+    for site in ["read", "write"] {
+        for deed in ["trap", "loop", "bomb", "flood", "text"] {
+            let reply = house.post(&format!("/hostile/{site}.{deed}"), "{}").await;
+            assert_eq!(reply.status(), 502, "{site}.{deed}: {}", reply.text());
+            assert_eq!(reply.json()["code"], "adapter_error", "{site}.{deed}: {}", reply.text());
+        }
+        others_are_served(&house).await;
+    }
+    for deed in ["trap", "loop", "bomb", "text"] {
+        let reply = house.post(&format!("/hostile/encode.{deed}?stream=1"), "{}").await;
+        assert!(reply.text().contains("\"hostile\""), "the failure frame: {}", reply.text());
+    }
+    others_are_served(&house).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_leaves_for_nowhere_but_the_configured_url() {
+    let mut upstream = upstream().await;
+    let house = House::with(folder(), &settings(&upstream, "")).await;
+    let deeds = [
+        "slashes", "dots", "encoded-dots", "absolute", "root", "at", "user", "backslashes", "break", "query", "hash",
+        "header-break", "header-name", "method", "connect",
+    ];
+    for deed in deeds {
+        let reply = house.ask(&OPENAI.request(&format!("render.{deed}"), false)).await;
+        match upstream.unseen() {
+            None => is_clean(OPENAI, &reply, deed),
+            Some(received) => {
+                assert!(received.line().starts_with("POST /base/"), "{deed}: {}", received.head);
+                assert!(!received.line().contains(".."), "{deed}: {}", received.head);
+                assert!(!received.head.contains("x-evil: 1"), "{deed}: {}", received.head);
+                assert!(!received.line().contains("evil.example") || deed == "user" || deed == "at", "{deed}: {}", received.line());
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_of_the_hosts_own_cannot_be_forged() {
+    let mut upstream = upstream().await;
+    let house = House::with(folder(), &settings(&upstream, "")).await;
+    for deed in ["host", "length", "chunked", "authorization", "cookie"] {
+        house.ask(&OPENAI.request(&format!("render.{deed}"), false)).await;
+        let Some(received) = upstream.unseen() else { continue };
+        assert_eq!(received.text(), "{\"hostile\":true}", "{deed}");
+        assert_eq!(received.header("host").unwrap_or_default(), upstream.origin().trim_start_matches("http://"));
+        assert_eq!(received.header("authorization"), Some("Bearer HOSTILE-KEY"), "{deed}");
+        assert_eq!(received.header("cookie"), None, "{deed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn follow_ups_end_and_stay_where_they_may_go() {
+    let upstream = upstream().await;
+    let house = House::with(folder(), &settings(&upstream, "")).await;
+    let reply = house.ask(&OPENAI.request("parse.follow", false)).await;
+    assert_eq!(reply.status(), 504, "{}", reply.text());
+    let reply = house.ask(&OPENAI.request("parse.follow-evil", false)).await;
+    is_clean(OPENAI, &reply, "follow-evil");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_that_cannot_be_read_is_an_error_all_the_same() {
+    let upstream = Upstream::always(Answer::json(500, "{}")).await;
+    let house = House::with(folder(), &settings(&upstream, "")).await;
+    for deed in ["trap", "loop", "text"] {
+        let reply = house.ask(&OPENAI.request(&format!("error.{deed}"), false)).await;
+        is_clean(OPENAI, &reply, deed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_no_adapter_is_refused_and_the_others_serve() {
+    let network = r#"(component (import "host:network/dial" (func (param "to" string))))"#;
+    let whole = std::fs::read(weir_tests::plugins::component("zeta")).unwrap();
+    let module = wat::parse_str("(module)").unwrap();
+    let empty = wat::parse_str("(component)").unwrap();
+    let folder = folder();
+    for (name, bytes) in [
+        ("sockets", weir_tests::plugins::zeta_with_sockets()),
+        ("network", wat::parse_str(network).unwrap()),
+        ("half", whole[..whole.len() / 2].to_vec()),
+        ("module", module),
+        ("empty", empty),
+        ("text", b"hello".to_vec()),
+        ("nothing", Vec::new()),
+        ("twin", whole.clone()),
+    ] {
+        folder.put(name, &bytes);
+    }
+    let upstream = upstream().await;
+    let house = House::with(folder, &settings(&upstream, "")).await;
+    for name in ["sockets", "network", "half", "module", "empty", "text", "nothing", "twin"] {
+        house.until_adapter(name, |all| !all.is_empty() && all.iter().all(|one| one["status"] == "refused")).await;
+    }
+    let reason = house.adapter("sockets").await[0]["reason"].to_string();
+    assert!(reason.contains("wasi:sockets"), "{reason}");
+    others_are_served(&house).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c75_others_are_served_while_one_adapter_spins() {
+    let upstream = upstream().await;
+    let house = House::with(folder(), &settings(&upstream, "")).await;
+    let spinning: Vec<_> = futures(&house, 8).await;
+    for _ in 0..20 {
+        others_are_served(&house).await;
+    }
+    for mut client in spinning {
+        is_clean(OPENAI, &client.reply().await, "spinning");
+    }
+}
+
+async fn futures(house: &House, count: usize) -> Vec<weir_tests::Client> {
+    let mut all = Vec::new();
+    for _ in 0..count {
+        let mut client = house.connect().await;
+        client.send(&OPENAI.request("render.loop", false)).await;
+        all.push(client);
+    }
+    all
+}

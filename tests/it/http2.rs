@@ -1,1 +1,116 @@
-//! TODO
+//! Clients that speak HTTP/2, in the clear.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use weir_tests::heard::{Format, Heard};
+use weir_tests::{Answer, Gate, House, Upstream, soon};
+
+use crate::tongue::{OPENAI, TEXT, config, provider};
+
+async fn connect(house: &House) -> SendRequest<Full<Bytes>> {
+    let stream = tokio::net::TcpStream::connect(house.address).await.unwrap();
+    let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+fn request(model: &str, stream: bool) -> http::Request<Full<Bytes>> {
+    let body = OPENAI.request(model, stream).sent();
+    http::Request::post("http://weir.test/v1/chat/completions")
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from(body)))
+        .unwrap()
+}
+
+async fn ask(sender: &SendRequest<Full<Bytes>>, model: &str, stream: bool) -> http::Response<Incoming> {
+    soon("an answer", sender.clone().send_request(request(model, stream))).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_requests_share_a_connection() {
+    let upstream = provider(OPENAI).await;
+    let house = House::open(&config(&upstream)).await;
+    let sender = connect(&house).await;
+    let mut all = Vec::new();
+    for n in 0..20 {
+        let (sender, stream) = (sender.clone(), n % 2 == 0);
+        let model = if n % 3 == 0 { "openai-t" } else { "openai" };
+        all.push(tokio::spawn(async move {
+            let body = ask(&sender, model, stream).await.into_body().collect().await.unwrap().to_bytes();
+            let text = String::from_utf8_lossy(&body).into_owned();
+            let heard = match stream {
+                true => Heard::stream(Format::OpenAi, &text),
+                false => Heard::whole(Format::OpenAi, &serde_json::from_str(&text).unwrap()),
+            };
+            assert_eq!((heard.text.as_str(), heard.complete), (TEXT, stream), "{text}");
+        }));
+    }
+    for one in all {
+        soon("every answer", one).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c19_a_stream_that_dies_ends_with_an_error() {
+    let pieces = OPENAI.stream();
+    let upstream = Upstream::always(Answer::sse().piece(&pieces[0]).piece(&pieces[1]).close()).await;
+    let house = House::open(&config(&upstream)).await;
+    let sender = connect(&house).await;
+    for model in ["openai", "openai-t"] {
+        let mut body = ask(&sender, model, true).await.into_body();
+        let mut text = String::new();
+        while let Some(Ok(frame)) = soon("the stream's end", body.frame()).await {
+            text.push_str(&String::from_utf8_lossy(frame.data_ref().unwrap()));
+        }
+        let heard = Heard::stream(Format::OpenAi, &text);
+        assert!(heard.error.is_some() && !heard.complete && heard.finish.is_none(), "{model}: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c27_a_stream_that_is_reset_is_left_upstream_and_its_neighbours_go_on() {
+    let gate = Gate::default();
+    let pieces = OPENAI.stream();
+    let begun = Answer::sse().piece(&pieces[0]).piece(&pieces[1]).gate(&gate);
+    let answer = pieces[2..].iter().fold(begun, |answer, piece| answer.piece(piece)).end();
+    let mut upstream = Upstream::always(answer).await;
+    let house = House::open(&config(&upstream)).await;
+    let sender = connect(&house).await;
+    let stays = ask(&sender, "openai", true).await;
+    for model in ["openai", "openai-t"] {
+        let mut leaves = ask(&sender, model, true).await.into_body();
+        soon("a piece", leaves.frame()).await.unwrap().unwrap();
+        drop(leaves);
+        upstream.departure().await;
+    }
+    gate.open();
+    let text = soon("the rest", stays.into_body().collect()).await.unwrap().to_bytes();
+    assert!(Heard::stream(Format::OpenAi, &String::from_utf8_lossy(&text)).complete);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_may_speak_it_too() {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let service = hyper::service::service_fn(|request: http::Request<Incoming>| async move {
+            assert_eq!(request.version(), http::Version::HTTP_2);
+            let response = http::Response::builder().header("content-type", "application/json");
+            response.body(Full::new(Bytes::from(OPENAI.whole())))
+        });
+        let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        server.serve_connection(TokioIo::new(stream), service).await.unwrap();
+    });
+    let settings = format!(
+        "[[providers]]\nname = \"two\"\nadapter = \"openai\"\nurl = \"http://127.0.0.1:{port}/base/\"\nhttp2 = true\n\
+         api_key = \"kkkk\"\n[[models]]\nalias = \"openai\"\ntarget = {{ provider = \"two\", model = \"openai\" }}\n"
+    );
+    let house = House::open(&settings).await;
+    for _ in 0..3 {
+        assert_eq!(house.ask(&OPENAI.request("openai", false)).await.text(), OPENAI.whole());
+    }
+}

@@ -1,1 +1,147 @@
-//! TODO
+//! Adapters are replaced while traffic flows, and nobody notices but those who look.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use weir_tests::plugins::zeta_build;
+use weir_tests::{Folder, Gate, House, Upstream};
+
+use crate::tongue::{OPENAI, TEXT, ZETA, config, provider};
+
+fn build(number: u32) -> String {
+    format!("zeta-build-{number:04}")
+}
+
+async fn until_build(house: &House, number: u32) {
+    let build = build(number);
+    house.until_adapter("zeta", |all| all.iter().any(|one| one["version"].to_string().contains(&build))).await;
+}
+
+async fn written_by(house: &House) -> String {
+    house.ask(&ZETA.request("zeta-t", false)).await.json()["scribe"].to_string()
+}
+
+/// Sends requests on one connection, in both lanes, until told to stop; answers how many.
+async fn load(house: Arc<House>, stop: Arc<AtomicBool>, done: Arc<AtomicU32>) {
+    let mut client = house.connect().await;
+    let requests = [
+        (ZETA, "zeta-t", false),
+        (OPENAI, "zeta", false),
+        (ZETA, "zeta-t", true),
+        (OPENAI, "zeta", true),
+        (ZETA, "zeta", false),
+    ];
+    while !stop.load(Ordering::Relaxed) {
+        for (from, model, stream) in requests {
+            client.send(&from.request(model, stream)).await;
+            let reply = client.reply().await;
+            assert_eq!(reply.status(), 200, "{}", reply.text());
+            let heard = from.heard(&reply, stream);
+            assert_eq!((heard.text.as_str(), heard.complete, reply.cut), (TEXT, stream, false), "{}", reply.text());
+            done.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_swaps_under_load_fail_no_request() {
+    let upstream = provider(ZETA).await;
+    let house = Arc::new(House::with(Folder::with(&["openai", "anthropic", "zeta"]), &config(&upstream)).await);
+    let builds = [zeta_build(1), zeta_build(2)];
+    let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+    let clients: Vec<_> =
+        (0..3).map(|_| tokio::spawn(load(Arc::clone(&house), Arc::clone(&stop), Arc::clone(&done)))).collect();
+    for swap in 1..=200 {
+        let number = swap % 2 + 1;
+        house.folder.put("zeta", &builds[number - 1]);
+        until_build(&house, number as u32).await;
+        assert!(written_by(&house).await.contains(&build(number as u32)), "new requests meet the new one at once");
+    }
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        client.await.unwrap();
+    }
+    assert!(done.load(Ordering::Relaxed) > 200, "there was load: {}", done.load(Ordering::Relaxed));
+    house.until_metric("weir_in_flight", 0.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_on_the_version_that_it_began_with() {
+    let gate = Gate::default();
+    let pieces = OPENAI.stream();
+    let answer = pieces[1..].iter().fold(OPENAI.begin().piece(&pieces[0]).piece(&pieces[1]).gate(&gate), |a, p| a.piece(p)).end();
+    let upstream = Upstream::always(answer).await;
+    let house = House::with(Folder::with(&["openai", "zeta"]), &one(&upstream)).await;
+    let mut client = house.connect().await;
+    client.send(&ZETA.request("openai", true)).await;
+    client.head().await;
+    let begun = client.until("Gr").await;
+    assert!(String::from_utf8_lossy(&begun).contains(&build(1)));
+    house.folder.put("zeta", &zeta_build(2));
+    until_build(&house, 2).await;
+    gate.open();
+    let (rest, cut) = client.rest().await;
+    let rest = String::from_utf8_lossy(&rest).into_owned();
+    assert!(rest.contains("\"k\":\"bye\"") && !cut, "{rest}");
+    gate.open();
+    let next = house.ask(&ZETA.request("openai", true)).await;
+    assert!(next.text().contains(&build(2)), "{}", next.text());
+}
+
+/// One provider without the others' adapters.
+fn one(upstream: &Upstream) -> String {
+    ["openai", "zeta"]
+        .map(|name| {
+            format!(
+                "[[models]]\nalias = \"{name}\"\ntype = \"{name}\"\n\
+                 target = {{ url = \"{0}\", api_key = \"k\", model = \"m\" }}\n\
+                 [[models]]\nalias = \"{name}-t\"\ntype = \"{name}\"\ntranslate = true\n\
+                 target = {{ url = \"{0}\", api_key = \"k\", model = \"m\" }}\n",
+                upstream.url()
+            )
+        })
+        .concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_serve_leaves_the_last_good_one_in_place() {
+    let upstream = provider(ZETA).await;
+    let house = House::with(Folder::with(&["zeta"]), &one(&upstream)).await;
+    let good = zeta_build(1);
+    for broken in [&good[..good.len() / 2], b"nonsense", b""] {
+        house.folder.put("zeta", broken);
+        house.until_adapter("zeta", |all| all.iter().any(|one| one["status"] == "refused")).await;
+        assert!(written_by(&house).await.contains(&build(1)));
+    }
+    house.folder.put("zeta", &zeta_build(3));
+    until_build(&house, 3).await;
+    house.until_adapter("zeta", |all| all.iter().all(|one| one["status"] == "serving")).await;
+    assert!(written_by(&house).await.contains(&build(3)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adapter_that_is_taken_away_serves_for_a_while_and_then_no_more() {
+    let upstream = provider(ZETA).await;
+    let house = House::with(Folder::with(&["zeta"]), &one(&upstream)).await;
+    house.folder.remove("zeta");
+    assert!(written_by(&house).await.contains(&build(1)), "taking away may be the first half of replacing");
+    house.folder.put("zeta", &zeta_build(4));
+    until_build(&house, 4).await;
+    house.folder.remove("zeta");
+    house.until_adapter("zeta", <[_]>::is_empty).await;
+    assert_eq!(house.ask(&ZETA.request("zeta-t", false)).await.status(), 404, "nobody speaks it any more");
+    house.folder.put("zeta", &zeta_build(5));
+    until_build(&house, 5).await;
+    assert!(written_by(&house).await.contains(&build(5)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adapter_that_comes_later_is_served_from_then_on() {
+    let upstream = provider(ZETA).await;
+    let house = House::with(Folder::with(&["openai"]), &one(&upstream)).await;
+    assert_eq!(house.ask(&OPENAI.request("zeta", false)).await.status(), 503);
+    house.folder.put("zeta", &zeta_build(1));
+    until_build(&house, 1).await;
+    let reply = house.ask(&OPENAI.request("zeta", false)).await;
+    assert_eq!(OPENAI.heard(&reply, false).text, TEXT, "{}", reply.text());
+}

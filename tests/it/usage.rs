@@ -1,1 +1,181 @@
-//! TODO
+//! Tokens: asked for where the operator wants it, shown where the client does, counted once.
+
+use serde_json::Value;
+use weir_tests::{Answer, House, Received, Request, Upstream};
+
+use crate::tongue::{ALL, ANTHROPIC, OPENAI, TOKENS, ZETA, config, provider};
+
+/// The same providers, asked for their usage.
+fn asking(upstream: &Upstream) -> String {
+    config(upstream).replace("timeouts = ", "usage = \"ask\"\ntimeouts = ")
+}
+
+/// A provider of streams that tells usage only if it is asked for.
+async fn honest() -> Upstream {
+    Upstream::scripted(|request: &Received| {
+        let body: Value = request.json();
+        let (tongue, asked) = match body["scroll"].is_array() {
+            true => (ZETA, body["tell"]["toll"] == true),
+            false => (OPENAI, body["stream_options"]["include_usage"] == true),
+        };
+        let pieces = tongue.stream();
+        let wanted = pieces.iter().enumerate().filter(|(at, _)| *at != 4 || asked);
+        wanted.fold(tongue.begin(), |answer, (_, piece)| answer.piece(piece)).end()
+    })
+    .await
+}
+
+async fn tokens(house: &House, model: &str, expected: [f64; 5]) {
+    let buckets = ["output", "input", "cache_read", "cache_write", "reasoning"];
+    for (bucket, figure) in buckets.into_iter().zip(expected) {
+        house.until_metric(&format!("weir_tokens_total{{bucket=\"{bucket}\",model=\"{model}\"}}"), figure).await;
+    }
+}
+
+const SILENT_OPENAI: &str = "{\"model\":\"openai\",\"messages\":[],\"stream\":true }";
+const SILENT_ZETA: &str = "{ \"scroll\":[] }";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c57_usage_is_asked_for_and_withheld_from_who_did_not_ask() {
+    let mut upstream = honest().await;
+    let house = House::open(&asking(&upstream)).await;
+    for (tongue, path, body) in [
+        (OPENAI, "/v1/chat/completions", SILENT_OPENAI),
+        (ZETA, "/zeta/v0/minds/zeta:parley?drip=yes", SILENT_ZETA),
+    ] {
+        let reply = house.post(path, body).await;
+        let mut expected = tongue.stream();
+        expected.remove(4);
+        assert_eq!(reply.text(), expected.concat(), "all but the frame of usage");
+        let sent = upstream.request().await;
+        let asked = if tongue == OPENAI { &sent.json()["stream_options"]["include_usage"] } else { &sent.json()["tell"]["toll"] };
+        assert_eq!(asked, true, "c50: what the host adds reaches the wire");
+        // The one member, and not another byte.
+        let member = if tongue == OPENAI { "\"stream_options\":{\"include_usage\":true}" } else { "\"tell\":{\"toll\":true}" };
+        let without = sent.text().replace(&format!(",{member}"), "").replace(&format!("{member},"), "");
+        assert_eq!(without, body, "sent: {}", sent.text());
+        tokens(&house, tongue.name, [7.0, 6.0, 4.0, 0.0, 0.0]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c58_usage_is_shown_to_who_asked_for_it_and_only_then() {
+    let mut upstream = honest().await;
+    let house = House::open(&asking(&upstream)).await;
+    let request = OPENAI.request("openai", true);
+    let reply = house.ask(&request).await;
+    assert_eq!(reply.text(), OPENAI.stream().concat());
+    assert_eq!(upstream.request().await.body, request.sent(), "nothing to add");
+    for options in ["{}", "{\"include_usage\":false}", "null"] {
+        let body = format!("{{\"model\":\"openai\",\"messages\":[],\"stream\":true,\"stream_options\":{options}}}");
+        let reply = house.post("/v1/chat/completions", &body).await;
+        assert_eq!(OPENAI.heard(&reply, true).tokens, None, "{options}: {}", reply.text());
+        let sent = upstream.request().await.json();
+        assert_eq!(sent["stream_options"]["include_usage"], true, "{options}: {sent}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c94_without_the_operators_wish_nothing_is_asked() {
+    let mut upstream = honest().await;
+    let house = House::open(&config(&upstream)).await;
+    house.post("/v1/chat/completions", SILENT_OPENAI).await;
+    assert_eq!(upstream.request().await.text(), SILENT_OPENAI);
+    let whole = OPENAI.request("openai", false);
+    let house = House::open(&asking(&upstream)).await;
+    house.ask(&whole).await;
+    assert_eq!(upstream.request().await.body, whole.sent(), "a whole answer tells by itself");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c57_the_translate_lane_always_asks() {
+    let mut upstream = honest().await;
+    let house = House::open(&config(&upstream)).await;
+    let reply = house.ask(&ANTHROPIC.request("openai", true)).await;
+    assert_eq!(ANTHROPIC.heard(&reply, true).tokens, Some(TOKENS), "{}", reply.text());
+    assert_eq!(upstream.request().await.json()["stream_options"]["include_usage"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c60_tokens_are_counted_once_in_every_lane() {
+    for to in ALL {
+        let upstream = provider(to).await;
+        let house = House::open(&config(&upstream)).await;
+        for model in [to.name.to_owned(), to.translated()] {
+            for stream in [false, true] {
+                house.ask(&to.request(&model, stream)).await;
+            }
+            // Twice, once streamed: 10 in, 4 of them from the cache; 7 out.
+            tokens(&house, &model, [14.0, 12.0, 8.0, 0.0, 0.0]).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c60_totals_that_include_others_are_taken_apart() {
+    let toll = "{\"toll\":{\"all_in\":100,\"of_cached\":30,\"of_written\":20,\"all_out\":50,\"of_musing\":15},\"reply\":{\"says\":\"x\"},\"ended\":\"done\"}";
+    let upstream = Upstream::always(Answer::json(200, toll)).await;
+    let house = House::open(&config(&upstream)).await;
+    for model in ["zeta", "zeta-t"] {
+        house.ask(&ZETA.request(model, false)).await;
+        tokens(&house, model, [35.0, 50.0, 30.0, 20.0, 15.0]).await;
+    }
+    // Towards formats whose input is a total, and towards one whose input is none.
+    let openai = house.ask(&OPENAI.request("zeta", false)).await.json();
+    assert_eq!(openai["usage"]["prompt_tokens"], 100, "{openai}");
+    assert_eq!(openai["usage"]["prompt_tokens_details"]["cached_tokens"], 30);
+    assert_eq!(openai["usage"]["completion_tokens_details"]["reasoning_tokens"], 15);
+    let anthropic = house.ask(&ANTHROPIC.request("zeta", false)).await.json();
+    let usage = &anthropic["usage"];
+    assert_eq!((usage["input_tokens"].as_u64(), usage["output_tokens"].as_u64()), (Some(50), Some(50)), "{usage}");
+    assert_eq!(usage["cache_read_input_tokens"], 30);
+    assert_eq!(usage["cache_creation_input_tokens"], 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c62_a_large_answer_is_metered_and_one_that_tells_nothing_is_said() {
+    let large = OPENAI.whole().replace("\"index\":0", &format!("\"index\":0,\"pad\":\"{}\"", "y".repeat(5 << 20)));
+    let upstream = Upstream::always(Answer::json(200, &large)).await;
+    let house = House::open(&config(&upstream)).await;
+    let reply = house.ask(&OPENAI.request("openai", false)).await;
+    assert_eq!(reply.body.len(), large.len());
+    tokens(&house, "openai", [7.0, 6.0, 4.0, 0.0, 0.0]).await;
+    upstream.now(Answer::json(200, "{\"choices\":[]}"));
+    house.ask(&OPENAI.request("openai", false)).await;
+    house.until_metric("weir_billing_unknown_total{provider=\"openai\"}", 1.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c59_a_message_begins_with_a_count_and_ends_with_the_right_one() {
+    let upstream = Upstream::always(OPENAI.streamed()).await;
+    let house = House::open(&config(&upstream)).await;
+    let reply = house.ask(&ANTHROPIC.request("openai", true)).await;
+    let events = weir_tests::heard::events(&reply.text());
+    let start: Value = serde_json::from_str(&events[0].1).unwrap();
+    assert!(start["message"]["usage"]["input_tokens"].as_u64() > Some(0), "{start}");
+    assert_eq!(ANTHROPIC.heard(&reply, true).tokens, Some(TOKENS), "{}", reply.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c59_tokens_are_counted_for_every_model() {
+    let mut upstream = Upstream::always(Answer::json(200, "{\"all_in\":42,\"input_tokens\":42}")).await;
+    let house = House::open(&config(&upstream)).await;
+    let count = |model: &str| {
+        let body = format!("{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello there\"}}]}}");
+        Request::post("/v1/messages/count_tokens", body).header("anthropic-version", "2023-06-01")
+    };
+    for (model, line) in [
+        ("anthropic", "POST /base/messages/count_tokens"),
+        ("anthropic-t", "POST /base/messages/count_tokens"),
+        ("zeta", "POST /base/minds/zeta:tally"),
+    ] {
+        let reply = house.ask(&count(model)).await;
+        assert_eq!(reply.json()["input_tokens"], 42, "{model}");
+        assert_eq!(reply.header("x-weir-token-count"), None, "{model}");
+        assert_eq!(upstream.request().await.line(), line);
+    }
+    let reply = house.ask(&count("openai")).await;
+    assert!(reply.json()["input_tokens"].as_u64() > Some(0), "{}", reply.text());
+    assert_eq!(reply.header("x-weir-token-count"), Some("estimate"));
+    assert!(upstream.unseen().is_none());
+}

@@ -13,6 +13,8 @@ use crate::client::{Client, Reply, Request};
 use crate::plugins::{Folder, target};
 use crate::{log, soon};
 
+static OPENING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// A running gateway.
 #[derive(Debug)]
 pub struct House {
@@ -55,8 +57,12 @@ impl House {
             .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
         // Loading adapters blocks; it is none of the runtime's business.
         let runtime = tokio::runtime::Handle::current();
+        // One after another: the first compiles the adapters, the others find them in the cache. With a cold cache and
+        // a busy machine that takes a while.
+        let turn = OPENING.lock().await;
         let built = tokio::task::spawn_blocking(move || runtime.block_on(App::build(config)));
-        let app = soon("the house to open", built).await.unwrap().unwrap();
+        let app = built.await.unwrap().unwrap();
+        drop(turn);
         let addresses = app.addresses();
         let (stop, stopped) = watch::channel(false);
         let running = tokio::spawn(app.run(stopped));
@@ -124,7 +130,9 @@ impl House {
             }
         };
         if tokio::time::timeout(crate::PATIENCE, reached).await.is_err() {
-            panic!("the adapter is otherwise: {:?}", self.adapter(name).await);
+            let log = log::text();
+            let about: Vec<&str> = log.lines().rev().filter(|line| line.contains("adapter")).take(20).collect();
+            panic!("the adapter is otherwise: {:?}\n{about:#?}", self.adapter(name).await);
         }
     }
 

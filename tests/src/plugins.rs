@@ -86,3 +86,68 @@ pub fn zeta_build(number: u32) -> Vec<u8> {
     assert!(places > 0, "the version stands somewhere in the component");
     bytes
 }
+
+/// The adapter zeta as it would be if it wanted to open sockets: with one more import at its end.
+pub fn zeta_with_sockets() -> Vec<u8> {
+    let mut bytes = fs::read(component("zeta")).unwrap();
+    let types = component_types(&bytes);
+    let wanting = wat::parse_str(
+        "(component (import \"wasi:sockets/tcp-create-socket@0.2.0\"
+           (instance (export \"create-tcp-socket\" (func (result u32))))))",
+    )
+    .unwrap();
+    // Behind the preamble: a section with the type, then one with the import, which ends with the type's number.
+    for section in sections(&wanting[8..]) {
+        let (id, mut content) = section;
+        if id == IMPORTS {
+            assert_eq!(content.pop(), Some(0), "the import is of the first type");
+            leb(types, &mut content);
+        }
+        if id == TYPES || id == IMPORTS {
+            bytes.push(id);
+            leb(u32::try_from(content.len()).unwrap(), &mut bytes);
+            bytes.extend(content);
+        }
+    }
+    bytes
+}
+
+const TYPES: u8 = 7;
+const IMPORTS: u8 = 10;
+
+/// How many types a component has already.
+fn component_types(bytes: &[u8]) -> u32 {
+    let mut validator = wasmparser::Validator::new();
+    let mut count = 0;
+    for payload in wasmparser::Parser::new(0).parse_all(bytes) {
+        let payload = payload.unwrap();
+        // Sections of modules and components within count for themselves.
+        validator.payload(&payload).unwrap();
+        if let Some(types) = validator.types(0) {
+            count = types.component_type_count();
+        }
+    }
+    count
+}
+
+/// The sections of a binary without its preamble.
+fn sections(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    let mut all = Vec::new();
+    while let [id, rest @ ..] = bytes {
+        let end = rest.iter().position(|byte| byte & 0x80 == 0).unwrap();
+        let len = rest[..=end].iter().rev().fold(0, |len, byte| len << 7 | usize::from(byte & 0x7f));
+        let (content, after) = rest[end + 1..].split_at(len);
+        all.push((*id, content.to_vec()));
+        bytes = after;
+    }
+    all
+}
+
+/// An unsigned number as WebAssembly writes it.
+fn leb(mut value: u32, to: &mut Vec<u8>) {
+    while value >= 0x80 {
+        to.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    to.push(value as u8);
+}

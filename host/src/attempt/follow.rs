@@ -30,27 +30,26 @@ impl Steps {
         Self { left: MAX_FOLLOW_UPS, until: now.checked_add(time).unwrap_or(now + MAX_TIME) }
     }
 
-    /// Waits until the next request is due and makes it. When the future is dropped while it waits, the request for
-    /// that case is sent.
+    /// Waits until the next request is due and makes it, with what is to be said should the client leave before it is
+    /// answered. When the future is dropped while it waits, that is said too.
     pub(super) async fn next<'a>(
         &mut self,
         house: House<'_>,
         asked: &'a Asked,
         target: &'a Target,
         step: FollowUp,
-    ) -> Result<UpstreamRequest<'a>, Fault> {
+    ) -> Result<(UpstreamRequest<'a>, Option<Farewell>), Fault> {
         self.left = self.left.checked_sub(1).ok_or_else(|| too_long("needs too many steps"))?;
         let due = Instant::now() + Duration::from_millis(u64::from(step.after_ms));
         if due > self.until {
             return Err(too_long("takes too long"));
         }
-        let farewell =
-            step.on_cancel.map(|request| Farewell::new(house.upstreams, asked, target, request)).transpose()?;
+        let origin = step.origin.as_deref();
+        let request = rendered(asked, target, step.request, None, origin, step.stream)?;
+        let farewell = step.on_cancel.map(|request| Farewell::new(house.upstreams, asked, target, request, origin));
+        let farewell = farewell.transpose()?;
         tokio::time::sleep_until(due.into()).await;
-        if let Some(farewell) = farewell {
-            farewell.disarm();
-        }
-        rendered(asked, target, step.request, None, step.origin.as_deref(), step.stream)
+        Ok((request, farewell))
     }
 }
 
@@ -59,14 +58,20 @@ fn too_long(what: &str) -> Fault {
 }
 
 /// A request that is sent when it is dropped armed.
-struct Farewell {
+pub(super) struct Farewell {
     send: Option<Box<dyn FnOnce() + Send + Sync>>,
 }
 
 impl Farewell {
-    fn new(upstreams: &Upstreams, asked: &Asked, target: &Target, request: HttpRequest) -> Result<Self, Fault> {
+    fn new(
+        upstreams: &Upstreams,
+        asked: &Asked,
+        target: &Target,
+        request: HttpRequest,
+        origin: Option<&str>,
+    ) -> Result<Self, Fault> {
         let (method, address, headers, body) = {
-            let made = rendered(asked, target, request, None, None, false)?;
+            let made = rendered(asked, target, request, None, origin, false)?;
             (made.method, made.address, made.headers, made.body)
         };
         let (upstreams, credential, timeouts) = (upstreams.clone(), target.credential.clone(), target.timeouts);
@@ -83,7 +88,8 @@ impl Farewell {
         Ok(Self { send: Some(Box::new(send)) })
     }
 
-    fn disarm(mut self) {
+    /// The client did not leave.
+    pub(super) fn disarm(mut self) {
         self.send = None;
     }
 }

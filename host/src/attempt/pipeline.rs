@@ -2,6 +2,8 @@
 //!
 //! upstream bytes → frames → the provider's decoder → events → the referee → the dialect's encoder → frames → bytes
 
+use std::sync::Arc;
+
 use crate::contract::about::exports::weir::adapter::about::ErrorFormat;
 use crate::contract::types::{ChatEvent, Error, ErrorKind, Frame, Framing, Loss, Usage};
 use crate::dialect::reply;
@@ -9,6 +11,7 @@ use crate::fault::{Fault, Side};
 use crate::frame;
 use crate::plugin::{ChatDecoder, ChatEncoder};
 use crate::referee::Referee;
+use crate::route::Target;
 use crate::surrogate;
 
 use super::unified::heard;
@@ -25,6 +28,7 @@ pub(super) struct Pipeline {
     request_id: String,
     frames: Vec<Frame>,
     model: Option<String>,
+    target: Arc<Target>,
     /// What is known of the stream so far.
     pub(super) seen: Seen,
 }
@@ -63,6 +67,8 @@ pub(super) struct Parts {
     pub(super) request_id: String,
     /// The model as the client named it.
     pub(super) model: Option<String>,
+    /// Where the stream comes from.
+    pub(super) target: Arc<Target>,
 }
 
 impl Pipeline {
@@ -78,6 +84,7 @@ impl Pipeline {
             request_id: parts.request_id,
             frames: Vec::new(),
             model: parts.model,
+            target: parts.target,
             seen: Seen::default(),
         }
     }
@@ -187,7 +194,10 @@ impl Pipeline {
             }
             ChatEvent::Delta(_) | ChatEvent::PartStart(_) => self.seen.content = true,
             ChatEvent::Finish(_) => self.seen.finished = true,
-            ChatEvent::Failure(error) => self.seen.failure = Some(error.clone()),
+            ChatEvent::Failure(error) => {
+                self.target.hide_keys(&mut error.message);
+                self.seen.failure = Some(error.clone());
+            }
             ChatEvent::Usage(usage) => merge(&mut self.seen.usage, usage),
             _ => {}
         }

@@ -94,8 +94,9 @@ impl Relayed {
     }
 
     pub(super) fn is_end_stream(&self) -> bool {
-        // The account is closed by the end, so the end has to be polled.
-        self.account.is_none() && self.upstream.as_ref().is_none_or(Body::is_end_stream)
+        // The account is closed by the end, so the end has to be polled. And so has a cut: what ends here is whole.
+        let is_cut = matches!(self.state, State::Told | State::Cut);
+        !is_cut && self.account.is_none() && self.upstream.as_ref().is_none_or(Body::is_end_stream)
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {

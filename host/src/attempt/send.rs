@@ -1,6 +1,5 @@
 //! One request to a provider and the reading of its refusals.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -74,6 +73,9 @@ pub(super) fn rendered<'a>(
     };
     let address = address.map_err(|error| refused(target, &error.to_string()))?;
     let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| refused(target, "not a method"))?;
+    if method == Method::CONNECT || method == Method::TRACE {
+        return Err(refused(target, "a method that asks for no answer"));
+    }
     let mut headers = headers_for(asked);
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     for header in &request.headers {
@@ -135,10 +137,11 @@ pub(super) fn response_of(status: StatusCode, headers: &HeaderMap, body: &Bytes)
 
 /// A provider's error as the client hears of it: its reason survives, its status where clients know it, and a refused
 /// credential is the gateway's trouble, never the client's.
-pub(super) fn upstream_fault(mut error: Error, target: &Arc<str>, account: &Account) -> Fault {
-    account.failed_upstream(target, kind_name(error.kind));
+pub(super) fn upstream_fault(mut error: Error, target: &Target, account: &Account) -> Fault {
+    account.failed_upstream(&target.label, kind_name(error.kind));
+    target.hide_keys(&mut error.message);
     if error.kind == ErrorKind::Authentication {
-        tracing::error!(provider = %target, "the provider refuses the configured credential");
+        tracing::error!(provider = %target.label, "the provider refuses the configured credential");
         error.kind = ErrorKind::Upstream;
         error.message = "the provider refused the gateway's credential".into();
         error.code = Some("upstream_authentication".into());

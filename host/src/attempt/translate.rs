@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
 
-use super::follow::Steps;
+use super::follow::{Farewell, Steps};
 use super::pipeline::{Parts, Pipeline};
 use super::reply::ReplyBody;
 use super::send::{body_of, bytes_of, fault_of, rendered, response_of, send, upstream_fault};
@@ -72,6 +72,12 @@ pub(super) async fn translate(
 enum Exchanged {
     Whole(Answer),
     Stream(UpstreamResponse, Framing),
+}
+
+/// What came of one request.
+enum Step {
+    Stream(UpstreamResponse, Framing),
+    Read(Outcome),
 }
 
 /// One translation under way.
@@ -181,21 +187,32 @@ impl<'a> Run<'a> {
         let mut request = rendered(asked, target, first.request, Some(body), None, streams)?;
         let mut streams = streams;
         let mut steps = Steps::new(target);
+        let mut farewell: Option<Farewell> = None;
         loop {
-            let response = self.send(request, account).await?;
-            if let Some(framing) = self.framing_of(&response, streams) {
-                return Ok(Exchanged::Stream(response, framing));
+            let step = self.step(request, streams, account).await;
+            if let Some(farewell) = farewell.take() {
+                farewell.disarm();
             }
-            match self.read(response).await? {
-                Outcome::Complete(answer, losses) => {
+            match step? {
+                Step::Stream(response, framing) => return Ok(Exchanged::Stream(response, framing)),
+                Step::Read(Outcome::Complete(answer, losses)) => {
                     self.note(losses);
                     return Ok(Exchanged::Whole(answer));
                 }
-                Outcome::FollowUp(step) => {
+                Step::Read(Outcome::FollowUp(step)) => {
                     self.follow(&step, &mut streams);
-                    request = steps.next(house, asked, target, step).await?;
+                    (request, farewell) = steps.next(house, asked, target, step).await?;
                 }
             }
+        }
+    }
+
+    /// One request and what came of it.
+    async fn step(&mut self, request: UpstreamRequest<'_>, streams: bool, account: &mut Account) -> Result<Step, Fault> {
+        let response = self.send(request, account).await?;
+        match self.framing_of(&response, streams) {
+            Some(framing) => Ok(Step::Stream(response, framing)),
+            None => self.read(response).await.map(Step::Read),
         }
     }
 
@@ -212,7 +229,7 @@ impl<'a> Run<'a> {
         }
         let http = self.collected(response, ERROR_BODY).await?;
         let error = self.provider.parse_error(&self.provider_ctx, &http).map_err(|fault| unified::blame(&fault))?;
-        Err(upstream_fault(error, &self.target.label, account))
+        Err(upstream_fault(error, self.target, account))
     }
 
     async fn read(&mut self, response: UpstreamResponse) -> Result<Outcome, Fault> {
@@ -308,6 +325,7 @@ impl<'a> Run<'a> {
             errors: asked.face.errors.clone(),
             request_id: asked.exchange.id.clone(),
             model: asked.reading.model.clone(),
+            target: Arc::clone(self.target),
         });
         let keep_alive = self.house.config.server.keep_alive_interval.zip(keep_alive_frame(asked));
         let first = match keep_alive {
@@ -333,7 +351,7 @@ impl<'a> Run<'a> {
         let kind = response.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         match frame::from_content_type(kind) {
             // A whole answer in place of a stream looks the same as a JSON array: the adapter's word decides.
-            Some(Framing::JsonArray) => self.framing.filter(|framing| *framing != Framing::Sse),
+            Some(Framing::JsonArray) => self.framing.filter(|framing| *framing == Framing::JsonArray),
             Some(framing) => Some(framing),
             None => Some(self.framing.unwrap_or(Framing::Sse)),
         }

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// Bytes from which on a secret is looked for in texts.
+const LEAST_HIDDEN: usize = 8;
+
 /// A credential. It cannot be printed or serialized; [`Secret::expose`] is the only way to its text.
 ///
 /// Clones share one copy, which is overwritten when the last of them is dropped.
@@ -19,6 +22,14 @@ impl Secret {
     pub fn expose(&self) -> &str {
         // Made from a `String` and never changed until it is dropped.
         std::str::from_utf8(&self.0.0).unwrap_or_default()
+    }
+
+    /// Takes this secret out of a text, should it stand there. Very short ones, which stand for no key at all, are left.
+    pub fn hide_in(&self, text: &mut String) {
+        let secret = self.expose();
+        if secret.len() >= LEAST_HIDDEN && text.contains(secret) {
+            *text = text.replace(secret, "[key]");
+        }
     }
 
     /// Whether a text that a client sent is this secret. Takes as long whatever differs, except for the length.

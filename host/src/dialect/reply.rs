@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::contract::about::exports::weir::adapter::about::{ErrorFormat, FrameTemplate};
-use crate::contract::types::{Error, Frame};
+use crate::contract::types::{Error, ErrorKind, Frame};
 use crate::fault::Fault;
 
 /// What a format without templates, or no format at all, answers with.
@@ -54,8 +54,24 @@ fn quoted(text: &str) -> String {
 fn spelling<'a>(format: Option<&'a ErrorFormat>, error: &'a Error) -> (&'a str, Option<&'a str>, u16) {
     let spelled = format.and_then(|format| format.spellings.iter().find(|spelling| spelling.kind == error.kind));
     let code = error.code.as_deref().or_else(|| spelled.and_then(|spelling| spelling.code.as_deref()));
-    let status = error.status.or_else(|| spelled.map(|spelling| spelling.status)).unwrap_or(500);
+    let status = error.status.or_else(|| spelled.map(|spelling| spelling.status)).unwrap_or_else(|| usual_status(error.kind));
     (spelled.map_or("error", |spelling| spelling.name.as_str()), code, status)
+}
+
+/// The status of an error where no format says it.
+fn usual_status(kind: ErrorKind) -> u16 {
+    match kind {
+        ErrorKind::InvalidRequest | ErrorKind::ContextLength | ErrorKind::ContentFiltered | ErrorKind::Unsupported => 400,
+        ErrorKind::Authentication => 401,
+        ErrorKind::Permission => 403,
+        ErrorKind::NotFound => 404,
+        ErrorKind::TooLarge => 413,
+        ErrorKind::RateLimited | ErrorKind::Quota => 429,
+        ErrorKind::Internal => 500,
+        ErrorKind::Upstream => 502,
+        ErrorKind::Overloaded => 503,
+        ErrorKind::Timeout => 504,
+    }
 }
 
 /// The whole answer to a request that failed before a byte was sent.
@@ -96,7 +112,6 @@ pub fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
 mod tests {
     use super::*;
     use crate::contract::about::exports::weir::adapter::about::ErrorSpelling;
-    use crate::contract::types::ErrorKind;
 
     fn format() -> ErrorFormat {
         ErrorFormat {

@@ -5,11 +5,11 @@ use std::fmt;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::config::secret::Secret;
 use crate::contract::about::exports::weir::adapter::about::AuthScheme;
 
+use super::encode_segment;
 use super::headers;
 
 /// Why a credential cannot be used. Found when the configuration is loaded, never while serving.
@@ -120,8 +120,7 @@ fn sensitive(prefix: &str, key: &str) -> Result<HeaderValue, CredentialError> {
 }
 
 fn query_pair(parameter: &str, key: &str) -> Box<str> {
-    let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
-    format!("{}={}", encode(parameter), encode(key)).into()
+    format!("{}={}", encode_segment(parameter), encode_segment(key)).into()
 }
 
 fn with_query(uri: Uri, pair: &str) -> Result<Uri, CredentialError> {

@@ -56,8 +56,17 @@ impl ZetaEncoder {
                 Some(piece(kind, |o| o.str(member, &delta.text)))
             }
             ChatEvent::Finish(finish) => Some(piece("end", |o| o.str("ended", answer::ended(finish.finish.reason)))),
-            ChatEvent::Usage(usage) => {
-                self.toll = Some(usage);
+            ChatEvent::Usage(later) => {
+                // A later one replaces the values that it names.
+                let known = self.toll.take().unwrap_or_default();
+                self.toll = Some(Usage {
+                    input: later.input.or(known.input),
+                    cache_read: later.cache_read.or(known.cache_read),
+                    cache_write: later.cache_write.or(known.cache_write),
+                    output: later.output.or(known.output),
+                    reasoning: later.reasoning.or(known.reasoning),
+                    extensions: Vec::new(),
+                });
                 None
             }
             ChatEvent::Failure(error) => Some(self.fail(&error)),
