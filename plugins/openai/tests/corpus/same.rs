@@ -34,6 +34,53 @@ pub(crate) fn normal_request(body: &Value) -> Value {
     body
 }
 
+/// A request of Responses as it is meant: one text is a message, and content is a list.
+pub(crate) fn normal_items_request(body: &Value) -> Value {
+    let mut body = tidy(body);
+    let Some(object) = body.as_object_mut() else { return body };
+    if object.get("stream") == Some(&json!(false)) {
+        object.remove("stream");
+    }
+    if let Some(input) = object.get_mut("input").filter(|input| input.is_string()) {
+        *input = json!([{"role": "user", "content": input.clone()}]);
+    }
+    for item in object.get_mut("input").and_then(Value::as_array_mut).into_iter().flatten() {
+        if item["type"] == "message" {
+            item.as_object_mut().unwrap().remove("type");
+        }
+        let kind = if item["role"] == "assistant" { "output_text" } else { "input_text" };
+        if let Some(content) = item.get_mut("content").filter(|content| content.is_string()) {
+            *content = json!([{"type": kind, "text": content.clone()}]);
+        }
+    }
+    body
+}
+
+/// Texts, thinking, calls and status of a response.
+pub(crate) fn items_essence(response: &Value) -> Value {
+    let items = response["output"].as_array().cloned().unwrap_or_default();
+    let texts = |item: &Value, key: &str| -> Vec<String> {
+        let parts = item[key].as_array().into_iter().flatten();
+        let text = |part: &Value| part["text"].as_str().or(part["refusal"].as_str()).map(str::to_owned);
+        parts.filter_map(text).collect()
+    };
+    let item = |item: &Value| match item["type"].as_str().unwrap_or_default() {
+        "message" => json!({"text": texts(item, "content").concat()}),
+        "reasoning" => {
+            let thought = [texts(item, "summary"), texts(item, "content")].concat().join("\n\n");
+            json!({ "thought": thought })
+        }
+        "function_call" => json!({"name": item["name"], "arguments": item["arguments"], "id": item["call_id"]}),
+        other => json!({ "other": other }),
+    };
+    let usage = &response["usage"];
+    json!({
+        "items": items.iter().map(item).collect::<Vec<_>>(),
+        "status": response["status"],
+        "usage": [usage["input_tokens"], usage["output_tokens"]],
+    })
+}
+
 /// An answer as it is meant: nulls and empty lists are left out.
 pub(crate) fn normal_answer(body: &Value) -> Value {
     tidy(body)
@@ -116,4 +163,29 @@ fn finish(reason: &Value, called: bool) -> &str {
         "model_length" => "length",
         other => other,
     }
+}
+
+/// Where two values differ, and how.
+pub(crate) fn describe(path: &str, was: &Value, is: &Value) -> String {
+    match (was, is) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            keys.iter().map(|key| describe(&format!("{path}.{key}"), &was[key.as_str()], &is[key.as_str()])).collect()
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            (0..a.len()).map(|at| describe(&format!("{path}[{at}]"), &was[at], &is[at])).collect()
+        }
+        _ if was == is => String::new(),
+        _ => format!("\n  {path}: was {was:.300} is {is:.300}"),
+    }
+}
+
+/// Encrypted thinking by its presence alone.
+pub(crate) fn sealed(mut response: Value) -> Value {
+    for item in response["output"].as_array_mut().into_iter().flatten() {
+        if item["encrypted_content"].is_string() {
+            item["encrypted_content"] = json!("sealed");
+        }
+    }
+    response
 }

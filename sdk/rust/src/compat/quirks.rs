@@ -89,6 +89,8 @@ pub struct Paths {
     pub embeddings: &'static str,
     /// `completions`, the legacy ones; empty where they are not there.
     pub completions: &'static str,
+    /// `responses`; empty where they are not there.
+    pub responses: &'static str,
     /// `models`; one model is at this path and its name.
     pub models: &'static str,
 }
@@ -205,7 +207,13 @@ impl Quirks {
         models: &[],
         settings: "",
         auth: &[Scheme::Bearer, Scheme::Open],
-        paths: Paths { chat: "chat/completions", embeddings: "embeddings", completions: "", models: "models" },
+        paths: Paths {
+            chat: "chat/completions",
+            embeddings: "embeddings",
+            completions: "",
+            responses: "",
+            models: "models",
+        },
         option_headers: &[],
         max_tokens: "max_tokens",
         seed: "seed",
