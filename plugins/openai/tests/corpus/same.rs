@@ -19,7 +19,21 @@ pub(crate) fn normal_request(body: &Value) -> Value {
         // The gateway asks for usage on its own account (C-57).
         object.insert("stream_options".into(), json!({"include_usage": true}));
     }
+    for tool in object.get_mut("tools").and_then(Value::as_array_mut).into_iter().flatten() {
+        if tool.get("type").is_none() {
+            tool["type"] = json!("function");
+        }
+    }
     for message in object.get_mut("messages").and_then(Value::as_array_mut).into_iter().flatten() {
+        for call in message.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
+            // A number that only pieces of an answer need.
+            call.as_object_mut().unwrap().remove("index");
+        }
+        for part in message.get_mut("content").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(url) = part.get_mut("image_url").filter(|url| url.is_string()) {
+                *url = json!({ "url": url.clone() });
+            }
+        }
         if let Some(content) = message.get_mut("content")
             && let Some([part]) = content.as_array().map(Vec::as_slice)
             && part["type"] == "text"
