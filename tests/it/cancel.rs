@@ -99,7 +99,8 @@ async fn c27_in_the_midst_of_a_whole_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c27_a_client_that_stopped_reading_and_left() {
-    let flood = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}}]}\n\n".repeat(200);
+    let flood = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}}]}\n\n"
+        .repeat(200);
     let endless = (0..2000).fold(Answer::sse(), |answer, _| answer.piece(&flood));
     for model in ["openai", "openai-t"] {
         let mut upstream = Upstream::always(endless.clone().hang()).await;
@@ -114,7 +115,8 @@ async fn c27_a_client_that_stopped_reading_and_left() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c27_what_was_consumed_is_metered() {
-    let answer = Answer::sse().piece(&crate::tongue::ANTHROPIC.stream()[0]).piece(&crate::tongue::ANTHROPIC.stream()[1]).hang();
+    let answer =
+        Answer::sse().piece(&crate::tongue::ANTHROPIC.stream()[0]).piece(&crate::tongue::ANTHROPIC.stream()[1]).hang();
     for model in ["anthropic", "anthropic-t"] {
         let mut upstream = Upstream::always(answer.clone()).await;
         let house = House::open(&config(&upstream)).await;
@@ -160,7 +162,8 @@ async fn c27_between_two_steps_the_provider_is_told() {
 async fn a_client_that_stays_is_served_to_the_end_while_others_leave() {
     let gate = Gate::default();
     let pieces = ZETA.stream();
-    let answer = pieces[1..].iter().fold(Answer::lines().piece(&pieces[0]).gate(&gate), |a, piece| a.piece(piece)).end();
+    let answer =
+        pieces[1..].iter().fold(Answer::lines().piece(&pieces[0]).gate(&gate), |a, piece| a.piece(piece)).end();
     let mut upstream = Upstream::always(answer).await;
     let house = House::open(&config(&upstream)).await;
     let mut stays = left(&house, &mut upstream, ZETA, "zeta-t", true).await;

@@ -75,7 +75,10 @@ async fn c20_half_an_event_does_not_swallow_the_error() {
 async fn c21_an_error_in_the_stream_is_translated_too() {
     let failures = [
         (OPENAI, "data: {\"error\":{\"message\":\"oops\",\"type\":\"server_error\",\"code\":null}}\n\n"),
-        (ANTHROPIC, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"oops\"}}\n\n"),
+        (
+            ANTHROPIC,
+            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"oops\"}}\n\n",
+        ),
         (ZETA, "{\"k\":\"woe\",\"woe\":{\"sort\":\"too-many\",\"words\":\"oops\"}}\n"),
     ];
     for (to, failure) in failures {
@@ -95,7 +98,9 @@ async fn c21_an_error_in_the_stream_is_translated_too() {
 async fn c22_a_failure_before_the_first_word_has_its_own_status() {
     for to in ALL {
         let body = match to.name {
-            "openai" => "{\"error\":{\"message\":\"slow down\",\"type\":\"rate_limit_exceeded\",\"code\":\"rate_limit_exceeded\"}}",
+            "openai" => {
+                "{\"error\":{\"message\":\"slow down\",\"type\":\"rate_limit_exceeded\",\"code\":\"rate_limit_exceeded\"}}"
+            }
             "anthropic" => "{\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"slow down\"}}",
             _ => "{\"woe\":{\"sort\":\"too-fast\",\"words\":\"slow down\"}}",
         };
@@ -116,7 +121,8 @@ async fn c22_a_failure_before_the_first_word_has_its_own_status() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c22_a_stream_whose_first_frame_is_an_error_is_no_success() {
-    let failure = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"oops\"}}\n\n";
+    let failure =
+        "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"oops\"}}\n\n";
     let upstream = Upstream::always(Answer::sse().piece(failure).end()).await;
     let house = House::open(&config(&upstream)).await;
     let reply = house.ask(&OPENAI.request("anthropic", true)).await;
@@ -129,7 +135,10 @@ async fn an_upstream_that_answers_nothing_or_nonsense_is_a_bad_gateway() {
     let answers = [
         ("closed", Answer::default().close()),
         ("no http", Answer::raw("hello\r\n\r\n").close()),
-        ("half a body", Answer::raw("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{").close()),
+        (
+            "half a body",
+            Answer::raw("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{").close(),
+        ),
         ("no json", Answer::json(200, "<html>")),
         ("no answer", Answer::json(200, "[]")),
         ("nothing", Answer::json(200, "")),
@@ -245,7 +254,14 @@ async fn a_credential_that_the_provider_refuses_is_the_gateways_trouble() {
 #[tokio::test(flavor = "multi_thread")]
 async fn c83_the_reason_of_an_error_survives() {
     let long = "{\"error\":{\"message\":\"maximum context length is 8192 tokens\",\"type\":\"invalid_request_error\",\"param\":\"messages\",\"code\":\"context_length_exceeded\"}}";
-    for (status, body, wanted) in [(400, long, 400), (404, "{\"error\":{\"message\":\"no such model\",\"type\":\"invalid_request_error\",\"code\":\"model_not_found\"}}", 404)] {
+    for (status, body, wanted) in [
+        (400, long, 400),
+        (
+            404,
+            "{\"error\":{\"message\":\"no such model\",\"type\":\"invalid_request_error\",\"code\":\"model_not_found\"}}",
+            404,
+        ),
+    ] {
         let upstream = Upstream::always(Answer::json(status, body)).await;
         let house = House::open(&config(&upstream)).await;
         for from in [OPENAI, ANTHROPIC] {

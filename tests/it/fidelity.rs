@@ -7,7 +7,7 @@ use serde_json::Value;
 use weir_tests::heard::{Format, Heard};
 use weir_tests::{Answer, House, Reply, Request, Upstream};
 
-use crate::tongue::{ANTHROPIC, OPENAI, Tongue, config};
+use crate::tongue::{ANTHROPIC, OPENAI, Tongue};
 
 /// A recorded exchange.
 struct Recording {
@@ -24,19 +24,15 @@ fn folder() -> PathBuf {
     weir_tests::plugins::root().join("../shared/fixtures")
 }
 
-/// The successful chats of both services; none where the recordings are not there.
-fn recordings() -> Vec<Recording> {
-    let mut all = Vec::new();
-    for tongue in [OPENAI, ANTHROPIC] {
-        let Ok(entries) = std::fs::read_dir(folder().join(tongue.name).join("chat")) else {
-            println!("skipped: there are no recordings of {}", tongue.name);
-            continue;
-        };
-        let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        files.sort();
-        all.extend(files.iter().filter_map(|file| recording(tongue, &std::fs::read_to_string(file).ok()?)));
-    }
-    all
+/// The successful chats of a service; none where the recordings are not there.
+fn recordings(tongue: Tongue) -> Vec<Recording> {
+    let Ok(entries) = std::fs::read_dir(folder().join(tongue.name).join("chat")) else {
+        println!("skipped: there are no recordings of {}", tongue.name);
+        return Vec::new();
+    };
+    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    files.sort();
+    files.iter().filter_map(|file| recording(tongue, &std::fs::read_to_string(file).ok()?)).collect()
 }
 
 fn recording(tongue: Tongue, text: &str) -> Option<Recording> {
@@ -46,8 +42,11 @@ fn recording(tongue: Tongue, text: &str) -> Option<Recording> {
         Value::String(text) => text.clone().into_bytes(),
         _ => serde_json::to_vec_pretty(&response["body"]).ok()?,
     };
+    // Anthropic's service answers in OpenAI's format as well; that is neither.
+    let path = if tongue == ANTHROPIC { "/v1/messages" } else { "/v1/chat/completions" };
+    let asked = whole["request"]["path_and_query"].as_str()?;
     let features = whole["features"].as_array()?.iter().filter_map(|word| Some(word.as_str()?.to_owned())).collect();
-    (response["status"] == 200 && whole["request"]["path_and_query"].as_str()?.starts_with("/v1/")).then(|| Recording {
+    (response["status"] == 200 && asked.split('?').next() == Some(path)).then(|| Recording {
         id: whole["id"].as_str().unwrap_or_default().to_owned(),
         tongue,
         stream: whole["streaming"] == true,
@@ -59,15 +58,18 @@ fn recording(tongue: Tongue, text: &str) -> Option<Recording> {
 }
 
 impl Recording {
-    /// The same request for a model of the house, white space and all.
-    fn request(&self, model: &str) -> Request {
-        let mut body = self.request.clone();
-        body["model"] = Value::from(model);
-        let body = serde_json::to_string_pretty(&body).unwrap();
+    /// The same request, white space and all.
+    fn request(&self) -> Request {
+        let body = serde_json::to_string_pretty(&self.request).unwrap();
         match self.tongue.format {
             Format::Anthropic => Request::post("/v1/messages", body).header("anthropic-version", "2023-06-01"),
             _ => Request::post("/v1/chat/completions", body),
         }
+    }
+
+    /// The model that was asked.
+    fn model(&self) -> &str {
+        self.request["model"].as_str().unwrap_or_default()
     }
 
     fn answer(&self) -> Answer {
@@ -90,7 +92,22 @@ impl Recording {
 
 fn hear(format: Format, stream: bool, body: &[u8]) -> Heard {
     let text = String::from_utf8_lossy(body);
-    if stream { Heard::stream(format, &text) } else { Heard::whole(format, &serde_json::from_str(&text).unwrap_or_default()) }
+    if stream {
+        Heard::stream(format, &text)
+    } else {
+        Heard::whole(format, &serde_json::from_str(&text).unwrap_or_default())
+    }
+}
+
+/// A house whose models are all served by one provider, under their own names.
+async fn house(tongue: Tongue, upstream: &Upstream, translate: bool) -> House {
+    let name = tongue.name;
+    let settings = format!(
+        "default_provider = \"{name}\"\n[[providers]]\nname = \"{name}\"\nadapter = \"{name}\"\n\
+         url = \"{}\"\napi_key = \"kkkk\"\ntranslate = {translate}\n",
+        upstream.url()
+    );
+    House::open(&settings).await
 }
 
 async fn replayed(house: &House, upstream: &Upstream, recording: &Recording, request: &Request) -> Reply {
@@ -101,16 +118,15 @@ async fn replayed(house: &House, upstream: &Upstream, recording: &Recording, req
 #[tokio::test(flavor = "multi_thread")]
 async fn relayed_recordings_keep_every_byte() {
     let mut upstream = Upstream::always(Answer::default()).await;
-    let house = House::open(&config(&upstream)).await;
-    let mut count = 0;
-    for recording in recordings() {
-        let request = recording.request(recording.tongue.name);
-        let reply = replayed(&house, &upstream, &recording, &request).await;
-        assert!(reply.body == recording.body, "{}: {}", recording.id, reply.text());
-        assert!(upstream.request().await.body == request.sent(), "{}", recording.id);
-        count += 1;
+    for tongue in [OPENAI, ANTHROPIC] {
+        let house = house(tongue, &upstream, false).await;
+        for recording in recordings(tongue) {
+            let request = recording.request();
+            let reply = replayed(&house, &upstream, &recording, &request).await;
+            assert!(reply.body == recording.body, "{}: {}", recording.id, reply.text());
+            assert!(upstream.request().await.body == request.sent(), "{}", recording.id);
+        }
     }
-    println!("{count} recordings relayed");
 }
 
 /// How two hearings differ, in words; nothing where they do not.
@@ -145,29 +161,90 @@ fn report(what: &str, count: usize, problems: &[String]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn recordings_translated_to_their_own_format_mean_the_same() {
-    let upstream = Upstream::always(Answer::default()).await;
-    let house = House::open(&config(&upstream)).await;
+    let mut upstream = Upstream::always(Answer::default()).await;
     let (mut count, mut problems) = (0, Vec::new());
-    for recording in recordings() {
-        let reply = replayed(&house, &upstream, &recording, &recording.request(&recording.tongue.translated())).await;
-        count += 1;
-        if recording.is_cut() {
-            // What broke off may not look complete.
-            let heard = hear(recording.tongue.format, recording.stream, &reply.body);
-            if reply.status() == 200 && heard.complete && heard.error.is_none() && recording.heard().finish.is_none() {
-                problems.push(format!("{}: looks complete: {}", recording.id, reply.text()));
+    for tongue in [OPENAI, ANTHROPIC] {
+        let house = house(tongue, &upstream, true).await;
+        for recording in recordings(tongue) {
+            let reply = replayed(&house, &upstream, &recording, &recording.request()).await;
+            count += 1;
+            if reply.status() != 200 {
+                problems.push(format!("{}: {} {}", recording.id, reply.status(), reply.text()));
+                continue;
             }
-            continue;
+            let sent = upstream.request().await.json();
+            let heard = hear(tongue.format, recording.stream, &reply.body);
+            let mut found = unlike(&recording.request, &sent);
+            if !recording.is_cut() {
+                found.extend(differences(&mended(recording.heard()), &heard, false));
+            } else if heard.complete && heard.error.is_none() && recording.heard().finish.is_none() {
+                found.push(format!("what broke off looks complete: {}", reply.text()));
+            }
+            problems.extend((!found.is_empty()).then(|| format!("{}: {}", recording.id, found.join("; "))));
         }
-        if reply.status() != 200 {
-            problems.push(format!("{}: {} {}", recording.id, reply.status(), reply.text()));
-            continue;
-        }
-        let heard = hear(recording.tongue.format, recording.stream, &reply.body);
-        let found = differences(&recording.heard(), &heard, false);
-        problems.extend((!found.is_empty()).then(|| format!("{}: {}", recording.id, found.join("; "))));
     }
     report("same format", count, &problems);
+}
+
+/// Where two requests differ, by pointer; spellings that mean the same are the same.
+fn unlike(recorded: &Value, sent: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    compare("", &plain(recorded), &plain(sent), &mut found);
+    found
+}
+
+fn compare(place: &str, recorded: &Value, sent: &Value, found: &mut Vec<String>) {
+    match (recorded, sent) {
+        (Value::Object(ours), Value::Object(theirs)) => {
+            let keys: std::collections::BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+            for key in keys {
+                let at = |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or_default();
+                compare(&format!("{place}/{key}"), &at(ours), &at(theirs), found);
+            }
+        }
+        (Value::Array(ours), Value::Array(theirs)) if ours.len() == theirs.len() => {
+            for (at, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
+                compare(&format!("{place}/{at}"), ours, theirs, found);
+            }
+        }
+        (ours, theirs) if ours == theirs || ours.as_f64().is_some_and(|n| Some(n) == theirs.as_f64()) => {}
+        (ours, theirs) => found.push(format!("{place}: recorded {ours}, sent {theirs}")),
+    }
+}
+
+/// A request in one of several spellings that both services define as equal.
+fn plain(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => members.iter().filter_map(|(key, value)| plain_member(key, value)).collect(),
+        Value::Array(items) => items.iter().map(plain).collect(),
+        other => other.clone(),
+    }
+}
+
+fn plain_member(key: &str, value: &Value) -> Option<(String, Value)> {
+    let is_text = matches!(key, "content" | "system");
+    let value = match value {
+        // What is absent is off; a stream's usage is always asked for; nothing in a list is no list.
+        Value::Bool(false) if key == "stream" => return None,
+        Value::Array(items) if key == "tools" && items.is_empty() => return None,
+        _ if key == "stream_options" => return None,
+        // A text is a list of one text; an empty one beside tool calls is none.
+        Value::String(text) if is_text && text.is_empty() => return None,
+        Value::String(text) if is_text => serde_json::json!([{"type": "text", "text": text}]),
+        other => plain(other),
+    };
+    // The older name of the same limit.
+    let key = if key == "max_tokens" { "max_completion_tokens" } else { key };
+    Some((key.to_owned(), value))
+}
+
+/// What should be heard: a provider that was told which tool to call says `stop` after the call, but the presence of calls
+/// outranks its word.
+fn mended(mut heard: Heard) -> Heard {
+    if !heard.calls.is_empty() && heard.finish.as_deref() == Some("stop") {
+        heard.finish = Some("tool".to_owned());
+    }
+    heard
 }
 
 /// Why a recording cannot mean the same in the other format, where that is so.
@@ -184,35 +261,32 @@ fn exception(recording: &Recording) -> Option<&'static str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn recordings_are_heard_alike_in_the_other_format() {
     let upstream = Upstream::always(Answer::default()).await;
-    let house = House::open(&config(&upstream)).await;
     let (mut count, mut problems) = (0, Vec::new());
-    for recording in recordings() {
-        if let Some(reason) = exception(&recording) {
-            println!("{}: left out, {reason}", recording.id);
-            continue;
+    for (tongue, other) in [(OPENAI, ANTHROPIC), (ANTHROPIC, OPENAI)] {
+        let house = house(tongue, &upstream, false).await;
+        for recording in recordings(tongue) {
+            if let Some(reason) = exception(&recording) {
+                println!("{}: left out, {reason}", recording.id);
+                continue;
+            }
+            // A plain question of the other format's: this is about the answer.
+            let request = other.request(recording.model(), recording.stream);
+            let reply = replayed(&house, &upstream, &recording, &request).await;
+            count += 1;
+            if reply.status() != 200 {
+                problems.push(format!("{}: {} {}", recording.id, reply.status(), reply.text()));
+                continue;
+            }
+            let mut wanted = mended(recording.heard());
+            // Messages has no words of its own for a refusal: it is text, and a stop reason.
+            if other == ANTHROPIC && !wanted.refusal.is_empty() {
+                wanted.text.clone_from(&wanted.refusal);
+                wanted.finish = Some("filter".to_owned());
+            }
+            let heard = hear(other.format, recording.stream, &reply.body);
+            let found = differences(&wanted, &heard, true);
+            problems.extend((!found.is_empty()).then(|| format!("{}: {}", recording.id, found.join("; "))));
         }
-        let other = if recording.tongue == OPENAI { ANTHROPIC } else { OPENAI };
-        // A plain question of the other format: this is about the answer.
-        let request = asking(other, &recording);
-        let reply = replayed(&house, &upstream, &recording, &request).await;
-        count += 1;
-        if reply.status() != 200 {
-            problems.push(format!("{}: {} {}", recording.id, reply.status(), reply.text()));
-            continue;
-        }
-        let mut wanted = recording.heard();
-        // A refusal in words of its own is text to who knows no refusals.
-        if other == ANTHROPIC && wanted.text.is_empty() {
-            wanted.text = wanted.refusal.clone();
-        }
-        let heard = hear(other.format, recording.stream, &reply.body);
-        let found = differences(&wanted, &heard, true);
-        problems.extend((!found.is_empty()).then(|| format!("{}: {}", recording.id, found.join("; "))));
     }
     report("other format", count, &problems);
-}
-
-/// A question in the other format with the tools of the recording, so that calls have somewhere to come from.
-fn asking(other: Tongue, recording: &Recording) -> Request {
-    other.request(recording.tongue.name, recording.stream)
 }

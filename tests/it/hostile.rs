@@ -112,7 +112,10 @@ async fn c75_events_that_make_no_sense_become_a_well_formed_stream() {
         let reply = house.ask(&from.request("decode.nonsense", true)).await;
         let heard = from.heard(&reply, true);
         assert!(heard.complete != heard.error.is_some(), "one end: {}", reply.text());
-        assert_eq!(reply.text().matches("message_stop").count() / 2, usize::from(from.name == "anthropic" && heard.complete));
+        assert_eq!(
+            reply.text().matches("message_stop").count() / 2,
+            usize::from(from.name == "anthropic" && heard.complete)
+        );
     }
 }
 
@@ -122,7 +125,9 @@ async fn c75_the_dialects_side_is_held_in_the_same_way() {
     let models: String = ["read", "write", "encode"]
         .iter()
         .flat_map(|site| ["trap", "loop", "bomb", "flood", "text"].map(|deed| format!("{site}.{deed}")))
-        .map(|alias| format!("[[models]]\nalias = \"{alias}\"\ntarget = {{ provider = \"hostile\", model = \"well\" }}\n"))
+        .map(|alias| {
+            format!("[[models]]\nalias = \"{alias}\"\ntarget = {{ provider = \"hostile\", model = \"well\" }}\n")
+        })
         .collect();
     let house = House::with(folder(), &(settings(&upstream, "") + &models)).await;
     for site in ["read", "write"] {
@@ -145,8 +150,21 @@ async fn a_request_leaves_for_nowhere_but_the_configured_url() {
     let mut upstream = upstream().await;
     let house = House::with(folder(), &settings(&upstream, "")).await;
     let deeds = [
-        "slashes", "dots", "encoded-dots", "absolute", "root", "at", "user", "backslashes", "break", "query", "hash",
-        "header-break", "header-name", "method", "connect",
+        "slashes",
+        "dots",
+        "encoded-dots",
+        "absolute",
+        "root",
+        "at",
+        "user",
+        "backslashes",
+        "break",
+        "query",
+        "hash",
+        "header-break",
+        "header-name",
+        "method",
+        "connect",
     ];
     for deed in deeds {
         let reply = house.ask(&OPENAI.request(&format!("render.{deed}"), false)).await;
@@ -156,7 +174,11 @@ async fn a_request_leaves_for_nowhere_but_the_configured_url() {
                 assert!(received.line().starts_with("POST /base/"), "{deed}: {}", received.head);
                 assert!(!received.line().contains(".."), "{deed}: {}", received.head);
                 assert!(!received.head.contains("x-evil: 1"), "{deed}: {}", received.head);
-                assert!(!received.line().contains("evil.example") || deed == "user" || deed == "at", "{deed}: {}", received.line());
+                assert!(
+                    !received.line().contains("evil.example") || deed == "user" || deed == "at",
+                    "{deed}: {}",
+                    received.line()
+                );
             }
         }
     }
@@ -198,31 +220,50 @@ async fn an_error_that_cannot_be_read_is_an_error_all_the_same() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_no_adapter_is_refused_and_the_others_serve() {
-    let network = r#"(component (import "host:network/dial" (func (param "to" string))))"#;
     let whole = std::fs::read(weir_tests::plugins::component("zeta")).unwrap();
-    let module = wat::parse_str("(module)").unwrap();
-    let empty = wat::parse_str("(component)").unwrap();
     let folder = folder();
-    for (name, bytes) in [
-        ("sockets", weir_tests::plugins::zeta_with_sockets()),
-        ("network", wat::parse_str(network).unwrap()),
+    let files = [
         ("half", whole[..whole.len() / 2].to_vec()),
-        ("module", module),
-        ("empty", empty),
+        ("module", wat::parse_str("(module)").unwrap()),
+        ("empty", wat::parse_str("(component)").unwrap()),
         ("text", b"hello".to_vec()),
         ("nothing", Vec::new()),
         ("twin", whole.clone()),
-    ] {
-        folder.put(name, &bytes);
+    ];
+    for (name, bytes) in &files {
+        folder.put(name, bytes);
     }
     let upstream = upstream().await;
     let house = House::with(folder, &settings(&upstream, "")).await;
-    for name in ["sockets", "network", "half", "module", "empty", "text", "nothing", "twin"] {
+    for (name, _) in files {
         house.until_adapter(name, |all| !all.is_empty() && all.iter().all(|one| one["status"] == "refused")).await;
     }
-    let reason = house.adapter("sockets").await[0]["reason"].to_string();
-    assert!(reason.contains("wasi:sockets"), "{reason}");
     others_are_served(&house).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adapter_that_wants_its_hosts_network_is_refused() {
+    let folder = folder();
+    folder.put("zeta", &weir_tests::plugins::zeta_that_imports("host:network/dial@0.1.0"));
+    let upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
+    let house = House::with(folder, &settings(&upstream, "")).await;
+    house.until_adapter("zeta", |all| all.iter().all(|one| one["status"] == "refused") && !all.is_empty()).await;
+    let reason = house.adapter("zeta").await[0]["reason"].to_string();
+    assert!(reason.contains("host:network/dial"), "{reason}");
+    assert_eq!(house.ask(&OPENAI.request("zeta", false)).await.status(), 503);
+    assert_eq!(house.ask(&OPENAI.request("openai", false)).await.text(), OPENAI.whole());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adapter_that_imports_sockets_has_none_behind_them() {
+    let folder = folder();
+    folder.put("zeta", &weir_tests::plugins::zeta_that_imports("wasi:sockets/tcp-create-socket@0.2.0"));
+    let mut upstream = upstream().await;
+    let house = House::with(folder, &settings(&upstream, "")).await;
+    // The runtimes of some languages import all of WASI: it is there, and nothing is behind it.
+    others_are_served(&house).await;
+    assert_eq!(upstream.request().await.line(), "POST /base/minds/zeta:parley");
+    assert!(upstream.unseen().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

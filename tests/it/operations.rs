@@ -45,7 +45,9 @@ async fn labels_come_from_the_configuration_and_never_from_requests() {
     let text = house.metrics().await;
     assert!(!text.contains("made-up"), "{text}");
     assert!(!text.contains("path-"), "{text}");
-    house.until_metric("weir_requests_total{dialect=\"zeta.parley\",outcome=\"ok\",route=\"*\",status=\"200\"}", 20.0).await;
+    house
+        .until_metric("weir_requests_total{dialect=\"zeta.parley\",outcome=\"ok\",route=\"*\",status=\"200\"}", 20.0)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,14 +157,16 @@ fn listing(upstream: &Upstream, silent: Option<&Upstream>) -> String {
     };
     let models = "[[models]]\nalias = \"exact\"\ntarget = { provider = \"oracle\", model = \"behind\" }\n\
                   [[models]]\nalias = \"zeta-*\"\nprovider = \"oracle\"\n";
-    let mute = silent.map(|silent| {
-        provider("mute", &silent.url()) + "[[models]]\nalias = \"mute-*\"\nprovider = \"mute\"\n"
-    });
+    let mute =
+        silent.map(|silent| provider("mute", &silent.url()) + "[[models]]\nalias = \"mute-*\"\nprovider = \"mute\"\n");
     provider("oracle", &upstream.url()) + models + &mute.unwrap_or_default()
 }
 
 fn roster() -> Answer {
-    Answer::json(200, "{\"minds\":[{\"called\":\"zeta-1\",\"by\":\"o\"},{\"called\":\"zeta-2\"},{\"called\":\"other\"},{\"called\":\"exact\"}]}")
+    Answer::json(
+        200,
+        "{\"minds\":[{\"called\":\"zeta-1\",\"by\":\"o\"},{\"called\":\"zeta-2\"},{\"called\":\"other\"},{\"called\":\"exact\"}]}",
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -89,7 +89,8 @@ async fn c49_c51_nothing_is_added_and_nothing_taken_away() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_keeps_its_bytes_however_it_is_cut() {
-    let odd = "\u{feff}: a note\r\n\r\nevent: x\rdata: {\"a\":\"\u{4e16}\"}\r\rdata: one\ndata: two\n\n\n\ndata: [DONE]";
+    let odd =
+        "\u{feff}: a note\r\n\r\nevent: x\rdata: {\"a\":\"\u{4e16}\"}\r\rdata: one\ndata: two\n\n\n\ndata: [DONE]";
     for len in [1, 2, 3, 7, 64, 4096] {
         let upstream = Upstream::always(Answer::sse().pieces(odd, len).end()).await;
         let house = House::open(&config(&upstream)).await;

@@ -11,7 +11,9 @@ fn with_credentials(request: Request) -> Request {
     let bearer = format!("Bearer {MINE}");
     ["x-api-key", "api-key", "x-goog-api-key", "x-litellm-api-key", "proxy-authorization", "zeta-pass", "zeta-seal"]
         .into_iter()
-        .fold(request.header("Authorization", &bearer).header("Cookie", MINE), |request, name| request.header(name, MINE))
+        .fold(request.header("Authorization", &bearer).header("Cookie", MINE), |request, name| {
+            request.header(name, MINE)
+        })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,10 +48,8 @@ async fn c69_nor_one_that_stands_in_the_query() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_goes_where_its_scheme_says() {
     let mut upstream = provider(ZETA).await;
-    let settings = config(&upstream).replace(
-        "api_key = \"KEY-OF-zeta\"",
-        "api_key = \"KEY-OF-zeta\"\noptions = { auth = \"query\" }",
-    );
+    let settings = config(&upstream)
+        .replace("api_key = \"KEY-OF-zeta\"", "api_key = \"KEY-OF-zeta\"\noptions = { auth = \"query\" }");
     let house = House::open(&settings).await;
     for model in ["zeta", "zeta-t"] {
         assert_eq!(house.ask(&ZETA.request(model, false)).await.status(), 200);
@@ -64,7 +64,10 @@ async fn c70_keys_stand_in_no_log_no_metric_no_header_and_no_error() {
     // A provider that shouts the key that it was given.
     let upstream = Upstream::scripted(|request| {
         let status = if request.text().contains("\"fail\"") { 401 } else { 500 };
-        Answer::json(status, format!("{{\"error\":{{\"message\":\"bad key {}\"}}}}", request.head.replace(['\r', '\n', '"'], " ")))
+        Answer::json(
+            status,
+            format!("{{\"error\":{{\"message\":\"bad key {}\"}}}}", request.head.replace(['\r', '\n', '"'], " ")),
+        )
     })
     .await;
     let settings = config(&upstream).replace("KEY-OF-", "sk-secret-number-");

@@ -119,7 +119,8 @@ impl Tongue {
                 ]
             }
             Format::Anthropic => {
-                let event = |name: &str, inner: &str| format!("event: {name}\ndata: {{\"type\":\"{name}\"{inner}}}\n\n");
+                let event =
+                    |name: &str, inner: &str| format!("event: {name}\ndata: {{\"type\":\"{name}\"{inner}}}\n\n");
                 let delta = |text: &str| {
                     let inner = format!(",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{text}\"}}");
                     event("content_block_delta", &inner)
@@ -131,7 +132,8 @@ impl Tongue {
                      \"cache_read_input_tokens\":4,\"cache_creation_input_tokens\":0,\"output_tokens\":1}}",
                 );
                 let block = ",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}";
-                let end = ",\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},\"usage\":{\"output_tokens\":7}";
+                let end =
+                    ",\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},\"usage\":{\"output_tokens\":7}";
                 vec![
                     start + &event("content_block_start", block),
                     delta(first),

@@ -39,19 +39,23 @@ const SILENT_ZETA: &str = "{ \"scroll\":[] }";
 async fn c57_usage_is_asked_for_and_withheld_from_who_did_not_ask() {
     let mut upstream = honest().await;
     let house = House::open(&asking(&upstream)).await;
-    for (tongue, path, body) in [
-        (OPENAI, "/v1/chat/completions", SILENT_OPENAI),
-        (ZETA, "/zeta/v0/minds/zeta:parley?drip=yes", SILENT_ZETA),
-    ] {
+    for (tongue, path, body) in
+        [(OPENAI, "/v1/chat/completions", SILENT_OPENAI), (ZETA, "/zeta/v0/minds/zeta:parley?drip=yes", SILENT_ZETA)]
+    {
         let reply = house.post(path, body).await;
         let mut expected = tongue.stream();
         expected.remove(4);
         assert_eq!(reply.text(), expected.concat(), "all but the frame of usage");
         let sent = upstream.request().await;
-        let asked = if tongue == OPENAI { &sent.json()["stream_options"]["include_usage"] } else { &sent.json()["tell"]["toll"] };
+        let asked = if tongue == OPENAI {
+            &sent.json()["stream_options"]["include_usage"]
+        } else {
+            &sent.json()["tell"]["toll"]
+        };
         assert_eq!(asked, true, "c50: what the host adds reaches the wire");
         // The one member, and not another byte.
-        let member = if tongue == OPENAI { "\"stream_options\":{\"include_usage\":true}" } else { "\"tell\":{\"toll\":true}" };
+        let member =
+            if tongue == OPENAI { "\"stream_options\":{\"include_usage\":true}" } else { "\"tell\":{\"toll\":true}" };
         let without = sent.text().replace(&format!(",{member}"), "").replace(&format!("{member},"), "");
         assert_eq!(without, body, "sent: {}", sent.text());
         tokens(&house, tongue.name, [7.0, 6.0, 4.0, 0.0, 0.0]).await;
@@ -161,7 +165,8 @@ async fn c59_tokens_are_counted_for_every_model() {
     let mut upstream = Upstream::always(Answer::json(200, "{\"all_in\":42,\"input_tokens\":42}")).await;
     let house = House::open(&config(&upstream)).await;
     let count = |model: &str| {
-        let body = format!("{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello there\"}}]}}");
+        let body =
+            format!("{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello there\"}}]}}");
         Request::post("/v1/messages/count_tokens", body).header("anthropic-version", "2023-06-01")
     };
     for (model, line) in [

@@ -100,10 +100,8 @@ async fn an_answer_in_several_steps_is_one_answer() {
         _ => Answer::json(200, ZETA.whole()),
     };
     let mut upstream = Upstream::scripted(script).await;
-    let settings = config(&upstream).replace(
-        "api_key = \"KEY-OF-zeta\"",
-        "api_key = \"KEY-OF-zeta\"\noptions = { quest = true, pause_ms = 1 }",
-    );
+    let settings = config(&upstream)
+        .replace("api_key = \"KEY-OF-zeta\"", "api_key = \"KEY-OF-zeta\"\noptions = { quest = true, pause_ms = 1 }");
     let house = House::open(&settings).await;
     for (from, stream) in [(OPENAI, false), (ANTHROPIC, true), (ZETA, true)] {
         let reply = house.ask(&from.request("zeta-t", stream)).await;
@@ -121,8 +119,8 @@ async fn an_answer_in_several_steps_is_one_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn steps_without_end_end() {
     let mut upstream = Upstream::always(Answer::json(200, "{\"quest\":\"q\"}")).await;
-    let settings = config(&upstream)
-        .replace("api_key = \"KEY-OF-zeta\"", "api_key = \"KEY-OF-zeta\"\noptions = { quest = true }");
+    let settings =
+        config(&upstream).replace("api_key = \"KEY-OF-zeta\"", "api_key = \"KEY-OF-zeta\"\noptions = { quest = true }");
     let house = House::open(&settings).await;
     let reply = house.ask(&OPENAI.request("zeta", false)).await;
     assert_eq!(reply.status(), 504, "{}", reply.text());

@@ -75,7 +75,9 @@ pub fn events(stream: &str) -> Vec<(Option<String>, String)> {
     let mut all = Vec::new();
     for block in stream.replace("\r\n", "\n").replace('\r', "\n").split("\n\n") {
         let field = |name: &'static str| {
-            block.lines().filter_map(move |line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim_start().to_owned()))
+            block
+                .lines()
+                .filter_map(move |line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim_start().to_owned()))
         };
         let data: Vec<String> = field("data").collect();
         if !data.is_empty() {

@@ -87,15 +87,12 @@ pub fn zeta_build(number: u32) -> Vec<u8> {
     bytes
 }
 
-/// The adapter zeta as it would be if it wanted to open sockets: with one more import at its end.
-pub fn zeta_with_sockets() -> Vec<u8> {
+/// The adapter zeta as it would be if it wanted something of its host: with one more import, of this name, at its end.
+pub fn zeta_that_imports(interface: &str) -> Vec<u8> {
     let mut bytes = fs::read(component("zeta")).unwrap();
     let types = component_types(&bytes);
-    let wanting = wat::parse_str(
-        "(component (import \"wasi:sockets/tcp-create-socket@0.2.0\"
-           (instance (export \"create-tcp-socket\" (func (result u32))))))",
-    )
-    .unwrap();
+    let wanting = format!("(component (import \"{interface}\" (instance (export \"open\" (func (result u32))))))");
+    let wanting = wat::parse_str(wanting).unwrap();
     // Behind the preamble: a section with the type, then one with the import, which ends with the type's number.
     for section in sections(&wanting[8..]) {
         let (id, mut content) = section;
