@@ -109,6 +109,9 @@ fn table(effort: &str) -> Option<u32> {
     })
 }
 
+/// Efforts, in order.
+const ORDER: [&str; 6] = ["minimal", "low", "medium", "high", "xhigh", "max"];
+
 fn by_level(wanted: &ReasoningRequest, levels: &[&str], ledger: &mut Ledger) -> Plan {
     let level = |level: &str, thinks| Plan { budget: None, level: Some(level.to_owned()), thinks };
     if mode(wanted) == Some(ReasoningMode::Disabled) {
@@ -119,7 +122,6 @@ fn by_level(wanted: &ReasoningRequest, levels: &[&str], ledger: &mut Ledger) -> 
         // Models that take levels take budgets as well.
         return Plan { budget: wanted.budget_tokens.map(i64::from), level: None, thinks: true };
     };
-    const ORDER: [&str; 6] = ["minimal", "low", "medium", "high", "xhigh", "max"];
     let rank = |name: &str| ORDER.iter().position(|known| *known == name);
     let Some(wanted_rank) = rank(effort) else {
         ledger.dropped("reasoning.effort", "there is no effort of this name");

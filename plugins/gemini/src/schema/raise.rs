@@ -71,7 +71,9 @@ fn map(o: &mut Object<'_>, key: &str, raw: &RawValue, order: &[Str<'_>], depth: 
 fn list(o: &mut Object<'_>, raw: &RawValue, nullable: bool, depth: usize) {
     let Ok(branches) = parse::<Vec<&RawValue>>(raw.get()) else { return o.raw("anyOf", raw.get()) };
     o.array("anyOf", |a: &mut Array<'_>| {
-        branches.iter().for_each(|raw| schema(a.value(), raw, depth));
+        for raw in &branches {
+            schema(a.value(), raw, depth);
+        }
         if nullable {
             a.raw(r#"{"type":"null"}"#);
         }
@@ -81,7 +83,9 @@ fn list(o: &mut Object<'_>, raw: &RawValue, nullable: bool, depth: usize) {
 fn enumeration(o: &mut Object<'_>, raw: &RawValue, nullable: bool) {
     let values: Vec<&RawValue> = parse(raw.get()).unwrap_or_default();
     o.array("enum", |a| {
-        values.iter().for_each(|raw| a.raw(raw.get()));
+        for raw in &values {
+            a.raw(raw.get());
+        }
         if nullable && !values.iter().any(|raw| raw.get() == "null") {
             a.raw("null");
         }

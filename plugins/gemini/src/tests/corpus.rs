@@ -129,7 +129,7 @@ fn recorded_streams_come_back_with_the_same_meaning() {
         for group in [1, 3, usize::MAX] {
             let events = decoded(&ctx, &frames, group);
             assert!(!events.iter().any(|event| matches!(event, ChatEvent::Failure(_))), "{}", id(&one));
-            let back = encoded(&ctx, events, group);
+            let back = encoded(&ctx, &events, group);
             assert!(back[..back.len() - 1].iter().all(|frame| frame["candidates"][0].get("finishReason").is_none()));
             same(&normal::fold(&back), &wanted, id(&one));
         }
@@ -191,7 +191,7 @@ fn recorded_embeddings_come_back() {
         let memo = parsed.memo.clone();
         let rendered = <Gemini as ProviderEmbeddings>::render_request(&ctx, parsed.request).unwrap();
         assert!(head(&one).0.ends_with(&rendered.request.path), "{}", id(&one));
-        let texts = |body: &Value| normal::fold(&[body.clone()])["requests"].clone();
+        let texts = |body: &Value| normal::fold(std::slice::from_ref(body))["requests"].clone();
         assert_eq!(texts(&super::body(&rendered)), texts(&one["request"]["body"]), "{}", id(&one));
         if status(&one) != 200 {
             continue;

@@ -48,7 +48,7 @@ struct Open {
 #[derive(Debug)]
 struct Call {
     part: u32,
-    call: ToolCall,
+    so_far: ToolCall,
     done: bool,
 }
 
@@ -95,7 +95,7 @@ impl Written {
 
     /// Bytes of arguments that wait.
     pub(super) fn held(&self) -> usize {
-        self.calls.iter().map(|call| call.call.arguments.len()).sum()
+        self.calls.iter().map(|call| call.so_far.arguments.len()).sum()
     }
 
     pub(super) fn event(&mut self, event: ChatEvent, ledger: &mut Ledger) {
@@ -126,8 +126,8 @@ impl Written {
             }
             PartKind::Reasoning => self.open(part, true),
             PartKind::ToolCall(ToolStart { id, name, kind, signature }) => {
-                let call = ToolCall { kind, signature, ..ToolCall::new(id, name, "") };
-                self.calls.push_back(Call { part, call, done: false });
+                let so_far = ToolCall { kind, signature, ..ToolCall::new(id, name, "") };
+                self.calls.push_back(Call { part, so_far, done: false });
             }
             PartKind::Opaque(opaque) => write_part(&mut self.parts, &Part::Opaque(opaque), place, ledger),
             PartKind::Media(media) => write_part(&mut self.parts, &Part::Media(media), place, ledger),
@@ -147,7 +147,7 @@ impl Written {
                 write::item(&mut self.parts, |o| write::text(o, text, open.thought, None));
             }
         } else if let Some(call) = self.calls.iter_mut().find(|call| call.part == part) {
-            call.call.arguments.push_str(text);
+            call.so_far.arguments.push_str(text);
         }
     }
 
@@ -161,7 +161,7 @@ impl Written {
                 _ => *place = Some(event.signature),
             }
         } else if let Some(call) = self.calls.iter_mut().find(|call| call.part == event.part) {
-            call.call.signature = Some(event.signature);
+            call.so_far.signature = Some(event.signature);
         }
     }
 
@@ -173,7 +173,7 @@ impl Written {
         }
         if let Some(call) = self.calls.iter_mut().find(|call| call.part == stop.part) {
             call.done = true;
-            call.call.extensions = stop.extensions;
+            call.so_far.extensions = stop.extensions;
         }
         self.release(ledger);
     }
@@ -195,9 +195,9 @@ impl Written {
 
     /// Writes the calls that are complete, as far as no earlier one waits.
     fn release(&mut self, ledger: &mut Ledger) {
-        while let Some(Call { part, call, .. }) = self.calls.pop_front_if(|call| call.done) {
+        while let Some(Call { part, so_far, .. }) = self.calls.pop_front_if(|call| call.done) {
             let place = Place { message: None, part: part as usize };
-            write_part(&mut self.parts, &Part::ToolCall(call), place, ledger);
+            write_part(&mut self.parts, &Part::ToolCall(so_far), place, ledger);
         }
     }
 
