@@ -103,8 +103,12 @@ fn part(ctx: &Context, input: &EmbeddingInput, at: usize) -> Result<String> {
 
 pub(super) fn response(ctx: &Context, response: &EmbeddingsResponse) -> Result<RenderedResponse> {
     let mut ledger = Ledger::default();
-    let mut vectors: Vec<&Embedding> = response.embeddings.iter().collect();
-    vectors.sort_by_key(|embedding| embedding.index);
+    let mut vectors: Vec<&Embedding> = Vec::with_capacity(response.embeddings.len());
+    for embedding in &response.embeddings {
+        // They come in order as a rule.
+        let at = vectors.partition_point(|known| known.index <= embedding.index);
+        vectors.insert(at, embedding);
+    }
     let mut lists = Vec::with_capacity(vectors.len());
     for embedding in vectors {
         lists.push(values(&embedding.vector)?);

@@ -1,6 +1,6 @@
 //! From the older place to JSON Schema.
 
-use weir_sdk::json::{Array, Object, RawValue, Rest, Str, object, parse};
+use weir_sdk::json::{Array, Object, RawValue, Str, object, parse};
 
 use super::{DEPTH, TYPES};
 use crate::wire::{Unnamed, Word, camel};
@@ -58,14 +58,19 @@ fn types(o: &mut Object<'_>, raw: &RawValue, nullable: bool) {
     }
 }
 
-/// Schemas by name, in the order that is asked for.
+/// Schemas by name: first those whose order is given.
 fn map(o: &mut Object<'_>, key: &str, raw: &RawValue, order: &[Str<'_>], depth: usize) {
-    let Ok(Unnamed { rest: Rest(mut members) }) = parse::<Unnamed<'_>>(raw.get()) else {
+    let Ok(Unnamed { rest: mut members }) = parse::<Unnamed<'_>>(raw.get()) else {
         return o.raw(key, raw.get());
     };
-    let place = |name: &str| order.iter().position(|wanted| &**wanted == name).unwrap_or(order.len());
-    members.sort_by_key(|(name, _)| place(name));
-    o.object(key, |o| members.iter().for_each(|(name, raw)| schema(o.value(name), raw, depth)));
+    o.object(key, |o| {
+        for name in order {
+            if let Some(raw) = members.take(name) {
+                schema(o.value(name), raw, depth);
+            }
+        }
+        members.0.iter().for_each(|(name, raw)| schema(o.value(name), raw, depth));
+    });
 }
 
 fn list(o: &mut Object<'_>, raw: &RawValue, nullable: bool, depth: usize) {
