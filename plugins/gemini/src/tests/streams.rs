@@ -226,3 +226,9 @@ fn foreign_events_are_said_to_be_lost() {
     let losses = encoder.push(vec![ChatEvent::Opaque(opaque)]).unwrap().losses;
     assert_eq!(super::fields(&losses), ["web_search_call"]);
 }
+
+#[test]
+fn c59_the_inputs_count_comes_before_the_first_words() {
+    let events = decoded(&context("m"), &[last(&json!([{"text": "a"}]))], 1);
+    assert!(matches!(&events[1], ChatEvent::Usage(usage) if usage.input == Some(3)));
+}
