@@ -8,11 +8,11 @@ use weir_sdk::types::{
 
 use super::{context, decoded, encoded};
 
-fn frame(parts: Value) -> String {
+fn frame(parts: &Value) -> String {
     json!({"candidates": [{"content": {"parts": parts, "role": "model"}, "index": 0}], "responseId": "r"}).to_string()
 }
 
-fn last(parts: Value) -> String {
+fn last(parts: &Value) -> String {
     let candidate = json!({"content": {"parts": parts}, "finishReason": "STOP", "index": 0});
     json!({"candidates": [candidate], "responseId": "r", "usageMetadata": {"promptTokenCount": 3}}).to_string()
 }
@@ -45,11 +45,11 @@ fn story(events: &[ChatEvent]) -> Vec<String> {
 #[test]
 fn c78_kinds_take_turns_and_an_empty_text_closes_nothing() {
     let frames = [
-        frame(json!([{"text": "hm", "thought": true}])),
-        frame(json!([{"text": ""}])),
-        frame(json!([{"text": "m", "thought": true}, {"text": "a"}])),
-        frame(json!([{"text": "b"}])),
-        last(json!([{"text": "", "thoughtSignature": "S=="}])),
+        frame(&json!([{"text": "hm", "thought": true}])),
+        frame(&json!([{"text": ""}])),
+        frame(&json!([{"text": "m", "thought": true}, {"text": "a"}])),
+        frame(&json!([{"text": "b"}])),
+        last(&json!([{"text": "", "thoughtSignature": "S=="}])),
     ];
     for group in [1, 2, 5] {
         let story = story(&decoded(&context("m"), &frames, group));
@@ -61,8 +61,8 @@ fn c78_kinds_take_turns_and_an_empty_text_closes_nothing() {
 #[test]
 fn c02_calls_are_whole_and_counted_for_the_stream() {
     let frames = [
-        frame(json!([{"functionCall": {"name": "f", "args": {"a": 1}}, "thoughtSignature": "S=="}])),
-        last(json!([{"functionCall": {"name": "g"}}])),
+        frame(&json!([{"functionCall": {"name": "f", "args": {"a": 1}}, "thoughtSignature": "S=="}])),
+        last(&json!([{"functionCall": {"name": "g"}}])),
     ];
     let events = decoded(&context("m"), &frames, 1);
     let wanted = ["+0 call call_r_0 f", r#"0 {"a":1}"#, "-0", "+1 call call_r_1 g", "1 {}", "-1", "0: ToolCalls"];
@@ -73,21 +73,21 @@ fn c02_calls_are_whole_and_counted_for_the_stream() {
 
 #[test]
 fn a_signature_seals_its_text() {
-    let frames = [frame(json!([{"text": "a", "thoughtSignature": "S=="}])), last(json!([{"text": "b"}]))];
+    let frames = [frame(&json!([{"text": "a", "thoughtSignature": "S=="}])), last(&json!([{"text": "b"}]))];
     let story = story(&decoded(&context("m"), &frames, 1));
     assert_eq!(story, ["+0 text", "0 a", "0 sig S==", "-0", "+1 text", "1 b", "-1", "0: Complete"]);
 }
 
 #[test]
 fn reasons_to_finish_count_once_the_stream_has_ended() {
-    let frames = [last(json!([{"text": "a"}])), last(json!([{"text": "b"}]))];
+    let frames = [last(&json!([{"text": "a"}])), last(&json!([{"text": "b"}]))];
     assert_eq!(story(&decoded(&context("m"), &frames, 1)), ["+0 text", "0 a", "0 b", "-0", "0: Complete"]);
 }
 
 #[test]
 fn c79_what_the_service_ran_itself_is_opaque() {
     let frames =
-        [frame(json!([{"executableCode": {"code": "1"}}])), last(json!([{"codeExecutionResult": {"output": "1"}}]))];
+        [frame(&json!([{"executableCode": {"code": "1"}}])), last(&json!([{"codeExecutionResult": {"output": "1"}}]))];
     let story = story(&decoded(&context("m"), &frames, 2));
     assert_eq!(story, ["+0 executableCode", "-0", "+1 codeExecutionResult", "-1", "0: Complete"]);
 }
@@ -95,10 +95,10 @@ fn c79_what_the_service_ran_itself_is_opaque() {
 #[test]
 fn c19_a_stream_without_an_end_is_a_failure() {
     let story_of = |frames: &[String]| story(&decoded(&context("m"), frames, 1));
-    assert_eq!(story_of(&[frame(json!([{"text": "a"}]))]).last().unwrap(), "failure Upstream");
+    assert_eq!(story_of(&[frame(&json!([{"text": "a"}]))]).last().unwrap(), "failure Upstream");
     assert_eq!(story_of(&[]), ["failure Upstream"]);
     let error = json!({"error": {"code": 503, "status": "UNAVAILABLE", "message": "m"}}).to_string();
-    let broken = [frame(json!([{"text": "a"}])), error.clone(), frame(json!([{"text": "b"}]))];
+    let broken = [frame(&json!([{"text": "a"}])), error.clone(), frame(&json!([{"text": "b"}]))];
     assert_eq!(story_of(&broken), ["+0 text", "0 a", "failure Overloaded"]);
     assert_eq!(story_of(&[format!("[{error}]")]), ["failure Overloaded"]);
 }
@@ -108,7 +108,7 @@ fn c84_a_refused_prompt_finishes_with_the_filter() {
     let frames = [json!({"promptFeedback": {"blockReason": "SAFETY"}, "responseId": "r"}).to_string()];
     let events = decoded(&context("m"), &frames, 1);
     assert_eq!(story(&events), ["0: ContentFilter"]);
-    let back = encoded(&context("m"), events, 1);
+    let back = encoded(&context("m"), &events, 1);
     assert_eq!(back.last().unwrap()["promptFeedback"]["blockReason"], "SAFETY");
     assert!(back.last().unwrap().get("candidates").is_none());
 }
@@ -120,7 +120,7 @@ fn c80_candidates_have_streams_of_their_own() {
         json!({"candidates": [candidate(0, "a"), candidate(1, "x")]}).to_string(),
         json!({"candidates": [candidate(1, "y")]}).to_string(),
     ];
-    let back = encoded(&context("m"), decoded(&context("m"), &frames, 1), 1);
+    let back = encoded(&context("m"), &decoded(&context("m"), &frames, 1), 1);
     let text = |index: u32| -> String {
         let candidates = back.iter().flat_map(|frame| frame["candidates"].as_array().unwrap());
         let own = candidates.filter(|candidate| candidate["index"] == index);
@@ -132,14 +132,14 @@ fn c80_candidates_have_streams_of_their_own() {
 #[test]
 fn c08_pieces_of_arguments_are_told_whole() {
     let frames = [
-        frame(json!([{"functionCall": {"name": "f", "willContinue": true}}])),
+        frame(&json!([{"functionCall": {"name": "f", "willContinue": true}}])),
         frame(
-            json!([{"functionCall": {"partialArgs": [{"jsonPath": "$.a", "stringValue": "x", "willContinue": true}], "willContinue": true}}]),
+            &json!([{"functionCall": {"partialArgs": [{"jsonPath": "$.a", "stringValue": "x", "willContinue": true}], "willContinue": true}}]),
         ),
         frame(
-            json!([{"functionCall": {"partialArgs": [{"jsonPath": "$.a", "stringValue": "y"}], "willContinue": true}}]),
+            &json!([{"functionCall": {"partialArgs": [{"jsonPath": "$.a", "stringValue": "y"}], "willContinue": true}}]),
         ),
-        last(json!([{"functionCall": {}}])),
+        last(&json!([{"functionCall": {}}])),
     ];
     let story = story(&decoded(&context("m"), &frames, 1));
     assert_eq!(story, ["+0 call call_r_0 f", r#"0 {"a":"xy"}"#, "-0", "0: ToolCalls"]);
@@ -189,7 +189,7 @@ fn foreign_stream() -> Vec<ChatEvent> {
 #[test]
 fn c09_a_stream_of_another_format_is_told_whole_calls_in_order() {
     for group in [1, 4, 100] {
-        let frames = encoded(&context("alias"), foreign_stream(), group);
+        let frames = encoded(&context("alias"), &foreign_stream(), group);
         let end = frames.last().unwrap();
         assert_eq!(
             (&end["candidates"][0]["finishReason"], &end["usageMetadata"]["totalTokenCount"]),
@@ -212,7 +212,7 @@ fn c19_nothing_follows_a_failure() {
     let mut events = foreign_stream();
     let error = Error { message: "gone".into(), ..Error::new(ErrorKind::Overloaded, "") };
     events.insert(7, ChatEvent::Failure(error));
-    let frames = encoded(&context("m"), events, 1);
+    let frames = encoded(&context("m"), &events, 1);
     let error = json!({"error": {"code": 503, "message": "gone", "status": "UNAVAILABLE"}});
     assert_eq!(frames.last().unwrap(), &error);
     assert!(frames.iter().all(|frame| frame["candidates"][0].get("finishReason").is_none()));
@@ -225,4 +225,10 @@ fn foreign_events_are_said_to_be_lost() {
     let mut encoder = crate::dialect::encoder::GenerateEncoder::new(context("m"));
     let losses = encoder.push(vec![ChatEvent::Opaque(opaque)]).unwrap().losses;
     assert_eq!(super::fields(&losses), ["web_search_call"]);
+}
+
+#[test]
+fn c59_the_inputs_count_comes_before_the_first_words() {
+    let events = decoded(&context("m"), &[last(&json!([{"text": "a"}]))], 1);
+    assert!(matches!(&events[1], ChatEvent::Usage(usage) if usage.input == Some(3)));
 }
