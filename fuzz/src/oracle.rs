@@ -2,11 +2,13 @@
 
 use crate::contract::about::exports::weir::adapter::about::{Bucket, FrameTest, Merge, PointerEquals, Tap, UsagePlace};
 use crate::contract::types::{Frame, Framing};
+use crate::config::{Config, Environment};
 use crate::frame::{Decoder, Encoder, FrameRef, Limits};
 use crate::peek::{self, Found, Hit, Peek, Pointers};
 use crate::tap::{CompiledTap, Reading, TapState};
 use bytes::Bytes;
 use serde_json::Value;
+use std::path::Path;
 
 /// Cuts the bytes in pieces of lengths that depend on them, so that every run of an input is alike.
 fn pieces(data: &[u8], longest: usize) -> Vec<&[u8]> {
@@ -201,5 +203,15 @@ fn made_up() -> Tap {
         content: vec![FrameTest::Present("/answers/*/say".to_owned()), FrameTest::Event("say".to_owned())],
         end: vec![FrameTest::Data("<end>".to_owned()), FrameTest::Equals(over)],
         failure: vec![FrameTest::Event("woe".to_owned()), FrameTest::Present("/woe".to_owned())],
+    }
+}
+
+/// Whatever a configuration holds, it is read or refused, and every problem can be shown; a secret's text never is.
+pub fn config(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let environment: Environment = [("WEIR_SERVER__PORT", "9000")].map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+    match Config::parse("fuzz.toml", text, Path::new(""), environment) {
+        Ok(config) => assert!(config.models.iter().all(|model| config.models.lookup(&model.alias.to_string()).is_some())),
+        Err(problems) => assert!(!problems.render(false).is_empty()),
     }
 }

@@ -35,3 +35,8 @@ fn seeds_of_peek_hold() {
 fn seeds_of_the_tap_hold() {
     replay("tap", oracle::tap);
 }
+
+#[test]
+fn seeds_of_configurations_hold() {
+    replay("config", oracle::config);
+}

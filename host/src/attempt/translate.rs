@@ -208,7 +208,12 @@ impl<'a> Run<'a> {
     }
 
     /// One request and what came of it.
-    async fn step(&mut self, request: UpstreamRequest<'_>, streams: bool, account: &mut Account) -> Result<Step, Fault> {
+    async fn step(
+        &mut self,
+        request: UpstreamRequest<'_>,
+        streams: bool,
+        account: &mut Account,
+    ) -> Result<Step, Fault> {
         let response = self.send(request, account).await?;
         match self.framing_of(&response, streams) {
             Some(framing) => Ok(Step::Stream(response, framing)),

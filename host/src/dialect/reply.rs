@@ -54,14 +54,17 @@ fn quoted(text: &str) -> String {
 fn spelling<'a>(format: Option<&'a ErrorFormat>, error: &'a Error) -> (&'a str, Option<&'a str>, u16) {
     let spelled = format.and_then(|format| format.spellings.iter().find(|spelling| spelling.kind == error.kind));
     let code = error.code.as_deref().or_else(|| spelled.and_then(|spelling| spelling.code.as_deref()));
-    let status = error.status.or_else(|| spelled.map(|spelling| spelling.status)).unwrap_or_else(|| usual_status(error.kind));
+    let status =
+        error.status.or_else(|| spelled.map(|spelling| spelling.status)).unwrap_or_else(|| usual_status(error.kind));
     (spelled.map_or("error", |spelling| spelling.name.as_str()), code, status)
 }
 
 /// The status of an error where no format says it.
 fn usual_status(kind: ErrorKind) -> u16 {
     match kind {
-        ErrorKind::InvalidRequest | ErrorKind::ContextLength | ErrorKind::ContentFiltered | ErrorKind::Unsupported => 400,
+        ErrorKind::InvalidRequest | ErrorKind::ContextLength | ErrorKind::ContentFiltered | ErrorKind::Unsupported => {
+            400
+        }
         ErrorKind::Authentication => 401,
         ErrorKind::Permission => 403,
         ErrorKind::NotFound => 404,

@@ -189,7 +189,13 @@ impl Metrics {
                 GEN_AI,
                 SECONDS,
             )?,
-            gen_ai_usage: seconds(r, "gen_ai_client_token_usage", "Tokens used by an operation", GEN_AI_TOKENS, TOKENS)?,
+            gen_ai_usage: seconds(
+                r,
+                "gen_ai_client_token_usage",
+                "Tokens used by an operation",
+                GEN_AI_TOKENS,
+                TOKENS,
+            )?,
             ttft: seconds(
                 r,
                 "weir_stream_ttft_seconds",

@@ -100,7 +100,7 @@ impl Limits {
         Self {
             // 4 GiB of address space each: 12,000 stay well inside the 47 bits that there are.
             instances: connections.saturating_mul(2).clamp(4, 12_000),
-            idle_instances: 64,
+            idle_instances: 256,
             lease_wait: Duration::from_secs(2),
             memory: 64 * MIB,
             keep_resident: 256 * 1024,
@@ -148,13 +148,15 @@ pub struct Reuse {
     pub uses: u32,
     /// How old it gets.
     pub age: Duration,
+    /// How many lie idle for one adapter, over all tenants.
+    pub idle: u32,
     /// Bytes of memory beyond which it is not kept.
     pub memory: usize,
 }
 
 impl Default for Reuse {
     fn default() -> Self {
-        Self { uses: 1000, age: Duration::from_mins(1), memory: 32 * MIB }
+        Self { uses: 1000, idle: 128, age: Duration::from_mins(1), memory: 32 * MIB }
     }
 }
 
@@ -166,7 +168,7 @@ pub struct Terms {
     pub isolation: Option<Isolation>,
     /// For `Tenant` and `Shared`.
     pub reuse: Reuse,
-    /// Instances that lie ready (`Fresh`) or idle (`Tenant`, `Shared`).
+    /// Instances that lie ready, where one serves one exchange (`Fresh`).
     pub ready: u32,
     /// Deadline of a call, instead of [`Limits::call`].
     pub call: Option<Duration>,

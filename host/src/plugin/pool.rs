@@ -70,6 +70,11 @@ impl Pool {
         self.lock().len()
     }
 
+    /// How many may lie here.
+    fn capacity(&self) -> usize {
+        if self.isolation == Isolation::Fresh { self.ready } else { self.reuse.idle as usize }
+    }
+
     /// Slots of the engine's pool that an instance takes.
     pub fn weight(&self) -> u32 {
         self.weight
@@ -153,7 +158,7 @@ impl Pool {
         let Ok(slot) = Arc::clone(self.engine.idle()).try_acquire_many_owned(self.weight) else { return };
         let mut idle = self.lock();
         idle.push_back(Idle { instance, tenant, _slot: slot });
-        let oldest = if idle.len() > self.ready { idle.pop_front() } else { None };
+        let oldest = if idle.len() > self.capacity() { idle.pop_front() } else { None };
         drop(idle);
         drop(oldest);
     }

@@ -14,7 +14,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::event::{AccessKind, AccessMode};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::adapter::Adapter;
 use super::catalog::Catalog;
@@ -339,8 +340,17 @@ fn follow(mut watch: Watch, hints: &Receiver<Hint>, hinting: &SyncSender<Hint>) 
     drop(notifier);
 }
 
+/// Whether a file was only opened or read, and not closed after writing.
+fn is_mere_look(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
+}
+
 fn notify_of(dir: &Path, hints: SyncSender<Hint>) -> Option<RecommendedWatcher> {
-    let watcher = notify::recommended_watcher(move |_| {
+    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        // Looking at the directory is an access too: to look again because of that would never end.
+        if event.as_ref().is_ok_and(|event| is_mere_look(event.kind)) {
+            return;
+        }
         let _ = hints.try_send(Hint::Look);
     });
     match watcher.and_then(|mut watcher| watcher.watch(dir, RecursiveMode::NonRecursive).map(|()| watcher)) {

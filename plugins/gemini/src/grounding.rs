@@ -41,9 +41,9 @@ fn source<'a, 'c>(chunk: &'c Chunk<'a>) -> Option<&'c Source<'a>> {
 
 fn citation(source: &Source<'_>, segment: &Segment<'_>, range: Option<(u32, u32)>, raw: &RawValue) -> Citation {
     Citation {
-        url: source.uri.as_ref().map(|uri| uri.to_string()),
-        title: source.title.as_ref().map(|title| title.to_string()),
-        quote: segment.text.as_ref().map(|text| text.to_string()),
+        url: source.uri.as_ref().map(ToString::to_string),
+        title: source.title.as_ref().map(ToString::to_string),
+        quote: segment.text.as_ref().map(ToString::to_string),
         start: range.map(|range| range.0),
         end: range.map(|range| range.1),
         source: Some(Opaque { format: FORMAT.into(), kind: SUPPORT.into(), json: raw.get().to_owned() }),

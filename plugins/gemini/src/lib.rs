@@ -1,7 +1,7 @@
 //! Google's Gemini API (`generateContent`), both as a dialect that clients speak and as a provider.
 //!
 //! Source of the format: the message definitions of the service's `v1beta`, and recordings of it. Every member may be
-//! spelled in camelCase or in snake_case (C-87); it is written in camelCase.
+//! spelled in camelCase or in `snake_case` (C-87); it is written in camelCase.
 
 mod count_tokens;
 mod dialect;

@@ -43,7 +43,7 @@ pub(crate) fn read(raw: &RawValue) -> Option<String> {
 }
 
 fn entry(o: &mut Object<'_>, token: &Token<'_>) {
-    let text = token.token.as_deref().unwrap_or_default();
+    let text = token.text.as_deref().unwrap_or_default();
     o.str("token", text);
     o.raw("logprob", token.logprob.map_or("0", RawValue::get));
     o.array("bytes", |a| text.bytes().for_each(|byte| a.num(byte)));

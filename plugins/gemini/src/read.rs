@@ -75,7 +75,7 @@ pub(crate) fn part(mut wire: wire::Part<'_>, ids: &mut Ids, blobs: &[Blob]) -> R
         return Ok(Part::Media(file(data, carried, wire.rest)?));
     }
     if wire.text.is_none() && wire.rest.0.iter().any(|(key, _)| !is_attribute(key)) {
-        return Ok(Part::Opaque(opaque(&wire, carried)));
+        return Ok(Part::Opaque(opaque(&wire, carried.as_ref())));
     }
     let text = wire.text.map(Str::into_string).unwrap_or_default();
     if wire.thought == Some(true) {
@@ -108,13 +108,13 @@ pub(crate) fn reasoning(text: String, carried: Option<Carried>, rest: Rest<'_>) 
 }
 
 /// A part of this format only: code that the service ran, a search that it made.
-fn opaque(wire: &wire::Part<'_>, carried: Option<Carried>) -> Opaque {
+fn opaque(wire: &wire::Part<'_>, carried: Option<&Carried>) -> Opaque {
     let kind = wire.rest.0.iter().map(|(key, _)| camel(key)).find(|key| !ATTRIBUTES.contains(&key.as_str()));
     let mut json = String::new();
     object(&mut json, |o| {
         wire.rest.0.iter().for_each(|(key, raw)| o.raw(&camel(key), raw.get()));
         o.opt_bool("thought", wire.thought.filter(|thought| *thought));
-        o.opt_str(SIGNATURE, carried.as_ref().map(|carried| carried.signature.value.as_str()));
+        o.opt_str(SIGNATURE, carried.map(|carried| carried.signature.value.as_str()));
     });
     Opaque { format: FORMAT.into(), kind: kind.unwrap_or_default(), json }
 }

@@ -1,4 +1,4 @@
-//! Schemas, between JSON Schema and the subset of OpenAPI's that the older members of the format take (C-53).
+//! Schemas, between JSON Schema and the subset of `OpenAPI`'s that the older members of the format take (C-53).
 //!
 //! The format has two places for each schema: one for JSON Schema, which is passed on as it is, and an older one with
 //! types in capitals, `nullable` and neither references nor much else. [`lower`] writes for the older place, [`raise`]

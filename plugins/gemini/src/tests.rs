@@ -68,7 +68,7 @@ fn decoded(ctx: &Context, frames: &[String], group: usize) -> Vec<ChatEvent> {
 }
 
 /// The frames of events that are handed over in groups of this size.
-fn encoded(ctx: &Context, events: Vec<ChatEvent>, group: usize) -> Vec<Value> {
+fn encoded(ctx: &Context, events: &[ChatEvent], group: usize) -> Vec<Value> {
     let mut encoder = <Gemini as DialectChat>::Encoder::new(ctx.clone());
     let mut frames = Vec::new();
     for group in events.chunks(group) {

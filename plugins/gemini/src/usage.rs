@@ -71,7 +71,7 @@ fn is_all_text(json: &str, figure: u32) -> bool {
     let list: Vec<wire::Modality<'_>> = parse(json).unwrap_or_default();
     let [only] = list.as_slice() else { return false };
     // A number is left as it is.
-    let is_text = only.modality.as_ref().is_some_and(|word| word.name(&[]) == "TEXT");
+    let is_text = only.kind.as_ref().is_some_and(|word| word.name(&[]) == "TEXT");
     is_text && only.count.is_some_and(|count| count.0 == figure) && only.rest.0.is_empty()
 }
 

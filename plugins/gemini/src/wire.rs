@@ -162,7 +162,7 @@ wire! {
 
     /// Tokens of one kind of content.
     pub(crate) struct Modality<'a> {
-        "modality" => modality: Word<'a>,
+        "modality" => kind: Word<'a>,
         "tokenCount" | "token_count" => count: Count,
     }
 
@@ -213,7 +213,7 @@ wire! {
 
     /// A token.
     pub(crate) struct Token<'a> {
-        "token" => token: Str<'a>,
+        "token" => text: Str<'a>,
         "tokenId" | "token_id" => id: &'a RawValue,
         "logProbability" | "log_probability" => logprob: &'a RawValue,
     }

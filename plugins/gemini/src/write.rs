@@ -67,7 +67,7 @@ pub(crate) fn members(o: &mut Object<'_>, all: &[Extension], inner: &str) {
 /// Says which extensions of others are lost.
 pub(crate) fn foreign(all: &[Extension], ledger: &mut Ledger, place: Place) {
     if all.iter().any(|extension| extension.format != FORMAT) {
-        ledger.foreign(&place.field("x").trim_end_matches('x').to_owned(), all, FORMAT);
+        ledger.foreign(place.field("x").trim_end_matches('x'), all, FORMAT);
     }
 }
 

@@ -8,12 +8,13 @@ mod embeddings;
 mod manifest;
 mod models;
 mod quirks;
+mod responses;
 
 use weir_sdk::adapter::{
     About, ChatOutcome, Decoder, DialectChat, DialectEmbeddings, DialectModels, Encoder, ParsedChat, ParsedEmbeddings,
     ParsedModels, ProviderChat, ProviderEmbeddings, ProviderErrors, ProviderModels, Result,
 };
-use weir_sdk::compat::{self, decoder::ChunkDecoder};
+use weir_sdk::compat::{self, decoder::ChunkDecoder, responses::decoder::EventDecoder};
 use weir_sdk::manifest::Manifest;
 use weir_sdk::types::{
     ChatEvent, ChatRequest, ChatResponse, Context, Decoded, EmbeddingsRequest, EmbeddingsResponse, Encoded, Error,
@@ -24,6 +25,7 @@ use crate::quirks::QUIRKS;
 
 use crate::chat::encoder::ChatEncoder;
 use crate::completions::TextEncoder;
+use crate::responses::encoder::EventEncoder;
 
 /// The adapter.
 #[derive(Debug)]
@@ -46,11 +48,15 @@ impl ProviderChat for OpenAi {
     fn render_request(ctx: &Context, request: ChatRequest) -> Result<RenderedRequest> {
         match ctx.format.as_str() {
             compat::completions::FORMAT => compat::completions::render(&QUIRKS, ctx, &request),
+            compat::responses::FORMAT => compat::responses::request::render(&QUIRKS, ctx, request),
             _ => compat::request::render(&QUIRKS, ctx, request),
         }
     }
     fn parse_response(ctx: &Context, response: HttpResponse) -> Result<ChatOutcome> {
-        compat::response::parse(&QUIRKS, ctx, &response)
+        match ctx.format.as_str() {
+            compat::responses::FORMAT => compat::responses::response::parse(&QUIRKS, ctx, &response),
+            _ => compat::response::parse(&QUIRKS, ctx, &response),
+        }
     }
 }
 
@@ -59,20 +65,27 @@ impl ProviderChat for OpenAi {
 pub enum AnswerDecoder {
     /// Chat and legacy completions.
     Chunks(Box<ChunkDecoder>),
+    /// Responses.
+    Events(Box<EventDecoder>),
 }
 
 impl Decoder for AnswerDecoder {
     fn new(ctx: Context) -> Self {
-        Self::Chunks(Box::new(ChunkDecoder::new(&QUIRKS, ctx)))
+        match ctx.format.as_str() {
+            compat::responses::FORMAT => Self::Events(Box::new(EventDecoder::new(&QUIRKS, &ctx))),
+            _ => Self::Chunks(Box::new(ChunkDecoder::new(&QUIRKS, ctx))),
+        }
     }
     fn push(&mut self, frames: Vec<Frame>) -> Result<Decoded> {
         match self {
             Self::Chunks(decoder) => Ok(decoder.push(&frames)),
+            Self::Events(decoder) => Ok(decoder.push(&frames)),
         }
     }
     fn finish(&mut self) -> Result<Decoded> {
         match self {
             Self::Chunks(decoder) => Ok(decoder.finish()),
+            Self::Events(decoder) => Ok(decoder.finish()),
         }
     }
 }
@@ -82,12 +95,14 @@ impl DialectChat for OpenAi {
     fn parse_request(ctx: &Context, request: HttpRequest) -> Result<ParsedChat> {
         match ctx.format.as_str() {
             compat::completions::FORMAT => completions::parse(ctx, &request),
+            compat::responses::FORMAT => responses::request::parse(ctx, &request),
             _ => chat::request::parse(ctx, &request),
         }
     }
     fn render_response(ctx: &Context, response: ChatResponse) -> Result<RenderedResponse> {
         Ok(match ctx.format.as_str() {
             compat::completions::FORMAT => completions::render(ctx, &response),
+            compat::responses::FORMAT => responses::response::render(ctx, &response),
             _ => chat::response::render(ctx, &response),
         })
     }
@@ -100,12 +115,15 @@ pub enum AnswerEncoder {
     Chat(Box<ChatEncoder>),
     /// `openai.completions`.
     Text(Box<TextEncoder>),
+    /// `openai.responses`.
+    Events(Box<EventEncoder>),
 }
 
 impl Encoder for AnswerEncoder {
     fn new(ctx: Context) -> Self {
         match ctx.format.as_str() {
             compat::completions::FORMAT => Self::Text(Box::new(TextEncoder::new(ctx))),
+            compat::responses::FORMAT => Self::Events(Box::new(EventEncoder::new(ctx))),
             _ => Self::Chat(Box::new(ChatEncoder::new(ctx))),
         }
     }
@@ -113,12 +131,14 @@ impl Encoder for AnswerEncoder {
         match self {
             Self::Chat(encoder) => encoder.push(events),
             Self::Text(encoder) => encoder.push(events),
+            Self::Events(encoder) => encoder.push(events),
         }
     }
     fn finish(&mut self) -> Result<Encoded> {
         match self {
             Self::Chat(encoder) => encoder.finish(),
             Self::Text(encoder) => encoder.finish(),
+            Self::Events(encoder) => encoder.finish(),
         }
     }
 }

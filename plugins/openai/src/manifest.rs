@@ -1,6 +1,6 @@
 //! The manifest: what clients may speak, and what OpenAI takes as it is.
 
-use weir_sdk::compat::{self, completions, embeddings, models, wire};
+use weir_sdk::compat::{self, completions, embeddings, models, responses, wire};
 use weir_sdk::manifest::{
     AnswerFraming, BodyKind, CredentialPlace, ErrorFormat, ErrorSpelling, Face, Feature, FrameTemplate, FrameTest,
     Manifest, ModelPlace, ModelPointer, Operation, PointerEquals, StreamFlag, StreamPointer,
@@ -33,6 +33,8 @@ fn faces() -> Vec<Face> {
         chat,
         completions_face("/completions"),
         completions_face("/v1/completions"),
+        responses_face("/responses"),
+        responses_face("/v1/responses"),
         Face { path: "/embeddings".to_owned(), ..embeddings.clone() },
         embeddings,
         Face { path: "/models".to_owned(), ..models.clone() },
@@ -84,6 +86,29 @@ fn completions_face(path: &str) -> Face {
         output_limit: strings(&["/max_tokens"]),
         end_user: strings(&["/user"]),
         features: Vec::new(),
+        ..chat_face(path)
+    }
+}
+
+fn responses_face(path: &str) -> Face {
+    let present = |pointer: &str| FrameTest::Present(pointer.to_owned());
+    let equals = |pointer: &str, word: &str| {
+        FrameTest::Equals(PointerEquals { pointer: pointer.to_owned(), json: format!("\"{word}\"") })
+    };
+    let feature = |name: &str, tests: Vec<FrameTest>| Feature { name: name.to_owned(), tests };
+    let part = |kind: &str| equals("/input/*/content/*/type", kind);
+    Face {
+        format: responses::FORMAT.to_owned(),
+        output_limit: strings(&["/max_output_tokens"]),
+        object_ids: strings(&["/previous_response_id"]),
+        features: vec![
+            feature("tools", vec![present("/tools")]),
+            feature("vision", vec![part("input_image")]),
+            feature("audio", vec![part("input_audio")]),
+            feature("documents", vec![part("input_file")]),
+            feature("schema", vec![equals("/text/format/type", "json_schema")]),
+            feature("reasoning", vec![present("/reasoning")]),
+        ],
         ..chat_face(path)
     }
 }

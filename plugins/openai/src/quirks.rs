@@ -23,7 +23,7 @@ pub(crate) const QUIRKS: Quirks = Quirks {
         "text-embedding-*",
     ],
     settings: SETTINGS,
-    paths: Paths { completions: "completions", ..Quirks::COMPATIBLE.paths },
+    paths: Paths { completions: "completions", responses: "responses", ..Quirks::COMPATIBLE.paths },
     option_headers: &[("openai-organization", "organization"), ("openai-project", "project")],
     // Reasoning models refuse `max_tokens`; every model takes the newer name (C-48).
     max_tokens: "max_completion_tokens",
@@ -39,6 +39,7 @@ pub(crate) const QUIRKS: Quirks = Quirks {
     effort: Effort::Effort,
     efforts: &["none", "minimal", "low", "medium", "high", "xhigh", "max"],
     thinking: Thinking::None,
+    issuers: &["openai"],
     cache: Cache::None,
     media: Media { audio: true, files: true, ..Quirks::COMPATIBLE.media },
     ..Quirks::COMPATIBLE

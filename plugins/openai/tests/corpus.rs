@@ -51,7 +51,7 @@ fn excused(list: &[(&str, &str)], recording: &Recording) -> bool {
 }
 
 fn difference(recording: &Recording, was: &Value, is: &Value) -> Option<String> {
-    (was != is).then(|| format!("{}\n  was {was}\n  is  {is}", recording.id))
+    (was != is).then(|| format!("{}{}", recording.id, corpus::same::describe("", was, is)))
 }
 
 #[test]
@@ -271,6 +271,82 @@ fn completion(recording: &Recording, ctx: &Context, memo: String) -> Option<(Val
     let mut written = encoder.push(decode(ctx, &frames(text), 1)).unwrap().frames;
     written.extend(encoder.finish().unwrap().frames);
     Some((was, fold(&written)))
+}
+
+#[test]
+fn requests_of_responses_mean_the_same_after_translation() {
+    let mut differences = Vec::new();
+    for recording in openai("responses") {
+        let Some(body) = recording.request_body() else { continue };
+        let ctx = of("openai.responses", &ctx(body["model"].as_str().unwrap_or_default()));
+        let parsed = <OpenAi as DialectChat>::parse_request(&ctx, post(body)).unwrap();
+        let rendered = match <OpenAi as ProviderChat>::render_request(&ctx, parsed.request) {
+            Ok(rendered) => rendered,
+            Err(error) => {
+                differences.push(format!("{}: {} {:?}", recording.id, error.message, error.param));
+                continue;
+            }
+        };
+        let is: Value = serde_json::from_str(rendered.request.body.as_text().unwrap()).unwrap();
+        let (was, is) = (corpus::same::normal_items_request(body), corpus::same::normal_items_request(&is));
+        differences.extend(difference(&recording, &was, &is));
+        differences.extend(rendered.losses.iter().map(|loss| format!("{}: lost {loss:?}", recording.id)));
+    }
+    report(&differences);
+}
+
+#[test]
+fn answers_of_responses_mean_the_same_after_translation() {
+    let mut differences = Vec::new();
+    for recording in openai("responses").into_iter().filter(|recording| recording.status < 400) {
+        let Some((was, is)) = response(&recording) else { continue };
+        differences.extend(difference(&recording, &normal_answer(&was), &normal_answer(&is)));
+    }
+    report(&differences);
+}
+
+/// A response as it was recorded, and as it is after translation; of a stream, what its last event says.
+fn response(recording: &Recording) -> Option<(Value, Value)> {
+    let ctx = of("openai.responses", &ctx(""));
+    let Some(text) = recording.stream() else {
+        let was = recording.response_body()?.clone();
+        let Ok(ChatOutcome::Complete(answer)) = <OpenAi as ProviderChat>::parse_response(&ctx, recording.response())
+        else {
+            panic!("{}", recording.id)
+        };
+        let rendered = <OpenAi as DialectChat>::render_response(&ctx, answer.response).unwrap();
+        return Some((was, serde_json::from_str(rendered.response.body.as_text().unwrap()).unwrap()));
+    };
+    let frames = frames(text);
+    let events = decode(&ctx, &frames, 1);
+    for group in [2, 5, frames.len()] {
+        assert_eq!(decode(&ctx, &frames, group), events, "{} in groups of {group}", recording.id);
+    }
+    let mut encoder = AnswerEncoder::new(ctx);
+    let mut written = encoder.push(events).unwrap().frames;
+    written.extend(encoder.finish().unwrap().frames);
+    // The last event encrypts the thinking anew: its text is not the one of the item's own event.
+    Some((corpus::same::sealed(last_response(&frames)), corpus::same::sealed(last_response(&written))))
+}
+
+fn last_response(frames: &[Frame]) -> Value {
+    let last = frames.iter().rfind(|frame| frame.data != "[DONE]").unwrap();
+    let mut event: Value = serde_json::from_str(&last.data).unwrap();
+    event["response"].take()
+}
+
+#[test]
+fn responses_of_compatible_providers_are_read() {
+    let mut differences = Vec::new();
+    for recording in all(&["responses"]) {
+        if recording.status >= 400 || recording.is_openai_shaped() {
+            continue;
+        }
+        let Some((was, is)) = response(&recording) else { continue };
+        let (was, is) = (corpus::same::items_essence(&was), corpus::same::items_essence(&is));
+        differences.extend(difference(&recording, &was, &is));
+    }
+    report(&differences);
 }
 
 #[test]

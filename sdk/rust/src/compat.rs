@@ -33,6 +33,7 @@ pub mod quirks;
 pub mod reasoning;
 pub mod request;
 pub mod response;
+pub mod responses;
 pub mod usage;
 pub mod wire;
 
@@ -72,10 +73,10 @@ impl<P: Provider> ProviderErrors for P {
 impl<P: Provider> ProviderChat for P {
     type Decoder = ChatDecoder<P>;
     fn render_request(ctx: &Context, request: ChatRequest) -> Result<RenderedRequest> {
-        if ctx.format == completions::FORMAT {
-            return completions::render(P::QUIRKS, ctx, &request);
+        match ctx.format.as_str() {
+            completions::FORMAT => completions::render(P::QUIRKS, ctx, &request),
+            _ => request::render(P::QUIRKS, ctx, request),
         }
-        request::render(P::QUIRKS, ctx, request)
     }
     fn parse_response(ctx: &Context, response: HttpResponse) -> Result<ChatOutcome> {
         response::parse(P::QUIRKS, ctx, &response)

@@ -26,7 +26,7 @@ pub(super) fn read(config: wire::GenerationConfig<'_>, chat: &mut ChatRequest) {
         top_logprobs: count(config.top_logprobs),
     };
     chat.reasoning = config.thinking.map(reasoning);
-    output(config.mime, config.schema, config.json_schema, chat);
+    output(config.mime.as_deref(), config.schema, config.json_schema, chat);
     if let Some(raw) = config.modalities {
         chat.extensions.push(modalities(raw));
     }
@@ -69,10 +69,10 @@ fn reasoning(config: wire::ThinkingConfig<'_>) -> ReasoningRequest {
     }
 }
 
-fn output(mime: Option<Str<'_>>, old: Option<&RawValue>, new: Option<&RawValue>, chat: &mut ChatRequest) {
-    let is_json = matches!(mime.as_deref(), None | Some("application/json"));
+fn output(mime: Option<&str>, old: Option<&RawValue>, new: Option<&RawValue>, chat: &mut ChatRequest) {
+    let is_json = matches!(mime, None | Some("application/json"));
     let schema = |schema: String| JsonSchema { name: None, description: None, schema, strict: None };
-    chat.output = match (mime.as_deref(), new, old) {
+    chat.output = match (mime, new, old) {
         (_, Some(raw), None) if is_json => Some(OutputFormat::Schema(schema(raw.get().to_owned()))),
         (_, None, Some(raw)) if is_json => {
             chat.extensions.push(note(OLD_SCHEMA));

@@ -64,15 +64,14 @@ fn item(
         if !content.is_empty() {
             o.object("content", |o| o.raw("parts", &format!("[{content}]")));
         }
-        match own {
-            Some(own) => own.rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get())),
-            None => {
-                o.opt_str("taskType", request.task.as_deref().map(task).as_deref());
-                o.opt_str("title", request.title.as_deref());
-                o.opt_num("outputDimensionality", request.dimensions);
-                let members = request.extensions.iter().filter(|own| own.format == FORMAT && own.key != EACH);
-                members.for_each(|own| o.raw(&own.key, &own.json));
-            }
+        if let Some(own) = own {
+            own.rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
+        } else {
+            o.opt_str("taskType", request.task.as_deref().map(task).as_deref());
+            o.opt_str("title", request.title.as_deref());
+            o.opt_num("outputDimensionality", request.dimensions);
+            let members = request.extensions.iter().filter(|own| own.format == FORMAT && own.key != EACH);
+            members.for_each(|own| o.raw(&own.key, &own.json));
         }
     });
     Ok(out)
@@ -104,8 +103,12 @@ fn part(ctx: &Context, input: &EmbeddingInput, at: usize) -> Result<String> {
 
 pub(super) fn response(ctx: &Context, response: &EmbeddingsResponse) -> Result<RenderedResponse> {
     let mut ledger = Ledger::default();
-    let mut vectors: Vec<&Embedding> = response.embeddings.iter().collect();
-    vectors.sort_by_key(|embedding| embedding.index);
+    let mut vectors: Vec<&Embedding> = Vec::with_capacity(response.embeddings.len());
+    for embedding in &response.embeddings {
+        // They come in order as a rule.
+        let at = vectors.partition_point(|known| known.index <= embedding.index);
+        vectors.insert(at, embedding);
+    }
     let mut lists = Vec::with_capacity(vectors.len());
     for embedding in vectors {
         lists.push(values(&embedding.vector)?);

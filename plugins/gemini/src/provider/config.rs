@@ -50,11 +50,10 @@ impl Config {
 
 fn sampling(o: &mut Object<'_>, sampling: &Sampling, ledger: &mut Ledger) {
     if let Some(wanted) = sampling.temperature {
-        let allowed = wanted.clamp(0.0, 2.0);
-        if allowed != wanted {
+        if !(0.0..=2.0).contains(&wanted) {
             ledger.clamped("temperature", "it lies between 0 and 2");
         }
-        o.num("temperature", allowed);
+        o.num("temperature", wanted.clamp(0.0, 2.0));
     }
     o.opt_num("topP", sampling.top_p);
     o.opt_num("topK", sampling.top_k);

@@ -109,13 +109,14 @@ impl GenerateDecoder {
         members.extend(answer.feedback.map(|raw| own(FEEDBACK, raw.get())));
         self.begin(answer.id, answer.model, tier, members);
         self.feedback(answer.feedback);
+        // Ahead of the words, so that a dialect that begins with the input's count knows it (C-59).
+        self.events.extend(usage.map(ChatEvent::Usage));
         for (at, wire) in answer.candidates.unwrap_or_default().into_iter().enumerate() {
             let index = wire.index.map_or(at as u32, |index| index.0);
             if let Some(at) = self.candidate(index) {
                 self.candidates[at].take(wire, &self.names, &mut self.events)?;
             }
         }
-        self.events.extend(usage.map(ChatEvent::Usage));
         Ok(())
     }
 

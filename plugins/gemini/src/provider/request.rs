@@ -2,7 +2,7 @@
 
 use weir_sdk::json::{Object, object};
 use weir_sdk::ledger::Ledger;
-use weir_sdk::types::{ChatRequest, Context, Error, Header, HttpRequest, RenderedRequest};
+use weir_sdk::types::{ChatRequest, Context, Error, Framing, Header, HttpRequest, RenderedRequest};
 
 use super::config::Config;
 use super::contents::{self, Conversation};
@@ -41,7 +41,9 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
     if request.stream {
         http.query.push(Header::new("alt", "sse"));
     }
-    Ok(prompt.rendered(http, ledger))
+    // A server that does not know `alt` answers with a list.
+    let framing = request.stream.then_some(Framing::JsonArray);
+    Ok(RenderedRequest { framing, ..prompt.rendered(http, ledger) })
 }
 
 /// Writes a request for the count of its tokens.

@@ -62,7 +62,7 @@ fn candidate(wire: wire::Candidate<'_>, at: u32, answer: &str, names: &Names) ->
     let mut parts = Vec::new();
     let content = wire.content.unwrap_or_default();
     for wire in content.parts.unwrap_or_default().0 {
-        match read::part(wire, &mut ids, &[]).map_err(unreadable)? {
+        match read::part(wire, &mut ids, &[]).map_err(|error| unreadable(&error))? {
             // An empty text says nothing.
             Part::Text(text) if text.text.is_empty() && text.signature.is_none() && text.extensions.is_empty() => {}
             Part::ToolCall(mut call) => {
@@ -104,6 +104,6 @@ fn cite(parts: &mut [Part], raw: &RawValue) {
 }
 
 /// The same error, as the provider's fault.
-pub(super) fn unreadable(error: Error) -> Error {
+pub(super) fn unreadable(error: &Error) -> Error {
     Error::unreadable(format!("the answer cannot be read: {}", error.message))
 }

@@ -109,8 +109,11 @@ fn table(effort: &str) -> Option<u32> {
     })
 }
 
+/// Efforts, in order.
+const ORDER: [&str; 6] = ["minimal", "low", "medium", "high", "xhigh", "max"];
+
 fn by_level(wanted: &ReasoningRequest, levels: &[&str], ledger: &mut Ledger) -> Plan {
-    let level = |level: &str, thinks| Plan { budget: None, level: Some(level.to_owned()), thinks };
+    let level = |level: &str, thinks| Plan { budget: None, level: Some(level.to_ascii_uppercase()), thinks };
     if mode(wanted) == Some(ReasoningMode::Disabled) {
         ledger.approximated("reasoning", "the model always thinks: as little as it can");
         return level(levels.first().copied().unwrap_or("low"), false);
@@ -119,7 +122,6 @@ fn by_level(wanted: &ReasoningRequest, levels: &[&str], ledger: &mut Ledger) -> 
         // Models that take levels take budgets as well.
         return Plan { budget: wanted.budget_tokens.map(i64::from), level: None, thinks: true };
     };
-    const ORDER: [&str; 6] = ["minimal", "low", "medium", "high", "xhigh", "max"];
     let rank = |name: &str| ORDER.iter().position(|known| *known == name);
     let Some(wanted_rank) = rank(effort) else {
         ledger.dropped("reasoning.effort", "there is no effort of this name");
@@ -154,9 +156,9 @@ mod tests {
         let (json, losses) = sent("gemini-2.5-flash", effort("high"), None);
         assert_eq!((json.as_deref(), losses), (Some(r#"{"includeThoughts":true,"thinkingBudget":24576}"#), 0));
         let (json, losses) = sent("gemini-3-pro-preview", effort("medium"), None);
-        assert_eq!((json.as_deref(), losses), (Some(r#"{"includeThoughts":true,"thinkingLevel":"high"}"#), 1));
+        assert_eq!((json.as_deref(), losses), (Some(r#"{"includeThoughts":true,"thinkingLevel":"HIGH"}"#), 1));
         let (json, losses) = sent("gemini-3-flash-preview", effort("minimal"), None);
-        assert_eq!((json.as_deref(), losses), (Some(r#"{"includeThoughts":true,"thinkingLevel":"minimal"}"#), 0));
+        assert_eq!((json.as_deref(), losses), (Some(r#"{"includeThoughts":true,"thinkingLevel":"MINIMAL"}"#), 0));
         assert_eq!(sent("gemini-2.0-flash", effort("low"), None), (None, 1));
     }
 
@@ -171,7 +173,7 @@ mod tests {
         let off = || ReasoningRequest { mode: Some(ReasoningMode::Disabled), ..ReasoningRequest::default() };
         assert_eq!(sent("gemini-2.5-flash", off(), None), (Some(r#"{"thinkingBudget":0}"#.into()), 0));
         assert_eq!(sent("gemini-2.5-pro", off(), None), (Some(r#"{"thinkingBudget":128}"#.into()), 1));
-        assert_eq!(sent("gemini-3-pro-preview", effort("none"), None), (Some(r#"{"thinkingLevel":"low"}"#.into()), 1));
+        assert_eq!(sent("gemini-3-pro-preview", effort("none"), None), (Some(r#"{"thinkingLevel":"LOW"}"#.into()), 1));
         assert_eq!(sent("gemini-2.0-flash", off(), None), (None, 0));
     }
 }

@@ -1,13 +1,13 @@
 //! Writes the tools and which of them may be called.
 
-use weir_sdk::json::{Object, object};
+use weir_sdk::json::{Object, RawValue, object, parse};
 use weir_sdk::ledger::Ledger;
 use weir_sdk::types::{ChatRequest, Error, Extension, FunctionTool, Tool, ToolChoice};
 
 use super::config;
 use super::request::Target;
 use crate::names::Names;
-use crate::wire::is_noted;
+use crate::wire::{Unnamed, is_noted};
 use crate::{FORMAT, schema, write};
 
 /// Key of the note on a function whose schema stood in the older member.
@@ -47,7 +47,7 @@ fn function(
 ) -> Result<String, Error> {
     let place = format!("tools[{at}]");
     let old = target.old_schemas || is_noted(&tool.extensions, OLD_SCHEMA);
-    let parameters = match tool.parameters.as_deref().filter(|schema| !is_empty(schema)) {
+    let parameters = match tool.parameters.as_deref().filter(|schema| !(old && is_empty(schema))) {
         Some(schema) if old => Some(schema::lower(schema, &format!("{place}.parameters"), ledger)?),
         Some(schema) => Some(schema.to_owned()),
         None => None,
@@ -65,11 +65,16 @@ fn function(
     Ok(out)
 }
 
-/// A schema without properties says nothing, and the service refuses an older one of that kind.
+/// A schema without properties says nothing, and the older member does not take one of that kind.
 fn is_empty(schema: &str) -> bool {
-    let packed: String = schema.chars().filter(|c| !c.is_whitespace()).collect();
-    matches!(packed.as_str(), "{}" | r#"{"type":"object"}"# | r#"{"type":"object","properties":{}}"#)
-        || packed == r#"{"properties":{},"type":"object"}"#
+    let Ok(read) = parse::<Unnamed<'_>>(schema) else { return false };
+    read.rest.0.iter().all(|(key, raw)| match &**key {
+        "type" => raw.get().eq_ignore_ascii_case("\"object\""),
+        "properties" => parse::<Unnamed<'_>>(raw.get()).is_ok_and(|properties| properties.rest.0.is_empty()),
+        "required" => parse::<Vec<&RawValue>>(raw.get()).is_ok_and(|names| names.is_empty()),
+        "additionalProperties" => raw.get() == "false",
+        key => key == "$schema",
+    })
 }
 
 /// What is said about calls.

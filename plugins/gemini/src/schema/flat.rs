@@ -40,14 +40,18 @@ impl<'a> Flat<'a> {
                 self.follow(root, raw, open);
             } else {
                 let branches: Vec<&RawValue> = parse(raw.get()).unwrap_or_default();
-                branches.into_iter().for_each(|branch| self.add(root, branch, open));
+                for branch in branches {
+                    self.add(root, branch, open);
+                }
             }
         }
         for (key, raw) in then {
             match &*key {
                 "properties" => {
                     let properties = parse::<Unnamed<'a>>(raw.get()).unwrap_or_default().rest.0;
-                    properties.into_iter().for_each(|(name, raw)| set(&mut self.properties, name, raw));
+                    for (name, raw) in properties {
+                        set(&mut self.properties, name, raw);
+                    }
                 }
                 "required" => self.required.extend(parse::<Vec<Str<'a>>>(raw.get()).unwrap_or_default()),
                 _ => set(&mut self.members, key, raw),

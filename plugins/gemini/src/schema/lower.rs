@@ -80,7 +80,9 @@ impl<'a> Lower<'a, '_> {
             self.children(o, &mut flat, &kinds, place, depth);
             if !branches.is_empty() {
                 o.array("anyOf", |a| {
-                    branches.iter().for_each(|branch| self.schema(a.value(), branch, place, depth + 1));
+                    for branch in &branches {
+                        self.schema(a.value(), branch, place, depth + 1);
+                    }
                 });
             }
         });
@@ -176,7 +178,7 @@ impl<'a> Lower<'a, '_> {
             });
         }
         let known = |name: &&Str<'_>| properties.iter().any(|(known, _)| known == *name);
-        let required: Vec<String> = flat.required.iter().filter(known).map(|name| name.to_string()).collect();
+        let required: Vec<String> = flat.required.iter().filter(known).map(ToString::to_string).collect();
         o.opt_strs("required", &required);
         match flat.take("items") {
             Some(items) => self.schema(o.value("items"), items, &format!("{place}[]"), depth + 1),

@@ -1,6 +1,6 @@
 //! From the older place to JSON Schema.
 
-use weir_sdk::json::{Array, Object, RawValue, Rest, Str, object, parse};
+use weir_sdk::json::{Array, Object, RawValue, Str, object, parse};
 
 use super::{DEPTH, TYPES};
 use crate::wire::{Unnamed, Word, camel};
@@ -58,20 +58,27 @@ fn types(o: &mut Object<'_>, raw: &RawValue, nullable: bool) {
     }
 }
 
-/// Schemas by name, in the order that is asked for.
+/// Schemas by name: first those whose order is given.
 fn map(o: &mut Object<'_>, key: &str, raw: &RawValue, order: &[Str<'_>], depth: usize) {
-    let Ok(Unnamed { rest: Rest(mut members) }) = parse::<Unnamed<'_>>(raw.get()) else {
+    let Ok(Unnamed { rest: mut members }) = parse::<Unnamed<'_>>(raw.get()) else {
         return o.raw(key, raw.get());
     };
-    let place = |name: &str| order.iter().position(|wanted| &**wanted == name).unwrap_or(order.len());
-    members.sort_by_key(|(name, _)| place(name));
-    o.object(key, |o| members.iter().for_each(|(name, raw)| schema(o.value(name), raw, depth)));
+    o.object(key, |o| {
+        for name in order {
+            if let Some(raw) = members.take(name) {
+                schema(o.value(name), raw, depth);
+            }
+        }
+        members.0.iter().for_each(|(name, raw)| schema(o.value(name), raw, depth));
+    });
 }
 
 fn list(o: &mut Object<'_>, raw: &RawValue, nullable: bool, depth: usize) {
     let Ok(branches) = parse::<Vec<&RawValue>>(raw.get()) else { return o.raw("anyOf", raw.get()) };
     o.array("anyOf", |a: &mut Array<'_>| {
-        branches.iter().for_each(|raw| schema(a.value(), raw, depth));
+        for raw in &branches {
+            schema(a.value(), raw, depth);
+        }
         if nullable {
             a.raw(r#"{"type":"null"}"#);
         }
@@ -81,7 +88,9 @@ fn list(o: &mut Object<'_>, raw: &RawValue, nullable: bool, depth: usize) {
 fn enumeration(o: &mut Object<'_>, raw: &RawValue, nullable: bool) {
     let values: Vec<&RawValue> = parse(raw.get()).unwrap_or_default();
     o.array("enum", |a| {
-        values.iter().for_each(|raw| a.raw(raw.get()));
+        for raw in &values {
+            a.raw(raw.get());
+        }
         if nullable && !values.iter().any(|raw| raw.get() == "null") {
             a.raw("null");
         }

@@ -1,4 +1,5 @@
-//! Every recording of the service: translated to itself, it means the same.
+//! Every recording of the service, and of the cloud's service that speaks the same format: translated to itself, it
+//! means the same.
 
 use std::path::PathBuf;
 
@@ -15,22 +16,31 @@ use super::{answered, asked, context, decoded, encoded, sent, told};
 use crate::{Gemini, path};
 
 /// Where recordings do not come back as they were, and why.
-const EXCEPTIONS: [(&str, &str, &str); 1] = [(
-    "gemini-chat-7e75019de452",
-    "/usageMetadata/totalTokenCount",
-    "its last frame leaves out the candidates' count of an earlier one; the count is kept, so the total is greater",
-)];
+const EXCEPTIONS: [(&str, &str, &str); 3] = [
+    (
+        "gemini-chat-7e75019de452",
+        "/usageMetadata/totalTokenCount",
+        "its last frame leaves out the candidates' count of an earlier one; the count is kept, so the total is greater",
+    ),
+    ("vertex-chat-0fc47fdbf37a", "/contents/0/role", "the recording of a mistake: no role has this name"),
+    ("vertex-chat-d9474ce9a700", "/generationConfig/temperature", "the recording of a mistake: 1000 is clamped to 2"),
+];
 
 /// The recordings of an operation; none, said aloud, where the folder is not there.
 fn recordings(operation: &str) -> Vec<Value> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/fixtures/gemini").join(operation);
-    let Ok(files) = std::fs::read_dir(&folder) else {
-        println!("skipped: there are no recordings in {}", folder.display());
-        return Vec::new();
-    };
-    let mut all: Vec<Value> = files
-        .map(|file| serde_json::from_str(&std::fs::read_to_string(file.unwrap().path()).unwrap()).unwrap())
-        .collect();
+    let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/fixtures");
+    let mut all = Vec::new();
+    for service in ["gemini", "vertex"] {
+        let folder = fixtures.join(service).join(operation);
+        let Ok(files) = std::fs::read_dir(&folder) else {
+            println!("skipped: there are no recordings in {}", folder.display());
+            continue;
+        };
+        let read = |path: PathBuf| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        all.extend(files.map(|file| read(file.unwrap().path())));
+    }
+    // The cloud serves other formats too.
+    all.retain(|one: &Value| !target(one).contains("/anthropic/") && !target(one).ends_with(":predict"));
     all.sort_by_key(|one| one["id"].to_string());
     all
 }
@@ -101,7 +111,8 @@ fn recorded_requests_come_back_with_the_same_meaning() {
         assert_eq!(request.stream, method == "streamGenerateContent", "{}", id(&one));
         let (body, losses) = sent(&model, request).unwrap();
         same(&normal::request(&body), &normal::request(&one["request"]["body"]), id(&one));
-        assert!(losses.is_empty(), "{}: {losses:?}", id(&one));
+        let excepted = EXCEPTIONS.iter().any(|(excepted, ..)| *excepted == id(&one));
+        assert!(losses.is_empty() || excepted, "{}: {losses:?}", id(&one));
     }
 }
 
@@ -129,7 +140,7 @@ fn recorded_streams_come_back_with_the_same_meaning() {
         for group in [1, 3, usize::MAX] {
             let events = decoded(&ctx, &frames, group);
             assert!(!events.iter().any(|event| matches!(event, ChatEvent::Failure(_))), "{}", id(&one));
-            let back = encoded(&ctx, events, group);
+            let back = encoded(&ctx, &events, group);
             assert!(back[..back.len() - 1].iter().all(|frame| frame["candidates"][0].get("finishReason").is_none()));
             same(&normal::fold(&back), &wanted, id(&one));
         }
@@ -158,6 +169,7 @@ fn recorded_errors_are_understood() {
             404 => ErrorKind::NotFound,
             429 => ErrorKind::RateLimited,
             _ if text.contains("API_KEY_INVALID") => ErrorKind::Authentication,
+            _ if text.contains("input token count") => ErrorKind::ContextLength,
             _ => ErrorKind::InvalidRequest,
         };
         assert_eq!(error.kind, wanted, "{}: {error:?}", id(one));
@@ -191,7 +203,7 @@ fn recorded_embeddings_come_back() {
         let memo = parsed.memo.clone();
         let rendered = <Gemini as ProviderEmbeddings>::render_request(&ctx, parsed.request).unwrap();
         assert!(head(&one).0.ends_with(&rendered.request.path), "{}", id(&one));
-        let texts = |body: &Value| normal::fold(&[body.clone()])["requests"].clone();
+        let texts = |body: &Value| normal::fold(std::slice::from_ref(body))["requests"].clone();
         assert_eq!(texts(&super::body(&rendered)), texts(&one["request"]["body"]), "{}", id(&one));
         if status(&one) != 200 {
             continue;

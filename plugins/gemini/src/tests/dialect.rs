@@ -1,1 +1,213 @@
-//! todo
+//! The clients' side: requests in every spelling, answers of other formats' making.
+
+use serde_json::json;
+use weir_sdk::ledger::extension;
+use weir_sdk::types::{
+    Candidate, ChatResponse, Citation, Finish, FinishReason, MediaSource, Part, ReasoningMode, ReasoningPart, Role,
+    Signature, TextPart, Tool, ToolCall, ToolChoice, Usage,
+};
+
+use super::{asked, context, told};
+use crate::FORMAT;
+
+fn answer(parts: Vec<Part>, reason: FinishReason) -> ChatResponse {
+    let finish = Some(Finish::new(reason, "whatever"));
+    let candidate = Candidate { index: 0, parts, finish, logprobs: None, extensions: Vec::new() };
+    ChatResponse { id: "id1".into(), model: Some("m".into()), candidates: vec![candidate], ..ChatResponse::default() }
+}
+
+#[test]
+fn c87_snake_case_means_the_same_as_camel_case() {
+    let camel = json!({
+        "systemInstruction": {"parts": [{"text": "s"}]},
+        "contents": [{"role": "user", "parts": [{"inlineData": {"mimeType": "image/png", "data": "AA=="}}]}],
+        "tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": {"type": "object"}}]}, {"googleSearch": {}}],
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["f"]}},
+        "generationConfig": {"maxOutputTokens": 5, "topP": 0.5, "stopSequences": ["x"], "responseMimeType": "application/json",
+            "thinkingConfig": {"thinkingBudget": 0}, "speechConfig": {"a": 1}},
+        "safetySettings": [{"category": "C"}], "cachedContent": "cachedContents/1",
+    });
+    let snake = json!({
+        "system_instruction": "s",
+        "contents": {"parts": {"inline_data": {"mime_type": "image/png", "data": "AA=="}}},
+        "tools": {"function_declarations": {"name": "f", "parameters_json_schema": {"type": "object"}}, "google_search": {}},
+        "tool_config": {"function_calling_config": {"mode": 2, "allowed_function_names": ["f"]}},
+        "generation_config": {"max_output_tokens": 5, "top_p": 0.5, "stop_sequences": ["x"], "response_mime_type": "application/json",
+            "thinking_config": {"thinking_budget": 0}, "speech_config": {"a": 1}},
+        "safety_settings": [{"category": "C"}], "cached_content": "cachedContents/1",
+    });
+    let read = |body| asked("m", "generateContent", body).unwrap();
+    assert_eq!(read(&camel), read(&snake));
+    let request = read(&camel);
+    assert_eq!((request.messages[0].role.clone(), request.messages[1].role.clone()), (Role::System, Role::User));
+    assert_eq!(request.tool_choice, Some(ToolChoice::Named("f".into())));
+    assert_eq!(request.reasoning.unwrap().mode, Some(ReasoningMode::Disabled));
+    assert!(matches!(&request.tools[1], Tool::Opaque(tool) if tool.kind == "googleSearch"));
+    assert!(extension(&request.extensions, FORMAT, "safetySettings").is_some());
+}
+
+#[test]
+fn the_path_says_whether_the_answer_is_streamed() {
+    let body = json!({"contents": []});
+    assert!(asked("m", "streamGenerateContent", &body).unwrap().stream);
+    assert!(!asked("m", "generateContent", &body).unwrap().stream);
+}
+
+#[test]
+fn results_without_ids_belong_to_the_first_call_of_their_name() {
+    let call = |name: &str| json!({"functionCall": {"name": name, "args": {}}});
+    let result = |name: &str| json!({"functionResponse": {"name": name, "response": {"a": 1}}});
+    let body = json!({"contents": [
+        {"role": "user", "parts": [{"text": "go"}]},
+        {"role": "model", "parts": [call("f"), call("g"), call("f")]},
+        {"role": "function", "parts": [result("f"), result("g"), result("f")]},
+    ]});
+    let request = asked("m", "generateContent", &body).unwrap();
+    let ids = |at: usize| -> Vec<String> {
+        let id = |part: &Part| match part {
+            Part::ToolCall(call) => call.id.clone(),
+            Part::ToolResult(result) => result.call_id.clone(),
+            _ => String::new(),
+        };
+        request.messages[at].parts.iter().map(id).collect()
+    };
+    assert_eq!(ids(1), ["call_1_0", "call_1_1", "call_1_2"]);
+    assert_eq!(ids(2), ids(1));
+}
+
+#[test]
+fn c53_old_schemas_reach_others_as_json_schema() {
+    let body = json!({"contents": [], "tools": [{"functionDeclarations": [{"name": "f", "parameters": {
+        "type": "OBJECT", "properties": {"a": {"type": "STRING", "nullable": true}}}}]}],
+        "generationConfig": {"responseSchema": {"type": "ARRAY", "items": {"type": "NUMBER"}}}});
+    let request = asked("m", "generateContent", &body).unwrap();
+    let Tool::Function(tool) = &request.tools[0] else { panic!("function") };
+    let schema = r#"{"properties":{"a":{"type":["string","null"]}},"type":"object"}"#;
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    assert_eq!(read(tool.parameters.as_deref().unwrap()), read(schema));
+    assert!(matches!(&request.output, Some(weir_sdk::types::OutputFormat::Schema(schema))
+        if read(&schema.schema) == json!({"type": "array", "items": {"type": "number"}})));
+}
+
+#[test]
+fn thinking_is_wished_for_in_its_three_ways() {
+    let read = |config| {
+        let body = json!({"contents": [], "generationConfig": {"thinkingConfig": config}});
+        asked("m", "generateContent", &body).unwrap().reasoning.unwrap()
+    };
+    let dynamic = read(json!({"thinkingBudget": -1}));
+    assert_eq!((dynamic.mode, dynamic.budget_tokens), (Some(ReasoningMode::Adaptive), None));
+    assert_eq!(dynamic.summary.as_deref(), Some("omitted"));
+    let level = read(json!({"thinkingLevel": "HIGH", "includeThoughts": true}));
+    assert_eq!((level.effort.as_deref(), level.summary.as_deref()), (Some("high"), Some("auto")));
+    assert_eq!(read(json!({"includeThoughts": true})).mode, Some(ReasoningMode::Adaptive));
+}
+
+#[test]
+fn files_of_the_providers_store_are_told_from_the_webs() {
+    let read = |uri: &str| {
+        let body = json!({"contents": [{"parts": [{"fileData": {"fileUri": uri, "mimeType": "application/pdf"}}]}]});
+        match asked("m", "generateContent", &body).unwrap().messages.remove(0).parts.remove(0) {
+            Part::Media(media) => media.source,
+            part => panic!("{part:?}"),
+        }
+    };
+    assert!(matches!(read("https://example.com/a.pdf"), MediaSource::Url(_)));
+    assert!(matches!(read("https://generativelanguage.googleapis.com/v1beta/files/a"), MediaSource::FileId(_)));
+    assert!(matches!(read("gs://bucket/a"), MediaSource::FileId(_)));
+}
+
+#[test]
+fn mistakes_name_their_place() {
+    let error = asked("m", "generateContent", &json!({"contents": [{"parts": [{"functionCall": {"args": {}}}]}]}));
+    assert_eq!(error.unwrap_err().param.as_deref(), Some("contents[0].parts[0].functionCall.name"));
+    let error =
+        asked("m", "generateContent", &json!({"generationConfig": {"topK": "many"}, "contents": []})).unwrap_err();
+    assert!(error.message.contains("generationConfig: topK"), "{}", error.message);
+    assert_eq!(asked("m", "generateContent", &json!({})).unwrap_err().param.as_deref(), Some("contents"));
+}
+
+#[test]
+fn answers_of_others_are_told_in_this_format() {
+    let call = ToolCall::new("toolu_1", "f", r#"{"a":1}"#);
+    let thought = ReasoningPart {
+        signature: Some(Signature { issuer: "anthropic".into(), value: "sig".into() }),
+        ..ReasoningPart::new("hm")
+    };
+    let parts = vec![Part::Reasoning(thought), Part::text("ok"), Part::ToolCall(call)];
+    let usage = Usage { input: Some(4), cache_read: Some(6), output: Some(3), reasoning: Some(2), ..Usage::default() };
+    let response = ChatResponse { usage: Some(usage), ..answer(parts, FinishReason::ToolCalls) };
+    let (body, losses) = told(&context("alias"), response);
+    let parts = &body["candidates"][0]["content"]["parts"];
+    assert_eq!(parts[0]["thought"], true);
+    assert_eq!(parts[2]["functionCall"], json!({"id": "toolu_1", "name": "f", "args": {"a": 1}}));
+    assert_eq!(body["candidates"][0]["finishReason"], "STOP");
+    assert_eq!((&body["modelVersion"], &body["responseId"]), (&json!("alias"), &json!("id1")));
+    let usage = json!({"promptTokenCount": 10, "cachedContentTokenCount": 6, "candidatesTokenCount": 3, "thoughtsTokenCount": 2, "totalTokenCount": 15});
+    assert_eq!(body["usageMetadata"], usage);
+    assert!(losses.is_empty(), "{losses:?}");
+
+    // The signature comes back to its issuer.
+    let turn = json!({"contents": [{"role": "model", "parts": parts}]});
+    let request = asked("m", "generateContent", &turn).unwrap();
+    assert!(matches!(&request.messages[0].parts[0], Part::Reasoning(part)
+        if part.signature == Some(Signature { issuer: "anthropic".into(), value: "sig".into() })));
+}
+
+#[test]
+fn c33_encrypted_thinking_has_a_part_of_its_own_and_comes_back() {
+    let encrypted = Signature { issuer: "openai".into(), value: "gAAA".into() };
+    let thought =
+        ReasoningPart { id: Some("rs_1".into()), encrypted: Some(encrypted.clone()), ..ReasoningPart::new("sum") };
+    let (body, _) = told(&context("m"), answer(vec![Part::Reasoning(thought)], FinishReason::Complete));
+    let parts = &body["candidates"][0]["content"]["parts"];
+    assert_eq!(parts.as_array().unwrap().len(), 2);
+    let request = asked("m", "generateContent", &json!({"contents": [{"role": "model", "parts": parts}]})).unwrap();
+    let Part::Reasoning(back) = &request.messages[0].parts[1] else { panic!("thinking") };
+    assert_eq!((back.id.as_deref(), &back.encrypted, &back.text), (Some("rs_1"), &Some(encrypted), &None));
+}
+
+#[test]
+fn c84_refusals_end_with_safety() {
+    let (body, _) = told(&context("m"), answer(vec![Part::Refusal("no".into())], FinishReason::Complete));
+    assert_eq!(body["candidates"][0]["content"]["parts"], json!([{"text": "no"}]));
+    assert_eq!(body["candidates"][0]["finishReason"], "SAFETY");
+}
+
+#[test]
+fn c79_tools_that_another_provider_ran_are_not_shown_as_calls() {
+    let opaque = weir_sdk::types::Opaque {
+        format: "anthropic.messages".into(),
+        kind: "server_tool_use".into(),
+        json: "{}".into(),
+    };
+    let (body, losses) =
+        told(&context("m"), answer(vec![Part::Opaque(opaque), Part::text("t")], FinishReason::Complete));
+    assert_eq!(body["candidates"][0]["content"]["parts"], json!([{"text": "t"}]));
+    assert_eq!(losses, ["content[0].server_tool_use"]);
+}
+
+#[test]
+fn citations_of_others_become_grounding() {
+    let citation = Citation {
+        url: Some("https://a.example".into()),
+        title: None,
+        quote: None,
+        start: None,
+        end: None,
+        source: None,
+    };
+    let text = TextPart { citations: vec![citation], ..TextPart::new("Grüße") };
+    let (body, _) = told(&context("m"), answer(vec![Part::Text(text)], FinishReason::Complete));
+    let grounding = &body["candidates"][0]["groundingMetadata"];
+    assert_eq!(grounding["groundingChunks"][0]["web"]["uri"], "https://a.example");
+    assert_eq!(grounding["groundingSupports"][0]["segment"], json!({"endIndex": 7, "text": "Grüße"}));
+}
+
+#[test]
+fn c80_all_candidates_are_told() {
+    let mut response = answer(vec![Part::text("a")], FinishReason::Complete);
+    response.candidates.push(Candidate { index: 1, ..response.candidates[0].clone() });
+    let (body, _) = told(&context("m"), response);
+    assert_eq!(body["candidates"][1]["index"], 1);
+}

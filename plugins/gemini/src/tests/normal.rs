@@ -7,6 +7,7 @@ use crate::wire::camel;
 
 /// Members whose own members are not the format's.
 const OPAQUE: [&str; 5] = ["args", "response", "parametersJsonSchema", "responseJsonSchema", "labels"];
+const TYPES: [&str; 7] = ["", "STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT"];
 const REASONS: [&str; 3] = ["FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS"];
 
 /// Members in camelCase, without nulls; whole numbers are numbers like any others.
@@ -116,7 +117,7 @@ fn function(mut declaration: Value) -> Value {
     let members = declaration.as_object_mut().unwrap();
     if let Some(schema) = members.remove("parameters") {
         let schema = schema_of(&schema);
-        if schema != json!({"type": "OBJECT", "properties": {}}) {
+        if schema != json!({"type": "OBJECT"}) {
             members.insert("parameters".into(), schema);
         }
     }
@@ -130,7 +131,9 @@ fn schema_of(value: &Value) -> Value {
     for (key, value) in members {
         let value = match (key.as_str(), value) {
             ("propertyOrdering", _) => continue,
+            ("properties" | "required", empty) if *empty == json!({}) || *empty == json!([]) => continue,
             ("type", Value::String(name)) => json!(name.to_uppercase()),
+            ("type", Value::Number(number)) => json!(TYPES[number.as_f64().unwrap() as usize]),
             ("properties", Value::Object(properties)) => {
                 Value::Object(properties.iter().map(|(name, schema)| (name.clone(), schema_of(schema))).collect())
             }
@@ -148,6 +151,9 @@ fn settings(config: &mut Map<String, Value>) {
         *schema = schema_of(schema);
     }
     if let Some(thinking) = config.get_mut("thinkingConfig").and_then(Value::as_object_mut) {
+        if let Some(Value::String(level)) = thinking.get_mut("thinkingLevel") {
+            *level = level.to_uppercase();
+        }
         thinking.retain(|key, value| key != "includeThoughts" || *value == json!(true));
     }
     config.retain(|_, value| *value != json!({}) && *value != json!("text/plain"));

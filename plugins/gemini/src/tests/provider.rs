@@ -1,1 +1,342 @@
-//! todo
+//! The service's side: requests of other formats' making, whole answers.
+
+use serde_json::json;
+use weir_sdk::types::{
+    ChatRequest, Citation, ErrorKind, FinishReason, FunctionTool, JsonSchema, MediaKind, MediaPart, MediaSource,
+    Message, Opaque, OutputFormat, Part, ReasoningPart, ResultPart, Role, Sampling, Signature, TextPart, Tool,
+    ToolCall, ToolChoice, ToolResult,
+};
+
+use super::{answered, context, sent, told};
+
+const MODEL: &str = "gemini-2.5-flash";
+
+fn request(messages: Vec<Message>) -> ChatRequest {
+    ChatRequest { model: MODEL.into(), messages, ..ChatRequest::default() }
+}
+
+fn user(text: &str) -> Message {
+    Message::new(Role::User, vec![Part::text(text)])
+}
+
+fn calls(calls: Vec<ToolCall>) -> Message {
+    Message::new(Role::Assistant, calls.into_iter().map(Part::ToolCall).collect())
+}
+
+fn result(id: &str, text: &str) -> Message {
+    let content = vec![ResultPart::Text(TextPart::new(text))];
+    Message::new(Role::Tool, vec![Part::ToolResult(ToolResult { content, ..ToolResult::new(id) })])
+}
+
+fn signed(issuer: &str) -> Signature {
+    Signature { issuer: issuer.into(), value: "AAAA".into() }
+}
+
+fn function(name: &str, parameters: &str) -> Tool {
+    Tool::Function(FunctionTool {
+        name: name.into(),
+        description: None,
+        parameters: Some(parameters.into()),
+        strict: None,
+        cache: None,
+        extensions: Vec::new(),
+    })
+}
+
+#[test]
+fn c38_parallel_results_share_a_turn_and_stand_first() {
+    let history = vec![
+        user("go"),
+        calls(vec![ToolCall::new("a", "add", r#"{"x":1}"#), ToolCall::new("b", "mul", "")]),
+        result("a", "3"),
+        Message::new(Role::User, vec![Part::text("and?")]),
+        result("b", r#"{"product": 6}"#),
+    ];
+    let (body, losses) = sent(MODEL, request(history)).unwrap();
+    let turns = body["contents"].as_array().unwrap();
+    assert_eq!(turns.len(), 3);
+    assert_eq!(turns[1]["parts"][1]["functionCall"], json!({"id": "b", "name": "mul", "args": {}}));
+    assert_eq!(
+        turns[2]["parts"],
+        json!([
+            {"functionResponse": {"id": "a", "name": "add", "response": {"result": "3"}}},
+            {"functionResponse": {"id": "b", "name": "mul", "response": {"product": 6}}},
+            {"text": "and?"},
+        ])
+    );
+    assert!(losses.is_empty(), "{losses:?}");
+}
+
+#[test]
+fn c87_results_carry_the_functions_real_name() {
+    let again = vec![
+        user("go"),
+        calls(vec![ToolCall::new("call_0", "first", "{}")]),
+        result("call_0", "1"),
+        calls(vec![ToolCall::new("call_0", "second", "{}")]),
+        result("call_0", "2"),
+        result("gone", "3"),
+    ];
+    let (body, losses) = sent(MODEL, request(again)).unwrap();
+    let name = |turn: usize, part: usize| body["contents"][turn]["parts"][part]["functionResponse"]["name"].clone();
+    assert_eq!((name(2, 0), name(4, 0), name(4, 1)), (json!("first"), json!("second"), json!("gone")));
+    assert_eq!(losses, ["messages[5].content[0].name"]);
+}
+
+#[test]
+fn c37_system_text_is_hoisted_in_order() {
+    let system = |text: &str| Message::new(Role::System, vec![Part::text(text)]);
+    let (body, losses) = sent(MODEL, request(vec![system("one"), user("hi"), system("two")])).unwrap();
+    assert_eq!(body["systemInstruction"]["parts"], json!([{"text": "one"}, {"text": "two"}]));
+    assert_eq!(losses, ["messages[2]"]);
+}
+
+#[test]
+fn c32_signatures_return_to_their_issuer_and_to_nobody_else() {
+    let call = |issuer| ToolCall { signature: Some(signed(issuer)), ..ToolCall::new("a", "f", "{}") };
+    let part = |issuer| Part::Text(TextPart { signature: Some(signed(issuer)), ..TextPart::new("") });
+    let thought =
+        |issuer| Part::Reasoning(ReasoningPart { signature: Some(signed(issuer)), ..ReasoningPart::new("hm") });
+    let turn =
+        |issuer| Message::new(Role::Assistant, vec![thought(issuer), part(issuer), Part::ToolCall(call(issuer))]);
+    let (body, losses) =
+        sent("gemini-3-pro-preview", request(vec![user("x"), turn("gemini"), result("a", "1")])).unwrap();
+    assert_eq!(
+        body["contents"][1]["parts"],
+        json!([
+            {"text": "hm", "thought": true, "thoughtSignature": "AAAA"},
+            {"text": "", "thoughtSignature": "AAAA"},
+            {"functionCall": {"id": "a", "name": "f", "args": {}}, "thoughtSignature": "AAAA"},
+        ])
+    );
+    assert!(losses.is_empty(), "{losses:?}");
+    let (body, losses) = sent(MODEL, request(vec![user("x"), turn("anthropic"), result("a", "1")])).unwrap();
+    assert_eq!(body["contents"][1]["parts"], json!([{"functionCall": {"id": "a", "name": "f", "args": {}}}]));
+    assert_eq!(losses.len(), 3);
+}
+
+#[test]
+fn c32_calls_of_other_models_are_excused_from_a_signature() {
+    let two = calls(vec![ToolCall::new("a", "f", "{}"), ToolCall::new("b", "g", "{}")]);
+    let history = || vec![user("old"), two.clone(), result("a", "1"), user("new"), two.clone(), result("a", "1")];
+    let (body, losses) = sent("gemini-3-flash-preview", request(history())).unwrap();
+    assert!(body["contents"][1]["parts"][0].get("thoughtSignature").is_none());
+    assert_eq!(body["contents"][3]["parts"][0]["thoughtSignature"], "skip_thought_signature_validator");
+    assert!(body["contents"][3]["parts"][1].get("thoughtSignature").is_none());
+    assert_eq!(losses, ["messages[4].content[0].signature"]);
+    assert!(sent(MODEL, request(history())).unwrap().1.is_empty());
+}
+
+#[test]
+fn c42_empty_assistant_text_beside_calls_vanishes() {
+    let turn = Message::new(Role::Assistant, vec![Part::text(""), Part::ToolCall(ToolCall::new("a", "f", "{}"))]);
+    let (body, _) = sent(MODEL, request(vec![user("x"), turn, result("a", "")])).unwrap();
+    assert_eq!(body["contents"][1]["parts"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn c43_images_in_results_stand_within_or_behind() {
+    let image = MediaPart {
+        mime: Some("image/png".into()),
+        ..MediaPart::new(MediaKind::Image, MediaSource::Base64("AA==".into()))
+    };
+    let content = vec![ResultPart::Text(TextPart::new("see")), ResultPart::Media(image)];
+    let answer = Message::new(Role::Tool, vec![Part::ToolResult(ToolResult { content, ..ToolResult::new("a") })]);
+    let call = ToolCall { signature: Some(signed("gemini")), ..ToolCall::new("a", "f", "{}") };
+    let history = || request(vec![user("x"), calls(vec![call.clone()]), answer.clone()]);
+    let data = json!({"inlineData": {"mimeType": "image/png", "data": "AA=="}});
+    let (body, losses) = sent("gemini-3-pro-preview", history()).unwrap();
+    assert_eq!(body["contents"][2]["parts"][0]["functionResponse"]["parts"], json!([data]));
+    assert!(losses.is_empty());
+    let (body, losses) = sent(MODEL, history()).unwrap();
+    assert_eq!(body["contents"][2]["parts"][1], data);
+    assert_eq!(losses.len(), 1);
+}
+
+#[test]
+fn c89_media_of_every_kind_are_taken_as_bytes() {
+    let media = |kind, mime: Option<&str>, source| {
+        Part::Media(MediaPart { mime: mime.map(str::to_owned), ..MediaPart::new(kind, source) })
+    };
+    let base64 = |data: &str| MediaSource::Base64(data.into());
+    let parts = vec![
+        media(MediaKind::Image, None, base64("iVBORw0KGgoA")),
+        media(MediaKind::Audio, Some("wav"), base64("AA==")),
+        media(MediaKind::Document, None, base64("JVBERi0x")),
+        media(MediaKind::Document, Some("text/plain"), MediaSource::Text("hi".into())),
+        media(MediaKind::Video, None, MediaSource::Url("https://www.youtube.com/watch?v=x".into())),
+    ];
+    let (body, losses) = sent(MODEL, request(vec![Message::new(Role::User, parts)])).unwrap();
+    let parts = &body["contents"][0]["parts"];
+    let types: Vec<_> = (0..4).map(|at| parts[at]["inlineData"]["mimeType"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(types, ["image/png", "audio/wav", "application/pdf", "text/plain"]);
+    assert_eq!(parts[3]["inlineData"]["data"], "aGk=");
+    assert_eq!(parts[4]["fileData"]["fileUri"], "https://www.youtube.com/watch?v=x");
+    assert!(losses.is_empty());
+}
+
+#[test]
+fn media_that_the_service_cannot_reach_are_refused_and_never_dropped() {
+    for source in [MediaSource::Url("https://example.com/a.png".into()), MediaSource::FileId("file-1".into())] {
+        let part = Part::Media(MediaPart::new(MediaKind::Image, source));
+        let error = sent(MODEL, request(vec![Message::new(Role::User, vec![part])])).unwrap_err();
+        assert_eq!((error.kind, error.param.as_deref()), (ErrorKind::Unsupported, Some("messages[0].content[0]")));
+    }
+}
+
+#[test]
+fn c40_tools_of_others_are_refused_by_name() {
+    let opaque = Opaque { format: "openai.chat".into(), kind: "web_search".into(), json: "{}".into() };
+    let error = sent(MODEL, ChatRequest { tools: vec![Tool::Opaque(opaque)], ..request(vec![user("x")]) }).unwrap_err();
+    assert_eq!((error.kind, error.param.as_deref()), (ErrorKind::Unsupported, Some("tools[0]")));
+    assert!(error.message.contains("web_search"));
+}
+
+#[test]
+fn c53_schemas_go_to_the_place_for_json_schema_unless_the_operator_says_otherwise() {
+    let schema = json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"const": "x"}},
+        "additionalProperties": false})
+    .to_string();
+    let wanted = JsonSchema { name: Some("n".into()), description: None, schema: schema.clone(), strict: Some(true) };
+    let request = || ChatRequest {
+        tools: vec![function("f", &schema), function("g", r#"{"type": "object", "properties": {}}"#)],
+        output: Some(OutputFormat::Schema(wanted.clone())),
+        ..request(vec![user("x")])
+    };
+    let (body, losses) = sent(MODEL, request()).unwrap();
+    let declarations = &body["tools"][0]["functionDeclarations"];
+    assert_eq!(declarations[0]["parametersJsonSchema"]["additionalProperties"], false);
+    assert!(declarations[1]["parametersJsonSchema"].is_object());
+    assert_eq!(body["generationConfig"]["responseMimeType"], "application/json");
+    assert!(body["generationConfig"]["responseJsonSchema"].is_object() && losses.is_empty());
+
+    let mut ctx = context(MODEL);
+    ctx.options.push(weir_sdk::types::Setting { key: "schemas".into(), json: "\"openapi\"".into() });
+    let rendered = <crate::Gemini as weir_sdk::adapter::ProviderChat>::render_request(&ctx, request()).unwrap();
+    let body = super::body(&rendered);
+    let old = json!({"type": "OBJECT", "properties": {"a": {"type": "STRING", "enum": ["x"]}}});
+    assert_eq!(body["tools"][0]["functionDeclarations"][0]["parameters"], old);
+    assert_eq!(body["tools"][0]["functionDeclarations"][1], json!({"name": "g"}));
+    assert_eq!(body["generationConfig"]["responseSchema"], old);
+    let losses = super::fields(&rendered.losses);
+    assert_eq!(losses, ["tools[0].parameters.additionalProperties", "response_format.schema.additionalProperties"]);
+}
+
+#[test]
+fn c54_choices_among_tools_become_modes() {
+    let sent = |choice| {
+        let request =
+            ChatRequest { tools: vec![function("f", "{}")], tool_choice: Some(choice), ..request(vec![user("x")]) };
+        sent(MODEL, request).unwrap().0["toolConfig"]["functionCallingConfig"].clone()
+    };
+    let some =
+        |required| ToolChoice::Allowed(weir_sdk::types::AllowedTools { names: vec!["f".into(), "g".into()], required });
+    assert_eq!(sent(ToolChoice::Automatic), json!({"mode": "AUTO"}));
+    assert_eq!(sent(ToolChoice::Required), json!({"mode": "ANY"}));
+    assert_eq!(sent(ToolChoice::Disabled), json!({"mode": "NONE"}));
+    assert_eq!(sent(ToolChoice::Named("f".into())), json!({"mode": "ANY", "allowedFunctionNames": ["f"]}));
+    assert_eq!(sent(some(true)), json!({"mode": "ANY", "allowedFunctionNames": ["f", "g"]}));
+    assert_eq!(sent(some(false)), json!({"mode": "VALIDATED", "allowedFunctionNames": ["f", "g"]}));
+}
+
+#[test]
+fn c49_what_has_no_place_is_in_the_ledger() {
+    let sampling = Sampling {
+        temperature: Some(3.0),
+        seed: Some("99999999999".into()),
+        stop: (0..6).map(|at| at.to_string()).collect(),
+        candidates: Some(2),
+        ..Sampling::default()
+    };
+    let request = ChatRequest {
+        sampling,
+        end_user: Some("u".into()),
+        metadata: Some(r#"{"a":1}"#.into()),
+        cache_key: Some("k".into()),
+        parallel_tool_calls: Some(false),
+        service_tier: Some("scale".into()),
+        ..request(vec![Message { name: Some("Ann".into()), ..user("x") }])
+    };
+    let (body, mut losses) = sent(MODEL, request).unwrap();
+    assert_eq!(body["generationConfig"]["temperature"], 2);
+    assert_eq!(body["generationConfig"]["stopSequences"].as_array().unwrap().len(), 5);
+    assert_eq!(body["generationConfig"]["candidateCount"], 2);
+    losses.sort();
+    let wanted = [
+        "messages[0].name",
+        "metadata",
+        "parallel_tool_calls",
+        "prompt_cache_key",
+        "seed",
+        "service_tier",
+        "stop",
+        "temperature",
+        "user",
+    ];
+    assert_eq!(losses, wanted);
+}
+
+#[test]
+fn c47_names_that_do_not_fit_come_back_as_the_clients() {
+    let long = "tool/".repeat(30);
+    let request = ChatRequest { tools: vec![function(&long, "{}")], ..request(vec![user("x")]) };
+    let rendered =
+        <crate::Gemini as weir_sdk::adapter::ProviderChat>::render_request(&context(MODEL), request).unwrap();
+    let short = super::body(&rendered)["tools"][0]["functionDeclarations"][0]["name"].clone();
+    let ctx = weir_sdk::types::Context { memo: rendered.memo, ..context(MODEL) };
+    let body =
+        json!({"candidates": [{"content": {"parts": [{"functionCall": {"name": short}}]}, "finishReason": "STOP"}]});
+    let answer = answered(&ctx, &body).unwrap();
+    assert!(matches!(&answer.candidates[0].parts[0], Part::ToolCall(call) if call.name == long));
+}
+
+#[test]
+fn c11_a_call_makes_the_finish_a_tool_call_and_ids_are_stable() {
+    let body = json!({"responseId": "r/1", "candidates": [{"finishReason": "STOP", "content": {"parts": [
+        {"functionCall": {"name": "f", "args": {"a": 1}}}, {"functionCall": {"name": "g"}},
+    ]}}]});
+    let read = || answered(&context(MODEL), &body).unwrap();
+    let candidate = &read().candidates[0];
+    assert_eq!(candidate.finish.as_ref().unwrap().reason, FinishReason::ToolCalls);
+    let ids: Vec<_> = candidate
+        .parts
+        .iter()
+        .filter_map(|part| match part {
+            Part::ToolCall(call) => Some((call.id.clone(), call.arguments.clone())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ids, [("call_r1_0".into(), r#"{"a":1}"#.into()), ("call_r1_1".to_owned(), "{}".to_owned())]);
+    assert_eq!(read(), read());
+}
+
+#[test]
+fn c84_a_refused_prompt_is_an_empty_answer_with_a_filter_finish() {
+    let body =
+        json!({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": {"promptTokenCount": 5}});
+    let answer = answered(&context(MODEL), &body).unwrap();
+    assert!(answer.candidates[0].parts.is_empty());
+    assert_eq!(answer.candidates[0].finish.as_ref().unwrap().reason, FinishReason::ContentFilter);
+    let (back, _) = told(&context(MODEL), answer);
+    assert_eq!(back["promptFeedback"], body["promptFeedback"]);
+    assert!(back.get("candidates").is_none());
+}
+
+#[test]
+fn an_answer_that_is_an_error_is_one() {
+    let error = answered(&context(MODEL), &json!([{"error": {"code": 503, "status": "UNAVAILABLE", "message": "m"}}]));
+    assert_eq!(error.unwrap_err().kind, ErrorKind::Overloaded);
+}
+
+#[test]
+fn sources_become_citations_of_the_text_that_they_support() {
+    let body = json!({"candidates": [{"finishReason": "STOP", "content": {"parts": [{"text": "hm", "thought": true}, {"text": "Über uns"}]},
+        "groundingMetadata": {"groundingChunks": [{"web": {"uri": "https://a.example", "title": "A"}}],
+            "groundingSupports": [{"segment": {"startIndex": 6, "endIndex": 9, "text": "uns"}, "groundingChunkIndices": [0]}]}}]});
+    let answer = answered(&context(MODEL), &body).unwrap();
+    let Part::Text(text) = &answer.candidates[0].parts[1] else { panic!("text") };
+    let Citation { url, start, end, .. } = &text.citations[0];
+    assert_eq!((url.as_deref(), *start, *end), (Some("https://a.example"), Some(5), Some(8)));
+    let (back, _) = told(&context(MODEL), answer);
+    assert_eq!(back["candidates"][0]["groundingMetadata"], body["candidates"][0]["groundingMetadata"]);
+}

@@ -1,1 +1,234 @@
-//! todo
+//! Streams: what a decoder makes of frames, and an encoder of events.
+
+use serde_json::{Value, json};
+use weir_sdk::types::{
+    CandidateFinish, ChatEvent, Error, ErrorKind, Finish, FinishReason, Opaque, PartDelta, PartKind, PartSignature,
+    PartStart, PartStop, ResponseStart, Signature, ToolKind, ToolStart, Usage,
+};
+
+use super::{context, decoded, encoded};
+
+fn frame(parts: &Value) -> String {
+    json!({"candidates": [{"content": {"parts": parts, "role": "model"}, "index": 0}], "responseId": "r"}).to_string()
+}
+
+fn last(parts: &Value) -> String {
+    let candidate = json!({"content": {"parts": parts}, "finishReason": "STOP", "index": 0});
+    json!({"candidates": [candidate], "responseId": "r", "usageMetadata": {"promptTokenCount": 3}}).to_string()
+}
+
+/// The events in short.
+fn story(events: &[ChatEvent]) -> Vec<String> {
+    let kind = |kind: &PartKind| match kind {
+        PartKind::Text => "text".to_owned(),
+        PartKind::Reasoning => "thought".to_owned(),
+        PartKind::ToolCall(start) => format!("call {} {}", start.id, start.name),
+        PartKind::Opaque(opaque) => opaque.kind.clone(),
+        PartKind::Media(_) => "media".to_owned(),
+        PartKind::Refusal => "refusal".to_owned(),
+    };
+    let tell = |event: &ChatEvent| {
+        Some(match event {
+            ChatEvent::PartStart(start) => format!("+{} {}", start.part, kind(&start.kind)),
+            ChatEvent::Delta(delta) => format!("{} {}", delta.part, delta.text),
+            ChatEvent::Signature(signature) => format!("{} sig {}", signature.part, signature.signature.value),
+            ChatEvent::PartStop(stop) => format!("-{}", stop.part),
+            ChatEvent::Finish(finish) => format!("{}: {:?}", finish.candidate, finish.finish.reason),
+            ChatEvent::Failure(error) => format!("failure {:?}", error.kind),
+            _ => return None,
+        })
+    };
+    let plain = |line: String| line.replace("FinishReason::", "").replace("ErrorKind::", "");
+    events.iter().filter_map(tell).map(plain).collect()
+}
+
+#[test]
+fn c78_kinds_take_turns_and_an_empty_text_closes_nothing() {
+    let frames = [
+        frame(&json!([{"text": "hm", "thought": true}])),
+        frame(&json!([{"text": ""}])),
+        frame(&json!([{"text": "m", "thought": true}, {"text": "a"}])),
+        frame(&json!([{"text": "b"}])),
+        last(&json!([{"text": "", "thoughtSignature": "S=="}])),
+    ];
+    for group in [1, 2, 5] {
+        let story = story(&decoded(&context("m"), &frames, group));
+        let wanted = ["+0 thought", "0 hm", "0 m", "-0", "+1 text", "1 a", "1 b", "1 sig S==", "-1", "0: Complete"];
+        assert_eq!(story, wanted);
+    }
+}
+
+#[test]
+fn c02_calls_are_whole_and_counted_for_the_stream() {
+    let frames = [
+        frame(&json!([{"functionCall": {"name": "f", "args": {"a": 1}}, "thoughtSignature": "S=="}])),
+        last(&json!([{"functionCall": {"name": "g"}}])),
+    ];
+    let events = decoded(&context("m"), &frames, 1);
+    let wanted = ["+0 call call_r_0 f", r#"0 {"a":1}"#, "-0", "+1 call call_r_1 g", "1 {}", "-1", "0: ToolCalls"];
+    assert_eq!(story(&events), wanted);
+    assert!(events.iter().any(|event| matches!(event,
+        ChatEvent::PartStart(PartStart { kind: PartKind::ToolCall(start), .. }) if start.signature.is_some())));
+}
+
+#[test]
+fn a_signature_seals_its_text() {
+    let frames = [frame(&json!([{"text": "a", "thoughtSignature": "S=="}])), last(&json!([{"text": "b"}]))];
+    let story = story(&decoded(&context("m"), &frames, 1));
+    assert_eq!(story, ["+0 text", "0 a", "0 sig S==", "-0", "+1 text", "1 b", "-1", "0: Complete"]);
+}
+
+#[test]
+fn reasons_to_finish_count_once_the_stream_has_ended() {
+    let frames = [last(&json!([{"text": "a"}])), last(&json!([{"text": "b"}]))];
+    assert_eq!(story(&decoded(&context("m"), &frames, 1)), ["+0 text", "0 a", "0 b", "-0", "0: Complete"]);
+}
+
+#[test]
+fn c79_what_the_service_ran_itself_is_opaque() {
+    let frames =
+        [frame(&json!([{"executableCode": {"code": "1"}}])), last(&json!([{"codeExecutionResult": {"output": "1"}}]))];
+    let story = story(&decoded(&context("m"), &frames, 2));
+    assert_eq!(story, ["+0 executableCode", "-0", "+1 codeExecutionResult", "-1", "0: Complete"]);
+}
+
+#[test]
+fn c19_a_stream_without_an_end_is_a_failure() {
+    let story_of = |frames: &[String]| story(&decoded(&context("m"), frames, 1));
+    assert_eq!(story_of(&[frame(&json!([{"text": "a"}]))]).last().unwrap(), "failure Upstream");
+    assert_eq!(story_of(&[]), ["failure Upstream"]);
+    let error = json!({"error": {"code": 503, "status": "UNAVAILABLE", "message": "m"}}).to_string();
+    let broken = [frame(&json!([{"text": "a"}])), error.clone(), frame(&json!([{"text": "b"}]))];
+    assert_eq!(story_of(&broken), ["+0 text", "0 a", "failure Overloaded"]);
+    assert_eq!(story_of(&[format!("[{error}]")]), ["failure Overloaded"]);
+}
+
+#[test]
+fn c84_a_refused_prompt_finishes_with_the_filter() {
+    let frames = [json!({"promptFeedback": {"blockReason": "SAFETY"}, "responseId": "r"}).to_string()];
+    let events = decoded(&context("m"), &frames, 1);
+    assert_eq!(story(&events), ["0: ContentFilter"]);
+    let back = encoded(&context("m"), &events, 1);
+    assert_eq!(back.last().unwrap()["promptFeedback"]["blockReason"], "SAFETY");
+    assert!(back.last().unwrap().get("candidates").is_none());
+}
+
+#[test]
+fn c80_candidates_have_streams_of_their_own() {
+    let candidate = |index: u32, text: &str| json!({"content": {"parts": [{"text": text}]}, "index": index, "finishReason": "STOP"});
+    let frames = [
+        json!({"candidates": [candidate(0, "a"), candidate(1, "x")]}).to_string(),
+        json!({"candidates": [candidate(1, "y")]}).to_string(),
+    ];
+    let back = encoded(&context("m"), &decoded(&context("m"), &frames, 1), 1);
+    let text = |index: u32| -> String {
+        let candidates = back.iter().flat_map(|frame| frame["candidates"].as_array().unwrap());
+        let own = candidates.filter(|candidate| candidate["index"] == index);
+        own.filter_map(|candidate| candidate["content"]["parts"][0]["text"].as_str()).collect()
+    };
+    assert_eq!((text(0), text(1)), ("a".into(), "xy".into()));
+}
+
+#[test]
+fn c08_pieces_of_arguments_are_told_whole() {
+    let frames = [
+        frame(&json!([{"functionCall": {"name": "f", "willContinue": true}}])),
+        frame(
+            &json!([{"functionCall": {"partialArgs": [{"jsonPath": "$.a", "stringValue": "x", "willContinue": true}], "willContinue": true}}]),
+        ),
+        frame(
+            &json!([{"functionCall": {"partialArgs": [{"jsonPath": "$.a", "stringValue": "y"}], "willContinue": true}}]),
+        ),
+        last(&json!([{"functionCall": {}}])),
+    ];
+    let story = story(&decoded(&context("m"), &frames, 1));
+    assert_eq!(story, ["+0 call call_r_0 f", r#"0 {"a":"xy"}"#, "-0", "0: ToolCalls"]);
+}
+
+fn start(part: u32, kind: PartKind) -> ChatEvent {
+    ChatEvent::PartStart(PartStart { candidate: 0, part, kind })
+}
+
+fn call(id: &str) -> PartKind {
+    PartKind::ToolCall(ToolStart { id: id.into(), name: "f".into(), kind: ToolKind::Function, signature: None })
+}
+
+fn delta(part: u32, text: &str) -> ChatEvent {
+    ChatEvent::Delta(PartDelta { candidate: 0, part, text: text.into() })
+}
+
+fn stop(part: u32) -> ChatEvent {
+    ChatEvent::PartStop(PartStop { candidate: 0, part, extensions: Vec::new() })
+}
+
+fn foreign_stream() -> Vec<ChatEvent> {
+    let begin = ResponseStart { id: "i".into(), ..ResponseStart::default() };
+    let signature = Signature { issuer: "anthropic".into(), value: "s".into() };
+    vec![
+        ChatEvent::Start(begin),
+        start(0, PartKind::Reasoning),
+        delta(0, "hm"),
+        ChatEvent::Signature(PartSignature { candidate: 0, part: 0, signature, encrypted: false }),
+        stop(0),
+        start(1, PartKind::Text),
+        delta(1, "a"),
+        start(2, call("c1")),
+        start(3, call("c2")),
+        delta(3, "{}"),
+        stop(3),
+        delta(2, "{\"x\":"),
+        delta(1, "b"),
+        delta(2, "1}"),
+        stop(2),
+        stop(1),
+        ChatEvent::Usage(Usage { input: Some(2), output: Some(3), ..Usage::default() }),
+        ChatEvent::Finish(CandidateFinish { candidate: 0, finish: Finish::new(FinishReason::ToolCalls, "tool_calls") }),
+    ]
+}
+
+#[test]
+fn c09_a_stream_of_another_format_is_told_whole_calls_in_order() {
+    for group in [1, 4, 100] {
+        let frames = encoded(&context("alias"), &foreign_stream(), group);
+        let end = frames.last().unwrap();
+        assert_eq!(
+            (&end["candidates"][0]["finishReason"], &end["usageMetadata"]["totalTokenCount"]),
+            (&json!("STOP"), &json!(5))
+        );
+        assert!(frames.iter().all(|frame| frame["modelVersion"] == "alias" && frame["responseId"] == "i"));
+        let folded = super::normal::fold(&frames);
+        let parts = folded["candidates"][0]["parts"].as_array().unwrap();
+        let ids: Vec<_> = parts.iter().filter_map(|part| part["functionCall"]["id"].as_str()).collect();
+        assert_eq!(ids, ["c1", "c2"]);
+        assert_eq!(parts[0]["text"], "hm");
+        assert!(parts[0]["thoughtSignature"].is_string());
+        let text: String = parts[1..].iter().filter_map(|part| part["text"].as_str()).collect();
+        assert_eq!(text, "ab");
+    }
+}
+
+#[test]
+fn c19_nothing_follows_a_failure() {
+    let mut events = foreign_stream();
+    let error = Error { message: "gone".into(), ..Error::new(ErrorKind::Overloaded, "") };
+    events.insert(7, ChatEvent::Failure(error));
+    let frames = encoded(&context("m"), &events, 1);
+    let error = json!({"error": {"code": 503, "message": "gone", "status": "UNAVAILABLE"}});
+    assert_eq!(frames.last().unwrap(), &error);
+    assert!(frames.iter().all(|frame| frame["candidates"][0].get("finishReason").is_none()));
+}
+
+#[test]
+fn foreign_events_are_said_to_be_lost() {
+    use weir_sdk::adapter::Encoder;
+    let opaque = Opaque { format: "openai.responses".into(), kind: "web_search_call".into(), json: "{}".into() };
+    let mut encoder = crate::dialect::encoder::GenerateEncoder::new(context("m"));
+    let losses = encoder.push(vec![ChatEvent::Opaque(opaque)]).unwrap().losses;
+    assert_eq!(super::fields(&losses), ["web_search_call"]);
+}
+
+#[test]
+fn c59_the_inputs_count_comes_before_the_first_words() {
+    let events = decoded(&context("m"), &[last(&json!([{"text": "a"}]))], 1);
+    assert!(matches!(&events[1], ChatEvent::Usage(usage) if usage.input == Some(3)));
+}

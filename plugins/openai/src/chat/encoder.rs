@@ -252,6 +252,8 @@ impl ChatEncoder {
                 self.extra.push_str(members);
             }
             (true, "choice", Some(members)) => self.choice_members(members, &opaque.json),
+            // A note of some format's to itself is nothing that could be lost.
+            _ if opaque.json == "null" => {}
             _ => self.ledger.dropped(opaque.kind.as_str(), "only its own format has such events"),
         }
     }

@@ -19,7 +19,21 @@ pub(crate) fn normal_request(body: &Value) -> Value {
         // The gateway asks for usage on its own account (C-57).
         object.insert("stream_options".into(), json!({"include_usage": true}));
     }
+    for tool in object.get_mut("tools").and_then(Value::as_array_mut).into_iter().flatten() {
+        if tool.get("type").is_none() {
+            tool["type"] = json!("function");
+        }
+    }
     for message in object.get_mut("messages").and_then(Value::as_array_mut).into_iter().flatten() {
+        for call in message.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
+            // A number that only pieces of an answer need.
+            call.as_object_mut().unwrap().remove("index");
+        }
+        for part in message.get_mut("content").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(url) = part.get_mut("image_url").filter(|url| url.is_string()) {
+                *url = json!({ "url": url.clone() });
+            }
+        }
         if let Some(content) = message.get_mut("content")
             && let Some([part]) = content.as_array().map(Vec::as_slice)
             && part["type"] == "text"
@@ -32,6 +46,53 @@ pub(crate) fn normal_request(body: &Value) -> Value {
         }
     }
     body
+}
+
+/// A request of Responses as it is meant: one text is a message, and content is a list.
+pub(crate) fn normal_items_request(body: &Value) -> Value {
+    let mut body = tidy(body);
+    let Some(object) = body.as_object_mut() else { return body };
+    if object.get("stream") == Some(&json!(false)) {
+        object.remove("stream");
+    }
+    if let Some(input) = object.get_mut("input").filter(|input| input.is_string()) {
+        *input = json!([{"role": "user", "content": input.clone()}]);
+    }
+    for item in object.get_mut("input").and_then(Value::as_array_mut).into_iter().flatten() {
+        if item["type"] == "message" {
+            item.as_object_mut().unwrap().remove("type");
+        }
+        let kind = if item["role"] == "assistant" { "output_text" } else { "input_text" };
+        if let Some(content) = item.get_mut("content").filter(|content| content.is_string()) {
+            *content = json!([{"type": kind, "text": content.clone()}]);
+        }
+    }
+    body
+}
+
+/// Texts, thinking, calls and status of a response.
+pub(crate) fn items_essence(response: &Value) -> Value {
+    let items = response["output"].as_array().cloned().unwrap_or_default();
+    let texts = |item: &Value, key: &str| -> Vec<String> {
+        let parts = item[key].as_array().into_iter().flatten();
+        let text = |part: &Value| part["text"].as_str().or(part["refusal"].as_str()).map(str::to_owned);
+        parts.filter_map(text).collect()
+    };
+    let item = |item: &Value| match item["type"].as_str().unwrap_or_default() {
+        "message" => json!({"text": texts(item, "content").concat()}),
+        "reasoning" => {
+            let thought = [texts(item, "summary"), texts(item, "content")].concat().join("\n\n");
+            json!({ "thought": thought })
+        }
+        "function_call" => json!({"name": item["name"], "arguments": item["arguments"], "id": item["call_id"]}),
+        other => json!({ "other": other }),
+    };
+    let usage = &response["usage"];
+    json!({
+        "items": items.iter().map(item).collect::<Vec<_>>(),
+        "status": response["status"],
+        "usage": [usage["input_tokens"], usage["output_tokens"]],
+    })
 }
 
 /// An answer as it is meant: nulls and empty lists are left out.
@@ -116,4 +177,29 @@ fn finish(reason: &Value, called: bool) -> &str {
         "model_length" => "length",
         other => other,
     }
+}
+
+/// Where two values differ, and how.
+pub(crate) fn describe(path: &str, was: &Value, is: &Value) -> String {
+    match (was, is) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            keys.iter().map(|key| describe(&format!("{path}.{key}"), &was[key.as_str()], &is[key.as_str()])).collect()
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            (0..a.len()).map(|at| describe(&format!("{path}[{at}]"), &was[at], &is[at])).collect()
+        }
+        _ if was == is => String::new(),
+        _ => format!("\n  {path}: was {was:.300} is {is:.300}"),
+    }
+}
+
+/// Encrypted thinking by its presence alone.
+pub(crate) fn sealed(mut response: Value) -> Value {
+    for item in response["output"].as_array_mut().into_iter().flatten() {
+        if item["encrypted_content"].is_string() {
+            item["encrypted_content"] = json!("sealed");
+        }
+    }
+    response
 }

@@ -1,7 +1,7 @@
 //! The manifest of a compatible provider, made of its quirks.
 
 use crate::compat::quirks::{Quirks, has_member};
-use crate::compat::{completions, embeddings, models, wire};
+use crate::compat::{completions, embeddings, models, responses, wire};
 use crate::manifest::{
     Acceptance, Bucket, Capabilities, Exclusion, Format, FrameTest, Isolation, Manifest, Merge, Operation,
     PointerEquals, Suggestions, Tap, UsagePlace, UsageRequest,
@@ -39,6 +39,9 @@ fn formats(quirks: &Quirks) -> Vec<Format> {
     if !quirks.paths.completions.is_empty() {
         formats.push(format(completions::FORMAT, Some(completions_tap())));
     }
+    if !quirks.paths.responses.is_empty() {
+        formats.push(format(responses::FORMAT, Some(responses_tap())));
+    }
     if !quirks.paths.embeddings.is_empty() {
         formats.push(format(embeddings::FORMAT, Some(embeddings_tap())));
     }
@@ -75,6 +78,9 @@ fn accepts(quirks: &Quirks) -> Vec<Acceptance> {
             ask_usage: quirks.stream_usage.then(ask_usage),
             ..acceptance(completions::FORMAT, Operation::Chat, "POST", quirks.paths.completions)
         });
+    }
+    if !quirks.paths.responses.is_empty() {
+        accepts.push(acceptance(responses::FORMAT, Operation::Chat, "POST", quirks.paths.responses));
     }
     if !quirks.paths.embeddings.is_empty() {
         accepts.push(acceptance(embeddings::FORMAT, Operation::Embeddings, "POST", quirks.paths.embeddings));
@@ -188,6 +194,42 @@ pub fn chat_tap() -> Tap {
 /// The same for legacy completions.
 pub fn completions_tap() -> Tap {
     Tap { content: vec![FrameTest::Present("/choices/*/text".to_owned())], ..chat_tap() }
+}
+
+/// The same for Responses: whole answers, and the events that hold one.
+pub fn responses_tap() -> Tap {
+    let both = |bucket, pointer: &str, includes: &[Bucket]| UsagePlace {
+        pointers: vec![format!("/usage/{pointer}"), format!("/response/usage/{pointer}")],
+        ..place(bucket, "", includes)
+    };
+    let of_type = |kinds: &[&str]| -> Vec<FrameTest> {
+        let test = |kind: &&str| PointerEquals { pointer: "/type".to_owned(), json: format!("\"{kind}\"") };
+        kinds.iter().map(|kind| FrameTest::Equals(test(kind))).collect()
+    };
+    let mut failure = of_type(&["response.failed", "error"]);
+    failure.push(FrameTest::Present("/error".to_owned()));
+    Tap {
+        usage: vec![
+            both(Bucket::Input, "input_tokens", &[Bucket::CacheRead, Bucket::CacheWrite]),
+            both(Bucket::CacheRead, "input_tokens_details/cached_tokens", &[]),
+            both(Bucket::CacheWrite, "input_tokens_details/cache_write_tokens", &[]),
+            both(Bucket::Output, "output_tokens", &[Bucket::Reasoning]),
+            both(Bucket::Reasoning, "output_tokens_details/reasoning_tokens", &[]),
+        ],
+        finish: vec!["/status".to_owned(), "/response/status".to_owned()],
+        model: vec!["/model".to_owned(), "/response/model".to_owned()],
+        content: of_type(&[
+            "response.output_text.delta",
+            "response.refusal.delta",
+            "response.reasoning_summary_text.delta",
+            "response.reasoning_text.delta",
+            "response.function_call_arguments.delta",
+            "response.custom_tool_call_input.delta",
+            "response.output_item.added",
+        ]),
+        end: of_type(&["response.completed", "response.incomplete"]),
+        failure,
+    }
 }
 
 /// The same for embeddings.

@@ -89,6 +89,8 @@ pub struct Paths {
     pub embeddings: &'static str,
     /// `completions`, the legacy ones; empty where they are not there.
     pub completions: &'static str,
+    /// `responses`; empty where they are not there.
+    pub responses: &'static str,
     /// `models`; one model is at this path and its name.
     pub models: &'static str,
 }
@@ -159,7 +161,7 @@ pub enum Thinking {
     Content,
     /// The member `reasoning`.
     Reasoning,
-    /// `reasoning_details` with everything, `reasoning` beside it.
+    /// `reasoning_details` where there is something opaque, `reasoning` where there is not.
     Details,
     /// Parts of type `thinking` in the content.
     Parts,
@@ -188,6 +190,10 @@ pub struct Media {
     pub files: bool,
     /// Addresses in `file.file_data`.
     pub file_urls: bool,
+    /// Whether documents are parts of type `document_url`, base64 among them.
+    pub document_urls: bool,
+    /// Whether the base64 of `input_audio` stands there alone, without a format.
+    pub bare_audio: bool,
     /// `video_url`.
     pub video: bool,
     /// Whether tool messages may hold images; they are moved to a user message otherwise.
@@ -205,7 +211,13 @@ impl Quirks {
         models: &[],
         settings: "",
         auth: &[Scheme::Bearer, Scheme::Open],
-        paths: Paths { chat: "chat/completions", embeddings: "embeddings", completions: "", models: "models" },
+        paths: Paths {
+            chat: "chat/completions",
+            embeddings: "embeddings",
+            completions: "",
+            responses: "",
+            models: "models",
+        },
         option_headers: &[],
         max_tokens: "max_tokens",
         seed: "seed",
@@ -233,6 +245,8 @@ impl Quirks {
             audio: false,
             files: false,
             file_urls: false,
+            document_urls: false,
+            bare_audio: false,
             video: false,
             in_tools: false,
         },

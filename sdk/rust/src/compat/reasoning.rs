@@ -8,6 +8,9 @@ use crate::json::{Array, Object, RawValue, Rest, Str};
 use crate::ledger::extensions;
 use crate::types::{Extension, ReasoningPart, Signature};
 
+/// The family of values that name none.
+pub const UNKNOWN: &str = "unknown";
+
 const SUMMARY: &str = "reasoning.summary";
 const ENCRYPTED: &str = "reasoning.encrypted";
 
@@ -76,7 +79,7 @@ pub fn noted<'a>(extensions: &'a [Extension], key: &str) -> Option<&'a str> {
 
 /// The family behind a format's name.
 pub fn issuer(format: Option<&str>, family: &str) -> String {
-    let Some(format) = format.filter(|format| *format != "unknown") else { return family.to_owned() };
+    let Some(format) = format.filter(|format| *format != UNKNOWN) else { return family.to_owned() };
     FORMATS.iter().find(|(_, name)| *name == format).map_or(format, |(family, _)| family).to_owned()
 }
 
@@ -95,7 +98,8 @@ pub fn is_opaque(part: &ReasoningPart) -> bool {
 pub fn write_details(a: &mut Array<'_>, part: &ReasoningPart, index: u32) {
     let kept = |key| noted(&part.extensions, key);
     let entry = |o: &mut Object<'_>, issuer: Option<&Signature>| {
-        o.opt_str("format", kept("format").or_else(|| issuer.map(|signature| format_name(&signature.issuer))));
+        let family = issuer.map(|signature| format_name(&signature.issuer)).filter(|name| *name != UNKNOWN);
+        o.opt_str("format", kept("format").or(family));
         o.opt_str("id", part.id.as_deref().or_else(|| kept("id")));
         match kept("index") {
             Some(index) => o.raw("index", index),
@@ -116,7 +120,7 @@ pub fn write_details(a: &mut Array<'_>, part: &ReasoningPart, index: u32) {
     if let Some(encrypted) = &part.encrypted {
         a.object(|o| {
             o.str("type", ENCRYPTED);
-            o.str("data", &encrypted.value);
+            o.opt_str("data", Some(encrypted.value.as_str()).filter(|value| !value.is_empty()));
             entry(o, Some(encrypted));
         });
     }

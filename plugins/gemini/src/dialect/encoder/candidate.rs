@@ -23,6 +23,8 @@ pub(super) struct Written {
     pub(super) members: Vec<Extension>,
     /// Parts for the next frame, without brackets.
     parts: String,
+    /// Text behind them that may grow, and whether it is thinking.
+    text: Option<(bool, String)>,
     begun: bool,
     open: Vec<(u32, Open)>,
     /// Calls in the order of their beginning.
@@ -48,7 +50,7 @@ struct Open {
 #[derive(Debug)]
 struct Call {
     part: u32,
-    call: ToolCall,
+    so_far: ToolCall,
     done: bool,
 }
 
@@ -72,6 +74,7 @@ impl Written {
             index,
             members: Vec::new(),
             parts: String::new(),
+            text: None,
             begun: false,
             open: Vec::new(),
             calls: VecDeque::new(),
@@ -85,7 +88,7 @@ impl Written {
 
     /// Whether there is something for a frame.
     pub(super) fn brings(&self) -> bool {
-        !self.parts.is_empty()
+        !self.parts.is_empty() || self.text.is_some()
     }
 
     /// Whether a frame has brought something.
@@ -95,7 +98,7 @@ impl Written {
 
     /// Bytes of arguments that wait.
     pub(super) fn held(&self) -> usize {
-        self.calls.iter().map(|call| call.call.arguments.len()).sum()
+        self.calls.iter().map(|call| call.so_far.arguments.len()).sum()
     }
 
     pub(super) fn event(&mut self, event: ChatEvent, ledger: &mut Ledger) {
@@ -126,11 +129,11 @@ impl Written {
             }
             PartKind::Reasoning => self.open(part, true),
             PartKind::ToolCall(ToolStart { id, name, kind, signature }) => {
-                let call = ToolCall { kind, signature, ..ToolCall::new(id, name, "") };
-                self.calls.push_back(Call { part, call, done: false });
+                let so_far = ToolCall { kind, signature, ..ToolCall::new(id, name, "") };
+                self.calls.push_back(Call { part, so_far, done: false });
             }
-            PartKind::Opaque(opaque) => write_part(&mut self.parts, &Part::Opaque(opaque), place, ledger),
-            PartKind::Media(media) => write_part(&mut self.parts, &Part::Media(media), place, ledger),
+            PartKind::Opaque(opaque) => self.write_part(&Part::Opaque(opaque), place, ledger),
+            PartKind::Media(media) => self.write_part(&Part::Media(media), place, ledger),
         }
     }
 
@@ -138,16 +141,38 @@ impl Written {
         self.open.push((part, Open { thought, text: String::new(), signature: None, encrypted: None }));
     }
 
+    fn write_part(&mut self, part: &Part, place: Place, ledger: &mut Ledger) {
+        self.write_text();
+        write_part(&mut self.parts, part, place, ledger);
+    }
+
+    fn write_text(&mut self) {
+        if let Some((thought, text)) = self.text.take() {
+            write::item(&mut self.parts, |o| write::text(o, &text, thought, None));
+        }
+    }
+
+    /// Texts of one frame that follow each other are one part: clients often look at the first only.
+    fn say(&mut self, thought: bool, text: &str) {
+        match &mut self.text {
+            Some((same, known)) if *same == thought => known.push_str(text),
+            _ if text.is_empty() => {}
+            _ => {
+                self.write_text();
+                self.text = Some((thought, text.to_owned()));
+            }
+        }
+    }
+
     fn delta(&mut self, part: u32, text: &str) {
         if let Some((_, open)) = self.open.iter_mut().find(|(known, _)| *known == part) {
             if !open.thought {
                 open.text.push_str(text);
             }
-            if !text.is_empty() {
-                write::item(&mut self.parts, |o| write::text(o, text, open.thought, None));
-            }
+            let thought = open.thought;
+            self.say(thought, text);
         } else if let Some(call) = self.calls.iter_mut().find(|call| call.part == part) {
-            call.call.arguments.push_str(text);
+            call.so_far.arguments.push_str(text);
         }
     }
 
@@ -161,7 +186,7 @@ impl Written {
                 _ => *place = Some(event.signature),
             }
         } else if let Some(call) = self.calls.iter_mut().find(|call| call.part == event.part) {
-            call.call.signature = Some(event.signature);
+            call.so_far.signature = Some(event.signature);
         }
     }
 
@@ -173,7 +198,7 @@ impl Written {
         }
         if let Some(call) = self.calls.iter_mut().find(|call| call.part == stop.part) {
             call.done = true;
-            call.call.extensions = stop.extensions;
+            call.so_far.extensions = stop.extensions;
         }
         self.release(ledger);
     }
@@ -190,14 +215,14 @@ impl Written {
         } else {
             Part::Text(TextPart { signature: open.signature, extensions, ..TextPart::new("") })
         };
-        write_part(&mut self.parts, &part, place, ledger);
+        self.write_part(&part, place, ledger);
     }
 
     /// Writes the calls that are complete, as far as no earlier one waits.
     fn release(&mut self, ledger: &mut Ledger) {
-        while let Some(Call { part, call, .. }) = self.calls.pop_front_if(|call| call.done) {
+        while let Some(Call { part, so_far, .. }) = self.calls.pop_front_if(|call| call.done) {
             let place = Place { message: None, part: part as usize };
-            write_part(&mut self.parts, &Part::ToolCall(call), place, ledger);
+            self.write_part(&Part::ToolCall(so_far), place, ledger);
         }
     }
 
@@ -210,6 +235,7 @@ impl Written {
     /// Writes what has come.
     pub(super) fn write(&mut self, o: &mut Object<'_>, last: bool, ledger: &mut Ledger) {
         self.begun = true;
+        self.write_text();
         let parts = std::mem::take(&mut self.parts);
         let members = std::mem::take(&mut self.members);
         self.grounded |= members.iter().any(|own| own.key == GROUNDING);

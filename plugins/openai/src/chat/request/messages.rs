@@ -13,9 +13,6 @@ use weir_sdk::types::{
 
 use super::mark;
 
-/// Opaque values that name no family came from a router: nobody else can use them.
-const UNKNOWN: &str = "unknown";
-
 /// Reads all messages.
 pub(super) fn read(wires: Vec<super::Message<'_>>) -> Result<Vec<Message>> {
     let mut legacy = Legacy::default();
@@ -77,8 +74,11 @@ fn hint_last(parts: &mut [Part], hint: Option<CacheHint>, kept: &mut Vec<Extensi
 
 fn assistant(wire: super::Message<'_>, legacy: &mut Legacy) -> Message {
     let details = wire.reasoning_details.unwrap_or_default().0;
+    // Some servers insist on thinking beside calls, be it empty.
+    let silent = matches!(&wire.reasoning_content, Some(Content::Text(text)) if text.is_empty());
     let plain = [wire.reasoning_content, wire.reasoning];
-    let thoughts = reasoning::read(details, plain, UNKNOWN);
+    let thoughts = reasoning::read(details, plain, reasoning::UNKNOWN);
+    let silent = silent && thoughts.is_empty();
     let mut parts: Vec<Part> = thoughts.into_iter().map(Part::Reasoning).collect();
     parts.extend(content(wire.content));
     if let Some(signature) = wire.extra_content.and_then(|raw| reasoning::read_extra(raw.get())) {
@@ -95,6 +95,9 @@ fn assistant(wire: super::Message<'_>, legacy: &mut Legacy) -> Message {
     let mut kept = extensions(FORMAT, wire.rest);
     if let Some(control) = wire.cache_control {
         hint_last(&mut parts, cache_hint(Some(control), &Rest::default()), &mut kept);
+    }
+    if silent {
+        mark(&mut kept, "reasoning_content");
     }
     Message { role: Role::Assistant, name: wire.name.map(Str::into_string), parts, extensions: kept }
 }

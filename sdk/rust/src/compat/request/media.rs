@@ -23,7 +23,8 @@ impl Writer<'_> {
             (MediaKind::Audio, MediaSource::Base64(_)) => takes.audio,
             (MediaKind::Video, MediaSource::Url(_)) => takes.video && takes.urls,
             (MediaKind::Video, MediaSource::Base64(_)) => takes.video,
-            (MediaKind::Document, MediaSource::Url(_)) => takes.files && takes.file_urls,
+            (MediaKind::Document, MediaSource::Url(_)) => takes.document_urls || (takes.files && takes.file_urls),
+            (MediaKind::Document, MediaSource::Base64(_)) if takes.document_urls => true,
             (_, MediaSource::Base64(_) | MediaSource::FileId(_)) => takes.files,
             _ => false,
         };
@@ -37,6 +38,11 @@ impl Writer<'_> {
                 }
                 MediaKind::Video if !matches!(media.source, MediaSource::FileId(_)) => {
                     self.address(o, "video_url", media);
+                }
+                MediaKind::Document if takes.document_urls && !matches!(media.source, MediaSource::FileId(_)) => {
+                    o.str("type", "document_url");
+                    o.str("document_url", &self.url(media));
+                    o.opt_str("document_name", media.name.as_deref());
                 }
                 MediaKind::Audio if !matches!(media.source, MediaSource::FileId(_)) => self.audio(o, media),
                 _ => self.file(o, media),
@@ -57,6 +63,9 @@ impl Writer<'_> {
     fn audio(&self, o: &mut Object<'_>, media: &MediaPart) {
         let MediaSource::Base64(data) = &media.source else { return };
         o.str("type", "input_audio");
+        if self.quirks.media.bare_audio {
+            return o.str("input_audio", data);
+        }
         o.object("input_audio", |o| {
             o.str("data", data);
             o.str("format", audio_format(&mime(self.ctx, media)));

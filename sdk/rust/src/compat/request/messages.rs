@@ -126,6 +126,10 @@ impl Writer<'_> {
                 o.object("audio", |o| o.raw("id", id));
             }
             self.thoughts(o, field, &thoughts);
+            let silent = extension(&message.extensions, FORMAT, "reasoning_content").is_some();
+            if silent && self.quirks.thinking == Thinking::Content {
+                o.str("reasoning_content", "");
+            }
             self.text_signature(o, field, &pieces);
             if !calls.is_empty() {
                 o.array("tool_calls", |a| calls.iter().for_each(|call| self.tool_call(a, field, call)));

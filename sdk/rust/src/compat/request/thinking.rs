@@ -146,16 +146,16 @@ impl Writer<'_> {
         if lost {
             self.ledger.dropped(format!("{field}.reasoning_details"), "opaque values return to their issuer only");
         }
-        let text: String = thoughts.iter().filter_map(|thought| thought.text.as_deref()).collect();
-        if let Some(member) = member.filter(|_| !text.is_empty()) {
-            o.str(member, &text);
-        }
         if self.quirks.thinking == Thinking::Details && thoughts.iter().any(|thought| reasoning::is_opaque(thought)) {
-            o.array("reasoning_details", |a| {
+            return o.array("reasoning_details", |a| {
                 for (index, thought) in (0..).zip(thoughts) {
                     reasoning::write_details(a, &self.ours(thought), index);
                 }
             });
+        }
+        let text: String = thoughts.iter().filter_map(|thought| thought.text.as_deref()).collect();
+        if let Some(member) = member.filter(|_| !text.is_empty()) {
+            o.str(member, &text);
         }
     }
 

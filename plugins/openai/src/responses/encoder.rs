@@ -1,0 +1,229 @@
+//! Streamed answers: from events of the unified model to those of Responses.
+//!
+//! Numbers of the sequence only grow, items keep their ids, each item is added and done once, and the last event holds
+//! the whole answer.
+
+mod items;
+
+use weir_sdk::adapter::{Encoder, Result};
+use weir_sdk::compat::responses::FORMAT;
+use weir_sdk::json::{self, Object, Rest};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{
+    ChatEvent, Context, Encoded, Error, ErrorKind, Extension, Finish, FinishReason, Frame, Opaque, ResponseStart, Usage,
+};
+
+use self::items::Item;
+use super::{Frame as Answer, status, write_response};
+
+/// Writes the events of one answer.
+#[derive(Debug)]
+pub struct EventEncoder {
+    ctx: Context,
+    sequence: u32,
+    start: Option<ResponseStart>,
+    items: Vec<Item>,
+    /// Finished items and their places.
+    done: Vec<(u32, String)>,
+    /// The provider's own id and phase for the item that comes next.
+    hint: Option<(String, Option<String>)>,
+    /// Items of this format alone that were announced, with their places.
+    announced: Vec<(String, u32)>,
+    next: u32,
+    refused: bool,
+    finish: Option<Finish>,
+    usage: Option<Usage>,
+    /// Members that came at the end, as an object.
+    news: Option<String>,
+    ended: bool,
+    frames: Vec<Frame>,
+    ledger: Ledger,
+}
+
+impl Encoder for EventEncoder {
+    fn new(ctx: Context) -> Self {
+        Self {
+            ctx,
+            sequence: 0,
+            start: None,
+            items: Vec::new(),
+            done: Vec::new(),
+            hint: None,
+            announced: Vec::new(),
+            next: 0,
+            refused: false,
+            finish: None,
+            usage: None,
+            news: None,
+            ended: false,
+            frames: Vec::new(),
+            ledger: Ledger::default(),
+        }
+    }
+
+    fn push(&mut self, events: Vec<ChatEvent>) -> Result<Encoded> {
+        for event in events {
+            if !self.ended {
+                self.event(event);
+            }
+        }
+        Ok(self.take())
+    }
+
+    /// The last event: usage may come after the finish, so it waits until here.
+    fn finish(&mut self) -> Result<Encoded> {
+        if !self.ended {
+            self.begin();
+            let finish = self.finish.take();
+            let reason = finish.as_ref().map_or(FinishReason::Other, |finish| finish.reason);
+            let (status, incomplete, same) = status(reason, self.refused);
+            self.close_all(if incomplete.is_some() { "incomplete" } else { "completed" });
+            if !same {
+                let raw = finish.and_then(|finish| finish.raw).unwrap_or_else(|| "no reason given".to_owned());
+                self.ledger.approximated("status", &raw);
+            }
+            let broken = Error::new(ErrorKind::Upstream, "the provider broke off");
+            self.last(status, incomplete, (status == "failed").then_some(&broken));
+        }
+        Ok(self.take())
+    }
+}
+
+impl EventEncoder {
+    fn take(&mut self) -> Encoded {
+        let losses = std::mem::take(&mut self.ledger).into_losses();
+        Encoded { frames: std::mem::take(&mut self.frames), losses }
+    }
+
+    /// Writes one event.
+    fn emit(&mut self, kind: &str, members: impl FnOnce(&mut Object<'_>)) {
+        let mut data = String::with_capacity(160);
+        let sequence = self.sequence;
+        self.sequence += 1;
+        json::object(&mut data, |o| {
+            o.str("type", kind);
+            o.num("sequence_number", sequence);
+            members(o);
+        });
+        self.frames.push(Frame { event: Some(kind.to_owned()), data });
+    }
+
+    fn event(&mut self, event: ChatEvent) {
+        match event {
+            ChatEvent::Start(start) => {
+                self.ledger.foreign("", &start.extensions, FORMAT);
+                self.start = Some(start);
+                self.begin();
+            }
+            ChatEvent::PartStart(start) if start.candidate == 0 => self.part_start(start),
+            ChatEvent::Delta(delta) if delta.candidate == 0 => self.delta(delta.part, &delta.text),
+            ChatEvent::Signature(event) if event.candidate == 0 => self.signature(event),
+            ChatEvent::Citation(event) if event.candidate == 0 => self.citation(&event),
+            ChatEvent::PartStop(stop) if stop.candidate == 0 => self.part_stop(stop),
+            ChatEvent::Finish(event) if event.candidate == 0 => self.finish = Some(event.finish),
+            ChatEvent::PartStart(_) => self.ledger.dropped("choices", "an answer is one here: the first"),
+            ChatEvent::Usage(tokens) => self.usage(tokens),
+            ChatEvent::Failure(error) => self.failure(&error),
+            ChatEvent::Opaque(opaque) => self.opaque(&opaque),
+            ChatEvent::Logprobs(_) => self.ledger.dropped("logprobs", "they are not streamed here"),
+            _ => {}
+        }
+    }
+
+    /// The first two events, once.
+    fn begin(&mut self) {
+        if self.sequence > 0 {
+            return;
+        }
+        for kind in ["response.created", "response.in_progress"] {
+            let answer = self.answer("in_progress", None, None);
+            self.emit(kind, |o| o.raw("response", &answer));
+        }
+    }
+
+    /// The response object as it is now.
+    fn answer(&self, status: &'static str, incomplete: Option<&'static str>, error: Option<&Error>) -> String {
+        let empty: &[Extension] = &[];
+        let start = self.start.as_ref();
+        let frame = Answer {
+            id: start.map(|start| start.id.clone()).unwrap_or_default(),
+            model: start.and_then(|start| start.model.as_deref()),
+            created_ms: start.and_then(|start| start.created_ms),
+            tier: start.and_then(|start| start.service_tier.as_deref()),
+            status,
+            incomplete,
+            error,
+            usage: self.usage.as_ref(),
+            extensions: start.map_or(empty, |start| &start.extensions),
+            news: self.news.as_deref(),
+        };
+        let mut out = String::with_capacity(512);
+        let mut output: Vec<&(u32, String)> = self.done.iter().collect();
+        output.sort_by_key(|(at, _)| *at);
+        let output: Vec<&str> = output.into_iter().map(|(_, item)| item.as_str()).collect();
+        json::object(&mut out, |o| write_response(o, &self.ctx, &frame, &output));
+        out
+    }
+
+    fn last(&mut self, status: &'static str, incomplete: Option<&'static str>, error: Option<&Error>) {
+        self.ended = true;
+        let answer = self.answer(status, incomplete, error);
+        self.emit(&format!("response.{status}"), |o| o.raw("response", &answer));
+    }
+
+    /// A stream that fails says so in the one way that every client of this format knows (C-19, C-21).
+    fn failure(&mut self, error: &Error) {
+        self.begin();
+        self.last("failed", None, Some(error));
+    }
+
+    /// Later figures replace earlier ones.
+    fn usage(&mut self, tokens: Usage) {
+        self.ledger.foreign("usage.", &tokens.extensions, FORMAT);
+        let known = self.usage.get_or_insert_default();
+        known.input = tokens.input.or(known.input);
+        known.cache_read = tokens.cache_read.or(known.cache_read);
+        known.cache_write = tokens.cache_write.or(known.cache_write);
+        known.output = tokens.output.or(known.output);
+        known.reasoning = tokens.reasoning.or(known.reasoning);
+        if !tokens.extensions.is_empty() {
+            known.extensions = tokens.extensions;
+        }
+    }
+
+    /// Events of this format alone: notes are taken, the rest passes with a number of its own.
+    fn opaque(&mut self, opaque: &Opaque) {
+        if opaque.format != FORMAT {
+            if opaque.json != "null" {
+                self.ledger.dropped(opaque.kind.as_str(), "only its own format has such events");
+            }
+            return;
+        }
+        if let Some((id, phase)) = opaque.kind.strip_prefix("item=").and_then(|note| note.split_once('\t')) {
+            self.close_message();
+            self.hint = Some((id.to_owned(), (phase != "null").then(|| phase.to_owned())));
+        } else if let Some(news) = opaque.kind.strip_prefix("end=") {
+            self.news = Some(news.to_owned());
+        } else if opaque.json != "null" {
+            self.begin();
+            self.pass(&opaque.kind, &opaque.json);
+        }
+    }
+
+    fn pass(&mut self, kind: &str, json: &str) {
+        let Ok(mut wire) = Rest::parse(json) else { return };
+        wire.take("type");
+        wire.take("sequence_number");
+        if kind == "response.output_item.added" {
+            self.close_message();
+            let at = wire.get("output_index").and_then(|raw| raw.get().parse::<u32>().ok()).unwrap_or(self.next);
+            let id = wire.get("item").and_then(|raw| Rest::parse(raw.get()).ok()).and_then(|mut item| item.str("id"));
+            self.announced.push((id.map(json::Str::into_string).unwrap_or_default(), at));
+            self.next = self.next.max(at.saturating_add(1));
+        }
+        self.emit(kind, |o| wire.0.iter().for_each(|(key, value)| o.raw(key, value.get())));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,394 @@
+//! Items in the making: messages with their parts, thinking, calls.
+
+use weir_sdk::compat::responses::FORMAT;
+use weir_sdk::compat::responses::write::{annotation, call, item_id, output_text, reasoning};
+use weir_sdk::json::{self, Rest, Str};
+use weir_sdk::ledger::extension;
+use weir_sdk::types::{
+    PartCitation, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, TextPart, ToolCall, ToolKind,
+};
+
+use super::EventEncoder;
+
+/// One item that is not done yet.
+#[derive(Debug)]
+pub(super) struct Item {
+    id: String,
+    phase: Option<String>,
+    at: u32,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// A message, with its texts and refusals and the parts that they are.
+    Message(Vec<Content>),
+    /// Thinking.
+    Reasoning { part: u32, thought: ReasoningPart },
+    /// A call.
+    Call { part: u32, call: ToolCall },
+}
+
+/// A text or a refusal of a message.
+#[derive(Debug, Clone)]
+struct Content {
+    part: u32,
+    refusal: bool,
+    text: TextPart,
+    done: bool,
+}
+
+impl Content {
+    fn json(&self) -> String {
+        let mut out = String::new();
+        json::object(&mut out, |o| {
+            if self.refusal {
+                o.str("type", "refusal");
+                o.str("refusal", &self.text.text);
+            } else {
+                output_text(o, &self.text);
+                o.raw("logprobs", "[]");
+            }
+        });
+        out
+    }
+}
+
+impl Item {
+    /// The item, in progress or complete.
+    fn json(&self, status: &str) -> String {
+        let mut out = String::new();
+        json::object(&mut out, |o| match &self.kind {
+            Kind::Message(contents) => {
+                o.str("id", &self.id);
+                o.str("type", "message");
+                o.str("status", status);
+                o.opt_raw("phase", self.phase.as_deref());
+                o.array("content", |a| contents.iter().for_each(|content| a.raw(&content.json())));
+                o.str("role", "assistant");
+            }
+            Kind::Reasoning { thought, .. } => {
+                let id = Some(self.id.clone());
+                reasoning(o, &ReasoningPart { id, ..thought.clone() }, None);
+            }
+            Kind::Call { call: one, .. } => {
+                o.str("id", &self.id);
+                // A call that was cut off says so itself.
+                match extension(&one.extensions, FORMAT, "status").filter(|_| status != "in_progress") {
+                    Some(own) => o.raw("status", own),
+                    None => o.str("status", status),
+                }
+                let mut one = one.clone();
+                one.extensions.retain(|e| e.key != "id" && e.key != "status");
+                if status == "in_progress" {
+                    in_progress(o, &one);
+                } else {
+                    call(o, &one, None);
+                }
+            }
+        });
+        out
+    }
+}
+
+/// A call whose arguments have not come yet.
+fn in_progress(o: &mut json::Object<'_>, call: &ToolCall) {
+    let (kind, text) = words(call.kind);
+    o.str("type", kind);
+    o.str(text, "");
+    o.str("call_id", &call.id);
+    o.str("name", &call.name);
+}
+
+fn words(kind: ToolKind) -> (&'static str, &'static str) {
+    match kind {
+        ToolKind::Function => ("function_call", "arguments"),
+        ToolKind::Custom => ("custom_tool_call", "input"),
+    }
+}
+
+impl EventEncoder {
+    pub(super) fn part_start(&mut self, start: PartStart) {
+        self.begin();
+        match start.kind {
+            PartKind::Text => self.content_start(start.part, false),
+            PartKind::Refusal => {
+                self.refused = true;
+                self.content_start(start.part, true);
+            }
+            PartKind::Reasoning => {
+                self.close_message();
+                let thought = ReasoningPart { text: None, ..ReasoningPart::new("") };
+                self.add("rs", Kind::Reasoning { part: start.part, thought });
+            }
+            PartKind::ToolCall(tool) => {
+                self.close_message();
+                let call = ToolCall { kind: tool.kind, ..ToolCall::new(tool.id, tool.name, "") };
+                self.add(
+                    if tool.kind == ToolKind::Custom { "ctc" } else { "fc" },
+                    Kind::Call { part: start.part, call },
+                );
+            }
+            PartKind::Opaque(opaque) if opaque.format == FORMAT => {
+                self.close_message();
+                self.foreign_item(&opaque.json);
+            }
+            PartKind::Opaque(opaque) => self.ledger.dropped(opaque.kind.as_str(), "only its own format has it"),
+            PartKind::Media(_) => self.ledger.dropped("output.media", "there is no place for it"),
+        }
+    }
+
+    /// Adds an item and says so.
+    fn add(&mut self, prefix: &str, kind: Kind) {
+        let at = self.next;
+        self.next += 1;
+        let (id, phase) = self.hint.take().unwrap_or_else(|| (item_id(&self.ctx, prefix, at), None));
+        let item = Item { id, phase, at, kind };
+        let json = item.json("in_progress");
+        self.emit("response.output_item.added", |o| {
+            o.num("output_index", at);
+            o.raw("item", &json);
+        });
+        self.items.push(item);
+    }
+
+    /// An item of this format alone, whole. Its place was given when it was announced, if it was.
+    fn foreign_item(&mut self, json: &str) {
+        let id = Rest::parse(json).ok().and_then(|mut item| item.str("id")).map(Str::into_string).unwrap_or_default();
+        let place = self.announced.iter().position(|(known, _)| *known == id && !id.is_empty());
+        let at = place.map_or(self.next, |at| self.announced.remove(at).1);
+        if place.is_none() {
+            self.next += 1;
+            self.emit("response.output_item.added", |o| {
+                o.num("output_index", at);
+                o.raw("item", json);
+            });
+        }
+        self.done(at, json.to_owned());
+    }
+
+    /// An item is complete.
+    fn done(&mut self, at: u32, item: String) {
+        self.emit("response.output_item.done", |o| {
+            o.num("output_index", at);
+            o.raw("item", &item);
+        });
+        self.done.push((at, item));
+    }
+
+    fn content_start(&mut self, part: u32, refusal: bool) {
+        if !matches!(self.items.last(), Some(Item { kind: Kind::Message(_), .. })) {
+            self.add("msg", Kind::Message(Vec::new()));
+        }
+        let Some(Item { id, at, kind: Kind::Message(contents), .. }) = self.items.last_mut() else { return };
+        let content = Content { part, refusal, text: TextPart::new(""), done: false };
+        let (json, index, id, at) = (content.json(), contents.len() as u32, id.clone(), *at);
+        contents.push(content);
+        self.emit("response.content_part.added", |o| {
+            o.str("item_id", &id);
+            o.num("output_index", at);
+            o.num("content_index", index);
+            o.raw("part", &json);
+        });
+    }
+
+    pub(super) fn delta(&mut self, part: u32, text: &str) {
+        let Some((item, index)) = self.find(part) else { return };
+        let (id, at) = (item.id.clone(), item.at);
+        let mut first = false;
+        let kind = match &mut item.kind {
+            Kind::Message(contents) => {
+                let Some(content) = contents.get_mut(index) else { return };
+                content.text.text.push_str(text);
+                if content.refusal { "response.refusal.delta" } else { "response.output_text.delta" }
+            }
+            Kind::Reasoning { thought, .. } => {
+                first = thought.text.is_none();
+                thought.text.get_or_insert_default().push_str(text);
+                "response.reasoning_summary_text.delta"
+            }
+            Kind::Call { call, .. } => {
+                call.arguments.push_str(text);
+                match call.kind {
+                    ToolKind::Function => "response.function_call_arguments.delta",
+                    ToolKind::Custom => "response.custom_tool_call_input.delta",
+                }
+            }
+        };
+        if first {
+            self.summary_event("response.reasoning_summary_part.added", &id, at, "");
+        }
+        self.emit(kind, |o| {
+            o.str("item_id", &id);
+            o.num("output_index", at);
+            match kind {
+                "response.output_text.delta" | "response.refusal.delta" => o.num("content_index", index as u32),
+                "response.reasoning_summary_text.delta" => o.num("summary_index", 0),
+                _ => {}
+            }
+            o.str("delta", text);
+            if kind == "response.output_text.delta" {
+                o.raw("logprobs", "[]");
+            }
+        });
+    }
+
+    fn summary_event(&mut self, kind: &str, id: &str, at: u32, text: &str) {
+        self.emit(kind, |o| {
+            o.str("item_id", id);
+            o.num("output_index", at);
+            o.num("summary_index", 0);
+            o.object("part", |o| {
+                o.str("type", "summary_text");
+                o.str("text", text);
+            });
+        });
+    }
+
+    /// The item that a part belongs to, and its place in a message.
+    fn find(&mut self, part: u32) -> Option<(&mut Item, usize)> {
+        self.items.iter_mut().rev().find_map(|item| {
+            let index = match &item.kind {
+                Kind::Message(contents) => contents.iter().position(|content| content.part == part),
+                Kind::Reasoning { part: own, .. } | Kind::Call { part: own, .. } => (*own == part).then_some(0),
+            };
+            index.map(|index| (item, index))
+        })
+    }
+
+    /// What vouches for thinking waits for its end; other signatures have no place.
+    pub(super) fn signature(&mut self, event: PartSignature) {
+        match self.find(event.part) {
+            Some((Item { kind: Kind::Reasoning { thought, .. }, .. }, _)) if event.encrypted => {
+                thought.encrypted = Some(event.signature);
+            }
+            Some((Item { kind: Kind::Reasoning { thought, .. }, .. }, _)) => match &mut thought.signature {
+                Some(known) => known.value.push_str(&event.signature.value),
+                None => thought.signature = Some(event.signature),
+            },
+            _ => self.ledger.dropped("output.signature", "only thinking has a place for it"),
+        }
+    }
+
+    pub(super) fn citation(&mut self, event: &PartCitation) {
+        let Some(entry) = annotation(&event.citation) else {
+            return self.ledger.dropped("output.citations", "only citations of pages have a place");
+        };
+        let Some((Item { id, at, kind: Kind::Message(contents), .. }, index)) = self.find(event.part) else { return };
+        let Some(content) = contents.get_mut(index) else { return };
+        let number = content.text.citations.len() as u32;
+        content.text.citations.push(event.citation.clone());
+        let (id, at) = (id.clone(), *at);
+        self.emit("response.output_text.annotation.added", |o| {
+            o.str("item_id", &id);
+            o.num("output_index", at);
+            o.num("content_index", index as u32);
+            o.num("annotation_index", number);
+            o.raw("annotation", &entry);
+        });
+    }
+
+    pub(super) fn part_stop(&mut self, stop: PartStop) {
+        self.ledger.foreign("output.", &stop.extensions, FORMAT);
+        let Some((item, index)) = self.find(stop.part) else { return };
+        match &mut item.kind {
+            Kind::Message(contents) => {
+                if let Some(content) = contents.get_mut(index) {
+                    content.done = true;
+                    let (id, at, content) = (item.id.clone(), item.at, content.clone());
+                    self.content_done(&id, at, index as u32, &content);
+                }
+                return;
+            }
+            Kind::Reasoning { thought, .. } => thought.extensions = stop.extensions,
+            Kind::Call { call, .. } => call.extensions = stop.extensions,
+        }
+        self.item_done(stop.part);
+    }
+
+    fn content_done(&mut self, id: &str, at: u32, index: u32, content: &Content) {
+        let (json, refusal) = (content.json(), content.refusal);
+        let (kind, key) =
+            if refusal { ("response.refusal.done", "refusal") } else { ("response.output_text.done", "text") };
+        self.emit(kind, |o| {
+            o.str("item_id", id);
+            o.num("output_index", at);
+            o.num("content_index", index);
+            o.str(key, &content.text.text);
+            if !refusal {
+                o.raw("logprobs", "[]");
+            }
+        });
+        self.emit("response.content_part.done", |o| {
+            o.str("item_id", id);
+            o.num("output_index", at);
+            o.num("content_index", index);
+            o.raw("part", &json);
+        });
+    }
+
+    /// Thinking or a call is complete.
+    fn item_done(&mut self, part: u32) {
+        let own = |item: &Item| matches!(&item.kind, Kind::Reasoning { part: own, .. } | Kind::Call { part: own, .. } if *own == part);
+        let Some(place) = self.items.iter().position(own) else { return };
+        let item = self.items.remove(place);
+        match &item.kind {
+            Kind::Reasoning { thought, .. } => {
+                if let Some(text) = &thought.text {
+                    self.emit("response.reasoning_summary_text.done", |o| {
+                        o.str("item_id", &item.id);
+                        o.num("output_index", item.at);
+                        o.num("summary_index", 0);
+                        o.str("text", text);
+                    });
+                    self.summary_event("response.reasoning_summary_part.done", &item.id, item.at, text);
+                }
+            }
+            Kind::Call { call, .. } => {
+                let kind = match call.kind {
+                    ToolKind::Function => "response.function_call_arguments.done",
+                    ToolKind::Custom => "response.custom_tool_call_input.done",
+                };
+                let empty = call.kind == ToolKind::Function && call.arguments.trim().is_empty();
+                self.emit(kind, |o| {
+                    o.str("item_id", &item.id);
+                    o.num("output_index", item.at);
+                    o.str(words(call.kind).1, if empty { "{}" } else { &call.arguments });
+                });
+            }
+            Kind::Message(_) => {}
+        }
+        self.done(item.at, item.json("completed"));
+    }
+
+    /// The message in the making is complete: something else comes.
+    pub(super) fn close_message(&mut self) {
+        self.close_message_as("completed");
+    }
+
+    fn close_message_as(&mut self, status: &str) {
+        let message = |item: &Item| matches!(item.kind, Kind::Message(_));
+        let Some(place) = self.items.iter().position(message) else { return };
+        let mut item = self.items.remove(place);
+        let (id, at) = (item.id.clone(), item.at);
+        if let Kind::Message(contents) = &mut item.kind {
+            for (index, content) in (0..).zip(contents) {
+                if !std::mem::replace(&mut content.done, true) {
+                    self.content_done(&id, at, index, content);
+                }
+            }
+        }
+        self.done(at, item.json(status));
+    }
+
+    /// Nothing more comes: whatever is in the making is done, and a message as complete as the answer.
+    pub(super) fn close_all(&mut self, status: &str) {
+        self.close_message_as(status);
+        while let Some(Kind::Reasoning { part, .. } | Kind::Call { part, .. }) =
+            self.items.first().map(|item| &item.kind)
+        {
+            let part = *part;
+            self.item_done(part);
+        }
+    }
+}

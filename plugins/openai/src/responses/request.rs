@@ -1,0 +1,180 @@
+//! Requests: from a client's `POST /v1/responses` to the unified model.
+
+use weir_sdk::adapter::{ParsedChat, Result};
+use weir_sdk::compat::responses::{FORMAT, note, read};
+use weir_sdk::compat::wire::rest_json;
+use weir_sdk::json::{self, RawValue, Rest, Str};
+use weir_sdk::ledger::extensions;
+use weir_sdk::types::{
+    AllowedTools, ChatRequest, Context, Error, Extension, FunctionTool, HttpRequest, JsonSchema, Message, Opaque,
+    OutputFormat, Part, ReasoningRequest, Role, Sampling, Tool, ToolChoice,
+};
+
+/// Members that the answer repeats.
+const ECHOED: [&str; 15] = [
+    "instructions",
+    "max_output_tokens",
+    "metadata",
+    "parallel_tool_calls",
+    "previous_response_id",
+    "reasoning",
+    "store",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_p",
+    "truncation",
+    "user",
+    "prompt_cache_key",
+];
+
+/// Reads a request.
+pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> {
+    let unreadable = |error| Error::invalid(format!("the request is not readable: {error}"));
+    let mut wire = Rest::parse(request.body.as_text()?).map_err(unreadable)?;
+    let memo = echo(&wire);
+    let mut messages = Vec::new();
+    if let Some(text) = wire.str("instructions") {
+        let mut message = Message::new(Role::System, vec![Part::text(text)]);
+        message.extensions.push(note("instructions", ""));
+        messages.push(message);
+    }
+    messages.extend(input(wire.value("input"))?);
+    let (tools, tool_choice) = (tools(&mut wire)?, wire.value("tool_choice").map(tool_choice));
+    let mut kept = vec![note("dialect", "")];
+    let (output, reasoning) = (output(&mut wire, &mut kept), wire.object("reasoning").map(reasoning));
+    let top_logprobs = wire.count("top_logprobs");
+    let request = ChatRequest {
+        model: wire.str("model").map_or_else(|| ctx.model.clone(), Str::into_string),
+        messages,
+        tools,
+        tool_choice,
+        parallel_tool_calls: wire.bool("parallel_tool_calls"),
+        output,
+        sampling: Sampling {
+            temperature: wire.number("temperature"),
+            top_p: wire.number("top_p"),
+            logprobs: top_logprobs.filter(|n| *n > 0).map(|_| true),
+            top_logprobs,
+            ..Sampling::default()
+        },
+        max_output_tokens: wire.count("max_output_tokens"),
+        reasoning,
+        stream: wire.bool("stream").unwrap_or(false),
+        end_user: wire.str("user").map(Str::into_string),
+        metadata: wire.value("metadata").map(|raw| raw.get().to_owned()),
+        service_tier: wire.str("service_tier").map(Str::into_string),
+        cache_key: wire.str("prompt_cache_key").map(Str::into_string),
+        extensions: Vec::new(),
+    };
+    kept.extend(extensions(FORMAT, wire));
+    let request = ChatRequest { extensions: kept, ..request };
+    Ok(ParsedChat { request, losses: Vec::new(), memo })
+}
+
+fn echo(wire: &Rest<'_>) -> String {
+    let members = wire.0.iter().filter(|(key, value)| ECHOED.contains(&&**key) && value.get() != "null");
+    rest_json(&Rest(members.cloned().collect()))
+}
+
+/// One text, or a list of items.
+fn input(raw: Option<&RawValue>) -> Result<Vec<Message>> {
+    let Some(raw) = raw else { return Ok(Vec::new()) };
+    if let Some(text) = json::text(raw) {
+        return Ok(vec![Message::new(Role::User, vec![Part::text(text)])]);
+    }
+    let items = json::list(raw).ok_or_else(|| Error::invalid("`input` is a text or a list of items").at("input"))?;
+    Ok(read::items(&items, "openai"))
+}
+
+fn tools(wire: &mut Rest<'_>) -> Result<Vec<Tool>> {
+    let mut tools = Vec::new();
+    for (at, raw) in wire.list("tools").unwrap_or_default().into_iter().enumerate() {
+        let field = || format!("tools[{at}]");
+        let mut tool = Rest::parse(raw.get()).map_err(|_| Error::invalid("a tool is an object").at(field()))?;
+        let kind = tool.str("type").map(Str::into_string).unwrap_or_default();
+        if kind != "function" {
+            tools.push(Tool::Opaque(Opaque { format: FORMAT.to_owned(), kind, json: raw.get().to_owned() }));
+            continue;
+        }
+        let name = tool.str("name").ok_or_else(|| Error::invalid("a function has no name").at(field()))?;
+        let mut function = FunctionTool {
+            name: name.into_string(),
+            description: tool.str("description").map(Str::into_string),
+            parameters: tool.value("parameters").map(|raw| raw.get().to_owned()),
+            strict: tool.bool("strict"),
+            cache: None,
+            extensions: extensions(FORMAT, tool),
+        };
+        function.extensions.push(note("lax", ""));
+        tools.push(Tool::Function(function));
+    }
+    Ok(tools)
+}
+
+fn tool_choice(raw: &RawValue) -> ToolChoice {
+    let opaque = |kind: &str| {
+        let json = raw.get().to_owned();
+        ToolChoice::Opaque(Opaque { format: FORMAT.to_owned(), kind: kind.to_owned(), json })
+    };
+    if let Some(word) = json::text(raw) {
+        return match &*word {
+            "auto" => ToolChoice::Automatic,
+            "none" => ToolChoice::Disabled,
+            "required" => ToolChoice::Required,
+            other => opaque(other),
+        };
+    }
+    let mut choice = Rest::parse(raw.get()).unwrap_or_default();
+    match choice.str("type").as_deref() {
+        Some("function" | "custom") => {
+            choice.str("name").map_or_else(|| opaque("function"), |name| ToolChoice::Named(name.into_string()))
+        }
+        Some("allowed_tools") => {
+            let name = |raw: &&RawValue| {
+                let mut tool = Rest::parse(raw.get()).ok()?;
+                let known = matches!(tool.str("type").as_deref(), Some("function" | "custom"));
+                tool.str("name").filter(|_| known).map(Str::into_string)
+            };
+            let names: Option<Vec<String>> = choice.list("tools").unwrap_or_default().iter().map(name).collect();
+            let required = choice.str("mode").as_deref() == Some("required");
+            names.map_or_else(|| opaque("allowed_tools"), |names| ToolChoice::Allowed(AllowedTools { names, required }))
+        }
+        kind => opaque(kind.unwrap_or_default()),
+    }
+}
+
+/// `text`: the format, and what else it holds, which stays under its own name.
+fn output(wire: &mut Rest<'_>, kept: &mut Vec<Extension>) -> Option<OutputFormat> {
+    let mut text = wire.object("text")?;
+    let raw = text.value("format");
+    text.0.retain(|(_, value)| value.get() != "null");
+    if !text.0.is_empty() {
+        kept.push(Extension { format: FORMAT.to_owned(), key: "text".to_owned(), json: rest_json(&text) });
+    }
+    let raw = raw?;
+    let mut format = Rest::parse(raw.get()).ok()?;
+    let kind = format.str("type").map(Str::into_string).unwrap_or_default();
+    Some(match kind.as_str() {
+        "text" => OutputFormat::Plain,
+        "json_object" => OutputFormat::Json,
+        "json_schema" if format.get("schema").is_some() => OutputFormat::Schema(JsonSchema {
+            name: format.str("name").map(Str::into_string),
+            description: format.str("description").map(Str::into_string),
+            schema: format.value("schema")?.get().to_owned(),
+            strict: format.bool("strict"),
+        }),
+        _ => OutputFormat::Opaque(Opaque { format: FORMAT.to_owned(), kind, json: raw.get().to_owned() }),
+    })
+}
+
+fn reasoning(mut wire: Rest<'_>) -> ReasoningRequest {
+    ReasoningRequest {
+        mode: None,
+        effort: wire.str("effort").map(Str::into_string),
+        budget_tokens: None,
+        summary: wire.str("summary").map(Str::into_string),
+        extensions: extensions(FORMAT, wire),
+    }
+}

@@ -1,0 +1,70 @@
+//! Whole answers: from the unified model to a response object.
+
+use weir_sdk::compat::responses::FORMAT;
+use weir_sdk::compat::responses::write::{Ids, assistant};
+use weir_sdk::json;
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{ChatResponse, Context, Error, ErrorKind, FinishReason, Part, RenderedResponse};
+
+use super::{Frame, status, write_response};
+
+/// Writes a whole answer: the first candidate, of several (C-80).
+pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
+    let mut ledger = Ledger::default();
+    ledger.dropped_if(response.candidates.len() > 1, "choices", "an answer is one here: the first");
+    let candidate = response.candidates.first();
+    let parts = candidate.map(|candidate| candidate.parts.as_slice()).unwrap_or_default();
+    let shown: Vec<&Part> = parts.iter().filter(|part| has_place(part, &mut ledger)).collect();
+    let mut list = String::new();
+    json::array(&mut list, |a| assistant(a, &shown, Some(&mut Ids::new(ctx))));
+    let items: Vec<&json::RawValue> = json::parse(&list).unwrap_or_default();
+    let output: Vec<&str> = items.into_iter().map(json::RawValue::get).collect();
+    let finish = candidate.and_then(|candidate| candidate.finish.as_ref());
+    let refused = parts.iter().any(|part| matches!(part, Part::Refusal(_)));
+    let (status, incomplete, same) = status(finish.map_or(FinishReason::Other, |finish| finish.reason), refused);
+    if !same {
+        let raw = finish.and_then(|finish| finish.raw.as_deref()).unwrap_or("no reason given");
+        ledger.approximated("status", raw);
+    }
+    let broken = Error::new(ErrorKind::Upstream, "the provider broke off");
+    ledger.foreign("", &response.extensions, FORMAT);
+    let mut out = String::with_capacity(1024);
+    json::object(&mut out, |o| {
+        let frame = Frame {
+            id: response.id.clone(),
+            model: response.model.as_deref(),
+            created_ms: response.created_ms,
+            tier: response.service_tier.as_deref(),
+            status,
+            incomplete,
+            error: (status == "failed").then_some(&broken),
+            usage: response.usage.as_ref(),
+            extensions: &response.extensions,
+            news: None,
+        };
+        write_response(o, ctx, &frame, &output);
+    });
+    RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(out) }
+}
+
+/// Whether the part can be shown; what cannot is said (C-79).
+fn has_place(part: &Part, ledger: &mut Ledger) -> bool {
+    match part {
+        Part::Opaque(opaque) if opaque.format != FORMAT => {
+            ledger.dropped(format!("output.{}", opaque.kind), "only its own format has it");
+            false
+        }
+        Part::Media(_) => {
+            ledger.dropped("output.media", "there is no place for it");
+            false
+        }
+        Part::ToolResult(_) => false,
+        Part::Text(text) => {
+            let lost = text.citations.iter().any(|citation| citation.url.is_none() && citation.source.is_none());
+            ledger.dropped_if(lost, "output.citations", "only citations of pages have a place");
+            ledger.foreign("output.", &text.extensions, FORMAT);
+            true
+        }
+        _ => true,
+    }
+}

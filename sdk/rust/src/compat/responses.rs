@@ -1,0 +1,126 @@
+//! OpenAI's Responses: items instead of messages, events instead of chunks.
+//!
+//! Consecutive items of the assistant's (thinking, calls, messages) are one message of the unified model; how they were
+//! divided is noted on their parts, so that they are divided in the same way again.
+
+pub mod decoder;
+pub mod read;
+pub mod request;
+pub mod response;
+pub mod write;
+
+use crate::json::{Object, Rest};
+use crate::ledger::extensions;
+use crate::types::{Extension, ReasoningPart, Signature, Usage};
+
+/// The id of the format.
+pub const FORMAT: &str = "openai.responses";
+
+/// A note of this format's to itself: it has no value, so nobody loses it.
+pub fn note(key: &str, text: &str) -> Extension {
+    Extension { format: FORMAT.to_owned(), key: format!("{key}={text}"), json: "null".to_owned() }
+}
+
+/// Finds a note.
+pub fn noted<'a>(extensions: &'a [Extension], key: &str) -> Option<&'a str> {
+    let mut notes = extensions.iter().filter(|note| note.format == FORMAT && note.json == "null");
+    notes.find_map(|note| note.key.strip_prefix(key)?.strip_prefix('='))
+}
+
+/// Writes the format's own members.
+pub fn write_members(o: &mut Object<'_>, extensions: &[Extension]) {
+    for extension in extensions.iter().filter(|e| e.format == FORMAT && e.json != "null") {
+        o.raw(&extension.key, &extension.json);
+    }
+}
+
+/// What stands between an object's braces; none where it is empty or no object.
+pub fn inner(json: &str) -> Option<&str> {
+    let inner = json.trim().strip_prefix('{')?.strip_suffix('}')?.trim();
+    (!inner.is_empty()).then_some(inner)
+}
+
+/// What stands in front of an opaque value of another family in `encrypted_content`.
+const FOREIGN: &str = "weir:";
+
+/// The one opaque value that an item of thinking has a place for: OpenAI's own, or another family's with its name in
+/// front, so that it returns to its issuer (C-32).
+pub fn pack(thought: &ReasoningPart, family: &str) -> Option<String> {
+    match (&thought.encrypted, &thought.signature) {
+        (Some(value), _) if value.issuer == family => Some(value.value.clone()),
+        (Some(value), _) => Some(format!("{FOREIGN}{}:e:{}", value.issuer, value.value)),
+        (None, Some(value)) => Some(format!("{FOREIGN}{}:s:{}", value.issuer, value.value)),
+        (None, None) => None,
+    }
+}
+
+/// Takes the value apart again.
+pub fn unpack(thought: &mut ReasoningPart) {
+    let Some(value) = &thought.encrypted else { return };
+    let mut parts = value.value.strip_prefix(FOREIGN).map(|rest| rest.splitn(3, ':')).into_iter().flatten();
+    let (Some(issuer), Some(kind), Some(value)) = (parts.next(), parts.next(), parts.next()) else { return };
+    let signature = Some(Signature { issuer: issuer.to_owned(), value: value.to_owned() });
+    if kind == "s" {
+        (thought.signature, thought.encrypted) = (signature, None);
+    } else {
+        thought.encrypted = signature;
+    }
+}
+
+/// Reads usage.
+pub fn read_usage(mut wire: Rest<'_>) -> Option<Usage> {
+    let mut input_details = wire.object("input_tokens_details").unwrap_or_default();
+    let mut output_details = wire.object("output_tokens_details").unwrap_or_default();
+    wire.take("total_tokens");
+    let (read, write) = (input_details.count("cached_tokens"), input_details.count("cache_write_tokens"));
+    let reasoning = output_details.count("reasoning_tokens");
+    let input = wire.count("input_tokens");
+    let output = wire.count("output_tokens");
+    let usage = Usage {
+        input: input.map(|n| n.saturating_sub(read.unwrap_or(0)).saturating_sub(write.unwrap_or(0))),
+        cache_read: read,
+        cache_write: write,
+        output: output.map(|n| n.saturating_sub(reasoning.unwrap_or(0))),
+        reasoning,
+        extensions: extensions(FORMAT, wire),
+    };
+    (usage != Usage::default()).then_some(usage)
+}
+
+/// Writes usage; the details are never absent here.
+pub fn write_usage(o: &mut Object<'_>, usage: &Usage) {
+    let input = usage.input_total().unwrap_or(0);
+    let output = usage.output_total().unwrap_or(0);
+    o.object("usage", |o| {
+        o.num("input_tokens", input);
+        o.object("input_tokens_details", |o| {
+            o.num("cached_tokens", usage.cache_read.unwrap_or(0));
+            o.opt_num("cache_write_tokens", usage.cache_write);
+        });
+        o.num("output_tokens", output);
+        o.object("output_tokens_details", |o| o.num("reasoning_tokens", usage.reasoning.unwrap_or(0)));
+        o.num("total_tokens", input.saturating_add(output));
+        write_members(o, &usage.extensions);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c32_values_of_other_families_survive_the_one_place_there_is() {
+        for (issuer, encrypted) in [("openai", true), ("anthropic", true), ("anthropic", false)] {
+            let signature = Some(Signature { issuer: issuer.into(), value: "a:b".into() });
+            let (encrypted, signature) = if encrypted { (signature, None) } else { (None, signature) };
+            let thought = ReasoningPart { encrypted, signature, ..ReasoningPart::new("hm") };
+            let packed = pack(&thought, "openai").unwrap();
+            let mut back = ReasoningPart {
+                encrypted: Some(Signature { issuer: "openai".into(), value: packed }),
+                ..ReasoningPart::new("hm")
+            };
+            unpack(&mut back);
+            assert_eq!(back, thought);
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! Streamed answers: from events of Responses to those of the unified model.
+//!
+//! The type of an event is read from its data; the frame's name may be missing (C-81).
+
+use super::read::{BETWEEN, citation, item, lengths};
+use super::response::{head, members, read_finish, read_response};
+use super::{FORMAT, note, read_usage};
+use crate::compat::error;
+use crate::compat::names::Renamed;
+use crate::compat::quirks::Quirks;
+use crate::json::{self, RawValue, Rest, Str};
+use crate::ledger::extensions;
+use crate::types::{
+    CandidateFinish, CandidateLogprobs, ChatEvent, Context, Decoded, Error, Extension, Frame, Opaque, Part,
+    PartCitation, PartDelta, PartKind, PartSignature, PartStart, PartStop, ResponseStart, ToolKind, ToolStart,
+};
+
+/// Reads the events of one answer.
+#[derive(Debug)]
+pub struct EventDecoder {
+    quirks: &'static Quirks,
+    renamed: Renamed,
+    parts: u32,
+    open: Vec<Open>,
+    /// Ids of items that are announced but not done: some servers forget to say so.
+    announced: Vec<String>,
+    called: bool,
+    spoke: bool,
+    ended: bool,
+    events: Vec<ChatEvent>,
+}
+
+/// A part in the making.
+#[derive(Debug)]
+struct Open {
+    /// Its item's place among the output.
+    output: u32,
+    /// Its place in the item's content; none for a part that is an item of its own.
+    content: Option<u32>,
+    part: u32,
+    /// Whether any of its words has come.
+    spoke: bool,
+    /// Lengths of the finished parts of a summary, and of the one in the making.
+    summary: Vec<usize>,
+    words: &'static str,
+}
+
+impl EventDecoder {
+    /// Begins.
+    pub fn new(quirks: &'static Quirks, ctx: &Context) -> Self {
+        let renamed = Renamed::from_memo(&ctx.memo);
+        Self {
+            quirks,
+            renamed,
+            parts: 0,
+            open: Vec::new(),
+            announced: Vec::new(),
+            called: false,
+            spoke: false,
+            ended: false,
+            events: Vec::new(),
+        }
+    }
+
+    /// Takes the frames of one read.
+    pub fn push(&mut self, frames: &[Frame]) -> Decoded {
+        for frame in frames.iter().filter(|frame| !frame.data.is_empty() && frame.data != "[DONE]") {
+            if self.ended {
+                break;
+            }
+            match Rest::parse(&frame.data) {
+                Ok(wire) => self.event(wire, &frame.data),
+                Err(error) => self.fail(Error::unreadable(format!("an event is not readable: {error}"))),
+            }
+        }
+        Decoded { events: std::mem::take(&mut self.events), losses: Vec::new() }
+    }
+
+    /// The upstream has ended in an orderly way; an answer has an event of its own for its end.
+    pub fn finish(&mut self) -> Decoded {
+        if !self.ended {
+            self.fail(Error::unreadable("the provider's stream ended before the answer was complete"));
+        }
+        Decoded { events: std::mem::take(&mut self.events), losses: Vec::new() }
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.ended = true;
+        self.events.push(ChatEvent::Failure(error));
+    }
+
+    fn event(&mut self, mut wire: Rest<'_>, data: &str) {
+        let kind = wire.str("type").map(Str::into_string).unwrap_or_default();
+        let output = wire.count("output_index").unwrap_or(0);
+        let content = wire.count("content_index");
+        match kind.as_str() {
+            "response.created" => self.start(wire),
+            "response.in_progress"
+            | "response.queued"
+            | "response.reasoning_summary_part.done"
+            | "response.reasoning_summary_text.done"
+            | "response.reasoning_text.done" => {}
+            "response.output_item.added" => self.item_added(output, &mut wire, data),
+            "response.output_item.done" => self.item_done(output, &mut wire),
+            "response.content_part.added" => self.part_added(output, content, &mut wire),
+            "response.content_part.done" => self.close(output, content, Vec::new()),
+            "response.output_text.delta" => self.words(output, content, "text", &mut wire, "delta"),
+            "response.refusal.delta" => self.words(output, content, "refusal", &mut wire, "delta"),
+            "response.output_text.done" => self.rest(output, content, "text", &mut wire, "text"),
+            "response.refusal.done" => self.rest(output, content, "refusal", &mut wire, "refusal"),
+            "response.output_text.annotation.added" => self.annotation(output, content, &mut wire),
+            "response.reasoning_summary_part.added" => self.summary_part(output),
+            "response.reasoning_summary_text.delta" => self.words(output, None, "summary", &mut wire, "delta"),
+            "response.reasoning_text.delta" => self.words(output, None, "content", &mut wire, "delta"),
+            "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
+                self.words(output, None, "call", &mut wire, "delta");
+            }
+            "response.function_call_arguments.done" => self.rest(output, None, "call", &mut wire, "arguments"),
+            "response.custom_tool_call_input.done" => self.rest(output, None, "call", &mut wire, "input"),
+            "response.completed" | "response.incomplete" => self.end(&mut wire),
+            "response.failed" => {
+                let error = wire.object("response").and_then(|mut response| response.value("error"));
+                self.fail(error::from_json(error.map_or("{}", RawValue::get), None));
+            }
+            "error" => self.fail(error::from_json(data, None)),
+            _ => self.pass(kind, data),
+        }
+    }
+
+    /// An event that only this format has.
+    fn pass(&mut self, kind: String, data: &str) {
+        self.events.push(ChatEvent::Opaque(Opaque { format: FORMAT.to_owned(), kind, json: data.to_owned() }));
+    }
+
+    fn start(&mut self, mut wire: Rest<'_>) {
+        let mut response = wire.object("response").unwrap_or_default();
+        let head = head(&mut response);
+        for known in ["output", "status", "usage", "error", "incomplete_details"] {
+            response.take(known);
+        }
+        self.events.push(ChatEvent::Start(ResponseStart {
+            id: head.id,
+            model: head.model,
+            created_ms: head.created_ms,
+            service_tier: response.str("service_tier").map(Str::into_string),
+            extensions: members(response),
+        }));
+    }
+
+    fn item_added(&mut self, output: u32, wire: &mut Rest<'_>, data: &str) {
+        let mut item = wire.object("item").unwrap_or_default();
+        let kind = item.str("type").map(Str::into_string).unwrap_or_default();
+        let custom = kind == "custom_tool_call";
+        if !custom && !["message", "reasoning", "function_call"].contains(&kind.as_str()) {
+            self.announced.extend(item.str("id").map(Str::into_string));
+            return self.pass("response.output_item.added".to_owned(), data);
+        }
+        // The item's id, for whoever writes this format again: a note, which nobody else misses.
+        if let Some(id) = item.get("id").and_then(json::text) {
+            let phase = item.get("phase").map_or("null", RawValue::get);
+            let note = format!("item={}\t{phase}", &*id);
+            self.events.push(ChatEvent::Opaque(Opaque {
+                format: FORMAT.to_owned(),
+                kind: note,
+                json: "null".to_owned(),
+            }));
+        }
+        if custom || kind == "function_call" {
+            self.called = true;
+            let id = item.str("call_id").map(Str::into_string).unwrap_or_default();
+            let name = item.str("name").map(Str::into_string).unwrap_or_default();
+            let name = self.renamed.original(&name).to_owned();
+            let kind = if custom { ToolKind::Custom } else { ToolKind::Function };
+            self.open(output, None, "call", PartKind::ToolCall(ToolStart { id, name, kind, signature: None }));
+        }
+    }
+
+    fn item_done(&mut self, output: u32, wire: &mut Rest<'_>) {
+        let Some(raw) = wire.value("item") else { return };
+        let mut message = item(raw, self.quirks.family);
+        match message.parts.pop() {
+            Some(Part::Reasoning(thought)) => {
+                let at = self.find_or_open(output, None, "summary");
+                let Some(open) = self.open.get(at) else { return };
+                let (part, spoke, kind) = (open.part, open.spoke, open.words);
+                let mut extensions: Vec<Extension> = thought.extensions;
+                if spoke {
+                    extensions.retain(|note| note.json != "null");
+                    extensions.push(note(kind, &lengths(open.summary.iter().copied())));
+                } else if let Some(text) = thought.text {
+                    self.delta(part, text);
+                }
+                extensions.extend(thought.id.as_deref().map(|id| note("id", id)));
+                if let Some(signature) = thought.encrypted {
+                    let event = PartSignature { candidate: 0, part, signature, encrypted: true };
+                    self.events.push(ChatEvent::Signature(event));
+                }
+                self.close(output, None, extensions);
+            }
+            Some(Part::ToolCall(call)) => {
+                if self.open.iter().any(|open| open.output == output && !open.spoke) && !call.arguments.is_empty() {
+                    let at = self.find_or_open(output, None, "call");
+                    self.say(at, call.arguments);
+                }
+                self.close(output, None, call.extensions);
+            }
+            Some(Part::Opaque(opaque)) => self.opaque_item(output, opaque),
+            _ => self.close_item(output),
+        }
+    }
+
+    /// An item of this format alone is done.
+    fn opaque_item(&mut self, output: u32, opaque: Opaque) {
+        let id = Rest::parse(&opaque.json).ok().and_then(|mut item| item.str("id")).unwrap_or_default().into_string();
+        self.announced.retain(|known| *known != id);
+        self.open(output, None, "opaque", PartKind::Opaque(opaque));
+        self.close(output, None, Vec::new());
+    }
+
+    /// Items that were announced and never done are done with the answer.
+    fn forgotten(&mut self, response: &Rest<'_>) {
+        let items = response.get("output").and_then(json::list).unwrap_or_default();
+        for (output, raw) in (0..).zip(items) {
+            let id = Rest::parse(raw.get()).ok().and_then(|mut item| item.str("id")).unwrap_or_default();
+            if !self.announced.iter().any(|known| *known == *id) {
+                continue;
+            }
+            if let Some(Part::Opaque(opaque)) = item(raw, self.quirks.family).parts.pop() {
+                self.opaque_item(output, opaque);
+            }
+        }
+    }
+
+    fn part_added(&mut self, output: u32, content: Option<u32>, wire: &mut Rest<'_>) {
+        let kind = wire.object("part").and_then(|mut part| part.str("type")).map(Str::into_string);
+        match kind.as_deref() {
+            Some("output_text") => self.find_or_open(output, content, "text"),
+            Some("refusal") => self.find_or_open(output, content, "refusal"),
+            _ => return,
+        };
+    }
+
+    /// A part of a summary begins: it is set off from the one before.
+    fn summary_part(&mut self, output: u32) {
+        let at = self.find_or_open(output, None, "summary");
+        let Some(open) = self.open.get_mut(at) else { return };
+        open.summary.push(0);
+        let part = open.part;
+        if open.summary.len() > 1 {
+            self.delta(part, BETWEEN.to_owned());
+        }
+    }
+
+    fn words(&mut self, output: u32, content: Option<u32>, words: &'static str, wire: &mut Rest<'_>, key: &str) {
+        let text = wire.str(key).map(Str::into_string).unwrap_or_default();
+        let at = self.find_or_open(output, content, words);
+        if let Some(list) = wire.value("logprobs").filter(|list| list.get() != "[]") {
+            let json = format!("{{\"content\":{},\"refusal\":null}}", list.get());
+            self.events.push(ChatEvent::Logprobs(CandidateLogprobs { candidate: 0, json }));
+        }
+        self.say(at, text);
+    }
+
+    /// The whole of some words, which counts only where no piece of them came.
+    fn rest(&mut self, output: u32, content: Option<u32>, words: &'static str, wire: &mut Rest<'_>, key: &str) {
+        let at = self.find_or_open(output, content, words);
+        if self.open.get(at).is_some_and(|open| !open.spoke) {
+            self.say(at, wire.str(key).map(Str::into_string).unwrap_or_default());
+        }
+    }
+
+    fn say(&mut self, at: usize, text: String) {
+        let Some(open) = self.open.get_mut(at).filter(|_| !text.is_empty()) else { return };
+        open.spoke = true;
+        match open.summary.last_mut() {
+            Some(length) => *length += text.len(),
+            None if open.words == "content" => open.summary.push(text.len()),
+            None => {}
+        }
+        let part = open.part;
+        self.delta(part, text);
+    }
+
+    fn delta(&mut self, part: u32, text: String) {
+        self.events.push(ChatEvent::Delta(PartDelta { candidate: 0, part, text }));
+    }
+
+    fn annotation(&mut self, output: u32, content: Option<u32>, wire: &mut Rest<'_>) {
+        let Some(raw) = wire.value("annotation") else { return };
+        let at = self.find_or_open(output, content, "text");
+        let Some(open) = self.open.get(at) else { return };
+        let event = PartCitation { candidate: 0, part: open.part, citation: citation(raw) };
+        self.events.push(ChatEvent::Citation(event));
+    }
+
+    fn find_or_open(&mut self, output: u32, content: Option<u32>, words: &'static str) -> usize {
+        if let Some(at) = self.open.iter().position(|open| open.output == output && open.content == content) {
+            if let Some(open) = self.open.get_mut(at).filter(|open| !open.spoke) {
+                open.words = words;
+            }
+            return at;
+        }
+        let kind = match words {
+            "refusal" => PartKind::Refusal,
+            "summary" | "content" => PartKind::Reasoning,
+            _ => PartKind::Text,
+        };
+        self.open(output, content, words, kind)
+    }
+
+    fn open(&mut self, output: u32, content: Option<u32>, words: &'static str, kind: PartKind) -> usize {
+        let part = self.parts;
+        self.parts += 1;
+        self.spoke = true;
+        self.events.push(ChatEvent::PartStart(PartStart { candidate: 0, part, kind }));
+        self.open.push(Open { output, content, part, spoke: false, summary: Vec::new(), words });
+        self.open.len() - 1
+    }
+
+    fn close(&mut self, output: u32, content: Option<u32>, extensions: Vec<Extension>) {
+        if let Some(at) = self.open.iter().position(|open| open.output == output && open.content == content) {
+            let part = self.open.remove(at).part;
+            self.events.push(ChatEvent::PartStop(PartStop { candidate: 0, part, extensions }));
+        }
+    }
+
+    fn close_item(&mut self, output: u32) {
+        while let Some(open) = self.open.iter().find(|open| open.output == output) {
+            let content = open.content;
+            self.close(output, content, Vec::new());
+        }
+    }
+
+    fn end(&mut self, wire: &mut Rest<'_>) {
+        let mut response = wire.object("response").unwrap_or_default();
+        if self.spoke {
+            self.forgotten(&response);
+        } else {
+            self.whole(&response);
+        }
+        while let Some(open) = self.open.first() {
+            let (output, content) = (open.output, open.content);
+            self.close(output, content, Vec::new());
+        }
+        let status = response.str("status").map(Str::into_string).unwrap_or_default();
+        let details = response.object("incomplete_details").and_then(|mut details| details.str("reason"));
+        if let Some(finish) = read_finish(&status, details.as_deref(), self.called) {
+            self.events.push(ChatEvent::Finish(CandidateFinish { candidate: 0, finish }));
+        }
+        if let Some(usage) = response.object("usage").and_then(read_usage) {
+            self.events.push(ChatEvent::Usage(usage));
+        }
+        for known in ["id", "object", "model", "created_at", "output", "error"] {
+            response.take(known);
+        }
+        let news = extensions(FORMAT, response);
+        if !news.is_empty() {
+            let mut members = String::new();
+            json::object(&mut members, |o| news.iter().for_each(|member| o.raw(&member.key, &member.json)));
+            let note = format!("end={members}");
+            self.events.push(ChatEvent::Opaque(Opaque {
+                format: FORMAT.to_owned(),
+                kind: note,
+                json: "null".to_owned(),
+            }));
+        }
+        self.ended = true;
+    }
+
+    /// A server that streams nothing but the end: its answer comes whole.
+    fn whole(&mut self, response: &Rest<'_>) {
+        let Ok(answer) = read_response(self.quirks, response.clone(), &self.renamed) else { return };
+        for part in answer.candidates.into_iter().flat_map(|candidate| candidate.parts) {
+            let (kind, text) = match part {
+                Part::Text(text) => (PartKind::Text, text.text),
+                Part::Refusal(words) => (PartKind::Refusal, words),
+                Part::Reasoning(thought) => (PartKind::Reasoning, thought.text.unwrap_or_default()),
+                Part::Opaque(opaque) => (PartKind::Opaque(opaque), String::new()),
+                Part::Media(media) => (PartKind::Media(media), String::new()),
+                Part::ToolCall(call) => {
+                    self.called = true;
+                    let start = ToolStart { id: call.id, name: call.name, kind: call.kind, signature: None };
+                    (PartKind::ToolCall(start), call.arguments)
+                }
+                Part::ToolResult(_) => continue,
+            };
+            let at = self.open(u32::MAX, Some(self.parts), "whole", kind);
+            self.say(at, text);
+        }
+    }
+}

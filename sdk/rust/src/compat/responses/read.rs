@@ -1,0 +1,252 @@
+//! Items, read into messages: a request's input and an answer's output alike.
+
+use super::{FORMAT, note};
+use crate::compat::content::stored;
+use crate::compat::media::{at_url, audio_mime};
+use crate::compat::wire::rest_json;
+use crate::json::{self, RawValue, Rest, Str};
+use crate::ledger::extensions;
+use crate::types::{
+    Citation, Extension, MediaKind, MediaPart, MediaSource, Message, Opaque, Part, ReasoningPart, ResultPart, Role,
+    Signature, TextPart, ToolCall, ToolKind, ToolResult,
+};
+
+/// Reads items in order. Consecutive ones of the assistant's become one message.
+pub fn items(raws: &[&RawValue], family: &str) -> Vec<Message> {
+    let mut messages: Vec<Message> = Vec::new();
+    for raw in raws {
+        let message = item(raw, family);
+        match messages.last_mut() {
+            Some(last) if last.role == Role::Assistant && message.role == Role::Assistant => {
+                last.parts.extend(message.parts);
+            }
+            _ => messages.push(message),
+        }
+    }
+    messages
+}
+
+/// Reads one item as a message of its own.
+pub fn item(raw: &RawValue, family: &str) -> Message {
+    let mut wire = Rest::parse(raw.get()).unwrap_or_default();
+    let kind = wire.str("type").map(Str::into_string);
+    let part = match kind.as_deref() {
+        Some("message") | None if wire.get("role").is_some() => return message(wire),
+        Some("function_call") => call(wire, ToolKind::Function),
+        Some("custom_tool_call") => call(wire, ToolKind::Custom),
+        Some("function_call_output") => return result(wire, false),
+        Some("custom_tool_call_output") => return result(wire, true),
+        Some("reasoning") => Some(Part::Reasoning(reasoning(wire, family))),
+        _ => None,
+    };
+    let kind = kind.unwrap_or_default();
+    let opaque = || Part::Opaque(Opaque { format: FORMAT.to_owned(), kind, json: raw.get().to_owned() });
+    Message::new(Role::Assistant, vec![part.unwrap_or_else(opaque)])
+}
+
+fn message(mut wire: Rest<'_>) -> Message {
+    let role = match wire.str("role").as_deref() {
+        Some("assistant") => Role::Assistant,
+        Some("user") | None => Role::User,
+        Some("system") => Role::System,
+        Some("developer") => Role::Developer,
+        Some(other) => Role::Other(other.to_owned()),
+    };
+    let mut parts = wire.value("content").map(content).unwrap_or_default();
+    if role != Role::Assistant {
+        return Message { role, name: None, parts, extensions: extensions(FORMAT, wire) };
+    }
+    // The item's own members stand on its first text, which so begins an item again.
+    wire.0.retain(|(_, value)| value.get() != "null");
+    let json = if wire.0.is_empty() { "null".to_owned() } else { rest_json(&wire) };
+    if let Some(Part::Text(text)) = parts.first_mut() {
+        text.extensions.push(Extension { format: FORMAT.to_owned(), key: "item".to_owned(), json });
+    }
+    Message::new(role, parts)
+}
+
+/// Content as parts: one text, or a list.
+pub fn content(raw: &RawValue) -> Vec<Part> {
+    if let Some(text) = json::text(raw) {
+        return if text.is_empty() { Vec::new() } else { vec![Part::text(text)] };
+    }
+    json::list(raw).unwrap_or_default().into_iter().map(part).collect()
+}
+
+/// Reads a part of some content.
+pub fn part(raw: &RawValue) -> Part {
+    let mut wire = Rest::parse(raw.get()).unwrap_or_default();
+    let kind = wire.str("type").map(Str::into_string).unwrap_or_default();
+    let media = match kind.as_str() {
+        "input_text" | "output_text" | "text" => return Part::Text(text(wire)),
+        "refusal" => return Part::Refusal(wire.str("refusal").map(Str::into_string).unwrap_or_default()),
+        "input_image" => image(&mut wire),
+        "input_file" => file(&mut wire),
+        "input_audio" => audio(&mut wire),
+        _ => None,
+    };
+    let Some(mut media) = media else {
+        return Part::Opaque(Opaque { format: FORMAT.to_owned(), kind, json: raw.get().to_owned() });
+    };
+    media.extensions.extend(extensions(FORMAT, wire));
+    Part::Media(media)
+}
+
+fn text(mut wire: Rest<'_>) -> TextPart {
+    let text = wire.str("text").map(Str::into_string).unwrap_or_default();
+    let citations = wire.list("annotations").unwrap_or_default().into_iter().map(citation).collect();
+    if wire.get("logprobs").is_some_and(|list| list.get() == "[]") {
+        wire.take("logprobs");
+    }
+    TextPart { citations, extensions: extensions(FORMAT, wire), ..TextPart::new(text) }
+}
+
+/// Reads an annotation; any but a plain citation of a page is kept whole as well.
+pub fn citation(raw: &RawValue) -> Citation {
+    let mut wire = Rest::parse(raw.get()).unwrap_or_default();
+    let kind = wire.str("type").map(Str::into_string).unwrap_or_default();
+    let citation = Citation {
+        url: wire.str("url").map(Str::into_string),
+        title: wire.str("title").map(Str::into_string),
+        quote: None,
+        start: wire.count("start_index"),
+        end: wire.count("end_index"),
+        source: None,
+    };
+    let plain = kind == "url_citation" && citation.url.is_some() && wire.0.is_empty();
+    let whole = || Opaque { format: FORMAT.to_owned(), kind, json: raw.get().to_owned() };
+    Citation { source: (!plain).then(whole), ..citation }
+}
+
+fn image(wire: &mut Rest<'_>) -> Option<MediaPart> {
+    let mut media = match wire.str("image_url") {
+        Some(url) => at_url(MediaKind::Image, &url),
+        None => stored(MediaKind::Image, &wire.str("file_id")?),
+    };
+    media.detail = wire.str("detail").map(Str::into_string);
+    Some(media)
+}
+
+fn file(wire: &mut Rest<'_>) -> Option<MediaPart> {
+    let mut media = if let Some(data) = wire.str("file_data") {
+        if data.starts_with("data:") {
+            at_url(MediaKind::Document, &data)
+        } else {
+            MediaPart::new(MediaKind::Document, MediaSource::Base64(data.into_string()))
+        }
+    } else if let Some(url) = wire.str("file_url") {
+        MediaPart::new(MediaKind::Document, MediaSource::Url(url.into_string()))
+    } else {
+        stored(MediaKind::Document, &wire.str("file_id")?)
+    };
+    media.name = wire.str("filename").map(Str::into_string);
+    Some(media)
+}
+
+fn audio(wire: &mut Rest<'_>) -> Option<MediaPart> {
+    let mut inner = wire.object("input_audio")?;
+    let mut media = MediaPart::new(MediaKind::Audio, MediaSource::Base64(inner.str("data")?.into_string()));
+    media.mime = inner.str("format").map(|format| audio_mime(&format));
+    Some(media)
+}
+
+fn call(mut wire: Rest<'_>, kind: ToolKind) -> Option<Part> {
+    let id = wire.str("call_id")?;
+    let name = wire.str("name")?;
+    let text = wire.str(if kind == ToolKind::Custom { "input" } else { "arguments" });
+    let call = ToolCall::new(id, name, text.map(Str::into_string).unwrap_or_default());
+    Some(Part::ToolCall(ToolCall { kind, extensions: extensions(FORMAT, wire), ..call }))
+}
+
+fn result(mut wire: Rest<'_>, custom: bool) -> Message {
+    let mut result = ToolResult::new(wire.str("call_id").unwrap_or_default());
+    let parts = wire.value("output").map(content).unwrap_or_default();
+    result.content = parts.into_iter().map(result_part).collect();
+    result.extensions = extensions(FORMAT, wire);
+    if custom {
+        result.extensions.push(note("custom", ""));
+    }
+    Message::new(Role::Tool, vec![Part::ToolResult(result)])
+}
+
+fn result_part(part: Part) -> ResultPart {
+    match part {
+        Part::Text(text) => ResultPart::Text(text),
+        Part::Media(media) => ResultPart::Media(media),
+        Part::Opaque(opaque) => ResultPart::Opaque(opaque),
+        Part::Refusal(words) => ResultPart::Text(TextPart::new(words)),
+        Part::Reasoning(_) | Part::ToolCall(_) | Part::ToolResult(_) => ResultPart::Text(TextPart::new("")),
+    }
+}
+
+/// Reads thinking: all parts of its summary, or of its content where there is no summary (C-77).
+pub fn reasoning(mut wire: Rest<'_>, family: &str) -> ReasoningPart {
+    let texts = |list: Option<Vec<&RawValue>>| -> Vec<String> {
+        let text = |raw: &RawValue| Rest::parse(raw.get()).ok()?.str("text").map(Str::into_string);
+        list.unwrap_or_default().into_iter().filter_map(text).collect()
+    };
+    let summary = texts(wire.list("summary"));
+    let content = texts(wire.list("content"));
+    let encrypted = wire.str("encrypted_content");
+    let (words, kind) = if summary.is_empty() { (content, "content") } else { (summary, "summary") };
+    let mut part = ReasoningPart {
+        id: wire.str("id").map(Str::into_string),
+        text: (!words.is_empty()).then(|| words.join(BETWEEN)),
+        signature: None,
+        encrypted: encrypted.map(|value| Signature { issuer: family.to_owned(), value: value.into_string() }),
+        extensions: extensions(FORMAT, wire),
+    };
+    part.extensions.push(note(kind, &lengths(words.iter().map(String::len))));
+    super::unpack(&mut part);
+    part
+}
+
+/// What stands between two parts of a summary in one text.
+pub const BETWEEN: &str = "\n\n";
+
+/// The lengths of a summary's parts, in bytes, so that they can be told apart again.
+pub fn lengths(lengths: impl Iterator<Item = usize>) -> String {
+    let lengths: Vec<String> = lengths.map(|length| length.to_string()).collect();
+    lengths.join(",")
+}
+
+/// Tells a summary's parts apart; one part where the lengths do not fit.
+pub fn split<'a>(text: &'a str, lengths: &str) -> Vec<&'a str> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    for length in lengths.split(',').filter_map(|length| length.parse::<usize>().ok()) {
+        let Some((part, tail)) = rest.split_at_checked(length) else { return vec![text] };
+        parts.push(part);
+        rest = tail.strip_prefix(BETWEEN).unwrap_or(tail);
+    }
+    if rest.is_empty() && !parts.is_empty() { parts } else { vec![text] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summaries_of_several_parts_come_apart_again() {
+        let words = ["a\n\nb", "c", "dé"];
+        let text = words.join(BETWEEN);
+        assert_eq!(split(&text, &lengths(words.iter().map(|word| word.len()))), words);
+        assert_eq!(split("xyz", "9"), ["xyz"]);
+        assert_eq!(split("xyz", "1"), ["xyz"]);
+    }
+
+    #[test]
+    fn items_of_one_turn_are_one_message() {
+        let text = r#"[{"role":"user","content":"x"},{"type":"reasoning","id":"rs","summary":[],"encrypted_content":"E"},
+            {"type":"function_call","call_id":"a","name":"f","arguments":"{}","id":"fc"},
+            {"type":"message","role":"assistant","content":[{"type":"output_text","text":"y"}]},
+            {"type":"function_call_output","call_id":"a","output":"1"},{"type":"web_search_call","id":"ws"}]"#;
+        let raws: Vec<&RawValue> = json::parse(text).unwrap();
+        let messages = items(&raws, "openai");
+        let roles: Vec<_> = messages.iter().map(|message| message.role.clone()).collect();
+        assert_eq!(roles, [Role::User, Role::Assistant, Role::Tool, Role::Assistant]);
+        let parts = &messages[1].parts;
+        assert!(matches!(parts.as_slice(), [Part::Reasoning(_), Part::ToolCall(_), Part::Text(_)]));
+        assert!(matches!(messages[3].parts.as_slice(), [Part::Opaque(_)]));
+    }
+}

@@ -1,0 +1,337 @@
+//! Requests: from the unified model to Responses.
+
+mod tools;
+
+use super::{FORMAT, inner, noted, write};
+use crate::compat::content::STORE;
+use crate::compat::names::{IdRule, Renamed};
+use crate::compat::quirks::Quirks;
+use crate::compat::request::path;
+use crate::compat::wire;
+use crate::json::{self, Array, Object};
+use crate::ledger::{Ledger, extension};
+use crate::types::{
+    ChatRequest, Context, Error, HttpRequest, MediaPart, MediaSource, Message, OutputFormat, Part, ReasoningMode,
+    RenderedRequest, ResultPart, Role, TextPart, ToolResult,
+};
+
+/// What the API takes as ids of calls.
+const IDS: IdRule = IdRule { max: 64, also: None, exact: false };
+
+/// The least limit of output tokens that the API takes (C-48).
+const LEAST: u32 = 16;
+
+/// Writes a request.
+pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Result<RenderedRequest, Error> {
+    let renamed = Renamed::apply(&mut request, &quirks.tool_names);
+    let mut writer = Writer { quirks, ctx, ledger: Ledger::default(), refused: None };
+    let mut body = String::with_capacity(1024);
+    json::object(&mut body, |o| writer.body(o, &request));
+    if let Some(error) = writer.refused {
+        return Err(error);
+    }
+    let mut http = HttpRequest::post(path(quirks.paths.responses, ctx), body);
+    http.headers = quirks.headers(ctx);
+    Ok(RenderedRequest { losses: writer.ledger.into_losses(), memo: renamed.to_memo(), ..RenderedRequest::new(http) })
+}
+
+struct Writer<'q> {
+    quirks: &'q Quirks,
+    ctx: &'q Context,
+    ledger: Ledger,
+    refused: Option<Error>,
+}
+
+impl Writer<'_> {
+    fn body(&mut self, o: &mut Object<'_>, request: &ChatRequest) {
+        o.str("model", if self.ctx.model.is_empty() { &request.model } else { &self.ctx.model });
+        let messages = instructions(o, &request.messages);
+        o.array("input", |a| {
+            for (at, message) in messages.iter().enumerate() {
+                self.message(a, &format!("messages[{at}]"), message);
+            }
+        });
+        self.tools(o, request);
+        self.text(o, request);
+        self.reasoning(o, request);
+        let sampling = &request.sampling;
+        o.opt_num("temperature", sampling.temperature);
+        o.opt_num("top_p", sampling.top_p);
+        o.opt_num("top_logprobs", sampling.top_logprobs);
+        self.lost_sampling(request);
+        o.opt_num("max_output_tokens", request.max_output_tokens.map(|limit| self.limit(limit)));
+        if request.stream {
+            o.bool("stream", true);
+        }
+        o.opt_str("user", request.end_user.as_deref());
+        o.opt_raw("metadata", request.metadata.as_deref());
+        o.opt_str("service_tier", request.service_tier.as_deref());
+        o.opt_str("prompt_cache_key", request.cache_key.as_deref());
+        if noted(&request.extensions, "dialect").is_none() {
+            // Clients of stateless formats expect nothing to be kept, and can send thinking back only if it is shown.
+            o.bool("store", false);
+            o.array("include", |a| a.str("reasoning.encrypted_content"));
+        }
+        self.ledger.foreign("", &request.extensions, FORMAT);
+        let ours = request.extensions.iter().filter(|e| e.format == FORMAT && e.json != "null" && e.key != "text");
+        ours.for_each(|e| o.raw(&e.key, &e.json));
+    }
+
+    fn limit(&mut self, limit: u32) -> u32 {
+        if limit < LEAST {
+            self.ledger.clamped("max_output_tokens", "16 is the least");
+        }
+        limit.max(LEAST)
+    }
+
+    fn lost_sampling(&mut self, request: &ChatRequest) {
+        let sampling = &request.sampling;
+        for (lost, field) in [
+            (!sampling.stop.is_empty(), "stop"),
+            (sampling.top_k.is_some(), "top_k"),
+            (sampling.seed.is_some(), "seed"),
+            (sampling.frequency_penalty.is_some(), "frequency_penalty"),
+            (sampling.presence_penalty.is_some(), "presence_penalty"),
+            (sampling.candidates.is_some_and(|n| n > 1), "n"),
+        ] {
+            self.ledger.dropped_if(lost, field, "Responses have no such parameter");
+        }
+    }
+
+    fn message(&mut self, a: &mut Array<'_>, field: &str, message: &Message) {
+        for part in &message.parts {
+            if let Part::ToolResult(result) = part {
+                a.object(|o| self.result(o, field, result));
+            }
+        }
+        match &message.role {
+            Role::Assistant => self.assistant(a, field, message),
+            Role::System => self.speaker(a, field, "system", message),
+            Role::Developer => self.speaker(a, field, "developer", message),
+            Role::User | Role::Tool | Role::Other(_) => self.speaker(a, field, "user", message),
+        }
+    }
+
+    fn speaker(&mut self, a: &mut Array<'_>, field: &str, role: &str, message: &Message) {
+        self.ledger.foreign(&format!("{field}."), &message.extensions, FORMAT);
+        self.ledger.dropped_if(message.name.is_some(), &format!("{field}.name"), "messages have no names here");
+        if message.parts.iter().all(|part| matches!(part, Part::ToolResult(_))) && !message.parts.is_empty() {
+            return;
+        }
+        a.object(|o| {
+            o.str("role", role);
+            if let [Part::Text(text)] = message.parts.as_slice()
+                && text.extensions.iter().all(|extension| extension.format != FORMAT)
+            {
+                o.str("content", &text.text);
+                self.lost_text(field, text);
+            } else {
+                o.array("content", |a| self.content(a, field, &message.parts));
+            }
+            super::write_members(o, &message.extensions);
+        });
+    }
+
+    fn content(&mut self, a: &mut Array<'_>, field: &str, parts: &[Part]) {
+        for (at, part) in parts.iter().enumerate() {
+            let field = format!("{field}.content[{at}]");
+            match part {
+                Part::Text(text) => self.text_part(a, &field, text),
+                Part::Media(media) => self.media(a, &field, media),
+                Part::Refusal(words) => self.text_part(a, &field, &TextPart::new(words)),
+                Part::Opaque(opaque) if opaque.format == FORMAT => a.raw(&opaque.json),
+                Part::Opaque(_) => self.ledger.dropped(field, "it belongs to another format"),
+                Part::Reasoning(_) => self.ledger.dropped(field, "only the assistant thinks"),
+                Part::ToolCall(_) => self.refuse(field, "only the assistant calls tools"),
+                Part::ToolResult(_) => {}
+            }
+        }
+    }
+
+    fn text_part(&mut self, a: &mut Array<'_>, field: &str, text: &TextPart) {
+        self.lost_text(field, text);
+        a.object(|o| {
+            o.str("type", "input_text");
+            o.str("text", &text.text);
+            super::write_members(o, &text.extensions);
+        });
+    }
+
+    fn lost_text(&mut self, field: &str, text: &TextPart) {
+        let hinted = text.cache.is_some() && text.extensions.iter().all(|e| e.key != "prompt_cache_breakpoint");
+        self.ledger.dropped_if(hinted, &format!("{field}.cache_control"), "caching is the provider's own affair");
+        self.ledger.foreign(&format!("{field}."), &text.extensions, FORMAT);
+    }
+
+    fn media(&mut self, a: &mut Array<'_>, field: &str, media: &MediaPart) {
+        if let MediaSource::Text(text) = &media.source {
+            self.ledger.approximated(field, "a text document is sent as text");
+            return self.text_part(a, field, &TextPart::new(text));
+        }
+        let ours = media.extensions.iter().any(|extension| extension.key == STORE);
+        if matches!(media.source, MediaSource::FileId(_)) && !ours {
+            return self.refuse(field.to_owned(), "a file of one provider's store is unknown to another");
+        }
+        let mut written = false;
+        let mut out = String::new();
+        json::object(&mut out, |o| written = write::media(o, self.ctx, media));
+        if written {
+            a.raw(&out);
+        } else {
+            self.refuse(field.to_owned(), "this provider does not take such media");
+        }
+    }
+
+    fn assistant(&mut self, a: &mut Array<'_>, field: &str, message: &Message) {
+        let mut parts = Vec::with_capacity(message.parts.len());
+        for (at, part) in message.parts.iter().enumerate() {
+            let field = format!("{field}.content[{at}]");
+            match part {
+                Part::Text(text) if text.text.is_empty() && text.citations.is_empty() => {}
+                Part::Reasoning(thought) => {
+                    let ours = thought.encrypted.as_ref().is_some_and(|value| self.quirks.keeps(&value.issuer));
+                    let bare = thought.encrypted.is_none() && thought.signature.is_none();
+                    // Without its encrypted whole, thinking is known by an id of the provider's, or not at all (C-33).
+                    if ours || (bare && noted(&thought.extensions, "summary").is_some()) {
+                        parts.push(part);
+                    } else {
+                        self.ledger.dropped(field, "thinking returns to its issuer only");
+                    }
+                }
+                Part::Opaque(opaque) if opaque.format != FORMAT => {
+                    self.ledger.dropped(field, "it belongs to another format");
+                }
+                Part::Media(media) if media.extensions.iter().any(|e| e.key == "id") => {
+                    self.ledger.dropped(field, "audio of an earlier answer has no place here");
+                }
+                Part::Media(_) => self.refuse(field, "the assistant's media have no place here"),
+                Part::ToolCall(call) => {
+                    self.ledger.foreign(&format!("{field}."), &call.extensions, FORMAT);
+                    self.ledger.dropped_if(
+                        call.signature.is_some(),
+                        &format!("{field}.signature"),
+                        "it returns to its issuer only",
+                    );
+                    parts.push(part);
+                }
+                Part::ToolResult(_) => {}
+                _ => parts.push(part),
+            }
+        }
+        let fitted: Vec<Part> = parts.iter().map(|part| fit(part)).collect();
+        let fitted: Vec<&Part> = fitted.iter().collect();
+        write::assistant(a, &fitted, None);
+    }
+
+    fn result(&mut self, o: &mut Object<'_>, field: &str, result: &ToolResult) {
+        let custom = noted(&result.extensions, "custom").is_some();
+        o.str("type", if custom { "custom_tool_call_output" } else { "function_call_output" });
+        o.str("call_id", &IDS.fit(&result.call_id));
+        match result.content.as_slice() {
+            [] => o.str("output", ""),
+            [ResultPart::Text(text)] => o.str("output", &text.text),
+            [ResultPart::Json(json)] => o.str("output", json),
+            parts => o.array("output", |a| {
+                for (at, part) in parts.iter().enumerate() {
+                    let field = format!("{field}.content[{at}]");
+                    match part {
+                        ResultPart::Text(text) => self.text_part(a, &field, text),
+                        ResultPart::Json(json) => self.text_part(a, &field, &TextPart::new(json)),
+                        ResultPart::Media(media) => self.media(a, &field, media),
+                        ResultPart::Opaque(opaque) if opaque.format == FORMAT => a.raw(&opaque.json),
+                        ResultPart::Opaque(_) => self.refuse(field, "this part belongs to another format"),
+                    }
+                }
+            }),
+        }
+        self.ledger.dropped_if(result.is_error == Some(true), &format!("{field}.is_error"), "there is no place for it");
+        self.ledger.foreign(&format!("{field}."), &result.extensions, FORMAT);
+        super::write_members(o, &result.extensions);
+    }
+
+    fn text(&mut self, o: &mut Object<'_>, request: &ChatRequest) {
+        let rest = extension(&request.extensions, FORMAT, "text").and_then(inner);
+        let verbosity = extension(&request.extensions, wire::FORMAT, "verbosity");
+        if request.output.is_none() && rest.is_none() && verbosity.is_none() {
+            return;
+        }
+        if let Some(OutputFormat::Opaque(opaque)) = &request.output
+            && opaque.format != FORMAT
+        {
+            return self.ledger.dropped("response_format", "it belongs to another format");
+        }
+        o.object("text", |o| {
+            match &request.output {
+                None => {}
+                Some(OutputFormat::Plain) => o.raw("format", r#"{"type":"text"}"#),
+                Some(OutputFormat::Json) => o.raw("format", r#"{"type":"json_object"}"#),
+                Some(OutputFormat::Opaque(opaque)) => o.raw("format", &opaque.json),
+                Some(OutputFormat::Schema(schema)) => o.object("format", |o| {
+                    o.str("type", "json_schema");
+                    o.str("name", schema.name.as_deref().unwrap_or("response"));
+                    o.opt_str("description", schema.description.as_deref());
+                    o.raw("schema", &schema.schema);
+                    o.opt_bool("strict", schema.strict);
+                }),
+            }
+            o.opt_raw("verbosity", verbosity);
+            if let Some(rest) = rest {
+                o.members(rest);
+            }
+        });
+    }
+
+    fn reasoning(&mut self, o: &mut Object<'_>, request: &ChatRequest) {
+        let Some(reasoning) = &request.reasoning else { return };
+        let derived = match (reasoning.mode, reasoning.budget_tokens) {
+            (Some(ReasoningMode::Disabled), _) => Some("none"),
+            (_, Some(budget)) => {
+                self.ledger.approximated("reasoning.budget_tokens", "said as a level of effort");
+                Some(match budget {
+                    0..=2048 => "low",
+                    2049..=8192 => "medium",
+                    _ => "high",
+                })
+            }
+            _ => None,
+        };
+        let summary = reasoning.summary.as_deref().filter(|summary| *summary != "omitted");
+        o.object("reasoning", |o| {
+            o.opt_str("effort", reasoning.effort.as_deref().or(derived));
+            o.opt_str("summary", summary);
+            super::write_members(o, &reasoning.extensions);
+        });
+        self.ledger.foreign("reasoning.", &reasoning.extensions, FORMAT);
+    }
+
+    /// Notes what must not be lost; the first such thing becomes the error.
+    fn refuse(&mut self, field: String, message: &str) {
+        if self.refused.is_none() {
+            self.refused = Some(Error::unsupported(field, message));
+        }
+    }
+}
+
+/// The part with an id that the API takes.
+fn fit(part: &Part) -> Part {
+    match part {
+        Part::ToolCall(call) if !IDS.fits(&call.id) => {
+            let mut call = call.clone();
+            call.id = IDS.fit(&call.id);
+            Part::ToolCall(call)
+        }
+        part => part.clone(),
+    }
+}
+
+/// Instructions are a parameter of their own where the client said them so.
+fn instructions<'m>(o: &mut Object<'_>, messages: &'m [Message]) -> &'m [Message] {
+    let Some((first, rest)) = messages.split_first() else { return messages };
+    match (noted(&first.extensions, "instructions"), first.parts.as_slice()) {
+        (Some(_), [Part::Text(text)]) => {
+            o.str("instructions", &text.text);
+            rest
+        }
+        _ => messages,
+    }
+}

@@ -1,0 +1,107 @@
+//! Tools, and which of them may be called.
+
+use super::Writer;
+use crate::compat::responses::{FORMAT, noted, write_members};
+use crate::compat::wire;
+use crate::json::{self, Array, Object, Rest};
+use crate::types::{AllowedTools, ChatRequest, FunctionTool, Tool, ToolChoice};
+
+impl Writer<'_> {
+    pub(super) fn tools(&mut self, o: &mut Object<'_>, request: &ChatRequest) {
+        if !request.tools.is_empty() {
+            o.array("tools", |a| {
+                for (at, tool) in request.tools.iter().enumerate() {
+                    match tool {
+                        Tool::Function(function) => self.function(a, &format!("tools[{at}]."), function),
+                        Tool::Opaque(opaque) if opaque.format == FORMAT => a.raw(&opaque.json),
+                        Tool::Opaque(opaque) if opaque.format == wire::FORMAT && opaque.kind == "custom" => {
+                            a.raw(&flat_custom(&opaque.json));
+                        }
+                        Tool::Opaque(_) => self.refuse(format!("tools[{at}]"), "this provider has no such tool"),
+                    }
+                }
+            });
+        }
+        match &request.tool_choice {
+            None => {}
+            Some(ToolChoice::Automatic) => o.str("tool_choice", "auto"),
+            Some(ToolChoice::Disabled) => o.str("tool_choice", "none"),
+            Some(ToolChoice::Required) => o.str("tool_choice", "required"),
+            Some(ToolChoice::Named(name)) => {
+                let kind = if is_custom(&request.tools, name) { "custom" } else { "function" };
+                o.object("tool_choice", |o| {
+                    o.str("type", kind);
+                    o.str("name", name);
+                });
+            }
+            Some(ToolChoice::Allowed(allowed)) => {
+                o.object("tool_choice", |o| write_allowed(o, allowed, &request.tools));
+            }
+            Some(ToolChoice::Opaque(opaque)) if opaque.format == FORMAT => o.raw("tool_choice", &opaque.json),
+            Some(ToolChoice::Opaque(_)) => self.ledger.dropped("tool_choice", "it belongs to another format"),
+        }
+        o.opt_bool("parallel_tool_calls", request.parallel_tool_calls);
+    }
+
+    fn function(&mut self, a: &mut Array<'_>, field: &str, tool: &FunctionTool) {
+        self.ledger.dropped_if(
+            tool.cache.is_some(),
+            &format!("{field}cache_control"),
+            "caching is the provider's own affair",
+        );
+        self.ledger.foreign(field, &tool.extensions, FORMAT);
+        a.object(|o| {
+            o.str("type", "function");
+            o.str("name", &tool.name);
+            o.opt_str("description", tool.description.as_deref());
+            o.raw("parameters", tool.parameters.as_deref().unwrap_or(r#"{"type":"object","properties":{}}"#));
+            // Absent means strict here, and lax in chat.
+            o.opt_bool("strict", tool.strict.or_else(|| noted(&tool.extensions, "lax").is_none().then_some(false)));
+            write_members(o, &tool.extensions);
+        });
+    }
+}
+
+fn write_allowed(o: &mut Object<'_>, allowed: &AllowedTools, tools: &[Tool]) {
+    o.str("type", "allowed_tools");
+    o.str("mode", if allowed.required { "required" } else { "auto" });
+    o.array("tools", |a| {
+        for name in &allowed.names {
+            a.object(|o| {
+                o.str("type", if is_custom(tools, name) { "custom" } else { "function" });
+                o.str("name", name);
+            });
+        }
+    });
+}
+
+/// Whether the tool of this name takes free text, in either spelling.
+fn is_custom(tools: &[Tool], name: &str) -> bool {
+    tools.iter().any(|tool| {
+        let Tool::Opaque(opaque) = tool else { return false };
+        let Ok(mut wire) = Rest::parse(&opaque.json) else { return false };
+        let inner = wire.object("custom").and_then(|mut custom| custom.str("name"));
+        opaque.kind == "custom" && wire.str("name").or(inner).as_deref() == Some(name)
+    })
+}
+
+/// Chat's custom tool, flat: `{"type":"custom","custom":{…}}` becomes `{"type":"custom",…}`, and a grammar likewise.
+fn flat_custom(chat: &str) -> String {
+    let mut custom = Rest::parse(chat).ok().and_then(|mut tool| tool.object("custom")).unwrap_or_default();
+    let mut out = String::new();
+    json::object(&mut out, |o| {
+        o.str("type", "custom");
+        if let Some(mut format) = custom.object("format") {
+            o.object("format", |o| {
+                o.opt_str("type", format.str("type").as_deref());
+                for (key, value) in format.object("grammar").unwrap_or_default().0 {
+                    o.raw(&key, value.get());
+                }
+            });
+        }
+        for (key, value) in &custom.0 {
+            o.raw(key, value.get());
+        }
+    });
+    out
+}

@@ -1,0 +1,136 @@
+//! Whole answers: from Responses to the unified model.
+
+use super::{FORMAT, note, read, read_usage};
+use crate::adapter::{ChatAnswer, ChatOutcome};
+use crate::compat::error;
+use crate::compat::names::Renamed;
+use crate::compat::quirks::Quirks;
+use crate::compat::wire::rest_json;
+use crate::json::{Rest, Str};
+use crate::ledger::extensions;
+use crate::types::{
+    Candidate, ChatResponse, Context, Error, Extension, Finish, FinishReason, HttpResponse, Message, Part,
+};
+
+/// Members that repeat the request: no news, so they travel as a note.
+const ECHOES: [&str; 24] = [
+    "background",
+    "conversation",
+    "include",
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "metadata",
+    "parallel_tool_calls",
+    "previous_response_id",
+    "prompt",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "reasoning",
+    "safety_identifier",
+    "store",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+    "top_p",
+    "truncation",
+    "user",
+    "presence_penalty",
+];
+
+/// Reads a whole answer.
+pub fn parse(quirks: &Quirks, ctx: &Context, response: &HttpResponse) -> Result<ChatOutcome, Error> {
+    let unreadable = |e| Error::unreadable(format!("the provider's answer is not readable: {e}"));
+    let wire = Rest::parse(response.body.as_text()?).map_err(unreadable)?;
+    let response = read_response(quirks, wire, &Renamed::from_memo(&ctx.memo))?;
+    Ok(ChatOutcome::Complete(ChatAnswer { response, losses: Vec::new() }))
+}
+
+/// Reads a response object.
+pub fn read_response(quirks: &Quirks, mut wire: Rest<'_>, renamed: &Renamed) -> Result<ChatResponse, Error> {
+    if let Some(error) = wire.value("error") {
+        return Err(error::from_json(error.get(), None));
+    }
+    let output = wire.list("output").unwrap_or_default();
+    let mut parts: Vec<Part> = read::items(&output, quirks.family).into_iter().flat_map(parts_of).collect();
+    for part in &mut parts {
+        if let Part::ToolCall(call) = part {
+            let name = renamed.original(&call.name).to_owned();
+            call.name = name;
+        }
+    }
+    let finish = finish(&mut wire, &parts);
+    let head = head(&mut wire);
+    Ok(ChatResponse {
+        id: head.id,
+        model: head.model,
+        created_ms: head.created_ms,
+        usage: wire.object("usage").and_then(read_usage),
+        service_tier: wire.str("service_tier").map(Str::into_string),
+        extensions: members(wire),
+        candidates: vec![Candidate { index: 0, parts, finish, logprobs: None, extensions: Vec::new() }],
+    })
+}
+
+fn parts_of(message: Message) -> Vec<Part> {
+    message.parts
+}
+
+/// What stands at the head of an answer.
+#[derive(Debug)]
+pub struct Head {
+    /// Its id.
+    pub id: String,
+    /// As the provider names it.
+    pub model: Option<String>,
+    /// When it was made.
+    pub created_ms: Option<f64>,
+}
+
+/// Reads the head of an answer.
+pub fn head(wire: &mut Rest<'_>) -> Head {
+    wire.take("object");
+    Head {
+        id: wire.str("id").map(Str::into_string).unwrap_or_default(),
+        model: wire.str("model").map(Str::into_string),
+        created_ms: wire.number("created_at").map(|seconds| seconds * 1000.0),
+    }
+}
+
+/// The members that nothing else holds; those that repeat the request as one note.
+pub fn members(mut wire: Rest<'_>) -> Vec<Extension> {
+    let (echoes, news) = std::mem::take(&mut wire.0)
+        .into_iter()
+        .filter(|(_, value)| value.get() != "null")
+        .partition(|(key, _)| ECHOES.contains(&&**key) || &**key == "frequency_penalty");
+    let mut kept = extensions(FORMAT, Rest(news));
+    let echoes = Rest(echoes);
+    if !echoes.0.is_empty() {
+        kept.push(note("echo", &rest_json(&echoes)));
+    }
+    kept
+}
+
+/// Why the answer ended: its status, and the reason of one that is incomplete.
+pub fn finish(wire: &mut Rest<'_>, parts: &[Part]) -> Option<Finish> {
+    let called = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
+    let status = wire.str("status").map(Str::into_string).unwrap_or_default();
+    let reason = wire.object("incomplete_details").and_then(|mut details| details.str("reason")).map(Str::into_string);
+    read_finish(&status, reason.as_deref(), called)
+}
+
+/// The same, of its words.
+pub fn read_finish(status: &str, reason: Option<&str>, called: bool) -> Option<Finish> {
+    let kind = match (status, reason) {
+        ("incomplete", Some("content_filter")) => FinishReason::ContentFilter,
+        ("incomplete", Some("max_output_tokens") | None) => FinishReason::Length,
+        ("incomplete", Some(_)) => FinishReason::Other,
+        ("failed" | "cancelled", _) => FinishReason::Failed,
+        _ if called => FinishReason::ToolCalls,
+        ("completed" | "", _) => FinishReason::Complete,
+        _ => FinishReason::Other,
+    };
+    Some(Finish::new(kind, reason.unwrap_or(status)))
+}

@@ -1,0 +1,224 @@
+//! Items, written from messages: a request's input and an answer's output alike.
+
+use super::read::split;
+use super::{FORMAT, inner, noted, write_members};
+use crate::compat::media::{audio_format, mime, to_data_url};
+use crate::json::{Array, Object};
+use crate::ledger::extension;
+use crate::types::{
+    Citation, Context, MediaKind, MediaPart, MediaSource, Part, ReasoningPart, TextPart, ToolCall, ToolKind,
+};
+
+/// Makes ids for items of an answer that have none.
+#[derive(Debug)]
+pub struct Ids<'c> {
+    ctx: &'c Context,
+    count: u32,
+}
+
+impl<'c> Ids<'c> {
+    /// Ids of this exchange.
+    pub fn new(ctx: &'c Context) -> Self {
+        Self { ctx, count: 0 }
+    }
+
+    fn next(&mut self, prefix: &str) -> String {
+        self.count += 1;
+        item_id(self.ctx, prefix, self.count - 1)
+    }
+}
+
+/// The id of the item at this place of an answer.
+pub fn item_id(ctx: &Context, prefix: &str, at: u32) -> String {
+    format!("{prefix}_{at}_{}", ctx.request_id)
+}
+
+/// Writes the assistant's parts as items. `ids` are given for an answer, whose items must have one.
+pub fn assistant(a: &mut Array<'_>, parts: &[&Part], mut ids: Option<&mut Ids<'_>>) {
+    let mut at = 0;
+    while let Some(part) = parts.get(at) {
+        at += 1;
+        match part {
+            Part::Text(_) | Part::Refusal(_) => {
+                let begins = |part: &&Part| matches!(part, Part::Text(text) if item_members(text).is_some());
+                let more = parts.get(at..).unwrap_or_default();
+                let same = |part: &&&Part| matches!(part, Part::Text(_) | Part::Refusal(_)) && !begins(part);
+                let end = at + more.iter().take_while(same).count();
+                a.object(|o| message(o, parts.get(at - 1..end).unwrap_or_default(), ids.as_deref_mut()));
+                at = end;
+            }
+            Part::Reasoning(thought) => a.object(|o| reasoning(o, thought, ids.as_deref_mut())),
+            Part::ToolCall(one) => a.object(|o| call(o, one, ids.as_deref_mut())),
+            Part::Opaque(opaque) if opaque.format == FORMAT => a.raw(&opaque.json),
+            Part::Opaque(_) | Part::Media(_) | Part::ToolResult(_) => {}
+        }
+    }
+}
+
+/// The members of the item that a text begins.
+fn item_members(text: &TextPart) -> Option<&str> {
+    extension(&text.extensions, FORMAT, "item")
+}
+
+fn message(o: &mut Object<'_>, parts: &[&Part], ids: Option<&mut Ids<'_>>) {
+    let members = parts.first().and_then(|part| match part {
+        Part::Text(text) => item_members(text).and_then(inner),
+        _ => None,
+    });
+    o.str("type", "message");
+    o.str("role", "assistant");
+    own_id(o, members, "msg", ids);
+    if let Some(members) = members {
+        o.members(members);
+    }
+    o.array("content", |a| {
+        for part in parts {
+            a.object(|o| match part {
+                Part::Text(text) => output_text(o, text),
+                Part::Refusal(words) => {
+                    o.str("type", "refusal");
+                    o.str("refusal", words);
+                }
+                _ => {}
+            });
+        }
+    });
+}
+
+/// An id and a status, unless the item's own members bring them.
+fn own_id(o: &mut Object<'_>, members: Option<&str>, prefix: &str, ids: Option<&mut Ids<'_>>) {
+    let Some(ids) = ids else { return };
+    let has = |key: &str| members.is_some_and(|members| members.contains(key));
+    if !has("\"id\":") {
+        o.str("id", &ids.next(prefix));
+    }
+    if !has("\"status\":") {
+        o.str("status", "completed");
+    }
+}
+
+/// Writes a text of an answer.
+pub fn output_text(o: &mut Object<'_>, text: &TextPart) {
+    o.str("type", "output_text");
+    o.str("text", &text.text);
+    o.array("annotations", |a| {
+        for entry in text.citations.iter().filter_map(annotation) {
+            a.raw(&entry);
+        }
+    });
+    for extension in text.extensions.iter().filter(|e| e.format == FORMAT && e.json != "null" && e.key != "item") {
+        o.raw(&extension.key, &extension.json);
+    }
+}
+
+/// A citation as an annotation; none where it is not one of a page.
+pub fn annotation(citation: &Citation) -> Option<String> {
+    if let Some(source) = citation.source.as_ref().filter(|source| source.format == FORMAT) {
+        return Some(source.json.clone());
+    }
+    let url = citation.url.as_deref()?;
+    let mut out = String::new();
+    crate::json::object(&mut out, |o| {
+        o.str("type", "url_citation");
+        o.num("start_index", citation.start.unwrap_or(0));
+        o.num("end_index", citation.end.unwrap_or(0));
+        o.str("title", citation.title.as_deref().unwrap_or_default());
+        o.str("url", url);
+    });
+    Some(out)
+}
+
+/// Writes thinking.
+pub fn reasoning(o: &mut Object<'_>, thought: &ReasoningPart, ids: Option<&mut Ids<'_>>) {
+    o.str("type", "reasoning");
+    match (thought.id.as_deref().or_else(|| noted(&thought.extensions, "id")), ids) {
+        (Some(id), _) => o.str("id", id),
+        (None, Some(ids)) => o.str("id", &ids.next("rs")),
+        (None, None) => {}
+    }
+    let text = thought.text.as_deref().filter(|text| !text.is_empty());
+    let content = noted(&thought.extensions, "content").filter(|_| text.is_some());
+    let summary = noted(&thought.extensions, "summary").unwrap_or_default();
+    let words = text.map(|text| split(text, content.unwrap_or(summary))).unwrap_or_default();
+    let list = |a: &mut Array<'_>, kind: &str, words: &[&str]| {
+        for word in words {
+            a.object(|o| {
+                o.str("type", kind);
+                o.str("text", word);
+            });
+        }
+    };
+    o.array("summary", |a| list(a, "summary_text", if content.is_some() { &[] } else { &words }));
+    if content.is_some() {
+        o.array("content", |a| list(a, "reasoning_text", &words));
+    }
+    o.opt_str("encrypted_content", super::pack(thought, "openai").as_deref());
+    write_members(o, &thought.extensions);
+}
+
+/// Writes a call.
+pub fn call(o: &mut Object<'_>, call: &ToolCall, ids: Option<&mut Ids<'_>>) {
+    let (kind, text) = match call.kind {
+        ToolKind::Function => ("function_call", "arguments"),
+        ToolKind::Custom => ("custom_tool_call", "input"),
+    };
+    o.str("type", kind);
+    if let Some(ids) = ids {
+        if extension(&call.extensions, FORMAT, "id").is_none() {
+            o.str("id", &ids.next(if call.kind == ToolKind::Function { "fc" } else { "ctc" }));
+        }
+        if extension(&call.extensions, FORMAT, "status").is_none() {
+            o.str("status", "completed");
+        }
+    }
+    o.str("call_id", &call.id);
+    o.str("name", &call.name);
+    let empty = call.kind == ToolKind::Function && call.arguments.trim().is_empty();
+    o.str(text, if empty { "{}" } else { &call.arguments });
+    write_members(o, &call.extensions);
+}
+
+/// Writes a medium as a part of a request; whether there is a place for it.
+pub fn media(o: &mut Object<'_>, ctx: &Context, media: &MediaPart) -> bool {
+    match (media.kind, &media.source) {
+        (MediaKind::Image, MediaSource::FileId(id)) => {
+            o.str("type", "input_image");
+            o.str("file_id", id);
+        }
+        (MediaKind::Image, MediaSource::Url(url)) => {
+            o.str("type", "input_image");
+            o.str("image_url", url);
+        }
+        (MediaKind::Image, MediaSource::Base64(data)) => {
+            o.str("type", "input_image");
+            o.str("image_url", &to_data_url(&mime(ctx, media), data));
+        }
+        (MediaKind::Audio, MediaSource::Base64(data)) => {
+            o.str("type", "input_audio");
+            o.object("input_audio", |o| {
+                o.str("data", data);
+                o.str("format", audio_format(&mime(ctx, media)));
+            });
+        }
+        (MediaKind::Document, source) => {
+            o.str("type", "input_file");
+            match source {
+                MediaSource::FileId(id) => o.str("file_id", id),
+                MediaSource::Url(url) => o.str("file_url", url),
+                MediaSource::Base64(data) => {
+                    if media.name.is_none() {
+                        // The API refuses file data without a name.
+                        o.str("filename", "document");
+                    }
+                    o.str("file_data", &to_data_url(&mime(ctx, media), data));
+                }
+                MediaSource::Text(_) => return false,
+            }
+            o.opt_str("filename", media.name.as_deref());
+        }
+        _ => return false,
+    }
+    o.opt_str("detail", media.detail.as_deref());
+    write_members(o, &media.extensions);
+    true
+}
