@@ -60,7 +60,7 @@ async fn c27_between_the_head_and_the_first_byte() {
 async fn c27_in_the_midst_of_a_stream() {
     for to in ALL {
         let pieces = &to.stream()[..2];
-        let answer = pieces.iter().fold(to.begin(), |answer, piece| answer.piece(piece)).hang();
+        let answer = pieces.iter().fold(to.begin(), Answer::piece).hang();
         let mut upstream = Upstream::always(answer).await;
         let house = House::open(&config(&upstream)).await;
         for from in ALL {
@@ -162,8 +162,7 @@ async fn c27_between_two_steps_the_provider_is_told() {
 async fn a_client_that_stays_is_served_to_the_end_while_others_leave() {
     let gate = Gate::default();
     let pieces = ZETA.stream();
-    let answer =
-        pieces[1..].iter().fold(Answer::lines().piece(&pieces[0]).gate(&gate), |a, piece| a.piece(piece)).end();
+    let answer = pieces[1..].iter().fold(Answer::lines().piece(&pieces[0]).gate(&gate), Answer::piece).end();
     let mut upstream = Upstream::always(answer).await;
     let house = House::open(&config(&upstream)).await;
     let mut stays = left(&house, &mut upstream, ZETA, "zeta-t", true).await;

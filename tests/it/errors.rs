@@ -8,7 +8,7 @@ use crate::tongue::{ALL, ANTHROPIC, OPENAI, Tongue, ZETA, config};
 
 /// The beginning of a stream, with content.
 fn begun(to: Tongue) -> Answer {
-    to.stream()[..2].iter().fold(to.begin(), |answer, piece| answer.piece(piece))
+    to.stream()[..2].iter().fold(to.begin(), Answer::piece)
 }
 
 fn series(stream: &str) -> String {
@@ -152,6 +152,22 @@ async fn an_upstream_that_answers_nothing_or_nonsense_is_a_bad_gateway() {
             assert!(from.error(&reply).is_some(), "{what} for {}: {}", from.name, reply.text());
             assert_eq!(reply.header("x-weir-error-source"), Some("upstream"), "{what}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relayed_answer_that_breaks_off_is_cut_and_never_mended() {
+    for head in ["content-length: 100", "transfer-encoding: chunked"] {
+        let body = if head.starts_with("content") { "{\"half\":" } else { "8\r\n{\"half\":\r\n" };
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{head}\r\n\r\n{body}");
+        let upstream = Upstream::always(Answer::raw(answer).close()).await;
+        let house = House::open(&config(&upstream)).await;
+        for from in ALL {
+            let reply = house.ask(&from.request(from.name, false)).await;
+            assert_eq!((reply.text().as_str(), reply.cut), ("{\"half\":", true), "{head} for {}", from.name);
+        }
+        house.until_metric(&series("upstream"), 3.0).await;
+        house.until_metric("weir_in_flight", 0.0).await;
     }
 }
 

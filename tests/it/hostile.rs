@@ -1,5 +1,7 @@
 //! An adapter that misbehaves costs one request, and that one gets a clean error.
 
+use std::fmt::Write as _;
+
 use weir_tests::{Answer, Folder, House, Reply, Upstream};
 
 use crate::tongue::{ALL, OPENAI, TEXT, Tongue, ZETA, config};
@@ -27,7 +29,7 @@ async fn upstream() -> Upstream {
         let lines = ["{\"a\":1}\n", "{\"a\":2}\n", "{\"a\":3}\n"];
         match request.header("accept") {
             Some("fail") => Answer::json(500, "{}"),
-            _ => lines.iter().fold(Answer::lines(), |answer, line| answer.piece(line)).end(),
+            _ => lines.iter().fold(Answer::lines(), Answer::piece).end(),
         }
     })
     .await
@@ -122,13 +124,13 @@ async fn c75_events_that_make_no_sense_become_a_well_formed_stream() {
 #[tokio::test(flavor = "multi_thread")]
 async fn c75_the_dialects_side_is_held_in_the_same_way() {
     let upstream = upstream().await;
-    let models: String = ["read", "write", "encode"]
-        .iter()
-        .flat_map(|site| ["trap", "loop", "bomb", "flood", "text"].map(|deed| format!("{site}.{deed}")))
-        .map(|alias| {
-            format!("[[models]]\nalias = \"{alias}\"\ntarget = {{ provider = \"hostile\", model = \"well\" }}\n")
-        })
-        .collect();
+    let mut models = String::new();
+    for site in ["read", "write", "encode"] {
+        for deed in ["trap", "loop", "bomb", "flood", "text"] {
+            let target = "target = { provider = \"hostile\", model = \"well\" }";
+            let _ = write!(models, "[[models]]\nalias = \"{site}.{deed}\"\n{target}\n");
+        }
+    }
     let house = House::with(folder(), &(settings(&upstream, "") + &models)).await;
     for site in ["read", "write"] {
         for deed in ["trap", "loop", "bomb", "flood", "text"] {

@@ -41,9 +41,10 @@ async fn many_requests_share_a_connection() {
         all.push(tokio::spawn(async move {
             let body = ask(&sender, model, stream).await.into_body().collect().await.unwrap().to_bytes();
             let text = String::from_utf8_lossy(&body).into_owned();
-            let heard = match stream {
-                true => Heard::stream(Format::OpenAi, &text),
-                false => Heard::whole(Format::OpenAi, &serde_json::from_str(&text).unwrap()),
+            let heard = if stream {
+                Heard::stream(Format::OpenAi, &text)
+            } else {
+                Heard::whole(Format::OpenAi, &serde_json::from_str(&text).unwrap())
             };
             assert_eq!((heard.text.as_str(), heard.complete), (TEXT, stream), "{text}");
         }));
@@ -75,7 +76,7 @@ async fn c27_a_stream_that_is_reset_is_left_upstream_and_its_neighbours_go_on() 
     let gate = Gate::default();
     let pieces = OPENAI.stream();
     let begun = Answer::sse().piece(&pieces[0]).piece(&pieces[1]).gate(&gate);
-    let answer = pieces[2..].iter().fold(begun, |answer, piece| answer.piece(piece)).end();
+    let answer = pieces[2..].iter().fold(begun, Answer::piece).end();
     let mut upstream = Upstream::always(answer).await;
     let house = House::open(&config(&upstream)).await;
     let sender = connect(&house).await;

@@ -1,6 +1,6 @@
 //! Requests that cannot be served are refused, clearly and in their own format.
 
-use weir_tests::{House, Request};
+use weir_tests::{Answer, Gate, House, Request, Upstream};
 
 use crate::tongue::{ALL, ANTHROPIC, OPENAI, Tongue, ZETA, config, provider};
 
@@ -159,4 +159,37 @@ async fn what_is_no_http_costs_one_connection() {
         drop(client);
     }
     assert_eq!(house.ask(&OPENAI.request("openai", false)).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_free_instance_a_request_is_asked_to_come_again() {
+    let gate = Gate::default();
+    let pieces = ZETA.stream();
+    let begun = Answer::lines().piece(&pieces[0]).piece(&pieces[1]).gate(&gate);
+    let upstream = Upstream::always(pieces[2..].iter().fold(begun, Answer::piece).end()).await;
+    let house = House::open(&format!("[plugins]\nmax_instances = 4\n{}", config(&upstream))).await;
+    // Each stream has an instance for either side.
+    let mut streams = Vec::new();
+    let refused = loop {
+        let mut client = house.connect().await;
+        client.send(&ZETA.request("zeta-t", true)).await;
+        let head = client.head().await;
+        if head.status != 200 {
+            let (body, _) = client.rest().await;
+            break weir_tests::Reply { head, body, cut: false };
+        }
+        streams.push(client);
+        assert!(streams.len() < 100, "there is a limit");
+    };
+    assert_eq!(refused.status(), 503, "{}", refused.text());
+    assert!(refused.header("retry-after").is_some());
+    assert!(ZETA.error(&refused).is_some());
+    assert!(!streams.is_empty());
+    assert_eq!(house.post("/zeta/v0/minds/nobody:parley", "{}").await.status(), 404, "errors need no instance");
+    streams.iter().for_each(|_| gate.open());
+    for mut client in streams {
+        assert!(String::from_utf8_lossy(&client.rest().await.0).contains("\"k\":\"bye\""));
+    }
+    gate.open();
+    assert_eq!(house.ask(&ZETA.request("zeta-t", true)).await.status(), 200, "there is room again");
 }

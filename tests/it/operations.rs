@@ -87,7 +87,7 @@ async fn a_house_that_closes_lets_streams_end() {
     let gate = Gate::default();
     let pieces = ZETA.stream();
     let begun = Answer::lines().piece(&pieces[0]).piece(&pieces[1]).gate(&gate);
-    let upstream = Upstream::always(pieces[2..].iter().fold(begun, |answer, piece| answer.piece(piece)).end()).await;
+    let upstream = Upstream::always(pieces[2..].iter().fold(begun, Answer::piece).end()).await;
     let house = House::open(&format!("[admin]\nlisten = \"127.0.0.1:0\"\n{}", config(&upstream))).await;
     let mut streams = Vec::new();
     for model in ["zeta", "zeta-t"] {

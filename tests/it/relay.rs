@@ -3,7 +3,7 @@
 use weir_tests::code::pack;
 use weir_tests::{Answer, Folder, House, Received, Request, Upstream};
 
-use crate::tongue::{ALL, ANTHROPIC, OPENAI, Tongue, ZETA, config, provider};
+use crate::tongue::{ALL, ANTHROPIC, OPENAI, ZETA, config, provider};
 
 /// Of zeta's: white space, escapes, numbers, doubled members and unknown ones as nobody would write them.
 const TALK: &str = "{ \"scroll\" :\t[{\"who\":\"pilgrim\",\"says\":\"caf\\u00e9 \u{1f980}\"}],\r\n \"tuning\":{\"heat\":1.50e0,\"heat\":0.7000},\"unknown\":[1e400, null]}\n";
@@ -46,13 +46,8 @@ async fn c94_every_format_is_relayed_to_itself_byte_for_byte() {
             assert!(!reply.cut);
             assert_eq!(upstream.request().await.body, request.sent());
         }
-        assert_eq!(house.metric(&translations(tongue)).await, 0.0);
+        assert!(!house.metrics().await.contains("weir_translations_total{"), "no adapter ran");
     }
-}
-
-fn translations(tongue: Tongue) -> String {
-    let id = if tongue == ZETA { "zeta.parley" } else { tongue.name };
-    format!("weir_translations_total{{from=\"{id}\",to=\"{id}\"}}")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -101,7 +101,7 @@ async fn c24_a_client_that_waits_hears_something_where_that_is_wanted() {
     for (from, alive) in [(OPENAI, ":"), (ANTHROPIC, "event: ping"), (ZETA, "{\"k\":\"still\"}")] {
         let gate = Gate::default();
         let upstream =
-            Upstream::always(ALL[2].stream().iter().fold(Answer::lines().gate(&gate), |a, p| a.piece(p)).end()).await;
+            Upstream::always(ALL[2].stream().iter().fold(Answer::lines().gate(&gate), Answer::piece).end()).await;
         let settings = format!("[server]\nkeep_alive_interval = \"5ms\"\n{}", config(&upstream));
         let house = House::open(&settings).await;
         let mut client = house.connect().await;

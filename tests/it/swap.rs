@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use weir_tests::plugins::zeta_build;
-use weir_tests::{Folder, Gate, House, Upstream};
+use weir_tests::{Answer, Folder, Gate, House, Upstream};
 
 use crate::tongue::{OPENAI, TEXT, ZETA, config, provider};
 
@@ -69,10 +69,8 @@ async fn two_hundred_swaps_under_load_fail_no_request() {
 async fn a_stream_ends_on_the_version_that_it_began_with() {
     let gate = Gate::default();
     let pieces = OPENAI.stream();
-    let answer = pieces[1..]
-        .iter()
-        .fold(OPENAI.begin().piece(&pieces[0]).piece(&pieces[1]).gate(&gate), |a, p| a.piece(p))
-        .end();
+    let answer =
+        pieces[1..].iter().fold(OPENAI.begin().piece(&pieces[0]).piece(&pieces[1]).gate(&gate), Answer::piece).end();
     let upstream = Upstream::always(answer).await;
     let house = House::with(Folder::with(&["openai", "zeta"]), &one(&upstream)).await;
     let mut client = house.connect().await;

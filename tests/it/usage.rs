@@ -14,9 +14,10 @@ fn asking(upstream: &Upstream) -> String {
 async fn honest() -> Upstream {
     Upstream::scripted(|request: &Received| {
         let body: Value = request.json();
-        let (tongue, asked) = match body["scroll"].is_array() {
-            true => (ZETA, body["tell"]["toll"] == true),
-            false => (OPENAI, body["stream_options"]["include_usage"] == true),
+        let (tongue, asked) = if body["scroll"].is_array() {
+            (ZETA, body["tell"]["toll"] == true)
+        } else {
+            (OPENAI, body["stream_options"]["include_usage"] == true)
         };
         let pieces = tongue.stream();
         let wanted = pieces.iter().enumerate().filter(|(at, _)| *at != 4 || asked);

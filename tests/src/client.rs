@@ -1,5 +1,6 @@
 //! A client that sees every byte: HTTP/1.1 by hand.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use bytes::{Buf as _, BytesMut};
@@ -57,13 +58,13 @@ impl Request {
     pub fn head(&self) -> String {
         let mut head = format!("{} {} HTTP/1.1\r\nhost: weir.test\r\n", self.method, self.path);
         for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            let _ = write!(head, "{name}: {value}\r\n");
         }
         let framed = |(name, _): &(String, String)| {
             name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding")
         };
         if !self.headers.iter().any(framed) && (self.method != "GET" || !self.body.is_empty()) {
-            head.push_str(&format!("content-length: {}\r\n", self.body.len()));
+            let _ = write!(head, "content-length: {}\r\n", self.body.len());
         }
         head + "\r\n"
     }

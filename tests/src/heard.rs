@@ -110,7 +110,9 @@ impl Heard {
                 let elements: Option<Vec<Value>> = serde_json::from_str(stream).ok();
                 let lines = || stream.lines().filter(|line| !line.trim().is_empty());
                 let pieces = elements.unwrap_or_else(|| lines().filter_map(|l| serde_json::from_str(l).ok()).collect());
-                pieces.iter().for_each(|piece| heard.zeta_piece(piece));
+                for piece in &pieces {
+                    heard.zeta_piece(piece);
+                }
             }
         }
         heard.calls.extend(blocks.into_values());

@@ -110,9 +110,8 @@ impl House {
                 tokio::task::yield_now().await;
             }
         };
-        if tokio::time::timeout(crate::PATIENCE, reached).await.is_err() {
-            panic!("{series} is not {wanted}:\n{}", self.metrics().await);
-        }
+        let is_reached = tokio::time::timeout(crate::PATIENCE, reached).await.is_ok();
+        assert!(is_reached, "{series} is not {wanted}:\n{}", self.metrics().await);
     }
 
     /// What the operations side says of an adapter.

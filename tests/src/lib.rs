@@ -2,7 +2,13 @@
 //! does exactly what it is told, and a [`Client`] that sees every byte.
 //!
 //! Nothing here waits for time to pass: tests wait for what happens, and [`soon`] fails those that wait for what does not.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what fails here fails a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "what fails here fails a test"
+)]
 
 pub mod client;
 pub mod code;
@@ -31,9 +37,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub fn soon<F: Future>(what: &'static str, future: F) -> impl Future<Output = F::Output> {
     let from = std::panic::Location::caller();
     async move {
-        match tokio::time::timeout(PATIENCE, future).await {
-            Ok(output) => output,
-            Err(_) => panic!("waited in vain for {what} (from {from})"),
-        }
+        let output = tokio::time::timeout(PATIENCE, future).await;
+        output.unwrap_or_else(|_| panic!("waited in vain for {what} (from {from})"))
     }
 }

@@ -69,7 +69,7 @@ impl Folder {
 /// Makes a file look as if it had been there for long: one that is young is watched for a while before it is read.
 fn age(file: &Path) {
     let opened = fs::File::options().write(true).open(file).unwrap();
-    opened.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    opened.set_modified(SystemTime::now() - Duration::from_hours(1)).unwrap();
 }
 
 /// A build of the adapter zeta with another version: `1.0.0+zeta-build-0007-…` for 7.

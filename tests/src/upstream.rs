@@ -1,5 +1,6 @@
 //! A provider that does exactly what it is told: bytes, pauses, resets; and that sees every byte and every departure.
 
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
 use bytes::{Buf as _, BytesMut};
@@ -139,7 +140,7 @@ impl Answer {
     /// These bytes in chunks of so many.
     #[must_use]
     pub fn pieces(self, bytes: impl AsRef<[u8]>, len: usize) -> Self {
-        bytes.as_ref().chunks(len).fold(self, |answer, piece| answer.piece(piece))
+        bytes.as_ref().chunks(len).fold(self, Self::piece)
     }
 
     /// Waits here until the gate is opened.
@@ -182,7 +183,7 @@ impl Answer {
 fn head(status: u16, headers: &[(&str, &str)], framing: &str) -> Vec<u8> {
     let mut head = format!("HTTP/1.1 {status} Whatever\r\n");
     for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        let _ = write!(head, "{name}: {value}\r\n");
     }
     (head + framing + "\r\n").into_bytes()
 }

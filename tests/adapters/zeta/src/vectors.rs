@@ -1,7 +1,7 @@
 //! Embeddings.
 
 use weir_sdk::adapter::{DialectEmbeddings, ParsedEmbeddings, ProviderEmbeddings, Result};
-use weir_sdk::json::{object, parse};
+use weir_sdk::json::{RawValue, object, parse};
 use weir_sdk::types::{
     Context, Embedding, EmbeddingInput, EmbeddingsRequest, EmbeddingsResponse, Error, HttpRequest, HttpResponse,
     RenderedRequest, RenderedResponse, Vector,
@@ -46,7 +46,7 @@ impl DialectEmbeddings for Zeta {
     fn parse_request(ctx: &Context, request: HttpRequest) -> Result<ParsedEmbeddings> {
         let asked: wire::Asked<'_> =
             parse(request.body.as_text()?).map_err(|error| Error::invalid(format!("not a request: {error}")))?;
-        let of = asked.of.map(|of| of.get()).ok_or_else(|| Error::invalid("of what?").at("of"))?;
+        let of = asked.of.map(RawValue::get).ok_or_else(|| Error::invalid("of what?").at("of"))?;
         let single = of.starts_with('"');
         let texts: Vec<String> = if single { parse(of).map(|text| vec![text]) } else { parse(of) }
             .map_err(|error| Error::invalid(format!("of: {error}")).at("of"))?;

@@ -1,4 +1,5 @@
 //! The shapes on the wire.
+#![allow(clippy::struct_field_names, reason = "the members are called as they are on the wire")]
 
 use weir_sdk::json::{Count, Number, RawValue, Str};
 use weir_sdk::wire;
