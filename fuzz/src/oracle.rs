@@ -1,8 +1,8 @@
 //! What must hold of any input whatever. Shared by the fuzz targets and by the host's tests, which replay the seeds.
 
+use crate::config::{Config, Environment};
 use crate::contract::about::exports::weir::adapter::about::{Bucket, FrameTest, Merge, PointerEquals, Tap, UsagePlace};
 use crate::contract::types::{Frame, Framing};
-use crate::config::{Config, Environment};
 use crate::frame::{Decoder, Encoder, FrameRef, Limits};
 use crate::peek::{self, Found, Hit, Peek, Pointers};
 use crate::tap::{CompiledTap, Reading, TapState};
@@ -209,9 +209,12 @@ fn made_up() -> Tap {
 /// Whatever a configuration holds, it is read or refused, and every problem can be shown; a secret's text never is.
 pub fn config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let environment: Environment = [("WEIR_SERVER__PORT", "9000")].map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+    let environment: Environment =
+        [("WEIR_SERVER__PORT", "9000")].map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
     match Config::parse("fuzz.toml", text, Path::new(""), environment) {
-        Ok(config) => assert!(config.models.iter().all(|model| config.models.lookup(&model.alias.to_string()).is_some())),
+        Ok(config) => {
+            assert!(config.models.iter().all(|model| config.models.lookup(&model.alias.to_string()).is_some()))
+        }
         Err(problems) => assert!(!problems.render(false).is_empty()),
     }
 }

@@ -113,7 +113,7 @@ impl Acceptance {
         let mut query: Vec<_> = fixed.map(|fixed| (fixed.name.clone(), fixed.value.clone())).collect();
         if !self.query_forwarded.is_empty() && !client.is_empty() {
             let wanted = |name: &String| self.query_forwarded.iter().any(|one| one == name || one == "*");
-            query.extend(crate::dialect::faces::query_pairs(client).filter(|(name, _)| wanted(name)));
+            query.extend(crate::query::pairs(client).filter(|(name, _)| wanted(name)));
         }
         query
     }

@@ -1,6 +1,7 @@
 //! Carries out a plan, in one of two lanes: relay (bytes through) or translate (through two components).
 
 mod follow;
+mod head;
 mod list;
 mod meter;
 mod pipeline;

@@ -12,14 +12,15 @@
 //! | [`models`] | lists of models |
 //! | [`serving`] | what requests are served from, derived from configuration and adapters |
 //! | [`attempt`] | carries out a plan: relay or translate |
-//! | [`identify`] | who is asking |
-//! | [`admit`] | may this be served now |
 //! | [`route`] | from a model's name to targets |
 //! | [`account`] | usage, time and outcome, recorded exactly once |
+//! | [`admit`] | may this be served now |
+//! | [`identify`] | who is asking |
 //! | [`dialect`] | what clients may speak, as data: faces, readings, errors |
 //! | [`accept`] | what a target's provider takes as it is |
 //! | [`upstream`] | sends requests to providers: connections, timers, credentials, recordings |
 //! | [`plugin`] | adapters: loading, checking, swapping, instances |
+//! | [`observe`] | metrics and the log |
 //! | [`config`] | the file and the environment, checked, as what the program needs |
 //! | [`tap`] | reads usage from answers that pass by |
 //! | [`peek`] | sees a few members of a JSON body without parsing it, and splices them |
@@ -28,7 +29,7 @@
 //! | [`estimate`] | tokens, roughly |
 //! | [`blob`] | keeps large base64 out of the sandbox |
 //! | [`surrogate`] | mends lone surrogates |
-//! | [`observe`] | metrics and the log |
+//! | [`query`] | queries of urls |
 //! | [`exchange`] | what is known of a request from its first moment |
 //! | [`fault`] | failures, and who is to blame |
 //! | [`contract`] | the generated types of `wit/` |
@@ -55,9 +56,13 @@ pub mod observe;
 pub mod operations;
 pub mod peek;
 pub mod plugin;
+pub mod query;
 pub mod referee;
 pub mod route;
 pub mod serving;
 pub mod surrogate;
 pub mod tap;
 pub mod upstream;
+
+#[cfg(test)]
+mod seeds;

@@ -11,9 +11,9 @@ use http::Response;
 use crate::attempt::{Answer, Asked, House, ReplyBody, Request, ask_models, blame, parse, render_answer};
 use crate::config::Alias;
 use crate::contract::types::{Body, Context, Header, HttpRequest, ModelInfo, ModelsRequest, ModelsResponse};
-use crate::dialect::faces::query_pairs;
 use crate::dialect::reply::insert;
 use crate::fault::Fault;
+use crate::query;
 use crate::route::Target;
 use crate::serving::Serving;
 
@@ -62,7 +62,7 @@ pub async fn answer(
     let http = HttpRequest {
         method: asked.method.as_str().to_owned(),
         path: asked.path.clone(),
-        query: query_pairs(&asked.query).map(|(name, value)| Header { name, value }).collect(),
+        query: query::pairs(&asked.query).map(|(name, value)| Header { name, value }).collect(),
         headers: Vec::new(),
         body: Body::Bytes(Vec::new()),
     };

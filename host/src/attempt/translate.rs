@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{self, HeaderValue};
+use http::header;
 use http::{Response, StatusCode};
 
 use super::follow::{Farewell, Steps};
+use super::head::{keep_alive_frame, stream_headers, tell_losses};
 use super::pipeline::{Parts, Pipeline};
 use super::reply::ReplyBody;
 use super::send::{body_of, bytes_of, fault_of, rendered, response_of, send, upstream_fault};
@@ -15,14 +16,17 @@ use super::unified::{self, Answer, Outcome, Parsed, Request, heard};
 use super::{Asked, House};
 use crate::account::Account;
 use crate::blob::{self, Lifted};
-use crate::contract::types::{Context, FollowUp, Framing, Header, HttpRequest, HttpResponse, Loss, RenderedRequest};
-use crate::dialect::faces::query_pairs;
+use crate::contract::about::exports::weir::adapter::about::Operation;
+use crate::contract::types::{
+    Context, ErrorKind, FollowUp, Framing, Header, HttpRequest, HttpResponse, Loss, RenderedRequest,
+};
+use crate::dialect::faces::operation_name;
 use crate::dialect::reply::insert;
 use crate::fault::{Fault, Side};
 use crate::plugin::{Interface, Lease, lease_pair};
 use crate::route::Target;
 use crate::upstream::{Chunks, DecodeBound, Decoded, UpstreamRequest, UpstreamResponse};
-use crate::{estimate, frame, referee};
+use crate::{estimate, frame, query, referee};
 
 /// Bytes of base64 from which a value is lifted out of a body, and how often an adapter may use it.
 const BLOB_MIN: usize = 8 * 1024;
@@ -37,6 +41,7 @@ pub(super) async fn translate(
     target: &Arc<Target>,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Fault> {
+    able(asked, target)?;
     let (dialect, provider) = lease_pair(&asked.dialect, &target.adapter, &asked.caller.tenant)
         .await
         .map_err(|fault| unified::blame(&fault))?;
@@ -66,6 +71,25 @@ pub(super) async fn translate(
         Exchanged::Whole(answer) => run.answer(answer, account),
         Exchanged::Stream(response, framing) => run.stream(response, framing, account).await,
     }
+}
+
+/// Refuses what one of the two adapters has no interface for.
+fn able(asked: &Asked, target: &Target) -> Result<(), Fault> {
+    let (speaks, serves) = match asked.operation() {
+        Operation::Chat => (Interface::DialectChat, Interface::ProviderChat),
+        Operation::Embeddings => (Interface::DialectEmbeddings, Interface::ProviderEmbeddings),
+        Operation::Models => (Interface::DialectModels, Interface::ProviderModels),
+        // Without the provider's own count the host estimates.
+        Operation::CountTokens => (Interface::DialectCountTokens, Interface::ProviderChat),
+        Operation::Rerank => (Interface::DialectRerank, Interface::ProviderRerank),
+        Operation::Other(_) => return Err(unified::relayed_only()),
+    };
+    if asked.dialect.has(speaks) && target.adapter.has(serves) {
+        return Ok(());
+    }
+    let (operation, provider) = (operation_name(asked.operation()), &target.label);
+    let message = format!("the provider `{provider}` of this model has no {operation}; ask for another model");
+    Err(Fault::new(Side::Client, ErrorKind::Unsupported, message).with_status(400).with_code("unsupported_operation"))
 }
 
 /// What came of the requests upstream.
@@ -121,7 +145,7 @@ impl<'a> Run<'a> {
         let body = whole(&self.asked.body);
         if body.len() > self.house.config.server.translate_body_limit {
             let message = "the request is too large to be translated; raise `server.translate_body_limit`";
-            return Err(Fault::new(Side::Client, crate::contract::types::ErrorKind::TooLarge, message).with_status(413));
+            return Err(Fault::new(Side::Client, ErrorKind::TooLarge, message).with_status(413));
         }
         let takes_blobs = self.asked.dialect.manifest.takes_blobs && self.target.adapter.manifest.takes_blobs;
         let body = if takes_blobs {
@@ -141,7 +165,7 @@ impl<'a> Run<'a> {
         let http = HttpRequest {
             method: self.asked.method.as_str().to_owned(),
             path: self.asked.path.clone(),
-            query: query_pairs(&self.asked.query).map(|(name, value)| Header { name, value }).collect(),
+            query: query::pairs(&self.asked.query).map(|(name, value)| Header { name, value }).collect(),
             headers: face.request_headers.iter().filter_map(header).collect(),
             body: body_of(&body),
         };
@@ -383,45 +407,6 @@ impl<'a> Run<'a> {
 
     fn tell_losses(&self, response: &mut Response<ReplyBody>) {
         tell_losses(response, &self.losses);
-    }
-}
-
-/// Names what got lost in a header, bounded.
-fn tell_losses(response: &mut Response<ReplyBody>, losses: &[Loss]) {
-    if losses.is_empty() {
-        return;
-    }
-    let clean =
-        |loss: &Loss| loss.field.chars().filter(|c| c.is_ascii_graphic() && *c != ',').take(64).collect::<String>();
-    let mut names: Vec<String> = losses.iter().take(32).map(clean).collect();
-    names.dedup();
-    insert(response.headers_mut(), "x-weir-dropped-params", &names.join(","));
-}
-
-/// The headers of every stream that is made here.
-fn stream_headers(response: &mut Response<ReplyBody>, framing: Framing) {
-    let kind = match framing {
-        Framing::Sse => "text/event-stream; charset=utf-8",
-        other => frame::content_type(other),
-    };
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    insert(headers, "x-accel-buffering", "no");
-}
-
-/// What a client of this face is sent while nothing else is there.
-fn keep_alive_frame(asked: &Asked) -> Option<Bytes> {
-    let mut enframer = frame::Encoder::new(asked.framing);
-    let own = asked.face.errors.as_ref().and_then(|errors| errors.keep_alive.as_ref());
-    match own {
-        Some(template) => {
-            let frame = crate::contract::types::Frame { event: template.event.clone(), data: template.data.clone() };
-            let mut out = Vec::new();
-            enframer.push(&frame, &mut out);
-            Some(Bytes::from(out))
-        }
-        None => enframer.keep_alive().map(Bytes::from_static),
     }
 }
 

@@ -124,7 +124,7 @@ pub fn heard<T>(called: Called<T>, side: Side) -> Result<T, Fault> {
 }
 
 /// An operation that no component translates.
-fn relayed_only() -> Fault {
+pub(super) fn relayed_only() -> Fault {
     let message = "this operation is only relayed, and the target's provider does not take it in this format";
     Fault::from_error(Side::Client, Error { status: Some(400), ..Fault::invalid(message).error })
 }

@@ -220,7 +220,7 @@ pub(super) const PROVIDER: Keys = Keys {
             "url",
             "url",
             "as the adapter suggests",
-            "The API's base with its version path, such as `\"https://api.openai.com/v1/\"`; or `\"replay:DIR\"` for recorded answers, the folder being taken from this file's.",
+            "The API's base with its version path, such as `\"https://api.example.com/v1/\"`; or `\"replay:DIR\"` for recorded answers, the folder being taken from this file's.",
         ),
         key("api_key", "secret", "", "The key: `\"env:NAME\"`, `\"file:PATH\"`, or the key itself, which is not wise."),
         key("api_keys", "list of secrets", "", "Several keys, used in turn. Instead of `api_key`."),
@@ -241,7 +241,7 @@ pub(super) const PROVIDER: Keys = Keys {
             "format",
             TEXT,
             "the adapter's choice",
-            "Which of its formats the adapter uses, such as `\"openai.responses\"`.",
+            "Which of its formats the adapter uses, by its id as `weir plugin inspect` shows it.",
         ),
         key("translate", FLAG, "false", "Whether even requests that could be relayed untouched are translated."),
         key(

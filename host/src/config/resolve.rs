@@ -224,7 +224,7 @@ impl Joiner<'_> {
             self.report_missing(
                 &target.place,
                 "a target with a `url` needs the model's `type`",
-                "`type` names the adapter, such as `type = \"openai\"`",
+                "`type` names the adapter, `type = \"NAME\"` for `plugins/NAME.wasm`",
             );
             return None;
         }

@@ -10,6 +10,7 @@ use crate::contract::about::exports::weir::adapter::about::{
     Condition, CredentialPlace, ErrorFormat, Face as Claim, Manifest, Operation,
 };
 use crate::contract::types::Framing;
+use crate::query;
 
 /// One face, ready for use.
 #[derive(Debug)]
@@ -57,20 +58,8 @@ impl Head<'_> {
 
     /// The value of a query parameter, percent-decoded.
     pub fn query(&self, name: &str) -> Option<String> {
-        query_pairs(self.query).find(|(key, _)| key == name).map(|(_, value)| value)
+        query::pairs(self.query).find(|(key, _)| key == name).map(|(_, value)| value)
     }
-}
-
-/// The parameters of a query, percent-decoded, `+` as a space.
-pub fn query_pairs(query: &str) -> impl Iterator<Item = (String, String)> + '_ {
-    let decode = |text: &str| {
-        let spaced = text.replace('+', " ");
-        percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
-    };
-    query.split('&').filter(|pair| !pair.is_empty()).map(move |pair| {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decode(key), decode(value))
-    })
 }
 
 /// What a path led to.

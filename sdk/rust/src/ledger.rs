@@ -52,8 +52,15 @@ impl Ledger {
     }
 
     fn add(&mut self, field: impl Into<String>, kind: LossKind, note: &str) {
+        self.push(field.into(), kind, note);
+    }
+
+    /// Out of line: losses are rare, and the places where they may happen many.
+    #[cold]
+    #[inline(never)]
+    fn push(&mut self, field: String, kind: LossKind, note: &str) {
         let note = (!note.is_empty()).then(|| note.to_owned());
-        self.0.push(Loss { field: field.into(), kind, note });
+        self.0.push(Loss { field, kind, note });
     }
 }
 

@@ -83,7 +83,7 @@ fn resolve(text: &str, folder: &Path, environment: &Environment) -> Result<Secre
 
 fn from_variable(name: &str, environment: &Environment) -> Result<Secret, (String, &'static str)> {
     if name.is_empty() || name.contains(['$', '{', '=']) {
-        return Err(("`env:` needs a variable's name behind it".to_owned(), "for example \"env:OPENAI_API_KEY\""));
+        return Err(("`env:` needs a variable's name behind it".to_owned(), "for example \"env:PROVIDER_API_KEY\""));
     }
     environment.secret(name).ok_or_else(|| {
         (format!("the environment variable `{name}` is not set"), "set it, or leave the key out where none is needed")
@@ -93,7 +93,7 @@ fn from_variable(name: &str, environment: &Environment) -> Result<Secret, (Strin
 fn from_file(path: &str, folder: &Path) -> Result<Secret, (String, &'static str)> {
     const HELP: &str = "a relative path is taken from the configuration's folder";
     if path.is_empty() {
-        return Err(("`file:` needs a path behind it".to_owned(), "for example \"file:/run/secrets/openai\""));
+        return Err(("`file:` needs a path behind it".to_owned(), "for example \"file:/run/secrets/provider\""));
     }
     let path = folder.join(path);
     let mut text = String::new();

@@ -47,7 +47,8 @@ impl RetryDraft {
 
 pub(super) fn provider(mut section: Section<'_>) -> Option<Provider> {
     let name = section.required_name("name", "a name of your choice, by which models refer to it");
-    let adapter = section.required_name("adapter", "the adapter that speaks to it, such as `adapter = \"openai\"`");
+    let adapter =
+        section.required_name("adapter", "the adapter that speaks to it, `adapter = \"NAME\"` for `plugins/NAME.wasm`");
     let provider = named(&mut section, name, adapter);
     section.finish();
     provider

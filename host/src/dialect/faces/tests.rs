@@ -95,10 +95,3 @@ fn places_of_credentials_are_known() {
     assert!(faces.is_credential_query("zkey"));
     assert!(!faces.is_credential_query("alt"));
 }
-
-#[test]
-fn queries_are_decoded() {
-    let pairs: Vec<_> = query_pairs("alt=sse&name=a%20b+c&flag").collect();
-    let wanted = [("alt", "sse"), ("name", "a b c"), ("flag", "")].map(|(k, v)| (k.to_owned(), v.to_owned()));
-    assert_eq!(pairs, wanted);
-}

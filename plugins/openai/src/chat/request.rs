@@ -58,11 +58,11 @@ wire! {
         "reasoning" => reasoning: Content<'a>,
         "reasoning_details" => reasoning_details: Seq<Detail<'a>>,
         "tool_calls" => tool_calls: Seq<ToolCall<'a>>,
-        "function_call" => function_call: Function<'a>,
+        "function_call" => function_call: Box<Function<'a>>,
         "tool_call_id" => tool_call_id: Str<'a>,
         "audio" => audio: &'a RawValue,
         "extra_content" => extra_content: &'a RawValue,
-        "cache_control" => cache_control: CacheControl<'a>,
+        "cache_control" => cache_control: Box<CacheControl<'a>>,
     }
 }
 

@@ -27,6 +27,8 @@ pub struct ChunkDecoder {
     failed: bool,
     candidates: Vec<Candidate>,
     usage: Option<Usage>,
+    /// The service tier as last seen.
+    tier: Option<String>,
     /// Members of the chunks as last seen, so that each value is told once.
     told: Vec<Extension>,
     events: Vec<ChatEvent>,
@@ -45,6 +47,7 @@ impl ChunkDecoder {
             failed: false,
             candidates: Vec::new(),
             usage: None,
+            tier: None,
             told: Vec::new(),
             events: Vec::new(),
             ledger: Ledger::default(),
@@ -134,10 +137,11 @@ impl ChunkDecoder {
         let mut news = self.news(std::mem::take(&mut chunk.rest));
         self.tell(&mut news, "system_fingerprint", chunk.system_fingerprint);
         if self.started {
-            if let Some(tier) = chunk.service_tier.take() {
+            if let Some(tier) = chunk.service_tier.take().filter(|tier| self.tier.as_deref() != Some(&**tier)) {
                 let mut json = String::new();
                 json::quote(&mut json, &tier);
                 self.tell_text(&mut news, "service_tier", &json);
+                self.tier = Some(tier.into_string());
             }
             if !news.is_empty() {
                 self.events.push(ChatEvent::Opaque(opaque("chunk", &news)));
@@ -150,18 +154,14 @@ impl ChunkDecoder {
             // Azure's first chunk: filter results, and no id yet. What it told waits for the start.
             return;
         }
-        if let Some(tier) = &chunk.service_tier {
-            let mut json = String::new();
-            json::quote(&mut json, tier);
-            self.tell_text(&mut Vec::new(), "service_tier", &json);
-        }
+        self.tier = chunk.service_tier.take().map(Str::into_string);
         self.started = true;
         let start = ResponseStart {
             id: id.into_string(),
             model: chunk.model.take().filter(|model| !model.is_empty()).map(Str::into_string),
             created_ms: chunk.created.map(|created| created.0 * 1000.0),
-            service_tier: chunk.service_tier.take().map(Str::into_string),
-            extensions: self.told.iter().filter(|told| told.key != "service_tier").cloned().collect(),
+            service_tier: self.tier.clone(),
+            extensions: self.told.clone(),
         };
         self.events.push(ChatEvent::Start(start));
     }

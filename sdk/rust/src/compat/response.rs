@@ -61,7 +61,7 @@ impl Reader<'_> {
         let mut kept = extensions(FORMAT, choice.rest);
         // A legacy completion has its text right here.
         let legacy = || choice.text.map(|text| Delta { content: Some(Content::Text(text)), ..Delta::default() });
-        let mut message = choice.message.or(choice.delta).or_else(legacy).unwrap_or_default();
+        let mut message = choice.message.map(|message| *message).or(choice.delta).or_else(legacy).unwrap_or_default();
         let rest = std::mem::take(&mut message.rest);
         let parts = self.parts(message);
         let left = Rest(rest.0.into_iter().filter(|(_, value)| value.get() != "null").collect());
@@ -102,8 +102,13 @@ impl Reader<'_> {
         parts
     }
 
-    fn calls(&self, parts: &mut Vec<Part>, calls: Option<Seq<wire::ToolCall<'_>>>, legacy: Option<wire::Function<'_>>) {
-        let legacy = legacy.map(|function| wire::ToolCall { function: Some(function), ..wire::ToolCall::default() });
+    fn calls(
+        &self,
+        parts: &mut Vec<Part>,
+        calls: Option<Seq<wire::ToolCall<'_>>>,
+        legacy: Option<Box<wire::Function<'_>>>,
+    ) {
+        let legacy = legacy.map(|function| wire::ToolCall { function: Some(*function), ..wire::ToolCall::default() });
         let mut ids: Vec<String> = Vec::new();
         for (number, wire) in (0..).zip(calls.unwrap_or_default().0.into_iter().chain(legacy)) {
             let Some(mut call) = read_call(wire) else { continue };
@@ -133,7 +138,7 @@ pub fn read_call(wire: wire::ToolCall<'_>) -> Option<ToolCall> {
     };
     call.id = wire.id.map(Str::into_string).unwrap_or_default();
     call.signature = wire.extra_content.and_then(|raw| reasoning::read_extra(raw.get()));
-    call.cache = super::content::cache_hint(wire.cache_control, &wire.rest);
+    call.cache = super::content::cache_hint(wire.cache_control.map(|hint| *hint), &wire.rest);
     call.extensions = extensions(FORMAT, wire.rest);
     Some(call)
 }

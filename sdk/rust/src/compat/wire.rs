@@ -114,9 +114,9 @@ wire! {
         "id" => id: Str<'a>,
         "type" => kind: Str<'a>,
         "function" => function: Function<'a>,
-        "custom" => custom: Custom<'a>,
+        "custom" => custom: Box<Custom<'a>>,
         "extra_content" => extra_content: &'a RawValue,
-        "cache_control" => cache_control: CacheControl<'a>,
+        "cache_control" => cache_control: Box<CacheControl<'a>>,
     }
 
     /// A function and its arguments; some servers send the arguments as an object.
@@ -140,7 +140,7 @@ wire! {
         "reasoning" => reasoning: Content<'a>,
         "reasoning_details" => reasoning_details: Seq<Detail<'a>>,
         "tool_calls" => tool_calls: Seq<ToolCall<'a>>,
-        "function_call" => function_call: Function<'a>,
+        "function_call" => function_call: Box<Function<'a>>,
         "annotations" => annotations: Seq<&'a RawValue>,
         "audio" => audio: &'a RawValue,
         "images" => images: Seq<ContentPart<'a>>,
@@ -162,7 +162,8 @@ wire! {
     pub struct Choice<'a> {
         "index" => index: Count,
         "delta" => delta: Delta<'a>,
-        "message" => message: Delta<'a>,
+        // Boxed, as all that is rare in chunks: the hot path moves these structs about.
+        "message" => message: Box<Delta<'a>>,
         "text" => text: Str<'a>,
         "logprobs" => logprobs: &'a RawValue,
         "finish_reason" => finish_reason: Str<'a>,

@@ -46,7 +46,7 @@ fn speaker(wire: super::Message<'_>) -> Message {
     let mut parts = content(wire.content);
     let mut kept = extensions(FORMAT, wire.rest);
     if let Some(control) = wire.cache_control {
-        hint_last(&mut parts, cache_hint(Some(control), &Rest::default()), &mut kept);
+        hint_last(&mut parts, cache_hint(Some(*control), &Rest::default()), &mut kept);
     }
     Message { role, name: wire.name.map(Str::into_string), parts, extensions: kept }
 }
@@ -91,10 +91,10 @@ fn assistant(wire: super::Message<'_>, legacy: &mut Legacy) -> Message {
     parts.extend(wire.audio.and_then(audio).map(Part::Media));
     let calls = wire.tool_calls.unwrap_or_default().0;
     parts.extend(calls.into_iter().filter_map(response::read_call).map(Part::ToolCall));
-    parts.extend(wire.function_call.and_then(|function| legacy.call(function)).map(Part::ToolCall));
+    parts.extend(wire.function_call.and_then(|function| legacy.call(*function)).map(Part::ToolCall));
     let mut kept = extensions(FORMAT, wire.rest);
     if let Some(control) = wire.cache_control {
-        hint_last(&mut parts, cache_hint(Some(control), &Rest::default()), &mut kept);
+        hint_last(&mut parts, cache_hint(Some(*control), &Rest::default()), &mut kept);
     }
     if silent {
         mark(&mut kept, "reasoning_content");
@@ -116,7 +116,7 @@ fn tool(wire: super::Message<'_>) -> Result<Message> {
     let mut result = ToolResult::new(id);
     result.name = wire.name.map(Str::into_string);
     result.content = result_content(wire.content);
-    result.cache = cache_hint(wire.cache_control, &wire.rest);
+    result.cache = cache_hint(wire.cache_control.map(|hint| *hint), &wire.rest);
     result.extensions = extensions(FORMAT, wire.rest);
     Ok(Message::new(Role::Tool, vec![Part::ToolResult(result)]))
 }

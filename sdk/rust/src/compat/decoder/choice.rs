@@ -63,7 +63,7 @@ impl Candidate {
         let whole = choice.message.filter(|_| self.parts == 0);
         // A legacy completion has its text right here.
         let legacy = || choice.text.map(|text| Delta { content: Some(Content::Text(text)), ..Delta::default() });
-        let mut delta = choice.delta.or(whole).or_else(legacy).unwrap_or_default();
+        let mut delta = choice.delta.or_else(|| whole.map(|message| *message)).or_else(legacy).unwrap_or_default();
         if self.finished {
             delta = Delta { rest: delta.rest, ..Delta::default() };
         }
@@ -137,7 +137,7 @@ impl Candidate {
             self.call(turn, call);
         }
         if let Some(function) = delta.function_call {
-            self.call(turn, wire::ToolCall { function: Some(function), ..wire::ToolCall::default() });
+            self.call(turn, wire::ToolCall { function: Some(*function), ..wire::ToolCall::default() });
         }
     }
 
