@@ -64,6 +64,18 @@ async fn c57_usage_is_asked_for_and_withheld_from_who_did_not_ask() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn c57_all_that_is_no_usage_passes_comments_too() {
+    let (note, pieces) = (": note\r\n\r\n", OPENAI.stream());
+    for len in [1, 5, 4096] {
+        let stream: String = pieces.iter().flat_map(|piece| [note, piece.as_str()]).collect();
+        let upstream = Upstream::always(Answer::sse().pieces(&stream, len).end()).await;
+        let house = House::open(&asking(&upstream)).await;
+        let reply = house.post("/v1/chat/completions", SILENT_OPENAI).await;
+        assert_eq!(reply.text(), stream.replace(&pieces[4], ""), "in pieces of {len}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn c58_usage_is_shown_to_who_asked_for_it_and_only_then() {
     let mut upstream = honest().await;
     let house = House::open(&asking(&upstream)).await;

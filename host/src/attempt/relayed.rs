@@ -43,7 +43,7 @@ pub(super) struct Ends {
 enum State {
     Open,
     Ended,
-    /// The failure has been told; when that has been written, the connection is cut.
+    /// The failure has been told, if it could be; when that has been written, the connection is cut.
     Told,
     Cut,
 }
@@ -132,11 +132,8 @@ impl Relayed {
         tracing::warn!(%error, "relayed answer broke");
         let told = self.ends.as_ref().filter(|ends| ends.is_plain).and_then(|ends| farewell(ends, error));
         let can_cut = self.ends.as_ref().is_none_or(|ends| ends.can_cut);
-        self.state = match (&told, can_cut) {
-            (Some(_), true) => State::Told,
-            (Some(_), false) => State::Ended,
-            (None, _) => State::Cut,
-        };
+        // What has come, the head if nothing else, is written before the cut.
+        self.state = if told.is_some() && !can_cut { State::Ended } else { State::Told };
         self.close(true);
         told
     }

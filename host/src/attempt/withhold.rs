@@ -74,7 +74,7 @@ impl Withhold {
         if cut.is_err() {
             self.given_up = true;
         }
-        if frames == 0 && !self.given_up {
+        if frames == 0 && !self.given_up && !ends_with_blank_line(&self.held) {
             return;
         }
         let held = std::mem::take(&mut self.held);
@@ -85,6 +85,12 @@ impl Withhold {
             self.deframer = Decoder::new(self.framing, self.limits);
         }
     }
+}
+
+/// Whether nothing of what is held belongs to a frame that has not ended: comments and the like pass by themselves.
+fn ends_with_blank_line(held: &[u8]) -> bool {
+    let line = held.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    line.is_some_and(|line| line.is_empty() || line.ends_with(b"\n"))
 }
 
 #[cfg(test)]
