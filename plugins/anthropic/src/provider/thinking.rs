@@ -5,7 +5,7 @@ use weir_sdk::ledger::{Ledger, extension};
 use weir_sdk::types::{ChatRequest, ReasoningMode, ReasoningRequest};
 
 use crate::generation::{Effort, Generation};
-use crate::{BETA, FORMAT, usage};
+use crate::{BETA, FORMAT, write};
 
 /// The least budget that the service takes.
 const MIN_BUDGET: u32 = 1024;
@@ -159,7 +159,7 @@ impl Plan<'_> {
             o.str("type", kind);
             o.opt_num("budget_tokens", budget);
             o.opt_str("display", self.wanted.summary.as_deref().map(display));
-            for own in usage::own(&self.wanted.extensions) {
+            for own in write::own(&self.wanted.extensions) {
                 o.raw(&own.key, &own.json);
             }
         });
