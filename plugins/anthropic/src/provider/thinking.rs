@@ -103,8 +103,8 @@ impl Plan<'_> {
             return silent;
         }
         let json = self.generation.thinks.then(|| r#"{"type":"disabled"}"#.to_owned());
-        let effort = self.wanted.effort.as_deref().filter(|effort| *effort != "none");
-        let effort = effort.and_then(|_| effort_of(self.wanted, self.generation, &mut Ledger::default()));
+        let none = self.wanted.effort.as_deref() == Some("none");
+        let effort = if none { None } else { effort(self.wanted, self.generation, ledger) };
         Thinking { json, effort, ..silent }
     }
 
@@ -173,10 +173,6 @@ fn display(summary: &str) -> &str {
 
 /// The effort, as near to the wanted one as the model takes.
 fn effort(wanted: &ReasoningRequest, generation: Generation, ledger: &mut Ledger) -> Option<&'static str> {
-    effort_of(wanted, generation, ledger)
-}
-
-fn effort_of(wanted: &ReasoningRequest, generation: Generation, ledger: &mut Ledger) -> Option<&'static str> {
     let name = wanted.effort.as_deref()?;
     let level = Effort::parse(name);
     let Some(level) = level.filter(|_| generation.effort != Effort::Unknown) else {
