@@ -9,7 +9,7 @@ use weir_sdk::types::{
     RenderedRequest, RenderedResponse,
 };
 
-use crate::{Anthropic, FORMAT, provider, time, usage, wire};
+use crate::{Anthropic, FORMAT, provider, time, wire, write};
 
 /// Models asked for at once; the service's own limit.
 const PAGE: u32 = 1000;
@@ -104,7 +104,7 @@ fn write(o: &mut Object<'_>, model: &ModelInfo, ledger: &mut Ledger) {
     o.str("created_at", &time::format(model.created_ms.unwrap_or(0.0)));
     o.opt_num("max_input_tokens", model.context_tokens);
     o.opt_num("max_tokens", model.output_tokens);
-    for own in usage::own(&model.extensions) {
+    for own in write::own(&model.extensions) {
         o.raw(&own.key, &own.json);
     }
     if extension(&model.extensions, FORMAT, "lifecycle").is_none() {

@@ -5,7 +5,7 @@
 
 use weir_sdk::json::{Object, Str};
 use weir_sdk::ledger::extensions;
-use weir_sdk::types::{Extension, Usage};
+use weir_sdk::types::Usage;
 
 use crate::FORMAT;
 use crate::wire;
@@ -52,11 +52,6 @@ pub(crate) fn write_output(o: &mut Object<'_>, usage: &Usage) {
     if let Some(thinking) = usage.reasoning {
         o.object("output_tokens_details", |o| o.num("thinking_tokens", thinking));
     }
-}
-
-/// The details of this format.
-pub(crate) fn own(extensions: &[Extension]) -> impl Iterator<Item = &Extension> {
-    extensions.iter().filter(|extension| extension.format == FORMAT && extension.json != "null")
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ wire! {
         "id" => id: Str<'a>,
         "role" => role: Str<'a>,
         "model" => model: Str<'a>,
-        "content" => content: Seq<Block<'a>>,
+        "content" => content: Either<'a, Block<'a>>,
         "stop_reason" => stop_reason: Str<'a>,
         "stop_sequence" => stop_sequence: Str<'a>,
         "usage" => usage: Usage<'a>,

@@ -47,12 +47,17 @@ fn separate(out: &mut String) {
     }
 }
 
+/// The members that only this format has. Those without a value are its notes to itself and none of the wire's.
+pub(crate) fn own(extensions: &[Extension]) -> impl Iterator<Item = &Extension> {
+    extensions.iter().filter(|extension| extension.format == FORMAT && extension.json != "null")
+}
+
 /// Writes the members that only this format has, and says which ones of others are lost.
 pub(crate) fn extensions(o: &mut Object<'_>, extensions: &[Extension], ledger: &mut Ledger, place: Place) {
     if extensions.is_empty() {
         return;
     }
-    for own in crate::usage::own(extensions).filter(|own| own.key != BLOCK) {
+    for own in own(extensions).filter(|own| own.key != BLOCK) {
         o.raw(&own.key, &own.json);
     }
     if extensions.iter().any(|extension| extension.format != FORMAT) {
@@ -159,8 +164,8 @@ pub(crate) fn redacted(o: &mut Object<'_>, data: &str) {
     o.str("data", data);
 }
 
-/// Whether this family made the signature.
-pub(crate) fn own(signature: Option<&Signature>) -> Option<&str> {
+/// The value of a signature that this family made.
+pub(crate) fn own_value(signature: Option<&Signature>) -> Option<&str> {
     signature.filter(|signature| signature.issuer == crate::FAMILY).map(|signature| signature.value.as_str())
 }
 

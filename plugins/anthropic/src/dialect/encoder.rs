@@ -16,7 +16,7 @@ use weir_sdk::types::{
 
 use crate::finish::Seen;
 use crate::wire::Unnamed;
-use crate::{FORMAT, usage};
+use crate::{FORMAT, usage, write};
 
 /// Events that may wait for the floor.
 const WAITING_LIMIT: usize = 1 << 16;
@@ -118,7 +118,7 @@ impl MessagesEncoder {
 
     fn count(&mut self, later: Usage) {
         if self.begun {
-            self.late.extend(usage::own(&later.extensions).cloned());
+            self.late.extend(write::own(&later.extensions).cloned());
         }
         usage::merge(&mut self.usage, later);
     }

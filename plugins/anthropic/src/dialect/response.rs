@@ -55,7 +55,7 @@ pub(crate) fn stop(o: &mut Object<'_>, finish: Option<&Finish>, seen: Seen, ledg
 }
 
 fn own_members(o: &mut Object<'_>, response: &ChatResponse, candidate: Option<&Candidate>, ledger: &mut Ledger) {
-    for own in usage::own(&response.extensions) {
+    for own in write::own(&response.extensions) {
         o.raw(&own.key, &own.json);
     }
     ledger.foreign("", &response.extensions, FORMAT);
@@ -69,7 +69,7 @@ fn counts(o: &mut Object<'_>, ctx: &Context, response: &ChatResponse, ledger: &m
     let unknown = Usage::default();
     let known = response.usage.as_ref().unwrap_or(&unknown);
     usage::write(o, known, ctx.input_tokens.unwrap_or(0));
-    for own in usage::own(&known.extensions) {
+    for own in write::own(&known.extensions) {
         o.raw(&own.key, &own.json);
     }
     ledger.foreign("usage.", &known.extensions, FORMAT);
@@ -142,7 +142,7 @@ fn reasoning(out: &mut String, part: &ReasoningPart, ledger: &mut Ledger, place:
     let (vouches, further) = match (signature, encrypted) {
         (Some(signature), encrypted) => (signature, encrypted),
         // The encrypted value of this family has a block of its own; others travel with their text.
-        (None, Some(data)) if write::own(part.encrypted.as_ref()).is_some() => (String::new(), Some(data)),
+        (None, Some(data)) if write::own_value(part.encrypted.as_ref()).is_some() => (String::new(), Some(data)),
         (None, encrypted) => (encrypted.unwrap_or_default(), None),
     };
     write::block(out, |o| {

@@ -10,8 +10,8 @@ use weir_sdk::adapter::{Decoder, Result};
 use weir_sdk::json::{RawValue, Rest, Str, object, parse};
 use weir_sdk::ledger::extensions;
 use weir_sdk::types::{
-    CandidateFinish, ChatEvent, Context, Decoded, Error, Frame, Opaque, PartCitation, PartDelta, PartSignature,
-    PartStart, PartStop, ResponseStart,
+    CandidateFinish, ChatEvent, Context, Decoded, Error, Frame, Opaque, PartCitation, PartDelta, PartKind,
+    PartSignature, PartStart, PartStop, ResponseStart,
 };
 
 use super::error;
@@ -118,7 +118,9 @@ impl MessagesDecoder {
     }
 
     fn delta(&mut self, index: u32, delta: wire::Delta<'_>) {
-        let Some(open) = self.open.iter_mut().rev().find(|open| open.index == index) else { return };
+        let Some(open) = self.open.iter_mut().rev().find(|open| open.index == index) else {
+            return self.stray(index, delta);
+        };
         let part = open.part;
         let text = match (&mut open.kind, delta.kind.as_deref().unwrap_or_default()) {
             (Kind::Opaque(whole), _) => return whole.add(delta),
@@ -142,6 +144,21 @@ impl MessagesDecoder {
         };
         if let Some(text) = text.filter(|text| !text.is_empty()) {
             self.events.push(ChatEvent::Delta(PartDelta { candidate: 0, part, text: text.into_string() }));
+        }
+    }
+
+    /// Words of a block that never began: some servers forget to say so (C-06).
+    fn stray(&mut self, index: u32, delta: wire::Delta<'_>) {
+        let kind = match delta.kind.as_deref() {
+            Some("text_delta") => PartKind::Text,
+            Some("thinking_delta") => PartKind::Reasoning,
+            _ => return,
+        };
+        if self.open.len() < OPEN_LIMIT {
+            self.open.push(Open::bare(index, self.next, &kind));
+            self.events.push(ChatEvent::PartStart(PartStart { candidate: 0, part: self.next, kind }));
+            self.next += 1;
+            self.delta(index, delta);
         }
     }
 

@@ -9,7 +9,7 @@ use weir_sdk::types::{ChatRequest, Context, Error, Message, Part, Role};
 use crate::generation::Generation;
 use crate::names::Names;
 use crate::write::Place;
-use crate::{FORMAT, usage, write};
+use crate::{FORMAT, write};
 
 /// The conversation, written.
 #[derive(Debug, Default)]
@@ -102,7 +102,7 @@ impl Writer<'_> {
         for (number, part) in message.parts.iter().enumerate() {
             self.part(&mut blocks, speaker, part, Place { message: Some(at), part: number })?;
         }
-        let own = usage::own(&message.extensions);
+        let own = write::own(&message.extensions);
         blocks.members = own.map(|own| (own.key.clone(), own.json.clone())).collect();
         self.append(speaker, blocks);
         Ok(())
@@ -143,7 +143,9 @@ impl Writer<'_> {
             Some((current, turn)) if *current == speaker => {
                 join(&mut turn.results, &blocks.results);
                 join(&mut turn.others, &blocks.others);
-                turn.members.extend(blocks.members);
+                let known = |key: &str| turn.members.iter().any(|(known, _)| known == key);
+                let new: Vec<_> = blocks.members.into_iter().filter(|(key, _)| !known(key)).collect();
+                turn.members.extend(new);
             }
             _ => {
                 self.flush();

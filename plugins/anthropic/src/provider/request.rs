@@ -9,7 +9,7 @@ use super::thinking::{self, Thinking};
 use super::{schema, tools};
 use crate::generation::Generation;
 use crate::names::Names;
-use crate::{BETA, FORMAT, MCP_SERVERS, usage, wire};
+use crate::{BETA, FORMAT, MCP_SERVERS, wire, write};
 
 /// `max_tokens` where neither the client nor the configuration names one.
 const DEFAULT_MAX_TOKENS: u32 = 4096;
@@ -93,7 +93,7 @@ impl Prompt {
         o.opt_raw("tool_choice", self.choice.as_deref());
         o.opt_raw("thinking", self.thinking.json.as_deref());
         self.output(o, request);
-        for own in usage::own(&request.extensions).filter(|own| !APART.contains(&own.key.as_str())) {
+        for own in write::own(&request.extensions).filter(|own| !APART.contains(&own.key.as_str())) {
             o.raw(&own.key, &own.json);
         }
         ledger.foreign("", &request.extensions, FORMAT);

@@ -17,7 +17,7 @@ pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatRespons
         return Err(error::object(raw, None));
     }
     let content = answer.content.ok_or_else(|| Error::unreadable("the answer has no content"))?;
-    let mut parts = read::content(weir_sdk::json::Either::List(content.0)).map_err(unreadable)?;
+    let mut parts = read::content(content).map_err(unreadable)?;
     let names = Names::from_memo(&ctx.memo);
     let mut calls = false;
     for part in &mut parts {

@@ -5,7 +5,7 @@ use weir_sdk::ledger::{Ledger, extension};
 use weir_sdk::types::{ChatRequest, ReasoningMode, ReasoningRequest};
 
 use crate::generation::{Effort, Generation};
-use crate::{BETA, FORMAT, usage};
+use crate::{BETA, FORMAT, write};
 
 /// The least budget that the service takes.
 const MIN_BUDGET: u32 = 1024;
@@ -103,8 +103,8 @@ impl Plan<'_> {
             return silent;
         }
         let json = self.generation.thinks.then(|| r#"{"type":"disabled"}"#.to_owned());
-        let effort = self.wanted.effort.as_deref().filter(|effort| *effort != "none");
-        let effort = effort.and_then(|_| effort_of(self.wanted, self.generation, &mut Ledger::default()));
+        let none = self.wanted.effort.as_deref() == Some("none");
+        let effort = if none { None } else { effort(self.wanted, self.generation, ledger) };
         Thinking { json, effort, ..silent }
     }
 
@@ -159,7 +159,7 @@ impl Plan<'_> {
             o.str("type", kind);
             o.opt_num("budget_tokens", budget);
             o.opt_str("display", self.wanted.summary.as_deref().map(display));
-            for own in usage::own(&self.wanted.extensions) {
+            for own in write::own(&self.wanted.extensions) {
                 o.raw(&own.key, &own.json);
             }
         });
@@ -173,10 +173,6 @@ fn display(summary: &str) -> &str {
 
 /// The effort, as near to the wanted one as the model takes.
 fn effort(wanted: &ReasoningRequest, generation: Generation, ledger: &mut Ledger) -> Option<&'static str> {
-    effort_of(wanted, generation, ledger)
-}
-
-fn effort_of(wanted: &ReasoningRequest, generation: Generation, ledger: &mut Ledger) -> Option<&'static str> {
     let name = wanted.effort.as_deref()?;
     let level = Effort::parse(name);
     let Some(level) = level.filter(|_| generation.effort != Effort::Unknown) else {

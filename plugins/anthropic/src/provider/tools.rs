@@ -7,7 +7,7 @@ use weir_sdk::types::{ChatRequest, Error, FunctionTool, Tool, ToolChoice};
 use super::schema::closed;
 use crate::generation::Generation;
 use crate::names::Names;
-use crate::{FORMAT, MCP_SERVERS, usage, wire, write};
+use crate::{FORMAT, MCP_SERVERS, wire, write};
 
 /// Writes the tools. A choice among some of them leaves out the others, for the format has no such choice.
 pub(super) fn write(
@@ -57,7 +57,7 @@ fn function(tool: &FunctionTool, at: usize, generation: Generation, names: &mut 
             }
         }
         write::cache(o, tool.cache.as_ref());
-        for own in usage::own(&tool.extensions) {
+        for own in write::own(&tool.extensions) {
             o.raw(&own.key, &own.json);
         }
         if !tool.extensions.is_empty() {

@@ -221,6 +221,14 @@ fn c81_frames_are_known_by_their_data_and_pings_say_nothing() {
 }
 
 #[test]
+fn c06_words_of_a_block_that_never_began_are_heard() {
+    let more = json!({"type": "content_block_delta", "index": 3, "delta": {"type": "text_delta", "text": "x"}});
+    let stopped = json!({"type": "content_block_stop", "index": 3});
+    let events = decoded(&[frame(&more), frame(&stopped)], 1);
+    assert_eq!(events[..3], [start(0, PartKind::Text), delta(0, "x"), stop(0)]);
+}
+
+#[test]
 fn c79_a_server_tool_is_handed_on_when_it_is_whole() {
     let block = json!({"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}});
     let piece = |text: &str| {

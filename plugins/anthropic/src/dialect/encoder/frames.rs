@@ -7,8 +7,8 @@ use weir_sdk::types::{Context, Error, Extension, Finish, Frame, ResponseStart, U
 use super::super::response;
 use crate::finish::Seen;
 use crate::manifest::spelling;
-use crate::usage;
 use crate::wire::Unnamed;
+use crate::{usage, write};
 
 /// A frame whose data is known.
 pub(super) fn fixed(event: &str, data: &str) -> Frame {
@@ -83,12 +83,12 @@ pub(super) fn message_start(ctx: &Context, start: Option<&ResponseStart>, known:
             o.array("content", |_| {});
             o.null("stop_reason");
             o.null("stop_sequence");
-            for own in start.into_iter().flat_map(|start| usage::own(&start.extensions)) {
+            for own in start.into_iter().flat_map(|start| write::own(&start.extensions)) {
                 o.raw(&own.key, &own.json);
             }
             o.object("usage", |o| {
                 usage::write(o, known, ctx.input_tokens.unwrap_or(0));
-                usage::own(&known.extensions).for_each(|own| o.raw(&own.key, &own.json));
+                write::own(&known.extensions).for_each(|own| o.raw(&own.key, &own.json));
                 o.opt_str("service_tier", start.and_then(|start| start.service_tier.as_deref()));
             });
         });

@@ -112,6 +112,12 @@ fn delta(part: u32, text: Option<Str<'_>>) -> Option<ChatEvent> {
 }
 
 impl Open {
+    /// A block of which nothing is known but what its words are.
+    pub(super) fn bare(index: u32, part: u32, kind: &PartKind) -> Self {
+        let kind = if *kind == PartKind::Text { Kind::Text } else { Kind::Thinking };
+        Self { index, part, kind, extensions: Vec::new(), first: Vec::new() }
+    }
+
     /// What the beginning brought, in order.
     pub(super) fn take_first(&mut self) -> Vec<ChatEvent> {
         std::mem::take(&mut self.first)

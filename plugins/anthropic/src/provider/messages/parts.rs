@@ -23,7 +23,8 @@ impl Writer<'_> {
             Part::Text(text) => self.text(&mut blocks.others, text, place),
             Part::Media(media) => self.media(&mut blocks.others, media, place)?,
             Part::ToolCall(call) => self.call(&mut blocks.others, call, place),
-            Part::ToolResult(result) => self.result(&mut blocks.results, result, place)?,
+            Part::ToolResult(result) if speaker == Speaker::User => self.result(&mut blocks.results, result, place)?,
+            Part::ToolResult(result) => self.result(&mut blocks.others, result, place)?,
             Part::Reasoning(thought) => self.reasoning(blocks, thought, place),
             Part::Refusal(words) => {
                 self.ledger.approximated(place.field("refusal"), "sent as text");
@@ -63,14 +64,14 @@ impl Writer<'_> {
     fn reasoning(&mut self, blocks: &mut Blocks, thought: &ReasoningPart, place: Place) {
         let first = blocks.others.is_empty();
         let mut written = false;
-        if let Some(signature) = write::own(thought.signature.as_ref()) {
+        if let Some(signature) = write::own_value(thought.signature.as_ref()) {
             written = true;
             write::block(&mut blocks.others, |o| {
                 write::thinking(o, thought.text.as_deref().unwrap_or_default(), signature);
                 write::extensions(o, &thought.extensions, self.ledger, place);
             });
         }
-        if let Some(data) = write::own(thought.encrypted.as_ref()) {
+        if let Some(data) = write::own_value(thought.encrypted.as_ref()) {
             written = true;
             write::block(&mut blocks.others, |o| write::redacted(o, data));
         }
