@@ -213,7 +213,7 @@ pub fn config(data: &[u8]) {
         [("WEIR_SERVER__PORT", "9000")].map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
     match Config::parse("fuzz.toml", text, Path::new(""), environment) {
         Ok(config) => {
-            assert!(config.models.iter().all(|model| config.models.lookup(&model.alias.to_string()).is_some()))
+            assert!(config.models.iter().all(|model| config.models.lookup(&model.alias.to_string()).is_some()));
         }
         Err(problems) => assert!(!problems.render(false).is_empty()),
     }

@@ -66,11 +66,12 @@ impl Gateway {
         let exchange = Exchange::begin(&head.headers);
         let id = exchange.id.clone();
         let (mut response, face) = match recognise(&serving, &head) {
-            Ok((face, holes)) => {
-                let answer = self.serve(&serving, exchange, head, body, Arc::clone(&face), holes).await;
+            Ok(called) => {
+                let face = Arc::clone(&called.face);
+                let answer = self.serve(&serving, exchange, head, body, called).await;
                 (answer.unwrap_or_else(|fault| self.refuse(face.errors.as_ref(), &fault, &id)), Some(face))
             }
-            Err((fault, face)) => {
+            Err(Unrecognised { fault, nearest: face }) => {
                 let errors = face.as_ref().and_then(|face| face.errors.as_ref());
                 (self.refuse(errors, &fault, &id), face)
             }
@@ -85,9 +86,9 @@ impl Gateway {
         exchange: Exchange,
         head: Parts,
         body: Incoming,
-        face: Arc<Face>,
-        holes: Holes,
+        called: Called,
     ) -> Result<Response<ReplyBody>, Fault> {
+        let Called { face, holes } = called;
         let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
         let caller = identify(&serving.config, &face, &about)?;
         let framing = face.framing(&about);
@@ -158,19 +159,34 @@ impl Gateway {
     }
 }
 
+/// A face that was called.
+struct Called {
+    face: Arc<Face>,
+    holes: Holes,
+}
+
+/// A request that calls no face.
+struct Unrecognised {
+    fault: Fault,
+    /// The face whose format the error is told in.
+    nearest: Option<Arc<Face>>,
+}
+
 /// The face that a request's head calls, or an error in the format of the one that is nearest.
-fn recognise(serving: &Serving, head: &Parts) -> Result<(Arc<Face>, Holes), (Fault, Option<Arc<Face>>)> {
+fn recognise(serving: &Serving, head: &Parts) -> Result<Called, Unrecognised> {
     let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
     match serving.faces.find(&head.method, head.uri.path(), &about) {
-        Lookup::Found(face, holes) => Ok((face, holes)),
+        Lookup::Found(face, holes) => Ok(Called { face, holes }),
         Lookup::WrongMethod(face, methods) => {
             let methods: Vec<&str> = methods.iter().map(http::Method::as_str).collect();
             let message = format!("{} is not served here, but {} is", head.method, methods.join(", "));
-            Err((Fault::invalid(message).with_status(405).with_code("method_not_allowed"), Some(face)))
+            let fault = Fault::invalid(message).with_status(405).with_code("method_not_allowed");
+            Err(Unrecognised { fault, nearest: Some(face) })
         }
         Lookup::Unknown(face) => {
             let path: String = head.uri.path().chars().take(200).collect();
-            Err((Fault::not_found(format!("nothing is served at {path}")).with_code("unknown_url"), face))
+            let fault = Fault::not_found(format!("nothing is served at {path}")).with_code("unknown_url");
+            Err(Unrecognised { fault, nearest: face })
         }
     }
 }

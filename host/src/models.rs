@@ -18,7 +18,7 @@ use crate::route::Target;
 use crate::serving::Serving;
 
 /// How long a provider's list is taken for true, and how long a provider that gave none is left alone.
-const FRESH: Duration = Duration::from_secs(300);
+const FRESH: Duration = Duration::from_mins(5);
 const FRESH_FAILURE: Duration = Duration::from_secs(30);
 /// A provider that takes longer is left out.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -142,13 +142,11 @@ impl Referee {
     }
 
     fn candidate(&mut self, number: u32) -> &mut Candidate {
-        let at = match self.candidates.iter().position(|candidate| candidate.number == number) {
-            Some(at) => at,
-            None => {
-                self.candidates.push(Candidate { number, next: 0, parts: Vec::new(), called: false, finished: false });
-                self.candidates.len() - 1
-            }
-        };
+        let known = self.candidates.iter().position(|candidate| candidate.number == number);
+        let at = known.unwrap_or_else(|| {
+            self.candidates.push(Candidate { number, next: 0, parts: Vec::new(), called: false, finished: false });
+            self.candidates.len() - 1
+        });
         &mut self.candidates[at]
     }
 }

@@ -14,7 +14,7 @@ use crate::upstream::{UpstreamRequest, Upstreams};
 /// How many follow-ups one exchange may have.
 const MAX_FOLLOW_UPS: u32 = 60;
 /// How long all of them may take where the target has no total limit.
-const MAX_TIME: Duration = Duration::from_secs(15 * 60);
+const MAX_TIME: Duration = Duration::from_mins(15);
 
 /// Counts the steps of one exchange.
 #[derive(Debug)]

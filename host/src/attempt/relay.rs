@@ -37,7 +37,8 @@ pub(super) async fn relay(
     let (edits, asks_usage) = edits(asked, target, acceptance, model)?;
     let request = request(asked, target, acceptance, model, &edits)?;
     let response = send(house, target, request, account).await?;
-    Ok(answer(house, asked, target, acceptance, response, asks_usage, account))
+    let lane = Lane { house, asked, target, acceptance, asks_usage };
+    Ok(answer(lane, response, account))
 }
 
 fn request<'a>(
@@ -47,9 +48,10 @@ fn request<'a>(
     model: &'a str,
     edits: &[Edit],
 ) -> Result<UpstreamRequest<'a>, Fault> {
-    let body = match edits.is_empty() {
-        true => asked.body.clone(),
-        false => splice(&asked.body, edits).map_err(|error| Fault::internal(error.to_string()))?,
+    let body = if edits.is_empty() {
+        asked.body.clone()
+    } else {
+        splice(&asked.body, edits).map_err(|error| Fault::internal(error.to_string()))?
     };
     let stream = asked.reading.stream;
     let option = |name: &str| target.option(name);
@@ -101,15 +103,19 @@ fn request_headers(asked: &Asked, acceptance: &Acceptance) -> HeaderMap {
     to
 }
 
-fn answer(
-    house: House<'_>,
-    asked: &Asked,
-    target: &Target,
-    acceptance: &Acceptance,
-    upstream: UpstreamResponse,
+/// What an answer's treatment depends on.
+#[derive(Clone, Copy)]
+struct Lane<'a> {
+    house: House<'a>,
+    asked: &'a Asked,
+    target: &'a Target,
+    acceptance: &'a Acceptance,
+    /// Whether the request was made to ask for usage that the client did not ask for.
     asks_usage: bool,
-    account: &mut Account,
-) -> Response<ReplyBody> {
+}
+
+fn answer(lane: Lane<'_>, upstream: UpstreamResponse, account: &mut Account) -> Response<ReplyBody> {
+    let Lane { house, asked, target, acceptance, asks_usage } = lane;
     let UpstreamResponse { status, headers, body } = upstream;
     let framing = stream_framing(asked, status, &headers);
     let limits = frame::Limits { frame_bytes: house.config.server.max_frame_bytes, ..frame::Limits::default() };

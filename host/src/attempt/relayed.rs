@@ -82,7 +82,7 @@ impl Relayed {
                     if ended && self.ends.is_none() {
                         self.end();
                     }
-                    out
+                    Some(out)
                 }
                 Some(Err(error)) => self.broke(&error),
                 None => self.end(),
@@ -104,7 +104,7 @@ impl Relayed {
         exact.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 
-    fn pass(&mut self, bytes: Bytes) -> Option<Bytes> {
+    fn pass(&mut self, bytes: Bytes) -> Bytes {
         if let Some(meter) = &mut self.meter {
             meter.see(&bytes);
         }
@@ -114,8 +114,8 @@ impl Relayed {
             account.piece();
         }
         match self.ends.as_mut().and_then(|ends| ends.withhold.as_mut()) {
-            Some(withhold) => Some(withhold.pass(bytes)),
-            None => Some(bytes),
+            Some(withhold) => withhold.pass(bytes),
+            None => bytes,
         }
     }
 

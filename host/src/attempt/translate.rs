@@ -317,7 +317,9 @@ impl<'a> Run<'a> {
         frames.extend(heard(encoder.finish(), Side::Adapter)?.frames);
         let mut enframer = frame::Encoder::new(self.asked.framing);
         let mut out = Vec::new();
-        frames.iter().for_each(|frame| enframer.push(frame, &mut out));
+        for frame in &frames {
+            enframer.push(frame, &mut out);
+        }
         enframer.finish(&mut out);
         account.lost(&self.losses);
         account.answering(200, true, true);
@@ -417,7 +419,9 @@ fn whole(chunks: &[Bytes]) -> Bytes {
         [one] => one.clone(),
         many => {
             let mut whole = BytesMut::with_capacity(many.iter().map(Bytes::len).sum());
-            many.iter().for_each(|chunk| whole.extend_from_slice(chunk));
+            for chunk in many {
+                whole.extend_from_slice(chunk);
+            }
             whole.freeze()
         }
     }

@@ -40,12 +40,11 @@ pub(super) struct First {
 pub(super) async fn prime(upstream: &mut Decoded, pipeline: &mut Pipeline) -> Result<First, Fault> {
     let mut first = First::default();
     while first.out.is_empty() && !first.ended {
-        match upstream.next_piece().await.map_err(|error| fault_of(&error))? {
-            Some(piece) => pipeline.push(&piece, &mut first.out)?,
-            None => {
-                pipeline.end(&mut first.out)?;
-                first.ended = true;
-            }
+        if let Some(piece) = upstream.next_piece().await.map_err(|error| fault_of(&error))? {
+            pipeline.push(&piece, &mut first.out)?;
+        } else {
+            pipeline.end(&mut first.out)?;
+            first.ended = true;
         }
         if let Some(error) = pipeline.failure() {
             return Err(Fault::from_error(Side::Upstream, error.clone()));

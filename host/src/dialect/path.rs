@@ -80,9 +80,8 @@ impl Pattern {
         for segment in &self.segments {
             let text = rest?;
             let (piece, after) = match (segment, text.split_once('/')) {
-                (Segment::Greedy { .. }, _) => (text, None),
-                (_, Some((piece, after))) => (piece, Some(after)),
-                (_, None) => (text, None),
+                (Segment::Literal(_) | Segment::Hole { .. }, Some((piece, after))) => (piece, Some(after)),
+                (Segment::Greedy { .. }, _) | (_, None) => (text, None),
             };
             segment.matches(piece, &mut holes)?;
             rest = after;

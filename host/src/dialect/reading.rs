@@ -114,7 +114,9 @@ impl ReadingPlan {
     fn peek(&self, body: &[Bytes]) -> Result<Option<Found>, Fault> {
         let Some(pointers) = &self.pointers else { return Ok(None) };
         let mut peek = Peek::new(pointers, Limits::default());
-        body.iter().for_each(|chunk| peek.push(chunk));
+        for chunk in body {
+            peek.push(chunk);
+        }
         let found = peek.finish().map_err(|error| unreadable(&error))?;
         if found.object().is_none() {
             return Err(Fault::invalid("the request's body must be a JSON object"));
@@ -124,10 +126,8 @@ impl ReadingPlan {
 
     /// The model's name and where it stands. Where a name occurs twice the last one counts, as it does for providers.
     fn model(&self, found: Option<&Found>, holes: &Holes) -> Result<(Option<String>, Vec<ModelSpot>), Fault> {
-        let mut model = match self.claim.model.iter().any(|place| matches!(place, ModelPlace::Path)) {
-            true => holes.get("model").map(str::to_owned),
-            false => None,
-        };
+        let in_path = self.claim.model.iter().any(|place| matches!(place, ModelPlace::Path));
+        let mut model = if in_path { holes.get("model").map(str::to_owned) } else { None };
         let mut spots = Vec::new();
         for (pointer, prefix) in &self.models {
             for hit in found.iter().flat_map(|found| found.all(*pointer)) {

@@ -31,15 +31,12 @@ pub fn replace_holes(template: &str, value: impl Fn(&str) -> Option<String>) -> 
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
         out.push_str(before);
-        match after.split_once("}}").and_then(|(name, tail)| Some((value(name)?, tail))) {
-            Some((text, tail)) => {
-                out.push_str(&text);
-                rest = tail;
-            }
-            None => {
-                out.push_str("{{");
-                rest = after;
-            }
+        if let Some((text, tail)) = after.split_once("}}").and_then(|(name, tail)| Some((value(name)?, tail))) {
+            out.push_str(&text);
+            rest = tail;
+        } else {
+            out.push_str("{{");
+            rest = after;
         }
     }
     out.push_str(rest);

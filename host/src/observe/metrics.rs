@@ -15,10 +15,9 @@ const MAX_FIELDS: usize = 256;
 const SECONDS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0];
 /// Seconds of the gateway's own work.
-const OVERHEAD: &[f64] =
-    &[0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0];
+const OVERHEAD: &[f64] = &[1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0];
 
-/// As OpenTelemetry's GenAI conventions have it, dots written as underscores.
+/// As OpenTelemetry's conventions for generative AI have it, dots written as underscores.
 const GEN_AI: &[&str] = &["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"];
 const GEN_AI_TOKENS: &[&str] =
     &["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type"];
@@ -79,7 +78,7 @@ pub struct Labels<'a> {
     pub dialect: &'a str,
     /// The alias.
     pub route: &'a str,
-    /// The operation, as OpenTelemetry's GenAI conventions name it.
+    /// The operation, as OpenTelemetry's conventions for generative AI name it.
     pub operation: &'a str,
     /// The provider that the route leads to first.
     pub provider: &'a str,
@@ -144,6 +143,7 @@ impl Series {
 
 impl Metrics {
     /// A set of metrics in a registry of its own.
+    #[expect(clippy::too_many_lines, reason = "the list of all metrics, an entry each")]
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let r = &registry;

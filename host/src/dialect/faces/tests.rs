@@ -45,8 +45,8 @@ fn manifest(faces: Vec<Claim>) -> Manifest {
     }
 }
 
-fn found(faces: &Faces, method: Method, path: &str, headers: &HeaderMap) -> Option<usize> {
-    match faces.find(&method, path, &Head { headers, query: "" }) {
+fn found(faces: &Faces, method: &Method, path: &str, headers: &HeaderMap) -> Option<usize> {
+    match faces.find(method, path, &Head { headers, query: "" }) {
         Lookup::Found(face, _) => Some(face.index),
         _ => None,
     }
@@ -62,12 +62,12 @@ fn the_most_specific_face_wins() {
     ]);
     let faces = Faces::new([("zeta", &manifest)]).unwrap();
     let mut headers = HeaderMap::new();
-    assert_eq!(found(&faces, Method::GET, "/v1/models", &headers), Some(0));
-    assert_eq!(found(&faces, Method::GET, "/zeta/v1/models", &headers), Some(0));
+    assert_eq!(found(&faces, &Method::GET, "/v1/models", &headers), Some(0));
+    assert_eq!(found(&faces, &Method::GET, "/zeta/v1/models", &headers), Some(0));
     headers.insert("x-zeta", HeaderValue::from_static("1"));
-    assert_eq!(found(&faces, Method::GET, "/v1/models", &headers), Some(1));
-    assert_eq!(found(&faces, Method::POST, "/v1/models/a:talk", &headers), Some(3));
-    assert_eq!(found(&faces, Method::POST, "/v1/models/a/b:talk", &headers), Some(2));
+    assert_eq!(found(&faces, &Method::GET, "/v1/models", &headers), Some(1));
+    assert_eq!(found(&faces, &Method::POST, "/v1/models/a:talk", &headers), Some(3));
+    assert_eq!(found(&faces, &Method::POST, "/v1/models/a/b:talk", &headers), Some(2));
 }
 
 #[test]
