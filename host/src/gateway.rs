@@ -69,10 +69,10 @@ impl Gateway {
             Ok(called) => {
                 let face = Arc::clone(&called.face);
                 let answer = self.serve(&serving, exchange, head, body, called).await;
-                (answer.unwrap_or_else(|fault| self.refuse(face.errors.as_ref(), &fault, &id)), Some(face))
+                (answer.unwrap_or_else(|fault| self.refuse(face.errors.as_deref(), &fault, &id)), Some(face))
             }
             Err(Unrecognised { fault, nearest: face }) => {
-                let errors = face.as_ref().and_then(|face| face.errors.as_ref());
+                let errors = face.as_ref().and_then(|face| face.errors.as_deref());
                 (self.refuse(errors, &fault, &id), face)
             }
         };
@@ -134,7 +134,7 @@ impl Gateway {
         let mut response = match attempt(house, asked, target, &mut account).await {
             Ok(response) => response,
             Err(fault) => {
-                let response = fault_response(asked.face.errors.as_ref(), &fault, &asked.exchange.id);
+                let response = fault_response(asked.face.errors.as_deref(), &fault, &asked.exchange.id);
                 account.answering(response.status().as_u16(), false, false);
                 response
             }
@@ -202,7 +202,7 @@ fn fault_response(errors: Option<&ErrorFormat>, fault: &Fault, id: &str) -> Resp
 
 /// Sets the request's id, also under the name that the format's clients look for; the provider's own id moves aside.
 fn name(response: &mut Response<ReplyBody>, face: Option<&Face>, id: &str) {
-    let own = face.and_then(|face| face.errors.as_ref()).and_then(|errors| errors.request_id_header.as_deref());
+    let own = face.and_then(|face| face.errors.as_deref()).and_then(|errors| errors.request_id_header.as_deref());
     let headers = response.headers_mut();
     for header in [Some("x-request-id"), own].into_iter().flatten() {
         if let Some(upstream) = headers.remove(header) {

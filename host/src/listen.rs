@@ -96,7 +96,8 @@ where
         tracing::debug!(%error, "TCP_NODELAY cannot be set");
     }
     let service = service_fn(move |request| {
-        let answer = handle(request);
+        // In a box: the connection keeps a place for it as long as it lives, and most of that time streams an answer.
+        let answer = Box::pin(handle(request));
         async move { Ok::<_, std::convert::Infallible>(answer.await) }
     });
     let connection = server.serve_connection(TokioIo::new(stream), service);

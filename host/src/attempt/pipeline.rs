@@ -24,7 +24,7 @@ pub(super) struct Pipeline {
     referee: Referee,
     encoder: ChatEncoder,
     enframer: frame::Encoder,
-    errors: Option<ErrorFormat>,
+    errors: Option<Arc<ErrorFormat>>,
     request_id: String,
     frames: Vec<Frame>,
     model: Option<String>,
@@ -62,7 +62,7 @@ pub(super) struct Parts {
     /// Writes the client's frames.
     pub(super) encoder: ChatEncoder,
     /// How errors look to the client.
-    pub(super) errors: Option<ErrorFormat>,
+    pub(super) errors: Option<Arc<ErrorFormat>>,
     /// The request's id.
     pub(super) request_id: String,
     /// The model as the client named it.
@@ -130,7 +130,7 @@ impl Pipeline {
             return true;
         }
         out.truncate(before);
-        match reply::failure_frame(self.errors.as_ref(), &fault.error, &self.request_id) {
+        match reply::failure_frame(self.errors.as_deref(), &fault.error, &self.request_id) {
             Some(frame) => {
                 self.enframer.push(&frame, out);
                 self.enframer.finish(out);

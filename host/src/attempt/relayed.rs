@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -31,7 +32,7 @@ pub struct Relayed {
 #[derive(Debug)]
 pub(super) struct Ends {
     pub(super) framing: Framing,
-    pub(super) errors: Option<ErrorFormat>,
+    pub(super) errors: Option<Arc<ErrorFormat>>,
     pub(super) request_id: String,
     /// Whether the bytes are plain, so that something can be said between them.
     pub(super) is_plain: bool,
@@ -171,7 +172,7 @@ fn record(account: &mut Account, metered: Option<Metered>) {
 
 /// The frame that ends a broken stream, behind a separator that ends whatever was half said.
 fn farewell(ends: &Ends, error: &UpstreamError) -> Option<Bytes> {
-    let frame = reply::failure_frame(ends.errors.as_ref(), &broken(error.kind.name()), &ends.request_id)?;
+    let frame = reply::failure_frame(ends.errors.as_deref(), &broken(error.kind.name()), &ends.request_id)?;
     let mut out = match ends.framing {
         Framing::Sse => b"\n\n".to_vec(),
         Framing::Ndjson => b"\n".to_vec(),

@@ -20,7 +20,7 @@ pub struct Face {
     /// As its manifest states it.
     pub claim: Claim,
     /// How errors look in its format.
-    pub errors: Option<ErrorFormat>,
+    pub errors: Option<Arc<ErrorFormat>>,
     /// Where this face stands in [`Faces::all`].
     pub index: usize,
 }
@@ -180,7 +180,12 @@ impl Faces {
 
     fn add(&mut self, adapter: &Arc<str>, manifest: &Manifest, claim: &Claim) -> Result<(), ClaimError> {
         let index = self.all.len();
-        let errors = manifest.formats.iter().find(|format| format.id == claim.format).and_then(|f| f.errors.clone());
+        let errors = manifest
+            .formats
+            .iter()
+            .find(|format| format.id == claim.format)
+            .and_then(|f| f.errors.clone())
+            .map(Arc::new);
         for place in &claim.credentials {
             match place {
                 CredentialPlace::Header(header) => self.credential_headers.insert(header.name.clone()),
