@@ -37,7 +37,7 @@ const SILENT_OPENAI: &str = "{\"model\":\"openai\",\"messages\":[],\"stream\":tr
 const SILENT_ZETA: &str = "{ \"scroll\":[] }";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c57_usage_is_asked_for_and_withheld_from_who_did_not_ask() {
+async fn c50_c57_usage_is_asked_for_on_the_wire_and_withheld_from_who_did_not_ask() {
     let mut upstream = honest().await;
     let house = House::open(&asking(&upstream)).await;
     for (tongue, path, body) in

@@ -1,12 +1,14 @@
 //! Streams, from frames to events and from events to frames.
 
 use serde_json::{Value, json};
+use weir_sdk::adapter::{DialectChat, Encoder as _};
 use weir_sdk::types::{
     CandidateFinish, ChatEvent, Context, Error, ErrorKind, Finish, FinishReason, Frame, Opaque, PartDelta, PartKind,
     PartSignature, PartStart, PartStop, ResponseStart, Signature, ToolKind, ToolStart, Usage,
 };
 
 use super::{context, decoded, encoded, fold};
+use crate::Anthropic;
 
 fn start(part: u32, kind: PartKind) -> ChatEvent {
     ChatEvent::PartStart(PartStart { candidate: 0, part, kind })
@@ -89,6 +91,23 @@ fn c05_a_call_without_arguments_yields_an_empty_object() {
 fn c05_parts_that_are_never_stopped_are_stopped_at_the_end() {
     let (_, message) = told(vec![call(0, "a", None), delta(0, "{}"), start(1, PartKind::Text), delta(1, "x")]);
     assert_eq!(message["content"].as_array().unwrap().len(), 2);
+}
+
+/// Whatever flows beside them: a piece of arguments never waits for the next event.
+#[test]
+fn c07_pieces_of_arguments_are_written_as_they_come() {
+    let mut encoder = <Anthropic as DialectChat>::Encoder::new(context("claude-test"));
+    let mut frames = |event| encoder.push(vec![event]).unwrap().frames;
+    frames(begin());
+    for event in [start(0, PartKind::Text), delta(0, "words"), stop(0), call(1, "a", None)] {
+        frames(event);
+    }
+    for piece in ["{\"x\"", ":1", "}"] {
+        let out = frames(delta(1, piece));
+        assert_eq!(out.len(), 1, "{piece}");
+        let data: Value = serde_json::from_str(&out[0].data).unwrap();
+        assert_eq!(data["delta"], json!({"type": "input_json_delta", "partial_json": piece}));
+    }
 }
 
 #[test]
