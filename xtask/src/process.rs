@@ -8,7 +8,19 @@ use anyhow::{Context, Result, bail};
 
 /// The cargo that runs us, so that nested calls use the same toolchain.
 pub(crate) fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_about_us) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+}
+
+/// Whether cargo set a variable to tell xtask about itself. Build scripts that look at it would run anew, and all that
+/// depends on them, whenever somebody changes between cargo and xtask.
+fn is_about_us(name: &str) -> bool {
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
 
 /// Runs a program whose output goes to the terminal.
