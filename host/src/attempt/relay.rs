@@ -62,7 +62,7 @@ fn request<'a>(
     Ok(UpstreamRequest {
         method: acceptance.method.clone(),
         address: address.map_err(|error| Fault::invalid(error.to_string()))?,
-        headers: request_headers(asked, acceptance),
+        headers: request_headers(asked, acceptance, &filling),
         body: Chunks::from(body),
         timeouts: target.timeouts,
         credential: target.credential.as_ref(),
@@ -85,17 +85,15 @@ fn edits(asked: &Asked, target: &Target, acceptance: &Acceptance, model: &str) -
     Ok((edits, asks))
 }
 
-fn request_headers(asked: &Asked, acceptance: &Acceptance) -> HeaderMap {
+fn request_headers(asked: &Asked, acceptance: &Acceptance, filling: &Filling<'_>) -> HeaderMap {
     let mut to = headers_for(asked);
     headers::forward_body_headers(&asked.headers, &mut to);
     if let Some(value) = asked.headers.get(header::ACCEPT_ENCODING) {
         to.insert(header::ACCEPT_ENCODING, value.clone());
     }
     acceptance.request_headers.forward(&asked.headers, &mut to);
-    for (name, value) in &acceptance.set_headers {
-        if !to.contains_key(name) {
-            to.insert(name.clone(), value.clone());
-        }
+    for (name, value) in acceptance.set_headers(filling) {
+        to.entry(name).or_insert(value);
     }
     if asked.face.claim.body == BodyKind::Json && !to.contains_key(header::CONTENT_TYPE) && !asked.body.is_empty() {
         to.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));

@@ -3,7 +3,7 @@
 //! Source: the paths of OpenAI's API description. Requests go to a provider that takes them as they are; those that name
 //! no model, to the one that the client names or the only one that there is.
 
-use weir_sdk::compat::manifest::{acceptance, place};
+use weir_sdk::compat::manifest::{acceptance, option_headers, place};
 use weir_sdk::manifest::{
     Acceptance, AnswerFraming, BodyKind, Bucket, Face, Format, FrameTest, ModelPlace, Operation, StreamFlag,
     StreamPointer, Tap,
@@ -11,6 +11,7 @@ use weir_sdk::manifest::{
 use weir_sdk::types::Framing;
 
 use super::{errors, face};
+use crate::quirks::QUIRKS;
 
 /// One format for all of them: their errors and figures stand in the same places.
 const FORMAT: &str = "openai.other";
@@ -79,6 +80,7 @@ fn object_ids(path: &str) -> Vec<String> {
 pub(super) fn accepts() -> impl Iterator<Item = Acceptance> {
     ENDPOINTS.iter().map(|&(name, method, path, _)| Acceptance {
         query_forwarded: vec!["*".to_owned()],
+        set_headers: option_headers(&QUIRKS),
         ..acceptance(FORMAT, Operation::Other(name.to_owned()), method, path)
     })
 }
