@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::uri::Scheme;
 use http::{Request, Response, Uri};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
@@ -159,11 +159,11 @@ async fn taken(response: Response<Incoming>, kinds: &[&str], rules: &MediaRules)
         return Err(MediaError::Type(mime.chars().take(64).collect()));
     }
     let body = Limited::new(response.into_body(), rules.max_bytes).collect().await;
-    let body = body.map_err(|error| match error.is::<http_body_util::LengthLimitError>() {
-        true => MediaError::TooLarge(rules.max_bytes),
-        false => MediaError::Unreachable,
-    })?;
-    Ok(Fetched { mime, bytes: body.to_bytes() })
+    match body {
+        Ok(body) => Ok(Fetched { mime, bytes: body.to_bytes() }),
+        Err(error) if error.is::<LengthLimitError>() => Err(MediaError::TooLarge(rules.max_bytes)),
+        Err(_) => Err(MediaError::Unreachable),
+    }
 }
 
 /// Where a redirect leads: an address of its own, or a path at the same place.
