@@ -29,11 +29,14 @@ pub(crate) fn build(workspace: &Workspace, names: &[String]) -> Result<()> {
         return Ok(());
     }
     let std = wasm::prepare(workspace)?;
-    let artifacts = compile(workspace, &adapters, std)?;
     let mut built = Vec::new();
-    for (adapter, artifact) in adapters.iter().zip(artifacts) {
-        built.push(install(&place(workspace, adapter)?, &adapter.name, &artifact)?);
+    for group in groups(workspace, adapters) {
+        let artifacts = compile(workspace, &group, std)?;
+        for (adapter, artifact) in group.iter().zip(artifacts) {
+            built.push(install(&place(workspace, adapter)?, &adapter.name, &artifact)?);
+        }
     }
+    built.sort_by(|a, b| a.name.cmp(&b.name));
     lock(workspace)?;
     print!("{}", table(&built));
     Ok(())
@@ -51,6 +54,16 @@ fn chosen(workspace: &Workspace, names: &[String]) -> Result<Vec<Adapter>> {
     Ok(all().filter(is_chosen).cloned().collect())
 }
 
+/// What cargo builds in one call: all adapters that stand alone, then each that is built upon another one, which must
+/// be without its exports there. In one call both would have the same features.
+fn groups(workspace: &Workspace, adapters: Vec<Adapter>) -> Vec<Vec<Adapter>> {
+    let is_adapter = |package: &String| workspace.adapters.iter().any(|adapter| adapter.package == *package);
+    let (upon, alone): (Vec<_>, Vec<_>) =
+        adapters.into_iter().partition(|adapter| adapter.dependencies.iter().any(is_adapter));
+    let groups = std::iter::once(alone).chain(upon.into_iter().map(|adapter| vec![adapter]));
+    groups.filter(|group| !group.is_empty()).collect()
+}
+
 /// The folder that an adapter's component is put into.
 fn place(workspace: &Workspace, adapter: &Adapter) -> Result<PathBuf> {
     if workspace.adapters.iter().any(|bundled| bundled.folder == adapter.folder) {
@@ -61,7 +74,7 @@ fn place(workspace: &Workspace, adapter: &Adapter) -> Result<PathBuf> {
     Ok(place)
 }
 
-/// One cargo call for all of them; the component of each, in their order.
+/// One cargo call for a group; the component of each, in their order.
 ///
 /// The build has a target folder of its own: a call from a build script or beside a running cargo would wait for the
 /// outer folder's lock for ever. The flags come by the environment, so that a plain `cargo build` of somebody's own
@@ -171,6 +184,30 @@ fn table(built: &[Built]) -> String {
 mod tests {
     use super::*;
 
+    fn adapter(name: &str, dependencies: &[&str]) -> Adapter {
+        Adapter {
+            name: name.into(),
+            folder: format!("plugins/{name}").into(),
+            package: format!("weir-{name}"),
+            dependencies: dependencies.iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn an_adapter_upon_another_one_is_built_apart() {
+        let adapters = vec![adapter("eta", &["weir-zeta", "weir-sdk"]), adapter("zeta", &["weir-sdk"])];
+        let root = PathBuf::from("/r");
+        let workspace = Workspace {
+            target: root.join("target"),
+            root,
+            adapters: adapters.clone(),
+            test_adapters: vec![adapter("hostile", &["weir-sdk"])],
+        };
+        let built = groups(&workspace, adapters);
+        let names = |group: &Vec<Adapter>| group.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+        assert_eq!(built.iter().map(names).collect::<Vec<_>>(), [["zeta"], ["eta"]]);
+    }
+
     #[test]
     fn a_digest_is_spelled_with_its_algorithm() {
         let expected = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -198,13 +235,13 @@ mod tests {
 
     #[test]
     fn the_component_is_found_among_the_messages() {
-        let adapter = Adapter { name: "zeta".into(), folder: "plugins/zeta".into(), package: "p".into() };
+        let adapter = adapter("zeta", &[]);
         let messages = r#"
             {"reason":"compiler-artifact","manifest_path":"/r/sdk/Cargo.toml","filenames":["/t/other.wasm"]}
             {"reason":"compiler-artifact","manifest_path":"/r/plugins/zeta/Cargo.toml","filenames":["/t/zeta.rlib","/t/zeta.wasm"]}
             {"reason":"build-finished","success":true}"#;
         assert_eq!(component(messages, Path::new("/r"), &adapter).unwrap(), Path::new("/t/zeta.wasm"));
-        let other = Adapter { name: "eta".into(), folder: "plugins/eta".into(), package: "p".into() };
+        let other = self::adapter("eta", &[]);
         assert!(component(messages, Path::new("/r"), &other).unwrap_err().to_string().contains("crate-type"));
     }
 }

@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod manifest;
 pub mod model;
 pub mod names;
+pub mod path;
 pub mod retry;
 
 #[doc(hidden)]
