@@ -24,6 +24,7 @@ use crate::fault::{Fault, Side};
 use crate::identify::identify;
 use crate::models;
 use crate::observe::metrics::Metrics;
+use crate::recall::Recall;
 use crate::route::{self, Target};
 use crate::serving::Serving;
 use crate::upstream::Upstreams;
@@ -35,12 +36,15 @@ pub struct Gateway {
     upstreams: Upstreams,
     metrics: Arc<Metrics>,
     lists: models::Lists,
+    recall: Arc<Recall>,
 }
 
 impl Gateway {
     /// A gateway that serves from this.
     pub fn new(serving: Serving, upstreams: Upstreams, metrics: Arc<Metrics>) -> Self {
-        Self { serving: ArcSwap::from_pointee(serving), upstreams, metrics, lists: models::Lists::default() }
+        let recall = Arc::new(Recall::new(serving.config.server.recall_bytes));
+        let lists = models::Lists::default();
+        Self { serving: ArcSwap::from_pointee(serving), upstreams, metrics, lists, recall }
     }
 
     /// Serves from this from now on. Requests under way keep what they began with.
@@ -109,7 +113,7 @@ impl Gateway {
             can_cut: head.version < Version::HTTP_2,
             face,
         };
-        let house = House { config: &serving.config, upstreams: &self.upstreams };
+        let house = House { config: &serving.config, upstreams: &self.upstreams, recall: &self.recall };
         if *asked.operation() == Operation::Models {
             return models::answer(house, serving, &self.lists, &asked).await;
         }

@@ -26,6 +26,7 @@
 //! | [`peek`] | sees a few members of a JSON body without parsing it, and splices them |
 //! | [`frame`] | cuts streams into frames and back |
 //! | [`referee`] | makes every stream a well-formed story |
+//! | [`recall`] | what a client's format has no place for, kept until its next turn |
 //! | [`estimate`] | tokens, roughly |
 //! | [`blob`] | keeps large base64 out of the sandbox |
 //! | [`surrogate`] | mends lone surrogates |
@@ -57,6 +58,7 @@ pub mod operations;
 pub mod peek;
 pub mod plugin;
 pub mod query;
+pub mod recall;
 pub mod referee;
 pub mod route;
 pub mod serving;

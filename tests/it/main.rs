@@ -12,6 +12,7 @@ mod hostile;
 mod http2;
 mod limits;
 mod operations;
+mod recall;
 mod relay;
 mod secrets;
 mod streams;

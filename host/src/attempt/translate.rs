@@ -24,6 +24,7 @@ use crate::dialect::faces::operation_name;
 use crate::dialect::reply::insert;
 use crate::fault::{Fault, Side};
 use crate::plugin::{Interface, Lease, lease_pair};
+use crate::recall::Witness;
 use crate::route::Target;
 use crate::upstream::{Chunks, DecodeBound, Decoded, UpstreamRequest, UpstreamResponse};
 use crate::{estimate, frame, query, referee};
@@ -61,6 +62,9 @@ pub(super) async fn translate(
             insert(response.headers_mut(), "x-weir-token-count", "estimate");
             response
         });
+    }
+    if let Request::Chat(chat) = &mut request {
+        house.recall.restore(&asked.caller.tenant, &target.adapter.manifest.family, chat);
     }
     request.set_model(target.model(asked.model()));
     let streams = request.streams();
@@ -277,6 +281,7 @@ impl<'a> Run<'a> {
     fn answer(mut self, mut answer: Answer, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
         if let Answer::Chat(chat) = &mut answer {
             let losses = referee::settle(chat, &self.asked.exchange.id);
+            self.house.recall.keep(&self.asked.caller.tenant, &self.target.adapter.manifest.family, chat);
             self.note(losses);
         }
         if let Some(usage) = answer.usage() {
@@ -357,6 +362,11 @@ impl<'a> Run<'a> {
             request_id: asked.exchange.id.clone(),
             model: asked.reading.model.clone(),
             target: Arc::clone(self.target),
+            witness: Witness::new(
+                Arc::clone(self.house.recall),
+                &asked.caller.tenant,
+                &self.target.adapter.manifest.family,
+            ),
         });
         let keep_alive = self.house.config.server.keep_alive_interval.zip(keep_alive_frame(asked));
         let first = match keep_alive {
