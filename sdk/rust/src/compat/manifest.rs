@@ -1,7 +1,7 @@
 //! The manifest of a compatible provider, made of its quirks.
 
 use crate::compat::quirks::{Effort, Paths, Quirks, Thinking, has_member};
-use crate::compat::{completions, embeddings, models, responses, wire};
+use crate::compat::{completions, embeddings, models, rerank, responses, wire};
 use crate::manifest::{
     Acceptance, Bucket, Capabilities, Exclusion, FixedQuery, Format, FrameTest, Isolation, Manifest, Merge, Operation,
     PointerEquals, Suggestions, Tap, UsagePlace, UsageRequest,
@@ -47,6 +47,9 @@ fn formats(quirks: &Quirks) -> Vec<Format> {
     }
     if !quirks.paths.models.is_empty() {
         formats.push(format(models::FORMAT, None));
+    }
+    if !quirks.paths.rerank.is_empty() {
+        formats.push(format(rerank::FORMAT, Some(rerank_tap())));
     }
     formats
 }
@@ -106,6 +109,9 @@ fn accepts_at(quirks: &Quirks, paths: Paths) -> Vec<Acceptance> {
             exclusions: embedding_exclusions(quirks),
             ..acceptance(embeddings::FORMAT, Operation::Embeddings, "POST", paths.embeddings)
         });
+    }
+    if !paths.rerank.is_empty() {
+        accepts.push(acceptance(rerank::FORMAT, Operation::Rerank, "POST", paths.rerank));
     }
     if !paths.models.is_empty() {
         accepts.push(acceptance(models::FORMAT, Operation::Models, "GET", paths.models));
@@ -333,6 +339,16 @@ pub fn embeddings_tap() -> Tap {
         end: Vec::new(),
         failure: vec![FrameTest::Present("/error".to_owned())],
     }
+}
+
+/// The same for reranking: some servers count nothing but the total.
+pub fn rerank_tap() -> Tap {
+    let input = UsagePlace {
+        pointers: vec!["/usage/prompt_tokens".to_owned(), "/usage/total_tokens".to_owned()],
+        merge: Merge::Max,
+        ..place(Bucket::Input, "", &[])
+    };
+    Tap { usage: vec![input], ..embeddings_tap() }
 }
 
 /// The place of a bucket's figure; later figures replace earlier ones.

@@ -1,4 +1,4 @@
-//! Reranking in the shape that Cohere, Jina, vLLM and the routers share.
+//! Reranking in the shape of `POST /v1/rerank` that Jina, vLLM, llama.cpp, the routers and Cohere's older API share.
 
 use crate::compat::error;
 use crate::compat::quirks::Quirks;
@@ -10,8 +10,8 @@ use crate::types::{
     RerankResult, Usage,
 };
 
-/// The id of the format, as extensions bear it.
-pub const FORMAT: &str = "openai.rerank";
+/// The id of the format, named after the service whose shape the servers took over.
+pub const FORMAT: &str = "jina.rerank";
 
 /// Writes a request.
 pub fn render(quirks: &Quirks, ctx: &Context, request: &RerankRequest) -> RenderedRequest {
