@@ -82,7 +82,8 @@ fn document(json: &str) -> RerankDocument {
 fn read_usage(json: &str) -> Option<Usage> {
     let read = json::parse(json).ok().and_then(usage::read).unwrap_or_default();
     let total = Rest::parse(json).ok().and_then(|mut usage| usage.count("total_tokens"));
-    let usage = Usage { input: read.input.or(total), output: None, ..read };
+    let mut usage = Usage { input: read.input.or(total), output: None, ..read };
+    usage.extensions.iter_mut().for_each(|kept| FORMAT.clone_into(&mut kept.format));
     (usage != Usage::default()).then_some(usage)
 }
 
