@@ -1,7 +1,15 @@
 //! What the models of the service can do, told from their names.
 
 /// Models that don't think: they plan their calls of tools in `tool_plan` instead. All others may think.
-const PLANNERS: [&str; 7] = ["command-r", "command-a-03", "command-a-vision", "command-a-translate", "command-light", "c4ai-", "command-nightly"];
+const PLANNERS: [&str; 7] = [
+    "command-r",
+    "command-a-03",
+    "command-a-vision",
+    "command-a-translate",
+    "command-light",
+    "c4ai-",
+    "command-nightly",
+];
 
 /// Whether the model is known not to think. Fine-tuned and unknown ones may.
 pub(crate) fn never_thinks(model: &str) -> bool {

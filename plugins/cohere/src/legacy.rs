@@ -124,7 +124,10 @@ pub(crate) fn event(data: &str, parts: &mut Parts, names: &Names, events: &mut V
                 parts.call_end(index, events);
             }
         }
-        "stream-end" => return end(rest, parts, events),
+        "stream-end" => {
+            end(rest, parts, events);
+            return Ok(true);
+        }
         _ => {
             if let Some(text) = rest.str("text") {
                 parts.content(0, Item { text: Some(text), ..Item::default() }, false, events)?;
@@ -134,18 +137,15 @@ pub(crate) fn event(data: &str, parts: &mut Parts, names: &Names, events: &mut V
     Ok(false)
 }
 
-fn end(mut rest: Rest<'_>, parts: &mut Parts, events: &mut Vec<ChatEvent>) -> Result<bool, Error> {
+fn end(mut rest: Rest<'_>, parts: &mut Parts, events: &mut Vec<ChatEvent>) {
     let mut response = rest.object("response").unwrap_or_default();
     events.extend(meta(&mut response).map(ChatEvent::Usage));
     let reason = rest.str("finish_reason").or_else(|| response.str("finish_reason"));
     let reason = reason.map_or_else(|| "COMPLETE".to_owned(), Str::into_string);
     if let Some(error) = finish::failure(&reason, None) {
-        events.push(ChatEvent::Failure(error));
-        return Ok(true);
+        return events.push(ChatEvent::Failure(error));
     }
     parts.close(events);
     let finish = finish::read(&reason, parts.called());
     events.push(ChatEvent::Finish(CandidateFinish { candidate: 0, finish }));
-    Ok(true)
 }
-

@@ -1,6 +1,6 @@
 //! Log probabilities: pieces of text here, tokens in the unified model.
 
-use weir_sdk::json::{array, number, object, parse};
+use weir_sdk::json::{RawValue, array, number, object, parse};
 
 use crate::wire::{LogprobEntry, LogprobItem, Logprobs};
 
@@ -16,7 +16,7 @@ pub(crate) fn to_chat(items: &[LogprobItem<'_>]) -> String {
                     o.num("logprob", all.iter().map(|one| one.0).sum::<f64>());
                     o.null("bytes");
                     o.array("top_logprobs", |_| {});
-                    o.opt_raw("token_ids", item.token_ids.map(|raw| raw.get()));
+                    o.opt_raw("token_ids", item.token_ids.map(RawValue::get));
                     if all.len() != 1 {
                         o.array("logprobs", |a| all.iter().for_each(|one| a.num(one.0)));
                     }
@@ -37,7 +37,7 @@ fn item(entry: &LogprobEntry<'_>) -> String {
     let mut out = String::new();
     object(&mut out, |o| {
         o.str("text", entry.token.as_deref().unwrap_or_default());
-        o.raw("token_ids", entry.token_ids.map_or("[]", |raw| raw.get()));
+        o.raw("token_ids", entry.token_ids.map_or("[]", RawValue::get));
         match entry.logprobs {
             Some(all) => o.raw("logprobs", all.get()),
             None => array(o.value("logprobs"), |a| number(a.value(), entry.logprob.map_or(0.0, |one| one.0))),

@@ -39,7 +39,14 @@ impl About for Cohere {
             suggests: Suggestions {
                 url: Some("https://api.cohere.com/".into()),
                 key_variables: strings(["CO_API_KEY", "COHERE_API_KEY"]),
-                models: strings(["command-*", "c4ai-*", "embed-english-*", "embed-multilingual-*", "embed-v*", "rerank-*"]),
+                models: strings([
+                    "command-*",
+                    "c4ai-*",
+                    "embed-english-*",
+                    "embed-multilingual-*",
+                    "embed-v*",
+                    "rerank-*",
+                ]),
                 origins: Vec::new(),
             },
             formats: format::all(),

@@ -50,7 +50,9 @@ fn item(raw: &RawValue) -> Result<Part, Error> {
     let read: Item<'_> = parse(raw.get()).map_err(|error| Error::invalid(error.to_string()))?;
     let rest = read.rest;
     Ok(match (read.kind.as_deref().unwrap_or("text"), read.text, read.thinking, read.image_url, read.document) {
-        ("text", Some(text), ..) => Part::Text(TextPart { extensions: extensions(FORMAT, rest), ..TextPart::new(text) }),
+        ("text", Some(text), ..) => {
+            Part::Text(TextPart { extensions: extensions(FORMAT, rest), ..TextPart::new(text) })
+        }
         ("thinking", _, Some(text), ..) => {
             let mut kept = extensions(FORMAT, rest);
             kept.push(mark(THINKING, "null"));
@@ -173,9 +175,8 @@ fn document_json(raw: &RawValue) -> String {
 
 /// Whether JSON is a document as a tool's result may hold it: fields in `data`, perhaps an `id`, and nothing else.
 pub(crate) fn is_document(json: &str) -> bool {
-    parse::<Document<'_>>(json).is_ok_and(|read| {
-        read.rest.0.is_empty() && read.data.is_some_and(|data| data.get().starts_with(['{', '"']))
-    })
+    parse::<Document<'_>>(json)
+        .is_ok_and(|read| read.rest.0.is_empty() && read.data.is_some_and(|data| data.get().starts_with(['{', '"'])))
 }
 
 /// The members of an object as JSON; `{}` where there are none.

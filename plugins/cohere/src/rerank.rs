@@ -127,14 +127,13 @@ impl DialectRerank for Cohere {
             }
             o.array("results", |a| response.results.iter().for_each(|one| a.object(|o| result(o, one))));
             let tokens = response.usage.as_ref().and_then(Usage::input_total);
-            match tokens.filter(|_| format == SHARED) {
-                Some(tokens) => o.object("usage", |o| {
+            if let Some(tokens) = tokens.filter(|_| format == SHARED) {
+                o.object("usage", |o| {
                     o.num("prompt_tokens", tokens);
                     o.num("total_tokens", tokens);
                     let kept = response.usage.iter().flat_map(|usage| own(&usage.extensions, format));
                     kept.for_each(|own| o.raw(&own.key, &own.json));
-                }),
-                None => {}
+                });
             }
             meta(o, format, &response, tokens);
             let others = own(&response.extensions, format).filter(|own| own.key != META);

@@ -5,10 +5,10 @@ use weir_sdk::json::{Object, parse};
 use weir_sdk::ledger::{Ledger, extension, extensions};
 use weir_sdk::types::{Extension, Usage};
 
-use crate::wire::{self, Tokens, Unnamed};
-use crate::write::{mark, own};
 use crate::FORMAT;
 use crate::read::members;
+use crate::wire::{self, Tokens, Unnamed};
+use crate::write::{mark, own};
 
 /// Details of `tokens` that no bucket holds (`image_tokens`); null where the service told the billed ones only.
 const TOKENS: &str = "tokens";
@@ -20,7 +20,7 @@ pub(crate) fn read(wire: wire::Usage<'_>) -> Usage {
     let mut kept = extensions(FORMAT, wire.rest);
     kept.extend(wire.billed_units.map(|raw| mark(BILLED, raw.get())));
     let billed = || wire.billed_units.and_then(|raw| parse::<Tokens<'_>>(raw.get()).ok()).unwrap_or_default();
-    let known = wire.tokens.filter(|tokens| tokens.input_tokens.is_some() || tokens.output_tokens.is_some());
+    let known = wire.tokens.filter(|tokens| tokens.input.is_some() || tokens.output.is_some());
     kept.push(match &known {
         Some(tokens) => mark(TOKENS, members(&tokens.rest)),
         None => mark(TOKENS, "null"),
@@ -28,13 +28,13 @@ pub(crate) fn read(wire: wire::Usage<'_>) -> Usage {
     kept.retain(|kept| kept.key != TOKENS || kept.json != "{}");
     let tokens = known.unwrap_or_else(billed);
     let cached = wire.cached_tokens.map(|count| count.0);
-    let reasoning = tokens.reasoning_tokens.map(|count| count.0);
+    let reasoning = tokens.reasoning.map(|count| count.0);
     let without = |total: u32, some: Option<u32>| total.checked_sub(some.unwrap_or(0)).unwrap_or(total);
     Usage {
-        input: tokens.input_tokens.map(|count| without(count.0, cached)),
+        input: tokens.input.map(|count| without(count.0, cached)),
         cache_read: cached,
         cache_write: None,
-        output: tokens.output_tokens.map(|count| without(count.0, reasoning)),
+        output: tokens.output.map(|count| without(count.0, reasoning)),
         reasoning,
         extensions: kept,
     }

@@ -143,9 +143,9 @@ wire! {
 
     /// Figures of one kind.
     pub(crate) struct Tokens<'a> {
-        "input_tokens" => input_tokens: Count,
-        "output_tokens" => output_tokens: Count,
-        "reasoning_tokens" => reasoning_tokens: Count,
+        "input_tokens" => input: Count,
+        "output_tokens" => output: Count,
+        "reasoning_tokens" => reasoning: Count,
     }
 
     /// Log probabilities of a piece of text.

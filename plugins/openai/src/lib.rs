@@ -18,8 +18,8 @@ use weir_sdk::compat::{self, decoder::ChunkDecoder, responses::decoder::EventDec
 use weir_sdk::manifest::Manifest;
 use weir_sdk::types::{
     ChatEvent, ChatRequest, ChatResponse, Context, Decoded, EmbeddingsRequest, EmbeddingsResponse, Encoded, Error,
-    Frame, HttpRequest, HttpResponse, ModelsRequest, ModelsResponse, RenderedRequest, RenderedResponse,
-    RerankRequest, RerankResponse,
+    Frame, HttpRequest, HttpResponse, ModelsRequest, ModelsResponse, RenderedRequest, RenderedResponse, RerankRequest,
+    RerankResponse,
 };
 
 use crate::quirks::QUIRKS;

@@ -210,7 +210,8 @@ impl ChatEncoder {
     fn citation(&mut self, one: &PartCitation) {
         let open = self.open.iter().find(|open| open.part == one.part);
         let index = open.and_then(|open| open.index).unwrap_or(0);
-        let json = citation::write(&one.citation, index, &mut self.ledger, Place { message: None, part: index as usize });
+        let json =
+            citation::write(&one.citation, index, &mut self.ledger, Place { message: None, part: index as usize });
         self.frames.extend(frames::citation(self.citations, &json));
         self.citations += 1;
     }

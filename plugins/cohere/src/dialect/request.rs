@@ -24,7 +24,8 @@ pub(super) fn read(ctx: &Context, request: &HttpRequest) -> Result<ChatRequest, 
     if let Some(all) = body.documents {
         documents(&all, &mut messages, &mut own);
     }
-    let (tools, choice) = tools(body.tools.unwrap_or_default().0, body.strict_tools, body.tool_choice, &mut own)?;
+    let (tools, choice) =
+        tools(body.tools.unwrap_or_default().0, body.strict_tools, body.tool_choice.as_deref(), &mut own)?;
     Ok(ChatRequest {
         model: body.model.map_or_else(|| ctx.model.clone(), Str::into_string),
         messages,
@@ -94,7 +95,7 @@ type ToolsAndChoice = (Vec<Tool>, Option<ToolChoice>);
 fn tools(
     wires: Vec<wire::Tool<'_>>,
     strict: Option<bool>,
-    choice: Option<Str<'_>>,
+    choice: Option<&str>,
     own: &mut Vec<Extension>,
 ) -> Result<ToolsAndChoice, Error> {
     if wires.is_empty() {
@@ -113,7 +114,7 @@ fn tools(
             extensions: extensions(FORMAT, function.rest),
         }));
     }
-    let choice = match choice.as_deref().map(str::to_ascii_uppercase).as_deref() {
+    let choice = match choice.map(str::to_ascii_uppercase).as_deref() {
         None => None,
         Some("REQUIRED") => Some(ToolChoice::Required),
         Some("NONE") => Some(ToolChoice::Disabled),

@@ -67,7 +67,7 @@ pub(super) fn request(ctx: &Context, request: &HttpRequest) -> Result<ParsedEmbe
     if let Some(all) = body.inputs {
         kept.push(own(INPUTS, "null"));
         for (at, one) in all.into_iter().enumerate() {
-            inputs.push(input(one).map_err(|error| error.at(format!("inputs[{at}]")))?);
+            inputs.push(input(&one).map_err(|error| error.at(format!("inputs[{at}]")))?);
         }
     }
     if inputs.is_empty() {
@@ -109,7 +109,7 @@ fn memo(texts: &[Str<'_>], types: Option<&RawValue>, old: bool) -> String {
 }
 
 /// One text, one image, or several things that make one vector together. Those others cannot embed.
-fn input(wire: Input<'_>) -> Result<EmbeddingInput> {
+fn input(wire: &Input<'_>) -> Result<EmbeddingInput> {
     let raw = wire.content.ok_or_else(|| read::required("content"))?;
     let items: Vec<Item<'_>> = parse(raw.get()).map_err(|error| Error::invalid(format!("content: {error}")))?;
     let mut words = Vec::new();
@@ -142,10 +142,9 @@ pub(super) fn response(response: &HttpResponse) -> Result<EmbeddingsResponse> {
     let body = response.body.as_text().map_err(|_| Error::unreadable("the vectors are not UTF-8"))?;
     let answer: Answer<'_> = parse(body).map_err(|error| unreadable(&error))?;
     let Some(raw) = answer.embeddings else {
-        return Err(answer.message.map_or_else(
-            || Error::unreadable("the answer has no vectors"),
-            |_| error::from_json(body, None),
-        ));
+        return Err(answer
+            .message
+            .map_or_else(|| Error::unreadable("the answer has no vectors"), |_| error::from_json(body, None)));
     };
     let mut kept = Vec::new();
     let vectors = if raw.get().starts_with('[') {
@@ -196,7 +195,8 @@ fn by_type(raw: &RawValue) -> Result<(Vec<Vector>, Option<Extension>)> {
     } else if !types.0.is_empty() {
         let (kind, raw) = types.0.remove(0);
         let lists = weir_sdk::json::list(raw).unwrap_or_default();
-        let opaque = |json: &RawValue| Opaque { format: FORMAT.into(), kind: kind.to_string(), json: json.get().into() };
+        let opaque =
+            |json: &RawValue| Opaque { format: FORMAT.into(), kind: kind.to_string(), json: json.get().into() };
         lists.into_iter().map(|json| Vector::Opaque(opaque(json))).collect()
     } else {
         return Err(Error::unreadable("the answer has no vectors"));

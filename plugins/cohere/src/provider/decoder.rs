@@ -8,9 +8,7 @@ use parts::Parts;
 use weir_sdk::adapter::{Decoder, Result};
 use weir_sdk::json::{Str, parse};
 use weir_sdk::names::Names;
-use weir_sdk::types::{
-    CandidateFinish, CandidateLogprobs, ChatEvent, Context, Decoded, Error, Frame, ResponseStart,
-};
+use weir_sdk::types::{CandidateFinish, CandidateLogprobs, ChatEvent, Context, Decoded, Error, Frame, ResponseStart};
 
 use crate::wire::{DeltaMessage, Event};
 use crate::write::mark;
@@ -66,14 +64,15 @@ impl ChatDecoder {
         match kind.as_str() {
             "message-start" => {
                 let id = event.id.map(Str::into_string).unwrap_or_default();
-                let empty = ResponseStart { id, model: None, created_ms: None, service_tier: None, extensions: Vec::new() };
+                let empty =
+                    ResponseStart { id, model: None, created_ms: None, service_tier: None, extensions: Vec::new() };
                 self.start = Some(empty);
                 return Ok(());
             }
             "message-end" => self.end(event),
             "content-start" | "content-delta" | "content-end" | "tool-plan-delta" | "tool-call-start"
             | "tool-call-delta" | "tool-call-end" | "citation-start" | "citation-end" => self.part(&kind, event)?,
-            _ => self.other(&kind, event, data)?,
+            _ => self.other(&kind, &event, data)?,
         }
         Ok(())
     }
@@ -144,7 +143,7 @@ impl ChatDecoder {
     }
 
     /// Frames of the older API, errors, and what nobody has heard of.
-    fn other(&mut self, kind: &str, event: Event<'_>, data: &str) -> Result<()> {
+    fn other(&mut self, kind: &str, event: &Event<'_>, data: &str) -> Result<()> {
         if kind.is_empty() && legacy::is_event(data) {
             self.begin(false);
             self.ended = legacy::event(data, &mut self.parts, &self.names, &mut self.events)?;

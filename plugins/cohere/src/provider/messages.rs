@@ -7,7 +7,9 @@ use content::Content;
 use weir_sdk::json::object;
 use weir_sdk::ledger::{Ledger, extension};
 use weir_sdk::names::Names;
-use weir_sdk::types::{ChatRequest, Context, Error, MediaPart, Message, Part, ReasoningPart, ResultPart, Role, ToolResult};
+use weir_sdk::types::{
+    ChatRequest, Context, Error, MediaPart, Message, Part, ReasoningPart, ResultPart, Role, ToolResult,
+};
 
 use super::documents::is_document;
 use crate::generation::never_thinks;
@@ -68,7 +70,10 @@ impl<'a> Writer<'a> {
         }
         self.lower()?;
         match &message.role {
-            Role::Assistant => self.assistant(at, message),
+            Role::Assistant => {
+                self.assistant(at, message);
+                Ok(())
+            }
             Role::System | Role::Developer => self.speaker(at, "system", message),
             Role::User | Role::Tool => self.speaker(at, "user", message),
             Role::Other(_) => {
@@ -114,7 +119,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn assistant(&mut self, at: usize, message: &'a Message) -> Result<(), Error> {
+    fn assistant(&mut self, at: usize, message: &'a Message) {
         let calling = message.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
         let (mut content, mut plan, mut calls) = (Content::default(), String::new(), String::new());
         for (number, part) in message.parts.iter().enumerate() {
@@ -147,7 +152,7 @@ impl<'a> Writer<'a> {
             }
         }
         if content.is_empty() && plan.is_empty() && calls.is_empty() {
-            return Ok(());
+            return;
         }
         let citations = content.citations(extension(&message.extensions, FORMAT, CITATIONS));
         object(self.next(), |o| {
@@ -163,12 +168,18 @@ impl<'a> Writer<'a> {
             let others = own(&message.extensions, FORMAT).filter(|own| own.key != CITATIONS);
             others.for_each(|own| o.raw(&own.key, &own.json));
         });
-        Ok(())
     }
 
     /// Thinking goes back where it came from. Of another format, it is what the model itself would have written: a plan
     /// in front of calls, or thinking.
-    fn thought(&mut self, content: &mut Content, plan: &mut String, thought: &ReasoningPart, calls: bool, place: Place) {
+    fn thought(
+        &mut self,
+        content: &mut Content,
+        plan: &mut String,
+        thought: &ReasoningPart,
+        calls: bool,
+        place: Place,
+    ) {
         let opaque = thought.signature.is_some() || thought.encrypted.is_some();
         self.ledger.dropped_if(opaque, &place.field("signature"), "it returns only to its issuer");
         self.ledger.foreign(&place.field(""), &thought.extensions, FORMAT);

@@ -2,9 +2,7 @@
 
 use weir_sdk::json::{Object, object, quote};
 use weir_sdk::ledger::Ledger;
-use weir_sdk::types::{
-    ChatRequest, Context, Error, HttpRequest, JsonSchema, OutputFormat, RenderedRequest, Sampling,
-};
+use weir_sdk::types::{ChatRequest, Context, Error, HttpRequest, JsonSchema, OutputFormat, RenderedRequest, Sampling};
 
 use super::{documents, messages, thinking, tools};
 use crate::provider::model;

@@ -61,7 +61,8 @@ fn strict(tools: &[&FunctionTool], ledger: &mut Ledger) -> Option<bool> {
     if wanted == tools.len() && tools.iter().all(|tool| requires_something(tool)) {
         return Some(true);
     }
-    ledger.dropped("tools[].strict", "only tools that all have required parameters can be strict, and only all of them");
+    ledger
+        .dropped("tools[].strict", "only tools that all have required parameters can be strict, and only all of them");
     None
 }
 

@@ -133,21 +133,18 @@ fn c08_c91_streams_come_back_with_their_meaning_however_they_are_grouped() {
 fn answers_of_the_older_api_are_read() {
     let older = recordings("cohere/chat").into_iter().filter(Recording::is_old);
     for recording in older.chain(recordings("cohere/completions")) {
-        let (words, usage) = match recording.response["body_text"].as_str() {
-            Some(text) => {
-                let (frames, _) = encoded(decoded(&fold::frames(text), 1));
-                fold::check(&frames);
-                let answer = fold::answer(&frames);
-                (answer["message"]["content"][0]["text"].as_str().unwrap().to_owned(), !answer["usage"].is_null())
-            }
-            None => {
-                let body = &recording.response["body"];
-                let response = super::answered(body);
-                let Part::Text(text) = &response.candidates[0].parts[0] else { panic!("a text") };
-                let said = body["text"].as_str().or(body["generations"][0]["text"].as_str());
-                assert_eq!(Some(text.text.as_str()), said, "{}", recording.id);
-                (text.text.clone(), response.usage.is_some())
-            }
+        let (words, usage) = if let Some(text) = recording.response["body_text"].as_str() {
+            let (frames, _) = encoded(decoded(&fold::frames(text), 1));
+            fold::check(&frames);
+            let answer = fold::answer(&frames);
+            (answer["message"]["content"][0]["text"].as_str().unwrap().to_owned(), !answer["usage"].is_null())
+        } else {
+            let body = &recording.response["body"];
+            let response = super::answered(body);
+            let Part::Text(text) = &response.candidates[0].parts[0] else { panic!("a text") };
+            let said = body["text"].as_str().or(body["generations"][0]["text"].as_str());
+            assert_eq!(Some(text.text.as_str()), said, "{}", recording.id);
+            (text.text.clone(), response.usage.is_some())
         };
         assert!(!words.is_empty() && usage, "{}", recording.id);
     }
@@ -255,7 +252,10 @@ fn recorded_tokens_are_counted() {
         let ctx = context(recording.model());
         let asked = super::parsed(&json!({"messages": [{"role": "user", "content": recording.body["text"]}]}));
         let rendered = <Cohere as ProviderCountTokens>::render_request(&ctx, asked).unwrap();
-        assert_eq!((&rendered.request.path, body_of(&rendered.request.body)), (&"v1/tokenize".into(), recording.body.clone()));
+        assert_eq!(
+            (&rendered.request.path, body_of(&rendered.request.body)),
+            (&"v1/tokenize".into(), recording.body.clone())
+        );
         let response = http_response(200, recording.answer());
         let count = <Cohere as ProviderCountTokens>::parse_response(&ctx, response).unwrap();
         assert_eq!(count.input as usize, recording.response["body"]["tokens"].as_array().unwrap().len());

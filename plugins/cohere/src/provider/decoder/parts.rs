@@ -3,9 +3,7 @@
 use weir_sdk::adapter::Result;
 use weir_sdk::json::{RawValue, Str};
 use weir_sdk::names::Names;
-use weir_sdk::types::{
-    ChatEvent, Error, PartCitation, PartDelta, PartKind, PartStart, PartStop, ToolKind, ToolStart,
-};
+use weir_sdk::types::{ChatEvent, Error, PartCitation, PartDelta, PartKind, PartStart, PartStop, ToolKind, ToolStart};
 
 use crate::citation::{self, Target};
 use crate::read;
