@@ -9,6 +9,7 @@
 //! | [`operations`] | health, readiness, metrics, what the admin may see |
 //! | [`gateway`] | the way of a request, as a story |
 //! | [`listen`] | sockets and HTTP on the client's side |
+//! | [`explain`] | what would be sent for a request, without sending it |
 //! | [`models`] | lists of models |
 //! | [`serving`] | what requests are served from, derived from configuration and adapters |
 //! | [`attempt`] | carries out a plan: relay or translate |
@@ -47,6 +48,7 @@ pub mod contract;
 pub mod dialect;
 pub mod estimate;
 pub mod exchange;
+pub mod explain;
 pub mod fault;
 pub mod frame;
 pub mod gateway;

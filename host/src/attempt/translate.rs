@@ -53,15 +53,9 @@ pub(super) async fn translate(
     let mut request = parsed.request;
     run.dialect_ctx.memo = parsed.memo;
     run.estimate(&request);
-    if let Request::CountTokens(chat) = &request
-        && !target.adapter.has(Interface::ProviderCountTokens)
-    {
-        let input = estimate::input_tokens(chat);
-        let answer = Answer::CountTokens(crate::contract::types::TokenCount { input, cached: None });
-        return run.answer(answer, account).map(|mut response| {
-            insert(response.headers_mut(), "x-weir-token-count", "estimate");
-            response
-        });
+    let counts = matches!(request, Request::CountTokens(_));
+    if counts && !target.adapter.has(Interface::ProviderCountTokens) {
+        return run.answer_estimate(account);
     }
     if let Request::Chat(chat) = &mut request {
         house.recall.restore(&asked.caller.tenant, &target.adapter.manifest.family, chat);
@@ -70,11 +64,20 @@ pub(super) async fn translate(
     let streams = request.streams();
     let first = run.render(&request)?;
     drop(request);
-    let response = run.exchange(first, streams, account).await?;
-    match response {
-        Exchanged::Whole(answer) => run.answer(answer, account),
-        Exchanged::Stream(response, framing) => run.stream(response, framing, account).await,
+    match run.exchange(first, streams, account).await {
+        Ok(Exchanged::Whole(answer)) => run.answer(answer, account),
+        Ok(Exchanged::Stream(response, framing)) => run.stream(response, framing, account).await,
+        // Many servers that speak a format do not count in it.
+        Err(fault) if counts && is_absent(&fault) => run.answer_estimate(account),
+        Err(fault) => Err(fault),
     }
+}
+
+/// Whether the provider lacks what was asked for, rather than having failed at it.
+fn is_absent(fault: &Fault) -> bool {
+    fault.side == Side::Upstream
+        && (matches!(fault.error.kind, ErrorKind::NotFound | ErrorKind::Unsupported)
+            || matches!(fault.error.status, Some(404 | 405 | 501)))
 }
 
 /// Refuses what one of the two adapters has no interface for.
@@ -305,6 +308,15 @@ impl<'a> Run<'a> {
         self.tell_losses(&mut response);
         self.dialect.release();
         self.provider.release();
+        Ok(response)
+    }
+
+    /// Answers a request for a count with the host's own estimate, and says so.
+    fn answer_estimate(self, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
+        let input = self.provider_ctx.input_tokens.unwrap_or_default();
+        let answer = Answer::CountTokens(crate::contract::types::TokenCount { input, cached: None });
+        let mut response = self.answer(answer, account)?;
+        insert(response.headers_mut(), "x-weir-token-count", "estimate");
         Ok(response)
     }
 

@@ -4,6 +4,7 @@
 
 mod chat;
 mod completions;
+mod count;
 mod embeddings;
 mod manifest;
 mod models;
@@ -192,5 +193,5 @@ impl ProviderRerank for OpenAi {
 
 weir_sdk::export!(
     OpenAi: about, provider_errors, provider_chat, dialect_chat, provider_embeddings, dialect_embeddings,
-    provider_models, dialect_models, provider_rerank
+    provider_models, dialect_models, provider_count_tokens, dialect_count_tokens, provider_rerank
 );
