@@ -62,7 +62,11 @@ pub(super) async fn translate(
     }
     request.set_model(target.model(asked.model()));
     let streams = request.streams();
-    let first = run.render(&request)?;
+    let first = match run.render(&request) {
+        // Nor can all that a client may send be counted by those that do.
+        Err(fault) if counts && fault.error.kind == ErrorKind::Unsupported => return run.answer_estimate(account),
+        rendered => rendered?,
+    };
     drop(request);
     match run.exchange(first, streams, account).await {
         Ok(Exchanged::Whole(answer)) => run.answer(answer, account),
