@@ -3,6 +3,7 @@
 mod accepts;
 mod faces;
 mod format;
+mod relayed;
 
 use weir_sdk::adapter::About;
 use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions};

@@ -3,12 +3,12 @@
 use weir_sdk::compat::rerank::FORMAT as SHARED_RERANK;
 use weir_sdk::manifest::{Acceptance, Operation};
 
-use super::strings;
+use super::{relayed, strings};
 use crate::{FORMAT, embeddings, rerank};
 
 pub(super) fn all() -> Vec<Acceptance> {
     let query = strings(["page_size", "page_token", "endpoint", "default_only"]);
-    vec![
+    let mut all = vec![
         acceptance(FORMAT, Operation::Chat, "POST", "v2/chat"),
         acceptance(embeddings::FORMAT, Operation::Embeddings, "POST", "v2/embed"),
         older(acceptance(embeddings::OLD, Operation::Embeddings, "POST", "v1/embed")),
@@ -16,7 +16,9 @@ pub(super) fn all() -> Vec<Acceptance> {
         older(acceptance(SHARED_RERANK, Operation::Rerank, "POST", "v1/rerank")),
         Acceptance { query_forwarded: query, ..acceptance(FORMAT, Operation::Models, "GET", "v1/models") },
         acceptance(FORMAT, Operation::Models, "GET", "v1/models/{model}"),
-    ]
+    ];
+    all.extend(relayed::accepts());
+    all
 }
 
 /// An API that others are not translated to.
@@ -24,7 +26,7 @@ fn older(acceptance: Acceptance) -> Acceptance {
     Acceptance { preferred: false, ..acceptance }
 }
 
-fn acceptance(format: &str, operation: Operation, method: &str, path: &str) -> Acceptance {
+pub(super) fn acceptance(format: &str, operation: Operation, method: &str, path: &str) -> Acceptance {
     Acceptance {
         format: format.into(),
         operation,

@@ -7,7 +7,7 @@ use weir_sdk::manifest::{
 };
 use weir_sdk::types::{Framing, Header};
 
-use super::strings;
+use super::{relayed, strings};
 use crate::{FORMAT, embeddings, rerank};
 
 /// Base urls that clients of these formats are pointed at.
@@ -29,6 +29,7 @@ pub(super) fn all() -> Vec<Face> {
         // Below the prefix no other format can be meant.
         faces.push(models(&format!("{PREFIX}{path}"), None));
     }
+    faces.extend(relayed::faces());
     faces
 }
 
@@ -42,7 +43,7 @@ fn chat() -> Face {
     }
 }
 
-fn post(format: &str, operation: Operation, path: &str) -> Face {
+pub(super) fn post(format: &str, operation: Operation, path: &str) -> Face {
     Face {
         format: format.into(),
         operation,

@@ -6,7 +6,7 @@ use weir_sdk::manifest::{
 };
 use weir_sdk::types::ErrorKind;
 
-use super::strings;
+use super::{relayed, strings};
 use crate::{FORMAT, embeddings, rerank};
 
 const ERROR: &str = r#"{"id":{{request_id}},"message":{{message}}}"#;
@@ -16,10 +16,11 @@ pub(super) fn all() -> Vec<Format> {
     let format = |id: &str, tap: Tap| Format { id: id.into(), errors: Some(errors()), tap: Some(tap) };
     vec![
         format(FORMAT, chat_tap()),
-        format(embeddings::FORMAT, meta_tap()),
-        format(embeddings::OLD, meta_tap()),
-        format(rerank::FORMAT, meta_tap()),
+        format(embeddings::FORMAT, meta_tap(&[""])),
+        format(embeddings::OLD, meta_tap(&[""])),
+        format(rerank::FORMAT, meta_tap(&[""])),
         format(SHARED_RERANK, shared_tap()),
+        relayed::format(),
     ]
 }
 
@@ -41,7 +42,7 @@ const fn status(kind: ErrorKind) -> u16 {
     }
 }
 
-fn errors() -> ErrorFormat {
+pub(super) fn errors() -> ErrorFormat {
     let spelled = |kind: ErrorKind| ErrorSpelling { kind, name: String::new(), code: None, status: status(kind) };
     ErrorFormat {
         body: ERROR.into(),
@@ -78,16 +79,19 @@ fn chat_tap() -> Tap {
     }
 }
 
-/// Embeddings and reranking tell what is paid for, and sometimes what was used.
-fn meta_tap() -> Tap {
-    let input = UsagePlace {
-        bucket: Bucket::Input,
-        pointers: strings(["/meta/tokens/input_tokens", "/meta/billed_units/input_tokens"]),
-        merge: Merge::Max,
-        includes: Vec::new(),
+/// Everything else tells what is paid for, and sometimes what was used, in the `meta` of these objects.
+pub(super) fn meta_tap(places: &[&str]) -> Tap {
+    let place = |bucket, member: &str| {
+        let pointers = |at: &&str| ["tokens", "billed_units"].map(|kind| format!("{at}/meta/{kind}/{member}"));
+        UsagePlace {
+            bucket,
+            pointers: places.iter().flat_map(pointers).collect(),
+            merge: Merge::Max,
+            includes: Vec::new(),
+        }
     };
     Tap {
-        usage: vec![input],
+        usage: vec![place(Bucket::Input, "input_tokens"), place(Bucket::Output, "output_tokens")],
         finish: Vec::new(),
         model: Vec::new(),
         content: Vec::new(),
@@ -98,7 +102,8 @@ fn meta_tap() -> Tap {
 
 /// The shape that other servers share: their usage, or Cohere's.
 fn shared_tap() -> Tap {
-    let mut tap = meta_tap();
+    let mut tap = meta_tap(&[""]);
+    tap.usage.truncate(1);
     for place in &mut tap.usage {
         place.pointers.extend(strings(["/usage/prompt_tokens", "/usage/total_tokens"]));
     }
@@ -109,7 +114,7 @@ fn kind(name: &str) -> FrameTest {
     equals("/type", name)
 }
 
-fn equals(pointer: &str, word: &str) -> FrameTest {
+pub(super) fn equals(pointer: &str, word: &str) -> FrameTest {
     FrameTest::Equals(PointerEquals { pointer: pointer.into(), json: format!("\"{word}\"") })
 }
 

@@ -46,7 +46,7 @@ pub(super) fn write(request: &ChatRequest, names: &mut Names, ledger: &mut Ledge
             }
         }
     }
-    ledger.dropped_if(list.is_empty() && choice.is_some(), "tool_choice", "there are no tools");
+    ledger.dropped_if(list.is_empty() && choice == Some("REQUIRED"), "tool_choice", "there are no tools");
     let alone = request.parallel_tool_calls == Some(false) && !list.is_empty();
     ledger.dropped_if(alone, "parallel_tool_calls", "calls come together where the model likes");
     Ok(Tools { list, strict: strict(&functions, ledger), choice })
