@@ -5,7 +5,7 @@ use super::messages::Piece;
 use crate::compat::quirks::{Effort, Thinking};
 use crate::compat::reasoning;
 use crate::compat::wire::FORMAT;
-use crate::json::{self, Object};
+use crate::json::{self, Array, Object};
 use crate::types::{ReasoningMode, ReasoningPart, ReasoningRequest, Signature};
 
 /// Levels of effort, the least first, and the budget up to which each stands in for one.
@@ -139,7 +139,7 @@ impl Writer<'_> {
         let member = match self.quirks.thinking {
             Thinking::None if thoughts.is_empty() => return,
             Thinking::None => return self.lose_thinking(field),
-            Thinking::Parts => None,
+            Thinking::Parts | Thinking::Summaries => None,
             Thinking::Content => Some("reasoning_content"),
             Thinking::Reasoning | Thinking::Details => Some("reasoning"),
         };
@@ -157,6 +157,24 @@ impl Writer<'_> {
         if let Some(member) = member.filter(|_| !text.is_empty()) {
             o.str(member, &text);
         }
+    }
+
+    /// A thought as a part of the content: Mistral's `thinking`, or the `reasoning` of Databricks.
+    pub(super) fn thought_part(&mut self, a: &mut Array<'_>, thought: &ReasoningPart) {
+        let summaries = self.quirks.thinking == Thinking::Summaries;
+        let (kind, list) = if summaries { ("reasoning", "summary") } else { ("thinking", "thinking") };
+        let ours = thought.signature.as_ref().filter(|signature| summaries && self.quirks.keeps(&signature.issuer));
+        a.object(|o| {
+            o.str("type", kind);
+            o.array(list, |a| {
+                a.object(|o| {
+                    o.str("type", if summaries { "summary_text" } else { "text" });
+                    o.str("text", thought.text.as_deref().unwrap_or_default());
+                    o.opt_str("signature", ours.map(|signature| signature.value.as_str()));
+                });
+            });
+            self.extensions(o, "", &thought.extensions, &[]);
+        });
     }
 
     /// The thought without the values of families that this provider does not know.

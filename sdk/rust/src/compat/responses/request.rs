@@ -6,7 +6,6 @@ use super::{FORMAT, inner, noted, write};
 use crate::compat::content::STORE;
 use crate::compat::names::{IdRule, Renamed};
 use crate::compat::quirks::Quirks;
-use crate::compat::request::path;
 use crate::compat::wire;
 use crate::json::{self, Array, Object};
 use crate::ledger::{Ledger, extension};
@@ -30,8 +29,7 @@ pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Resul
     if let Some(error) = writer.refused {
         return Err(error);
     }
-    let mut http = HttpRequest::post(path(quirks.paths.responses, ctx), body);
-    http.headers = quirks.headers(ctx);
+    let http = quirks.address(ctx, HttpRequest::post("", body), |paths| paths.responses);
     Ok(RenderedRequest { losses: writer.ledger.into_losses(), memo: renamed.to_memo(), ..RenderedRequest::new(http) })
 }
 
