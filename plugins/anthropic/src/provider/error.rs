@@ -3,9 +3,10 @@
 
 use weir_sdk::json::{RawValue, Str, parse};
 use weir_sdk::model::header;
+use weir_sdk::time;
 use weir_sdk::types::{Error, ErrorKind, Header, HttpResponse};
 
-use crate::{time, wire};
+use crate::wire;
 
 /// Longest message passed on, in bytes.
 const MESSAGE_LIMIT: usize = 1000;
