@@ -65,7 +65,7 @@ wire! {
     /// A whole answer of `/api/chat` or `/api/generate`, and a line of a streamed one.
     pub(crate) struct Answer<'a> {
         "model" => model: Str<'a>,
-        "created_at" => created_at: Str<'a>,
+        "created_at" => created_at: &'a RawValue,
         "message" => message: Message<'a>,
         "response" => response: Str<'a>,
         "thinking" => thinking: Str<'a>,

@@ -31,7 +31,7 @@ pub struct LineEncoder {
     ctx: Context,
     generates: bool,
     start: Option<ResponseStart>,
-    /// What every line begins with, its opening brace included; empty until the first line.
+    /// The members that every line begins with; empty until the first line.
     head: String,
     /// Open parts that are text or thinking.
     open: Vec<(u32, Spoken)>,
@@ -259,12 +259,11 @@ impl LineEncoder {
         if self.head.is_empty() {
             self.write_head();
         }
-        let mut rest = String::with_capacity(160);
-        object(&mut rest, |o| members(o, self.generates));
-        let mut data = String::with_capacity(self.head.len() + rest.len());
-        data.push_str(&self.head);
-        data.push(',');
-        data.push_str(rest.get(1..).unwrap_or("}"));
+        let mut data = String::with_capacity(self.head.len() + 128);
+        object(&mut data, |o| {
+            o.members(&self.head);
+            members(o, self.generates);
+        });
         self.frames.push(Frame { event: None, data });
     }
 
@@ -275,8 +274,7 @@ impl LineEncoder {
             head(o, &self.ctx, start.model.as_deref(), start.created_ms);
             members(o, &start.extensions, &mut self.ledger, "");
         });
-        out.pop();
-        self.head = out;
+        self.head = out.get(1..out.len() - 1).unwrap_or_default().to_owned();
     }
 
     fn fail(&mut self, error: &Error) {

@@ -5,14 +5,13 @@
 use weir_sdk::adapter::{Decoder, Result};
 use weir_sdk::json::{Rest, Str, parse};
 use weir_sdk::ledger::extensions;
-use weir_sdk::time;
 use weir_sdk::types::{
     CandidateFinish, CandidateLogprobs, ChatEvent, Context, Decoded, Error, Extension, Frame, Part, PartDelta,
     PartKind, PartStart, PartStop, ResponseStart, ToolCall, ToolStart,
 };
 
 use super::error;
-use super::response::unified_logprobs;
+use super::response::{created_ms, unified_logprobs};
 use crate::dialect::history::read_call;
 use crate::tools::Ids;
 use crate::{CHAT, body, finish, usage, wire};
@@ -93,7 +92,7 @@ impl LineDecoder {
         let rest = if done { Rest::default() } else { std::mem::take(&mut answer.rest) };
         self.events.push(ChatEvent::Start(ResponseStart {
             model: answer.model.take().map(Str::into_string),
-            created_ms: answer.created_at.take().and_then(|text| time::parse(&text)),
+            created_ms: answer.created_at.take().and_then(created_ms),
             extensions: extensions(CHAT, rest),
             ..ResponseStart::default()
         }));

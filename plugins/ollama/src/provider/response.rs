@@ -1,7 +1,7 @@
 //! Reads a whole answer.
 
 use weir_sdk::adapter::Result;
-use weir_sdk::json::{Str, object, parse};
+use weir_sdk::json::{RawValue, Str, object, parse, text};
 use weir_sdk::ledger::extensions;
 use weir_sdk::time;
 use weir_sdk::types::{Candidate, ChatResponse, Context, Error, HttpResponse, Part, ReasoningPart};
@@ -29,7 +29,7 @@ pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatRespons
     Ok(ChatResponse {
         id: String::new(),
         model: answer.model.map(Str::into_string),
-        created_ms: answer.created_at.and_then(|text| time::parse(&text)),
+        created_ms: answer.created_at.and_then(created_ms),
         candidates: vec![candidate],
         usage: usage::read(counts.0, counts.1, extensions(CHAT, answer.rest)),
         service_tier: None,
@@ -54,8 +54,13 @@ fn parts(ctx: &Context, answer: &mut wire::Answer<'_>) -> Vec<Part> {
     parts
 }
 
+/// When an answer began; some servers say it in a way of their own.
+pub(super) fn created_ms(raw: &RawValue) -> Option<f64> {
+    time::parse(&text(raw)?)
+}
+
 /// The list of tokens in the unified shape.
-pub(super) fn unified_logprobs(raw: &weir_sdk::json::RawValue) -> String {
+pub(super) fn unified_logprobs(raw: &RawValue) -> String {
     let mut out = String::with_capacity(raw.get().len() + 16);
     object(&mut out, |o| o.raw("content", raw.get()));
     out

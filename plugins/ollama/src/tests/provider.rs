@@ -248,7 +248,11 @@ fn c12_an_answer_with_calls_ends_with_calls_whatever_its_word() {
 
 #[test]
 fn c92_optional_members_are_optional() {
-    for body in [json!({}), json!({"message": null, "done": true}), json!({"message": {}, "done_reason": null})] {
+    for body in [
+        json!({}),
+        json!({"message": null, "done": true}),
+        json!({"message": {}, "done_reason": null, "created_at": 5}),
+    ] {
         let read = answered(&context("m"), &body).unwrap();
         assert_eq!(read.candidates[0].finish.as_ref().unwrap().reason, FinishReason::Complete);
     }
