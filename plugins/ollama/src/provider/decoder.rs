@@ -140,7 +140,7 @@ impl LineDecoder {
 
     fn logprobs(&mut self, answer: &mut wire::Answer<'_>) {
         if let Some(raw) = answer.logprobs.take() {
-            let json = unified_logprobs(raw);
+            let json = unified_logprobs(&[raw]);
             self.events.push(ChatEvent::Logprobs(CandidateLogprobs { candidate: 0, json }));
         }
     }

@@ -1,10 +1,10 @@
 //! Reads a whole answer.
 
 use weir_sdk::adapter::Result;
-use weir_sdk::json::{RawValue, Str, object, parse, text};
+use weir_sdk::json::{RawValue, Str, list, object, parse, text};
 use weir_sdk::ledger::extensions;
 use weir_sdk::time;
-use weir_sdk::types::{Candidate, ChatResponse, Context, Error, HttpResponse, Part, ReasoningPart};
+use weir_sdk::types::{Candidate, ChatResponse, Context, Error, HttpResponse, Part, ReasoningPart, ToolCall};
 
 use super::error;
 use crate::dialect::history::read_call;
@@ -14,44 +14,88 @@ use crate::{CHAT, body, finish, usage, wire};
 /// Reads an answer of either endpoint.
 pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatResponse> {
     let text = response.body.as_text().map_err(|_| Error::unreadable("the answer is not UTF-8"))?;
-    let mut answer: wire::Answer<'_> =
-        parse(text).map_err(|error| Error::unreadable(format!("the answer cannot be read: {error}")))?;
-    if let Some(raw) = answer.error {
+    let mut lines = lines(text)?;
+    if let Some(raw) = lines.iter().find_map(|line| line.error) {
         return Err(error::object(raw, None));
     }
-    let reason = answer.done_reason.take();
-    let logprobs = answer.logprobs.take().map(unified_logprobs);
-    let parts = parts(ctx, &mut answer);
-    let calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
-    let finish = finish::read(reason.as_deref(), calls);
-    let counts = (answer.prompt_eval_count.map(|count| count.0), answer.eval_count.map(|count| count.0));
-    let candidate = Candidate { index: 0, parts, finish: Some(finish), logprobs, extensions: Vec::new() };
+    let mut said = Said::new(Ids::of_answer(&ctx.request_id));
+    let mut tokens = Vec::new();
+    for line in &mut lines {
+        tokens.extend(line.logprobs.take());
+        said.take(line);
+    }
+    // The last line, or the only one, says what there is to say about all of them.
+    let last = lines.pop().unwrap_or_default();
+    let reason = last.done_reason;
+    let counts = (last.prompt_eval_count.map(|count| count.0), last.eval_count.map(|count| count.0));
+    let finish = Some(finish::read(reason.as_deref(), !said.calls.is_empty()));
+    let logprobs = (!tokens.is_empty()).then(|| unified_logprobs(&tokens));
+    let candidate = Candidate { index: 0, parts: said.parts(), finish, logprobs, extensions: Vec::new() };
     Ok(ChatResponse {
-        id: String::new(),
-        model: answer.model.map(Str::into_string),
-        created_ms: answer.created_at.and_then(created_ms),
+        model: last.model.map(Str::into_string),
+        created_ms: last.created_at.and_then(created_ms),
         candidates: vec![candidate],
-        usage: usage::read(counts.0, counts.1, extensions(CHAT, answer.rest)),
-        service_tier: None,
-        extensions: Vec::new(),
+        usage: usage::read(counts.0, counts.1, extensions(CHAT, last.rest)),
+        ..ChatResponse::default()
     })
 }
 
-/// What an answer says: `message` of one endpoint, members of the answer itself of the other.
-fn parts(ctx: &Context, answer: &mut wire::Answer<'_>) -> Vec<Part> {
-    let message = answer.message.take().unwrap_or_default();
-    let thinking = message.thinking.or(answer.thinking.take()).filter(|text| !text.is_empty());
-    let content = message.content.or(answer.response.take()).filter(|text| !text.is_empty());
-    let calls = message.tool_calls.or(answer.tool_calls.take());
-    let images = message.images.or(answer.images.take());
-    let mut parts = Vec::new();
-    parts.extend(thinking.map(|text| Part::Reasoning(ReasoningPart::new(text))));
-    parts.extend(content.map(Part::text));
-    parts.extend(images.unwrap_or_default().iter().map(|data| body::image(data, &[])));
-    let mut ids = Ids::of_answer(&ctx.request_id);
-    let calls = calls.unwrap_or_default().0;
-    parts.extend(calls.into_iter().filter_map(|call| read_call(call, &mut ids)).map(Part::ToolCall));
-    parts
+/// The one value of an answer, or the lines of a server that streams although it was told not to.
+fn lines(text: &str) -> Result<Vec<wire::Answer<'_>>> {
+    let unreadable = |error| Error::unreadable(format!("the answer cannot be read: {error}"));
+    let error = match parse(text) {
+        Ok(one) => return Ok(vec![one]),
+        Err(error) => error,
+    };
+    let each = text.lines().filter(|line| !line.trim().is_empty()).map(parse);
+    let Ok(lines) = each.collect::<std::result::Result<Vec<wire::Answer<'_>>, _>>() else {
+        return Err(unreadable(error));
+    };
+    match lines.last() {
+        Some(last) if last.done == Some(true) || last.error.is_some() => Ok(lines),
+        Some(_) => Err(Error::unreadable("the answer ended before it was complete")),
+        None => Err(unreadable(error)),
+    }
+}
+
+/// What an answer says, by kind.
+#[derive(Debug)]
+struct Said {
+    ids: Ids,
+    thinking: String,
+    content: String,
+    images: Vec<Part>,
+    calls: Vec<ToolCall>,
+}
+
+impl Said {
+    fn new(ids: Ids) -> Self {
+        Self { ids, thinking: String::new(), content: String::new(), images: Vec::new(), calls: Vec::new() }
+    }
+
+    /// Takes what stands in `message` at one endpoint, and in the answer itself at the other.
+    fn take(&mut self, answer: &mut wire::Answer<'_>) {
+        let message = answer.message.take().unwrap_or_default();
+        self.thinking.push_str(message.thinking.or(answer.thinking.take()).as_deref().unwrap_or_default());
+        self.content.push_str(message.content.or(answer.response.take()).as_deref().unwrap_or_default());
+        let images = message.images.or(answer.images.take()).unwrap_or_default();
+        self.images.extend(images.iter().map(|data| body::image(data, &[])));
+        let calls = message.tool_calls.or(answer.tool_calls.take()).unwrap_or_default().0;
+        self.calls.extend(calls.into_iter().filter_map(|call| read_call(call, &mut self.ids)));
+    }
+
+    fn parts(self) -> Vec<Part> {
+        let mut parts = Vec::with_capacity(2 + self.images.len() + self.calls.len());
+        if !self.thinking.is_empty() {
+            parts.push(Part::Reasoning(ReasoningPart::new(self.thinking)));
+        }
+        if !self.content.is_empty() {
+            parts.push(Part::text(self.content));
+        }
+        parts.extend(self.images);
+        parts.extend(self.calls.into_iter().map(Part::ToolCall));
+        parts
+    }
 }
 
 /// When an answer began; some servers say it in a way of their own.
@@ -59,9 +103,14 @@ pub(super) fn created_ms(raw: &RawValue) -> Option<f64> {
     time::parse(&text(raw)?)
 }
 
-/// The list of tokens in the unified shape.
-pub(super) fn unified_logprobs(raw: &RawValue) -> String {
-    let mut out = String::with_capacity(raw.get().len() + 16);
-    object(&mut out, |o| o.raw("content", raw.get()));
+/// Lists of tokens in the unified shape.
+pub(super) fn unified_logprobs(lists: &[&RawValue]) -> String {
+    let mut out = String::with_capacity(lists.iter().map(|raw| raw.get().len()).sum::<usize>() + 16);
+    object(&mut out, |o| match lists {
+        [one] => o.raw("content", one.get()),
+        several => o.array("content", |a| {
+            several.iter().filter_map(|raw| list(raw)).flatten().for_each(|token| a.raw(token.get()));
+        }),
+    });
     out
 }

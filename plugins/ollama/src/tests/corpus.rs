@@ -206,6 +206,26 @@ fn recorded_lists_of_models_come_back() {
     }
 }
 
+#[test]
+fn recorded_models_come_back() {
+    for one in recordings(&["/api/show"]).iter().filter(|one| status(one) == 200) {
+        let request = HttpRequest::post(path(one), one["request"]["body"].to_string());
+        let parsed = <Ollama as DialectModels>::parse_request(&context(""), request).unwrap();
+        let rendered = <Ollama as ProviderModels>::render_request(&context(""), parsed.request).unwrap();
+        assert_eq!(format!("/{}", rendered.request.path), path(one));
+        let provider = Context { memo: rendered.memo, ..context("") };
+        let models = <Ollama as ProviderModels>::parse_response(&provider, response(one)).unwrap();
+        let client = Context { memo: parsed.memo, ..context("") };
+        let back = <Ollama as DialectModels>::render_response(&client, models).unwrap().response;
+        let back: Value = serde_json::from_str(back.body.as_text().unwrap()).unwrap();
+        let without_time = |mut model: Value| {
+            model.as_object_mut().unwrap().remove("modified_at");
+            normal::plain(&model)
+        };
+        same(&without_time(back), &without_time(one["response"]["body"].clone()), id(one));
+    }
+}
+
 /// The dialect says of each request which endpoint it was for, so that the answer is written for that one.
 #[test]
 fn every_request_is_remembered_with_its_endpoint() {

@@ -1,15 +1,16 @@
 //! Requests of other formats for the server, and its whole answers.
 
 use serde_json::{Value, json};
+use weir_sdk::adapter::{ChatOutcome, ProviderChat};
 use weir_sdk::types::{
-    CacheHint, ChatRequest, ErrorKind, Extension, FinishReason, FunctionTool, MediaKind, MediaPart, MediaSource,
-    Message, Opaque, Part, ReasoningPart, ResultPart, Role, Signature, TextPart, Tool, ToolCall, ToolChoice, ToolKind,
-    ToolResult,
+    Body, CacheHint, ChatRequest, ErrorKind, Extension, FinishReason, FunctionTool, HttpResponse, MediaKind, MediaPart,
+    MediaSource, Message, Opaque, Part, ReasoningPart, ResultPart, Role, Signature, TextPart, Tool, ToolCall,
+    ToolChoice, ToolKind, ToolResult,
 };
 
 use super::{answered, context, generating, sent};
 use crate::tools::NO_ID;
-use crate::{CHAT, is_noted};
+use crate::{CHAT, Ollama, is_noted};
 
 fn request(messages: Vec<Message>) -> ChatRequest {
     ChatRequest { model: "m".into(), messages, ..ChatRequest::default() }
@@ -257,6 +258,27 @@ fn c92_optional_members_are_optional() {
         assert_eq!(read.candidates[0].finish.as_ref().unwrap().reason, FinishReason::Complete);
     }
     assert!(answered(&context("m"), &json!({"error": "no"})).is_err());
+}
+
+#[test]
+fn a_server_that_streams_although_it_was_told_not_to_is_read_all_the_same() {
+    let read = |text: String| {
+        let response = HttpResponse { status: 200, headers: Vec::new(), body: Body::Text(text) };
+        <Ollama as ProviderChat>::parse_response(&context("m"), response)
+    };
+    let line = |message: Value| json!({"model": "m", "message": message, "done": false}).to_string();
+    let called = json!({"content": "b", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]});
+    let pieces = [line(json!({"content": "", "thinking": "hm"})), line(json!({"content": "a"})), line(called)];
+    let last = json!({"model": "m", "message": {"content": ""}, "done": true, "done_reason": "stop", "eval_count": 3});
+    let ChatOutcome::Complete(answer) = read(format!("{}\n{last}\n", pieces.join("\n"))).unwrap() else { panic!() };
+    let [Part::Reasoning(_), Part::Text(text), Part::ToolCall(_)] = answer.response.candidates[0].parts.as_slice()
+    else {
+        panic!()
+    };
+    assert_eq!((text.text.as_str(), answer.response.usage.unwrap().output), ("ab", Some(3)));
+    assert!(read(pieces.join("\n")).is_err(), "c19: it was cut off");
+    assert!(read(format!("{}\n{}", pieces[0], r#"{"error":"gone"}"#)).unwrap_err().message.contains("gone"));
+    assert!(read("{} nonsense".into()).is_err());
 }
 
 #[test]
