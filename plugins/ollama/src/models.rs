@@ -1,13 +1,13 @@
-//! Lists of models, on both sides: `GET /api/tags`, `POST /api/show` for one of them, and `GET /api/version`, which
-//! clients ask before anything else.
+//! Lists of models, on both sides: `GET /api/tags`, `POST /api/show` for one of them; and what clients ask before
+//! anything else: `GET /api/version`, and `GET /`, which says that the server is there.
 
 use weir_sdk::adapter::{DialectModels, ParsedModels, ProviderModels, Result};
 use weir_sdk::json::{Object, Str, object, parse};
 use weir_sdk::ledger::{Ledger, extension, extensions};
 use weir_sdk::time;
 use weir_sdk::types::{
-    Context, Error, ErrorKind, HttpRequest, HttpResponse, ModelInfo, ModelsRequest, ModelsResponse, RenderedRequest,
-    RenderedResponse,
+    Body, Context, Error, ErrorKind, Header, HttpRequest, HttpResponse, ModelInfo, ModelsRequest, ModelsResponse,
+    RenderedRequest, RenderedResponse,
 };
 
 use crate::tools::lose;
@@ -19,6 +19,9 @@ const VERSION: &str = "0.13.0";
 const SHOW: &str = "show";
 /// Memo of a request for the version.
 const ASKS_VERSION: &str = "version";
+/// Memo of a request that asks whether the server is there, and the answer.
+const ASKS_WHETHER: &str = "whether";
+const RUNNING: &str = "Ollama is running";
 /// Members of a listed model that another format's models do not have, in the shape that clients read.
 const DETAILS: &str = concat!(
     r#"{"parent_model":"","format":"","family":"","families":[],"#,
@@ -91,17 +94,23 @@ impl DialectModels for Ollama {
     /// Which model is to be shown stands in the body, which the host has read.
     fn parse_request(_: &Context, request: HttpRequest) -> Result<ParsedModels> {
         let last = request.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        let memo = if matches!(last, SHOW | ASKS_VERSION) { last.to_owned() } else { String::new() };
+        let memo = match last {
+            SHOW | ASKS_VERSION => last,
+            "tags" => "",
+            _ => ASKS_WHETHER,
+        };
         let body = request.body.as_text().unwrap_or_default();
         let named: wire::Model<'_> = parse(body).unwrap_or_default();
         let id = named.id.or(named.name).map(Str::into_string).filter(|name| memo == SHOW && !name.is_empty());
-        Ok(ParsedModels { request: ModelsRequest { id, cursor: None, limit: None }, losses: Vec::new(), memo })
+        let request = ModelsRequest { id, cursor: None, limit: None };
+        Ok(ParsedModels { request, losses: Vec::new(), memo: memo.to_owned() })
     }
 
     fn render_response(ctx: &Context, response: ModelsResponse) -> Result<RenderedResponse> {
         let mut ledger = Ledger::default();
         let mut body = String::new();
         match ctx.memo.as_str() {
+            ASKS_WHETHER => return Ok(running()),
             ASKS_VERSION => object(&mut body, |o| o.str("version", VERSION)),
             SHOW => {
                 let none = || Error::new(ErrorKind::NotFound, "there is no model of this name");
@@ -116,6 +125,12 @@ impl DialectModels for Ollama {
         }
         Ok(RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) })
     }
+}
+
+fn running() -> RenderedResponse {
+    let headers = vec![Header::new("content-type", "text/plain; charset=utf-8")];
+    let response = HttpResponse { status: 200, headers, body: Body::Text(RUNNING.into()) };
+    RenderedResponse { response, losses: Vec::new() }
 }
 
 /// Clients read the time, the size and the digest of every model; one of another format has none of its own.
@@ -169,8 +184,6 @@ fn members(o: &mut Object<'_>, model: &ModelInfo, ledger: &mut Ledger) {
 mod tests {
     use super::*;
     use serde_json::{Value, json};
-    use weir_sdk::types::Body;
-
     fn answer(body: &Value) -> HttpResponse {
         HttpResponse { status: 200, headers: Vec::new(), body: Body::Text(body.to_string()) }
     }
@@ -201,6 +214,18 @@ mod tests {
         assert_eq!(told("/api/version", Vec::new()).unwrap(), json!({"version": VERSION}));
         assert_eq!(told("/api/show", Vec::new()).unwrap_err().kind, ErrorKind::NotFound);
         assert_eq!(told("/api/tags", Vec::new()).unwrap(), json!({"models": []}));
+    }
+
+    #[test]
+    fn clients_that_look_whether_a_server_is_there_find_one() {
+        for path in ["/", "/ollama/"] {
+            let request = HttpRequest::get(path);
+            let memo = <Ollama as DialectModels>::parse_request(&Context::default(), request).unwrap().memo;
+            let ctx = Context { memo, ..Context::default() };
+            let none = ModelsResponse { models: Vec::new(), cursor: None };
+            let told = <Ollama as DialectModels>::render_response(&ctx, none).unwrap().response;
+            assert_eq!(told.body.as_text().unwrap(), RUNNING);
+        }
     }
 
     #[test]

@@ -21,6 +21,10 @@ pub(super) fn all() -> Vec<Face> {
         post(EMBEDDINGS, Operation::Embeddings, "/api/embeddings"),
         get("/api/tags"),
         get("/api/version"),
+        get("/"),
+        head("/api/tags"),
+        head("/api/version"),
+        head("/"),
         // Old clients say `name`.
         Face { model: vec![pointer("/name"), pointer("/model")], ..post(MODELS, Operation::Models, "/api/show") },
     ]
@@ -63,6 +67,11 @@ fn post(format: &str, operation: Operation, path: &str) -> Face {
 
 fn get(path: &str) -> Face {
     Face { method: "GET".into(), model: Vec::new(), body: BodyKind::Empty, ..post(MODELS, Operation::Models, path) }
+}
+
+/// Clients look whether the server is there before they ask for anything.
+fn head(path: &str) -> Face {
+    Face { method: "HEAD".into(), ..get(path) }
 }
 
 fn features() -> Vec<Feature> {
