@@ -5,6 +5,7 @@
 
 pub mod adapter;
 pub mod bindings;
+pub mod calls;
 pub mod compat;
 pub mod json;
 pub mod ledger;

@@ -6,9 +6,6 @@ use weir_sdk::types::{Error, ErrorKind, HttpResponse};
 
 use crate::wire::Failure;
 
-/// Longest message passed on, in bytes.
-const MESSAGE_LIMIT: usize = 1000;
-
 /// Reads an answer with a status of 400 or over.
 pub(crate) fn read(response: &HttpResponse, now_ms: f64) -> Error {
     let status = Some(response.status);
@@ -30,12 +27,7 @@ pub(crate) fn object(raw: &RawValue, status: Option<u16>) -> Error {
 
 fn built(message: Option<String>, status: Option<u16>) -> Error {
     let kind = kind(&message.as_deref().unwrap_or_default().to_ascii_lowercase(), status);
-    let message = match (message, status) {
-        (Some(message), _) => bounded(message),
-        (None, Some(status)) => format!("the provider answered with status {status}"),
-        (None, None) => "the provider failed".to_owned(),
-    };
-    Error { status, ..Error::new(kind, message) }
+    Error::of_provider(kind, message, status)
 }
 
 /// The words decide first where the status says little: the server has few statuses, and none within a stream.
@@ -65,15 +57,6 @@ fn is_too_long(message: &str) -> bool {
     let about = ["context length", "context window", "context size", "input length", "prompt too long"];
     let over = ["exceed", "too long", "larger than", "maximum"];
     about.iter().any(|words| message.contains(words)) && over.iter().any(|words| message.contains(words))
-}
-
-fn bounded(mut message: String) -> String {
-    if message.len() > MESSAGE_LIMIT {
-        let end = (0..=MESSAGE_LIMIT).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
-        message.truncate(end);
-        message.push('…');
-    }
-    message
 }
 
 #[cfg(test)]
