@@ -32,6 +32,13 @@ impl Error {
         Self { status, ..Self::new(kind, message) }
     }
 
+    /// The provider takes only the bytes of the medium that `param` gives by its address; the host may fetch them.
+    pub fn needs_bytes(param: impl Into<String>) -> Self {
+        let message =
+            "this provider takes media as bytes only: send them as data, or have the operator set media.fetch";
+        Self::unsupported(param, message).with_code("media_url")
+    }
+
     /// The upstream's answer cannot be understood.
     pub fn unreadable(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Upstream, message)
