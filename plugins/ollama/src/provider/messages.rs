@@ -218,9 +218,8 @@ impl<'a, 'l> Writer<'a, 'l> {
                 say(turns, text);
                 Ok(())
             }
-            (MediaSource::Url(_), MediaKind::Image) => {
-                Err(Error::unsupported(place, "the server fetches nothing: the bytes must stand in the request"))
-            }
+            // The host may fetch them.
+            (MediaSource::Url(_), MediaKind::Image) => Err(Error::needs_bytes(place)),
             (MediaSource::FileId(_), _) => {
                 Err(Error::unsupported(place, "a file of another provider's store cannot be read here"))
             }

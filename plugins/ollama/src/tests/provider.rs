@@ -123,6 +123,8 @@ fn thinking_goes_into_the_history_and_its_signature_does_not() {
 fn c40_what_may_not_be_dropped_is_refused() {
     let medium = |kind, source| request(vec![user(vec![Part::Media(MediaPart::new(kind, source))])]);
     let url = MediaSource::Url("https://x/y.png".into());
+    let by_address = sent(&context("m"), medium(MediaKind::Image, url.clone())).unwrap_err();
+    assert_eq!(by_address.code.as_deref(), Some("media_url"), "the host may fetch it");
     assert_eq!(refused(medium(MediaKind::Image, url)), "messages[0].content[0]");
     assert_eq!(refused(medium(MediaKind::Audio, MediaSource::Base64("AAAA".into()))), "messages[0].content[0]");
     assert_eq!(refused(medium(MediaKind::Document, MediaSource::Base64("AAAA".into()))), "messages[0].content[0]");
