@@ -12,6 +12,7 @@ pub mod manifest;
 pub mod model;
 pub mod names;
 pub mod retry;
+pub mod schema;
 
 #[doc(hidden)]
 pub use serde;
