@@ -85,7 +85,7 @@ impl Reader<'_> {
         } else if let Some(raw) = block.search_result {
             Part::Media(found(raw)?)
         } else {
-            unknown(block)?
+            unknown(&block)?
         };
         Ok(Read::Part(part))
     }
@@ -147,7 +147,7 @@ pub(crate) fn opaque(member: &str, json: &str) -> Opaque {
     Opaque { format: FORMAT.into(), kind: member.into(), json: whole }
 }
 
-fn unknown(block: Block<'_>) -> Result<Part, Error> {
+fn unknown(block: &Block<'_>) -> Result<Part, Error> {
     let known = block.rest.0.iter().find(|(_, raw)| raw.get() != "null");
     known
         .map(|(member, raw)| Part::Opaque(opaque(member, raw.get())))
@@ -195,7 +195,7 @@ fn sign_last(parts: &mut [Part], carried: &Carried) {
 
 fn cited_text(cited: wire::Cited<'_>) -> TextPart {
     let texts = cited.content.unwrap_or_default().into_iter().filter_map(|block| block.text);
-    let mut part = TextPart::new(texts.map(|text| text.into_string()).collect::<String>());
+    let mut part = TextPart::new(texts.map(Str::into_string).collect::<String>());
     part.citations = cited.citations.unwrap_or_default().into_iter().map(citation).collect();
     part
 }
@@ -206,7 +206,7 @@ pub(crate) fn citation(raw: &RawValue) -> Citation {
     let page = read.location.and_then(|location| location.web).and_then(|web| web.url);
     let source = read.source.filter(|source| source.starts_with("http"));
     let quotes = read.content.unwrap_or_default().into_iter().filter_map(|block| block.text);
-    let quote: String = quotes.map(|text| text.into_string()).collect();
+    let quote: String = quotes.map(Str::into_string).collect();
     Citation {
         url: page.or(source).map(Str::into_string),
         title: read.title.map(Str::into_string),

@@ -5,6 +5,7 @@ mod dialect;
 mod fold;
 mod meaning;
 mod own;
+mod property;
 mod provider;
 mod streams;
 

@@ -16,7 +16,7 @@ wire! {
         "messages" => messages: Seq<Message<'a>>,
         "system" => system: Seq<Block<'a>>,
         "inferenceConfig" => inference: Inference<'a>,
-        "toolConfig" => tools: Tools<'a>,
+        "toolConfig" => tools: ToolConfig<'a>,
         "additionalModelRequestFields" => additional: &'a RawValue,
         "outputConfig" => output: Output<'a>,
         "requestMetadata" => metadata: &'a RawValue,
@@ -160,7 +160,7 @@ wire! {
     }
 
     /// The tools.
-    pub(crate) struct Tools<'a> {
+    pub(crate) struct ToolConfig<'a> {
         "tools" => tools: Seq<Tool<'a>>,
         "toolChoice" => choice: &'a RawValue,
     }

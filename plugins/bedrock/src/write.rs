@@ -58,7 +58,9 @@ pub(crate) fn member(o: &mut Object<'_>, own: &Extension) {
 
 /// Writes the members that only this format has, and says which ones of others are lost.
 pub(crate) fn members(o: &mut Object<'_>, all: &[Extension], ledger: &mut Ledger, place: Place) {
-    all.iter().for_each(|own| member(o, own));
+    for own in all {
+        member(o, own);
+    }
     foreign(all, ledger, place);
 }
 
@@ -161,7 +163,9 @@ pub(crate) fn thinking(out: &mut String, text: &str, signature: Option<&str>, ow
             o.object("reasoningText", |o| {
                 o.str("text", text);
                 o.opt_str("signature", signature);
-                own.iter().for_each(|own| member(o, own));
+                for own in own {
+                    member(o, own);
+                }
             });
         });
     });

@@ -31,10 +31,7 @@ pub struct ConverseEncoder {
     end: Vec<Opaque>,
     /// A call was written.
     call: bool,
-    /// Probabilities came, or another candidate, for which there is no place.
-    logprobs: bool,
-    others: bool,
-    /// Kinds of events of other formats that came, for which there is no place either.
+    /// What came for which there is no place: said once each.
     lost: Vec<String>,
     floor: Floor,
     /// Parts that wait for the floor, in the order of their beginning, with their events.
@@ -54,8 +51,6 @@ impl Encoder for ConverseEncoder {
             usage: Usage::default(),
             end: Vec::new(),
             call: false,
-            logprobs: false,
-            others: false,
             lost: Vec::new(),
             floor: Floor::default(),
             waiting: Vec::new(),
@@ -100,21 +95,25 @@ impl ConverseEncoder {
             ChatEvent::Usage(later) => usage::merge(&mut self.usage, later),
             ChatEvent::Finish(one) if one.candidate == 0 => self.finish = Some(one.finish),
             ChatEvent::Failure(error) => self.fail(&error),
-            ChatEvent::Logprobs(_) => self.logprobs = true,
+            ChatEvent::Logprobs(_) => self.lose("logprobs", "the format has no place for them"),
             ChatEvent::Opaque(opaque) => self.opaque(opaque),
             event => return self.of_part(event),
         }
         Ok(())
     }
 
+    /// Some things come with every frame, and are said once.
+    fn lose(&mut self, what: &str, why: &str) {
+        if self.lost.len() < LOST_LIMIT && !self.lost.iter().any(|known| known == what) {
+            self.ledger.dropped(what, why);
+            self.lost.push(what.to_owned());
+        }
+    }
+
     /// Events of this format bring members of its last frames, or are frames of their own.
     fn opaque(&mut self, opaque: Opaque) {
         if opaque.format != FORMAT {
-            // Some come with every frame, and are said once.
-            if !self.lost.contains(&opaque.kind) && self.lost.len() < LOST_LIMIT {
-                self.ledger.dropped(opaque.kind.as_str(), "it belongs to another format");
-                self.lost.push(opaque.kind);
-            }
+            self.lose(&opaque.kind, "it belongs to another format");
         } else if matches!(opaque.kind.as_str(), "messageStop" | "metadata") {
             self.end.push(opaque);
         } else {
@@ -127,9 +126,7 @@ impl ConverseEncoder {
     fn of_part(&mut self, event: ChatEvent) -> Result<()> {
         let Some((candidate, part)) = block::place(&event) else { return Ok(()) };
         if candidate != 0 {
-            if !std::mem::replace(&mut self.others, true) {
-                self.ledger.dropped("candidates", "the format has room for the first one only");
-            }
+            self.lose("candidates", "the format has room for the first one only");
             return Ok(());
         }
         if self.floor.holds(part) {
@@ -200,7 +197,6 @@ impl ConverseEncoder {
     }
 
     fn write_end(&mut self) {
-        self.ledger.dropped_if(self.logprobs, "logprobs", "the format has no place for them");
         let own = |kind: &str| self.end.iter().find(|own| own.kind == kind).map(|own| own.json.as_str());
         let (stop, metadata) = (own("messageStop"), own("metadata"));
         self.frames.push(frames::message_stop(self.finish.as_ref(), self.call, stop, &mut self.ledger));

@@ -61,7 +61,9 @@ pub(super) fn rest(o: &mut Object<'_>, all: &[Extension]) {
     if extension(all, FORMAT, METRICS).is_none() {
         o.raw(METRICS, NO_METRICS);
     }
-    all.iter().for_each(|own| write::member(o, own));
+    for own in all {
+        write::member(o, own);
+    }
 }
 
 /// Writes `stopReason`.

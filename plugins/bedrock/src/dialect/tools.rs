@@ -8,7 +8,7 @@ use crate::read::{hint, member};
 use crate::wire::{self, extensions};
 
 /// Reads `toolConfig`.
-pub(super) fn read(config: Option<wire::Tools<'_>>) -> Result<(Vec<Tool>, Option<ToolChoice>), Error> {
+pub(super) fn read(config: Option<wire::ToolConfig<'_>>) -> Result<(Vec<Tool>, Option<ToolChoice>), Error> {
     let Some(config) = config else { return Ok((Vec::new(), None)) };
     let mut tools = Vec::new();
     for (at, tool) in config.tools.unwrap_or_default().0.into_iter().enumerate() {

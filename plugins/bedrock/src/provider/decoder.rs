@@ -148,26 +148,19 @@ impl ConverseDecoder {
         Ok(part)
     }
 
-    fn delta(&mut self, index: u32, delta: wire::Delta<'_>) -> Result<()> {
-        if let Some(citation) = delta.citation {
+    fn delta(&mut self, index: u32, mut delta: wire::Delta<'_>) -> Result<()> {
+        if let Some(citation) = delta.citation.take() {
             let part = self.part(index, false)?;
             let citation = read::citation(citation);
             self.events.push(ChatEvent::Citation(PartCitation { candidate: 0, part, citation }));
         }
-        if let Some(text) = delta.text.filter(|text| !text.is_empty()) {
+        if let Some(text) = delta.text.take().filter(|text| !text.is_empty()) {
             let part = self.part(index, false)?;
             self.events.push(ChatEvent::Delta(PartDelta { candidate: 0, part, text: text.into_string() }));
-        } else if let Some(thought) = delta.reasoning {
+        } else if let Some(thought) = delta.reasoning.take() {
             self.thought(index, thought)?;
-        } else if let Some(piece) = delta.tool_use.and_then(|call| call.input) {
-            let open = self.open.iter_mut().rev().find(|open| open.index == index);
-            self.events.extend(open.and_then(|open| open.input(&piece)));
-        } else if let Some(pieces) = delta.tool_result {
-            let open = self.open.iter_mut().rev().find(|open| open.index == index);
-            open.into_iter().for_each(|open| open.results(&pieces));
-        } else if let Some(bytes) = delta.image.and_then(|image| image.source).and_then(|source| source.bytes) {
-            let open = self.open.iter_mut().rev().find(|open| open.index == index);
-            open.into_iter().for_each(|open| open.picture(&bytes));
+        } else if let Some(open) = self.open.iter_mut().rev().find(|open| open.index == index) {
+            self.events.extend(open.more(delta));
         }
         Ok(())
     }

@@ -122,6 +122,10 @@ pub(super) struct Choice {
     pub(super) hidden: bool,
 }
 
+/// The choices that have no members.
+const AUTO: &str = r#"{"auto":{}}"#;
+const ANY: &str = r#"{"any":{}}"#;
+
 /// Decides about calls.
 pub(super) fn choice(
     request: &ChatRequest,
@@ -132,15 +136,14 @@ pub(super) fn choice(
 ) -> Choice {
     let (json, forced) = match &request.tool_choice {
         None => (None, false),
-        Some(ToolChoice::Automatic) => (Some(r#"{"auto":{}}"#.to_owned()), false),
-        Some(ToolChoice::Required) => (Some(r#"{"any":{}}"#.to_owned()), true),
         Some(ToolChoice::Named(name)) => {
             let mut json = String::new();
             object(&mut json, |o| o.object("tool", |o| o.str("name", &names.send(name))));
             (Some(json), true)
         }
-        Some(ToolChoice::Allowed(some)) if some.required => (Some(r#"{"any":{}}"#.to_owned()), true),
-        Some(ToolChoice::Allowed(_)) => (Some(r#"{"auto":{}}"#.to_owned()), false),
+        Some(ToolChoice::Required) => (Some(ANY.to_owned()), true),
+        Some(ToolChoice::Allowed(some)) if some.required => (Some(ANY.to_owned()), true),
+        Some(ToolChoice::Automatic | ToolChoice::Allowed(_)) => (Some(AUTO.to_owned()), false),
         Some(ToolChoice::Disabled) if has_history => {
             ledger.dropped("tool_choice", "the tools of a history cannot be kept from the model");
             (None, false)

@@ -1,7 +1,7 @@
 //! Blocks of a stream that have begun and not ended.
 
 use weir_sdk::adapter::Result;
-use weir_sdk::json::{RawValue, Rest, Str, array, object};
+use weir_sdk::json::{Rest, Str, array, object};
 use weir_sdk::names::Names;
 use weir_sdk::types::{ChatEvent, Error, PartDelta, PartKind, PartStart, ToolKind, ToolStart};
 
@@ -65,33 +65,26 @@ impl Open {
         Ok(Some(Self { index, part, kind }))
     }
 
-    /// Takes a piece of a call's input.
-    pub(super) fn input(&mut self, piece: &str) -> Option<ChatEvent> {
+    /// Takes more of a block that was begun: a call's arguments, a tool's result, an image's bytes.
+    pub(super) fn more(&mut self, delta: wire::Delta<'_>) -> Option<ChatEvent> {
+        let piece = delta.tool_use.and_then(|call| call.input).unwrap_or_default();
         match &mut self.kind {
             Kind::Call { has_input, .. } | Kind::Answer { has_input } if !piece.is_empty() => {
                 *has_input = true;
-                Some(ChatEvent::Delta(PartDelta { candidate: 0, part: self.part, text: piece.to_owned() }))
+                let text = piece.into_string();
+                return Some(ChatEvent::Delta(PartDelta { candidate: 0, part: self.part, text }));
             }
-            Kind::ServerCall { input, .. } => {
-                input.push_str(piece);
-                None
+            Kind::ServerCall { input, .. } => input.push_str(&piece),
+            Kind::ServerResult { content, .. } => {
+                content.extend(delta.tool_result.iter().flatten().map(|piece| piece.get().to_owned()));
             }
-            _ => None,
+            Kind::Image { bytes, .. } => {
+                let source = delta.image.and_then(|image| image.source);
+                bytes.push_str(&source.and_then(|source| source.bytes).unwrap_or_default());
+            }
+            _ => {}
         }
-    }
-
-    /// Takes pieces of a tool's result.
-    pub(super) fn results(&mut self, pieces: &[&RawValue]) {
-        if let Kind::ServerResult { content, .. } = &mut self.kind {
-            content.extend(pieces.iter().map(|piece| piece.get().to_owned()));
-        }
-    }
-
-    /// Takes bytes of an image.
-    pub(super) fn picture(&mut self, more: &str) {
-        if let Kind::Image { bytes, .. } = &mut self.kind {
-            bytes.push_str(more);
-        }
+        None
     }
 
     /// The block is complete: what is still to be told. A call without arguments has an empty object (C-05).
@@ -146,7 +139,9 @@ fn owned(members: &Rest<'_>) -> Vec<(String, String)> {
 fn with(members: &[(String, String)], key: &str, json: &str) -> String {
     let mut out = String::new();
     object(&mut out, |o| {
-        members.iter().for_each(|(key, json)| o.raw(key, json));
+        for (key, json) in members {
+            o.raw(key, json);
+        }
         o.raw(key, json);
     });
     out
