@@ -1,11 +1,13 @@
 //! Reads the tools and which of them may be called.
 
 use weir_sdk::json::{RawValue, Str, object};
+use weir_sdk::ledger::Ledger;
 use weir_sdk::types::{Error, FunctionTool, Opaque, Tool, ToolChoice};
 
 use crate::FORMAT;
 use crate::read::{hint, member};
 use crate::wire::{self, extensions};
+use crate::write::cache_point;
 
 /// Reads `toolConfig`.
 pub(super) fn read(config: Option<wire::ToolConfig<'_>>) -> Result<(Vec<Tool>, Option<ToolChoice>), Error> {
@@ -24,7 +26,11 @@ fn one(tool: wire::Tool<'_>, at: usize, tools: &mut Vec<Tool>) -> Result<(), Err
         // A mark behind a function is that function's; others have no place for one.
         match tools.last_mut() {
             Some(Tool::Function(function)) => function.cache = Some(hint(point)),
-            _ => tools.push(Tool::Opaque(opaque("cachePoint", r#"{"type":"default"}"#))),
+            _ => {
+                let mut item = String::new();
+                cache_point(&mut item, &hint(point), &mut Ledger::default(), "");
+                tools.push(Tool::Opaque(Opaque { format: FORMAT.into(), kind: "cachePoint".into(), json: item }));
+            }
         }
     } else {
         let known = tool.rest.0.iter().find(|(_, raw)| raw.get() != "null");

@@ -51,5 +51,5 @@ fn name(own: &Extension) -> Option<&str> {
 
 /// Whether an extension of a request is written here.
 pub(super) fn is_additional(own: &Extension) -> bool {
-    own.key.starts_with(ADDITIONAL) && !own.key.starts_with("additionalModelResponseFieldPaths")
+    own.key.starts_with(ADDITIONAL)
 }
