@@ -15,6 +15,7 @@ pub mod decode;
 mod dial;
 pub mod error;
 pub mod headers;
+pub mod media;
 pub mod origin;
 pub mod replay;
 
@@ -28,6 +29,7 @@ pub use deadline::Timeouts;
 pub use decode::{Bound as DecodeBound, Coding, Decoded, Decoder};
 pub use error::{UpstreamError, UpstreamErrorKind};
 pub use headers::HeaderRules;
+pub use media::{Fetched, MediaClient, MediaError, MediaRules};
 pub use origin::{Address, AllowedOrigin, Base, OriginError, encode_segment};
 
 /// One request to a provider, ready but for the credential.

@@ -12,6 +12,7 @@ mod fidelity;
 mod hostile;
 mod http2;
 mod limits;
+mod media;
 mod operations;
 mod passthrough;
 mod recall;

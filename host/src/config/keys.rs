@@ -42,6 +42,7 @@ pub(super) const ALL: &[&Keys] = &[
     &TOP,
     &SERVER,
     &ADMIN,
+    &MEDIA,
     &PLUGINS,
     &ADAPTER,
     &PROVIDER,
@@ -89,6 +90,7 @@ pub(super) const TOP: Keys = Keys {
         ),
         key("server", TABLE, "", "The listener; see `[server]`."),
         key("admin", TABLE, "", "The operations side; see `[admin]`."),
+        key("media", TABLE, "", "Media that are fetched; see `[media]`."),
         key("plugins", TABLE, "", "Adapters; see `[plugins]`."),
         key("providers", "list of tables", "", "Accounts with those who serve models; see `[[providers]]`."),
         key("models", "list of tables", "", "What clients may ask for; see `[[models]]`."),
@@ -156,6 +158,28 @@ pub(super) const ADMIN: Keys = Keys {
             "A listener of its own, such as `\"127.0.0.1:9090\"`. Without it, the main listener serves these paths too.",
         ),
         key("token", "secret", "", "What everything under `/admin` asks for."),
+    ],
+};
+
+pub(super) const MEDIA: Keys = Keys {
+    title: "[media]",
+    path: Some("media"),
+    meaning: "Images and files that a request gives by their address, towards providers that take only bytes.",
+    list: &[
+        key(
+            "fetch",
+            FLAG,
+            "false",
+            "Whether Weir fetches them: by https, from public addresses only. Without it such a request gets a 400.",
+        ),
+        key("max_bytes", SIZE, "\"20MiB\"", "The largest that is fetched."),
+        key("timeout", DURATION, "\"10s\"", "How long one may take."),
+        key(
+            "origins",
+            "list of urls",
+            "",
+            "Places of your own, such as `\"http://files.internal\"`, from which they are fetched without these rules.",
+        ),
     ],
 };
 

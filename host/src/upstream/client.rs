@@ -17,6 +17,7 @@ use super::deadline::Watch;
 use super::dial::{CALL, Call, Dialer};
 use super::error::{UpstreamError, UpstreamErrorKind};
 use super::headers;
+use super::media::MediaClient;
 use super::origin::Place;
 use super::replay::{Asked, Replay};
 use super::{UpstreamRequest, UpstreamResponse};
@@ -63,6 +64,7 @@ pub struct Upstreams {
     negotiating: Client<Dialer, Chunks>,
     /// HTTP/2 from the first byte, for bases that are set to it.
     http2: Client<Dialer, Chunks>,
+    media: MediaClient,
 }
 
 impl Upstreams {
@@ -79,7 +81,12 @@ impl Upstreams {
             .http2_keep_alive_interval(settings.http2_ping);
         let negotiating = builder.build(dialer.clone());
         let http2 = builder.http2_only(true).build(dialer);
-        Self { negotiating, http2 }
+        Self { negotiating, http2, media: MediaClient::default() }
+    }
+
+    /// Fetches media from anywhere.
+    pub fn media(&self) -> &MediaClient {
+        &self.media
     }
 
     /// Sends a request and waits for the answer's head. Dropping the future cancels the exchange.

@@ -22,6 +22,13 @@ impl Error {
         Self { param: Some(param.into()), ..Self::new(ErrorKind::Unsupported, message) }
     }
 
+    /// The provider takes only the bytes of the medium that `param` gives by its address; the host may fetch them.
+    pub fn needs_bytes(param: impl Into<String>) -> Self {
+        let message =
+            "this provider takes media as bytes only: send them as data, or have the operator set media.fetch";
+        Self::unsupported(param, message).with_code("media_url")
+    }
+
     /// The upstream's answer cannot be understood.
     pub fn unreadable(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Upstream, message)

@@ -128,9 +128,7 @@ impl<'a> Writer<'a> {
         let mime = write::mime_of(media, &self.target.ctx.blobs);
         match &media.source {
             MediaSource::Url(url) if self.fetches(url) || is_noted(&media.extensions, NAMED_FILE) => Ok(mime),
-            MediaSource::Url(_) => {
-                unsupported("the service does not fetch this url: the bytes must stand in the request")
-            }
+            MediaSource::Url(_) => Err(Error::needs_bytes(place.field(""))),
             MediaSource::FileId(_) if is_noted(&media.extensions, NAMED_FILE) => Ok(mime),
             MediaSource::FileId(_) => unsupported("a file of another provider's store cannot be read here"),
             MediaSource::Text(_) if media.kind != MediaKind::Document => unsupported("only a document can be text"),
