@@ -39,8 +39,8 @@ impl<'a> MediaWriter<'a> {
                 return Ok(());
             }
         }
-        let format = self.format(media, place)?;
         let source = Source::of(media, place)?;
+        let format = self.format(media, place)?;
         if media.detail.as_deref().is_some_and(|detail| detail != "auto") {
             ledger.dropped(place.field("detail"), "there are no levels of detail here");
         }
@@ -148,7 +148,7 @@ impl<'m> Source<'m> {
             MediaSource::Text(text) if media.kind == MediaKind::Document => Ok(Self::Text(text)),
             MediaSource::Text(_) => unsupported("only a document can be text"),
             MediaSource::Url(url) if url.starts_with("s3://") => Ok(Self::Store(url)),
-            MediaSource::Url(_) => unsupported("the service fetches no urls: the bytes must stand in the request"),
+            MediaSource::Url(_) => Err(Error::needs_bytes(place.field(""))),
             MediaSource::FileId(_) => unsupported("a file of another provider's store cannot be read here"),
         }
     }
@@ -197,6 +197,7 @@ mod tests {
         let url = MediaPart::new(MediaKind::Image, MediaSource::Url("https://example.com/a.png".into()));
         let mut heic = MediaPart::new(MediaKind::Image, MediaSource::Base64("AAAA".into()));
         heic.mime = Some("image/heic".into());
+        assert_eq!(written(&[url.clone()]).unwrap_err().code.as_deref(), Some("media_url"));
         for media in [url, heic] {
             assert_eq!(written(&[media]).unwrap_err().param.as_deref(), Some("messages[0].content[0]"));
         }
