@@ -15,6 +15,7 @@ pub mod names;
 pub mod path;
 pub mod retry;
 pub mod time;
+pub mod schema;
 
 #[doc(hidden)]
 pub use serde;
