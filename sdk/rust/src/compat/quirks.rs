@@ -134,7 +134,7 @@ pub enum Scheme {
     Query(&'static str),
     /// No key.
     Open,
-    /// OAuth2 client credentials: the scheme's name, where tokens are to be had, and what they are to allow.
+    /// Client credentials of `OAuth2`: the scheme's name, where tokens are to be had, and what they are to allow.
     ClientCredentials(&'static str, &'static str, &'static str),
 }
 

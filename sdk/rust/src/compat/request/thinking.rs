@@ -22,6 +22,10 @@ const LEVELS: [(&str, u32); 7] = [
 impl Writer<'_> {
     pub(super) fn effort(&mut self, o: &mut Object<'_>, reasoning: Option<&ReasoningRequest>) {
         let Some(reasoning) = reasoning else { return };
+        let switched = matches!(self.quirks.effort, Effort::Thinking | Effort::ThinkingAndEffort);
+        let off = ReasoningRequest { mode: Some(ReasoningMode::Disabled), effort: None, ..reasoning.clone() };
+        // No effort is said by the switch where there is one.
+        let reasoning = if switched && reasoning.effort.as_deref() == Some("none") { &off } else { reasoning };
         match self.quirks.effort {
             Effort::None => self.ledger.dropped("reasoning_effort", "this provider's thinking cannot be steered"),
             Effort::Effort => {
