@@ -3,7 +3,6 @@
 //! Source: Groq's API reference and its page on compatibility with OpenAI.
 
 use weir_sdk::compat::quirks::{Clamp, Drop, Effort, Paths, Thinking};
-use weir_sdk::compat::responses::ANYBODY;
 use weir_sdk::compat::{Provider, Quirks};
 
 /// The adapter.
@@ -13,12 +12,12 @@ pub struct Groq;
 impl Provider for Groq {
     const QUIRKS: &'static Quirks = &Quirks {
         name: "groq",
-        description: "Groq: chat completions, Responses and models",
+        description: "Groq: chat completions and models",
         family: "groq",
         url: Some("https://api.groq.com/openai/v1/"),
         key_variables: &["GROQ_API_KEY"],
-        models: &["groq/*", "llama-3.1-8b-instant", "llama-3.3-70b-versatile"],
-        paths: Paths { embeddings: "", responses: "responses", ..Quirks::COMPATIBLE.paths },
+        models: &["groq/compound*", "llama-3.1-8b-instant", "llama-3.3-70b-versatile"],
+        paths: Paths { embeddings: "", ..Quirks::COMPATIBLE.paths },
         max_tokens: "max_completion_tokens",
         drops: &[
             Drop::unknown("logit_bias"),
@@ -43,7 +42,6 @@ impl Provider for Groq {
         effort: Effort::Effort,
         efforts: &["none", "default", "low", "medium", "high"],
         thinking: Thinking::Reasoning,
-        issuers: &["groq", ANYBODY],
         tool_types: &["browser_search", "code_interpreter", "mcp"],
         ..Quirks::COMPATIBLE
     };

@@ -102,12 +102,13 @@ fn fold_detail(place: &mut Value, entry: &Value) {
     }
 }
 
-/// Mistral's content: thinking and text as parts.
+/// Mistral's and Databricks' content: thinking and text as parts.
 fn fold_part(message: &mut Value, part: &Value) {
     if let Some(text) = part["text"].as_str() {
         add(&mut message["content"], text);
     }
-    for thought in part["thinking"].as_array().into_iter().flatten() {
+    let lists = [&part["thinking"], &part["summary"]];
+    for thought in lists.into_iter().flat_map(|list| list.as_array().into_iter().flatten()) {
         add(&mut message["reasoning"], thought["text"].as_str().unwrap_or_default());
     }
 }

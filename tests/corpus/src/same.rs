@@ -230,7 +230,11 @@ fn choice(choice: &Value) -> Value {
 
 fn call(call: &Value) -> Option<Value> {
     let name = call["function"]["name"].as_str().filter(|name| !name.is_empty())?;
-    let arguments = call["function"]["arguments"].as_str().filter(|text| !text.is_empty()).unwrap_or("{}");
+    let arguments = match &call["function"]["arguments"] {
+        Value::String(text) if !text.is_empty() => text.clone(),
+        object @ Value::Object(_) => object.to_string(),
+        _ => "{}".to_owned(),
+    };
     Some(json!({"name": name, "arguments": arguments}))
 }
 
@@ -240,7 +244,8 @@ fn content(content: &Value) -> (String, Option<String>) {
         Value::String(text) => (text.clone(), None),
         Value::Array(parts) => {
             let text = parts.iter().filter_map(|part| part["text"].as_str()).collect();
-            let thoughts = parts.iter().flat_map(|part| part["thinking"].as_array().into_iter().flatten());
+            let lists = parts.iter().flat_map(|part| [&part["thinking"], &part["summary"]]);
+            let thoughts = lists.flat_map(|list| list.as_array().into_iter().flatten());
             let thinking: String = thoughts.filter_map(|thought| thought["text"].as_str()).collect();
             (text, Some(thinking).filter(|text| !text.is_empty()))
         }
@@ -251,8 +256,8 @@ fn content(content: &Value) -> (String, Option<String>) {
 
 fn finish(reason: &Value, called: bool) -> &str {
     match reason.as_str().unwrap_or_default() {
-        "stop" | "eos" | "" | "completed" if called => "tool_calls",
-        "eos" | "" | "completed" => "stop",
+        "stop" | "eos" | "eos_token" | "" | "completed" if called => "tool_calls",
+        "eos" | "eos_token" | "stop_sequence" | "" | "completed" => "stop",
         "model_length" => "length",
         other => other,
     }

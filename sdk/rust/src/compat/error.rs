@@ -199,6 +199,7 @@ fn by_word(word: &str) -> Option<ErrorKind> {
         | "not_found"
         | "not_found_error"
         | "invalid_model"
+        | "model_not_supported"
         | "resource_does_not_exist"
         | "endpoint_not_found" => ErrorKind::NotFound,
         "invalid_api_key" | "authentication_error" | "unauthenticated" => ErrorKind::Authentication,
@@ -211,6 +212,7 @@ fn by_word(word: &str) -> Option<ErrorKind> {
         "request_too_large" => ErrorKind::TooLarge,
         "timeout" | "timeout_error" | "deadline_exceeded" => ErrorKind::Timeout,
         "unsupported_parameter" | "unsupported_value" => ErrorKind::InvalidRequest,
+        "generation" | "incomplete_generation" => ErrorKind::Upstream,
         _ => return None,
     })
 }
