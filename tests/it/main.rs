@@ -7,11 +7,14 @@
 
 mod cancel;
 mod errors;
+mod explain;
 mod fidelity;
 mod hostile;
 mod http2;
 mod limits;
 mod operations;
+mod passthrough;
+mod recall;
 mod relay;
 mod secrets;
 mod streams;

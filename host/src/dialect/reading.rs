@@ -136,7 +136,9 @@ impl ReadingPlan {
                     Some(name) => (prefix.as_str(), name),
                     None => ("", text),
                 };
-                if !hit.superseded {
+                // The path is what was called; a body that names another is made to follow.
+                let is_settled = in_path && model.is_some();
+                if !hit.superseded && !is_settled {
                     model = Some(name.to_owned());
                 }
                 spots.push(ModelSpot { range: hit.range.clone(), prefix: prefix.to_owned(), name: name.to_owned() });
