@@ -97,13 +97,18 @@ fn shape_says(shape: &Rest<'_>, said: &mut Said, depth: u32) {
         said.param = shape.get("param").and_then(json::text).map(Str::into_string);
     }
     if let Some(metadata) = shape.get("metadata") {
-        raw_says(metadata.get(), said, depth);
+        metadata_says(metadata.get(), said, depth);
     }
 }
 
-/// A router's message is often no more than "provider returned error"; the one behind it says what was wrong.
-fn raw_says(metadata: &str, said: &mut Said, depth: u32) {
-    let Some(raw) = Rest::parse(metadata).ok().and_then(|metadata| metadata.get("raw")) else { return };
+/// A router's message is often no more than "provider returned error"; the one behind it says what was wrong. Input that
+/// was flagged is named there as well.
+fn metadata_says(metadata: &str, said: &mut Said, depth: u32) {
+    let Ok(metadata) = Rest::parse(metadata) else { return };
+    if metadata.get("flagged_input").is_some() {
+        "content_filter".clone_into(&mut said.kind);
+    }
+    let Some(raw) = metadata.get("raw") else { return };
     let mut behind = Said::default();
     match json::text(raw) {
         Some(text) if text.trim_start().starts_with('{') => read(text.trim(), &mut behind, depth + 1),
@@ -194,6 +199,7 @@ fn by_word(word: &str) -> Option<ErrorKind> {
         | "not_found"
         | "not_found_error"
         | "invalid_model"
+        | "model_not_supported"
         | "resource_does_not_exist"
         | "endpoint_not_found" => ErrorKind::NotFound,
         "invalid_api_key" | "authentication_error" | "unauthenticated" => ErrorKind::Authentication,
@@ -206,6 +212,7 @@ fn by_word(word: &str) -> Option<ErrorKind> {
         "request_too_large" => ErrorKind::TooLarge,
         "timeout" | "timeout_error" | "deadline_exceeded" => ErrorKind::Timeout,
         "unsupported_parameter" | "unsupported_value" => ErrorKind::InvalidRequest,
+        "generation" | "incomplete_generation" => ErrorKind::Upstream,
         _ => return None,
     })
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use weir_sdk::types::Frame;
 
 /// Cuts server-sent events.
-pub(crate) fn frames(text: &str) -> Vec<Frame> {
+pub fn frames(text: &str) -> Vec<Frame> {
     let text = text.replace("\r\n", "\n");
     let mut frames = Vec::new();
     for block in text.split("\n\n") {
@@ -24,7 +24,7 @@ pub(crate) fn frames(text: &str) -> Vec<Frame> {
 }
 
 /// Folds chunks.
-pub(crate) fn fold(frames: &[Frame]) -> Value {
+pub fn fold(frames: &[Frame]) -> Value {
     let mut answer = json!({"choices": []});
     for frame in frames.iter().filter(|frame| frame.data != "[DONE]") {
         let chunk: Value = serde_json::from_str(&frame.data).unwrap();
@@ -81,6 +81,12 @@ fn fold_choice(answer: &mut Value, choice: &Value) {
     }
 }
 
+/// The response object of the last event that has one.
+pub fn last_response(frames: &[Frame]) -> Value {
+    let events = frames.iter().rev().filter_map(|frame| serde_json::from_str::<Value>(&frame.data).ok());
+    events.map(|mut event| event["response"].take()).find(Value::is_object).unwrap_or_default()
+}
+
 /// Pieces of one entry share its type and its index.
 fn fold_detail(place: &mut Value, entry: &Value) {
     if place.is_null() {
@@ -96,12 +102,13 @@ fn fold_detail(place: &mut Value, entry: &Value) {
     }
 }
 
-/// Mistral's content: thinking and text as parts.
+/// Mistral's and Databricks' content: thinking and text as parts.
 fn fold_part(message: &mut Value, part: &Value) {
     if let Some(text) = part["text"].as_str() {
         add(&mut message["content"], text);
     }
-    for thought in part["thinking"].as_array().into_iter().flatten() {
+    let lists = [&part["thinking"], &part["summary"]];
+    for thought in lists.into_iter().flat_map(|list| list.as_array().into_iter().flatten()) {
         add(&mut message["reasoning"], thought["text"].as_str().unwrap_or_default());
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 /// A request as it is meant: nulls and defaults are left out, one plain text is a string, a stop is a list.
-pub(crate) fn normal_request(body: &Value) -> Value {
+pub fn normal_request(body: &Value) -> Value {
     let mut body = tidy(body);
     let Some(object) = body.as_object_mut() else { return body };
     if let Some(limit) = object.remove("max_tokens") {
@@ -49,7 +49,7 @@ pub(crate) fn normal_request(body: &Value) -> Value {
 }
 
 /// A request of Responses as it is meant: one text is a message, and content is a list.
-pub(crate) fn normal_items_request(body: &Value) -> Value {
+pub fn normal_items_request(body: &Value) -> Value {
     let mut body = tidy(body);
     let Some(object) = body.as_object_mut() else { return body };
     if object.get("stream") == Some(&json!(false)) {
@@ -71,7 +71,7 @@ pub(crate) fn normal_items_request(body: &Value) -> Value {
 }
 
 /// Texts, thinking, calls and status of a response.
-pub(crate) fn items_essence(response: &Value) -> Value {
+pub fn items_essence(response: &Value) -> Value {
     let items = response["output"].as_array().cloned().unwrap_or_default();
     let texts = |item: &Value, key: &str| -> Vec<String> {
         let parts = item[key].as_array().into_iter().flatten();
@@ -95,8 +95,57 @@ pub(crate) fn items_essence(response: &Value) -> Value {
     })
 }
 
+/// What every client looks at in a response, in the shape of `reading`.
+pub fn items_reading(response: &Value) -> Value {
+    let items = response["output"].as_array().cloned().unwrap_or_default();
+    let of = |kind: &str| items.iter().filter(|item| item["type"] == kind).cloned().collect::<Vec<_>>();
+    let content = || of("message").into_iter().flat_map(|item| item["content"].as_array().cloned().unwrap_or_default());
+    let texts = |list: &Value| -> Vec<String> {
+        list.as_array().into_iter().flatten().filter_map(|part| part["text"].as_str().map(str::to_owned)).collect()
+    };
+    let thought = |item: &Value| [texts(&item["summary"]), texts(&item["content"])].concat().join("\n\n");
+    let filled = |text: String| Some(text).filter(|text| !text.is_empty());
+    let call = |item: &Value| match item["type"].as_str().unwrap_or_default() {
+        "function_call" => Some(json!({"name": item["name"], "arguments": item["arguments"]})),
+        "custom_tool_call" => Some(json!({"name": item["name"], "arguments": item["input"]})),
+        _ => None,
+    };
+    let calls: Vec<Value> = items.iter().filter_map(call).collect();
+    let finish = match (response["status"].as_str(), response["incomplete_details"]["reason"].as_str()) {
+        (Some("incomplete"), Some("content_filter")) => "content_filter",
+        (Some("incomplete"), _) => "length",
+        (Some("failed" | "cancelled"), _) => "error",
+        _ if calls.is_empty() => "stop",
+        _ => "tool_calls",
+    };
+    let failed = response["error"].is_object();
+    json!({
+        "choices": [{
+            "text": content().filter_map(|part| part["text"].as_str().map(str::to_owned)).collect::<String>(),
+            "thought": filled(of("reasoning").iter().map(thought).collect()),
+            "refusal": filled(content().filter_map(|part| part["refusal"].as_str().map(str::to_owned)).collect()),
+            "finish": finish,
+            "calls": calls,
+        }],
+        "usage": items_tokens(&response["usage"]),
+        "error": failed,
+    })
+}
+
+fn items_tokens(usage: &Value) -> Value {
+    if !usage.is_object() {
+        return Value::Null;
+    }
+    json!({
+        "input": usage["input_tokens"],
+        "cached": usage["input_tokens_details"]["cached_tokens"].as_u64().unwrap_or(0),
+        "output": usage["output_tokens"],
+        "reasoning": usage["output_tokens_details"]["reasoning_tokens"].as_u64().unwrap_or(0),
+    })
+}
+
 /// An answer as it is meant: nulls and empty lists are left out.
-pub(crate) fn normal_answer(body: &Value) -> Value {
+pub fn normal_answer(body: &Value) -> Value {
     tidy(body)
 }
 
@@ -114,7 +163,7 @@ fn tidy(value: &Value) -> Value {
 }
 
 /// Text, thinking, calls, finish and tokens of an answer, in one spelling.
-pub(crate) fn essence(answer: &Value) -> Value {
+pub fn essence(answer: &Value) -> Value {
     let choices = answer["choices"].as_array().cloned().unwrap_or_default();
     let usage = &answer["usage"];
     let failed = answer.get("error").is_some();
@@ -122,6 +171,36 @@ pub(crate) fn essence(answer: &Value) -> Value {
         "choices": choices.iter().map(choice).collect::<Vec<_>>(),
         "prompt": prompt(usage).filter(|_| !failed),
         "error": failed,
+    })
+}
+
+/// What every client looks at, tokens included, as a plain reader finds them.
+pub fn reading(answer: &Value) -> Value {
+    let mut read = essence(answer);
+    let usage = &answer["usage"];
+    let usage = if usage.is_object() { usage } else { &answer["x_groq"]["usage"] };
+    let object = read.as_object_mut().unwrap();
+    object.remove("prompt");
+    let failed = object["error"] == true;
+    object.insert("usage".into(), if failed { Value::Null } else { tokens(usage) });
+    read
+}
+
+/// All input and how much of it was cached, all output and how much of it was thinking.
+fn tokens(usage: &Value) -> Value {
+    let number = |pointer: &str| usage.pointer(pointer).and_then(Value::as_u64);
+    let Some(prompt) = number("/prompt_tokens") else { return Value::Null };
+    let cached = ["/prompt_tokens_details/cached_tokens", "/prompt_cache_hit_tokens", "/cached_tokens"];
+    let cached = cached.iter().chain(&["/num_cached_tokens", "/cache_read_input_tokens"]).find_map(|at| number(at));
+    let (cached, thought) = (cached.unwrap_or(0), number("/completion_tokens_details/reasoning_tokens").unwrap_or(0));
+    let output = number("/completion_tokens").unwrap_or(0);
+    // Who counts the thinking apart gives it away by the total.
+    let apart = thought > 0 && number("/total_tokens") == Some(prompt + output + thought);
+    json!({
+        "input": if cached > prompt { prompt + cached } else { prompt },
+        "cached": cached,
+        "output": if apart { output + thought } else { output },
+        "reasoning": thought,
     })
 }
 
@@ -151,7 +230,11 @@ fn choice(choice: &Value) -> Value {
 
 fn call(call: &Value) -> Option<Value> {
     let name = call["function"]["name"].as_str().filter(|name| !name.is_empty())?;
-    let arguments = call["function"]["arguments"].as_str().filter(|text| !text.is_empty()).unwrap_or("{}");
+    let arguments = match &call["function"]["arguments"] {
+        Value::String(text) if !text.is_empty() => text.clone(),
+        object @ Value::Object(_) => object.to_string(),
+        _ => "{}".to_owned(),
+    };
     Some(json!({"name": name, "arguments": arguments}))
 }
 
@@ -161,7 +244,8 @@ fn content(content: &Value) -> (String, Option<String>) {
         Value::String(text) => (text.clone(), None),
         Value::Array(parts) => {
             let text = parts.iter().filter_map(|part| part["text"].as_str()).collect();
-            let thoughts = parts.iter().flat_map(|part| part["thinking"].as_array().into_iter().flatten());
+            let lists = parts.iter().flat_map(|part| [&part["thinking"], &part["summary"]]);
+            let thoughts = lists.flat_map(|list| list.as_array().into_iter().flatten());
             let thinking: String = thoughts.filter_map(|thought| thought["text"].as_str()).collect();
             (text, Some(thinking).filter(|text| !text.is_empty()))
         }
@@ -172,15 +256,15 @@ fn content(content: &Value) -> (String, Option<String>) {
 
 fn finish(reason: &Value, called: bool) -> &str {
     match reason.as_str().unwrap_or_default() {
-        "stop" | "eos" | "" | "completed" if called => "tool_calls",
-        "eos" | "" | "completed" => "stop",
+        "stop" | "eos" | "eos_token" | "" | "completed" if called => "tool_calls",
+        "eos" | "eos_token" | "stop_sequence" | "" | "completed" => "stop",
         "model_length" => "length",
         other => other,
     }
 }
 
 /// Where two values differ, and how.
-pub(crate) fn describe(path: &str, was: &Value, is: &Value) -> String {
+pub fn describe(path: &str, was: &Value, is: &Value) -> String {
     match (was, is) {
         (Value::Object(a), Value::Object(b)) => {
             let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
@@ -195,7 +279,7 @@ pub(crate) fn describe(path: &str, was: &Value, is: &Value) -> String {
 }
 
 /// Encrypted thinking by its presence alone.
-pub(crate) fn sealed(mut response: Value) -> Value {
+pub fn sealed(mut response: Value) -> Value {
     for item in response["output"].as_array_mut().into_iter().flatten() {
         if item["encrypted_content"].is_string() {
             item["encrypted_content"] = json!("sealed");
