@@ -23,7 +23,7 @@ use http::{HeaderMap, Method, StatusCode};
 pub use body::UpstreamBody;
 pub use chunks::Chunks;
 pub use client::{Settings, Upstreams};
-pub use credential::{Credential, CredentialError};
+pub use credential::{Credential, CredentialError, Means};
 pub use deadline::Timeouts;
 pub use decode::{Bound as DecodeBound, Coding, Decoded, Decoder};
 pub use error::{UpstreamError, UpstreamErrorKind};

@@ -156,7 +156,7 @@ fn dress(request: UpstreamRequest<'_>) -> Result<Request<Chunks>, UpstreamError>
     let mut uri = uri.clone();
     if let Some(credential) = credential.filter(|_| *trusted) {
         uri = credential
-            .apply(uri, &mut headers)
+            .apply(&method, uri, &mut headers, &body)
             .map_err(|error| UpstreamError::because(UpstreamErrorKind::Request, address.origin(), &error))?;
     }
     let mut message = Request::new(body);

@@ -1,16 +1,19 @@
 //! Proves to a provider who is asking. The only place where a provider's key is opened.
 
+mod sigv4;
+
 use std::fmt;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
 use crate::config::secret::Secret;
 use crate::contract::about::exports::weir::adapter::about::AuthScheme;
 
-use super::encode_segment;
-use super::headers;
+use self::sigv4::{Message, Signer};
+use super::{Chunks, encode_segment, headers};
 
 /// Why a credential cannot be used. Found when the configuration is loaded, never while serving.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +27,9 @@ pub enum CredentialError {
     /// The manifest names a header that HTTP doesn't allow, or that the connection needs for itself.
     #[error("the credential's header {0:?} cannot be used")]
     Header(String),
+    /// The scheme needs a key of a certain form, which this one has not.
+    #[error("the key is not of the form {0}")]
+    Form(&'static str),
     /// The key holds line breaks or other control characters; often the end of the line of the file it was read from.
     #[error("the key holds characters that cannot be sent")]
     Characters,
@@ -32,7 +38,16 @@ pub enum CredentialError {
     Address,
 }
 
-/// A scheme and its key, ready to be applied: one header or one query parameter, rendered in advance.
+/// What a scheme works with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Means<'a> {
+    /// The key; only the scheme `open` needs none.
+    pub secret: Option<&'a Secret>,
+    /// Where the provider is, for signatures that are good for one region only.
+    pub region: &'a str,
+}
+
+/// A scheme and its key, ready to be applied: a header or a query parameter, rendered in advance where that can be.
 #[derive(Clone)]
 pub struct Credential(Form);
 
@@ -42,13 +57,14 @@ enum Form {
     Header(HeaderName, HeaderValue),
     /// `name=value`, encoded.
     Query(Box<str>),
+    Signed(Box<Signer>),
 }
 
 impl Credential {
-    /// Prepares a credential. `secret` may be missing only where the scheme is `open`.
-    pub fn new(scheme: &AuthScheme, secret: Option<&Secret>) -> Result<Self, CredentialError> {
+    /// Prepares a credential.
+    pub fn new(scheme: &AuthScheme, means: Means<'_>) -> Result<Self, CredentialError> {
         let name = scheme_name(scheme);
-        let key = || match secret.map(Secret::expose) {
+        let key = || match means.secret.map(Secret::expose) {
             None | Some("") => Err(CredentialError::Missing(name)),
             Some(key) => Ok(key),
         };
@@ -57,7 +73,8 @@ impl Credential {
             AuthScheme::Bearer => Form::Header(header::AUTHORIZATION, sensitive("Bearer ", key()?)?),
             AuthScheme::Header(place) => Form::Header(header_name(&place.name)?, sensitive(&place.value, key()?)?),
             AuthScheme::Query(parameter) => Form::Query(query_pair(parameter, key()?)),
-            AuthScheme::AwsSigv4(_) | AuthScheme::Oauth2ClientCredentials(_) | AuthScheme::ServiceAccount(_) => {
+            AuthScheme::AwsSigv4(service) => Form::Signed(Box::new(Signer::new(key()?, means.region, service)?)),
+            AuthScheme::Oauth2ClientCredentials(_) | AuthScheme::ServiceAccount(_) => {
                 return Err(CredentialError::UnsupportedScheme(name));
             }
         };
@@ -69,8 +86,21 @@ impl Credential {
         Self(Form::Open)
     }
 
+    /// Takes what is secret of the credential out of a text.
+    pub fn hide_in(&self, text: &mut String) {
+        if let Form::Signed(signer) = &self.0 {
+            signer.hide_in(text);
+        }
+    }
+
     /// Puts the credential into a request that is otherwise finished, over anything that stands in its place.
-    pub(super) fn apply(&self, uri: Uri, headers: &mut HeaderMap) -> Result<Uri, CredentialError> {
+    pub(super) fn apply(
+        &self,
+        method: &Method,
+        uri: Uri,
+        headers: &mut HeaderMap,
+        body: &Chunks,
+    ) -> Result<Uri, CredentialError> {
         match &self.0 {
             Form::Open => Ok(uri),
             Form::Header(name, value) => {
@@ -78,6 +108,10 @@ impl Credential {
                 Ok(uri)
             }
             Form::Query(pair) => with_query(uri, pair),
+            Form::Signed(signer) => {
+                signer.sign(Message { method, uri: &uri, body }, headers, SystemTime::now())?;
+                Ok(uri)
+            }
         }
     }
 }
@@ -89,6 +123,7 @@ impl fmt::Debug for Credential {
             Form::Open => f.write_str("Credential(open)"),
             Form::Header(name, _) => write!(f, "Credential({name}: [secret])"),
             Form::Query(_) => f.write_str("Credential(query: [secret])"),
+            Form::Signed(_) => f.write_str("Credential(signature: [secret])"),
         }
     }
 }
@@ -139,12 +174,16 @@ mod tests {
 
     use super::*;
 
+    fn with(scheme: &AuthScheme, secret: Option<&Secret>) -> Result<Credential, CredentialError> {
+        Credential::new(scheme, Means { secret, region: "r-1" })
+    }
+
     fn applied(scheme: &AuthScheme, uri: &str) -> (String, HeaderMap) {
-        let credential = Credential::new(scheme, Some(&Secret::new("s3cret/+key"))).unwrap();
+        let credential = with(scheme, Some(&Secret::new("s3cret/+key"))).unwrap();
         let mut headers = HeaderMap::new();
         headers.insert("authorization", HeaderValue::from_static("Bearer forged"));
         headers.insert("x-key", HeaderValue::from_static("forged"));
-        let uri = credential.apply(uri.parse().unwrap(), &mut headers).unwrap();
+        let uri = credential.apply(&Method::GET, uri.parse().unwrap(), &mut headers, &Chunks::empty()).unwrap();
         (uri.to_string(), headers)
     }
 
@@ -165,9 +204,9 @@ mod tests {
     #[test]
     fn c_69_a_missing_key_is_an_error_at_load() {
         for secret in [None, Some(Secret::new(""))] {
-            let error = Credential::new(&AuthScheme::Bearer, secret.as_ref()).unwrap_err();
+            let error = with(&AuthScheme::Bearer, secret.as_ref()).unwrap_err();
             assert_eq!(error, CredentialError::Missing("bearer"));
-            assert!(Credential::new(&AuthScheme::Open, secret.as_ref()).is_ok());
+            assert!(with(&AuthScheme::Open, secret.as_ref()).is_ok());
         }
     }
 
@@ -175,29 +214,35 @@ mod tests {
     fn c_70_neither_credential_nor_error_shows_the_key() {
         let secret = Secret::new("s3cret");
         for scheme in [AuthScheme::Bearer, AuthScheme::Query("key".into())] {
-            let shown = format!("{:?}", Credential::new(&scheme, Some(&secret)).unwrap());
+            let shown = format!("{:?}", with(&scheme, Some(&secret)).unwrap());
             assert!(shown.contains("[secret]") && !shown.contains("s3cret"), "{shown}");
         }
-        let error = Credential::new(&AuthScheme::Bearer, Some(&Secret::new("s3cret\n"))).unwrap_err();
+        let error = with(&AuthScheme::Bearer, Some(&Secret::new("s3cret\n"))).unwrap_err();
         assert_eq!(error, CredentialError::Characters);
         assert!(!format!("{error} {error:?} {secret:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn c_70_what_is_secret_of_a_signers_key_is_taken_out_of_texts() {
+        let key = Secret::new("AKIDEXAMPLE:s3cret-of-signer:t0ken-of-session");
+        let credential = with(&AuthScheme::AwsSigv4("s".into()), Some(&key)).unwrap();
+        let mut text = "s3cret-of-signer and t0ken-of-session".to_owned();
+        credential.hide_in(&mut text);
+        assert_eq!(text, "[key] and [key]");
+        assert!(!format!("{credential:?}").contains("AKID"));
     }
 
     #[test]
     fn schemes_to_come_and_unusable_headers_are_said_at_load() {
         let secret = Secret::new("k");
         let oauth = || Oauth { token_url: String::new(), scopes: Vec::new() };
-        for scheme in [
-            AuthScheme::AwsSigv4("s".into()),
-            AuthScheme::Oauth2ClientCredentials(oauth()),
-            AuthScheme::ServiceAccount(oauth()),
-        ] {
-            let error = Credential::new(&scheme, Some(&secret)).unwrap_err();
+        for scheme in [AuthScheme::Oauth2ClientCredentials(oauth()), AuthScheme::ServiceAccount(oauth())] {
+            let error = with(&scheme, Some(&secret)).unwrap_err();
             assert!(matches!(error, CredentialError::UnsupportedScheme(_)), "{error}");
         }
         for name in ["host", "content-length", "bad name"] {
             let place = Header { name: name.into(), value: String::new() };
-            let error = Credential::new(&AuthScheme::Header(place), Some(&secret)).unwrap_err();
+            let error = with(&AuthScheme::Header(place), Some(&secret)).unwrap_err();
             assert_eq!(error, CredentialError::Header(name.into()));
         }
     }
