@@ -2,6 +2,7 @@
 //! either changes. A request keeps the one that it began with.
 
 mod credential;
+mod holes;
 mod targets;
 
 use std::collections::BTreeMap;

@@ -30,8 +30,8 @@ pub use error::{UpstreamError, UpstreamErrorKind};
 pub use headers::HeaderRules;
 pub use origin::{Address, AllowedOrigin, Base, OriginError, encode_segment};
 
-/// One request to a provider, ready but for the credential.
-#[derive(Debug)]
+/// One request to a provider, ready but for the credential. A clone shares the body.
+#[derive(Clone, Debug)]
 pub struct UpstreamRequest<'a> {
     /// The method.
     pub method: Method,

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "what is skipped is said")]
 
 mod cancel;
+mod credentials;
 mod errors;
 mod fidelity;
 mod hostile;

@@ -1,33 +1,99 @@
 //! What a target proves itself with: the scheme by its options, the key, and what the scheme needs besides.
 
+use std::cell::RefCell;
+
+use super::holes;
 use crate::config::{self, Address, Environment, Options, Problem, Provider};
 use crate::contract::about::exports::weir::adapter::about::{Auth, AuthScheme};
 use crate::plugin::Adapter;
-use crate::upstream::{Credential, Means};
+use crate::upstream::{self, Base, Credential, CredentialError};
 
 /// Where requests are signed for when nothing says where.
 const REGION: &str = "us-east-1";
 
-/// The credential by the scheme that the option `auth` names, else the manifest's first. A replayed provider needs none.
-pub(super) fn credential(
-    target: &config::Target,
-    adapter: &Adapter,
-    environment: &Environment,
-) -> Result<Option<Credential>, Problem> {
-    let provider = &target.provider;
-    let Some(Auth { scheme, .. }) = chosen(target, adapter)? else { return Ok(None) };
-    let key = provider.keys.first();
-    let is_replayed = matches!(provider.address, Some(Address::Replay { .. }));
-    if key.is_none() && (is_replayed || matches!(scheme, AuthScheme::Open)) {
-        return Ok(None);
+/// The credentials that were made, so that targets of one provider share their tokens.
+#[derive(Debug)]
+pub(super) struct Credentials<'a> {
+    environment: &'a Environment,
+    made: RefCell<Vec<(Means, Credential)>>,
+}
+
+/// What a credential is made of.
+#[derive(Debug, PartialEq, Eq)]
+struct Means {
+    provider: String,
+    /// The scheme's name.
+    scheme: String,
+    region: String,
+    token_url: Option<String>,
+    suggested_token_url: Option<String>,
+}
+
+impl<'a> Credentials<'a> {
+    pub(super) fn new(environment: &'a Environment) -> Self {
+        Self { environment, made: RefCell::default() }
     }
-    let region = region(provider, &target.options, environment);
-    let means = Means { secret: key, region: &region };
-    Credential::new(scheme, means).map(Some).map_err(|error| {
-        let message = format!("the provider `{}`: {error}", provider.name);
-        Problem::error(&provider.places.keys.or(&provider.places.name), message)
-            .with_help("set `api_key = \"env:NAME\"`, or the option `auth` to a scheme without a key")
-    })
+
+    /// The credential by the scheme that the option `auth` names, else the manifest's first. A replayed provider needs
+    /// none.
+    pub(super) fn of(
+        &self,
+        target: &config::Target,
+        adapter: &Adapter,
+        base: &Base,
+    ) -> Result<Option<Credential>, Problem> {
+        let provider = &target.provider;
+        let Some(auth) = chosen(target, adapter)? else { return Ok(None) };
+        let key = provider.keys.first();
+        let is_replayed = matches!(provider.address, Some(Address::Replay { .. }));
+        if key.is_none() && (is_replayed || matches!(auth.scheme, AuthScheme::Open)) {
+            return Ok(None);
+        }
+        let means = Means {
+            provider: provider.name.clone(),
+            scheme: auth.name.clone(),
+            token_url: target.options.text("token_url").map(str::to_owned),
+            suggested_token_url: suggested_token_url(auth, adapter, target, base),
+            region: region(provider, &target.options, self.environment),
+        };
+        if let Some((_, made)) = self.made.borrow().iter().find(|(of, _)| *of == means) {
+            return Ok(Some(made.clone()));
+        }
+        let made = upstream::Means {
+            secret: key,
+            region: &means.region,
+            token_url: means.token_url.as_deref(),
+            suggested_token_url: means.suggested_token_url.as_deref(),
+        };
+        let made = Credential::new(&auth.scheme, made).map_err(|error| problem(provider, &error))?;
+        self.made.borrow_mut().push((means, made.clone()));
+        Ok(Some(made))
+    }
+}
+
+fn problem(provider: &Provider, error: &CredentialError) -> Problem {
+    let help = match error {
+        CredentialError::NoTokenUrl | CredentialError::TokenUrl => {
+            "set the option `token_url`; adapters' own are taken only if their digest is in the lock file"
+        }
+        _ => "set `api_key = \"env:NAME\"`, or the option `auth` to a scheme without a key",
+    };
+    let message = format!("the provider `{}`: {error}", provider.name);
+    Problem::error(&provider.places.keys.or(&provider.places.name), message).with_help(help)
+}
+
+/// Where the manifest says that tokens are to be had, if it may say so: the adapter is trusted, or the key goes there in
+/// any case.
+fn suggested_token_url(auth: &Auth, adapter: &Adapter, target: &config::Target, base: &Base) -> Option<String> {
+    let (AuthScheme::Oauth2ClientCredentials(oauth) | AuthScheme::ServiceAccount(oauth)) = &auth.scheme else {
+        return None;
+    };
+    let url = holes::filled(&oauth.token_url, |hole| match hole {
+        "origin" => Some(base.origin().as_ref()),
+        "region" => set_region(&target.provider, &target.options),
+        hole => hole.strip_prefix("option.").and_then(|name| target.options.text(name)),
+    })?;
+    (adapter.trusted || base.may_have_credential(&url)).then_some(url)
 }
 
 fn chosen<'a>(target: &config::Target, adapter: &'a Adapter) -> Result<Option<&'a Auth>, Problem> {
@@ -42,8 +108,7 @@ fn chosen<'a>(target: &config::Target, adapter: &'a Adapter) -> Result<Option<&'
 
 /// The region by the setting or the option, else by the url, else by the environment, else the usual one.
 fn region(provider: &Provider, options: &Options, environment: &Environment) -> String {
-    let set = provider.region.as_deref().or_else(|| options.text("region"));
-    if let Some(region) = set {
+    if let Some(region) = set_region(provider, options) {
         return region.to_owned();
     }
     let of_url = match &provider.address {
@@ -51,6 +116,11 @@ fn region(provider: &Provider, options: &Options, environment: &Environment) -> 
         Some(Address::Replay { .. }) | None => None,
     };
     of_url.map_or_else(|| usual_region(environment), str::to_owned)
+}
+
+/// The region by the setting or the option.
+pub(super) fn set_region<'a>(provider: &'a Provider, options: &'a Options) -> Option<&'a str> {
+    provider.region.as_deref().or_else(|| options.text("region"))
 }
 
 /// The region where neither the configuration nor a url names one.

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Acceptances;
-use super::credential::{credential, usual_region};
+use super::credential::{Credentials, set_region, usual_region};
+use super::holes;
 use crate::config::{self, Address, Config, Environment, Model, Problem, Provider};
 use crate::contract::about::exports::weir::adapter::about::AuthScheme;
 use crate::contract::types::Setting;
@@ -21,9 +22,10 @@ pub(super) fn routes(
     problems: &mut Vec<Problem>,
 ) -> Routes {
     let problems = std::cell::RefCell::new(problems);
+    let credentials = Credentials::new(&config.environment);
     let route = |model: &Model| {
         let targets = model.targets.iter().map(|target| {
-            let made = make(target, adapters, accepts, &config.environment);
+            let made = make(target, adapters, accepts, &credentials);
             if let Err(problem) = &made {
                 let known = problems.borrow().iter().any(|one| one.message == problem.message);
                 if !known {
@@ -41,7 +43,7 @@ fn make(
     target: &config::Target,
     adapters: &Snapshot,
     accepts: &Acceptances,
-    environment: &Environment,
+    credentials: &Credentials<'_>,
 ) -> Result<Target, Problem> {
     let provider = &target.provider;
     let adapter = adapters.adapters.get(provider.adapter.as_str()).ok_or_else(|| not_loaded(provider, adapters))?;
@@ -54,13 +56,14 @@ fn make(
     }
     let options =
         target.options.values.iter().map(|(key, value)| Setting { key: key.clone(), json: value.to_string() });
+    let base = base(provider)?;
     Ok(Target {
         label: Arc::from(provider.name.as_str()),
         provider: Arc::clone(provider),
         adapter: Arc::clone(adapter),
         accepts: accepts.get(provider.adapter.as_str()).cloned().unwrap_or_else(|| Arc::from([])),
-        base: base(provider)?,
-        credential: credential(target, adapter, environment)?,
+        credential: credentials.of(target, adapter, &base)?,
+        base,
         model: target.model.clone(),
         format,
         translate: target.translate,
@@ -115,16 +118,11 @@ fn timeouts(timeouts: &config::Timeouts) -> Timeouts {
 pub(super) fn suggested_address(adapter: &Adapter, provider: &Provider, environment: &Environment) -> Option<Address> {
     let is_signed = adapter.manifest.auth.iter().any(|auth| matches!(auth.scheme, AuthScheme::AwsSigv4(_)));
     let usual = is_signed.then(|| usual_region(environment));
-    let region = provider.region.as_deref().or_else(|| provider.options.text("region")).or(usual.as_deref());
-    let mut url = adapter.manifest.suggests.url.clone()?;
-    while let Some((before, rest)) = url.split_once('{') {
-        let (hole, after) = rest.split_once('}')?;
-        let value = match hole {
-            "region" => region,
-            hole => hole.strip_prefix("option.").and_then(|name| provider.options.text(name)),
-        };
-        url = format!("{before}{}{after}", value?);
-    }
+    let region = set_region(provider, &provider.options).or(usual.as_deref());
+    let url = holes::filled(adapter.manifest.suggests.url.as_deref()?, |hole| match hole {
+        "region" => region,
+        hole => hole.strip_prefix("option.").and_then(|name| provider.options.text(name)),
+    })?;
     Address::parse(&url, Path::new("")).ok()
 }
 

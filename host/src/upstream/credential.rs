@@ -1,6 +1,10 @@
 //! Proves to a provider who is asking. The only place where a provider's key is opened.
 
+mod account;
+mod answer;
+mod grant;
 mod sigv4;
+pub(super) mod token;
 
 use std::fmt;
 use std::time::SystemTime;
@@ -12,7 +16,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use crate::config::secret::Secret;
 use crate::contract::about::exports::weir::adapter::about::AuthScheme;
 
+use self::account::Places;
+use self::grant::Grant;
 use self::sigv4::{Message, Signer};
+use self::token::Tokens;
 use super::{Chunks, encode_segment, headers};
 
 /// Why a credential cannot be used. Found when the configuration is loaded, never while serving.
@@ -21,9 +28,6 @@ pub enum CredentialError {
     /// The scheme needs a key and there is none.
     #[error("the scheme {0} needs a key")]
     Missing(&'static str),
-    /// A scheme that this version cannot apply.
-    #[error("the scheme {0} is not supported yet")]
-    UnsupportedScheme(&'static str),
     /// The manifest names a header that HTTP doesn't allow, or that the connection needs for itself.
     #[error("the credential's header {0:?} cannot be used")]
     Header(String),
@@ -33,6 +37,21 @@ pub enum CredentialError {
     /// The key holds line breaks or other control characters; often the end of the line of the file it was read from.
     #[error("the key holds characters that cannot be sent")]
     Characters,
+    /// The JSON of a key is neither a service account's nor a user's own.
+    #[error("the key is JSON of a kind that is not supported: neither `service_account` nor `authorized_user`")]
+    KeyKind,
+    /// The private key of a service account cannot be used.
+    #[error("the key's `private_key` is not an RSA key in PKCS#8")]
+    PrivateKey,
+    /// Nobody who may be trusted says where tokens are to be had.
+    #[error("nothing says where its access tokens are to be had")]
+    NoTokenUrl,
+    /// The url of the token endpoint is none.
+    #[error("the url of its token endpoint is not an http or https url")]
+    TokenUrl,
+    /// A credential of tokens is sent with a token or not at all.
+    #[error("there is no access token")]
+    NoToken,
     /// The address doesn't take the credential.
     #[error("the credential doesn't fit into the address")]
     Address,
@@ -45,6 +64,10 @@ pub struct Means<'a> {
     pub secret: Option<&'a Secret>,
     /// Where the provider is, for signatures that are good for one region only.
     pub region: &'a str,
+    /// Where access tokens are to be had, by the operator's word.
+    pub token_url: Option<&'a str>,
+    /// The same as the adapter proposes it, where such a proposal is to be trusted.
+    pub suggested_token_url: Option<&'a str>,
 }
 
 /// A scheme and its key, ready to be applied: a header or a query parameter, rendered in advance where that can be.
@@ -58,6 +81,7 @@ enum Form {
     /// `name=value`, encoded.
     Query(Box<str>),
     Signed(Box<Signer>),
+    Tokens(Tokens),
 }
 
 impl Credential {
@@ -74,8 +98,14 @@ impl Credential {
             AuthScheme::Header(place) => Form::Header(header_name(&place.name)?, sensitive(&place.value, key()?)?),
             AuthScheme::Query(parameter) => Form::Query(query_pair(parameter, key()?)),
             AuthScheme::AwsSigv4(service) => Form::Signed(Box::new(Signer::new(key()?, means.region, service)?)),
-            AuthScheme::Oauth2ClientCredentials(_) | AuthScheme::ServiceAccount(_) => {
-                return Err(CredentialError::UnsupportedScheme(name));
+            AuthScheme::Oauth2ClientCredentials(oauth) => {
+                let url = means.token_url.or(means.suggested_token_url).ok_or(CredentialError::NoTokenUrl)?;
+                Form::Tokens(Tokens::new(Grant::client(key()?, &oauth.scopes)?, url)?)
+            }
+            AuthScheme::ServiceAccount(oauth) => {
+                let places = Places { set: means.token_url, suggested: means.suggested_token_url };
+                let (grant, url) = account::open(key()?, &oauth.scopes, places)?;
+                Form::Tokens(Tokens::new(grant, &url)?)
             }
         };
         Ok(Self(form))
@@ -86,10 +116,25 @@ impl Credential {
         Self(Form::Open)
     }
 
-    /// Takes what is secret of the credential out of a text.
+    /// One that stands in the header for it.
+    fn authorization(value: HeaderValue) -> Self {
+        Self(Form::Header(header::AUTHORIZATION, value))
+    }
+
+    /// Takes what is secret of the credential, beside the key as it was given, out of a text.
     pub fn hide_in(&self, text: &mut String) {
-        if let Form::Signed(signer) = &self.0 {
-            signer.hide_in(text);
+        match &self.0 {
+            Form::Signed(signer) => signer.hide_in(text),
+            Form::Tokens(tokens) => tokens.hide_in(text),
+            Form::Open | Form::Header(..) | Form::Query(_) => {}
+        }
+    }
+
+    /// The tokens that stand for it, where it is none that is sent itself.
+    pub(super) fn tokens(&self) -> Option<&Tokens> {
+        match &self.0 {
+            Form::Tokens(tokens) => Some(tokens),
+            Form::Open | Form::Header(..) | Form::Query(_) | Form::Signed(_) => None,
         }
     }
 
@@ -112,6 +157,7 @@ impl Credential {
                 signer.sign(Message { method, uri: &uri, body }, headers, SystemTime::now())?;
                 Ok(uri)
             }
+            Form::Tokens(_) => Err(CredentialError::NoToken),
         }
     }
 }
@@ -124,6 +170,7 @@ impl fmt::Debug for Credential {
             Form::Header(name, _) => write!(f, "Credential({name}: [secret])"),
             Form::Query(_) => f.write_str("Credential(query: [secret])"),
             Form::Signed(_) => f.write_str("Credential(signature: [secret])"),
+            Form::Tokens(tokens) => write!(f, "Credential({tokens:?}: [secret])"),
         }
     }
 }
@@ -175,7 +222,7 @@ mod tests {
     use super::*;
 
     fn with(scheme: &AuthScheme, secret: Option<&Secret>) -> Result<Credential, CredentialError> {
-        Credential::new(scheme, Means { secret, region: "r-1" })
+        Credential::new(scheme, Means { secret, region: "r-1", ..Means::default() })
     }
 
     fn applied(scheme: &AuthScheme, uri: &str) -> (String, HeaderMap) {
@@ -233,13 +280,20 @@ mod tests {
     }
 
     #[test]
-    fn schemes_to_come_and_unusable_headers_are_said_at_load() {
+    fn tokens_are_only_asked_for_where_somebody_says_where() {
+        let oauth = || Oauth { token_url: "https://tokens.evil".into(), scopes: Vec::new() };
+        let secret = Secret::new("id:s3cret");
+        let scheme = AuthScheme::Oauth2ClientCredentials(oauth());
+        assert_eq!(with(&scheme, Some(&secret)).unwrap_err(), CredentialError::NoTokenUrl);
+        let means = |url| Means { secret: Some(&secret), token_url: url, ..Means::default() };
+        assert_eq!(Credential::new(&scheme, means(Some("tokens"))).unwrap_err(), CredentialError::TokenUrl);
+        let shown = format!("{:?}", Credential::new(&scheme, means(Some("https://tokens.test/x"))).unwrap());
+        assert_eq!(shown, "Credential(Tokens(https://tokens.test): [secret])");
+    }
+
+    #[test]
+    fn unusable_headers_are_said_at_load() {
         let secret = Secret::new("k");
-        let oauth = || Oauth { token_url: String::new(), scopes: Vec::new() };
-        for scheme in [AuthScheme::Oauth2ClientCredentials(oauth()), AuthScheme::ServiceAccount(oauth())] {
-            let error = with(&scheme, Some(&secret)).unwrap_err();
-            assert!(matches!(error, CredentialError::UnsupportedScheme(_)), "{error}");
-        }
         for name in ["host", "content-length", "bad name"] {
             let place = Header { name: name.into(), value: String::new() };
             let error = with(&AuthScheme::Header(place), Some(&secret)).unwrap_err();

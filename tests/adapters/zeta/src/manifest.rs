@@ -4,7 +4,7 @@ use weir_sdk::adapter::About;
 use weir_sdk::manifest::{
     Acceptance, AnswerFraming, Auth, AuthScheme, BodyKind, Bucket, Capabilities, Condition, CredentialPlace,
     ErrorFormat, Exclusion, Face, Feature, FixedQuery, Format, FrameTemplate, FrameTest, Isolation, Manifest, Merge,
-    ModelPlace, ModelPointer, Operation, PointerEquals, StreamFlag, Suggestions, Tap, UsagePlace, UsageRequest,
+    ModelPlace, ModelPointer, Oauth, Operation, PointerEquals, StreamFlag, Suggestions, Tap, UsagePlace, UsageRequest,
 };
 use weir_sdk::types::{Framing, Header};
 
@@ -15,7 +15,8 @@ const SETTINGS: &str = r#"{
   "type": "object",
   "additionalProperties": false,
   "properties": {
-    "auth": {"enum": ["seal", "query", "open"]},
+    "auth": {"enum": ["seal", "query", "open", "signed", "token", "stray", "account"]},
+    "token_url": {"type": "string", "description": "Where access tokens are to be had."},
     "quest": {"type": "boolean", "description": "Answers come in several steps."},
     "pause_ms": {"type": "integer", "minimum": 0, "description": "The pause between two steps."},
     "origin": {"type": "string", "description": "Where the steps after the first one go."}
@@ -41,6 +42,16 @@ impl About for Zeta {
                 Auth { name: "seal".into(), scheme: AuthScheme::Header(Header::new("zeta-seal", "wax:")) },
                 Auth { name: "query".into(), scheme: AuthScheme::Query("seal".into()) },
                 Auth { name: "open".into(), scheme: AuthScheme::Open },
+                Auth { name: "signed".into(), scheme: AuthScheme::AwsSigv4("zeta".into()) },
+                Auth {
+                    name: "token".into(),
+                    scheme: AuthScheme::Oauth2ClientCredentials(oauth("{origin}/zeta/token")),
+                },
+                Auth {
+                    name: "stray".into(),
+                    scheme: AuthScheme::Oauth2ClientCredentials(oauth("http://127.0.0.1:9/zeta/token")),
+                },
+                Auth { name: "account".into(), scheme: AuthScheme::ServiceAccount(oauth("{origin}/zeta/token")) },
             ],
             capabilities: Capabilities {
                 operations: vec![Operation::Chat, Operation::Embeddings, Operation::Models, Operation::CountTokens],
@@ -50,6 +61,10 @@ impl About for Zeta {
             },
         }
     }
+}
+
+fn oauth(token_url: &str) -> Oauth {
+    Oauth { token_url: token_url.into(), scopes: strings(["talk", "list"]) }
 }
 
 fn strings<const N: usize>(texts: [&str; N]) -> Vec<String> {
