@@ -129,7 +129,7 @@ async fn a_refused_client_is_the_gateways_trouble_and_is_told_in_the_clients_for
         let reply = house.ask(&from.request("z", false)).await;
         assert_eq!(reply.status(), 502);
         assert_eq!(reply.header("x-weir-error-source"), Some("upstream"));
-        let message = reply.json().pointer(pointer).map(ToString::to_string).unwrap_or_else(|| reply.text());
+        let message = reply.json().pointer(pointer).map_or_else(|| reply.text(), ToString::to_string);
         assert!(message.contains("refused the gateway's credential"), "{message}");
         assert!(!reply.text().contains("planted-secret"));
     }
