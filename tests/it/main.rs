@@ -12,6 +12,7 @@ mod fidelity;
 mod hostile;
 mod http2;
 mod limits;
+mod multipart;
 mod operations;
 mod relay;
 mod secrets;

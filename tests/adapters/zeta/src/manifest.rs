@@ -4,11 +4,12 @@ use weir_sdk::adapter::About;
 use weir_sdk::manifest::{
     Acceptance, AnswerFraming, Auth, AuthScheme, BodyKind, Bucket, Capabilities, Condition, CredentialPlace,
     ErrorFormat, Exclusion, Face, Feature, FixedQuery, Format, FrameTemplate, FrameTest, Isolation, Manifest, Merge,
-    ModelPlace, ModelPointer, Oauth, Operation, PointerEquals, StreamFlag, Suggestions, Tap, UsagePlace, UsageRequest,
+    ModelPlace, ModelPointer, Oauth, Operation, PointerEquals, StreamFlag, StreamPointer, Suggestions, Tap, UsagePlace,
+    UsageRequest,
 };
 use weir_sdk::types::{Framing, Header};
 
-use crate::{PARLEY, ROSTER, TALLY, VECTORS, Zeta, version, woe};
+use crate::{CHANT, PARLEY, ROSTER, TALLY, VECTORS, Zeta, version, woe};
 
 /// JSON Schema of the options.
 const SETTINGS: &str = r#"{
@@ -35,7 +36,7 @@ impl About for Zeta {
             isolation: Isolation::Fresh,
             takes_blobs: true,
             suggests: Suggestions { url: None, key_variables: Vec::new(), models: Vec::new(), origins: Vec::new() },
-            formats: [PARLEY, VECTORS, ROSTER, TALLY].map(format).into(),
+            formats: [PARLEY, VECTORS, ROSTER, TALLY, CHANT].map(format).into(),
             faces: faces(),
             accepts: accepts(),
             auth: vec![
@@ -71,12 +72,16 @@ fn strings<const N: usize>(texts: [&str; N]) -> Vec<String> {
     texts.map(str::to_owned).into()
 }
 
+fn chants() -> Operation {
+    Operation::Other("chants".into())
+}
+
 fn kind(name: &str) -> FrameTest {
     FrameTest::Equals(PointerEquals { pointer: "/k".into(), json: format!("\"{name}\"") })
 }
 
 fn format(id: &str) -> Format {
-    let tap = matches!(id, PARLEY | VECTORS).then(tap);
+    let tap = matches!(id, PARLEY | VECTORS | CHANT).then(tap);
     Format { id: id.into(), errors: Some(errors()), tap }
 }
 
@@ -144,6 +149,12 @@ fn faces() -> Vec<Face> {
         parley("/zeta/v0/parley", brain("minds/", "/brain/called")),
         face(VECTORS, Operation::Embeddings, "/zeta/v0/vectors", brain("", "/brain")),
         face(TALLY, Operation::CountTokens, "/zeta/v0/minds/{model}:tally", ModelPlace::Path),
+        Face {
+            body: BodyKind::Multipart,
+            stream: StreamFlag::Pointer(StreamPointer { pointer: "/drip".into(), fallback: false }),
+            framings: vec![AnswerFraming { framing: Framing::Ndjson, when: None }],
+            ..face(CHANT, chants(), "/zeta/v0/chants", ModelPlace::Field("brain".into()))
+        },
         roster("/zeta/v0/roster", Vec::new()),
         roster("/zeta/v0/roster/{model}", vec![ModelPlace::Path]),
     ]
@@ -186,6 +197,7 @@ fn accepts() -> Vec<Acceptance> {
             ..acceptance(PARLEY, Operation::Chat, "minds/{model}:parley")
         },
         acceptance(VECTORS, Operation::Embeddings, "vectors"),
+        Acceptance { stream_path: Some("chants-drip".into()), ..acceptance(CHANT, chants(), "chants") },
         acceptance(TALLY, Operation::CountTokens, "minds/{model}:tally"),
     ]
 }
