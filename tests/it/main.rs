@@ -8,12 +8,15 @@
 mod cancel;
 mod credentials;
 mod errors;
+mod explain;
 mod fidelity;
 mod hostile;
 mod http2;
 mod limits;
 mod multipart;
 mod operations;
+mod passthrough;
+mod recall;
 mod relay;
 mod secrets;
 mod streams;

@@ -101,3 +101,33 @@ async fn a_form_that_can_be_read_in_two_ways_reaches_nobody() {
     assert!(reply.status() == 422 && reply.text().contains("multipart/form-data"), "{}", reply.text());
     assert!(upstream.unseen().is_none());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_is_written_down_by_the_model_behind_an_alias() {
+    let mut upstream = Upstream::scripted(|request| match request.text().contains("name=\"stream\"") {
+        true => Answer::sse().piece("data: {\"type\":\"transcript.text.delta\",\"delta\":\"Hi\"}\n\n").end(),
+        false => Answer::json(200, "{\"text\":\"Hi\"}"),
+    })
+    .await;
+    let settings = format!(
+        "[[models]]\nalias = \"ears\"\ntype = \"openai\"\n\
+         target = {{ url = \"{}\", api_key = \"KEY\", model = \"whisper-1\" }}\n",
+        upstream.url()
+    );
+    let house = House::open(&settings).await;
+    let form = |model: &str, more: &[u8]| {
+        let file = part("name=\"file\"; filename=\"a.wav\"\r\nContent-Type: audio/wav", &file());
+        let end = format!("--{BOUNDARY}--\r\n").into_bytes();
+        [file, part("name=\"model\"", model.as_bytes()), more.to_vec(), end].concat()
+    };
+    for (more, says) in [(Vec::new(), "{\"text\":\"Hi\"}"), (part("name=\"stream\"", b"true"), "transcript.text.delta")]
+    {
+        let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
+        let request = Request::new("POST", "/v1/audio/transcriptions").header("content-type", &content_type);
+        let reply = house.ask(&request.body(form("ears", &more))).await;
+        assert!(reply.status() == 200 && reply.text().contains(says), "{}", reply.text());
+        let received = upstream.request().await;
+        assert_eq!(received.line(), "POST /base/audio/transcriptions");
+        assert!(received.body == form("whisper-1", &more));
+    }
+}

@@ -115,6 +115,13 @@ pub(super) const SERVER: Keys = Keys {
             "\"32MiB\"",
             "The largest body, of a request or an answer, that is translated: it is held in memory.",
         ),
+        key(
+            "recall_bytes",
+            SIZE,
+            "\"32MiB\"",
+            "How much of signed thinking is kept, by tool-call id, for clients whose format cannot carry it to their \
+             next turn.",
+        ),
         key("max_frame_bytes", SIZE, "\"4MiB\"", "The largest frame of a stream."),
         key(
             "diagnostic_headers",

@@ -80,6 +80,8 @@ pub struct Server {
     pub shutdown_timeout: Duration,
     /// Bytes of a request's or answer's body in the translate lane, where it is held in memory.
     pub translate_body_limit: usize,
+    /// Bytes of signed thinking that are kept for clients whose format cannot carry it.
+    pub recall_bytes: usize,
     /// Bytes of one frame of a stream.
     pub max_frame_bytes: usize,
     /// Whether answers carry `x-weir-*` headers.
@@ -105,6 +107,7 @@ impl Default for Server {
             body_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(30),
             translate_body_limit: 32 << 20,
+            recall_bytes: 32 << 20,
             max_frame_bytes: 4 << 20,
             diagnostic_headers: true,
             keep_alive_interval: None,

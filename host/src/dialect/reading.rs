@@ -146,6 +146,19 @@ impl ReadingPlan {
         Ok(Some(found))
     }
 
+    /// The fields of a form that hold the model's name.
+    fn field_spots(&self, fields: &[Field]) -> Result<Vec<ModelSpot>, Fault> {
+        let is_model = |field: &&Field| {
+            let name = self.fields.get(field.name);
+            self.claim.model.iter().any(|place| matches!(place, ModelPlace::Field(of) if Some(of) == name))
+        };
+        let spot = |field: &Field| {
+            let name = field.text.clone().ok_or_else(|| not_a_name("model"))?;
+            Ok(ModelSpot { range: field.range.clone(), is_json: false, prefix: String::new(), name })
+        };
+        fields.iter().filter(is_model).map(spot).collect()
+    }
+
     fn fields(&self, body: &[Bytes], head: &Head<'_>) -> Result<Vec<Field>, Fault> {
         if self.claim.body != BodyKind::Multipart {
             return Ok(Vec::new());
@@ -181,34 +194,25 @@ impl ReadingPlan {
                     Some(name) => (prefix.as_str(), name),
                     None => ("", text),
                 };
-                if !hit.superseded {
+                // The path is what was called; a body that names another is made to follow.
+                let is_settled = in_path && model.is_some();
+                if !hit.superseded && !is_settled {
                     model = Some(name.to_owned());
                 }
                 let (prefix, name) = (prefix.to_owned(), name.to_owned());
                 spots.push(ModelSpot { range: hit.range.clone(), is_json: true, prefix, name });
             }
         }
-        for field in fields.iter().filter(|field| self.is_model(field)) {
-            let name = field.text.clone().ok_or_else(|| not_a_name("model"))?;
-            spots.push(ModelSpot {
-                range: field.range.clone(),
-                is_json: false,
-                prefix: String::new(),
-                name: name.clone(),
-            });
-            model = Some(name);
+        for spot in self.field_spots(fields)? {
+            if !(in_path && model.is_some()) {
+                model = Some(spot.name.clone());
+            }
+            spots.push(spot);
         }
         match model {
             Some(name) if name.is_empty() => Err(not_a_name("model")),
             model => Ok((model, spots)),
         }
-    }
-}
-
-impl ReadingPlan {
-    fn is_model(&self, field: &Field) -> bool {
-        let name = self.fields.get(field.name);
-        self.claim.model.iter().any(|place| matches!(place, ModelPlace::Field(of) if Some(of) == name))
     }
 }
 

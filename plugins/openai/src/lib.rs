@@ -4,6 +4,7 @@
 
 mod chat;
 mod completions;
+mod count;
 mod embeddings;
 mod manifest;
 mod models;
@@ -181,5 +182,5 @@ impl DialectModels for OpenAi {
 
 weir_sdk::export!(
     OpenAi: about, provider_errors, provider_chat, dialect_chat, provider_embeddings, dialect_embeddings,
-    provider_models, dialect_models
+    provider_models, dialect_models, provider_count_tokens, dialect_count_tokens
 );

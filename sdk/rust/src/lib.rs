@@ -10,6 +10,7 @@ pub mod json;
 pub mod ledger;
 pub mod manifest;
 pub mod model;
+pub mod names;
 pub mod retry;
 
 #[doc(hidden)]

@@ -46,6 +46,42 @@ impl Error {
     }
 }
 
+impl ErrorKind {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::InvalidRequest,
+        Self::Authentication,
+        Self::Permission,
+        Self::NotFound,
+        Self::TooLarge,
+        Self::ContextLength,
+        Self::RateLimited,
+        Self::Quota,
+        Self::ContentFiltered,
+        Self::Overloaded,
+        Self::Timeout,
+        Self::Unsupported,
+        Self::Upstream,
+        Self::Internal,
+    ];
+
+    /// What a status says by itself, where the body of an answer says nothing.
+    pub const fn of_status(status: u16) -> Self {
+        match status {
+            401 => Self::Authentication,
+            402 => Self::Quota,
+            403 => Self::Permission,
+            404 => Self::NotFound,
+            408 | 504 => Self::Timeout,
+            413 => Self::TooLarge,
+            429 => Self::RateLimited,
+            503 | 529 => Self::Overloaded,
+            400..500 => Self::InvalidRequest,
+            _ => Self::Upstream,
+        }
+    }
+}
+
 impl Body {
     /// The body as text; an error of the given making where it is not UTF-8.
     pub fn as_text(&self) -> Result<&str, Error> {

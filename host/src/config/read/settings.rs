@@ -42,6 +42,7 @@ pub(super) fn server(mut section: Section<'_>) -> Server {
         body_timeout: section.duration("body_timeout").unwrap_or(default.body_timeout),
         shutdown_timeout: section.duration("shutdown_timeout").unwrap_or(default.shutdown_timeout),
         translate_body_limit: section.size("translate_body_limit").unwrap_or(default.translate_body_limit),
+        recall_bytes: section.size("recall_bytes").unwrap_or(default.recall_bytes),
         max_frame_bytes: buffer(&mut section, "max_frame_bytes").unwrap_or(default.max_frame_bytes),
         diagnostic_headers: section.flag("diagnostic_headers").unwrap_or(default.diagnostic_headers),
         keep_alive_interval: section.duration("keep_alive_interval"),

@@ -10,23 +10,6 @@ use crate::FORMAT;
 
 const ERROR: &str = r#"{"type":"error","error":{"type":{{kind}},"message":{{message}}},"request_id":{{request_id}}}"#;
 
-const KINDS: [ErrorKind; 14] = [
-    ErrorKind::InvalidRequest,
-    ErrorKind::Authentication,
-    ErrorKind::Permission,
-    ErrorKind::NotFound,
-    ErrorKind::TooLarge,
-    ErrorKind::ContextLength,
-    ErrorKind::RateLimited,
-    ErrorKind::Quota,
-    ErrorKind::ContentFiltered,
-    ErrorKind::Overloaded,
-    ErrorKind::Timeout,
-    ErrorKind::Unsupported,
-    ErrorKind::Upstream,
-    ErrorKind::Internal,
-];
-
 /// How the format calls an error, and its status.
 pub(crate) const fn spelling(kind: ErrorKind) -> (&'static str, u16) {
     match kind {
@@ -59,7 +42,7 @@ fn errors() -> ErrorFormat {
         |what: &str| Header::new(format!("anthropic-ratelimit-{{{{scope}}}}-{what}"), format!("{{{{{what}}}}}"));
     ErrorFormat {
         body: ERROR.into(),
-        spellings: KINDS.into_iter().map(spelled).collect(),
+        spellings: ErrorKind::ALL.into_iter().map(spelled).collect(),
         headers: Vec::new(),
         stream_failure: Some(FrameTemplate { event: Some("error".into()), data: ERROR.into() }),
         keep_alive: Some(FrameTemplate { event: Some("ping".into()), data: r#"{"type":"ping"}"#.into() }),
@@ -116,11 +99,11 @@ mod tests {
             "api_error",
             "overloaded_error",
         ];
-        for kind in KINDS {
+        for kind in ErrorKind::ALL {
             let (name, status) = spelling(kind);
             assert!(names.contains(&name) && (400..600).contains(&status), "{kind:?}");
         }
-        assert_eq!(errors().spellings.len(), KINDS.len());
+        assert_eq!(errors().spellings.len(), ErrorKind::ALL.len());
     }
 
     #[test]

@@ -15,9 +15,9 @@ use weir_sdk::types::{
 };
 
 use super::error;
-use crate::names::Names;
 use crate::wire::{self, Block};
 use crate::{FORMAT, finish, read, signature, usage};
+use weir_sdk::names::Names;
 
 /// Blocks that may be open at once; the service opens one at a time.
 const OPEN_LIMIT: usize = 64;
@@ -37,7 +37,7 @@ pub struct MessagesDecoder {
 
 impl Decoder for MessagesDecoder {
     fn new(ctx: Context) -> Self {
-        let names = Names::from_memo(&ctx.memo);
+        let names = crate::names::names().with_memo(&ctx.memo);
         Self { names, open: Vec::new(), next: 0, calls: false, ended: false, events: Vec::new() }
     }
 

@@ -48,7 +48,7 @@ fn built(name: Option<&str>, message: Option<String>, status: Option<u16>) -> Er
 /// The message decides first, for the service calls many things an `invalid_request_error`; then the type, which in
 /// a stream is all there is; then the status.
 fn kind(name: &str, message: &str, status: Option<u16>) -> ErrorKind {
-    by_message(name, message).or_else(|| by_name(name)).unwrap_or_else(|| by_status(status.unwrap_or(500)))
+    by_message(name, message).or_else(|| by_name(name)).unwrap_or_else(|| ErrorKind::of_status(status.unwrap_or(500)))
 }
 
 fn by_message(name: &str, message: &str) -> Option<ErrorKind> {
@@ -80,21 +80,6 @@ fn by_name(name: &str) -> Option<ErrorKind> {
         "api_error" => ErrorKind::Upstream,
         _ => return None,
     })
-}
-
-fn by_status(status: u16) -> ErrorKind {
-    match status {
-        401 => ErrorKind::Authentication,
-        402 => ErrorKind::Quota,
-        403 => ErrorKind::Permission,
-        404 => ErrorKind::NotFound,
-        408 | 504 => ErrorKind::Timeout,
-        413 => ErrorKind::TooLarge,
-        429 => ErrorKind::RateLimited,
-        503 | 529 => ErrorKind::Overloaded,
-        400..=499 => ErrorKind::InvalidRequest,
-        _ => ErrorKind::Upstream,
-    }
 }
 
 fn bounded(mut message: String) -> String {

@@ -7,9 +7,9 @@ use weir_sdk::ledger::Ledger;
 use weir_sdk::types::{ChatRequest, Context, Error, Message, Part, Role};
 
 use crate::generation::Generation;
-use crate::names::Names;
 use crate::write::Place;
 use crate::{FORMAT, write};
+use weir_sdk::names::Names;
 
 /// The conversation, written.
 #[derive(Debug, Default)]

@@ -8,8 +8,8 @@ use super::messages::{self, Conversation};
 use super::thinking::{self, Thinking};
 use super::{schema, tools};
 use crate::generation::Generation;
-use crate::names::Names;
 use crate::{BETA, FORMAT, MCP_SERVERS, wire, write};
+use weir_sdk::names::Names;
 
 /// `max_tokens` where neither the client nor the configuration names one.
 const DEFAULT_MAX_TOKENS: u32 = 4096;
@@ -57,7 +57,7 @@ impl Prompt {
     fn read(ctx: &Context, request: &ChatRequest, ledger: &mut Ledger) -> Result<Self, Error> {
         let model = if ctx.model.is_empty() { &request.model } else { &ctx.model };
         let generation = Generation::of(model);
-        let mut names = Names::default();
+        let mut names = crate::names::names();
         let mut tools = tools::write(request, generation, &mut names, ledger)?;
         let conversation = messages::write(ctx, request, generation, &mut names, ledger)?;
         ledger.dropped_if(tools.is_empty() && request.tool_choice.is_some(), "tool_choice", "there are no tools");

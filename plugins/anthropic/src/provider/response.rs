@@ -5,7 +5,6 @@ use weir_sdk::ledger::extensions;
 use weir_sdk::types::{Candidate, ChatResponse, Context, Error, HttpResponse, Part};
 
 use super::error;
-use crate::names::Names;
 use crate::{FORMAT, finish, read, usage, wire};
 
 /// Reads an answer. Some services answer 200 with an error in the body.
@@ -18,7 +17,7 @@ pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatRespons
     }
     let content = answer.content.ok_or_else(|| Error::unreadable("the answer has no content"))?;
     let mut parts = read::content(content).map_err(unreadable)?;
-    let names = Names::from_memo(&ctx.memo);
+    let names = crate::names::names().with_memo(&ctx.memo);
     let mut calls = false;
     for part in &mut parts {
         if let Part::ToolCall(call) = part {

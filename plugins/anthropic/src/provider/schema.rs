@@ -11,8 +11,8 @@ use weir_sdk::types::{ChatRequest, JsonSchema, OutputFormat};
 
 use crate::FORMAT;
 use crate::generation::Generation;
-use crate::names::Names;
 use crate::wire::Unnamed;
+use weir_sdk::names::Names;
 
 /// Schemas nested deeper than this are passed on as they are.
 const DEPTH_LIMIT: usize = 64;

@@ -6,8 +6,8 @@ use weir_sdk::types::{ChatRequest, Error, FunctionTool, Tool, ToolChoice};
 
 use super::schema::closed;
 use crate::generation::Generation;
-use crate::names::Names;
 use crate::{FORMAT, MCP_SERVERS, wire, write};
+use weir_sdk::names::Names;
 
 /// Writes the tools. A choice among some of them leaves out the others, for the format has no such choice.
 pub(super) fn write(

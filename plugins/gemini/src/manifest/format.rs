@@ -10,23 +10,6 @@ use crate::{BATCH_EMBED, EMBED, FORMAT};
 
 const ERROR: &str = r#"{"error":{"code":{{status}},"message":{{message}},"status":{{kind}}}}"#;
 
-const KINDS: [ErrorKind; 14] = [
-    ErrorKind::InvalidRequest,
-    ErrorKind::Authentication,
-    ErrorKind::Permission,
-    ErrorKind::NotFound,
-    ErrorKind::TooLarge,
-    ErrorKind::ContextLength,
-    ErrorKind::RateLimited,
-    ErrorKind::Quota,
-    ErrorKind::ContentFiltered,
-    ErrorKind::Overloaded,
-    ErrorKind::Timeout,
-    ErrorKind::Unsupported,
-    ErrorKind::Upstream,
-    ErrorKind::Internal,
-];
-
 /// How the format calls an error, and its status.
 pub(crate) const fn spelling(kind: ErrorKind) -> (&'static str, u16) {
     match kind {
@@ -59,7 +42,7 @@ fn errors() -> ErrorFormat {
     };
     ErrorFormat {
         body: ERROR.into(),
-        spellings: KINDS.into_iter().map(spelled).collect(),
+        spellings: ErrorKind::ALL.into_iter().map(spelled).collect(),
         headers: Vec::new(),
         stream_failure: Some(FrameTemplate { event: None, data: ERROR.into() }),
         keep_alive: None,
@@ -100,12 +83,12 @@ mod tests {
 
     #[test]
     fn every_kind_of_error_is_spelled_with_a_name_of_the_format() {
-        for kind in KINDS {
+        for kind in ErrorKind::ALL {
             let (name, status) = spelling(kind);
             assert!(name.bytes().all(|c| c.is_ascii_uppercase() || c == b'_'), "{kind:?}");
             assert!((400..600).contains(&status), "{kind:?}");
         }
-        assert_eq!(errors().spellings.len(), KINDS.len());
+        assert_eq!(errors().spellings.len(), ErrorKind::ALL.len());
     }
 
     #[test]

@@ -7,9 +7,9 @@ use weir_sdk::ledger::Ledger;
 use weir_sdk::types::{ChatRequest, Error, Message, Part, Role, ToolCall};
 
 use super::request::Target;
-use crate::names::Names;
 use crate::write::{self, Place};
 use crate::{FORMAT, signature};
+use weir_sdk::names::Names;
 
 /// The conversation, written.
 #[derive(Debug, Default)]

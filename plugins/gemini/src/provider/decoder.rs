@@ -16,9 +16,9 @@ use weir_sdk::types::{
 
 use super::error;
 use super::response::FEEDBACK;
-use crate::names::Names;
 use crate::wire::{self, extensions, own};
 use crate::{FORMAT, finish, usage};
+use weir_sdk::names::Names;
 
 /// Candidates of one answer.
 const CANDIDATES: usize = 64;
@@ -42,7 +42,7 @@ pub struct GenerateDecoder {
 impl Decoder for GenerateDecoder {
     fn new(ctx: Context) -> Self {
         Self {
-            names: Names::from_memo(&ctx.memo),
+            names: crate::names::names().with_memo(&ctx.memo),
             request_id: ctx.request_id,
             begun: None,
             candidates: Vec::new(),

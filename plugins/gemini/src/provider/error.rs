@@ -67,7 +67,7 @@ fn kind(read: &Failure<'_>, message: &str, status: Option<u16>) -> ErrorKind {
     by_reason(read)
         .or_else(|| by_message(name, &message.to_ascii_lowercase()))
         .or_else(|| by_name(name, read, message))
-        .unwrap_or_else(|| by_status(status.unwrap_or(500)))
+        .unwrap_or_else(|| ErrorKind::of_status(status.unwrap_or(500)))
 }
 
 fn by_reason(read: &Failure<'_>) -> Option<ErrorKind> {
@@ -133,21 +133,6 @@ fn is_used_up(read: &Failure<'_>, message: &str) -> bool {
     let of_day = |id: &str| id.contains("PerDay");
     spent.iter().any(|words| message.contains(words))
         || violations().any(|one| one.quota.as_deref().is_some_and(of_day) || one.value.as_deref() == Some("0"))
-}
-
-fn by_status(status: u16) -> ErrorKind {
-    match status {
-        401 => ErrorKind::Authentication,
-        402 => ErrorKind::Quota,
-        403 => ErrorKind::Permission,
-        404 => ErrorKind::NotFound,
-        408 | 504 => ErrorKind::Timeout,
-        413 => ErrorKind::TooLarge,
-        429 => ErrorKind::RateLimited,
-        503 | 529 => ErrorKind::Overloaded,
-        400..=499 => ErrorKind::InvalidRequest,
-        _ => ErrorKind::Upstream,
-    }
 }
 
 fn bounded(mut message: String) -> String {

@@ -8,8 +8,8 @@ use super::config::Config;
 use super::contents::{self, Conversation};
 use super::tools::{self, Choice};
 use crate::generation::Generation;
-use crate::names::Names;
 use crate::{FORMAT, path};
+use weir_sdk::names::Names;
 
 /// What the request is rendered by: the model as the target names it, and the options.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +73,7 @@ struct Prompt {
 
 impl Prompt {
     fn read(target: Target<'_>, request: &ChatRequest, ledger: &mut Ledger) -> Result<Self, Error> {
-        let mut names = Names::default();
+        let mut names = crate::names::names();
         let tools = tools::write(target, request, &mut names, ledger)?;
         let conversation = contents::write(target, request, &mut names, ledger)?;
         let choice = tools::choice(request, &mut names, ledger);

@@ -4,10 +4,10 @@ use weir_sdk::json::{RawValue, Str, parse};
 use weir_sdk::types::{Candidate, ChatResponse, Context, Error, HttpResponse, Part};
 
 use super::error;
-use crate::names::Names;
 use crate::read::{self, Ids};
 use crate::wire::{self, extensions, own};
 use crate::{finish, grounding, logprobs, usage};
+use weir_sdk::names::Names;
 
 /// Key of the extension that says why a prompt was refused, if it was.
 pub(crate) const FEEDBACK: &str = "promptFeedback";
@@ -27,7 +27,7 @@ pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatRespons
     }
     let id = answer.id.map(Str::into_string).unwrap_or_default();
     let made_from = if id.is_empty() { &ctx.request_id } else { &id };
-    let names = Names::from_memo(&ctx.memo);
+    let names = crate::names::names().with_memo(&ctx.memo);
     let mut candidates = Vec::new();
     for (at, wire) in answer.candidates.unwrap_or_default().into_iter().enumerate() {
         candidates.push(candidate(wire, at as u32, made_from, &names)?);

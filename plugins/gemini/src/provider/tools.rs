@@ -6,9 +6,9 @@ use weir_sdk::types::{ChatRequest, Error, Extension, FunctionTool, Tool, ToolCho
 
 use super::config;
 use super::request::Target;
-use crate::names::Names;
 use crate::wire::{Unnamed, is_noted};
 use crate::{FORMAT, schema, write};
+use weir_sdk::names::Names;
 
 /// Key of the note on a function whose schema stood in the older member.
 pub(crate) const OLD_SCHEMA: &str = "parameters";

@@ -1,62 +1,9 @@
-//! Ids and names that a provider would refuse, made fit without losing which is which.
+//! Names of tools that a provider would refuse, made fit in a whole request.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
+pub use crate::names::IdRule;
 use crate::types::{ChatRequest, Part, Tool, ToolChoice};
-
-/// What an id or a name may look like.
-#[derive(Debug, Clone, Copy)]
-pub struct IdRule {
-    /// The most characters.
-    pub max: usize,
-    /// Characters other than letters and digits that may stand in it; none for any at all.
-    pub also: Option<&'static str>,
-    /// Whether it must have exactly `max` characters.
-    pub exact: bool,
-}
-
-impl IdRule {
-    /// Anything goes.
-    pub const ANY: Self = Self { max: usize::MAX, also: None, exact: false };
-    /// OpenAI's rule for names of tools.
-    pub const NAME: Self = Self { max: 64, also: Some("_-"), exact: false };
-
-    /// Whether `text` may stay as it is.
-    pub fn fits(&self, text: &str) -> bool {
-        let length = text.chars().count();
-        let allowed = |c: char| c.is_ascii_alphanumeric() || self.also.is_none_or(|also| also.contains(c));
-        length <= self.max && (!self.exact || length == self.max) && !text.is_empty() && text.chars().all(allowed)
-    }
-
-    /// `text` made fit: the same every time, and different texts stay different. What fits already stays.
-    pub fn fit(&self, text: &str) -> String {
-        if self.fits(text) {
-            return text.to_owned();
-        }
-        let mut hash = String::with_capacity(16);
-        let _ = write!(hash, "{:016x}", fnv(text));
-        if self.exact || self.max <= hash.len() {
-            return hash.chars().take(self.max.min(16)).collect();
-        }
-        let separator = if self.also.is_none_or(|also| also.contains('_')) { "_" } else { "" };
-        let hash = &hash[..hash.len().min(12)];
-        let room = self.max.saturating_sub(hash.len() + separator.len()).min(128);
-        let replacement = if self.also.is_none_or(|also| also.contains('_')) { '_' } else { 'x' };
-        let clean = |c: char| {
-            if c.is_ascii_alphanumeric() || self.also.is_none_or(|a| a.contains(c)) { c } else { replacement }
-        };
-        let mut fitting: String = text.chars().map(clean).take(room).collect();
-        fitting.push_str(separator);
-        fitting.push_str(hash);
-        fitting
-    }
-}
-
-/// FNV-1a, so that the same text always becomes the same name.
-fn fnv(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
 
 /// Names of tools that had to be changed: the changed name and the client's.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -132,12 +79,5 @@ mod tests {
         let mut name = long("1");
         renamed.change(&mut name, &IdRule::NAME);
         assert_eq!(Renamed::from_memo(&renamed.to_memo()).original(&name), long("1"));
-    }
-
-    #[test]
-    fn c46_exact_ids_have_exactly_that_length() {
-        let rule = IdRule { max: 9, also: Some(""), exact: true };
-        assert!(rule.fits(&rule.fit("toolu_01ABC")));
-        assert_eq!(rule.fit("abcdefghi"), "abcdefghi");
     }
 }

@@ -8,10 +8,10 @@ use weir_sdk::types::{
     ToolStart,
 };
 
-use crate::names::Names;
 use crate::signature;
 use crate::wire::{Block, Delta, Unnamed};
 use crate::{FORMAT, read};
+use weir_sdk::names::Names;
 
 /// A block that has begun.
 #[derive(Debug)]

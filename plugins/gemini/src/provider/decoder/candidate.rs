@@ -9,11 +9,11 @@ use weir_sdk::types::{
 
 use super::partial::Partial;
 use super::{tell, told};
-use crate::names::Names;
 use crate::provider::response::{GROUNDING, unreadable};
 use crate::read::{self, Ids, UNSIGNED};
 use crate::wire::{self, extensions, note, own};
 use crate::{finish, grounding, logprobs, signature};
+use weir_sdk::names::Names;
 
 /// Bytes of a text that are kept for finding the pieces of it that rest on sources.
 const TEXT_LIMIT: usize = 1 << 20;
