@@ -77,6 +77,7 @@ impl Target {
     /// Takes this provider's keys out of a text: some providers repeat the key that they refuse.
     pub fn hide_keys(&self, text: &mut String) {
         self.provider.keys.iter().for_each(|key| key.hide_in(text));
+        self.credential.iter().for_each(|credential| credential.hide_in(text));
     }
 
     /// An option as plain text: a string's own, a list's strings with commas, any other value's JSON.

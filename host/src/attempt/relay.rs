@@ -17,7 +17,6 @@ use crate::account::Account;
 use crate::config::Metering;
 use crate::contract::about::exports::weir::adapter::about::BodyKind;
 use crate::contract::types::Framing;
-use crate::dialect::reading::ModelSpot;
 use crate::dialect::reply::insert;
 use crate::fault::Fault;
 use crate::frame;
@@ -75,8 +74,7 @@ fn request<'a>(
 fn edits(asked: &Asked, target: &Target, acceptance: &Acceptance, model: &str) -> Result<(Vec<Edit>, bool), Fault> {
     // A body that names several models is made to name one, whichever its reader takes.
     let spots = asked.reading.model_places.iter().filter(|spot| spot.name != model);
-    let renamed = |spot: &ModelSpot| Edit::text(spot.range.clone(), &format!("{}{model}", spot.prefix));
-    let mut edits: Vec<Edit> = spots.map(renamed).collect();
+    let mut edits: Vec<Edit> = spots.map(|spot| spot.renamed(model)).collect();
     let ask = acceptance.ask_usage.as_ref().filter(|_| target.metering == Metering::Ask && asked.reading.stream);
     let (Some(ask), Some(found)) = (ask, &asked.reading.found) else { return Ok((edits, false)) };
     let more = set_member(found, &ask.pointer, &ask.json).map_err(|error| Fault::internal(error.to_string()))?;

@@ -23,7 +23,7 @@ enum Takes {
     Json,
     /// The same; `stream` asks for a stream.
     Stream,
-    /// A form with a `model`.
+    /// A form with a `model`; `stream` asks for a stream.
     Form,
     /// Anything else, without a model.
     Object,
@@ -57,15 +57,16 @@ pub(super) fn faces() -> impl Iterator<Item = Face> {
     ENDPOINTS.iter().map(|&(name, method, path, takes)| {
         let plain = face(FORMAT, Operation::Other(name.to_owned()), method, &format!("/v1/{path}"));
         let plain = Face { end_user: Vec::new(), object_ids: object_ids(path), ..plain };
+        let streams = |plain: Face| Face {
+            stream: StreamFlag::Pointer(StreamPointer { pointer: "/stream".to_owned(), fallback: false }),
+            framings: vec![AnswerFraming { framing: Framing::Sse, when: None }],
+            ..plain
+        };
         match takes {
             Takes::Json => plain,
-            Takes::Stream => Face {
-                stream: StreamFlag::Pointer(StreamPointer { pointer: "/stream".to_owned(), fallback: false }),
-                framings: vec![AnswerFraming { framing: Framing::Sse, when: None }],
-                ..plain
-            },
+            Takes::Stream => streams(plain),
             Takes::Form => {
-                Face { model: vec![ModelPlace::Field("model".to_owned())], body: BodyKind::Multipart, ..plain }
+                Face { model: vec![ModelPlace::Field("model".to_owned())], body: BodyKind::Multipart, ..streams(plain) }
             }
             Takes::Object if method == "POST" => Face { model: Vec::new(), body: BodyKind::Raw, ..plain },
             Takes::Object => Face { model: Vec::new(), body: BodyKind::Empty, ..plain },
