@@ -11,6 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::process::cargo;
+use crate::strip;
 use crate::wasm::{self, Std};
 use crate::workspace::{Adapter, Workspace};
 
@@ -61,14 +62,32 @@ fn place(workspace: &Workspace, adapter: &Adapter) -> Result<PathBuf> {
     Ok(place)
 }
 
-/// One cargo call for all of them; the component of each, in their order.
+/// The component of each, in their order.
+fn compile(workspace: &Workspace, adapters: &[Adapter], std: Std) -> Result<Vec<PathBuf>> {
+    let mut profiles: Vec<&str> = adapters.iter().map(|adapter| adapter.profile.as_str()).collect();
+    profiles.sort_unstable();
+    profiles.dedup();
+    let mut messages = String::new();
+    for profile in profiles {
+        let packages = adapters.iter().filter(|adapter| adapter.profile == profile);
+        messages.push_str(&compile_with(workspace, profile, packages, std)?);
+    }
+    adapters.iter().map(|adapter| component(&messages, &workspace.root, adapter)).collect()
+}
+
+/// One cargo call for all adapters of one profile; what cargo says.
 ///
 /// The build has a target folder of its own: a call from a build script or beside a running cargo would wait for the
 /// outer folder's lock for ever. The flags come by the environment, so that a plain `cargo build` of somebody's own
 /// is left as it was.
-fn compile(workspace: &Workspace, adapters: &[Adapter], std: Std) -> Result<Vec<PathBuf>> {
+fn compile_with<'a>(
+    workspace: &Workspace,
+    profile: &str,
+    adapters: impl Iterator<Item = &'a Adapter>,
+    std: Std,
+) -> Result<String> {
     let mut command = cargo();
-    command.current_dir(&workspace.root).args(["build", "--profile", "adapter", "--target", wasm::TARGET]);
+    command.current_dir(&workspace.root).args(["build", "--profile", profile, "--target", wasm::TARGET]);
     command.arg("--message-format=json-render-diagnostics").arg("--target-dir").arg(workspace.target.join("adapters"));
     for adapter in adapters {
         command.args(["--package", &adapter.package]);
@@ -78,8 +97,7 @@ fn compile(workspace: &Workspace, adapters: &[Adapter], std: Std) -> Result<Vec<
     if !output.status.success() {
         bail!("the adapters do not build; what cargo says stands above");
     }
-    let messages = String::from_utf8_lossy(&output.stdout);
-    adapters.iter().map(|adapter| component(&messages, &workspace.root, adapter)).collect()
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Finds the component of one adapter among cargo's messages.
@@ -104,6 +122,7 @@ fn wasm_file(message: &Value) -> Option<PathBuf> {
 fn install(folder: &Path, name: &str, artifact: &Path) -> Result<Built> {
     let bytes = fs::read(artifact).with_context(|| format!("could not read {}", artifact.display()))?;
     check_component(name, &bytes)?;
+    let bytes = strip::component(&bytes).with_context(|| format!("plugins/{name}: the sections are cut short"))?;
     let place = folder.join(format!("{name}.wasm"));
     let changed = fs::read(&place).ok().is_none_or(|present| present != bytes);
     if changed {
@@ -188,7 +207,7 @@ mod tests {
     fn an_unchanged_component_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let artifact = folder.path().join("artifact");
-        fs::write(&artifact, b"\0asm\x0d\0\x01\0rest").unwrap();
+        fs::write(&artifact, b"\0asm\x0d\0\x01\0").unwrap();
         assert!(install(folder.path(), "zeta", &artifact).unwrap().changed);
         let written = fs::metadata(folder.path().join("zeta.wasm")).unwrap().modified().unwrap();
         assert!(!install(folder.path(), "zeta", &artifact).unwrap().changed);
@@ -198,13 +217,13 @@ mod tests {
 
     #[test]
     fn the_component_is_found_among_the_messages() {
-        let adapter = Adapter { name: "zeta".into(), folder: "plugins/zeta".into(), package: "p".into() };
+        let adapter = Adapter { name: "zeta".into(), folder: "plugins/zeta".into(), package: "p".into(), profile: "adapter".into() };
         let messages = r#"
             {"reason":"compiler-artifact","manifest_path":"/r/sdk/Cargo.toml","filenames":["/t/other.wasm"]}
             {"reason":"compiler-artifact","manifest_path":"/r/plugins/zeta/Cargo.toml","filenames":["/t/zeta.rlib","/t/zeta.wasm"]}
             {"reason":"build-finished","success":true}"#;
         assert_eq!(component(messages, Path::new("/r"), &adapter).unwrap(), Path::new("/t/zeta.wasm"));
-        let other = Adapter { name: "eta".into(), folder: "plugins/eta".into(), package: "p".into() };
+        let other = Adapter { name: "eta".into(), folder: "plugins/eta".into(), package: "p".into(), profile: "adapter".into() };
         assert!(component(messages, Path::new("/r"), &other).unwrap_err().to_string().contains("crate-type"));
     }
 }

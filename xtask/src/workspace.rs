@@ -29,6 +29,8 @@ pub(crate) struct Adapter {
     pub(crate) folder: PathBuf,
     /// The package's name, for cargo.
     pub(crate) package: String,
+    /// The profile that it is built with: `adapter`, or what `[package.metadata.weir]` says.
+    pub(crate) profile: String,
 }
 
 impl Workspace {
@@ -62,5 +64,6 @@ fn adapter(package: &Value, root: &Path, within: &Path) -> Option<Adapter> {
         return None;
     }
     let name = folder.file_name()?.to_str()?.to_owned();
-    Some(Adapter { name, folder: folder.to_owned(), package: package["name"].as_str()?.to_owned() })
+    let profile = package["metadata"]["weir"]["profile"].as_str().unwrap_or("adapter").to_owned();
+    Some(Adapter { name, folder: folder.to_owned(), package: package["name"].as_str()?.to_owned(), profile })
 }
