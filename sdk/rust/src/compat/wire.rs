@@ -54,9 +54,6 @@ impl<'de> Visitor<'de> for AnyContent {
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
         Ok(Content::Text(Str(text.to_owned().into())))
     }
-    fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
-        Ok(Content::Text(Str(text.into())))
-    }
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut parts = Vec::new();
         loop {

@@ -61,9 +61,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
             fn visit_str<E>(self, text: &str) -> Result<Str<'de>, E> {
                 Ok(Str(Cow::Owned(text.to_owned())))
             }
-            fn visit_string<E>(self, text: String) -> Result<Str<'de>, E> {
-                Ok(Str(Cow::Owned(text)))
-            }
         }
         deserializer.deserialize_str(Text)
     }
@@ -135,9 +132,6 @@ impl<'de: 'a, 'a, T: Deserialize<'de>> Deserialize<'de> for Either<'a, T> {
             fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
                 Ok(Either::Text(Str(Cow::Owned(text.to_owned()))))
             }
-            fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
-                Ok(Either::Text(Str(Cow::Owned(text))))
-            }
             fn visit_unit<E>(self) -> Result<Self::Value, E> {
                 Ok(Either::List(Vec::new()))
             }
@@ -188,7 +182,6 @@ fn elements<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(seq: &mut A) -> Result<
 
 /// Reads a member's value into its place. One function for all members of a type, in whatever object they stand.
 #[doc(hidden)]
-#[inline(never)]
 pub fn member<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     map: &mut A,
     key: &'static str,
@@ -203,7 +196,6 @@ pub fn member<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
 
 /// Keeps a member that has no place of its own.
 #[doc(hidden)]
-#[inline(never)]
 pub fn rest<'de, A: MapAccess<'de>>(map: &mut A, key: Str<'de>, rest: &mut Rest<'de>) -> Result<(), A::Error> {
     rest.0.push((key, map.next_value()?));
     Ok(())

@@ -35,7 +35,7 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0.token()? {
             Token::Borrowed(text) => visitor.visit_borrowed_str(text),
-            Token::Owned(text) => visitor.visit_string(text),
+            Token::Escaped => visitor.visit_str(self.0.scratch()),
             Token::Null => visitor.visit_unit(),
             Token::Bool(flag) => visitor.visit_bool(flag),
             Token::Unsigned(value) => visitor.visit_u64(value),
@@ -49,7 +49,7 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0.token()? {
             Token::Borrowed(text) => visitor.visit_borrowed_str(text),
-            Token::Owned(text) => visitor.visit_string(text),
+            Token::Escaped => visitor.visit_str(self.0.scratch()),
             other => Err(unexpected(self.0, &other, &visitor)),
         }
     }
@@ -116,7 +116,7 @@ fn unexpected(scanner: &Scanner<'_>, found: &Token<'_>, expected: &dyn serde::de
         Token::Null => "null",
         Token::Bool(_) => "a flag",
         Token::Unsigned(_) | Token::Signed(_) | Token::Float(_) => "a number",
-        Token::Borrowed(_) | Token::Owned(_) => "a string",
+        Token::Borrowed(_) | Token::Escaped => "a string",
         Token::List => "an array",
         Token::Object => "an object",
     };

@@ -11,6 +11,8 @@ pub(super) struct Scanner<'de> {
     text: &'de str,
     at: usize,
     depth: u8,
+    /// Where strings with escapes are put together, so that whoever keeps one makes room for it once.
+    scratch: String,
 }
 
 /// A value, or the beginning of one.
@@ -21,14 +23,15 @@ pub(super) enum Token<'de> {
     Signed(i64),
     Float(f64),
     Borrowed(&'de str),
-    Owned(String),
+    /// A string that lies in the scanner's scratch.
+    Escaped,
     List,
     Object,
 }
 
 impl<'de> Scanner<'de> {
     pub(super) fn new(text: &'de str) -> Self {
-        Self { text, at: 0, depth: 0 }
+        Self { text, at: 0, depth: 0, scratch: String::new() }
     }
 
     #[cold]
@@ -184,7 +187,7 @@ impl<'de> Scanner<'de> {
         let from = self.at;
         self.skip_plain();
         if self.byte() != Some(b'"') {
-            return self.escaped(from).map(Token::Owned);
+            return self.escaped(from).map(|()| Token::Escaped);
         }
         let text = self.slice(from)?;
         self.at += 1;
@@ -217,22 +220,31 @@ impl<'de> Scanner<'de> {
     }
 
     /// Reads on where a string that began at `from` turned out to hold more than plain characters.
-    fn escaped(&mut self, mut from: usize) -> Result<String, Error> {
-        let mut owned = String::new();
+    fn escaped(&mut self, mut from: usize) -> Result<(), Error> {
+        self.scratch.clear();
         loop {
-            owned.push_str(self.slice(from)?);
+            let plain = self.slice(from)?;
+            self.scratch.push_str(plain);
             match self.byte() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(owned);
+                    return Ok(());
                 }
-                Some(b'\\') => owned.push(self.escape()?),
+                Some(b'\\') => {
+                    let character = self.escape()?;
+                    self.scratch.push(character);
+                }
                 Some(_) => return Err(self.wrong("a control character in a string")),
                 None => return Err(self.wrong("a string without an end")),
             }
             from = self.at;
             self.skip_plain();
         }
+    }
+
+    /// The string of the last [`Token::Escaped`].
+    pub(super) fn scratch(&self) -> &str {
+        &self.scratch
     }
 
     fn escape(&mut self) -> Result<char, Error> {
