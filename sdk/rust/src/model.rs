@@ -141,12 +141,12 @@ impl Context {
 
     /// An option that is a string.
     pub fn option_str(&self, key: &str) -> Option<String> {
-        self.option(key).and_then(|json| serde_json::from_str(json).ok())
+        self.option(key).and_then(|json| crate::json::parse(json).ok())
     }
 
     /// An option that is a flag.
     pub fn option_bool(&self, key: &str) -> Option<bool> {
-        self.option(key).and_then(|json| serde_json::from_str(json).ok())
+        self.option(key).and_then(|json| crate::json::parse(json).ok())
     }
 
     /// Seconds since the Unix epoch.
