@@ -66,6 +66,12 @@ pub(crate) fn normal_items_request(body: &Value) -> Value {
         if let Some(content) = item.get_mut("content").filter(|content| content.is_string()) {
             *content = json!([{"type": kind, "text": content.clone()}]);
         }
+        // The schema demands what is the default anyway.
+        for part in item.get_mut("content").and_then(Value::as_array_mut).into_iter().flatten() {
+            if part["type"] == "input_image" && part["detail"].is_null() {
+                part["detail"] = json!("auto");
+            }
+        }
     }
     body
 }
@@ -120,16 +126,9 @@ pub(crate) fn essence(answer: &Value) -> Value {
     let failed = answer.get("error").is_some();
     json!({
         "choices": choices.iter().map(choice).collect::<Vec<_>>(),
-        "prompt": prompt(usage).filter(|_| !failed),
+        "prompt": usage["prompt_tokens"].as_u64().filter(|_| !failed),
         "error": failed,
     })
-}
-
-/// All input. Where more of it was cached than there is, the cached part is not in the total.
-fn prompt(usage: &Value) -> Option<u64> {
-    let prompt = usage["prompt_tokens"].as_u64()?;
-    let cached = usage["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap_or(0);
-    Some(if cached > prompt { prompt + cached } else { prompt })
 }
 
 fn choice(choice: &Value) -> Value {
