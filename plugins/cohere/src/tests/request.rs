@@ -227,6 +227,13 @@ fn numbers_out_of_range_are_moved_and_said() {
 }
 
 #[test]
+fn a_k_of_zero_is_none_to_others_and_zero_here() {
+    let request = super::parsed(&json!({"model": "m", "messages": [], "k": 0}));
+    assert_eq!(request.sampling.top_k, None);
+    assert_eq!(sent("m", request).0["k"], 0);
+}
+
+#[test]
 fn c89_what_cannot_be_held_is_refused_by_name() {
     let part = |kind, source| asking(vec![user(vec![Part::text("Look:"), Part::Media(MediaPart::new(kind, source))])]);
     for (kind, source) in [
