@@ -26,6 +26,13 @@ impl Place {
             None => format!("content[{}]{dot}{member}", self.part),
         }
     }
+
+    /// What stands in front of the names of the part's members.
+    pub(crate) fn members(self) -> String {
+        let mut field = self.field("");
+        field.push('.');
+        field
+    }
 }
 
 /// An extension of this format.
