@@ -1,5 +1,6 @@
 //! Errors in every shape that OpenAI and compatible servers send them (4.6, C-83).
 
+use crate::compat::words::has;
 use crate::json::{self, RawValue, Rest, Str};
 use crate::retry;
 use crate::types::{Body, Context, Error, ErrorKind, HttpResponse};
@@ -97,13 +98,18 @@ fn shape_says(shape: &Rest<'_>, said: &mut Said, depth: u32) {
         said.param = shape.get("param").and_then(json::text).map(Str::into_string);
     }
     if let Some(metadata) = shape.get("metadata") {
-        raw_says(metadata.get(), said, depth);
+        metadata_says(metadata.get(), said, depth);
     }
 }
 
-/// A router's message is often no more than "provider returned error"; the one behind it says what was wrong.
-fn raw_says(metadata: &str, said: &mut Said, depth: u32) {
-    let Some(raw) = Rest::parse(metadata).ok().and_then(|metadata| metadata.get("raw")) else { return };
+/// A router's message is often no more than "provider returned error"; the one behind it says what was wrong. Input that
+/// was flagged is named there as well.
+fn metadata_says(metadata: &str, said: &mut Said, depth: u32) {
+    let Ok(metadata) = Rest::parse(metadata) else { return };
+    if metadata.get("flagged_input").is_some() {
+        "content_filter".clone_into(&mut said.kind);
+    }
+    let Some(raw) = metadata.get("raw") else { return };
     let mut behind = Said::default();
     match json::text(raw) {
         Some(text) if text.trim_start().starts_with('{') => read(text.trim(), &mut behind, depth + 1),
@@ -135,7 +141,7 @@ fn kind(said: &Said, status: Option<u16>) -> ErrorKind {
         return kind;
     }
     let message = said.message.to_ascii_lowercase();
-    let hints = |list: &[&str]| list.iter().any(|hint| message.contains(hint));
+    let hints = |list: &[&str]| list.iter().any(|hint| has(&message, hint));
     match status {
         Some(400 | 413 | 422) | None if hints(&CONTEXT) => ErrorKind::ContextLength,
         Some(400..=403 | 429) | None if hints(&QUOTA) => ErrorKind::Quota,
@@ -150,7 +156,7 @@ fn kind(said: &Said, status: Option<u16>) -> ErrorKind {
         Some(429) => ErrorKind::RateLimited,
         Some(503 | 529) => ErrorKind::Overloaded,
         Some(status) if status < 500 => ErrorKind::InvalidRequest,
-        None if words.iter().any(|word| word.contains("invalid")) => ErrorKind::InvalidRequest,
+        None if words.iter().any(|word| has(word, "invalid")) => ErrorKind::InvalidRequest,
         _ => ErrorKind::Upstream,
     }
 }
@@ -194,6 +200,7 @@ fn by_word(word: &str) -> Option<ErrorKind> {
         | "not_found"
         | "not_found_error"
         | "invalid_model"
+        | "model_not_supported"
         | "resource_does_not_exist"
         | "endpoint_not_found" => ErrorKind::NotFound,
         "invalid_api_key" | "authentication_error" | "unauthenticated" => ErrorKind::Authentication,
@@ -206,6 +213,7 @@ fn by_word(word: &str) -> Option<ErrorKind> {
         "request_too_large" => ErrorKind::TooLarge,
         "timeout" | "timeout_error" | "deadline_exceeded" => ErrorKind::Timeout,
         "unsupported_parameter" | "unsupported_value" => ErrorKind::InvalidRequest,
+        "generation" | "incomplete_generation" => ErrorKind::Upstream,
         _ => return None,
     })
 }

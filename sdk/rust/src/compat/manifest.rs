@@ -6,6 +6,7 @@ use crate::manifest::{
     Acceptance, Bucket, Capabilities, Exclusion, FixedQuery, Format, FrameTest, Isolation, Manifest, Merge, Operation,
     PointerEquals, Suggestions, Tap, UsagePlace, UsageRequest,
 };
+use crate::types::Header;
 
 /// The manifest. Whoever has faces, or more operations, adds them to it.
 pub fn describe(quirks: &Quirks) -> Manifest {
@@ -118,7 +119,16 @@ fn accepts_at(quirks: &Quirks, paths: Paths) -> Vec<Acceptance> {
         let one = format!("{}/{{model}}", paths.models);
         accepts.push(acceptance(models::FORMAT, Operation::Models, "GET", &one));
     }
+    for acceptance in &mut accepts {
+        acceptance.set_headers = option_headers(quirks);
+    }
     accepts
+}
+
+/// Headers that hold what an option says.
+pub fn option_headers(quirks: &Quirks) -> Vec<Header> {
+    let header = |(name, option): &(&str, &str)| Header::new(*name, format!("{{option.{option}}}"));
+    quirks.option_headers.iter().map(header).collect()
 }
 
 /// An acceptance with OpenAI's headers and nothing else.

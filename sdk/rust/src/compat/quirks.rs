@@ -111,6 +111,11 @@ pub struct Paths {
     pub rerank: &'static str,
 }
 
+impl Paths {
+    /// Nothing is there.
+    pub const NONE: Self = Self { chat: "", embeddings: "", completions: "", responses: "", models: "", rerank: "" };
+}
+
 /// Paths that an option of the target's chooses. The relay lane chooses in the same way: an acceptance with a hole for an
 /// option that is not set is not there.
 #[derive(Debug, Clone, Copy)]
@@ -134,7 +139,7 @@ pub enum Scheme {
     Query(&'static str),
     /// No key.
     Open,
-    /// OAuth2 client credentials: the scheme's name, where tokens are to be had, and what they are to allow.
+    /// Client credentials of `OAuth2`: the scheme's name, where tokens are to be had, and what they are to allow.
     ClientCredentials(&'static str, &'static str, &'static str),
 }
 
@@ -183,10 +188,12 @@ pub enum Effort {
     Effort,
     /// `reasoning: {effort, max_tokens, enabled, exclude}`.
     Object,
-    /// `thinking: {type, budget_tokens}`.
+    /// `thinking: {type}`.
     Thinking,
     /// `thinking: {type}`, and `reasoning_effort` beside it.
     ThinkingAndEffort,
+    /// `thinking: {type, budget_tokens}`, and `reasoning_effort` beside it.
+    BudgetAndEffort,
 }
 
 /// How thinking travels in the history.
@@ -323,7 +330,8 @@ impl Quirks {
     /// The number moved into the member's range.
     pub fn clamp(&self, member: &str, value: f64) -> f64 {
         let clamp = self.clamps.iter().find(|clamp| clamp.member == member);
-        clamp.map_or(value, |clamp| value.clamp(clamp.min, clamp.max))
+        // Not `f64::clamp`: its panic brings the printing of floats into every adapter.
+        clamp.map_or(value, |clamp| value.max(clamp.min).min(clamp.max))
     }
 
     /// A request to one of the provider's paths: its address and the headers that the target's options ask for.

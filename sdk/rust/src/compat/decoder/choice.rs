@@ -114,7 +114,9 @@ impl Candidate {
         match delta.content {
             Some(Content::Text(text)) => self.words(turn.events, Words::Text, text.into_string()),
             Some(Content::Parts(parts)) => {
-                parts.into_iter().for_each(|part| self.part(turn.events, owned(read_part(part), turn.quirks.family)));
+                for part in parts {
+                    self.part(turn.events, owned(read_part(part), turn.quirks.family));
+                }
             }
             Some(Content::Json(json)) => self.words(turn.events, Words::Text, json),
             None => {}

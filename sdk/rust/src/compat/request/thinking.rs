@@ -22,6 +22,11 @@ const LEVELS: [(&str, u32); 7] = [
 impl Writer<'_> {
     pub(super) fn effort(&mut self, o: &mut Object<'_>, reasoning: Option<&ReasoningRequest>) {
         let Some(reasoning) = reasoning else { return };
+        let switched =
+            matches!(self.quirks.effort, Effort::Thinking | Effort::ThinkingAndEffort | Effort::BudgetAndEffort);
+        let off = ReasoningRequest { mode: Some(ReasoningMode::Disabled), effort: None, ..reasoning.clone() };
+        // No effort is said by the switch where there is one.
+        let reasoning = if switched && reasoning.effort.as_deref() == Some("none") { &off } else { reasoning };
         match self.quirks.effort {
             Effort::None => self.ledger.dropped("reasoning_effort", "this provider's thinking cannot be steered"),
             Effort::Effort => {
@@ -35,7 +40,7 @@ impl Writer<'_> {
                 self.ledger.dropped_if(lost, "reasoning_effort", "only on and off are known here");
                 self.lose_summary(reasoning);
             }
-            Effort::ThinkingAndEffort => {
+            Effort::ThinkingAndEffort | Effort::BudgetAndEffort => {
                 self.thinking_object(o, reasoning);
                 self.level(o, reasoning, false);
                 self.lose_summary(reasoning);
@@ -118,14 +123,16 @@ impl Writer<'_> {
             None => return,
         };
         let kept = reasoning.extensions.iter().find(|e| e.format == FORMAT && e.key == "thinking");
+        let budget = reasoning.budget_tokens.filter(|_| self.quirks.effort == Effort::BudgetAndEffort);
         self.ledger.dropped_if(
-            reasoning.budget_tokens.is_some(),
+            reasoning.budget_tokens.is_some() && budget.is_none(),
             "thinking.budget_tokens",
             "only on and off are known here",
         );
         let Some(place) = self.place(o, "thinking", true) else { return };
         json::object(place, |o| {
             o.str("type", mode);
+            o.opt_num("budget_tokens", budget);
             if let Some(inner) = kept.and_then(|kept| kept.json.trim().strip_prefix('{')?.strip_suffix('}')) {
                 o.members(inner);
             }
