@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use weir_sdk::json::{Object, RawValue, object, parse};
+use weir_sdk::calls::object_text;
+use weir_sdk::json::{Object, object};
 use weir_sdk::ledger::Ledger;
 use weir_sdk::types::{Extension, ToolCall, ToolKind};
 
@@ -83,12 +84,12 @@ pub(crate) fn arguments<'a>(call: &'a ToolCall, ledger: &mut Ledger, place: Plac
         object(&mut json, |o| o.str("input", &call.arguments));
         return Cow::Owned(json);
     }
-    let text = call.arguments.trim();
-    if text.is_empty() {
-        return Cow::Borrowed("{}");
+    match object_text(&call.arguments) {
+        Some("{}") => Cow::Borrowed("{}"),
+        Some(_) => Cow::Borrowed(&call.arguments),
+        None => {
+            ledger.approximated(place.field("arguments"), "they are no JSON object");
+            Cow::Borrowed(&call.arguments)
+        }
     }
-    if !text.starts_with('{') || parse::<&RawValue>(text).is_err() {
-        ledger.approximated(place.field("arguments"), "they are no JSON object");
-    }
-    Cow::Borrowed(&call.arguments)
 }
