@@ -12,6 +12,8 @@ pub(crate) enum Vendor {
     Claude,
     Nova,
     GptOss,
+    /// OpenAI's other models.
+    Openai,
     Mistral,
     Cohere,
     /// One that takes nothing beyond what the format itself names.
@@ -34,7 +36,7 @@ pub(crate) struct Model {
 }
 
 /// Words by which other vendors' models are known; those behind the bar know schemas.
-const OTHERS: [(&str, bool); 22] = [
+const OTHERS: [(&str, bool); 21] = [
     ("titan", false),
     ("meta.", false),
     ("llama", false),
@@ -56,7 +58,6 @@ const OTHERS: [(&str, bool); 22] = [
     ("gemma", true),
     ("zai.", true),
     ("glm-", true),
-    ("openai.", true),
 ];
 
 /// Mistral's models from before the service could hold an answer to a schema.
@@ -86,6 +87,9 @@ impl Model {
         }
         if name.contains("gpt-oss") {
             return plain(Vendor::GptOss, true);
+        }
+        if name.contains("openai.") {
+            return plain(Vendor::Openai, true);
         }
         if ["mistral", "mixtral", "ministral", "magistral", "voxtral", "devstral"].iter().any(|n| name.contains(n)) {
             return plain(Vendor::Mistral, !OLD_MISTRAL.iter().any(|old| name.contains(old)));
@@ -140,6 +144,7 @@ impl Model {
             (Vendor::Claude, (4, 6)) => &["low", "medium", "high", "max"],
             (Vendor::Claude, (4, 5)) if self.opus => &["low", "medium", "high"],
             (Vendor::Nova, (2, _)) | (Vendor::GptOss, _) => &["low", "medium", "high"],
+            (Vendor::Openai, _) => &["low", "medium", "high", "xhigh"],
             _ => &[],
         }
     }
@@ -221,6 +226,7 @@ mod tests {
     fn vendors_are_told_apart() {
         let vendor = |id: &str| Model::of(id).vendor;
         assert_eq!(vendor("openai.gpt-oss-120b-1:0"), Vendor::GptOss);
+        assert_eq!(vendor("us.openai.gpt-5.2"), Vendor::Openai);
         assert_eq!(vendor("mistral.mistral-7b-instruct-v0:2"), Vendor::Mistral);
         assert_eq!(vendor("meta.llama3-2-1b-instruct-v1:0"), Vendor::Other);
         assert_eq!(vendor("amazon.titan-text-lite-v1"), Vendor::Other);

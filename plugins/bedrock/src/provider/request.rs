@@ -25,7 +25,7 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
     let mut body = String::with_capacity(prompt.conversation.messages.len() + 1024);
     object(&mut body, |o| {
         prompt.write(o);
-        sampling::write(o, request, prompt.model, prompt.thinking.thinks, &mut ledger);
+        sampling::write(o, request, prompt.model, prompt.thinking.beside, &mut ledger);
         prompt.additional.write(o, request);
         prompt.write_output(o, request);
         labels(o, request, &mut ledger);
@@ -96,7 +96,7 @@ impl Prompt {
         }
         let limits = Limits { forced, unsigned_calls: conversation.unsigned_calls };
         let thinking = thinking::decide(request, model, limits, &mut additional, ledger);
-        sampling::top_k(&mut additional, request, model, thinking.thinks, ledger);
+        sampling::top_k(&mut additional, request, model, thinking.beside, ledger);
         Ok(Self { model, conversation, tools, choice, format: answer.format, additional, thinking, names })
     }
 

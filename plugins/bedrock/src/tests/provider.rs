@@ -216,6 +216,8 @@ fn efforts_and_budgets_become_what_the_model_takes() {
     assert_eq!(additional(CLAUDE, thinking(None, Some(100))), (enabled(1024), Value::Null, 1));
     let adaptive = json!({"thinking": {"type": "adaptive"}});
     assert_eq!(additional("anthropic.claude-opus-4-7", thinking(Some("max"), None)), (adaptive, json!("max"), 0));
+    let openai = json!({"reasoning": {"effort": "xhigh"}});
+    assert_eq!(additional("us.openai.gpt-5.2", thinking(Some("max"), None)), (openai, Value::Null, 1));
     let nova = json!({"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "high"}});
     assert_eq!(additional(NOVA, thinking(Some("xhigh"), None)), (nova, Value::Null, 1));
     let effort = json!({"reasoning_effort": "medium"});
@@ -240,6 +242,33 @@ fn beside_thinking_claude_takes_little_else() {
     let (body, losses) = sent(CLAUDE, request).unwrap();
     assert_eq!(body["additionalModelRequestFields"], json!({"top_k": 3}));
     assert!(losses.contains(&"reasoning".to_owned()));
+}
+
+#[test]
+fn novas_highest_effort_stands_alone() {
+    let mut request = thinking(Some("high"), None);
+    request.sampling.temperature = Some(0.5);
+    let (body, losses) = sent(NOVA, request.clone()).unwrap();
+    assert!(body.get("inferenceConfig").is_none());
+    assert_eq!(losses, ["temperature"]);
+    request.max_output_tokens = Some(100);
+    let (body, losses) = sent(NOVA, request).unwrap();
+    assert_eq!(body["additionalModelRequestFields"]["reasoningConfig"]["maxReasoningEffort"], "medium");
+    assert_eq!(body["inferenceConfig"], json!({"maxTokens": 100, "temperature": 0.5}));
+    assert_eq!(losses, ["reasoning.effort"]);
+}
+
+#[test]
+fn c52_what_a_model_does_not_take_is_not_sent() {
+    let effort = |model: &str| {
+        let body = json!({"messages": [], "outputConfig": {"effort": "high"}});
+        let (back, losses) = sent(model, super::asked(model, "converse", &body).unwrap()).unwrap();
+        (back["outputConfig"]["effort"].clone(), losses.len())
+    };
+    assert_eq!(effort("anthropic.claude-opus-4-5-20251101-v1:0"), (json!("high"), 0));
+    assert_eq!(effort(LLAMA), (Value::Null, 1));
+    let (body, losses) = sent(LLAMA, shaped(asking(vec![user("?")]))).unwrap();
+    assert_eq!((body.get("outputConfig"), losses), (None, vec!["response_format".to_owned()]));
 }
 
 #[test]
