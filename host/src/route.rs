@@ -77,15 +77,17 @@ impl Target {
     /// Takes this provider's keys out of a text: some providers repeat the key that they refuse.
     pub fn hide_keys(&self, text: &mut String) {
         self.provider.keys.iter().for_each(|key| key.hide_in(text));
+        self.credential.iter().for_each(|credential| credential.hide_in(text));
     }
 
-    /// An option as plain text: a string's own, any other value's JSON.
+    /// An option as plain text: a string's own, a list's strings with commas, any other value's JSON.
     pub fn option(&self, name: &str) -> Option<String> {
         let setting = self.options.iter().find(|setting| setting.key == name)?;
-        match serde_json::from_str(&setting.json) {
-            Ok(serde_json::Value::String(text)) => Some(text),
-            _ => Some(setting.json.clone()),
+        if let Ok(text) = serde_json::from_str::<String>(&setting.json) {
+            return Some(text);
         }
+        let list = serde_json::from_str::<Vec<String>>(&setting.json);
+        Some(list.map_or_else(|_| setting.json.clone(), |list| list.join(",")))
     }
 }
 

@@ -68,6 +68,8 @@ pub(super) async fn translate(
             run.fetch_media(&mut request, fault).await?;
             run.render(&request)?
         }
+        // Nor can all that a client may send be counted by those that do.
+        Err(fault) if counts && fault.error.kind == ErrorKind::Unsupported => return run.answer_estimate(account),
         rendered => rendered?,
     };
     drop(request);

@@ -253,14 +253,19 @@ pub(super) const PROVIDER: Keys = Keys {
             "as the adapter suggests",
             "The API's base with its version path, such as `\"https://api.example.com/v1/\"`; or `\"replay:DIR\"` for recorded answers, the folder being taken from this file's.",
         ),
-        key("api_key", "secret", "", "The key: `\"env:NAME\"`, `\"file:PATH\"`, or the key itself, which is not wise."),
+        key(
+            "api_key",
+            "secret",
+            "",
+            "The key: `\"env:NAME\"`, `\"file:PATH\"`, or the key itself, which is not wise. Its form depends on the scheme that the adapter's option `auth` chooses (`weir plugin inspect` lists them): for signatures of AWS `ACCESS_KEY_ID:SECRET_ACCESS_KEY[:SESSION_TOKEN]`; for OAuth2 client credentials `CLIENT_ID:CLIENT_SECRET`; for a service account the JSON of its key (or of a user's own credentials, `authorized_user`), or the path of a file with it. Access tokens are fetched from where the option `token_url` says, else from where the service account's key or a trusted adapter says.",
+        ),
         key("api_keys", "list of secrets", "", "Several keys, used in turn. Instead of `api_key`."),
         key("options", TABLE, "", "Settings that the adapter declares. `weir plugin inspect` lists them."),
         key(
             "region",
             TEXT,
             "",
-            "Fills `{region}` in the adapter's suggested url, and signs requests where that is asked for.",
+            "Fills `{region}` in the adapter's suggested url, and signs requests where that is asked for. For signatures it is, if left out, the option `region`, the one that stands in the url's host, the variable `AWS_REGION`, or `us-east-1`.",
         ),
         key(
             "allow_origins",

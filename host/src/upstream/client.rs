@@ -20,7 +20,7 @@ use super::headers;
 use super::media::MediaClient;
 use super::origin::Place;
 use super::replay::{Asked, Replay};
-use super::{UpstreamRequest, UpstreamResponse};
+use super::{Credential, UpstreamRequest, UpstreamResponse};
 
 /// What holds for all connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,11 +96,20 @@ impl Upstreams {
     pub async fn send(&self, request: UpstreamRequest<'_>) -> Result<UpstreamResponse, UpstreamError> {
         match request.address.place() {
             Place::Replay { replay, path } => Ok(play(replay, path, &request)),
-            Place::Network { http2, .. } => {
-                let client = if *http2 { &self.http2 } else { &self.negotiating };
-                exchange(client, request).await
+            Place::Network { trusted, .. } => {
+                let tokens = request.credential.filter(|_| *trusted).and_then(Credential::tokens);
+                match tokens {
+                    Some(tokens) => tokens.send(self, request).await,
+                    None => self.exchange(request).await,
+                }
             }
         }
+    }
+
+    /// The same without looking for a token first.
+    pub(super) async fn exchange(&self, request: UpstreamRequest<'_>) -> Result<UpstreamResponse, UpstreamError> {
+        let is_http2 = matches!(request.address.place(), Place::Network { http2: true, .. });
+        exchange(if is_http2 { &self.http2 } else { &self.negotiating }, request).await
     }
 }
 
@@ -163,7 +172,7 @@ fn dress(request: UpstreamRequest<'_>) -> Result<Request<Chunks>, UpstreamError>
     let mut uri = uri.clone();
     if let Some(credential) = credential.filter(|_| *trusted) {
         uri = credential
-            .apply(uri, &mut headers)
+            .apply(&method, uri, &mut headers, &body)
             .map_err(|error| UpstreamError::because(UpstreamErrorKind::Request, address.origin(), &error))?;
     }
     let mut message = Request::new(body);

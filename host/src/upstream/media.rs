@@ -14,11 +14,12 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::uri::Scheme;
 use http::{Request, Response, Uri};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::rt::TokioExecutor;
 
 use self::public::PublicOnly;
@@ -74,10 +75,14 @@ pub enum MediaError {
 #[derive(Clone, Default)]
 pub struct MediaClient(Arc<Clients>);
 
+/// A client whose connector resolves names by `R`; none where there is no TLS.
+type Resolving<R> = Option<Client<HttpsConnector<HttpConnector<R>>, Empty<Bytes>>>;
+
+/// Made when they are first needed: few gateways fetch anything.
 #[derive(Default)]
 struct Clients {
-    public: OnceLock<Option<Client<HttpsConnector<HttpConnector<PublicOnly>>, Empty<Bytes>>>>,
-    exempt: OnceLock<Option<Client<HttpsConnector<HttpConnector>, Empty<Bytes>>>>,
+    public: OnceLock<Resolving<PublicOnly>>,
+    exempt: OnceLock<Resolving<GaiResolver>>,
 }
 
 impl MediaClient {
@@ -108,7 +113,7 @@ impl MediaClient {
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = uri.clone();
         let sent = if rules.origins.contains(&origin(uri)) {
-            let client = self.0.exempt.get_or_init(|| Some(client(HttpConnector::new())?));
+            let client = self.0.exempt.get_or_init(|| client(HttpConnector::new()));
             client.as_ref().ok_or(MediaError::Unreachable)?.request(request).await
         } else {
             if uri.scheme() != Some(&Scheme::HTTPS) {
@@ -117,7 +122,7 @@ impl MediaClient {
             if !public::is_public_host(host) {
                 return Err(MediaError::Refused("it is not a public one"));
             }
-            let client = self.0.public.get_or_init(|| Some(client(HttpConnector::new_with_resolver(PublicOnly))?));
+            let client = self.0.public.get_or_init(|| client(HttpConnector::new_with_resolver(PublicOnly)));
             client.as_ref().ok_or(MediaError::Unreachable)?.request(request).await
         };
         sent.map_err(|error| {
@@ -133,7 +138,7 @@ impl std::fmt::Debug for MediaClient {
     }
 }
 
-fn client<R>(mut http: HttpConnector<R>) -> Option<Client<HttpsConnector<HttpConnector<R>>, Empty<Bytes>>>
+fn client<R>(mut http: HttpConnector<R>) -> Resolving<R>
 where
     R: Clone + Send + Sync + 'static,
     HttpsConnector<HttpConnector<R>>: hyper_util::client::legacy::connect::Connect + Clone,
@@ -154,11 +159,11 @@ async fn taken(response: Response<Incoming>, kinds: &[&str], rules: &MediaRules)
         return Err(MediaError::Type(mime.chars().take(64).collect()));
     }
     let body = Limited::new(response.into_body(), rules.max_bytes).collect().await;
-    let body = body.map_err(|error| match error.is::<http_body_util::LengthLimitError>() {
-        true => MediaError::TooLarge(rules.max_bytes),
-        false => MediaError::Unreachable,
-    })?;
-    Ok(Fetched { mime, bytes: body.to_bytes() })
+    match body {
+        Ok(body) => Ok(Fetched { mime, bytes: body.to_bytes() }),
+        Err(error) if error.is::<LengthLimitError>() => Err(MediaError::TooLarge(rules.max_bytes)),
+        Err(_) => Err(MediaError::Unreachable),
+    }
 }
 
 /// Where a redirect leads: an address of its own, or a path at the same place.

@@ -1,5 +1,6 @@
 //! Writes the parts of a turn.
 
+use weir_sdk::calls;
 use weir_sdk::json::{Object, array, quote};
 use weir_sdk::types::{
     Error, MediaKind, MediaPart, MediaSource, Part, ReasoningPart, ResultPart, Signature, TextPart, ToolCall,
@@ -228,7 +229,7 @@ impl<'v> Value<'v> {
     /// The JSON object that it is, if it is one.
     fn object(&self) -> Option<&'v str> {
         let (Self::Text(text) | Self::Json(text)) = self;
-        write::json_object(text).filter(|_| !text.trim().is_empty())
+        calls::object_text(text).filter(|_| !text.trim().is_empty())
     }
 
     fn write(&self, out: &mut String) {
