@@ -28,9 +28,9 @@ pub(super) fn write(o: &mut Object<'_>, request: &ChatRequest, model: Model, bes
             o.opt_num("topP", top_p(sampling, temperature.is_some() && !model.samples_both(), strict, ledger));
         } else {
             let other = |value: Option<f64>| value.is_some_and(|value| differ(value, 1.0));
-            const NONE: &str = "the model takes none, or not beside thinking";
-            ledger.dropped_if(other(sampling.temperature), "temperature", NONE);
-            ledger.dropped_if(other(sampling.top_p), "top_p", NONE);
+            let why = "the model takes none, or not beside thinking";
+            ledger.dropped_if(other(sampling.temperature), "temperature", why);
+            ledger.dropped_if(other(sampling.top_p), "top_p", why);
         }
         o.opt_strs("stopSequences", &sampling.stop);
         let own = extension(&request.extensions, FORMAT, INFERENCE).and_then(|json| Rest::parse(json).ok());
