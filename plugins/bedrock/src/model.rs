@@ -169,11 +169,6 @@ impl Model {
         self.caches && self.vendor != Vendor::Nova
     }
 
-    /// Whether it is told that a tool has failed.
-    pub(crate) fn takes_status(self) -> bool {
-        matches!(self.vendor, Vendor::Claude | Vendor::Nova | Vendor::Unknown)
-    }
-
     /// Whether a tool may be made to stand for the answer: it can be forced to call one.
     pub(crate) fn answers_by_tool(self) -> bool {
         self.is_claude_since((3, 0)) || self.vendor == Vendor::Nova

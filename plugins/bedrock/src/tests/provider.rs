@@ -74,15 +74,12 @@ fn c39_a_tools_result_is_one_with_the_id_of_its_call() {
         Message::new(Role::Assistant, vec![call("call|1", "f", r#"{"a":1}"#)]),
         Message::new(Role::Tool, vec![Part::ToolResult(failed)]),
     ];
-    let (body, _) = sent(CLAUDE, tooled(asking(messages.clone()))).unwrap();
+    let (body, _) = sent(CLAUDE, tooled(asking(messages))).unwrap();
     let (called, back) =
         (&body["messages"][0]["content"][0]["toolUse"], &body["messages"][1]["content"][0]["toolResult"]);
     assert_eq!(called["toolUseId"], back["toolUseId"]);
     assert_ne!(called["toolUseId"], "call|1");
     assert_eq!((&called["input"], &back["status"], &back["content"]), (&json!({"a": 1}), &json!("error"), &json!([])));
-    let (body, losses) = sent(LLAMA, tooled(asking(messages))).unwrap();
-    assert!(body["messages"][1]["content"][0]["toolResult"].get("status").is_none());
-    assert_eq!(losses, ["messages[1].content[0].is_error"]);
 }
 
 #[test]
