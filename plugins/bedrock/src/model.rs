@@ -23,12 +23,15 @@ pub(crate) enum Vendor {
 }
 
 /// What a model takes.
+#[allow(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Model {
     pub(crate) vendor: Vendor,
     /// Major and minor version; only known for Claude and Nova.
     pub(crate) version: (u32, u32),
     opus: bool,
+    /// The request is one of this format's own: what the client asks of its model is not judged.
+    own: bool,
     /// Schemas that the service itself holds the answer to.
     pub(crate) schemas: bool,
     /// Prompts are cached where they are marked.
@@ -79,7 +82,7 @@ impl Model {
         if let Some(at) = name.find("claude") {
             return Self::claude(name.get(at..).unwrap_or_default());
         }
-        let plain = |vendor, schemas| Self { vendor, version: (0, 0), opus: false, schemas, caches: false };
+        let plain = |vendor, schemas| Self { vendor, version: (0, 0), opus: false, own: false, schemas, caches: false };
         if let Some(at) = name.find("nova") {
             let second = name.get(at..).is_some_and(|rest| rest.starts_with("nova-2"));
             let version = (if second { 2 } else { 1 }, 0);
@@ -115,7 +118,24 @@ impl Model {
             }
         }
         let version = (version.first().copied().unwrap_or(2), version.get(1).copied().unwrap_or(0));
-        Self { vendor: Vendor::Claude, version, opus, schemas: version >= (4, 5), caches: version >= (3, 5) }
+        Self {
+            vendor: Vendor::Claude,
+            version,
+            opus,
+            own: false,
+            schemas: version >= (4, 5),
+            caches: version >= (3, 5),
+        }
+    }
+
+    /// The same for a request of this format's own, which would pass unjudged where nothing is translated either.
+    pub(crate) fn unjudged(self) -> Self {
+        Self { own: true, schemas: true, caches: true, ..self }
+    }
+
+    /// Whether the request is one of this format's own.
+    pub(crate) fn is_unjudged(self) -> bool {
+        self.own
     }
 
     fn is_claude_since(self, version: (u32, u32)) -> bool {
@@ -151,12 +171,12 @@ impl Model {
 
     /// Whether it takes a temperature and the like.
     pub(crate) fn samples(self) -> bool {
-        !self.is_claude_since((4, 7))
+        self.own || !self.is_claude_since((4, 7))
     }
 
     /// Whether it takes a temperature together with a share of probability.
     pub(crate) fn samples_both(self) -> bool {
-        !self.is_claude_since((4, 1))
+        self.own || !self.is_claude_since((4, 1))
     }
 
     /// Whether it can be kept from calling several tools at once.
@@ -166,7 +186,12 @@ impl Model {
 
     /// Whether tools may be marked for the cache.
     pub(crate) fn caches_tools(self) -> bool {
-        self.caches && self.vendor != Vendor::Nova
+        self.caches && (self.own || self.vendor != Vendor::Nova)
+    }
+
+    /// Whether ids of calls go straight to Claude, which takes fewer characters than the format.
+    pub(crate) fn takes_claudes_ids(self) -> bool {
+        !self.own && self.vendor == Vendor::Claude
     }
 
     /// Whether a tool may be made to stand for the answer: it can be forced to call one.

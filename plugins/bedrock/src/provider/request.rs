@@ -10,6 +10,7 @@ use super::messages::{self, Conversation};
 use super::thinking::{self, Limits, Thinking};
 use super::{sampling, schema, tools};
 use crate::model::Model;
+use crate::wire::{OWN_REQUEST, is_noted};
 use crate::{FORMAT, path, write};
 
 /// Extensions that are written elsewhere than as members of the body.
@@ -70,6 +71,7 @@ struct Prompt {
 impl Prompt {
     fn read(ctx: &Context, request: &ChatRequest, ledger: &mut Ledger) -> Result<Self, Error> {
         let model = Model::of_target(ctx, &request.model);
+        let model = if is_noted(&request.extensions, OWN_REQUEST) { model.unjudged() } else { model };
         let mut names = Names::new(IdRule::NAME);
         let mut tools = tools::write(request, model, &mut names, ledger)?;
         let conversation = messages::write(ctx, request, model, &mut names, ledger)?;

@@ -110,8 +110,7 @@ impl Plan<'_> {
         let place = [CLAUDE, OLD_CLAUDE].into_iter().find(|key| self.noted(key));
         if let Some(place) = place.filter(|_| knows(Vendor::Claude)) {
             additional.add(place, self.claude_member(self.wanted.mode, self.wanted.budget_tokens));
-            let strict = thinks && vendor == Vendor::Claude;
-            return Some(Thinking { effort, beside: if strict { Beside::Little } else { Beside::Anything } });
+            return Some(Thinking { effort, ..Thinking::default() });
         }
         if self.noted(NOVA) && knows(Vendor::Nova) {
             additional.add(NOVA, self.nova_member(thinks, self.wanted.effort.as_deref()));
@@ -130,7 +129,8 @@ impl Plan<'_> {
             additional.add(EFFORT, quoted(self.wanted.effort.as_deref().unwrap_or_default()));
             return Some(Thinking::default());
         }
-        (effort.is_some() && knows(Vendor::Claude)).then_some(Thinking { effort, ..Thinking::default() })
+        // Alone it is no wish to think.
+        (effort.is_some() && self.wanted.mode.is_none()).then_some(Thinking { effort, ..Thinking::default() })
     }
 
     fn claude_member(&self, mode: Option<ReasoningMode>, budget: Option<u32>) -> String {

@@ -256,14 +256,37 @@ fn novas_highest_effort_stands_alone() {
 }
 
 #[test]
+fn a_request_of_this_format_is_not_judged() {
+    let point = json!({"cachePoint": {"type": "default"}});
+    let spec = json!({"toolSpec": {"name": "f", "inputSchema": {"json": {"type": "object"}}, "strict": true}});
+    let call = json!({"toolUse": {"toolUseId": "functions.f:0", "name": "f", "input": {}}});
+    let back = json!({"toolResult": {"toolUseId": "functions.f:0", "content": [{"json": {}}], "status": "success"}});
+    let body = json!({"messages": [
+            {"role": "user", "content": [{"text": "?"}, point]}, {"role": "assistant", "content": [call]},
+            {"role": "user", "content": [back]}],
+        "inferenceConfig": {"temperature": 0.5, "topP": 0.5}, "outputConfig": {"effort": "high"}, "toolConfig": {"tools": [spec, point]},
+        "additionalModelRequestFields": {"top_k": 3, "reasoning_config": {"type": "enabled", "budget_tokens": 2000}}});
+    for model in [CLAUDE, NOVA, LLAMA, "anthropic.claude-opus-4-7", "mistral.mistral-large-2402-v1:0"] {
+        let mut body = body.clone();
+        if !model.contains("claude") {
+            body["additionalModelRequestFields"].as_object_mut().unwrap().remove("reasoning_config");
+        }
+        if model == NOVA {
+            body["additionalModelRequestFields"] = json!({"inferenceConfig": {"topK": 3}});
+        }
+        let (sent, losses) = sent(model, super::asked(model, "converse", &body).unwrap()).unwrap();
+        assert_eq!(super::meaning::of_request(sent), super::meaning::of_request(body), "{model}");
+        assert!(losses.is_empty(), "{model}: {losses:?}");
+    }
+}
+
+#[test]
 fn c52_what_a_model_does_not_take_is_not_sent() {
-    let effort = |model: &str| {
-        let body = json!({"messages": [], "outputConfig": {"effort": "high"}});
-        let (back, losses) = sent(model, super::asked(model, "converse", &body).unwrap()).unwrap();
-        (back["outputConfig"]["effort"].clone(), losses.len())
-    };
-    assert_eq!(effort("anthropic.claude-opus-4-5-20251101-v1:0"), (json!("high"), 0));
-    assert_eq!(effort(LLAMA), (Value::Null, 1));
+    for (model, effort) in [("anthropic.claude-opus-4-7", true), (LLAMA, false), ("amazon.nova-pro-v1:0", false)] {
+        let (body, losses) = sent(model, thinking(Some("high"), None)).unwrap();
+        assert_eq!((body.get("outputConfig").is_some(), losses.is_empty()), (effort, effort), "{model}");
+        assert_eq!(body.get("additionalModelRequestFields").is_some(), effort, "{model}");
+    }
     let (body, losses) = sent(LLAMA, shaped(asking(vec![user("?")]))).unwrap();
     assert_eq!((body.get("outputConfig"), losses), (None, vec!["response_format".to_owned()]));
 }
