@@ -297,6 +297,19 @@ impl Usage {
         total([self.input, self.cache_read, self.cache_write])
     }
 
+    /// Takes over the values that a later report of the same answer names.
+    pub fn update(&mut self, later: Self) {
+        self.input = later.input.or(self.input);
+        self.cache_read = later.cache_read.or(self.cache_read);
+        self.cache_write = later.cache_write.or(self.cache_write);
+        self.output = later.output.or(self.output);
+        self.reasoning = later.reasoning.or(self.reasoning);
+        for extension in later.extensions {
+            self.extensions.retain(|old| old.format != extension.format || old.key != extension.key);
+            self.extensions.push(extension);
+        }
+    }
+
     /// All output, reasoning included; none where nothing is known.
     pub fn output_total(&self) -> Option<u32> {
         total([self.output, self.reasoning])
