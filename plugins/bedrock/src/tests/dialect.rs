@@ -180,13 +180,18 @@ fn sources_of_other_formats_are_citations_of_this_one() {
         source: None,
     };
     let (blocks, losses) = content(vec![Part::Text(TextPart { citations: vec![citation], ..TextPart::new("t") })]);
-    let cited = &blocks[0]["citationsContent"];
-    assert_eq!(cited["content"], json!([{"text": "t"}]));
+    let cited = &blocks[1]["citationsContent"];
+    assert_eq!((&blocks[0], cited.get("content")), (&json!({"text": "t"}), None));
     assert_eq!(
         cited["citations"][0]["location"],
         json!({"web": {"url": "https://a.example/x", "domain": "a.example"}})
     );
     assert_eq!(losses.len(), 1);
+    let body = json!({"messages": [{"role": "assistant", "content": blocks}]});
+    let request = asked("m", "converse", &body).unwrap();
+    assert!(
+        matches!(&request.messages[0].parts[..], [Part::Text(text)] if text.text == "t" && text.citations.len() == 1)
+    );
 }
 
 #[test]
