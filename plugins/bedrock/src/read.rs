@@ -49,6 +49,7 @@ impl Reader<'_> {
         let mut next_call = None;
         for (at, block) in blocks.into_iter().enumerate() {
             match self.block(block).map_err(|error| within(error, &format!("content[{at}]")))? {
+                Read::Part(Part::Text(text)) if is_more(&text, &parts) => cite_last(&mut parts, text),
                 Read::Part(part) => parts.push(signed(part, &mut next_call)),
                 Read::Cache(hint) => cache(&mut parts, hint),
                 Read::NextCall(carried) => next_call = Some(carried),
@@ -190,6 +191,17 @@ fn sign_last(parts: &mut [Part], carried: &Carried) {
         Some(Part::Text(text)) => text.signature = Some(carried.signature.clone()),
         Some(Part::ToolCall(call)) => call.signature = Some(carried.signature.clone()),
         _ => {}
+    }
+}
+
+/// Whether a text is nothing but the sources of the text in front of it.
+fn is_more(text: &TextPart, parts: &[Part]) -> bool {
+    text.text.is_empty() && !text.citations.is_empty() && matches!(parts.last(), Some(Part::Text(_)))
+}
+
+fn cite_last(parts: &mut [Part], more: TextPart) {
+    if let Some(Part::Text(text)) = parts.last_mut() {
+        text.citations.extend(more.citations);
     }
 }
 

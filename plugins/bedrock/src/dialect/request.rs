@@ -11,7 +11,7 @@ use crate::model::Model;
 use crate::provider::messages::IN_PLACE;
 use crate::provider::request::{INFERENCE, OUTPUT};
 use crate::read::{Reader, member, within};
-use crate::wire::{self, extensions, note, own};
+use crate::wire::{self, OWN_REQUEST, extensions, note, own};
 use crate::{FORMAT, path};
 
 /// Reads a request for an answer.
@@ -39,6 +39,7 @@ pub(crate) fn unreadable(error: &impl std::fmt::Display) -> Error {
 pub(crate) fn converse(model: String, body: wire::Request<'_>) -> Result<ChatRequest, Error> {
     let issuer = Model::of(&model).issuer_of_bare();
     let mut own_members = extensions("", body.rest);
+    own_members.push(note(OWN_REQUEST));
     let (tools, tool_choice) = tools::read(body.tools)?;
     let inference = body.inference.unwrap_or_default();
     own_members.extend(remainder(INFERENCE, &inference.rest));

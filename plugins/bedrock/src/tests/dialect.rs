@@ -67,6 +67,23 @@ fn what_only_this_format_has_is_content_to_others() {
 }
 
 #[test]
+fn c92_optional_members_are_optional() {
+    let body = json!({"messages": [{"role": "user", "content": [{"text": "?", "image": null}]}], "system": null,
+        "toolConfig": null, "inferenceConfig": {"maxTokens": null}, "additionalModelRequestFields": null});
+    assert_eq!(asked("m", "converse", &body).unwrap().messages.len(), 1);
+    let answer = json!({"output": {"message": {"role": "assistant", "content": [{"text": "a"}]}}, "stopReason": null,
+        "usage": null, "metrics": null, "trace": null});
+    let read = super::answered(&context("m"), &answer).unwrap();
+    assert_eq!((read.candidates[0].finish.as_ref(), read.usage.as_ref()), (None, None));
+    let empty = super::answered(
+        &context("m"),
+        &json!({"output": {"message": {"content": []}}, "stopReason": "content_filtered"}),
+    );
+    assert!(empty.unwrap().candidates[0].parts.is_empty(), "C-84: a filtered answer without any words is an answer");
+    assert!(super::answered(&context("m"), &json!({"message": "no"})).is_err());
+}
+
+#[test]
 fn tools_choices_and_schemas_are_read() {
     let spec = json!({"toolSpec": {"name": "f", "inputSchema": {"json": {"type": "object"}}, "strict": true}});
     let body = json!({"messages": [],
@@ -163,13 +180,18 @@ fn sources_of_other_formats_are_citations_of_this_one() {
         source: None,
     };
     let (blocks, losses) = content(vec![Part::Text(TextPart { citations: vec![citation], ..TextPart::new("t") })]);
-    let cited = &blocks[0]["citationsContent"];
-    assert_eq!(cited["content"], json!([{"text": "t"}]));
+    let cited = &blocks[1]["citationsContent"];
+    assert_eq!((&blocks[0], cited.get("content")), (&json!({"text": "t"}), None));
     assert_eq!(
         cited["citations"][0]["location"],
         json!({"web": {"url": "https://a.example/x", "domain": "a.example"}})
     );
     assert_eq!(losses.len(), 1);
+    let body = json!({"messages": [{"role": "assistant", "content": blocks}]});
+    let request = asked("m", "converse", &body).unwrap();
+    assert!(
+        matches!(&request.messages[0].parts[..], [Part::Text(text)] if text.text == "t" && text.citations.len() == 1)
+    );
 }
 
 #[test]
