@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue, Method};
 use crate::contract::about::exports::weir::adapter::about::{
     Acceptance as Claim, FixedQuery, FrameTest, Manifest, Operation, UsageRequest,
 };
+use crate::contract::types::Setting;
 use crate::tap::CompiledTap;
 use crate::upstream::{HeaderRules, encode_segment};
 
@@ -35,10 +36,18 @@ pub struct Acceptance {
     pub set_headers: Vec<(HeaderName, HeaderValue)>,
     /// How the answers are metered.
     pub tap: Option<CompiledTap>,
-    query: Vec<FixedQuery>,
+    query: Vec<Fixed>,
     query_forwarded: Vec<String>,
     path: Template,
     stream_path: Option<Template>,
+}
+
+/// A query parameter that is always there, or only with streams or with whole answers.
+#[derive(Debug)]
+struct Fixed {
+    name: String,
+    value: Template,
+    stream: Option<bool>,
 }
 
 /// Why an acceptance cannot be compiled.
@@ -53,8 +62,8 @@ pub enum AcceptError {
     /// The tap cannot be compiled.
     #[error("the tap is not usable: {0}")]
     Tap(String),
-    /// A path has a brace without its partner.
-    #[error("the path `{0}` has a brace without its partner")]
+    /// A path or a query has a brace without its partner.
+    #[error("`{0}` has a brace without its partner")]
     Path(String),
 }
 
@@ -70,6 +79,15 @@ pub struct Filling<'a> {
     pub option: &'a dyn Fn(&str) -> Option<String>,
 }
 
+/// An option as plain text: a string's own, any other value's JSON.
+pub fn option(options: &[Setting], name: &str) -> Option<String> {
+    let setting = options.iter().find(|setting| setting.key == name)?;
+    match serde_json::from_str(&setting.json) {
+        Ok(serde_json::Value::String(text)) => Some(text),
+        _ => Some(setting.json.clone()),
+    }
+}
+
 impl Acceptance {
     /// Compiles an acceptance. `credentials` are the headers in which any client's credential may stand.
     pub fn compile(claim: &Claim, manifest: &Manifest, credentials: &[&str]) -> Result<Self, AcceptError> {
@@ -79,6 +97,10 @@ impl Acceptance {
             let name = HeaderName::try_from(header.name.as_str());
             let value = HeaderValue::try_from(header.value.as_str());
             name.ok().zip(value.ok()).ok_or_else(|| AcceptError::Header(header.name.clone()))
+        };
+        let fixed = |one: &FixedQuery| {
+            let value = Template::parse(&one.value)?;
+            Ok(Fixed { name: one.name.clone(), value, stream: one.stream })
         };
         let method =
             Method::from_bytes(claim.method.as_bytes()).map_err(|_| AcceptError::Method(claim.method.clone()))?;
@@ -94,23 +116,31 @@ impl Acceptance {
             response_headers: HeaderRules::response(strs(&claim.response_headers)),
             set_headers: claim.set_headers.iter().map(set).collect::<Result<_, _>>()?,
             tap: tap.map(CompiledTap::new).transpose().map_err(|error| AcceptError::Tap(error.to_string()))?,
-            query: claim.query.clone(),
+            query: claim.query.iter().map(fixed).collect::<Result<_, _>>()?,
             query_forwarded: claim.query_forwarded.clone(),
             path: Template::parse(&claim.path)?,
             stream_path: claim.stream_path.as_deref().map(Template::parse).transpose()?,
         })
     }
 
+    /// Whether the target sets every option that this acceptance has a hole for. One that lacks an option is not there.
+    pub fn is_open(&self, option: impl Fn(&str) -> Option<String>) -> bool {
+        let queries = self.query.iter().map(|fixed| &fixed.value);
+        let mut holes = [&self.path].into_iter().chain(&self.stream_path).chain(queries).flat_map(Template::options);
+        holes.all(|name| option(name).is_some())
+    }
+
     /// The path upstream, relative to the target's url and encoded.
     pub fn path(&self, filling: &Filling<'_>, stream: bool) -> String {
         let template = if stream { self.stream_path.as_ref().unwrap_or(&self.path) } else { &self.path };
-        template.fill(filling)
+        template.fill(filling, |value| encode_segment(value).into_owned())
     }
 
     /// The query upstream, not yet encoded.
-    pub fn query(&self, client: &str, stream: bool) -> Vec<(String, String)> {
+    pub fn query(&self, client: &str, filling: &Filling<'_>, stream: bool) -> Vec<(String, String)> {
         let fixed = self.query.iter().filter(|fixed| fixed.stream.is_none_or(|when| when == stream));
-        let mut query: Vec<_> = fixed.map(|fixed| (fixed.name.clone(), fixed.value.clone())).collect();
+        let mut query: Vec<_> =
+            fixed.map(|fixed| (fixed.name.clone(), fixed.value.fill(filling, str::to_owned))).collect();
         if !self.query_forwarded.is_empty() && !client.is_empty() {
             let wanted = |name: &String| self.query_forwarded.iter().any(|one| one == name || one == "*");
             query.extend(crate::query::pairs(client).filter(|(name, _)| wanted(name)));
@@ -151,17 +181,25 @@ impl Template {
         Ok(Self(pieces))
     }
 
-    fn fill(&self, filling: &Filling<'_>) -> String {
+    /// The options that it has holes for.
+    fn options(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Hole(name) => name.strip_prefix("option."),
+            Piece::Text(_) => None,
+        })
+    }
+
+    fn fill(&self, filling: &Filling<'_>, encode: impl Fn(&str) -> String) -> String {
         let mut out = String::new();
         for piece in &self.0 {
             match piece {
                 Piece::Text(text) => out.push_str(text),
                 Piece::Hole(name) => match name.as_str() {
-                    "model" => out.push_str(&encode_segment(filling.model)),
-                    "id" => out.push_str(&encode_segment(filling.id)),
+                    "model" => out.push_str(&encode(filling.model)),
+                    "id" => out.push_str(&encode(filling.id)),
                     name => {
                         let value = name.strip_prefix("option.").and_then(filling.option).unwrap_or_default();
-                        out.push_str(&encode_segment(&value));
+                        out.push_str(&encode(&value));
                     }
                 },
             }
@@ -176,7 +214,9 @@ mod tests {
 
     fn filled(path: &str) -> String {
         let option = |name: &str| (name == "place").then(|| "a/b".to_owned());
-        Template::parse(path).unwrap().fill(&Filling { model: "m 1", id: "x", option: &option })
+        Template::parse(path)
+            .unwrap()
+            .fill(&Filling { model: "m 1", id: "x", option: &option }, |value| encode_segment(value).into_owned())
     }
 
     #[test]
@@ -184,6 +224,12 @@ mod tests {
         assert_eq!(filled("chat/completions"), "chat/completions");
         assert_eq!(filled("models/{model}:talk"), "models/m%201:talk");
         assert_eq!(filled("{option.place}/things/{id}"), "a%2Fb/things/x");
+    }
+
+    #[test]
+    fn a_template_knows_the_options_that_it_needs() {
+        let template = Template::parse("{model}/{option.place}/{option.age}").unwrap();
+        assert_eq!(template.options().collect::<Vec<_>>(), ["place", "age"]);
     }
 
     #[test]

@@ -75,12 +75,13 @@ fn compile_acceptances(adapters: &Snapshot, faces: &Faces) -> Acceptances {
 /// the providers whose usual key variables are set.
 fn completed(config: &Config, adapters: &Snapshot) -> Config {
     let mut config = config.clone();
+    let environment = config.environment.clone();
     config.complete(|provider| {
         let suggested = adapters.adapters.get(provider.adapter.as_str()).filter(|adapter| adapter.trusted);
         if provider.address.is_none()
             && let Some(adapter) = suggested
         {
-            provider.address = targets::suggested_address(adapter, provider);
+            provider.address = targets::suggested_address(adapter, provider, &environment);
         }
     });
     if config.discover {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Acceptances;
-use crate::config::{self, Address, Config, Model, Problem, Provider};
+use crate::config::{self, Address, Config, Environment, Model, Problem, Provider};
 use crate::contract::about::exports::weir::adapter::about::AuthScheme;
 use crate::contract::types::Setting;
 use crate::plugin::Adapter;
@@ -130,14 +130,18 @@ fn timeouts(timeouts: &config::Timeouts) -> Timeouts {
     }
 }
 
-/// The url that an adapter suggests, its holes filled from the provider's settings.
-pub(super) fn suggested_address(adapter: &Adapter, provider: &Provider) -> Option<Address> {
+/// The url that an adapter suggests, its holes filled from the provider's settings and the environment.
+pub(super) fn suggested_address(adapter: &Adapter, provider: &Provider, environment: &Environment) -> Option<Address> {
     let mut url = adapter.manifest.suggests.url.clone()?;
     while let Some((before, rest)) = url.split_once('{') {
         let (hole, after) = rest.split_once('}')?;
         let value = match hole {
             "region" => provider.region.as_deref(),
-            hole => hole.strip_prefix("option.").and_then(|name| provider.options.text(name)),
+            hole => match (hole.strip_prefix("option."), hole.strip_prefix("env.")) {
+                (Some(name), _) => provider.options.text(name),
+                // People write such variables with a slash at the end and without.
+                (_, name) => environment.get(name?).map(|url| url.trim().trim_end_matches('/')),
+            },
         };
         url = format!("{before}{}{after}", value?);
     }
@@ -151,6 +155,6 @@ pub(super) fn discover(config: &mut Config, adapter: &Adapter) {
     let key = key.or_else(|| suggests.key_variables.iter().find_map(|name| config.environment.secret(name)));
     let Some(key) = key else { return };
     let mut provider = Provider::discovered(adapter.name.as_ref(), adapter.name.as_ref(), None, Some(key));
-    provider.address = suggested_address(adapter, &provider);
+    provider.address = suggested_address(adapter, &provider, &config.environment);
     config.add_discovered(provider, &suggests.models);
 }
