@@ -32,8 +32,7 @@ pub struct Acceptance {
     pub request_headers: HeaderRules,
     /// Which of the provider's headers come back.
     pub response_headers: HeaderRules,
-    /// Headers set where the client sent none.
-    pub set_headers: Vec<(HeaderName, HeaderValue)>,
+    set_headers: Vec<(HeaderName, Template)>,
     /// How the answers are metered.
     pub tap: Option<CompiledTap>,
     query: Vec<Fixed>,
@@ -79,13 +78,14 @@ pub struct Filling<'a> {
     pub option: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// An option as plain text: a string's own, any other value's JSON.
+/// An option as plain text: a string's own, a list's strings with commas, any other value's JSON.
 pub fn option(options: &[Setting], name: &str) -> Option<String> {
     let setting = options.iter().find(|setting| setting.key == name)?;
-    match serde_json::from_str(&setting.json) {
-        Ok(serde_json::Value::String(text)) => Some(text),
-        _ => Some(setting.json.clone()),
+    if let Ok(text) = serde_json::from_str::<String>(&setting.json) {
+        return Some(text);
     }
+    let list = serde_json::from_str::<Vec<String>>(&setting.json);
+    Some(list.map_or_else(|_| setting.json.clone(), |list| list.join(",")))
 }
 
 impl Acceptance {
@@ -95,8 +95,9 @@ impl Acceptance {
         let tap = manifest.formats.iter().find(|format| format.id == claim.format).and_then(|f| f.tap.as_ref());
         let set = |header: &crate::contract::types::Header| {
             let name = HeaderName::try_from(header.name.as_str());
-            let value = HeaderValue::try_from(header.value.as_str());
-            name.ok().zip(value.ok()).ok_or_else(|| AcceptError::Header(header.name.clone()))
+            let is_sound = HeaderValue::try_from(header.value.as_str()).is_ok();
+            let name = name.ok().filter(|_| is_sound).ok_or_else(|| AcceptError::Header(header.name.clone()))?;
+            Ok::<_, AcceptError>((name, Template::parse(&header.value)?))
         };
         let fixed = |one: &FixedQuery| {
             let value = Template::parse(&one.value)?;
@@ -133,14 +134,22 @@ impl Acceptance {
     /// The path upstream, relative to the target's url and encoded.
     pub fn path(&self, filling: &Filling<'_>, stream: bool) -> String {
         let template = if stream { self.stream_path.as_ref().unwrap_or(&self.path) } else { &self.path };
-        template.fill(filling, |value| encode_segment(value).into_owned())
+        template.fill(filling)
+    }
+
+    /// Headers to set where the client sent none; one with a hole for an option that is not set is left out.
+    pub fn set_headers(&self, filling: &Filling<'_>) -> impl Iterator<Item = (&HeaderName, HeaderValue)> {
+        self.set_headers.iter().filter_map(|(name, template)| {
+            let value = HeaderValue::try_from(template.fill_plain(filling)?);
+            Some((name, value.ok()?))
+        })
     }
 
     /// The query upstream, not yet encoded.
     pub fn query(&self, client: &str, filling: &Filling<'_>, stream: bool) -> Vec<(String, String)> {
         let fixed = self.query.iter().filter(|fixed| fixed.stream.is_none_or(|when| when == stream));
-        let mut query: Vec<_> =
-            fixed.map(|fixed| (fixed.name.clone(), fixed.value.fill(filling, str::to_owned))).collect();
+        let filled = |fixed: &Fixed| Some((fixed.name.clone(), fixed.value.fill_plain(filling)?));
+        let mut query: Vec<_> = fixed.filter_map(filled).collect();
         if !self.query_forwarded.is_empty() && !client.is_empty() {
             let wanted = |name: &String| self.query_forwarded.iter().any(|one| one == name || one == "*");
             query.extend(crate::query::pairs(client).filter(|(name, _)| wanted(name)));
@@ -189,17 +198,33 @@ impl Template {
         })
     }
 
-    fn fill(&self, filling: &Filling<'_>, encode: impl Fn(&str) -> String) -> String {
+    /// As it is, without encoding; none where an option is missing.
+    fn fill_plain(&self, filling: &Filling<'_>) -> Option<String> {
         let mut out = String::new();
         for piece in &self.0 {
             match piece {
                 Piece::Text(text) => out.push_str(text),
                 Piece::Hole(name) => match name.as_str() {
-                    "model" => out.push_str(&encode(filling.model)),
-                    "id" => out.push_str(&encode(filling.id)),
+                    "model" => out.push_str(filling.model),
+                    "id" => out.push_str(filling.id),
+                    name => out.push_str(&name.strip_prefix("option.").and_then(filling.option)?),
+                },
+            }
+        }
+        Some(out)
+    }
+
+    fn fill(&self, filling: &Filling<'_>) -> String {
+        let mut out = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Hole(name) => match name.as_str() {
+                    "model" => out.push_str(&encode_segment(filling.model)),
+                    "id" => out.push_str(&encode_segment(filling.id)),
                     name => {
                         let value = name.strip_prefix("option.").and_then(filling.option).unwrap_or_default();
-                        out.push_str(&encode(&value));
+                        out.push_str(&encode_segment(&value));
                     }
                 },
             }
@@ -214,9 +239,7 @@ mod tests {
 
     fn filled(path: &str) -> String {
         let option = |name: &str| (name == "place").then(|| "a/b".to_owned());
-        Template::parse(path)
-            .unwrap()
-            .fill(&Filling { model: "m 1", id: "x", option: &option }, |value| encode_segment(value).into_owned())
+        Template::parse(path).unwrap().fill(&Filling { model: "m 1", id: "x", option: &option })
     }
 
     #[test]
@@ -230,6 +253,16 @@ mod tests {
     fn a_template_knows_the_options_that_it_needs() {
         let template = Template::parse("{model}/{option.place}/{option.age}").unwrap();
         assert_eq!(template.options().collect::<Vec<_>>(), ["place", "age"]);
+    }
+
+    #[test]
+    fn a_header_without_its_option_is_left_out() {
+        let option = |name: &str| (name == "place").then(|| "a/b".to_owned());
+        let filling = Filling { model: "m 1", id: "x", option: &option };
+        let plain = |text: &str| Template::parse(text).unwrap().fill_plain(&filling);
+        assert_eq!(plain("{option.place} of {model}").as_deref(), Some("a/b of m 1"));
+        assert_eq!(plain("2023-06-01").as_deref(), Some("2023-06-01"));
+        assert_eq!(plain("{option.other}"), None);
     }
 
     #[test]

@@ -25,6 +25,7 @@
 //! | [`config`] | the file and the environment, checked, as what the program needs |
 //! | [`tap`] | reads usage from answers that pass by |
 //! | [`peek`] | sees a few members of a JSON body without parsing it, and splices them |
+//! | [`form`] | sees a few fields of a multipart body without copying it |
 //! | [`frame`] | cuts streams into frames and back |
 //! | [`referee`] | makes every stream a well-formed story |
 //! | [`recall`] | what a client's format has no place for, kept until its next turn |
@@ -50,6 +51,7 @@ pub mod estimate;
 pub mod exchange;
 pub mod explain;
 pub mod fault;
+pub mod form;
 pub mod frame;
 pub mod gateway;
 pub mod identify;

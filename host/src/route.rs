@@ -84,9 +84,10 @@ impl Target {
     /// Takes this provider's keys out of a text: some providers repeat the key that they refuse.
     pub fn hide_keys(&self, text: &mut String) {
         self.provider.keys.iter().for_each(|key| key.hide_in(text));
+        self.credential.iter().for_each(|credential| credential.hide_in(text));
     }
 
-    /// An option as plain text: a string's own, any other value's JSON.
+    /// An option as plain text: a string's own, a list's strings with commas, any other value's JSON.
     pub fn option(&self, name: &str) -> Option<String> {
         crate::accept::option(&self.options, name)
     }

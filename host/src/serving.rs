@@ -1,6 +1,8 @@
 //! Everything that requests are served from, derived from the configuration and the adapters, made anew as a whole when
 //! either changes. A request keeps the one that it began with.
 
+mod credential;
+mod holes;
 mod targets;
 
 use std::collections::BTreeMap;

@@ -95,3 +95,19 @@ async fn tokens_are_estimated_where_a_server_does_not_count() {
     let counted: serde_json::Value = serde_json::from_str(&reply.text()).unwrap();
     assert!(counted["input_tokens"].as_u64().is_some_and(|tokens| (3..30).contains(&tokens)), "{counted}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn options_that_are_headers_go_along_in_the_relay_lane_too() {
+    let mut upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
+    let config = format!(
+        "[[providers]]\nname = \"p\"\nadapter = \"openai\"\nurl = \"{}\"\napi_key = \"K\"\n\
+         options = {{ organization = \"org-7\" }}\n\
+         [[models]]\nalias = \"m\"\ntarget = {{ provider = \"p\", model = \"gpt\" }}\n",
+        upstream.url()
+    );
+    let house = House::open(&config).await;
+    assert_eq!(house.ask(&OPENAI.request("m", false)).await.status(), 200);
+    let sent = upstream.request().await;
+    assert_eq!(sent.header("openai-organization"), Some("org-7"));
+    assert_eq!(sent.header("openai-project"), None);
+}

@@ -8,6 +8,7 @@ use http::{Response, StatusCode};
 
 use super::follow::{Farewell, Steps};
 use super::head::{keep_alive_frame, stream_headers, tell_losses};
+use super::media;
 use super::pipeline::{Parts, Pipeline};
 use super::reply::ReplyBody;
 use super::send::{body_of, bytes_of, fault_of, rendered, response_of, send, upstream_fault};
@@ -62,7 +63,15 @@ pub(super) async fn translate(
     }
     request.set_model(target.model(asked.model()));
     let streams = request.streams();
-    let first = run.render(&request)?;
+    let first = match run.render(&request) {
+        Err(fault) if media::needs_bytes(&fault) => {
+            run.fetch_media(&mut request, fault).await?;
+            run.render(&request)?
+        }
+        // Nor can all that a client may send be counted by those that do.
+        Err(fault) if counts && fault.error.kind == ErrorKind::Unsupported => return run.answer_estimate(account),
+        rendered => rendered?,
+    };
     drop(request);
     match run.exchange(first, streams, account).await {
         Ok(Exchanged::Whole(answer)) => run.answer(answer, account),
@@ -204,6 +213,20 @@ impl<'a> Run<'a> {
             .with_code("unsupported_parameter")),
             _ => Ok(rendered),
         }
+    }
+
+    /// Fetches what the provider's adapter wants to have as bytes, if the operator lets it.
+    async fn fetch_media(&mut self, request: &mut Request, refused: Fault) -> Result<(), Fault> {
+        let (config, client) = (&self.house.config.media, self.house.upstreams.media());
+        let Request::Chat(chat) = request else { return Err(refused) };
+        if !config.fetch {
+            return Err(refused);
+        }
+        let takes_blobs = self.asked.dialect.manifest.takes_blobs && self.target.adapter.manifest.takes_blobs;
+        let lifted = takes_blobs.then_some(&mut self.lifted);
+        media::fetch_all(client, config, chat, lifted).await?;
+        self.provider_ctx.blobs = self.lifted.describe();
+        Ok(())
     }
 
     /// Sends what the provider rendered, and whatever follows up on it.

@@ -24,7 +24,7 @@ pub(crate) const QUIRKS: Quirks = Quirks {
         "text-embedding-*",
     ],
     settings: SETTINGS,
-    paths: Paths { completions: "completions", responses: "responses", ..Quirks::COMPATIBLE.paths },
+    paths: Paths { completions: "completions", responses: "responses", rerank: "rerank", ..Quirks::COMPATIBLE.paths },
     option_headers: &[("openai-organization", "organization"), ("openai-project", "project")],
     // Reasoning models refuse `max_tokens`; every model takes the newer name (C-48).
     max_tokens: "max_completion_tokens",

@@ -3,7 +3,7 @@
 //! Source: the paths of OpenAI's API description. Requests go to a provider that takes them as they are; those that name
 //! no model, to the one that the client names or the only one that there is.
 
-use weir_sdk::compat::manifest::{acceptance, place};
+use weir_sdk::compat::manifest::{acceptance, option_headers, place};
 use weir_sdk::manifest::{
     Acceptance, AnswerFraming, BodyKind, Bucket, Face, Format, FrameTest, ModelPlace, Operation, StreamFlag,
     StreamPointer, Tap,
@@ -11,6 +11,7 @@ use weir_sdk::manifest::{
 use weir_sdk::types::Framing;
 
 use super::{errors, face};
+use crate::quirks::QUIRKS;
 
 /// One format for all of them: their errors and figures stand in the same places.
 const FORMAT: &str = "openai.other";
@@ -22,7 +23,7 @@ enum Takes {
     Json,
     /// The same; `stream` asks for a stream.
     Stream,
-    /// A form with a `model`.
+    /// A form with a `model`; `stream` asks for a stream.
     Form,
     /// Anything else, without a model.
     Object,
@@ -56,15 +57,16 @@ pub(super) fn faces() -> impl Iterator<Item = Face> {
     ENDPOINTS.iter().map(|&(name, method, path, takes)| {
         let plain = face(FORMAT, Operation::Other(name.to_owned()), method, &format!("/v1/{path}"));
         let plain = Face { end_user: Vec::new(), object_ids: object_ids(path), ..plain };
+        let streams = |plain: Face| Face {
+            stream: StreamFlag::Pointer(StreamPointer { pointer: "/stream".to_owned(), fallback: false }),
+            framings: vec![AnswerFraming { framing: Framing::Sse, when: None }],
+            ..plain
+        };
         match takes {
             Takes::Json => plain,
-            Takes::Stream => Face {
-                stream: StreamFlag::Pointer(StreamPointer { pointer: "/stream".to_owned(), fallback: false }),
-                framings: vec![AnswerFraming { framing: Framing::Sse, when: None }],
-                ..plain
-            },
+            Takes::Stream => streams(plain),
             Takes::Form => {
-                Face { model: vec![ModelPlace::Field("model".to_owned())], body: BodyKind::Multipart, ..plain }
+                Face { model: vec![ModelPlace::Field("model".to_owned())], body: BodyKind::Multipart, ..streams(plain) }
             }
             Takes::Object if method == "POST" => Face { model: Vec::new(), body: BodyKind::Raw, ..plain },
             Takes::Object => Face { model: Vec::new(), body: BodyKind::Empty, ..plain },
@@ -79,6 +81,7 @@ fn object_ids(path: &str) -> Vec<String> {
 pub(super) fn accepts() -> impl Iterator<Item = Acceptance> {
     ENDPOINTS.iter().map(|&(name, method, path, _)| Acceptance {
         query_forwarded: vec!["*".to_owned()],
+        set_headers: option_headers(&QUIRKS),
         ..acceptance(FORMAT, Operation::Other(name.to_owned()), method, path)
     })
 }

@@ -1,11 +1,12 @@
 //! The manifest of a compatible provider, made of its quirks.
 
 use crate::compat::quirks::{Effort, Paths, Quirks, Thinking, has_member};
-use crate::compat::{completions, embeddings, models, responses, wire};
+use crate::compat::{completions, embeddings, models, rerank, responses, wire};
 use crate::manifest::{
     Acceptance, Bucket, Capabilities, Exclusion, FixedQuery, Format, FrameTest, Isolation, Manifest, Merge, Operation,
     PointerEquals, Suggestions, Tap, UsagePlace, UsageRequest,
 };
+use crate::types::Header;
 
 /// The manifest. Whoever has faces, or more operations, adds them to it.
 pub fn describe(quirks: &Quirks) -> Manifest {
@@ -47,6 +48,9 @@ fn formats(quirks: &Quirks) -> Vec<Format> {
     }
     if !quirks.paths.models.is_empty() {
         formats.push(format(models::FORMAT, None));
+    }
+    if !quirks.paths.rerank.is_empty() {
+        formats.push(format(rerank::FORMAT, Some(rerank_tap())));
     }
     formats
 }
@@ -107,12 +111,24 @@ fn accepts_at(quirks: &Quirks, paths: Paths) -> Vec<Acceptance> {
             ..acceptance(embeddings::FORMAT, Operation::Embeddings, "POST", paths.embeddings)
         });
     }
+    if !paths.rerank.is_empty() {
+        accepts.push(acceptance(rerank::FORMAT, Operation::Rerank, "POST", paths.rerank));
+    }
     if !paths.models.is_empty() {
         accepts.push(acceptance(models::FORMAT, Operation::Models, "GET", paths.models));
         let one = format!("{}/{{model}}", paths.models);
         accepts.push(acceptance(models::FORMAT, Operation::Models, "GET", &one));
     }
+    for acceptance in &mut accepts {
+        acceptance.set_headers = option_headers(quirks);
+    }
     accepts
+}
+
+/// Headers that hold what an option says.
+pub fn option_headers(quirks: &Quirks) -> Vec<Header> {
+    let header = |(name, option): &(&str, &str)| Header::new(*name, format!("{{option.{option}}}"));
+    quirks.option_headers.iter().map(header).collect()
 }
 
 /// An acceptance with OpenAI's headers and nothing else.
@@ -333,6 +349,16 @@ pub fn embeddings_tap() -> Tap {
         end: Vec::new(),
         failure: vec![FrameTest::Present("/error".to_owned())],
     }
+}
+
+/// The same for reranking: some servers count nothing but the total.
+pub fn rerank_tap() -> Tap {
+    let input = UsagePlace {
+        pointers: vec!["/usage/prompt_tokens".to_owned(), "/usage/total_tokens".to_owned()],
+        merge: Merge::Max,
+        ..place(Bucket::Input, "", &[])
+    };
+    Tap { usage: vec![input], ..embeddings_tap() }
 }
 
 /// The place of a bucket's figure; later figures replace earlier ones.

@@ -1,4 +1,4 @@
-//! Reranking in the shape that Cohere, Jina, vLLM and the routers share.
+//! Reranking in the shape of `POST /v1/rerank` that Jina, vLLM, llama.cpp, the routers and Cohere's older API share.
 
 use crate::compat::error;
 use crate::compat::quirks::Quirks;
@@ -10,8 +10,8 @@ use crate::types::{
     RerankResult, Usage,
 };
 
-/// The id of the format, as extensions bear it.
-pub const FORMAT: &str = "openai.rerank";
+/// The id of the format, named after the service whose shape the servers took over.
+pub const FORMAT: &str = "jina.rerank";
 
 /// Writes a request.
 pub fn render(quirks: &Quirks, ctx: &Context, request: &RerankRequest) -> RenderedRequest {
@@ -82,7 +82,8 @@ fn document(json: &str) -> RerankDocument {
 fn read_usage(json: &str) -> Option<Usage> {
     let read = json::parse(json).ok().and_then(usage::read).unwrap_or_default();
     let total = Rest::parse(json).ok().and_then(|mut usage| usage.count("total_tokens"));
-    let usage = Usage { input: read.input.or(total), output: None, ..read };
+    let mut usage = Usage { input: read.input.or(total), output: None, ..read };
+    usage.extensions.iter_mut().for_each(|kept| FORMAT.clone_into(&mut kept.format));
     (usage != Usage::default()).then_some(usage)
 }
 

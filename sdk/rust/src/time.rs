@@ -1,7 +1,7 @@
 //! Times as RFC 3339 texts in UTC, from and to milliseconds since the Unix epoch.
 
 /// Reads `2026-07-24T00:00:00Z`; fractions of a second are kept, offsets are obeyed.
-pub(crate) fn parse(text: &str) -> Option<f64> {
+pub fn parse(text: &str) -> Option<f64> {
     let number = |from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok();
     let days = days_from_civil(i64::from(number(0, 4)?), number(5, 7)?, number(8, 10)?)?;
     let seconds = number(11, 13)? * 3600 + number(14, 16)? * 60 + number(17, 19)?;
@@ -23,7 +23,7 @@ fn offset_seconds(zone: &str) -> Option<f64> {
 }
 
 /// Reads an HTTP date of the one form that is still written: `Sun, 06 Nov 1994 08:49:37 GMT`.
-pub(crate) fn parse_http(text: &str) -> Option<f64> {
+pub fn parse_http(text: &str) -> Option<f64> {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (_, date) = text.trim().split_once(", ")?;
     let mut words = date.split(' ');
@@ -36,7 +36,7 @@ pub(crate) fn parse_http(text: &str) -> Option<f64> {
 }
 
 /// Writes `2026-07-24T00:00:00Z`.
-pub(crate) fn format(ms: f64) -> String {
+pub fn format(ms: f64) -> String {
     let seconds = (ms / 1000.0).floor().clamp(0.0, 253_402_300_799.0) as i64;
     let (year, month, day) = civil_from_days(seconds / 86_400);
     let second = seconds % 86_400;
