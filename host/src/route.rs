@@ -53,7 +53,14 @@ impl Target {
 
     /// How it takes a format for an operation as it is, if it does.
     pub fn accepts(&self, format: &str, operation: &Operation) -> Option<&Acceptance> {
-        self.accepts.iter().find(|one| one.format == format && one.operation == *operation)
+        let mut able = self.able(operation);
+        able.find(|one| one.format == format)
+    }
+
+    /// The acceptances of an operation for which this target sets what they need.
+    fn able(&self, operation: &Operation) -> impl Iterator<Item = &Acceptance> + Clone {
+        let open = |one: &&Acceptance| one.operation == *operation && one.is_open(|name| self.option(name));
+        self.accepts.iter().filter(open)
     }
 
     /// The format to translate a client's request to: the configured one, the client's own where this adapter has it,
@@ -66,7 +73,7 @@ impl Target {
         if formats.iter().any(|format| format.id == client) {
             return client;
         }
-        let mut able = self.accepts.iter().filter(|one| one.operation == *operation);
+        let mut able = self.able(operation);
         let chosen = able.clone().find(|one| one.preferred).or_else(|| able.next());
         chosen
             .map(|one| one.format.as_str())
@@ -82,12 +89,7 @@ impl Target {
 
     /// An option as plain text: a string's own, a list's strings with commas, any other value's JSON.
     pub fn option(&self, name: &str) -> Option<String> {
-        let setting = self.options.iter().find(|setting| setting.key == name)?;
-        if let Ok(text) = serde_json::from_str::<String>(&setting.json) {
-            return Some(text);
-        }
-        let list = serde_json::from_str::<Vec<String>>(&setting.json);
-        Some(list.map_or_else(|_| setting.json.clone(), |list| list.join(",")))
+        crate::accept::option(&self.options, name)
     }
 }
 

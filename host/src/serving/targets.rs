@@ -114,14 +114,18 @@ fn timeouts(timeouts: &config::Timeouts) -> Timeouts {
     }
 }
 
-/// The url that an adapter suggests, its holes filled from the provider's settings.
+/// The url that an adapter suggests, its holes filled from the provider's settings and the environment.
 pub(super) fn suggested_address(adapter: &Adapter, provider: &Provider, environment: &Environment) -> Option<Address> {
     let is_signed = adapter.manifest.auth.iter().any(|auth| matches!(auth.scheme, AuthScheme::AwsSigv4(_)));
     let usual = is_signed.then(|| usual_region(environment));
     let region = set_region(provider, &provider.options).or(usual.as_deref());
     let url = holes::filled(adapter.manifest.suggests.url.as_deref()?, |hole| match hole {
         "region" => region,
-        hole => hole.strip_prefix("option.").and_then(|name| provider.options.text(name)),
+        hole => match (hole.strip_prefix("option."), hole.strip_prefix("env.")) {
+            (Some(name), _) => provider.options.text(name),
+            // People write such variables with a slash at the end and without.
+            (_, name) => environment.get(name?).map(|url| url.trim().trim_end_matches('/')),
+        },
     })?;
     Address::parse(&url, Path::new("")).ok()
 }
