@@ -14,7 +14,6 @@ mod names;
 mod provider;
 mod read;
 mod signature;
-mod time;
 mod usage;
 mod wire;
 mod write;

@@ -5,12 +5,13 @@ use weir_sdk::json::{Object, Str, object, parse};
 use weir_sdk::ledger::{Ledger, extension, extensions};
 use weir_sdk::model::header;
 use weir_sdk::path::{decoded, encoded};
+use weir_sdk::time;
 use weir_sdk::types::{
     Context, Error, ErrorKind, Header, HttpRequest, HttpResponse, ModelInfo, ModelsRequest, ModelsResponse,
     RenderedRequest, RenderedResponse,
 };
 
-use crate::{Anthropic, FORMAT, provider, time, wire, write};
+use crate::{Anthropic, FORMAT, provider, wire, write};
 
 /// Models asked for at once; the service's own limit.
 const PAGE: u32 = 1000;

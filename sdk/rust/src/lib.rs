@@ -5,6 +5,7 @@
 
 pub mod adapter;
 pub mod bindings;
+pub mod calls;
 pub mod compat;
 pub mod json;
 pub mod ledger;
@@ -13,6 +14,8 @@ pub mod model;
 pub mod names;
 pub mod path;
 pub mod retry;
+pub mod time;
+pub mod schema;
 
 #[doc(hidden)]
 pub use serde;
