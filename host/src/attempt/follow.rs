@@ -63,12 +63,7 @@ pub(super) struct Farewell {
 }
 
 impl Farewell {
-    fn new(
-        upstreams: &Upstreams,
-        asked: &Asked,
-        target: &Target,
-        request: HttpRequest,
-    ) -> Result<Self, Fault> {
+    fn new(upstreams: &Upstreams, asked: &Asked, target: &Target, request: HttpRequest) -> Result<Self, Fault> {
         let (method, address, headers, body) = {
             // Wherever the step goes, it is the provider itself that is told.
             let made = rendered(asked, target, request, None, None, false)?;

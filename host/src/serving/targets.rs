@@ -62,7 +62,7 @@ fn make(
         provider: Arc::clone(provider),
         adapter: Arc::clone(adapter),
         accepts: accepts.get(provider.adapter.as_str()).cloned().unwrap_or_else(|| Arc::from([])),
-credential: credentials.of(target, adapter, &base)?,
+        credential: credentials.of(target, adapter, &base)?,
         base,
         model: target.model.clone(),
         format,
@@ -98,8 +98,7 @@ fn base(provider: &Provider, adapter: &Adapter) -> Result<Base, Problem> {
         return Err(Problem::error(&provider.places.name, message).with_help(help));
     };
     let configured = provider.allow_origins.iter();
-    let configured =
-        configured.map(|one| AllowedOrigin { origin: one.origin.to_string(), credential: one.credential });
+    let configured = configured.map(|one| AllowedOrigin { origin: one.origin.to_string(), credential: one.credential });
     // The first of two that are the same decides.
     let suggested = adapter.manifest.suggests.origins.iter().filter(|_| adapter.trusted);
     let suggested = suggested.map(|origin| AllowedOrigin { origin: origin.clone(), credential: false });
