@@ -9,7 +9,7 @@ mod write;
 pub use read::{Count, Either, Number, Rest, Seq, Str, list, parse, text};
 #[doc(hidden)]
 pub use read::{in_element, in_member};
-pub use write::{Array, Object, array, number, object, quote};
+pub use write::{Array, Object, array, item, number, object, quote, raw_item};
 
 /// What is wrong with a text, and where.
 pub use serde_json::Error;

@@ -14,8 +14,8 @@ pub mod model;
 pub mod names;
 pub mod path;
 pub mod retry;
-pub mod time;
 pub mod schema;
+pub mod time;
 
 #[doc(hidden)]
 pub use serde;
