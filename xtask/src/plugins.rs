@@ -1,6 +1,7 @@
 //! `cargo xtask plugins`: the crates of `plugins/` as components, `plugins/NAME.wasm`, and their digests in `plugins.lock`.
 //! Those of `tests/adapters/` come along, where nobody serves from: `target/test-adapters/NAME.wasm`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::process::cargo;
+use crate::strip;
 use crate::wasm::{self, Std};
 use crate::workspace::{Adapter, Workspace};
 
@@ -54,14 +56,17 @@ fn chosen(workspace: &Workspace, names: &[String]) -> Result<Vec<Adapter>> {
     Ok(all().filter(is_chosen).cloned().collect())
 }
 
-/// What cargo builds in one call: all adapters that stand alone, then each that is built upon another one, which must
-/// be without its exports there. In one call both would have the same features.
+/// What cargo builds in one call: the adapters of one profile that stand alone, then each that is built upon another
+/// one, which must be without its exports there. In one call both would have the same features.
 fn groups(workspace: &Workspace, adapters: Vec<Adapter>) -> Vec<Vec<Adapter>> {
     let is_adapter = |package: &String| workspace.adapters.iter().any(|adapter| adapter.package == *package);
     let (upon, alone): (Vec<_>, Vec<_>) =
         adapters.into_iter().partition(|adapter| adapter.dependencies.iter().any(is_adapter));
-    let groups = std::iter::once(alone).chain(upon.into_iter().map(|adapter| vec![adapter]));
-    groups.filter(|group| !group.is_empty()).collect()
+    let mut by_profile: BTreeMap<String, Vec<Adapter>> = BTreeMap::new();
+    for adapter in alone {
+        by_profile.entry(adapter.profile.clone()).or_default().push(adapter);
+    }
+    by_profile.into_values().chain(upon.into_iter().map(|adapter| vec![adapter])).collect()
 }
 
 /// The folder that an adapter's component is put into.
@@ -74,14 +79,15 @@ fn place(workspace: &Workspace, adapter: &Adapter) -> Result<PathBuf> {
     Ok(place)
 }
 
-/// One cargo call for a group; the component of each, in their order.
+/// One cargo call for a group, in its profile; the component of each, in their order.
 ///
 /// The build has a target folder of its own: a call from a build script or beside a running cargo would wait for the
 /// outer folder's lock for ever. The flags come by the environment, so that a plain `cargo build` of somebody's own
 /// is left as it was.
 fn compile(workspace: &Workspace, adapters: &[Adapter], std: Std) -> Result<Vec<PathBuf>> {
+    let profile = adapters.first().map_or("adapter", |adapter| adapter.profile.as_str());
     let mut command = cargo();
-    command.current_dir(&workspace.root).args(["build", "--profile", "adapter", "--target", wasm::TARGET]);
+    command.current_dir(&workspace.root).args(["build", "--profile", profile, "--target", wasm::TARGET]);
     command.arg("--message-format=json-render-diagnostics").arg("--target-dir").arg(workspace.target.join("adapters"));
     for adapter in adapters {
         command.args(["--package", &adapter.package]);
@@ -117,6 +123,7 @@ fn wasm_file(message: &Value) -> Option<PathBuf> {
 fn install(folder: &Path, name: &str, artifact: &Path) -> Result<Built> {
     let bytes = fs::read(artifact).with_context(|| format!("could not read {}", artifact.display()))?;
     check_component(name, &bytes)?;
+    let bytes = strip::component(&bytes).with_context(|| format!("plugins/{name}: the sections are cut short"))?;
     let place = folder.join(format!("{name}.wasm"));
     let changed = fs::read(&place).ok().is_none_or(|present| present != bytes);
     if changed {
@@ -190,6 +197,7 @@ mod tests {
             folder: format!("plugins/{name}").into(),
             package: format!("weir-{name}"),
             dependencies: dependencies.iter().map(|name| (*name).to_owned()).collect(),
+            profile: "adapter".into(),
         }
     }
 
@@ -225,7 +233,7 @@ mod tests {
     fn an_unchanged_component_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let artifact = folder.path().join("artifact");
-        fs::write(&artifact, b"\0asm\x0d\0\x01\0rest").unwrap();
+        fs::write(&artifact, b"\0asm\x0d\0\x01\0").unwrap();
         assert!(install(folder.path(), "zeta", &artifact).unwrap().changed);
         let written = fs::metadata(folder.path().join("zeta.wasm")).unwrap().modified().unwrap();
         assert!(!install(folder.path(), "zeta", &artifact).unwrap().changed);

@@ -31,6 +31,8 @@ pub(crate) struct Adapter {
     pub(crate) package: String,
     /// The names of the packages that it depends on.
     pub(crate) dependencies: Vec<String>,
+    /// The profile that it is built with: `adapter`, or what `[package.metadata.weir]` says.
+    pub(crate) profile: String,
 }
 
 impl Workspace {
@@ -70,5 +72,6 @@ fn adapter(package: &Value, root: &Path, within: &Path) -> Option<Adapter> {
         folder: folder.to_owned(),
         package: package["name"].as_str()?.to_owned(),
         dependencies: dependencies.filter_map(|one| one["name"].as_str()).map(str::to_owned).collect(),
+        profile: package["metadata"]["weir"]["profile"].as_str().unwrap_or("adapter").to_owned(),
     })
 }

@@ -37,6 +37,7 @@ pub mod response;
 pub mod responses;
 pub mod usage;
 pub mod wire;
+mod words;
 
 use std::marker::PhantomData;
 

@@ -141,12 +141,12 @@ impl Context {
 
     /// An option that is a string.
     pub fn option_str(&self, key: &str) -> Option<String> {
-        self.option(key).and_then(|json| serde_json::from_str(json).ok())
+        self.option(key).and_then(|json| crate::json::parse(json).ok())
     }
 
     /// An option that is a flag.
     pub fn option_bool(&self, key: &str) -> Option<bool> {
-        self.option(key).and_then(|json| serde_json::from_str(json).ok())
+        self.option(key).and_then(|json| crate::json::parse(json).ok())
     }
 
     /// Seconds since the Unix epoch.
@@ -295,6 +295,19 @@ impl Usage {
     /// All input, cached or not; none where nothing is known.
     pub fn input_total(&self) -> Option<u32> {
         total([self.input, self.cache_read, self.cache_write])
+    }
+
+    /// Takes over the values that a later report of the same answer names.
+    pub fn update(&mut self, later: Self) {
+        self.input = later.input.or(self.input);
+        self.cache_read = later.cache_read.or(self.cache_read);
+        self.cache_write = later.cache_write.or(self.cache_write);
+        self.output = later.output.or(self.output);
+        self.reasoning = later.reasoning.or(self.reasoning);
+        for extension in later.extensions {
+            self.extensions.retain(|old| old.format != extension.format || old.key != extension.key);
+            self.extensions.push(extension);
+        }
     }
 
     /// All output, reasoning included; none where nothing is known.

@@ -66,6 +66,12 @@ pub fn normal_items_request(body: &Value) -> Value {
         if let Some(content) = item.get_mut("content").filter(|content| content.is_string()) {
             *content = json!([{"type": kind, "text": content.clone()}]);
         }
+        // The schema demands what is the default anyway.
+        for part in item.get_mut("content").and_then(Value::as_array_mut).into_iter().flatten() {
+            if part["type"] == "input_image" && part["detail"].is_null() {
+                part["detail"] = json!("auto");
+            }
+        }
     }
     body
 }
@@ -169,7 +175,7 @@ pub fn essence(answer: &Value) -> Value {
     let failed = answer.get("error").is_some();
     json!({
         "choices": choices.iter().map(choice).collect::<Vec<_>>(),
-        "prompt": prompt(usage).filter(|_| !failed),
+        "prompt": usage["prompt_tokens"].as_u64().filter(|_| !failed),
         "error": failed,
     })
 }
@@ -194,21 +200,17 @@ fn tokens(usage: &Value) -> Value {
     let cached = cached.iter().chain(&["/num_cached_tokens", "/cache_read_input_tokens"]).find_map(|at| number(at));
     let (cached, thought) = (cached.unwrap_or(0), number("/completion_tokens_details/reasoning_tokens").unwrap_or(0));
     let output = number("/completion_tokens").unwrap_or(0);
-    // Who counts the thinking apart gives it away by the total.
-    let apart = thought > 0 && number("/total_tokens") == Some(prompt + output + thought);
+    let sums_up_with = |more: u64| number("/total_tokens") == Some(prompt + output + more);
+    // Who counts apart gives it away by the total; details beyond a sum that holds are no more than it.
+    let cached_apart = cached > prompt && !sums_up_with(0);
+    let thought_apart = thought > 0 && sums_up_with(thought);
+    let all = if thought_apart { output + thought } else { output };
     json!({
-        "input": if cached > prompt { prompt + cached } else { prompt },
-        "cached": cached,
-        "output": if apart { output + thought } else { output },
-        "reasoning": thought,
+        "input": if cached_apart { prompt + cached } else { prompt },
+        "cached": if cached_apart { cached } else { cached.min(prompt) },
+        "output": all,
+        "reasoning": if sums_up_with(0) { thought.min(all) } else { thought },
     })
-}
-
-/// All input. Where more of it was cached than there is, the cached part is not in the total.
-fn prompt(usage: &Value) -> Option<u64> {
-    let prompt = usage["prompt_tokens"].as_u64()?;
-    let cached = usage["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap_or(0);
-    Some(if cached > prompt { prompt + cached } else { prompt })
 }
 
 fn choice(choice: &Value) -> Value {

@@ -74,7 +74,7 @@ pub fn parse(response: &HttpResponse) -> Result<EmbeddingsResponse, Error> {
         let vector = vector_of(vector.get()).map_err(unreadable)?;
         embeddings.push(Embedding { index: entry.count("index").unwrap_or(position), vector });
     }
-    embeddings.sort_by_key(|embedding| embedding.index);
+    in_order(&mut embeddings);
     let usage = answer.value("usage").and_then(|raw| json::parse(raw.get()).ok());
     Ok(EmbeddingsResponse {
         id: answer.str("id").map(Str::into_string),
@@ -83,6 +83,17 @@ pub fn parse(response: &HttpResponse) -> Result<EmbeddingsResponse, Error> {
         usage: usage.and_then(usage::read),
         extensions: extensions(FORMAT, answer),
     })
+}
+
+/// Sorts by index. Nearly all answers are in order as they come, so the least code will do.
+fn in_order(embeddings: &mut [Embedding]) {
+    for end in 1..embeddings.len() {
+        let mut at = end;
+        while at > 0 && embeddings.get(at - 1..=at).is_some_and(|two| matches!(two, [a, b] if a.index > b.index)) {
+            embeddings.swap(at - 1, at);
+            at -= 1;
+        }
+    }
 }
 
 /// A vector as a list of numbers, or as base64.
@@ -110,9 +121,7 @@ pub fn from_base64(text: &str) -> Result<Vec<f64>, Error> {
 
 /// Writes a vector's numbers.
 pub fn write_floats(a: &mut Array<'_>, floats: &[f64]) {
-    for value in floats {
-        a.num(*value);
-    }
+    a.floats(floats);
 }
 
 #[cfg(test)]

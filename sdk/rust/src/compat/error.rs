@@ -1,5 +1,6 @@
 //! Errors in every shape that OpenAI and compatible servers send them (4.6, C-83).
 
+use crate::compat::words::has;
 use crate::json::{self, RawValue, Rest, Str};
 use crate::retry;
 use crate::types::{Body, Context, Error, ErrorKind, HttpResponse};
@@ -140,7 +141,7 @@ fn kind(said: &Said, status: Option<u16>) -> ErrorKind {
         return kind;
     }
     let message = said.message.to_ascii_lowercase();
-    let hints = |list: &[&str]| list.iter().any(|hint| message.contains(hint));
+    let hints = |list: &[&str]| list.iter().any(|hint| has(&message, hint));
     match status {
         Some(400 | 413 | 422) | None if hints(&CONTEXT) => ErrorKind::ContextLength,
         Some(400..=403 | 429) | None if hints(&QUOTA) => ErrorKind::Quota,
@@ -155,7 +156,7 @@ fn kind(said: &Said, status: Option<u16>) -> ErrorKind {
         Some(429) => ErrorKind::RateLimited,
         Some(503 | 529) => ErrorKind::Overloaded,
         Some(status) if status < 500 => ErrorKind::InvalidRequest,
-        None if words.iter().any(|word| word.contains("invalid")) => ErrorKind::InvalidRequest,
+        None if words.iter().any(|word| has(word, "invalid")) => ErrorKind::InvalidRequest,
         _ => ErrorKind::Upstream,
     }
 }

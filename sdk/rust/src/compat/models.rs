@@ -46,7 +46,7 @@ fn model(raw: &RawValue) -> Option<ModelInfo> {
     let mut wire = Rest::parse(raw.get()).ok()?;
     wire.take("object");
     let count = |keys: &[&str]| {
-        let number = |raw: &RawValue| raw.get().parse::<f64>().ok().map(|n| n.clamp(0.0, f64::from(u32::MAX)) as u32);
+        let number = |raw: &RawValue| json::parse::<json::Count>(raw.get()).ok().map(|count| count.0);
         keys.iter().find_map(|key| wire.get(key).and_then(number))
     };
     let context_tokens = count(&["context_length", "context_window", "max_context_length", "max_model_len"]);

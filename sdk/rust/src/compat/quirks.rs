@@ -330,7 +330,8 @@ impl Quirks {
     /// The number moved into the member's range.
     pub fn clamp(&self, member: &str, value: f64) -> f64 {
         let clamp = self.clamps.iter().find(|clamp| clamp.member == member);
-        clamp.map_or(value, |clamp| value.clamp(clamp.min, clamp.max))
+        // Not `f64::clamp`: its panic brings the printing of floats into every adapter.
+        clamp.map_or(value, |clamp| value.max(clamp.min).min(clamp.max))
     }
 
     /// A request to one of the provider's paths: its address and the headers that the target's options ask for.

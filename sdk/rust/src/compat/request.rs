@@ -30,12 +30,18 @@ pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Resul
 
 /// Fills a path's holes: `{model}` and `{option.NAME}`.
 pub fn path(template: &str, ctx: &Context) -> String {
-    let mut path = template.replace("{model}", &escape(&ctx.model));
-    while let Some((start, end)) = path.find("{option.").and_then(|at| Some((at, at + path.get(at..)?.find('}')?))) {
-        let name = path.get(start + "{option.".len()..end).unwrap_or_default();
-        let value = ctx.option_str(name).unwrap_or_default();
-        path.replace_range(start..=end, &escape(&value));
+    let mut path = String::with_capacity(template.len() + ctx.model.len());
+    let mut left = template;
+    while let Some((before, (hole, after))) = left.split_once('{').and_then(|(a, b)| Some((a, b.split_once('}')?))) {
+        path.push_str(before);
+        match hole.strip_prefix("option.") {
+            Some(name) => path.push_str(&escape(&ctx.option_str(name).unwrap_or_default())),
+            None if hole == "model" => path.push_str(&escape(&ctx.model)),
+            None => {}
+        }
+        left = after;
     }
+    path.push_str(left);
     path
 }
 
