@@ -217,13 +217,23 @@ mod tests {
 
     #[test]
     fn the_component_is_found_among_the_messages() {
-        let adapter = Adapter { name: "zeta".into(), folder: "plugins/zeta".into(), package: "p".into(), profile: "adapter".into() };
+        let adapter = Adapter {
+            name: "zeta".into(),
+            folder: "plugins/zeta".into(),
+            package: "p".into(),
+            profile: "adapter".into(),
+        };
         let messages = r#"
             {"reason":"compiler-artifact","manifest_path":"/r/sdk/Cargo.toml","filenames":["/t/other.wasm"]}
             {"reason":"compiler-artifact","manifest_path":"/r/plugins/zeta/Cargo.toml","filenames":["/t/zeta.rlib","/t/zeta.wasm"]}
             {"reason":"build-finished","success":true}"#;
         assert_eq!(component(messages, Path::new("/r"), &adapter).unwrap(), Path::new("/t/zeta.wasm"));
-        let other = Adapter { name: "eta".into(), folder: "plugins/eta".into(), package: "p".into(), profile: "adapter".into() };
+        let other = Adapter {
+            name: "eta".into(),
+            folder: "plugins/eta".into(),
+            package: "p".into(),
+            profile: "adapter".into(),
+        };
         assert!(component(messages, Path::new("/r"), &other).unwrap_err().to_string().contains("crate-type"));
     }
 }
