@@ -3,6 +3,7 @@
 mod follow;
 mod head;
 mod list;
+mod media;
 mod meter;
 mod pipeline;
 mod relay;
@@ -30,6 +31,7 @@ use crate::exchange::Exchange;
 use crate::fault::Fault;
 use crate::identify::Caller;
 use crate::plugin::Adapter;
+use crate::recall::Recall;
 use crate::route::Target;
 use crate::upstream::Upstreams;
 
@@ -87,6 +89,8 @@ pub struct House<'a> {
     pub config: &'a Config,
     /// The way out.
     pub upstreams: &'a Upstreams,
+    /// What clients' formats have no place for.
+    pub recall: &'a Arc<Recall>,
 }
 
 /// Sends a request to a target and answers with what comes back.

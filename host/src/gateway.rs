@@ -24,7 +24,8 @@ use crate::fault::{Fault, Side};
 use crate::identify::identify;
 use crate::models;
 use crate::observe::metrics::Metrics;
-use crate::route::{self, Target};
+use crate::recall::Recall;
+use crate::route::{self, Plan, Target};
 use crate::serving::Serving;
 use crate::upstream::Upstreams;
 
@@ -35,12 +36,15 @@ pub struct Gateway {
     upstreams: Upstreams,
     metrics: Arc<Metrics>,
     lists: models::Lists,
+    recall: Arc<Recall>,
 }
 
 impl Gateway {
     /// A gateway that serves from this.
     pub fn new(serving: Serving, upstreams: Upstreams, metrics: Arc<Metrics>) -> Self {
-        Self { serving: ArcSwap::from_pointee(serving), upstreams, metrics, lists: models::Lists::default() }
+        let recall = Arc::new(Recall::new(serving.config.server.recall_bytes));
+        let lists = models::Lists::default();
+        Self { serving: ArcSwap::from_pointee(serving), upstreams, metrics, lists, recall }
     }
 
     /// Serves from this from now on. Requests under way keep what they began with.
@@ -109,7 +113,7 @@ impl Gateway {
             can_cut: head.version < Version::HTTP_2,
             face,
         };
-        let house = House { config: &serving.config, upstreams: &self.upstreams };
+        let house = House { config: &serving.config, upstreams: &self.upstreams, recall: &self.recall };
         if *asked.operation() == Operation::Models {
             return models::answer(house, serving, &self.lists, &asked).await;
         }
@@ -122,10 +126,7 @@ impl Gateway {
         let model = asked.reading.model.as_deref();
         let demand = Demand { model, output_limit: asked.reading.output_limit, body_len };
         let permit = admit::admit(&serving.config, &asked.caller, &demand)?;
-        let Some(model) = model else {
-            return Err(Fault::invalid("the request does not say which model it is for").at("model"));
-        };
-        let plan = route::plan(&serving.routes, model)?;
+        let plan = plan(serving, asked)?;
         let series = plan.route.series(&self.metrics, &asked.face);
         let mut account = Account::open(&self.metrics, series, asked.exchange.begun, &asked.exchange.id, permit);
         let Some(target) = plan.targets.first() else {
@@ -156,6 +157,18 @@ impl Gateway {
         };
         self.metrics.rejected.with_label_values(&[reason]).inc();
         fault_response(errors, fault, id)
+    }
+}
+
+/// Where a request goes. Operations that are only relayed need not be about a model.
+fn plan(serving: &Serving, asked: &Asked) -> Result<Plan, Fault> {
+    match (asked.reading.model.as_deref(), asked.operation()) {
+        (Some(model), _) => route::plan(&serving.routes, model),
+        (None, operation @ Operation::Other(_)) => {
+            let named = asked.headers.get(route::PROVIDER_HEADER).and_then(|value| value.to_str().ok());
+            route::plan_for_provider(&serving.routes, named, asked.face.format(), operation)
+        }
+        (None, _) => Err(Fault::invalid("the request does not say which model it is for").at("model")),
     }
 }
 

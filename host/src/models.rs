@@ -64,7 +64,7 @@ pub async fn answer(
         path: asked.path.clone(),
         query: query::pairs(&asked.query).map(|(name, value)| Header { name, value }).collect(),
         headers: Vec::new(),
-        body: Body::Bytes(Vec::new()),
+        body: Body::Bytes(asked.body.concat()),
     };
     let parsed = parse(&mut dialect, asked.operation(), &ctx, &http)?;
     let Request::Models(mut request) = parsed.request else {

@@ -1,6 +1,7 @@
 //! `cargo xtask plugins`: the crates of `plugins/` as components, `plugins/NAME.wasm`, and their digests in `plugins.lock`.
 //! Those of `tests/adapters/` come along, where nobody serves from: `target/test-adapters/NAME.wasm`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,11 +31,14 @@ pub(crate) fn build(workspace: &Workspace, names: &[String]) -> Result<()> {
         return Ok(());
     }
     let std = wasm::prepare(workspace)?;
-    let artifacts = compile(workspace, &adapters, std)?;
     let mut built = Vec::new();
-    for (adapter, artifact) in adapters.iter().zip(artifacts) {
-        built.push(install(&place(workspace, adapter)?, &adapter.name, &artifact)?);
+    for group in groups(workspace, adapters) {
+        let artifacts = compile(workspace, &group, std)?;
+        for (adapter, artifact) in group.iter().zip(artifacts) {
+            built.push(install(&place(workspace, adapter)?, &adapter.name, &artifact)?);
+        }
     }
+    built.sort_by(|a, b| a.name.cmp(&b.name));
     lock(workspace)?;
     print!("{}", table(&built));
     Ok(())
@@ -52,6 +56,19 @@ fn chosen(workspace: &Workspace, names: &[String]) -> Result<Vec<Adapter>> {
     Ok(all().filter(is_chosen).cloned().collect())
 }
 
+/// What cargo builds in one call: the adapters of one profile that stand alone, then each that is built upon another
+/// one, which must be without its exports there. In one call both would have the same features.
+fn groups(workspace: &Workspace, adapters: Vec<Adapter>) -> Vec<Vec<Adapter>> {
+    let is_adapter = |package: &String| workspace.adapters.iter().any(|adapter| adapter.package == *package);
+    let (upon, alone): (Vec<_>, Vec<_>) =
+        adapters.into_iter().partition(|adapter| adapter.dependencies.iter().any(is_adapter));
+    let mut by_profile: BTreeMap<String, Vec<Adapter>> = BTreeMap::new();
+    for adapter in alone {
+        by_profile.entry(adapter.profile.clone()).or_default().push(adapter);
+    }
+    by_profile.into_values().chain(upon.into_iter().map(|adapter| vec![adapter])).collect()
+}
+
 /// The folder that an adapter's component is put into.
 fn place(workspace: &Workspace, adapter: &Adapter) -> Result<PathBuf> {
     if workspace.adapters.iter().any(|bundled| bundled.folder == adapter.folder) {
@@ -62,30 +79,13 @@ fn place(workspace: &Workspace, adapter: &Adapter) -> Result<PathBuf> {
     Ok(place)
 }
 
-/// The component of each, in their order.
-fn compile(workspace: &Workspace, adapters: &[Adapter], std: Std) -> Result<Vec<PathBuf>> {
-    let mut profiles: Vec<&str> = adapters.iter().map(|adapter| adapter.profile.as_str()).collect();
-    profiles.sort_unstable();
-    profiles.dedup();
-    let mut messages = String::new();
-    for profile in profiles {
-        let packages = adapters.iter().filter(|adapter| adapter.profile == profile);
-        messages.push_str(&compile_with(workspace, profile, packages, std)?);
-    }
-    adapters.iter().map(|adapter| component(&messages, &workspace.root, adapter)).collect()
-}
-
-/// One cargo call for all adapters of one profile; what cargo says.
+/// One cargo call for a group, in its profile; the component of each, in their order.
 ///
 /// The build has a target folder of its own: a call from a build script or beside a running cargo would wait for the
 /// outer folder's lock for ever. The flags come by the environment, so that a plain `cargo build` of somebody's own
 /// is left as it was.
-fn compile_with<'a>(
-    workspace: &Workspace,
-    profile: &str,
-    adapters: impl Iterator<Item = &'a Adapter>,
-    std: Std,
-) -> Result<String> {
+fn compile(workspace: &Workspace, adapters: &[Adapter], std: Std) -> Result<Vec<PathBuf>> {
+    let profile = adapters.first().map_or("adapter", |adapter| adapter.profile.as_str());
     let mut command = cargo();
     command.current_dir(&workspace.root).args(["build", "--profile", profile, "--target", wasm::TARGET]);
     command.arg("--message-format=json-render-diagnostics").arg("--target-dir").arg(workspace.target.join("adapters"));
@@ -97,7 +97,8 @@ fn compile_with<'a>(
     if !output.status.success() {
         bail!("the adapters do not build; what cargo says stands above");
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    let messages = String::from_utf8_lossy(&output.stdout);
+    adapters.iter().map(|adapter| component(&messages, &workspace.root, adapter)).collect()
 }
 
 /// Finds the component of one adapter among cargo's messages.
@@ -190,6 +191,31 @@ fn table(built: &[Built]) -> String {
 mod tests {
     use super::*;
 
+    fn adapter(name: &str, dependencies: &[&str]) -> Adapter {
+        Adapter {
+            name: name.into(),
+            folder: format!("plugins/{name}").into(),
+            package: format!("weir-{name}"),
+            dependencies: dependencies.iter().map(|name| (*name).to_owned()).collect(),
+            profile: "adapter".into(),
+        }
+    }
+
+    #[test]
+    fn an_adapter_upon_another_one_is_built_apart() {
+        let adapters = vec![adapter("eta", &["weir-zeta", "weir-sdk"]), adapter("zeta", &["weir-sdk"])];
+        let root = PathBuf::from("/r");
+        let workspace = Workspace {
+            target: root.join("target"),
+            root,
+            adapters: adapters.clone(),
+            test_adapters: vec![adapter("hostile", &["weir-sdk"])],
+        };
+        let built = groups(&workspace, adapters);
+        let names = |group: &Vec<Adapter>| group.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+        assert_eq!(built.iter().map(names).collect::<Vec<_>>(), [["zeta"], ["eta"]]);
+    }
+
     #[test]
     fn a_digest_is_spelled_with_its_algorithm() {
         let expected = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -217,23 +243,13 @@ mod tests {
 
     #[test]
     fn the_component_is_found_among_the_messages() {
-        let adapter = Adapter {
-            name: "zeta".into(),
-            folder: "plugins/zeta".into(),
-            package: "p".into(),
-            profile: "adapter".into(),
-        };
+        let adapter = adapter("zeta", &[]);
         let messages = r#"
             {"reason":"compiler-artifact","manifest_path":"/r/sdk/Cargo.toml","filenames":["/t/other.wasm"]}
             {"reason":"compiler-artifact","manifest_path":"/r/plugins/zeta/Cargo.toml","filenames":["/t/zeta.rlib","/t/zeta.wasm"]}
             {"reason":"build-finished","success":true}"#;
         assert_eq!(component(messages, Path::new("/r"), &adapter).unwrap(), Path::new("/t/zeta.wasm"));
-        let other = Adapter {
-            name: "eta".into(),
-            folder: "plugins/eta".into(),
-            package: "p".into(),
-            profile: "adapter".into(),
-        };
+        let other = self::adapter("eta", &[]);
         assert!(component(messages, Path::new("/r"), &other).unwrap_err().to_string().contains("crate-type"));
     }
 }

@@ -10,6 +10,7 @@ use crate::dialect::reply;
 use crate::fault::{Fault, Side};
 use crate::frame;
 use crate::plugin::{ChatDecoder, ChatEncoder};
+use crate::recall::Witness;
 use crate::referee::Referee;
 use crate::route::Target;
 use crate::surrogate;
@@ -29,6 +30,7 @@ pub(super) struct Pipeline {
     frames: Vec<Frame>,
     model: Option<String>,
     target: Arc<Target>,
+    witness: Witness,
     /// What is known of the stream so far.
     pub(super) seen: Seen,
 }
@@ -69,6 +71,8 @@ pub(super) struct Parts {
     pub(super) model: Option<String>,
     /// Where the stream comes from.
     pub(super) target: Arc<Target>,
+    /// Keeps what the client's format has no place for.
+    pub(super) witness: Witness,
 }
 
 impl Pipeline {
@@ -85,6 +89,7 @@ impl Pipeline {
             frames: Vec::new(),
             model: parts.model,
             target: parts.target,
+            witness: parts.witness,
             seen: Seen::default(),
         }
     }
@@ -170,6 +175,7 @@ impl Pipeline {
         }
         for event in &mut events {
             self.note(event);
+            self.witness.see(event);
         }
         let encoded = heard(self.encoder.push(&events), Side::Adapter)?;
         self.seen.losses.extend(encoded.losses);

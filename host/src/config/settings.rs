@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Place, Secret};
+use super::{Origin, Place, Secret};
 
 /// How much is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,6 +57,25 @@ pub struct Log {
     pub format: LogFormat,
 }
 
+/// Media that a request gives by their address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Media {
+    /// Whether they are fetched for providers that take only bytes.
+    pub fetch: bool,
+    /// Bytes of one.
+    pub max_bytes: usize,
+    /// How long one may take.
+    pub timeout: Duration,
+    /// Places that need be neither https nor public.
+    pub origins: Vec<Origin>,
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self { fetch: false, max_bytes: 20 << 20, timeout: Duration::from_secs(10), origins: Vec::new() }
+    }
+}
+
 /// The main listener and what it allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
@@ -80,6 +99,8 @@ pub struct Server {
     pub shutdown_timeout: Duration,
     /// Bytes of a request's or answer's body in the translate lane, where it is held in memory.
     pub translate_body_limit: usize,
+    /// Bytes of signed thinking that are kept for clients whose format cannot carry it.
+    pub recall_bytes: usize,
     /// Bytes of one frame of a stream.
     pub max_frame_bytes: usize,
     /// Whether answers carry `x-weir-*` headers.
@@ -105,6 +126,7 @@ impl Default for Server {
             body_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(30),
             translate_body_limit: 32 << 20,
+            recall_bytes: 32 << 20,
             max_frame_bytes: 4 << 20,
             diagnostic_headers: true,
             keep_alive_interval: None,

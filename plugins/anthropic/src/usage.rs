@@ -25,19 +25,6 @@ pub(crate) fn read(wire: wire::Usage<'_>) -> (Usage, Option<String>) {
     (usage, wire.service_tier.map(Str::into_string))
 }
 
-/// Takes over the values that a later report names.
-pub(crate) fn merge(known: &mut Usage, later: Usage) {
-    known.input = later.input.or(known.input);
-    known.cache_read = later.cache_read.or(known.cache_read);
-    known.cache_write = later.cache_write.or(known.cache_write);
-    known.output = later.output.or(known.output);
-    known.reasoning = later.reasoning.or(known.reasoning);
-    for extension in later.extensions {
-        known.extensions.retain(|old| old.format != extension.format || old.key != extension.key);
-        known.extensions.push(extension);
-    }
-}
-
 /// Writes the counts; `input` stands for an input that is not known. Thinking is told apart where it is known.
 pub(crate) fn write(o: &mut Object<'_>, usage: &Usage, input: u32) {
     o.num("input_tokens", usage.input.unwrap_or(input));

@@ -13,7 +13,12 @@ const TOOL_USE: &str = "toolUsePromptTokenCount";
 pub(crate) fn read(wire: wire::Usage<'_>) -> (Usage, Option<String>) {
     let count = |count: Option<weir_sdk::json::Count>| count.map(|count| count.0);
     let (prompt, cached, tool_use) = (count(wire.prompt), count(wire.cached), count(wire.tool_use));
-    let figures = Figures { prompt, cached, tool_use, candidates: count(wire.candidates) };
+    let thoughts = count(wire.thoughts);
+    let rest = [prompt, tool_use, thoughts].into_iter().flatten().fold(0, u32::saturating_add);
+    // A count of nought is left out, as everywhere in this service's JSON: where the total is the sum of the others, nothing
+    // was said. A later report may take back what an earlier one told so.
+    let nothing = (thoughts.is_some() && count(wire.total) == Some(rest)).then_some(0);
+    let figures = Figures { prompt, cached, tool_use, candidates: count(wire.candidates).or(nothing) };
     let input = prompt.map(|prompt| prompt.saturating_sub(cached.unwrap_or(0)));
     let mut own_members = details(wire.rest, figures);
     own_members.extend(tool_use.map(|tokens| own(TOOL_USE, tokens.to_string())));
@@ -22,7 +27,7 @@ pub(crate) fn read(wire: wire::Usage<'_>) -> (Usage, Option<String>) {
         cache_read: cached,
         cache_write: None,
         output: figures.candidates,
-        reasoning: count(wire.thoughts),
+        reasoning: thoughts,
         extensions: own_members,
     };
     (usage, wire.tier.map(Str::into_string))
@@ -73,19 +78,6 @@ fn is_all_text(json: &str, figure: u32) -> bool {
     // A number is left as it is.
     let is_text = only.kind.as_ref().is_some_and(|word| word.name(&[]) == "TEXT");
     is_text && only.count.is_some_and(|count| count.0 == figure) && only.rest.0.is_empty()
-}
-
-/// Takes over the values that a later report names.
-pub(crate) fn merge(known: &mut Usage, later: Usage) {
-    known.input = later.input.or(known.input);
-    known.cache_read = later.cache_read.or(known.cache_read);
-    known.cache_write = later.cache_write.or(known.cache_write);
-    known.output = later.output.or(known.output);
-    known.reasoning = later.reasoning.or(known.reasoning);
-    for extension in later.extensions {
-        known.extensions.retain(|old| old.format != extension.format || old.key != extension.key);
-        known.extensions.push(extension);
-    }
 }
 
 /// Writes `usageMetadata`; `input` stands for an input that is not known.
@@ -142,6 +134,13 @@ mod tests {
         let mut out = String::new();
         object(&mut out, |o| write(o, &usage, None, tier.as_deref()));
         assert_eq!(out, format!(r#"{{"usageMetadata":{json}}}"#));
+    }
+
+    #[test]
+    fn c82_a_count_that_is_left_out_is_nought_where_the_total_says_so() {
+        let output = |json: &str| read(parse(json).unwrap()).0.output;
+        assert_eq!(output(r#"{"promptTokenCount":87,"totalTokenCount":165,"thoughtsTokenCount":78}"#), Some(0));
+        assert_eq!(output(r#"{"promptTokenCount":87,"totalTokenCount":87}"#), None, "nothing is known yet");
     }
 
     #[test]

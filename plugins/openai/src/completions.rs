@@ -206,7 +206,7 @@ impl TextEncoder {
             }
             ChatEvent::Finish(event) => Some(self.choice(event.candidate, "", Some(&event.finish))),
             ChatEvent::Usage(tokens) => {
-                self.usage = Some(tokens);
+                self.usage.get_or_insert_default().update(tokens);
                 None
             }
             ChatEvent::Failure(error) => {
@@ -266,6 +266,17 @@ mod tests {
             assert_eq!((body["logprobs"].as_i64(), body["suffix"].as_str()), (Some(2), Some("x")));
         }
         assert!(there(r#"{"model":"m"}"#).is_err());
+    }
+
+    #[test]
+    fn c82_figures_that_come_apart_are_told_together() {
+        let memo = Memo { usage: true, legacy: false }.write();
+        let mut encoder = TextEncoder::new(Context { memo, ..Context::default() });
+        let input = Usage { input: Some(7), ..Usage::default() };
+        let output = Usage { output: Some(3), ..Usage::default() };
+        encoder.push(vec![ChatEvent::Usage(input), ChatEvent::Usage(output)]).unwrap();
+        let frames = encoder.finish().unwrap().frames;
+        assert!(frames[0].data.contains(r#""prompt_tokens":7,"completion_tokens":3"#), "{frames:?}");
     }
 
     #[test]

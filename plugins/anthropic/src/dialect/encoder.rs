@@ -16,7 +16,7 @@ use weir_sdk::types::{
 
 use crate::finish::Seen;
 use crate::wire::Unnamed;
-use crate::{FORMAT, usage, write};
+use crate::{FORMAT, write};
 
 /// Events that may wait for the floor.
 const WAITING_LIMIT: usize = 1 << 16;
@@ -120,7 +120,7 @@ impl MessagesEncoder {
         if self.begun {
             self.late.extend(write::own(&later.extensions).cloned());
         }
-        usage::merge(&mut self.usage, later);
+        self.usage.update(later);
     }
 
     /// Events of this format: what the end of the message brings, members of the next block, or frames of their own.

@@ -92,7 +92,7 @@ impl GenerateEncoder {
             }
             ChatEvent::Usage(later) => {
                 self.ledger.foreign("usage.", &later.extensions, FORMAT);
-                usage::merge(&mut self.usage, later);
+                self.usage.update(later);
             }
             ChatEvent::Failure(error) => self.fail(&error),
             ChatEvent::Opaque(opaque) => self.opaque(&opaque),

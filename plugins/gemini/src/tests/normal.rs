@@ -179,7 +179,7 @@ pub(super) fn fold(frames: &[Value]) -> Value {
                 "usageMetadata" => {
                     let known = whole.entry(key.clone()).or_insert_with(|| json!({}));
                     let known = known.as_object_mut().unwrap();
-                    known.extend(value.as_object().unwrap().clone());
+                    known.extend(counted(value.as_object().unwrap().clone()));
                     known.retain(|_, value| *value != json!([]));
                 }
                 _ => {
@@ -190,6 +190,17 @@ pub(super) fn fold(frames: &[Value]) -> Value {
     }
     whole.insert("candidates".into(), json!(candidates));
     Value::Object(whole)
+}
+
+/// A count of nought is left out: where the total is the sum of the others, the candidates' is one.
+fn counted(mut usage: Map<String, Value>) -> Map<String, Value> {
+    let count = |name: &str| usage.get(name).and_then(Value::as_f64);
+    let others = ["promptTokenCount", "toolUsePromptTokenCount", "thoughtsTokenCount"].map(count);
+    let sum: f64 = others.into_iter().flatten().sum();
+    if others[2].is_some() && count("totalTokenCount") == Some(sum) && count("candidatesTokenCount").is_none() {
+        usage.insert("candidatesTokenCount".into(), json!(0.0));
+    }
+    usage
 }
 
 fn add(candidates: &mut Vec<Value>, at: usize, mut piece: Value) {

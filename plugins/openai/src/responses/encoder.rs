@@ -180,15 +180,7 @@ impl EventEncoder {
     /// Later figures replace earlier ones.
     fn usage(&mut self, tokens: Usage) {
         self.ledger.foreign("usage.", &tokens.extensions, FORMAT);
-        let known = self.usage.get_or_insert_default();
-        known.input = tokens.input.or(known.input);
-        known.cache_read = tokens.cache_read.or(known.cache_read);
-        known.cache_write = tokens.cache_write.or(known.cache_write);
-        known.output = tokens.output.or(known.output);
-        known.reasoning = tokens.reasoning.or(known.reasoning);
-        if !tokens.extensions.is_empty() {
-            known.extensions = tokens.extensions;
-        }
+        self.usage.get_or_insert_default().update(tokens);
     }
 
     /// Events of this format alone: notes are taken, the rest passes with a number of its own.

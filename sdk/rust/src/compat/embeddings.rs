@@ -2,7 +2,6 @@
 
 use crate::compat::error;
 use crate::compat::quirks::Quirks;
-use crate::compat::request::path;
 use crate::compat::usage;
 use crate::json::{self, Array, Rest, Str};
 use crate::ledger::{Ledger, extensions};
@@ -32,20 +31,22 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &EmbeddingsRequest) -> Re
             [one] if request.single => input(o.value("input"), one),
             inputs => o.array("input", |a| inputs.iter().for_each(|one| input(a.value(), one))),
         }
-        let mut taken = |member: &str| quirks.spelling(member).map_err(|why| ledger.dropped(member, why)).is_ok();
-        if let Some(encoding) = request.encoding.filter(|_| taken("encoding_format")) {
-            o.str("encoding_format", if encoding == EmbeddingEncoding::Base64 { "base64" } else { "float" });
+        let mut member = |name: &'static str, present: bool| {
+            let spelling = present.then(|| quirks.spelling(name))?;
+            spelling.map_err(|why| ledger.dropped(name, why)).ok()
+        };
+        if let Some((encoding, name)) = request.encoding.zip(member("encoding_format", request.encoding.is_some())) {
+            o.str(name, if encoding == EmbeddingEncoding::Base64 { "base64" } else { "float" });
         }
-        if let Some(dimensions) = request.dimensions.filter(|_| taken("dimensions")) {
-            o.num("dimensions", dimensions);
+        if let Some((dimensions, name)) = request.dimensions.zip(member("dimensions", request.dimensions.is_some())) {
+            o.num(name, dimensions);
         }
-        if let Some(user) = request.end_user.as_deref().filter(|_| taken("user")) {
-            o.str("user", user);
+        if let Some((user, name)) = request.end_user.as_deref().zip(member("user", request.end_user.is_some())) {
+            o.str(name, user);
         }
         request.extensions.iter().filter(|e| e.format == FORMAT).for_each(|e| o.raw(&e.key, &e.json));
     });
-    let mut http = HttpRequest::post(path(quirks.paths.embeddings, ctx), body);
-    http.headers = quirks.headers(ctx);
+    let http = quirks.address(ctx, HttpRequest::post("", body), |paths| paths.embeddings);
     Ok(RenderedRequest { losses: ledger.into_losses(), ..RenderedRequest::new(http) })
 }
 

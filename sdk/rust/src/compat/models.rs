@@ -2,7 +2,7 @@
 
 use crate::compat::error;
 use crate::compat::quirks::Quirks;
-use crate::compat::request::{escape_path, path};
+use crate::compat::request::escape_path;
 use crate::json::{self, RawValue, Rest, Str};
 use crate::ledger::extensions;
 use crate::types::{
@@ -14,13 +14,11 @@ pub const FORMAT: &str = "openai.models";
 
 /// Asks for the list, or for one model. The list comes whole, so there is nothing to go on from.
 pub fn render(quirks: &Quirks, ctx: &Context, request: &ModelsRequest) -> RenderedRequest {
-    let mut place = path(quirks.paths.models, ctx);
+    let mut http = quirks.address(ctx, HttpRequest::get(""), |paths| paths.models);
     if let Some(id) = &request.id {
-        place.push('/');
-        place.push_str(&escape_path(id));
+        http.path.push('/');
+        http.path.push_str(&escape_path(id));
     }
-    let mut http = HttpRequest::get(place);
-    http.headers = quirks.headers(ctx);
     RenderedRequest::new(http)
 }
 

@@ -23,8 +23,7 @@ pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Resul
     if let Some(error) = writer.refused {
         return Err(error);
     }
-    let mut http = HttpRequest::post(path(quirks.paths.chat, ctx), body);
-    http.headers = quirks.headers(ctx);
+    let http = quirks.address(ctx, HttpRequest::post("", body), |paths| paths.chat);
     Ok(RenderedRequest { losses: writer.ledger.into_losses(), memo: renamed.to_memo(), ..RenderedRequest::new(http) })
 }
 
@@ -105,8 +104,13 @@ impl Writer<'_> {
         self.num(o, "frequency_penalty", sampling.frequency_penalty);
         self.num(o, "presence_penalty", sampling.presence_penalty);
         self.num(o, "n", sampling.candidates.map(f64::from));
-        self.bool(o, "logprobs", sampling.logprobs);
-        self.num(o, "top_logprobs", sampling.top_logprobs.map(f64::from));
+        if self.quirks.logprobs_number {
+            let wanted = sampling.logprobs == Some(true) || sampling.top_logprobs.is_some();
+            self.num(o, "logprobs", wanted.then(|| f64::from(sampling.top_logprobs.unwrap_or(1))));
+        } else {
+            self.bool(o, "logprobs", sampling.logprobs);
+            self.num(o, "top_logprobs", sampling.top_logprobs.map(f64::from));
+        }
         self.raw(o, self.quirks.seed, sampling.seed.as_deref().filter(|seed| is_integer(seed)));
         self.stop(o, &sampling.stop);
     }

@@ -10,38 +10,63 @@ pub fn read(wire: wire::Usage<'_>) -> Option<Usage> {
     let details = wire.prompt_details.unwrap_or_default();
     let output_details = wire.completion_details.unwrap_or_default();
     let cached = [details.cached, wire.cached, wire.cache_hit, wire.num_cached, wire.cache_read];
-    let cache_read = first(&cached);
-    let cache_write = first(&[details.cache_write, wire.cache_creation]);
-    let prompt = wire.prompt.map(|n| n.0);
-    let reasoning = first(&[output_details.reasoning]);
-    let output = wire.completion.map(|n| visible(n.0, reasoning, prompt, wire.total.map(|n| n.0)));
+    let figures = Figures {
+        prompt: wire.prompt.map(|n| n.0),
+        completion: wire.completion.map(|n| n.0),
+        total: wire.total.map(|n| n.0),
+    };
+    let (input, cache_read, cache_write) =
+        figures.input(first(&cached), first(&[details.cache_write, wire.cache_creation]));
+    let (output, reasoning) = figures.output(first(&[output_details.reasoning]));
     let mut extensions = extensions(FORMAT, wire.rest);
     keep_details(&mut extensions, "prompt_tokens_details", &details.rest);
     keep_details(&mut extensions, "completion_tokens_details", &output_details.rest);
-    let usage = Usage {
-        input: prompt.map(|n| uncached(n, cache_read.unwrap_or(0), cache_write.unwrap_or(0))),
-        cache_read,
-        cache_write,
-        output,
-        reasoning,
-        extensions,
-    };
+    let usage = Usage { input, cache_read, cache_write, output, reasoning, extensions };
     (usage != Usage::default()).then_some(usage)
 }
 
-/// Input that was neither read from nor written to a cache. A server whose cached tokens exceed its input does not
-/// count them in it.
-fn uncached(prompt: u32, read: u32, write: u32) -> u32 {
-    prompt.checked_sub(read).map_or(prompt, |rest| rest.checked_sub(write).unwrap_or(rest))
+/// The three figures that every answer has, which vouch for each other.
+#[derive(Debug, Clone, Copy)]
+struct Figures {
+    prompt: Option<u32>,
+    completion: Option<u32>,
+    total: Option<u32>,
 }
 
-/// Output without thinking. Most servers count it in; of one that does not, the total gives it away.
-fn visible(completion: u32, reasoning: Option<u32>, prompt: Option<u32>, total: Option<u32>) -> u32 {
-    let Some(reasoning) = reasoning else { return completion };
-    let apart = prompt.zip(total).is_some_and(|(prompt, total)| {
-        total == prompt.saturating_add(completion).saturating_add(reasoning) && reasoning > 0
-    });
-    if apart { completion } else { completion.checked_sub(reasoning).unwrap_or(completion) }
+impl Figures {
+    /// Whether the total is the sum of input, output and `more`: none where no total was given.
+    fn sums_up_with(self, more: u32) -> Option<bool> {
+        let sum = self.prompt?.saturating_add(self.completion?).saturating_add(more);
+        Some(self.total? == sum)
+    }
+
+    /// Uncached input, cache reads and cache writes. A server whose cached tokens exceed its input does not count them
+    /// in it; if its total says that it does, they are no more than the input.
+    fn input(self, read: Option<u32>, write: Option<u32>) -> (Option<u32>, Option<u32>, Option<u32>) {
+        let Some(prompt) = self.prompt else { return (None, read, write) };
+        let Some(rest) = prompt.checked_sub(read.unwrap_or(0)) else {
+            return match self.sums_up_with(0) {
+                Some(true) => (Some(0), Some(prompt), write.map(|_| 0)),
+                _ => (Some(prompt), read, write),
+            };
+        };
+        (Some(rest.checked_sub(write.unwrap_or(0)).unwrap_or(rest)), read, write)
+    }
+
+    /// Output without thinking, and thinking. Most servers count it in; of one that does not, the total gives it away.
+    fn output(self, reasoning: Option<u32>) -> (Option<u32>, Option<u32>) {
+        let (Some(completion), Some(thought)) = (self.completion, reasoning) else {
+            return (self.completion, reasoning);
+        };
+        if thought > 0 && self.sums_up_with(thought) == Some(true) {
+            return (Some(completion), reasoning);
+        }
+        match completion.checked_sub(thought) {
+            Some(visible) => (Some(visible), reasoning),
+            None if self.sums_up_with(0) == Some(true) => (Some(0), Some(completion)),
+            None => (Some(completion), reasoning),
+        }
+    }
 }
 
 fn first(places: &[Option<Count>]) -> Option<u32> {
@@ -118,6 +143,15 @@ mod tests {
         let text = r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":35,
             "completion_tokens_details":{"reasoning_tokens":20}}"#;
         assert_eq!(buckets(text), [Some(10), None, None, Some(5), Some(20)]);
+    }
+
+    #[test]
+    fn c60_details_that_exceed_a_sum_are_no_more_than_it() {
+        let text = r#"{"prompt_tokens":392,"completion_tokens":16,"total_tokens":408,
+            "prompt_tokens_details":{"cached_tokens":461},"completion_tokens_details":{"reasoning_tokens":19}}"#;
+        assert_eq!(buckets(text), [Some(0), Some(392), None, Some(0), Some(16)]);
+        let apart = r#"{"prompt_tokens":3,"completion_tokens":5,"cache_read_input_tokens":1000}"#;
+        assert_eq!(buckets(apart), [Some(3), Some(1000), None, Some(5), None]);
     }
 
     #[test]

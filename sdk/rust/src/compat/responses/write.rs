@@ -2,7 +2,7 @@
 
 use super::read::split;
 use super::{FORMAT, inner, noted, write_members};
-use crate::compat::media::{audio_format, mime, to_data_url};
+use crate::compat::media::{mime, to_data_url};
 use crate::json::{Array, Object};
 use crate::ledger::extension;
 use crate::types::{
@@ -43,6 +43,15 @@ pub fn assistant(a: &mut Array<'_>, parts: &[&Part], mut ids: Option<&mut Ids<'_
                 let begins = |part: &&Part| matches!(part, Part::Text(text) if item_members(text).is_some());
                 let more = parts.get(at..).unwrap_or_default();
                 let same = |part: &&&Part| matches!(part, Part::Text(_) | Part::Refusal(_)) && !begins(part);
+                if ids.is_none()
+                    && let Some(words) = plain(part)
+                {
+                    a.object(|o| {
+                        o.str("role", "assistant");
+                        o.str("content", words);
+                    });
+                    continue;
+                }
                 let end = at + more.iter().take_while(same).count();
                 a.object(|o| message(o, parts.get(at - 1..end).unwrap_or_default(), ids.as_deref_mut()));
                 at = end;
@@ -53,6 +62,14 @@ pub fn assistant(a: &mut Array<'_>, parts: &[&Part], mut ids: Option<&mut Ids<'_
             Part::Opaque(_) | Part::Media(_) | Part::ToolResult(_) => {}
         }
     }
+}
+
+/// The words of a text that is nothing more: a request says them in a message without id and status, which the longer form
+/// must have.
+fn plain(part: &Part) -> Option<&str> {
+    let Part::Text(text) = part else { return None };
+    let bare = text.citations.is_empty() && text.extensions.iter().all(|extension| extension.format != FORMAT);
+    bare.then_some(text.text.as_str())
 }
 
 /// The members of the item that a text begins.
@@ -178,7 +195,7 @@ pub fn call(o: &mut Object<'_>, call: &ToolCall, ids: Option<&mut Ids<'_>>) {
     write_members(o, &call.extensions);
 }
 
-/// Writes a medium as a part of a request; whether there is a place for it.
+/// Writes a medium as a part of a request; whether there is a place for it: there is none for audio.
 pub fn media(o: &mut Object<'_>, ctx: &Context, media: &MediaPart) -> bool {
     match (media.kind, &media.source) {
         (MediaKind::Image, MediaSource::FileId(id)) => {
@@ -192,13 +209,6 @@ pub fn media(o: &mut Object<'_>, ctx: &Context, media: &MediaPart) -> bool {
         (MediaKind::Image, MediaSource::Base64(data)) => {
             o.str("type", "input_image");
             o.str("image_url", &to_data_url(&mime(ctx, media), data));
-        }
-        (MediaKind::Audio, MediaSource::Base64(data)) => {
-            o.str("type", "input_audio");
-            o.object("input_audio", |o| {
-                o.str("data", data);
-                o.str("format", audio_format(&mime(ctx, media)));
-            });
         }
         (MediaKind::Document, source) => {
             o.str("type", "input_file");
@@ -218,7 +228,48 @@ pub fn media(o: &mut Object<'_>, ctx: &Context, media: &MediaPart) -> bool {
         }
         _ => return false,
     }
-    o.opt_str("detail", media.detail.as_deref());
+    // An image must have it; "auto" is what its absence means.
+    let default = (media.kind == MediaKind::Image).then_some("auto");
+    o.opt_str("detail", media.detail.as_deref().or(default));
     write_members(o, &media.extensions);
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+
+    fn written(write: impl FnOnce(&mut Array<'_>)) -> String {
+        let mut out = String::new();
+        json::object(&mut out, |o| o.array("items", write));
+        out
+    }
+
+    #[test]
+    fn earlier_words_of_the_assistant_need_no_id() {
+        let text = Part::text("Hi");
+        let items = written(|a| assistant(a, &[&text], None));
+        assert_eq!(items, r#"{"items":[{"role":"assistant","content":"Hi"}]}"#);
+        let answer = written(|a| assistant(a, &[&text], Some(&mut Ids::new(&Context::default()))));
+        assert!(answer.contains(r#""id":"msg_0_","status":"completed","content":[{"type":"output_text""#), "{answer}");
+    }
+
+    #[test]
+    fn c89_images_have_a_detail_and_audio_has_no_place() {
+        let ctx = Context::default();
+        let medium = |kind| MediaPart {
+            kind,
+            mime: None,
+            source: MediaSource::Base64("AAAA".into()),
+            name: None,
+            detail: None,
+            cache: None,
+            extensions: Vec::new(),
+        };
+        let mut out = String::new();
+        json::object(&mut out, |o| assert!(media(o, &ctx, &medium(MediaKind::Image))));
+        assert!(out.ends_with(r#""detail":"auto"}"#), "{out}");
+        json::object(&mut String::new(), |o| assert!(!media(o, &ctx, &medium(MediaKind::Audio))));
+    }
 }

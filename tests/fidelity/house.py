@@ -1,0 +1,138 @@
+"""A running Weir in front of the replay: each recorded provider is configured, each model of each recording an alias."""
+
+import functools
+import json
+import os
+import random
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from data import ROOT, Recording, formats, providers
+
+START_SECONDS = 60
+BINARY = os.environ.get("WEIR_BIN", str(ROOT / "target/debug/weir"))
+PLUGINS = Path(os.environ.get("WEIR_PLUGINS", str(ROOT / "plugins")))
+
+
+@functools.cache
+def known(adapter: str) -> frozenset:
+    """The formats that an adapter has; none where it is not built."""
+    file = PLUGINS / f"{adapter}.wasm"
+    if not file.exists():
+        return frozenset()
+    text = subprocess.run([BINARY, "plugin", "inspect", str(file)], capture_output=True, check=True, text=True).stdout
+    return frozenset(it["id"] for it in json.loads(text)["manifest"]["formats"])
+
+
+def adapter(provider: str, format: str) -> str | None:
+    """The adapter that reads a provider's answers in a format; none where it is not built."""
+    names = [*providers().get(provider, {}).get("adapters", []), *formats()[format].adapters]
+    return next((name for name in names if format in known(name)), None)
+
+
+@functools.cache
+def dialects() -> tuple:
+    """The formats that clients can speak to this Weir."""
+    built = [it for it in formats().values() if it.dialect and any(it.id in known(name) for name in it.adapters)]
+    return tuple(it.id for it in built)
+
+
+class House:
+    """One Weir, until it is closed. `alias` tells the name by which a recording's model is reached."""
+
+    def __init__(self, upstream: str, recordings: list[Recording]):
+        self.folder = tempfile.TemporaryDirectory(prefix="weir-fidelity-")
+        self.names: dict[tuple, str] = {}
+        self.sections: list[str] = []
+        self.upstream = upstream
+        self.made: set[str] = set()
+        for it in recordings:
+            self.target(it.provider, it.format, it.model)
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        config = Path(self.folder.name, "weir.toml")
+        config.write_text(self.configuration(port))
+        self.log = Path(self.folder.name, "log")
+        with self.log.open("wb") as sink:
+            command = [BINARY, "serve", "--config", str(config)]
+            self.process = subprocess.Popen(command, stdout=sink, stderr=sink)
+        self.wait()
+
+    def alias(self, recording: Recording, forced: bool = False) -> str | None:
+        name = self.names.get((recording.provider, recording.format, recording.model))
+        return name and (f"forced-{name}" if forced else name)
+
+    def target(self, provider: str, format: str, model: str):
+        place = (provider, format, model)
+        chosen = adapter(provider, format)
+        if chosen is None or place in self.names:
+            return
+        name = f"{provider}-{format}".replace(".", "-").replace("_", "-")
+        if name not in self.made:
+            self.made.add(name)
+            self.sections.append(self.provider(name, chosen, provider, format))
+        self.names[place] = f"m{len(self.names)}"
+        for prefix, forced in (("", "false"), ("forced-", "true")):
+            self.sections.append(
+                f'[[models]]\nalias = "{prefix}{self.names[place]}"\ntranslate = {forced}\n'
+                f"target = {{ provider = {json.dumps(name)}, model = {json.dumps(model)} }}\n"
+            )
+
+    def provider(self, name: str, adapter: str, provider: str, format: str) -> str:
+        words = providers().get(provider, {})
+        lines = [
+            "[[providers]]",
+            f'name = "{name}"',
+            f'adapter = "{adapter}"',
+            f'url = "{self.upstream}/{name}/v1/"',
+            f"api_key = {json.dumps(words.get('api_key', 'sk-upstream'))}",
+            "retry = { max_retries = 0 }",
+            "breaker = { failure_rate = 1.0, window = \"1s\", open = \"1ms\" }",
+        ]
+        if len(known(adapter) & formats().keys()) > 1:
+            lines.append(f'format = "{format}"')
+        if "region" in words:
+            lines.append(f'region = "{words["region"]}"')
+        if options := words.get("options"):
+            inside = ", ".join(f"{key} = {json.dumps(value)}" for key, value in options.items())
+            lines.append(f"options = {{ {inside} }}")
+        return "\n".join(lines) + "\n"
+
+    def configuration(self, port: int) -> str:
+        head = f'log_level = "warn"\n[server]\nhost = "127.0.0.1"\nport = {port}\n[plugins]\ndir = "{PLUGINS}"\n'
+        return head + "\n".join(self.sections)
+
+    def wait(self):
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"{self.url}/health", timeout=1):
+                    if self.process.poll() is None:
+                        return
+            except OSError:
+                time.sleep(0.05)
+        raise RuntimeError(f"weir did not come up ({self.process.poll()}):\n{self.log.read_text(errors='replace')}")
+
+    def close(self):
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self.folder.cleanup()
+
+
+def free_port() -> int:
+    """A port below those that the system hands out, so that nobody is given it before Weir has it."""
+    while True:
+        port = random.randrange(20000, 30000)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue

@@ -1,0 +1,74 @@
+"""The matrix: every recording, read from the provider and from Weir in every dialect."""
+
+import importlib
+from dataclasses import dataclass, field
+
+import judge
+from ask import Ask
+from data import Recording, formats
+from house import House, dialects
+from meaning import Failure, Meaning
+from mend import mended
+from replay import Replay
+
+
+@dataclass
+class Result:
+    """One recording in one dialect."""
+
+    recording: Recording
+    dialect: str
+    # `relay`, `forced` (the same format, translated), `translate`; `direct` where its own client cannot read it.
+    lane: str
+    differences: list[str] = field(default_factory=list)
+
+
+def read(format: str, ask: Ask) -> Meaning | Failure:
+    reader = importlib.import_module(f"readers.{formats()[format].reader}")
+    try:
+        return reader.ask(ask)
+    except Exception as error:  # An answer that the official client cannot take in is a failure of the answer.
+        return Failure(None, f"{type(error).__name__}: {error}", unread=True)
+
+
+class Bench:
+    """A replay and a Weir in front of it."""
+
+    def __init__(self, recordings: list[Recording], answers: list[Recording]):
+        self.replay = Replay()
+        self.house = House(self.replay.url, [*recordings, *answers])
+
+    def try_out(self, recording: Recording) -> list[Result]:
+        legal = mended(recording)
+        self.replay.lay_out(legal)
+        wanted = read(recording.format, Ask(self.replay.url, recording.model, recording.stream))
+        if isinstance(wanted, Failure) and wanted.unread:
+            return [Result(recording, recording.format, "direct", [f"its own client does not read it: {wanted.text}"])]
+        results = []
+        for dialect in dialects():
+            if self.fits(wanted, dialect):
+                lanes = self.lanes(recording, legal, dialect)
+                results += [self.cell(recording, wanted, dialect, lane) for lane in lanes]
+        return results
+
+    def lanes(self, recording: Recording, legal: Recording, dialect: str) -> list[str]:
+        """`relay` where the bytes may go through, `forced` where the same format is translated all the same."""
+        if dialect != recording.format:
+            return ["translate"]
+        return ["relay", "forced"] if legal is recording else ["forced"]
+
+    def cell(self, recording: Recording, wanted: Meaning | Failure, dialect: str, lane: str) -> Result:
+        self.replay.lay_out(recording)
+        ask = Ask(self.house.url, self.house.alias(recording, lane != "relay"), recording.stream)
+        if isinstance(wanted, Meaning):
+            ask.tools = sorted({call.name for call in wanted.calls})
+            ask.candidates = len(wanted.candidates)
+        found = judge.differences(recording.format, wanted, dialect, read(dialect, ask), lane)
+        return Result(recording, dialect, lane, found)
+
+    def fits(self, wanted: Meaning | Failure, dialect: str) -> bool:
+        """A client that has no place for calls never offers tools, so it never gets such an answer."""
+        return isinstance(wanted, Failure) or not wanted.calls or "calls" in formats()[dialect].holds
+
+    def close(self):
+        self.house.close()

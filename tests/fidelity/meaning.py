@@ -1,0 +1,95 @@
+"""What an answer says, whatever the format: what is compared.
+
+Readers fill it from what an official client hands out. Words for the end of an answer stay as the format has them; the
+table `finish.toml` tells what they mean.
+"""
+
+import json
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Call:
+    """A tool call: the arguments as parsed JSON, or as text where they are none."""
+
+    name: str
+    arguments: object
+    id: str | None = None
+
+    def key(self) -> tuple:
+        return (self.name, json.dumps(numbers(self.arguments), sort_keys=True, ensure_ascii=False))
+
+
+@dataclass
+class Candidate:
+    texts: list[str] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
+    refusal: str = ""
+    calls: list[Call] = field(default_factory=list)
+    finish: str | None = None
+    # Further words that a format has for the end: what an `incomplete` answer lacks, a blocked prompt.
+    detail: str | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self.texts)
+
+
+@dataclass
+class Usage:
+    """Totals: the input with what came from and went to a cache, the output with reasoning. None: the answer does not say."""
+
+    input: int | None = None
+    output: int | None = None
+    cache_read: int | None = None
+    cache_write: int | None = None
+    reasoning: int | None = None
+
+
+@dataclass
+class Meaning:
+    candidates: list[Candidate] = field(default_factory=list)
+    usage: Usage | None = None
+    # What the reader found wrong with the form: ids that repeat, a stream that says other than its last event.
+    flaws: list[str] = field(default_factory=list)
+
+    @property
+    def calls(self) -> list[Call]:
+        return [call for candidate in self.candidates for call in candidate.calls]
+
+
+@dataclass
+class Failure:
+    """The client raised an error instead: the status (none within a stream) and the text."""
+
+    status: int | None
+    text: str
+    # The client could not make sense of the answer at all.
+    unread: bool = False
+
+
+def arguments(text: str | None) -> object:
+    """The value of arguments that are JSON text; nothing means no arguments."""
+    if text is None or not text.strip():
+        return {}
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def numbers(value: object) -> object:
+    """1.0 and 1 are the same JSON number."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [numbers(item) for item in value]
+    if isinstance(value, dict):
+        return {key: numbers(item) for key, item in value.items()}
+    return value
+
+
+def added(*figures: int | None) -> int | None:
+    """Their sum; none where nobody said anything."""
+    known = [int(figure) for figure in figures if figure is not None]
+    return sum(known) if known else None

@@ -1,0 +1,46 @@
+"""What is not legal in a recording's own format, made legal, so that the format's official client can read what is wanted.
+
+Weir gets the recording as it is. The relay lane repairs nothing, so a client that cannot read such a recording cannot
+read it there either: that cell is left out.
+"""
+
+import json
+import re
+from dataclasses import replace
+
+from data import Recording
+
+# The numbers of Gemini's enumeration, which Google's older libraries write in place of the names.
+FINISHES = ["FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER"]
+
+
+def mended(recording: Recording) -> Recording:
+    """The same recording where there is nothing to mend."""
+    if recording.format == "gemini.generate":
+        return named(as_events(recording))
+    if recording.format == "anthropic.messages" and recording.stream:
+        # A router's end mark, which the format does not have.
+        return replace(recording, body=re.sub(rb"event: data\ndata: \[DONE\]\s*", b"", recording.body))
+    return recording
+
+
+def as_events(recording: Recording) -> Recording:
+    """The official client asks for server-sent events; this was recorded without, as one JSON array."""
+    if not recording.stream or not recording.body.lstrip().startswith(b"["):
+        return recording
+    events = b"".join(b"data: " + json.dumps(it).encode() + b"\n\n" for it in json.loads(recording.body))
+    return replace(recording, body=events, kind="text/event-stream")
+
+
+def named(recording: Recording) -> Recording:
+    """Names in place of an enumeration's numbers; others than the finish reason tell nothing that is compared."""
+    if recording.stream or not re.search(rb'"finishReason":\s*\d', recording.body):
+        return recording
+    body = json.loads(recording.body)
+    for candidate in body.get("candidates", []):
+        candidate["finishReason"] = FINISHES[candidate["finishReason"]]
+        candidate.pop("safetyRatings", None)
+    usage = body.get("usageMetadata", {})
+    for name in [name for name in usage if name.endswith("Details") or name == "trafficType"]:
+        del usage[name]
+    return replace(recording, body=json.dumps(body).encode())

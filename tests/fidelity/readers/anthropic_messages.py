@@ -1,0 +1,55 @@
+"""`anthropic.messages`, by the official anthropic client; streams by its own accumulating helper."""
+
+from anthropic import Anthropic, APIError
+
+from ask import KEY, Ask
+from meaning import Call, Candidate, Failure, Meaning, Usage, added, arguments
+
+
+def ask(ask: Ask) -> Meaning | Failure:
+    client = Anthropic(base_url=ask.base, api_key=KEY, max_retries=0, timeout=30)
+    words = {"model": ask.model, "max_tokens": 4096, "messages": [{"role": "user", "content": ask.prompt}]}
+    if ask.tools:
+        words["tools"] = [{"name": name, "input_schema": ask.schema()} for name in ask.tools]
+    try:
+        if not ask.stream:
+            return whole(client.messages.create(**words))
+        with client.messages.stream(**words) as stream:
+            return streamed(stream)
+    except APIError as error:
+        return Failure(getattr(error, "status_code", None), str(error))
+
+
+def whole(answer) -> Meaning:
+    candidate = Candidate(finish=answer.stop_reason)
+    for block in answer.content or []:
+        match block.type:
+            case "text":
+                candidate.texts.append(block.text)
+            case "thinking":
+                candidate.thoughts.append(block.thinking)
+            case "tool_use":
+                candidate.calls.append(Call(block.name, block.input, block.id))
+    return Meaning([candidate], usage(answer.usage))
+
+
+def streamed(stream) -> Meaning:
+    """The helper adds up the message; arguments that were cut are read as they came."""
+    pieces: dict[int, str] = {}
+    for event in stream:
+        if event.type == "content_block_delta" and event.delta.type == "input_json_delta":
+            pieces[event.index] = pieces.get(event.index, "") + event.delta.partial_json
+    message = stream.get_final_message()
+    meaning = whole(message)
+    places = [at for at, block in enumerate(message.content) if block.type == "tool_use"]
+    for call, place in zip(meaning.calls, places):
+        call.arguments = arguments(pieces[place]) if pieces.get(place) else call.arguments
+    return meaning
+
+
+def usage(tokens) -> Usage | None:
+    if tokens is None:
+        return None
+    read, written = tokens.cache_read_input_tokens, tokens.cache_creation_input_tokens
+    thinking = getattr(getattr(tokens, "output_tokens_details", None), "thinking_tokens", None)
+    return Usage(added(tokens.input_tokens, read, written), tokens.output_tokens, read, written, thinking)

@@ -1,0 +1,93 @@
+"""The provider: a local server that answers whatever it is asked with the recording that was laid out, and remembers what
+it was asked."""
+
+import json
+import sys
+import threading
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from data import Recording
+
+# Streams are cut at places that have nothing to do with frames or characters.
+PIECE = 617
+
+
+@dataclass
+class Asked:
+    """A request as it arrived."""
+
+    path: str
+    headers: dict
+    body: object
+
+
+class Replay:
+    """Runs until the process ends."""
+
+    def __init__(self):
+        self.recording: Recording | None = None
+        self.asked: list[Asked] = []
+        self.server = Server(("127.0.0.1", 0), handler(self))
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def lay_out(self, recording: Recording):
+        self.recording = recording
+        self.asked.clear()
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """Clients may leave whenever they like."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+def handler(replay: Replay):
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def log_message(self, *_):
+            pass
+
+        def do_GET(self):
+            self.answer(None)
+
+        def do_POST(self):
+            data = self.body()
+            try:
+                self.answer(json.loads(data))
+            except ValueError:
+                self.answer(data)
+
+        def body(self) -> bytes:
+            if "chunked" not in self.headers.get("transfer-encoding", ""):
+                return self.rfile.read(int(self.headers.get("content-length", 0)))
+            data = b""
+            while size := int(self.rfile.readline().split(b";")[0], 16):
+                data += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return data
+
+        def answer(self, body: object):
+            replay.asked.append(Asked(self.path, {name.lower(): it for name, it in self.headers.items()}, body))
+            recording = replay.recording
+            self.send_response(recording.status)
+            self.send_header("content-type", recording.kind)
+            if not recording.stream:
+                self.send_header("content-length", str(len(recording.body)))
+                self.end_headers()
+                return self.wfile.write(recording.body)
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            for start in range(0, len(recording.body), PIECE):
+                piece = recording.body[start : start + PIECE]
+                self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+            self.wfile.write(b"0\r\n\r\n")
+
+    return Handler

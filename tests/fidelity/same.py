@@ -1,0 +1,141 @@
+"""Whether a request that was translated to its own format means the same: equal but for spellings that the format's
+specification calls equal."""
+
+import json
+import re
+
+# Members that the gateway sets by itself: the model's name, and what makes a stream tell its tokens.
+OURS = {"model", "stream", "stream_options"}
+# What says as much as an absent member.
+EMPTY = (None, [], {}, False)
+# Two names of one member.
+SYNONYMS = {"max_tokens": "max_completion_tokens"}
+
+
+def differences(format: str, recorded: dict, sent: dict) -> list[str]:
+    """In words, by place."""
+    if not isinstance(sent, dict):
+        return ["what was sent is no object"]
+    ours, theirs = ({key: it for key, it in body.items() if key not in OURS} for body in (recorded, sent))
+    found: list[str] = []
+    compare("", plain(format, ours), plain(format, theirs), found)
+    return found
+
+
+def compare(place: str, ours: object, theirs: object, found: list[str]):
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for key in sorted({*ours, *theirs}):
+            compare(f"{place}/{key}", ours.get(key), theirs.get(key), found)
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for at, (a, b) in enumerate(zip(ours, theirs)):
+            compare(f"{place}/{at}", a, b, found)
+    elif ours != theirs:
+        found.append(f"{place}: recorded {brief(ours)}, sent {brief(theirs)}")
+
+
+def brief(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)[:160]
+
+
+def plain(format: str, value: object, key: str = "") -> object:
+    """One spelling of several."""
+    if isinstance(value, list):
+        return [plain(format, it, key) for it in value]
+    if not isinstance(value, dict):
+        return value
+    if format == "gemini.generate" and key in {"parameters", "responseSchema"}:
+        return older_schema(value)
+    if key in {"input_schema", "schema", "parameters", "args", "arguments", "inputSchema", "parametersJsonSchema"}:
+        return value
+    spell = SPELLINGS.get(format, lambda key, value: (key, value))
+    members = {}
+    for name, it in value.items():
+        name, it = spell(name, it)
+        it = plain(format, it, name)
+        if it not in EMPTY:
+            members[name] = it
+    if format == "openai.responses" and members.get("role") and members.get("type") == "message":
+        # A message is what an item with a role is by default.
+        del members["type"]
+    return members
+
+
+def chat(key: str, value: object) -> tuple:
+    if key == "content" and isinstance(value, str):
+        value = [{"type": "text", "text": value}] if value else None
+    return SYNONYMS.get(key, key), value
+
+
+def messages(key: str, value: object) -> tuple:
+    if key in {"content", "system"} and isinstance(value, str):
+        value = [{"type": "text", "text": value}] if value else None
+    return key, value
+
+
+def responses(key: str, value: object) -> tuple:
+    if key == "input" and isinstance(value, str):
+        value = [{"role": "user", "content": value}]
+    if key == "content" and isinstance(value, str):
+        value = [{"type": "text", "text": value}]
+    if key == "content" and isinstance(value, list):
+        value = [{**it, "type": "text"} if it.get("type") in {"input_text", "output_text"} else it for it in value]
+    return key, value
+
+
+def gemini(key: str, value: object) -> tuple:
+    key = re.sub(r"_([a-z])", lambda found: found.group(1).upper(), key)
+    if key in {"tools", "contents", "parts"} and isinstance(value, dict):
+        value = [value]
+    if key == "parts":
+        # A part without any words says nothing.
+        value = [it for it in value if it != {"text": ""}]
+    if key == "contents":
+        value = turns(value)
+    if key == "systemInstruction":
+        value = {"parts": [{"text": value}] if isinstance(value, str) else value.get("parts")}
+    return key, value
+
+
+def turns(contents: list) -> list:
+    """Neighbours of one role are one turn."""
+    found: list[dict] = []
+    for it in contents:
+        role, parts = it.get("role", "user"), it.get("parts") or []
+        if found and found[-1]["role"] == role:
+            found[-1]["parts"] = [*found[-1]["parts"], *parts]
+        else:
+            found.append({"role": role, "parts": parts if isinstance(parts, list) else [parts]})
+    return found
+
+
+# Gemini's enumeration of types, for schemas that were written with its numbers.
+TYPES = ["TYPE_UNSPECIFIED", "STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT"]
+
+
+def older_schema(schema: object) -> object:
+    """A schema of Gemini's own kind: types in any case, the order of properties as they stand; an empty object is none."""
+    if isinstance(schema, list):
+        return [older_schema(it) for it in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {}
+    for key, it in schema.items():
+        key = re.sub(r"_([a-z])", lambda found: found.group(1).upper(), key)
+        if key == "properties":
+            it = {name: older_schema(one) for name, one in it.items()}
+        elif key == "type":
+            it = TYPES[it] if isinstance(it, int) else it.upper()
+        else:
+            it = older_schema(it)
+        if key not in {"propertyOrdering", "title"} and it not in EMPTY:
+            found[key] = it
+    return {} if found == {"type": "OBJECT"} else found
+
+
+SPELLINGS = {
+    "openai.chat": chat,
+    "openai.completions": lambda key, value: (key, value),
+    "openai.responses": responses,
+    "anthropic.messages": messages,
+    "gemini.generate": gemini,
+}

@@ -1,0 +1,118 @@
+"""The other direction: recorded requests of every dialect, sent to every provider's format. Weir answers, or refuses for a
+reason that is listed; what it sends upstream obeys the official schema; and a format translated to itself is the same."""
+
+import http.client
+import json
+import re
+import urllib.parse
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import same
+import schemas
+from data import Recording, formats, providers, table
+from house import House, adapter
+from replay import Replay
+
+
+@dataclass
+class Outcome:
+    """One recorded request towards one target."""
+
+    recording: Recording
+    target: str
+    # The format that the target speaks.
+    format: str
+    status: int
+    # What Weir said where it refused.
+    words: str = ""
+    # The reason of a refusal that is listed.
+    reason: str | None = None
+    # What the schema found wrong with the request that arrived upstream, and how it differs from its own original.
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def is_right(self) -> bool:
+        return self.reason is not None or (self.status < 400 and not self.problems)
+
+
+def targets(recordings: list[Recording], is_sample: bool) -> dict[tuple, dict[bool, Recording]]:
+    """For each adapter and format, an answer to be had from it: the shortest one, whole and streamed. A sample makes do with
+    the adapters that are called after their format."""
+    found: dict = defaultdict(dict)
+    for it in sorted(recordings, key=lambda it: (len(it.body), it.id)):
+        name = adapter(it.provider, it.format)
+        if is_sample and name not in formats()[it.format].adapters:
+            continue
+        if name and it.status == 200 and "error" not in it.features:
+            found[name, it.format].setdefault(it.stream, it)
+    return {place: answers for place, answers in found.items() if len(answers) == 2}
+
+
+class Sender:
+    """Puts recorded requests, byte for byte but for the model."""
+
+    def __init__(self, replay: Replay, house: House):
+        self.replay, self.house = replay, house
+        address = urllib.parse.urlsplit(house.url).netloc
+        self.connection = http.client.HTTPConnection(address, timeout=30)
+
+    def send(self, recording: Recording, target: tuple, answer: Recording) -> Outcome:
+        name, format = target
+        # Adapters look at the model, so towards its own provider a request keeps its own.
+        is_own = is_at_home(recording, name, format)
+        self.replay.lay_out(answer)
+        status, text = self.post(recording, self.house.alias(recording if is_own else answer, forced=True))
+        outcome = Outcome(recording, name, format, status)
+        if status >= 400:
+            outcome.words = words(text)
+            outcome.reason = refusal(recording.format, format, outcome.words)
+        elif self.replay.asked:
+            sent = self.replay.asked[0].body
+            outcome.problems = [it for it in schemas.complaints(name, format, sent) if not heeds_not(format, it)]
+            if format == recording.format:
+                # What is wrong with the original is none of ours.
+                original = {**recording.request, "model": recording.model}
+                known = set(schemas.complaints(name, format, original))
+                outcome.problems = [it for it in outcome.problems if it not in known]
+            if is_own:
+                outcome.problems += same.differences(format, recording.request, sent)
+        return outcome
+
+    def post(self, recording: Recording, alias: str) -> tuple[int, bytes]:
+        face = formats()[recording.format]
+        path = (face.post_stream if recording.stream else face.post).replace("{model}", alias)
+        body = recording.request
+        if "model" in body or "{model}" not in face.post:
+            body = {**body, "model": alias}
+        headers = {"content-type": "application/json", "authorization": "Bearer sk-fidelity"}
+        self.connection.request("POST", path, json.dumps(body).encode(), headers)
+        response = self.connection.getresponse()
+        return response.status, response.read()
+
+
+def is_at_home(recording: Recording, name: str, format: str) -> bool:
+    """Whether the target is the adapter of the one who was asked when this was recorded."""
+    own = providers().get(recording.provider, {}).get("adapters", [recording.provider])
+    return format == recording.format and name in own
+
+
+def words(text: bytes) -> str:
+    """The message of an error in any dialect."""
+    found = re.search(rb'"(?:message|error)":\s*"((?:[^"\\]|\\.)*)"', text)
+    return (found.group(1) if found else text).decode(errors="replace")
+
+
+def refusal(source: str, target: str, words: str) -> str | None:
+    """The listed reason of a refusal."""
+    for it in table("refusals.toml").get("refusals", []):
+        fits = "*" in it["to"] or target in it["to"]
+        if fits and ("from" not in it or source in it["from"]) and re.search(it["words"], words):
+            return it["reason"]
+    return None
+
+
+def heeds_not(format: str, complaint: str) -> bool:
+    """Whether a complaint of a schema is listed: the file is older than the service."""
+    listed = table("refusals.toml").get("complaints", [])
+    return any(format in it["formats"] and re.search(it["words"], complaint) for it in listed)

@@ -1,0 +1,79 @@
+//! What a provider wants back and a client's format has no place for.
+
+use serde_json::{Value, json};
+use weir_tests::{Answer, House, Upstream};
+
+use crate::tongue::config;
+
+const THOUGHT: &str = "I should look.";
+const VALUE: &str = "EqQBCgIYAhIM";
+
+/// A turn of thinking and a tool call, whole.
+fn turn() -> Value {
+    json!({
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "anthropic", "stop_reason": "tool_use",
+        "content": [
+            {"type": "thinking", "thinking": THOUGHT, "signature": VALUE},
+            {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {"at": "sky"}},
+        ],
+        "usage": {"input_tokens": 5, "output_tokens": 9},
+    })
+}
+
+/// The same as a stream.
+fn streamed() -> Answer {
+    let events = [
+        json!({"type": "message_start", "message": {"id": "msg_1", "type": "message", "role": "assistant",
+            "model": "anthropic", "content": [], "usage": {"input_tokens": 5, "output_tokens": 1}}}),
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}}),
+        json!({"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": THOUGHT}}),
+        json!({"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": VALUE}}),
+        json!({"type": "content_block_stop", "index": 0}),
+        json!({"type": "content_block_start", "index": 1,
+            "content_block": {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}}),
+        json!({"type": "content_block_delta", "index": 1,
+            "delta": {"type": "input_json_delta", "partial_json": "{\"at\":\"sky\"}"}}),
+        json!({"type": "content_block_stop", "index": 1}),
+        json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 9}}),
+        json!({"type": "message_stop"}),
+    ];
+    let text: String =
+        events.iter().map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())).collect();
+    Answer::sse().piece(text).end()
+}
+
+fn asking(stream: bool, messages: &Value) -> String {
+    let tool = json!({"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}});
+    let body = json!({
+        "model": "anthropic", "stream": stream, "max_tokens": 2000, "reasoning_effort": "low", "tools": [tool],
+        "messages": messages,
+    });
+    body.to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c30_a_chat_client_need_not_carry_what_vouches_for_thinking() {
+    for stream in [false, true] {
+        let answer = if stream { streamed() } else { Answer::json(200, turn().to_string()) };
+        let mut upstream = Upstream::always(answer).await;
+        let house = House::open(&config(&upstream)).await;
+        let question = json!({"role": "user", "content": "Is it blue?"});
+        let reply = house.post("/v1/chat/completions", &asking(stream, &json!([question]))).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        upstream.request().await;
+        let call = json!({"id": "toolu_1", "type": "function",
+            "function": {"name": "look", "arguments": "{\"at\":\"sky\"}"}});
+        let history = json!([
+            question,
+            {"role": "assistant", "content": null, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "toolu_1", "content": "yes"},
+        ]);
+        upstream.now(Answer::json(200, turn().to_string()));
+        house.post("/v1/chat/completions", &asking(false, &history)).await;
+        let sent = upstream.request().await.json();
+        let assistant = &sent["messages"][1]["content"];
+        let thinking = json!({"type": "thinking", "thinking": THOUGHT, "signature": VALUE});
+        assert_eq!(assistant[0], thinking, "stream: {stream}: {sent}");
+        assert_eq!(assistant[1]["id"], "toolu_1", "stream: {stream}");
+    }
+}
