@@ -31,8 +31,7 @@ pub struct Acceptance {
     pub request_headers: HeaderRules,
     /// Which of the provider's headers come back.
     pub response_headers: HeaderRules,
-    /// Headers set where the client sent none.
-    pub set_headers: Vec<(HeaderName, HeaderValue)>,
+    set_headers: Vec<(HeaderName, Template)>,
     /// How the answers are metered.
     pub tap: Option<CompiledTap>,
     query: Vec<FixedQuery>,
@@ -77,8 +76,9 @@ impl Acceptance {
         let tap = manifest.formats.iter().find(|format| format.id == claim.format).and_then(|f| f.tap.as_ref());
         let set = |header: &crate::contract::types::Header| {
             let name = HeaderName::try_from(header.name.as_str());
-            let value = HeaderValue::try_from(header.value.as_str());
-            name.ok().zip(value.ok()).ok_or_else(|| AcceptError::Header(header.name.clone()))
+            let is_sound = HeaderValue::try_from(header.value.as_str()).is_ok();
+            let name = name.ok().filter(|_| is_sound).ok_or_else(|| AcceptError::Header(header.name.clone()))?;
+            Ok::<_, AcceptError>((name, Template::parse(&header.value)?))
         };
         let method =
             Method::from_bytes(claim.method.as_bytes()).map_err(|_| AcceptError::Method(claim.method.clone()))?;
@@ -105,6 +105,14 @@ impl Acceptance {
     pub fn path(&self, filling: &Filling<'_>, stream: bool) -> String {
         let template = if stream { self.stream_path.as_ref().unwrap_or(&self.path) } else { &self.path };
         template.fill(filling)
+    }
+
+    /// Headers to set where the client sent none; one with a hole for an option that is not set is left out.
+    pub fn set_headers(&self, filling: &Filling<'_>) -> impl Iterator<Item = (&HeaderName, HeaderValue)> {
+        self.set_headers.iter().filter_map(|(name, template)| {
+            let value = HeaderValue::try_from(template.fill_plain(filling)?);
+            Some((name, value.ok()?))
+        })
     }
 
     /// The query upstream, not yet encoded.
@@ -151,6 +159,22 @@ impl Template {
         Ok(Self(pieces))
     }
 
+    /// As it is, without encoding; none where an option is missing.
+    fn fill_plain(&self, filling: &Filling<'_>) -> Option<String> {
+        let mut out = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Hole(name) => match name.as_str() {
+                    "model" => out.push_str(filling.model),
+                    "id" => out.push_str(filling.id),
+                    name => out.push_str(&name.strip_prefix("option.").and_then(filling.option)?),
+                },
+            }
+        }
+        Some(out)
+    }
+
     fn fill(&self, filling: &Filling<'_>) -> String {
         let mut out = String::new();
         for piece in &self.0 {
@@ -184,6 +208,16 @@ mod tests {
         assert_eq!(filled("chat/completions"), "chat/completions");
         assert_eq!(filled("models/{model}:talk"), "models/m%201:talk");
         assert_eq!(filled("{option.place}/things/{id}"), "a%2Fb/things/x");
+    }
+
+    #[test]
+    fn a_header_without_its_option_is_left_out() {
+        let option = |name: &str| (name == "place").then(|| "a/b".to_owned());
+        let filling = Filling { model: "m 1", id: "x", option: &option };
+        let plain = |text: &str| Template::parse(text).unwrap().fill_plain(&filling);
+        assert_eq!(plain("{option.place} of {model}").as_deref(), Some("a/b of m 1"));
+        assert_eq!(plain("2023-06-01").as_deref(), Some("2023-06-01"));
+        assert_eq!(plain("{option.other}"), None);
     }
 
     #[test]

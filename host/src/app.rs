@@ -19,7 +19,7 @@ use crate::listen::{self, Allowance};
 use crate::observe::metrics::Metrics;
 use crate::operations::{self, Operations};
 use crate::plugin::cache::Cache;
-use crate::plugin::catalog::Catalog;
+use crate::plugin::catalog::{Catalog, Snapshot};
 use crate::plugin::load::Loader;
 use crate::plugin::watch::{Folder, Watch};
 use crate::plugin::{self, Engine, Limits, Reuse, Terms};
@@ -73,6 +73,13 @@ pub struct Addresses {
 pub struct Plugins {
     watch: Watch,
     catalog: Arc<Catalog>,
+}
+
+impl Plugins {
+    /// The adapters that are loaded now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.catalog.snapshot()
+    }
 }
 
 /// How long the start waits for files that are just being written.

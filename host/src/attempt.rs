@@ -3,6 +3,7 @@
 mod follow;
 mod head;
 mod list;
+mod media;
 mod meter;
 mod pipeline;
 mod relay;

@@ -53,6 +53,17 @@ impl Lifted {
         self.values.is_empty()
     }
 
+    /// Lifts one more value, which comes from elsewhere; returns its token.
+    pub fn add(&mut self, value: Bytes) -> Result<String, BlobError> {
+        if self.nonce.is_empty() {
+            self.nonce = nonce()?;
+        }
+        let token = self.token(self.values.len());
+        self.heads.push(String::from_utf8_lossy(&value[..HEAD.min(value.len())]).into_owned());
+        self.values.push(value);
+        Ok(token)
+    }
+
     /// What the context says about the blobs.
     pub fn describe(&self) -> Vec<Blob> {
         let blob = |(at, value): (usize, &Bytes)| Blob {

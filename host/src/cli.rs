@@ -1,6 +1,7 @@
 //! The commands: what is typed, what is printed, and the exit codes.
 
 mod check;
+mod explain;
 mod plugin;
 mod serve;
 
@@ -47,6 +48,8 @@ enum Command {
     Serve(File),
     /// Checks the configuration without serving: every mistake at once, with its line.
     Check(File),
+    /// Shows what would be sent for a request, and what would be lost, without sending it.
+    Explain(Box<explain::Explain>),
     /// Looks at adapters.
     Plugin {
         #[command(subcommand)]
@@ -62,6 +65,7 @@ pub fn run() -> ExitCode {
         None => serve::run(cli.file.config.as_deref()),
         Some(Command::Serve(file)) => serve::run(file.config.as_deref()),
         Some(Command::Check(file)) => check::run(file.config.as_deref()),
+        Some(Command::Explain(asked)) => explain::run(*asked),
         Some(Command::Plugin { command }) => plugin::run(command),
     }
 }

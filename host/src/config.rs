@@ -41,7 +41,7 @@ pub use problem::{Problem, Problems, Severity};
 pub use provider::{AllowedOrigin, Breaker, Metering, Provider, ProviderPlaces, Retry, Timeouts};
 pub use reference::reference;
 pub use secret::Secret;
-pub use settings::{AdapterSettings, Admin, Isolation, Log, LogFormat, LogLevel, Plugins, Server};
+pub use settings::{AdapterSettings, Admin, Isolation, Log, LogFormat, LogLevel, Media, Plugins, Server};
 
 /// Everything that the program needs to know.
 #[derive(Debug, Clone)]
@@ -52,6 +52,8 @@ pub struct Config {
     pub server: Server,
     /// The operations side.
     pub admin: Admin,
+    /// Media that are fetched.
+    pub media: Media,
     /// The log.
     pub log: Log,
     /// Adapters.
@@ -119,6 +121,7 @@ impl Config {
             revision: revision(text, &environment),
             server: draft.server,
             admin: draft.admin,
+            media: draft.media,
             log: draft.log,
             plugins: draft.plugins,
             providers: joined.providers,

@@ -25,7 +25,7 @@ use crate::identify::identify;
 use crate::models;
 use crate::observe::metrics::Metrics;
 use crate::recall::Recall;
-use crate::route::{self, Target};
+use crate::route::{self, Plan, Target};
 use crate::serving::Serving;
 use crate::upstream::Upstreams;
 
@@ -126,10 +126,7 @@ impl Gateway {
         let model = asked.reading.model.as_deref();
         let demand = Demand { model, output_limit: asked.reading.output_limit, body_len };
         let permit = admit::admit(&serving.config, &asked.caller, &demand)?;
-        let Some(model) = model else {
-            return Err(Fault::invalid("the request does not say which model it is for").at("model"));
-        };
-        let plan = route::plan(&serving.routes, model)?;
+        let plan = plan(serving, asked)?;
         let series = plan.route.series(&self.metrics, &asked.face);
         let mut account = Account::open(&self.metrics, series, asked.exchange.begun, &asked.exchange.id, permit);
         let Some(target) = plan.targets.first() else {
@@ -160,6 +157,18 @@ impl Gateway {
         };
         self.metrics.rejected.with_label_values(&[reason]).inc();
         fault_response(errors, fault, id)
+    }
+}
+
+/// Where a request goes. Operations that are only relayed need not be about a model.
+fn plan(serving: &Serving, asked: &Asked) -> Result<Plan, Fault> {
+    match (asked.reading.model.as_deref(), asked.operation()) {
+        (Some(model), _) => route::plan(&serving.routes, model),
+        (None, operation @ Operation::Other(_)) => {
+            let named = asked.headers.get(route::PROVIDER_HEADER).and_then(|value| value.to_str().ok());
+            route::plan_for_provider(&serving.routes, named, asked.face.format(), operation)
+        }
+        (None, _) => Err(Fault::invalid("the request does not say which model it is for").at("model")),
     }
 }
 

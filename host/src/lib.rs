@@ -9,6 +9,7 @@
 //! | [`operations`] | health, readiness, metrics, what the admin may see |
 //! | [`gateway`] | the way of a request, as a story |
 //! | [`listen`] | sockets and HTTP on the client's side |
+//! | [`explain`] | what would be sent for a request, without sending it |
 //! | [`models`] | lists of models |
 //! | [`serving`] | what requests are served from, derived from configuration and adapters |
 //! | [`attempt`] | carries out a plan: relay or translate |
@@ -24,6 +25,7 @@
 //! | [`config`] | the file and the environment, checked, as what the program needs |
 //! | [`tap`] | reads usage from answers that pass by |
 //! | [`peek`] | sees a few members of a JSON body without parsing it, and splices them |
+//! | [`form`] | sees a few fields of a multipart body without copying it |
 //! | [`frame`] | cuts streams into frames and back |
 //! | [`referee`] | makes every stream a well-formed story |
 //! | [`recall`] | what a client's format has no place for, kept until its next turn |
@@ -47,7 +49,9 @@ pub mod contract;
 pub mod dialect;
 pub mod estimate;
 pub mod exchange;
+pub mod explain;
 pub mod fault;
+pub mod form;
 pub mod frame;
 pub mod gateway;
 pub mod identify;

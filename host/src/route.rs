@@ -13,6 +13,9 @@ use crate::observe::metrics::{Labels, Metrics, Series};
 use crate::plugin::Adapter;
 use crate::upstream::{Base, Credential, Timeouts};
 
+/// The header by which a request without a model says which provider it is for.
+pub const PROVIDER_HEADER: &str = "x-weir-provider";
+
 /// Where a request can go, with everything that an attempt needs.
 #[derive(Debug)]
 pub struct Target {
@@ -74,15 +77,17 @@ impl Target {
     /// Takes this provider's keys out of a text: some providers repeat the key that they refuse.
     pub fn hide_keys(&self, text: &mut String) {
         self.provider.keys.iter().for_each(|key| key.hide_in(text));
+        self.credential.iter().for_each(|credential| credential.hide_in(text));
     }
 
-    /// An option as plain text: a string's own, any other value's JSON.
+    /// An option as plain text: a string's own, a list's strings with commas, any other value's JSON.
     pub fn option(&self, name: &str) -> Option<String> {
         let setting = self.options.iter().find(|setting| setting.key == name)?;
-        match serde_json::from_str(&setting.json) {
-            Ok(serde_json::Value::String(text)) => Some(text),
-            _ => Some(setting.json.clone()),
+        if let Ok(text) = serde_json::from_str::<String>(&setting.json) {
+            return Some(text);
         }
+        let list = serde_json::from_str::<Vec<String>>(&setting.json);
+        Some(list.map_or_else(|_| setting.json.clone(), |list| list.join(",")))
     }
 }
 
@@ -165,6 +170,47 @@ pub fn plan(routes: &Routes, model: &str) -> Result<Plan, Fault> {
         return Err(Fault::internal(format!("the model `{}` cannot be served: {reason}", route.alias)).with_status(503));
     }
     Ok(Plan { route: Arc::clone(route), targets })
+}
+
+/// Decides where a request that names no model goes: to the provider that it names, else to the only one that takes such
+/// requests as they are.
+pub fn plan_for_provider(
+    routes: &Routes,
+    provider: Option<&str>,
+    format: &str,
+    operation: &Operation,
+) -> Result<Plan, Fault> {
+    let mut able: Vec<(&Arc<Route>, &Arc<Target>)> = Vec::new();
+    for (_, route) in routes.iter() {
+        for target in route.targets.iter().flatten() {
+            let is_new = !able.iter().any(|(_, known)| known.label == target.label);
+            if is_new && target.accepts(format, operation).is_some() {
+                able.push((route, target));
+            }
+        }
+    }
+    let chosen = match (provider, able.as_slice()) {
+        (Some(name), _) => able.iter().find(|(_, target)| *target.label == *name),
+        (None, [only]) => Some(only),
+        (None, _) => None,
+    };
+    match chosen {
+        Some((route, target)) => Ok(Plan { route: Arc::clone(route), targets: vec![Arc::clone(target)] }),
+        None => Err(no_provider(provider, &able)),
+    }
+}
+
+fn no_provider(asked: Option<&str>, able: &[(&Arc<Route>, &Arc<Target>)]) -> Fault {
+    let names: Vec<&str> = able.iter().map(|(_, target)| &*target.label).collect();
+    if names.is_empty() {
+        return Fault::invalid("no configured provider takes this operation").with_code("unsupported_operation");
+    }
+    let able = format!("these providers take this operation: {}", names.join(", "));
+    match asked {
+        Some(_) => Fault::invalid(format!("{PROVIDER_HEADER} names none of those; {able}")),
+        None => Fault::invalid(format!("the request names no model; say by {PROVIDER_HEADER} where it goes: {able}")),
+    }
+    .with_code("provider_not_chosen")
 }
 
 fn unknown_model(model: &str) -> Fault {

@@ -1,6 +1,8 @@
 //! Everything that requests are served from, derived from the configuration and the adapters, made anew as a whole when
 //! either changes. A request keeps the one that it began with.
 
+mod credential;
+mod holes;
 mod targets;
 
 use std::collections::BTreeMap;
@@ -74,13 +76,14 @@ fn compile_acceptances(adapters: &Snapshot, faces: &Faces) -> Acceptances {
 /// The configuration with what trusted adapters suggest: urls that are missing, and, where nothing is configured at all,
 /// the providers whose usual key variables are set.
 fn completed(config: &Config, adapters: &Snapshot) -> Config {
+    let environment = config.environment.clone();
     let mut config = config.clone();
     config.complete(|provider| {
         let suggested = adapters.adapters.get(provider.adapter.as_str()).filter(|adapter| adapter.trusted);
         if provider.address.is_none()
             && let Some(adapter) = suggested
         {
-            provider.address = targets::suggested_address(adapter, provider);
+            provider.address = targets::suggested_address(adapter, provider, &environment);
         }
     });
     if config.discover {

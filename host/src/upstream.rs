@@ -15,6 +15,7 @@ pub mod decode;
 mod dial;
 pub mod error;
 pub mod headers;
+pub mod media;
 pub mod origin;
 pub mod replay;
 
@@ -23,15 +24,16 @@ use http::{HeaderMap, Method, StatusCode};
 pub use body::UpstreamBody;
 pub use chunks::Chunks;
 pub use client::{Settings, Upstreams};
-pub use credential::{Credential, CredentialError};
+pub use credential::{Credential, CredentialError, Means};
 pub use deadline::Timeouts;
 pub use decode::{Bound as DecodeBound, Coding, Decoded, Decoder};
 pub use error::{UpstreamError, UpstreamErrorKind};
 pub use headers::HeaderRules;
+pub use media::{Fetched, MediaClient, MediaError, MediaRules};
 pub use origin::{Address, AllowedOrigin, Base, OriginError, encode_segment};
 
-/// One request to a provider, ready but for the credential.
-#[derive(Debug)]
+/// One request to a provider, ready but for the credential. A clone shares the body.
+#[derive(Clone, Debug)]
 pub struct UpstreamRequest<'a> {
     /// The method.
     pub method: Method,

@@ -6,12 +6,17 @@
 #![allow(clippy::print_stdout, reason = "what is skipped is said")]
 
 mod cancel;
+mod credentials;
 mod errors;
+mod explain;
 mod fidelity;
 mod hostile;
 mod http2;
 mod limits;
+mod media;
+mod multipart;
 mod operations;
+mod passthrough;
 mod recall;
 mod relay;
 mod secrets;

@@ -229,7 +229,12 @@ impl Upstream {
 
     /// Answers so from now on.
     pub fn now(&self, answer: Answer) {
-        *self.script.lock().unwrap() = Arc::new(move |_| answer.clone());
+        self.script(move |_| answer.clone());
+    }
+
+    /// Looks at each request from now on, and answers so.
+    pub fn script(&self, script: impl Fn(&Received) -> Answer + Send + Sync + 'static) {
+        *self.script.lock().unwrap() = Arc::new(script);
     }
 
     /// The API's base.

@@ -8,6 +8,7 @@ mod fuzz;
 mod plugins;
 mod process;
 mod run;
+mod strip;
 mod tidy;
 mod wasm;
 mod workspace;

@@ -1,6 +1,7 @@
 //! `cargo xtask plugins`: the crates of `plugins/` as components, `plugins/NAME.wasm`, and their digests in `plugins.lock`.
 //! Those of `tests/adapters/` come along, where nobody serves from: `target/test-adapters/NAME.wasm`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::process::cargo;
+use crate::strip;
 use crate::wasm::{self, Std};
 use crate::workspace::{Adapter, Workspace};
 
@@ -29,11 +31,14 @@ pub(crate) fn build(workspace: &Workspace, names: &[String]) -> Result<()> {
         return Ok(());
     }
     let std = wasm::prepare(workspace)?;
-    let artifacts = compile(workspace, &adapters, std)?;
     let mut built = Vec::new();
-    for (adapter, artifact) in adapters.iter().zip(artifacts) {
-        built.push(install(&place(workspace, adapter)?, &adapter.name, &artifact)?);
+    for group in groups(workspace, adapters) {
+        let artifacts = compile(workspace, &group, std)?;
+        for (adapter, artifact) in group.iter().zip(artifacts) {
+            built.push(install(&place(workspace, adapter)?, &adapter.name, &artifact)?);
+        }
     }
+    built.sort_by(|a, b| a.name.cmp(&b.name));
     lock(workspace)?;
     print!("{}", table(&built));
     Ok(())
@@ -51,6 +56,19 @@ fn chosen(workspace: &Workspace, names: &[String]) -> Result<Vec<Adapter>> {
     Ok(all().filter(is_chosen).cloned().collect())
 }
 
+/// What cargo builds in one call: the adapters of one profile that stand alone, then each that is built upon another
+/// one, which must be without its exports there. In one call both would have the same features.
+fn groups(workspace: &Workspace, adapters: Vec<Adapter>) -> Vec<Vec<Adapter>> {
+    let is_adapter = |package: &String| workspace.adapters.iter().any(|adapter| adapter.package == *package);
+    let (upon, alone): (Vec<_>, Vec<_>) =
+        adapters.into_iter().partition(|adapter| adapter.dependencies.iter().any(is_adapter));
+    let mut by_profile: BTreeMap<String, Vec<Adapter>> = BTreeMap::new();
+    for adapter in alone {
+        by_profile.entry(adapter.profile.clone()).or_default().push(adapter);
+    }
+    by_profile.into_values().chain(upon.into_iter().map(|adapter| vec![adapter])).collect()
+}
+
 /// The folder that an adapter's component is put into.
 fn place(workspace: &Workspace, adapter: &Adapter) -> Result<PathBuf> {
     if workspace.adapters.iter().any(|bundled| bundled.folder == adapter.folder) {
@@ -61,14 +79,15 @@ fn place(workspace: &Workspace, adapter: &Adapter) -> Result<PathBuf> {
     Ok(place)
 }
 
-/// One cargo call for all of them; the component of each, in their order.
+/// One cargo call for a group, in its profile; the component of each, in their order.
 ///
 /// The build has a target folder of its own: a call from a build script or beside a running cargo would wait for the
 /// outer folder's lock for ever. The flags come by the environment, so that a plain `cargo build` of somebody's own
 /// is left as it was.
 fn compile(workspace: &Workspace, adapters: &[Adapter], std: Std) -> Result<Vec<PathBuf>> {
+    let profile = adapters.first().map_or("adapter", |adapter| adapter.profile.as_str());
     let mut command = cargo();
-    command.current_dir(&workspace.root).args(["build", "--profile", "adapter", "--target", wasm::TARGET]);
+    command.current_dir(&workspace.root).args(["build", "--profile", profile, "--target", wasm::TARGET]);
     command.arg("--message-format=json-render-diagnostics").arg("--target-dir").arg(workspace.target.join("adapters"));
     for adapter in adapters {
         command.args(["--package", &adapter.package]);
@@ -104,6 +123,7 @@ fn wasm_file(message: &Value) -> Option<PathBuf> {
 fn install(folder: &Path, name: &str, artifact: &Path) -> Result<Built> {
     let bytes = fs::read(artifact).with_context(|| format!("could not read {}", artifact.display()))?;
     check_component(name, &bytes)?;
+    let bytes = strip::component(&bytes).with_context(|| format!("plugins/{name}: the sections are cut short"))?;
     let place = folder.join(format!("{name}.wasm"));
     let changed = fs::read(&place).ok().is_none_or(|present| present != bytes);
     if changed {
@@ -171,6 +191,31 @@ fn table(built: &[Built]) -> String {
 mod tests {
     use super::*;
 
+    fn adapter(name: &str, dependencies: &[&str]) -> Adapter {
+        Adapter {
+            name: name.into(),
+            folder: format!("plugins/{name}").into(),
+            package: format!("weir-{name}"),
+            dependencies: dependencies.iter().map(|name| (*name).to_owned()).collect(),
+            profile: "adapter".into(),
+        }
+    }
+
+    #[test]
+    fn an_adapter_upon_another_one_is_built_apart() {
+        let adapters = vec![adapter("eta", &["weir-zeta", "weir-sdk"]), adapter("zeta", &["weir-sdk"])];
+        let root = PathBuf::from("/r");
+        let workspace = Workspace {
+            target: root.join("target"),
+            root,
+            adapters: adapters.clone(),
+            test_adapters: vec![adapter("hostile", &["weir-sdk"])],
+        };
+        let built = groups(&workspace, adapters);
+        let names = |group: &Vec<Adapter>| group.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+        assert_eq!(built.iter().map(names).collect::<Vec<_>>(), [["zeta"], ["eta"]]);
+    }
+
     #[test]
     fn a_digest_is_spelled_with_its_algorithm() {
         let expected = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -188,7 +233,7 @@ mod tests {
     fn an_unchanged_component_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let artifact = folder.path().join("artifact");
-        fs::write(&artifact, b"\0asm\x0d\0\x01\0rest").unwrap();
+        fs::write(&artifact, b"\0asm\x0d\0\x01\0").unwrap();
         assert!(install(folder.path(), "zeta", &artifact).unwrap().changed);
         let written = fs::metadata(folder.path().join("zeta.wasm")).unwrap().modified().unwrap();
         assert!(!install(folder.path(), "zeta", &artifact).unwrap().changed);
@@ -198,13 +243,13 @@ mod tests {
 
     #[test]
     fn the_component_is_found_among_the_messages() {
-        let adapter = Adapter { name: "zeta".into(), folder: "plugins/zeta".into(), package: "p".into() };
+        let adapter = adapter("zeta", &[]);
         let messages = r#"
             {"reason":"compiler-artifact","manifest_path":"/r/sdk/Cargo.toml","filenames":["/t/other.wasm"]}
             {"reason":"compiler-artifact","manifest_path":"/r/plugins/zeta/Cargo.toml","filenames":["/t/zeta.rlib","/t/zeta.wasm"]}
             {"reason":"build-finished","success":true}"#;
         assert_eq!(component(messages, Path::new("/r"), &adapter).unwrap(), Path::new("/t/zeta.wasm"));
-        let other = Adapter { name: "eta".into(), folder: "plugins/eta".into(), package: "p".into() };
+        let other = self::adapter("eta", &[]);
         assert!(component(messages, Path::new("/r"), &other).unwrap_err().to_string().contains("crate-type"));
     }
 }

@@ -17,7 +17,6 @@ use crate::account::Account;
 use crate::config::Metering;
 use crate::contract::about::exports::weir::adapter::about::BodyKind;
 use crate::contract::types::Framing;
-use crate::dialect::reading::ModelSpot;
 use crate::dialect::reply::insert;
 use crate::fault::Fault;
 use crate::frame;
@@ -62,7 +61,7 @@ fn request<'a>(
     Ok(UpstreamRequest {
         method: acceptance.method.clone(),
         address: address.map_err(|error| Fault::invalid(error.to_string()))?,
-        headers: request_headers(asked, acceptance),
+        headers: request_headers(asked, acceptance, &filling),
         body: Chunks::from(body),
         timeouts: target.timeouts,
         credential: target.credential.as_ref(),
@@ -75,8 +74,7 @@ fn request<'a>(
 fn edits(asked: &Asked, target: &Target, acceptance: &Acceptance, model: &str) -> Result<(Vec<Edit>, bool), Fault> {
     // A body that names several models is made to name one, whichever its reader takes.
     let spots = asked.reading.model_places.iter().filter(|spot| spot.name != model);
-    let renamed = |spot: &ModelSpot| Edit::text(spot.range.clone(), &format!("{}{model}", spot.prefix));
-    let mut edits: Vec<Edit> = spots.map(renamed).collect();
+    let mut edits: Vec<Edit> = spots.map(|spot| spot.renamed(model)).collect();
     let ask = acceptance.ask_usage.as_ref().filter(|_| target.metering == Metering::Ask && asked.reading.stream);
     let (Some(ask), Some(found)) = (ask, &asked.reading.found) else { return Ok((edits, false)) };
     let more = set_member(found, &ask.pointer, &ask.json).map_err(|error| Fault::internal(error.to_string()))?;
@@ -85,17 +83,15 @@ fn edits(asked: &Asked, target: &Target, acceptance: &Acceptance, model: &str) -
     Ok((edits, asks))
 }
 
-fn request_headers(asked: &Asked, acceptance: &Acceptance) -> HeaderMap {
+fn request_headers(asked: &Asked, acceptance: &Acceptance, filling: &Filling<'_>) -> HeaderMap {
     let mut to = headers_for(asked);
     headers::forward_body_headers(&asked.headers, &mut to);
     if let Some(value) = asked.headers.get(header::ACCEPT_ENCODING) {
         to.insert(header::ACCEPT_ENCODING, value.clone());
     }
     acceptance.request_headers.forward(&asked.headers, &mut to);
-    for (name, value) in &acceptance.set_headers {
-        if !to.contains_key(name) {
-            to.insert(name.clone(), value.clone());
-        }
+    for (name, value) in acceptance.set_headers(filling) {
+        to.entry(name).or_insert(value);
     }
     if asked.face.claim.body == BodyKind::Json && !to.contains_key(header::CONTENT_TYPE) && !asked.body.is_empty() {
         to.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));

@@ -14,6 +14,10 @@ use crate::fault::{Fault, Side};
 use crate::route::Target;
 use crate::upstream::{Address, Chunks, UpstreamError, UpstreamErrorKind, UpstreamRequest, UpstreamResponse};
 
+/// What a client hears where the provider, or its token endpoint, does not take the gateway's credential.
+const REFUSED: &str = "the provider refused the gateway's credential";
+const REFUSED_CODE: &str = "upstream_authentication";
+
 /// Sends a request and keeps account of it.
 pub(super) async fn send(
     house: House<'_>,
@@ -40,6 +44,11 @@ pub(super) fn fault_of(error: &UpstreamError) -> Fault {
         }
         UpstreamErrorKind::BodyTooLarge => (ErrorKind::Upstream, 502, "the provider's answer is too large"),
         UpstreamErrorKind::Request => return Fault::internal("the request to the provider cannot be sent"),
+        UpstreamErrorKind::Token => (ErrorKind::Upstream, 502, "the provider's token endpoint gives no token"),
+        UpstreamErrorKind::TokenRefused => {
+            let fault = Fault::new(Side::Upstream, ErrorKind::Upstream, REFUSED);
+            return fault.with_status(502).with_code(REFUSED_CODE);
+        }
         _ => (ErrorKind::Upstream, 502, "the provider broke off its answer"),
     };
     Fault::new(Side::Upstream, kind, format!("{message} ({})", error.kind.name())).with_status(status)
@@ -143,8 +152,8 @@ pub(super) fn upstream_fault(mut error: Error, target: &Target, account: &Accoun
     if error.kind == ErrorKind::Authentication {
         tracing::error!(provider = %target.label, "the provider refuses the configured credential");
         error.kind = ErrorKind::Upstream;
-        error.message = "the provider refused the gateway's credential".into();
-        error.code = Some("upstream_authentication".into());
+        error.message = REFUSED.into();
+        error.code = Some(REFUSED_CODE.into());
         error.status = Some(502);
     }
     // Statuses of a provider's own making (529) are told by kind.

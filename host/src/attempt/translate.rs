@@ -8,6 +8,7 @@ use http::{Response, StatusCode};
 
 use super::follow::{Farewell, Steps};
 use super::head::{keep_alive_frame, stream_headers, tell_losses};
+use super::media;
 use super::pipeline::{Parts, Pipeline};
 use super::reply::ReplyBody;
 use super::send::{body_of, bytes_of, fault_of, rendered, response_of, send, upstream_fault};
@@ -53,28 +54,39 @@ pub(super) async fn translate(
     let mut request = parsed.request;
     run.dialect_ctx.memo = parsed.memo;
     run.estimate(&request);
-    if let Request::CountTokens(chat) = &request
-        && !target.adapter.has(Interface::ProviderCountTokens)
-    {
-        let input = estimate::input_tokens(chat);
-        let answer = Answer::CountTokens(crate::contract::types::TokenCount { input, cached: None });
-        return run.answer(answer, account).map(|mut response| {
-            insert(response.headers_mut(), "x-weir-token-count", "estimate");
-            response
-        });
+    let counts = matches!(request, Request::CountTokens(_));
+    if counts && !target.adapter.has(Interface::ProviderCountTokens) {
+        return run.answer_estimate(account);
     }
     if let Request::Chat(chat) = &mut request {
         house.recall.restore(&asked.caller.tenant, &target.adapter.manifest.family, chat);
     }
     request.set_model(target.model(asked.model()));
     let streams = request.streams();
-    let first = run.render(&request)?;
+    let first = match run.render(&request) {
+        Err(fault) if media::needs_bytes(&fault) => {
+            run.fetch_media(&mut request, fault).await?;
+            run.render(&request)?
+        }
+        // Nor can all that a client may send be counted by those that do.
+        Err(fault) if counts && fault.error.kind == ErrorKind::Unsupported => return run.answer_estimate(account),
+        rendered => rendered?,
+    };
     drop(request);
-    let response = run.exchange(first, streams, account).await?;
-    match response {
-        Exchanged::Whole(answer) => run.answer(answer, account),
-        Exchanged::Stream(response, framing) => run.stream(response, framing, account).await,
+    match run.exchange(first, streams, account).await {
+        Ok(Exchanged::Whole(answer)) => run.answer(answer, account),
+        Ok(Exchanged::Stream(response, framing)) => run.stream(response, framing, account).await,
+        // Many servers that speak a format do not count in it.
+        Err(fault) if counts && is_absent(&fault) => run.answer_estimate(account),
+        Err(fault) => Err(fault),
     }
+}
+
+/// Whether the provider lacks what was asked for, rather than having failed at it.
+fn is_absent(fault: &Fault) -> bool {
+    fault.side == Side::Upstream
+        && (matches!(fault.error.kind, ErrorKind::NotFound | ErrorKind::Unsupported)
+            || matches!(fault.error.status, Some(404 | 405 | 501)))
 }
 
 /// Refuses what one of the two adapters has no interface for.
@@ -203,6 +215,20 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Fetches what the provider's adapter wants to have as bytes, if the operator lets it.
+    async fn fetch_media(&mut self, request: &mut Request, refused: Fault) -> Result<(), Fault> {
+        let (config, client) = (&self.house.config.media, self.house.upstreams.media());
+        let Request::Chat(chat) = request else { return Err(refused) };
+        if !config.fetch {
+            return Err(refused);
+        }
+        let takes_blobs = self.asked.dialect.manifest.takes_blobs && self.target.adapter.manifest.takes_blobs;
+        let lifted = takes_blobs.then_some(&mut self.lifted);
+        media::fetch_all(client, config, chat, lifted).await?;
+        self.provider_ctx.blobs = self.lifted.describe();
+        Ok(())
+    }
+
     /// Sends what the provider rendered, and whatever follows up on it.
     async fn exchange(
         &mut self,
@@ -305,6 +331,15 @@ impl<'a> Run<'a> {
         self.tell_losses(&mut response);
         self.dialect.release();
         self.provider.release();
+        Ok(response)
+    }
+
+    /// Answers a request for a count with the host's own estimate, and says so.
+    fn answer_estimate(self, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
+        let input = self.provider_ctx.input_tokens.unwrap_or_default();
+        let answer = Answer::CountTokens(crate::contract::types::TokenCount { input, cached: None });
+        let mut response = self.answer(answer, account)?;
+        insert(response.headers_mut(), "x-weir-token-count", "estimate");
         Ok(response)
     }
 

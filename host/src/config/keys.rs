@@ -42,6 +42,7 @@ pub(super) const ALL: &[&Keys] = &[
     &TOP,
     &SERVER,
     &ADMIN,
+    &MEDIA,
     &PLUGINS,
     &ADAPTER,
     &PROVIDER,
@@ -89,6 +90,7 @@ pub(super) const TOP: Keys = Keys {
         ),
         key("server", TABLE, "", "The listener; see `[server]`."),
         key("admin", TABLE, "", "The operations side; see `[admin]`."),
+        key("media", TABLE, "", "Media that are fetched; see `[media]`."),
         key("plugins", TABLE, "", "Adapters; see `[plugins]`."),
         key("providers", "list of tables", "", "Accounts with those who serve models; see `[[providers]]`."),
         key("models", "list of tables", "", "What clients may ask for; see `[[models]]`."),
@@ -156,6 +158,28 @@ pub(super) const ADMIN: Keys = Keys {
             "A listener of its own, such as `\"127.0.0.1:9090\"`. Without it, the main listener serves these paths too.",
         ),
         key("token", "secret", "", "What everything under `/admin` asks for."),
+    ],
+};
+
+pub(super) const MEDIA: Keys = Keys {
+    title: "[media]",
+    path: Some("media"),
+    meaning: "Images and files that a request gives by their address, towards providers that take only bytes.",
+    list: &[
+        key(
+            "fetch",
+            FLAG,
+            "false",
+            "Whether Weir fetches them: by https, from public addresses only. Without it such a request gets a 400.",
+        ),
+        key("max_bytes", SIZE, "\"20MiB\"", "The largest that is fetched."),
+        key("timeout", DURATION, "\"10s\"", "How long one may take."),
+        key(
+            "origins",
+            "list of urls",
+            "",
+            "Places of your own, such as `\"http://files.internal\"`, from which they are fetched without these rules.",
+        ),
     ],
 };
 
@@ -229,14 +253,19 @@ pub(super) const PROVIDER: Keys = Keys {
             "as the adapter suggests",
             "The API's base with its version path, such as `\"https://api.example.com/v1/\"`; or `\"replay:DIR\"` for recorded answers, the folder being taken from this file's.",
         ),
-        key("api_key", "secret", "", "The key: `\"env:NAME\"`, `\"file:PATH\"`, or the key itself, which is not wise."),
+        key(
+            "api_key",
+            "secret",
+            "",
+            "The key: `\"env:NAME\"`, `\"file:PATH\"`, or the key itself, which is not wise. Its form depends on the scheme that the adapter's option `auth` chooses (`weir plugin inspect` lists them): for signatures of AWS `ACCESS_KEY_ID:SECRET_ACCESS_KEY[:SESSION_TOKEN]`; for OAuth2 client credentials `CLIENT_ID:CLIENT_SECRET`; for a service account the JSON of its key (or of a user's own credentials, `authorized_user`), or the path of a file with it. Access tokens are fetched from where the option `token_url` says, else from where the service account's key or a trusted adapter says.",
+        ),
         key("api_keys", "list of secrets", "", "Several keys, used in turn. Instead of `api_key`."),
         key("options", TABLE, "", "Settings that the adapter declares. `weir plugin inspect` lists them."),
         key(
             "region",
             TEXT,
             "",
-            "Fills `{region}` in the adapter's suggested url, and signs requests where that is asked for.",
+            "Fills `{region}` in the adapter's suggested url, and signs requests where that is asked for. For signatures it is, if left out, the option `region`, the one that stands in the url's host, the variable `AWS_REGION`, or `us-east-1`.",
         ),
         key(
             "allow_origins",

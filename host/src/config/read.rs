@@ -18,7 +18,7 @@ use super::environment::Environment;
 use super::keys::{self, Keys};
 use super::provider::Provider;
 use super::raw::{Node, Table, Value};
-use super::settings::{Admin, Log, Plugins, Server};
+use super::settings::{Admin, Log, Media, Plugins, Server};
 use super::{Place, Problem, suggest};
 
 /// A value with its place.
@@ -33,6 +33,7 @@ pub(super) struct Located<T> {
 pub(super) struct Draft {
     pub(super) server: Server,
     pub(super) admin: Admin,
+    pub(super) media: Media,
     pub(super) log: Log,
     pub(super) plugins: Plugins,
     pub(super) default_provider: Option<Located<String>>,
@@ -60,6 +61,7 @@ impl Reader<'_> {
             log: settings::log(&mut top),
             server: top.section("server", &keys::SERVER).map(settings::server).unwrap_or_default(),
             admin: top.section("admin", &keys::ADMIN).map(settings::admin).unwrap_or_default(),
+            media: top.section("media", &keys::MEDIA).map(settings::media).unwrap_or_default(),
             plugins: settings::plugins(self, &mut top),
             default_provider: top.text("default_provider"),
             providers: top.sections("providers", &keys::PROVIDER).into_iter().filter_map(provider::provider).collect(),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Place, Secret};
+use super::{Origin, Place, Secret};
 
 /// How much is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,6 +55,25 @@ pub struct Log {
     pub level: LogLevel,
     /// How lines look.
     pub format: LogFormat,
+}
+
+/// Media that a request gives by their address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Media {
+    /// Whether they are fetched for providers that take only bytes.
+    pub fetch: bool,
+    /// Bytes of one.
+    pub max_bytes: usize,
+    /// How long one may take.
+    pub timeout: Duration,
+    /// Places that need be neither https nor public.
+    pub origins: Vec<Origin>,
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self { fetch: false, max_bytes: 20 << 20, timeout: Duration::from_secs(10), origins: Vec::new() }
+    }
 }
 
 /// The main listener and what it allows.

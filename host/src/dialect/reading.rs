@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 
 use super::faces::{Face, Head};
 use super::path::Holes;
@@ -14,7 +15,8 @@ use crate::contract::about::exports::weir::adapter::about::{
     BodyKind, Face as Claim, FrameTest, ModelPlace, StreamFlag,
 };
 use crate::fault::Fault;
-use crate::peek::{Found, Limits, Peek, PeekError, Pointers, Scalar, Test, Wanted, prefixes};
+use crate::form::{self, Field};
+use crate::peek::{Edit, Found, Limits, Peek, Pointers, Scalar, Test, Wanted, prefixes};
 
 /// The header by which a request asks to be refused rather than to lose something.
 const STRICT: &str = "x-weir-strict";
@@ -27,6 +29,8 @@ pub struct ReadingPlan {
     /// Pointers at the model's name, with what precedes it.
     models: Vec<(usize, String)>,
     stream: Option<usize>,
+    /// Fields of a multipart body: those with the model's name, and at the end perhaps one with the stream flag.
+    fields: Vec<String>,
     output_limit: Vec<usize>,
     /// By acceptance.
     exclusions: HashMap<usize, Vec<(Test, String)>>,
@@ -53,12 +57,25 @@ pub struct Reading {
 /// A place of the model's name in the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelSpot {
-    /// The JSON string, quotes included.
+    /// The JSON string, quotes included; or the whole value of a field.
     pub range: Range<usize>,
+    /// Whether it is a JSON string.
+    pub is_json: bool,
     /// What stands in front of the name inside it, and stays.
     pub prefix: String,
     /// The name.
     pub name: String,
+}
+
+impl ModelSpot {
+    /// What makes it name another model.
+    pub fn renamed(&self, model: &str) -> Edit {
+        let text = format!("{}{model}", self.prefix);
+        if self.is_json {
+            return Edit::text(self.range.clone(), &text);
+        }
+        Edit { range: self.range.clone(), replacement: text.into() }
+    }
 }
 
 impl ReadingPlan {
@@ -86,7 +103,8 @@ impl ReadingPlan {
             asked.for_each(|pointer| _ = wanted.add(&pointer));
         }
         let pointers = (claim.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten();
-        Self { claim, pointers, models, stream, output_limit, exclusions }
+        let fields = form_fields(&claim);
+        Self { claim, pointers, models, stream, fields, output_limit, exclusions }
     }
 
     /// Reads a request.
@@ -99,12 +117,16 @@ impl ReadingPlan {
     ) -> Result<Reading, Fault> {
         let found = self.peek(body)?;
         let strict = strict || head.headers.get(STRICT).is_some_and(|value| value == "true" || value == "1");
-        let (model, model_places) = self.model(found.as_ref(), holes)?;
+        let fields = self.fields(body, head)?;
+        let (model, model_places) = self.model(found.as_ref(), &fields, holes)?;
         let value = |pointer: usize| Some(&found.as_ref()?.last(pointer)?.value);
         let stream = match &self.claim.stream {
             StreamFlag::Constant(flag) => *flag,
             StreamFlag::Query(pair) => head.query(&pair.name).is_some_and(|value| value == pair.value),
-            StreamFlag::Pointer(flag) => self.stream.and_then(value).and_then(Scalar::as_bool).unwrap_or(flag.fallback),
+            StreamFlag::Pointer(flag) if self.pointers.is_some() => {
+                self.stream.and_then(value).and_then(Scalar::as_bool).unwrap_or(flag.fallback)
+            }
+            StreamFlag::Pointer(flag) => self.stream_field(&fields).unwrap_or(flag.fallback),
         };
         let count = |pointer: &usize| value(*pointer).and_then(Scalar::as_count);
         let output_limit = self.output_limit.iter().find_map(count).map(u64::from);
@@ -124,8 +146,44 @@ impl ReadingPlan {
         Ok(Some(found))
     }
 
+    /// The fields of a form that hold the model's name.
+    fn field_spots(&self, fields: &[Field]) -> Result<Vec<ModelSpot>, Fault> {
+        let is_model = |field: &&Field| {
+            let name = self.fields.get(field.name);
+            self.claim.model.iter().any(|place| matches!(place, ModelPlace::Field(of) if Some(of) == name))
+        };
+        let spot = |field: &Field| {
+            let name = field.text.clone().ok_or_else(|| not_a_name("model"))?;
+            Ok(ModelSpot { range: field.range.clone(), is_json: false, prefix: String::new(), name })
+        };
+        fields.iter().filter(is_model).map(spot).collect()
+    }
+
+    fn fields(&self, body: &[Bytes], head: &Head<'_>) -> Result<Vec<Field>, Fault> {
+        if self.claim.body != BodyKind::Multipart {
+            return Ok(Vec::new());
+        }
+        let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let boundary = form::boundary(content_type.unwrap_or_default());
+        let names: Vec<&str> = self.fields.iter().map(String::as_str).collect();
+        boundary.and_then(|boundary| form::fields(body, &boundary, &names)).map_err(|error| unreadable(&error))
+    }
+
+    /// The stream flag of a form, as forms write it.
+    fn stream_field(&self, fields: &[Field]) -> Option<bool> {
+        let StreamFlag::Pointer(flag) = &self.claim.stream else { return None };
+        let name = self.fields.iter().position(|name| flag.pointer.strip_prefix('/') == Some(name))?;
+        let text = fields.iter().rfind(|field| field.name == name)?.text.as_deref()?;
+        Some(text.eq_ignore_ascii_case("true") || text == "1")
+    }
+
     /// The model's name and where it stands. Where a name occurs twice the last one counts, as it does for providers.
-    fn model(&self, found: Option<&Found>, holes: &Holes) -> Result<(Option<String>, Vec<ModelSpot>), Fault> {
+    fn model(
+        &self,
+        found: Option<&Found>,
+        fields: &[Field],
+        holes: &Holes,
+    ) -> Result<(Option<String>, Vec<ModelSpot>), Fault> {
         let in_path = self.claim.model.iter().any(|place| matches!(place, ModelPlace::Path));
         let mut model = if in_path { holes.get("model").map(str::to_owned) } else { None };
         let mut spots = Vec::new();
@@ -136,11 +194,20 @@ impl ReadingPlan {
                     Some(name) => (prefix.as_str(), name),
                     None => ("", text),
                 };
-                if !hit.superseded {
+                // The path is what was called; a body that names another is made to follow.
+                let is_settled = in_path && model.is_some();
+                if !hit.superseded && !is_settled {
                     model = Some(name.to_owned());
                 }
-                spots.push(ModelSpot { range: hit.range.clone(), prefix: prefix.to_owned(), name: name.to_owned() });
+                let (prefix, name) = (prefix.to_owned(), name.to_owned());
+                spots.push(ModelSpot { range: hit.range.clone(), is_json: true, prefix, name });
             }
+        }
+        for spot in self.field_spots(fields)? {
+            if !(in_path && model.is_some()) {
+                model = Some(spot.name.clone());
+            }
+            spots.push(spot);
         }
         match model {
             Some(name) if name.is_empty() => Err(not_a_name("model")),
@@ -157,7 +224,20 @@ impl Reading {
     }
 }
 
-fn unreadable(error: &PeekError) -> Fault {
+/// The fields of a form that are read: a pointer of one segment stands for a field.
+fn form_fields(claim: &Claim) -> Vec<String> {
+    let model = claim.model.iter().filter_map(|place| match place {
+        ModelPlace::Field(name) => Some(name.clone()),
+        ModelPlace::Path | ModelPlace::Pointer(_) => None,
+    });
+    let stream = match &claim.stream {
+        StreamFlag::Pointer(flag) => flag.pointer.strip_prefix('/').map(str::to_owned),
+        StreamFlag::Constant(_) | StreamFlag::Query(_) => None,
+    };
+    model.chain(stream).collect()
+}
+
+fn unreadable(error: &dyn std::error::Error) -> Fault {
     Fault::invalid(format!("the request's body cannot be read: {error}"))
 }
 

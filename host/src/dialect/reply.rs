@@ -84,7 +84,16 @@ pub fn error_response(format: Option<&ErrorFormat>, fault: &Fault, request_id: &
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for extra in format.map_or(&[][..], |format| &format.headers) {
-        let text = replace_holes(&extra.value, |hole| (hole == "request_id").then(|| request_id.to_owned()));
+        let plain = |hole: &str| match hole {
+            "kind" => Some(name.to_owned()),
+            "status" => Some(status.to_string()),
+            "message" => Some(fault.error.message.clone()),
+            "code" => Some(code.unwrap_or_default().to_owned()),
+            "param" => Some(fault.error.param.clone().unwrap_or_default()),
+            "request_id" => Some(request_id.to_owned()),
+            _ => None,
+        };
+        let text = replace_holes(&extra.value, plain);
         insert(headers, &extra.name, &text);
     }
     if let Some(after) = fault.error.retry_after_ms {
@@ -112,6 +121,7 @@ pub fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
 mod tests {
     use super::*;
     use crate::contract::about::exports::weir::adapter::about::ErrorSpelling;
+    use crate::contract::types::Header;
 
     fn format() -> ErrorFormat {
         ErrorFormat {
@@ -122,7 +132,7 @@ mod tests {
                 code: Some("no_such".into()),
                 status: 404,
             }],
-            headers: Vec::new(),
+            headers: vec![Header { name: "x-why".into(), value: "{{kind}} {{param}} {{request_id}}".into() }],
             stream_failure: Some(FrameTemplate { event: Some("bad".into()), data: "{{message}}".into() }),
             keep_alive: None,
             request_id_header: None,
@@ -138,6 +148,7 @@ mod tests {
         let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
         let wanted = serde_json::json!({"oops": "no \"x\"\n", "why": "gone", "n": 404, "c": "no_such", "p": "model"});
         assert_eq!(body, wanted);
+        assert_eq!(response.headers()["x-why"], "gone model r1", "in headers they are plain text");
     }
 
     #[test]

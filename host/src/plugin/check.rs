@@ -273,7 +273,13 @@ fn auth(schemes: &[Auth], p: &mut Problems) {
             AuthScheme::Header(header) => header_name(&header.name, "auth", p),
             AuthScheme::Query(name) | AuthScheme::AwsSigv4(name) => p.unless(!name.is_empty(), "auth", "empty name"),
             AuthScheme::Oauth2ClientCredentials(oauth) | AuthScheme::ServiceAccount(oauth) => {
-                p.unless(is_url(&oauth.token_url), "auth", "the token url is not an http or https url");
+                // What stands for the provider's own origin stands for a url's beginning.
+                let url = oauth.token_url.strip_prefix("{origin}").map(|path| format!("https://origin{path}"));
+                p.unless(
+                    is_url(url.as_deref().unwrap_or(&oauth.token_url)),
+                    "auth",
+                    "the token url is not an http or https url",
+                );
             }
             AuthScheme::Open | AuthScheme::Bearer => {}
         }

@@ -4,13 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Acceptances;
-use crate::config::{self, Address, Config, Model, Problem, Provider};
+use super::credential::{Credentials, set_region, usual_region};
+use super::holes;
+use crate::config::{self, Address, Config, Environment, Model, Problem, Provider};
 use crate::contract::about::exports::weir::adapter::about::AuthScheme;
 use crate::contract::types::Setting;
 use crate::plugin::Adapter;
 use crate::plugin::catalog::Snapshot;
 use crate::route::{Route, Routes, Target};
-use crate::upstream::{AllowedOrigin, Base, Credential, Timeouts};
+use crate::upstream::{AllowedOrigin, Base, Timeouts};
 
 /// Every model's route; what cannot be served says why.
 pub(super) fn routes(
@@ -20,9 +22,10 @@ pub(super) fn routes(
     problems: &mut Vec<Problem>,
 ) -> Routes {
     let problems = std::cell::RefCell::new(problems);
+    let credentials = Credentials::new(&config.environment);
     let route = |model: &Model| {
         let targets = model.targets.iter().map(|target| {
-            let made = make(target, adapters, accepts);
+            let made = make(target, adapters, accepts, &credentials);
             if let Err(problem) = &made {
                 let known = problems.borrow().iter().any(|one| one.message == problem.message);
                 if !known {
@@ -36,7 +39,12 @@ pub(super) fn routes(
     Routes::new(config.models.clone(), route)
 }
 
-fn make(target: &config::Target, adapters: &Snapshot, accepts: &Acceptances) -> Result<Target, Problem> {
+fn make(
+    target: &config::Target,
+    adapters: &Snapshot,
+    accepts: &Acceptances,
+    credentials: &Credentials<'_>,
+) -> Result<Target, Problem> {
     let provider = &target.provider;
     let adapter = adapters.adapters.get(provider.adapter.as_str()).ok_or_else(|| not_loaded(provider, adapters))?;
     let format = target.format.clone();
@@ -48,13 +56,14 @@ fn make(target: &config::Target, adapters: &Snapshot, accepts: &Acceptances) -> 
     }
     let options =
         target.options.values.iter().map(|(key, value)| Setting { key: key.clone(), json: value.to_string() });
+    let base = base(provider)?;
     Ok(Target {
         label: Arc::from(provider.name.as_str()),
         provider: Arc::clone(provider),
         adapter: Arc::clone(adapter),
         accepts: accepts.get(provider.adapter.as_str()).cloned().unwrap_or_else(|| Arc::from([])),
-        base: base(provider)?,
-        credential: credential(target, adapter)?,
+        credential: credentials.of(target, adapter, &base)?,
+        base,
         model: target.model.clone(),
         format,
         translate: target.translate,
@@ -95,31 +104,6 @@ fn base(provider: &Provider) -> Result<Base, Problem> {
         .map_err(|error| Problem::error(&provider.places.url, error.to_string()))
 }
 
-/// The credential by the scheme that the option `auth` names, else the manifest's first. A replayed provider needs none.
-fn credential(target: &config::Target, adapter: &Adapter) -> Result<Option<Credential>, Problem> {
-    let provider = &target.provider;
-    let schemes = &adapter.manifest.auth;
-    let scheme = match target.options.text("auth") {
-        None => schemes.first(),
-        Some(name) => Some(schemes.iter().find(|auth| auth.name == name).ok_or_else(|| {
-            let known: Vec<&str> = schemes.iter().map(|auth| auth.name.as_str()).collect();
-            let message = format!("the adapter `{}` has no way to authenticate called `{name}`", adapter.name);
-            Problem::error(&target.options.place_of("/auth"), message).with_help(format!("it has {}", known.join(", ")))
-        })?),
-    };
-    let Some(scheme) = scheme.map(|auth| &auth.scheme) else { return Ok(None) };
-    let key = provider.keys.first();
-    let is_replayed = matches!(provider.address, Some(Address::Replay { .. }));
-    if key.is_none() && (is_replayed || matches!(scheme, AuthScheme::Open)) {
-        return Ok(None);
-    }
-    Credential::new(scheme, key).map(Some).map_err(|error| {
-        let message = format!("the provider `{}`: {error}", provider.name);
-        Problem::error(&provider.places.keys.or(&provider.places.name), message)
-            .with_help("set `api_key = \"env:NAME\"`, or the option `auth` to a scheme without a key")
-    })
-}
-
 fn timeouts(timeouts: &config::Timeouts) -> Timeouts {
     Timeouts {
         connect: timeouts.connect,
@@ -131,16 +115,14 @@ fn timeouts(timeouts: &config::Timeouts) -> Timeouts {
 }
 
 /// The url that an adapter suggests, its holes filled from the provider's settings.
-pub(super) fn suggested_address(adapter: &Adapter, provider: &Provider) -> Option<Address> {
-    let mut url = adapter.manifest.suggests.url.clone()?;
-    while let Some((before, rest)) = url.split_once('{') {
-        let (hole, after) = rest.split_once('}')?;
-        let value = match hole {
-            "region" => provider.region.as_deref(),
-            hole => hole.strip_prefix("option.").and_then(|name| provider.options.text(name)),
-        };
-        url = format!("{before}{}{after}", value?);
-    }
+pub(super) fn suggested_address(adapter: &Adapter, provider: &Provider, environment: &Environment) -> Option<Address> {
+    let is_signed = adapter.manifest.auth.iter().any(|auth| matches!(auth.scheme, AuthScheme::AwsSigv4(_)));
+    let usual = is_signed.then(|| usual_region(environment));
+    let region = set_region(provider, &provider.options).or(usual.as_deref());
+    let url = holes::filled(adapter.manifest.suggests.url.as_deref()?, |hole| match hole {
+        "region" => region,
+        hole => hole.strip_prefix("option.").and_then(|name| provider.options.text(name)),
+    })?;
     Address::parse(&url, Path::new("")).ok()
 }
 
@@ -151,6 +133,6 @@ pub(super) fn discover(config: &mut Config, adapter: &Adapter) {
     let key = key.or_else(|| suggests.key_variables.iter().find_map(|name| config.environment.secret(name)));
     let Some(key) = key else { return };
     let mut provider = Provider::discovered(adapter.name.as_ref(), adapter.name.as_ref(), None, Some(key));
-    provider.address = suggested_address(adapter, &provider);
+    provider.address = suggested_address(adapter, &provider, &config.environment);
     config.add_discovered(provider, &suggests.models);
 }

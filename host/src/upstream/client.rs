@@ -17,9 +17,10 @@ use super::deadline::Watch;
 use super::dial::{CALL, Call, Dialer};
 use super::error::{UpstreamError, UpstreamErrorKind};
 use super::headers;
+use super::media::MediaClient;
 use super::origin::Place;
 use super::replay::{Asked, Replay};
-use super::{UpstreamRequest, UpstreamResponse};
+use super::{Credential, UpstreamRequest, UpstreamResponse};
 
 /// What holds for all connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +64,7 @@ pub struct Upstreams {
     negotiating: Client<Dialer, Chunks>,
     /// HTTP/2 from the first byte, for bases that are set to it.
     http2: Client<Dialer, Chunks>,
+    media: MediaClient,
 }
 
 impl Upstreams {
@@ -79,7 +81,12 @@ impl Upstreams {
             .http2_keep_alive_interval(settings.http2_ping);
         let negotiating = builder.build(dialer.clone());
         let http2 = builder.http2_only(true).build(dialer);
-        Self { negotiating, http2 }
+        Self { negotiating, http2, media: MediaClient::default() }
+    }
+
+    /// Fetches media from anywhere.
+    pub fn media(&self) -> &MediaClient {
+        &self.media
     }
 
     /// Sends a request and waits for the answer's head. Dropping the future cancels the exchange.
@@ -89,11 +96,20 @@ impl Upstreams {
     pub async fn send(&self, request: UpstreamRequest<'_>) -> Result<UpstreamResponse, UpstreamError> {
         match request.address.place() {
             Place::Replay { replay, path } => Ok(play(replay, path, &request)),
-            Place::Network { http2, .. } => {
-                let client = if *http2 { &self.http2 } else { &self.negotiating };
-                exchange(client, request).await
+            Place::Network { trusted, .. } => {
+                let tokens = request.credential.filter(|_| *trusted).and_then(Credential::tokens);
+                match tokens {
+                    Some(tokens) => tokens.send(self, request).await,
+                    None => self.exchange(request).await,
+                }
             }
         }
+    }
+
+    /// The same without looking for a token first.
+    pub(super) async fn exchange(&self, request: UpstreamRequest<'_>) -> Result<UpstreamResponse, UpstreamError> {
+        let is_http2 = matches!(request.address.place(), Place::Network { http2: true, .. });
+        exchange(if is_http2 { &self.http2 } else { &self.negotiating }, request).await
     }
 }
 
@@ -156,7 +172,7 @@ fn dress(request: UpstreamRequest<'_>) -> Result<Request<Chunks>, UpstreamError>
     let mut uri = uri.clone();
     if let Some(credential) = credential.filter(|_| *trusted) {
         uri = credential
-            .apply(uri, &mut headers)
+            .apply(&method, uri, &mut headers, &body)
             .map_err(|error| UpstreamError::because(UpstreamErrorKind::Request, address.origin(), &error))?;
     }
     let mut message = Request::new(body);

@@ -1,16 +1,26 @@
 //! Proves to a provider who is asking. The only place where a provider's key is opened.
 
+mod account;
+mod answer;
+mod grant;
+mod sigv4;
+pub(super) mod token;
+
 use std::fmt;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
 use crate::config::secret::Secret;
 use crate::contract::about::exports::weir::adapter::about::AuthScheme;
 
-use super::encode_segment;
-use super::headers;
+use self::account::Places;
+use self::grant::Grant;
+use self::sigv4::{Message, Signer};
+use self::token::Tokens;
+use super::{Chunks, encode_segment, headers};
 
 /// Why a credential cannot be used. Found when the configuration is loaded, never while serving.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,21 +28,49 @@ pub enum CredentialError {
     /// The scheme needs a key and there is none.
     #[error("the scheme {0} needs a key")]
     Missing(&'static str),
-    /// A scheme that this version cannot apply.
-    #[error("the scheme {0} is not supported yet")]
-    UnsupportedScheme(&'static str),
     /// The manifest names a header that HTTP doesn't allow, or that the connection needs for itself.
     #[error("the credential's header {0:?} cannot be used")]
     Header(String),
+    /// The scheme needs a key of a certain form, which this one has not.
+    #[error("the key is not of the form {0}")]
+    Form(&'static str),
     /// The key holds line breaks or other control characters; often the end of the line of the file it was read from.
     #[error("the key holds characters that cannot be sent")]
     Characters,
+    /// The JSON of a key is neither a service account's nor a user's own.
+    #[error("the key is JSON of a kind that is not supported: neither `service_account` nor `authorized_user`")]
+    KeyKind,
+    /// The private key of a service account cannot be used.
+    #[error("the key's `private_key` is not an RSA key in PKCS#8")]
+    PrivateKey,
+    /// Nobody who may be trusted says where tokens are to be had.
+    #[error("nothing says where its access tokens are to be had")]
+    NoTokenUrl,
+    /// The url of the token endpoint is none.
+    #[error("the url of its token endpoint is not an http or https url")]
+    TokenUrl,
+    /// A credential of tokens is sent with a token or not at all.
+    #[error("there is no access token")]
+    NoToken,
     /// The address doesn't take the credential.
     #[error("the credential doesn't fit into the address")]
     Address,
 }
 
-/// A scheme and its key, ready to be applied: one header or one query parameter, rendered in advance.
+/// What a scheme works with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Means<'a> {
+    /// The key; only the scheme `open` needs none.
+    pub secret: Option<&'a Secret>,
+    /// Where the provider is, for signatures that are good for one region only.
+    pub region: &'a str,
+    /// Where access tokens are to be had, by the operator's word.
+    pub token_url: Option<&'a str>,
+    /// The same as the adapter proposes it, where such a proposal is to be trusted.
+    pub suggested_token_url: Option<&'a str>,
+}
+
+/// A scheme and its key, ready to be applied: a header or a query parameter, rendered in advance where that can be.
 #[derive(Clone)]
 pub struct Credential(Form);
 
@@ -42,13 +80,15 @@ enum Form {
     Header(HeaderName, HeaderValue),
     /// `name=value`, encoded.
     Query(Box<str>),
+    Signed(Box<Signer>),
+    Tokens(Tokens),
 }
 
 impl Credential {
-    /// Prepares a credential. `secret` may be missing only where the scheme is `open`.
-    pub fn new(scheme: &AuthScheme, secret: Option<&Secret>) -> Result<Self, CredentialError> {
+    /// Prepares a credential.
+    pub fn new(scheme: &AuthScheme, means: Means<'_>) -> Result<Self, CredentialError> {
         let name = scheme_name(scheme);
-        let key = || match secret.map(Secret::expose) {
+        let key = || match means.secret.map(Secret::expose) {
             None | Some("") => Err(CredentialError::Missing(name)),
             Some(key) => Ok(key),
         };
@@ -57,8 +97,15 @@ impl Credential {
             AuthScheme::Bearer => Form::Header(header::AUTHORIZATION, sensitive("Bearer ", key()?)?),
             AuthScheme::Header(place) => Form::Header(header_name(&place.name)?, sensitive(&place.value, key()?)?),
             AuthScheme::Query(parameter) => Form::Query(query_pair(parameter, key()?)),
-            AuthScheme::AwsSigv4(_) | AuthScheme::Oauth2ClientCredentials(_) | AuthScheme::ServiceAccount(_) => {
-                return Err(CredentialError::UnsupportedScheme(name));
+            AuthScheme::AwsSigv4(service) => Form::Signed(Box::new(Signer::new(key()?, means.region, service)?)),
+            AuthScheme::Oauth2ClientCredentials(oauth) => {
+                let url = means.token_url.or(means.suggested_token_url).ok_or(CredentialError::NoTokenUrl)?;
+                Form::Tokens(Tokens::new(Grant::client(key()?, &oauth.scopes)?, url)?)
+            }
+            AuthScheme::ServiceAccount(oauth) => {
+                let places = Places { set: means.token_url, suggested: means.suggested_token_url };
+                let (grant, url) = account::open(key()?, &oauth.scopes, places)?;
+                Form::Tokens(Tokens::new(grant, &url)?)
             }
         };
         Ok(Self(form))
@@ -69,8 +116,36 @@ impl Credential {
         Self(Form::Open)
     }
 
+    /// One that stands in the header for it.
+    fn authorization(value: HeaderValue) -> Self {
+        Self(Form::Header(header::AUTHORIZATION, value))
+    }
+
+    /// Takes what is secret of the credential, beside the key as it was given, out of a text.
+    pub fn hide_in(&self, text: &mut String) {
+        match &self.0 {
+            Form::Signed(signer) => signer.hide_in(text),
+            Form::Tokens(tokens) => tokens.hide_in(text),
+            Form::Open | Form::Header(..) | Form::Query(_) => {}
+        }
+    }
+
+    /// The tokens that stand for it, where it is none that is sent itself.
+    pub(super) fn tokens(&self) -> Option<&Tokens> {
+        match &self.0 {
+            Form::Tokens(tokens) => Some(tokens),
+            Form::Open | Form::Header(..) | Form::Query(_) | Form::Signed(_) => None,
+        }
+    }
+
     /// Puts the credential into a request that is otherwise finished, over anything that stands in its place.
-    pub(super) fn apply(&self, uri: Uri, headers: &mut HeaderMap) -> Result<Uri, CredentialError> {
+    pub(super) fn apply(
+        &self,
+        method: &Method,
+        uri: Uri,
+        headers: &mut HeaderMap,
+        body: &Chunks,
+    ) -> Result<Uri, CredentialError> {
         match &self.0 {
             Form::Open => Ok(uri),
             Form::Header(name, value) => {
@@ -78,6 +153,11 @@ impl Credential {
                 Ok(uri)
             }
             Form::Query(pair) => with_query(uri, pair),
+            Form::Signed(signer) => {
+                signer.sign(Message { method, uri: &uri, body }, headers, SystemTime::now())?;
+                Ok(uri)
+            }
+            Form::Tokens(_) => Err(CredentialError::NoToken),
         }
     }
 }
@@ -89,6 +169,8 @@ impl fmt::Debug for Credential {
             Form::Open => f.write_str("Credential(open)"),
             Form::Header(name, _) => write!(f, "Credential({name}: [secret])"),
             Form::Query(_) => f.write_str("Credential(query: [secret])"),
+            Form::Signed(_) => f.write_str("Credential(signature: [secret])"),
+            Form::Tokens(tokens) => write!(f, "Credential({tokens:?}: [secret])"),
         }
     }
 }
@@ -139,12 +221,16 @@ mod tests {
 
     use super::*;
 
+    fn with(scheme: &AuthScheme, secret: Option<&Secret>) -> Result<Credential, CredentialError> {
+        Credential::new(scheme, Means { secret, region: "r-1", ..Means::default() })
+    }
+
     fn applied(scheme: &AuthScheme, uri: &str) -> (String, HeaderMap) {
-        let credential = Credential::new(scheme, Some(&Secret::new("s3cret/+key"))).unwrap();
+        let credential = with(scheme, Some(&Secret::new("s3cret/+key"))).unwrap();
         let mut headers = HeaderMap::new();
         headers.insert("authorization", HeaderValue::from_static("Bearer forged"));
         headers.insert("x-key", HeaderValue::from_static("forged"));
-        let uri = credential.apply(uri.parse().unwrap(), &mut headers).unwrap();
+        let uri = credential.apply(&Method::GET, uri.parse().unwrap(), &mut headers, &Chunks::empty()).unwrap();
         (uri.to_string(), headers)
     }
 
@@ -165,9 +251,9 @@ mod tests {
     #[test]
     fn c_69_a_missing_key_is_an_error_at_load() {
         for secret in [None, Some(Secret::new(""))] {
-            let error = Credential::new(&AuthScheme::Bearer, secret.as_ref()).unwrap_err();
+            let error = with(&AuthScheme::Bearer, secret.as_ref()).unwrap_err();
             assert_eq!(error, CredentialError::Missing("bearer"));
-            assert!(Credential::new(&AuthScheme::Open, secret.as_ref()).is_ok());
+            assert!(with(&AuthScheme::Open, secret.as_ref()).is_ok());
         }
     }
 
@@ -175,29 +261,42 @@ mod tests {
     fn c_70_neither_credential_nor_error_shows_the_key() {
         let secret = Secret::new("s3cret");
         for scheme in [AuthScheme::Bearer, AuthScheme::Query("key".into())] {
-            let shown = format!("{:?}", Credential::new(&scheme, Some(&secret)).unwrap());
+            let shown = format!("{:?}", with(&scheme, Some(&secret)).unwrap());
             assert!(shown.contains("[secret]") && !shown.contains("s3cret"), "{shown}");
         }
-        let error = Credential::new(&AuthScheme::Bearer, Some(&Secret::new("s3cret\n"))).unwrap_err();
+        let error = with(&AuthScheme::Bearer, Some(&Secret::new("s3cret\n"))).unwrap_err();
         assert_eq!(error, CredentialError::Characters);
         assert!(!format!("{error} {error:?} {secret:?}").contains("s3cret"));
     }
 
     #[test]
-    fn schemes_to_come_and_unusable_headers_are_said_at_load() {
+    fn c_70_what_is_secret_of_a_signers_key_is_taken_out_of_texts() {
+        let key = Secret::new("AKIDEXAMPLE:s3cret-of-signer:t0ken-of-session");
+        let credential = with(&AuthScheme::AwsSigv4("s".into()), Some(&key)).unwrap();
+        let mut text = "s3cret-of-signer and t0ken-of-session".to_owned();
+        credential.hide_in(&mut text);
+        assert_eq!(text, "[key] and [key]");
+        assert!(!format!("{credential:?}").contains("AKID"));
+    }
+
+    #[test]
+    fn tokens_are_only_asked_for_where_somebody_says_where() {
+        let oauth = || Oauth { token_url: "https://tokens.evil".into(), scopes: Vec::new() };
+        let secret = Secret::new("id:s3cret");
+        let scheme = AuthScheme::Oauth2ClientCredentials(oauth());
+        assert_eq!(with(&scheme, Some(&secret)).unwrap_err(), CredentialError::NoTokenUrl);
+        let means = |url| Means { secret: Some(&secret), token_url: url, ..Means::default() };
+        assert_eq!(Credential::new(&scheme, means(Some("tokens"))).unwrap_err(), CredentialError::TokenUrl);
+        let shown = format!("{:?}", Credential::new(&scheme, means(Some("https://tokens.test/x"))).unwrap());
+        assert_eq!(shown, "Credential(Tokens(https://tokens.test): [secret])");
+    }
+
+    #[test]
+    fn unusable_headers_are_said_at_load() {
         let secret = Secret::new("k");
-        let oauth = || Oauth { token_url: String::new(), scopes: Vec::new() };
-        for scheme in [
-            AuthScheme::AwsSigv4("s".into()),
-            AuthScheme::Oauth2ClientCredentials(oauth()),
-            AuthScheme::ServiceAccount(oauth()),
-        ] {
-            let error = Credential::new(&scheme, Some(&secret)).unwrap_err();
-            assert!(matches!(error, CredentialError::UnsupportedScheme(_)), "{error}");
-        }
         for name in ["host", "content-length", "bad name"] {
             let place = Header { name: name.into(), value: String::new() };
-            let error = Credential::new(&AuthScheme::Header(place), Some(&secret)).unwrap_err();
+            let error = with(&AuthScheme::Header(place), Some(&secret)).unwrap_err();
             assert_eq!(error, CredentialError::Header(name.into()));
         }
     }

@@ -88,7 +88,7 @@ impl Inner {
 
 /// The system's roots, so that a private authority works as the administrator expects; Mozilla's where there are none, as
 /// in an empty container.
-fn tls(http: &HttpConnector) -> Result<HttpsConnector<HttpConnector>, rustls::Error> {
+pub(super) fn tls<R: Clone>(http: &HttpConnector<R>) -> Result<HttpsConnector<HttpConnector<R>>, rustls::Error> {
     let builder = || {
         ClientConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions()
     };

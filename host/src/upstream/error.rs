@@ -38,6 +38,10 @@ pub enum UpstreamErrorKind {
     Encoding,
     /// The request cannot be sent: a header or an address that HTTP does not allow.
     Request,
+    /// There is no access token to be had: the endpoint cannot be reached, or is in trouble.
+    Token,
+    /// The token endpoint refuses the credential.
+    TokenRefused,
 }
 
 impl UpstreamErrorKind {
@@ -56,6 +60,8 @@ impl UpstreamErrorKind {
             Self::BodyTooLarge => "body_too_large",
             Self::Encoding => "encoding",
             Self::Request => "request",
+            Self::Token => "token",
+            Self::TokenRefused => "token_refused",
         }
     }
 
@@ -66,7 +72,10 @@ impl UpstreamErrorKind {
 
     /// Whether the provider certainly never saw the request, so that sending it again cannot do anything twice.
     pub fn is_unsent(self) -> bool {
-        matches!(self, Self::Connect | Self::ConnectTimeout | Self::Tls | Self::Request)
+        matches!(
+            self,
+            Self::Connect | Self::ConnectTimeout | Self::Tls | Self::Request | Self::Token | Self::TokenRefused
+        )
     }
 
     fn text(self) -> &'static str {
@@ -83,6 +92,8 @@ impl UpstreamErrorKind {
             Self::BodyTooLarge => "the answer is larger than allowed",
             Self::Encoding => "the answer's content-encoding cannot be decoded",
             Self::Request => "the request cannot be sent",
+            Self::Token => "there is no access token to be had",
+            Self::TokenRefused => "the token endpoint refuses the credential",
         }
     }
 }
@@ -93,9 +104,9 @@ impl UpstreamErrorKind {
 pub struct UpstreamError {
     /// What kind of failure.
     pub kind: UpstreamErrorKind,
-    /// Scheme, host and port of the provider, or `replay:DIR`.
+    /// Scheme, host and port of the provider or of its token endpoint, or `replay:DIR`.
     pub origin: Arc<str>,
-    /// What the library underneath said.
+    /// What the library underneath said, or the code of a refused token.
     pub detail: Option<Box<str>>,
 }
 

@@ -183,6 +183,13 @@ impl Base {
         Ok(Address { origin: asked.origin().into(), place })
     }
 
+    /// Whether the credential may go to a url: it is of this origin, or of one that the operator lets have it.
+    pub fn may_have_credential(&self, url: &str) -> bool {
+        let (Target::Network(own), Ok(asked)) = (&self.0.target, Site::parse(url, false)) else { return false };
+        let allowed = self.0.allowed.iter().find(|(site, _)| site.is_same_origin(&asked));
+        allowed.map_or_else(|| own.is_same_origin(&asked), |(_, credential)| *credential)
+    }
+
     fn refused(&self, reason: &'static str) -> OriginError {
         OriginError::Path { origin: self.0.origin.clone(), reason }
     }

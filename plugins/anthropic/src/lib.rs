@@ -14,13 +14,12 @@ mod names;
 mod provider;
 mod read;
 mod signature;
-mod time;
 mod usage;
 mod wire;
 mod write;
 
 /// The format's id.
-const FORMAT: &str = "anthropic.messages";
+pub const FORMAT: &str = "anthropic.messages";
 /// The family, which is also the issuer of its signatures.
 const FAMILY: &str = "anthropic";
 
@@ -37,6 +36,7 @@ const BETA: &str = "anthropic-beta";
 #[derive(Debug)]
 pub struct Anthropic;
 
+#[cfg(feature = "component")]
 weir_sdk::export!(Anthropic:
     about, provider_errors, provider_chat, dialect_chat, provider_models, dialect_models, provider_count_tokens,
     dialect_count_tokens,

@@ -4,12 +4,14 @@ use weir_sdk::adapter::{DialectModels, ParsedModels, ProviderModels, Result};
 use weir_sdk::json::{Object, Str, object, parse};
 use weir_sdk::ledger::{Ledger, extension, extensions};
 use weir_sdk::model::header;
+use weir_sdk::path::{decoded, encoded};
+use weir_sdk::time;
 use weir_sdk::types::{
     Context, Error, ErrorKind, Header, HttpRequest, HttpResponse, ModelInfo, ModelsRequest, ModelsResponse,
     RenderedRequest, RenderedResponse,
 };
 
-use crate::{Anthropic, FORMAT, provider, time, wire, write};
+use crate::{Anthropic, FORMAT, provider, wire, write};
 
 /// Models asked for at once; the service's own limit.
 const PAGE: u32 = 1000;
@@ -19,7 +21,7 @@ const ONE: &str = "one";
 impl ProviderModels for Anthropic {
     fn render_request(ctx: &Context, request: ModelsRequest) -> Result<RenderedRequest> {
         let mut http = match &request.id {
-            Some(id) => HttpRequest::get(format!("models/{}", encoded(id))),
+            Some(id) => HttpRequest::get(format!("models/{}", encoded(id, b":@"))),
             None => HttpRequest::get("models"),
         };
         if request.id.is_none() {
@@ -113,46 +115,9 @@ fn write(o: &mut Object<'_>, model: &ModelInfo, ledger: &mut Ledger) {
     ledger.foreign("data[].", &model.extensions, FORMAT);
 }
 
-/// Percent-encodes a path segment.
-fn encoded(text: &str) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~:@".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            out.push(char::from(DIGITS[usize::from(byte & 15)]));
-        }
-    }
-    out
-}
-
-/// Undoes percent-encoding.
-fn decoded(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        let hex = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        let value = hex.filter(|_| byte == b'%').and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        out.push(value.unwrap_or(byte));
-        rest = if value.is_some() { &tail[2..] } else { tail };
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ids_in_paths_come_back_as_they_went() {
-        for id in ["claude-opus-4-6", "vendor/model one", "ü%2F", "100%"] {
-            assert_eq!(decoded(&encoded(id)), id);
-        }
-        assert_eq!(encoded("a/b"), "a%2Fb");
-    }
 
     #[test]
     fn a_page_knows_where_to_go_on() {

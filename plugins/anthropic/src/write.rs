@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use weir_sdk::json::{Object, RawValue, object, parse};
+use weir_sdk::calls::write_arguments;
+use weir_sdk::json::{Object, object};
 use weir_sdk::ledger::{Ledger, extension};
-use weir_sdk::types::{CacheHint, Citation, Extension, Signature, TextPart, ToolCall, ToolKind};
+use weir_sdk::types::{CacheHint, Citation, Extension, Signature, TextPart, ToolCall};
 
 use crate::names::fitting_id;
 use crate::{BLOCK, FORMAT};
@@ -127,28 +128,10 @@ pub(crate) fn tool_call(o: &mut Object<'_>, call: &ToolCall, name: &str, ledger:
     o.str("type", "tool_use");
     o.str("id", &fitting_id(&call.id));
     o.str("name", name);
-    match (call.kind, json_object(&call.arguments)) {
-        (ToolKind::Function, Some(input)) => o.raw("input", input),
-        (ToolKind::Function, None) => {
-            ledger.dropped(place.field("arguments"), "they are no JSON object");
-            o.raw("input", "{}");
-        }
-        (ToolKind::Custom, _) => {
-            ledger.approximated(place.field("input"), "free text becomes the member `input` of an object");
-            o.object("input", |o| o.str("input", &call.arguments));
-        }
-    }
+    let arguments = (call.kind, call.arguments.as_str());
+    write_arguments(o, "input", arguments, |member| place.field(member), ledger);
     cache(o, call.cache.as_ref());
     extensions(o, &call.extensions, ledger, place);
-}
-
-/// The text of a JSON object, or of nothing at all, which stands for an empty one.
-pub(crate) fn json_object(text: &str) -> Option<&str> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Some("{}");
-    }
-    (text.starts_with('{') && parse::<&RawValue>(text).is_ok()).then_some(text)
 }
 
 /// Writes the members of a thinking block.
@@ -167,18 +150,4 @@ pub(crate) fn redacted(o: &mut Object<'_>, data: &str) {
 /// The value of a signature that this family made.
 pub(crate) fn own_value(signature: Option<&Signature>) -> Option<&str> {
     signature.filter(|signature| signature.issuer == crate::FAMILY).map(|signature| signature.value.as_str())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arguments_that_are_no_object_are_told_from_those_that_are() {
-        assert_eq!(json_object(""), Some("{}"));
-        assert_eq!(json_object(" {\"a\": 1} "), Some("{\"a\": 1}"));
-        for text in ["[1]", "{\"a\"", "null", "\"x\"", "{} {}"] {
-            assert_eq!(json_object(text), None, "{text}");
-        }
-    }
 }

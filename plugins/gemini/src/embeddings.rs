@@ -6,6 +6,8 @@
 mod read;
 mod write;
 
+pub use write::task;
+
 use weir_sdk::adapter::{DialectEmbeddings, ParsedEmbeddings, ProviderEmbeddings, Result};
 use weir_sdk::types::{
     Context, EmbeddingsRequest, EmbeddingsResponse, HttpRequest, HttpResponse, RenderedRequest, RenderedResponse,
@@ -14,7 +16,7 @@ use weir_sdk::types::{
 use crate::Gemini;
 
 /// Key of the extension that holds what each text of a batch says for itself, a list of objects.
-const EACH: &str = "requests";
+pub const EACH: &str = "requests";
 /// Memo of a request for one vector.
 const ONE: &str = "one";
 

@@ -24,7 +24,7 @@ mod wire;
 mod write;
 
 /// The format's id; extensions of every operation carry it.
-const FORMAT: &str = "gemini.generate";
+pub const FORMAT: &str = "gemini.generate";
 /// The format of `embedContent`.
 const EMBED: &str = "gemini.embed";
 /// The format of `batchEmbedContents`.
@@ -32,10 +32,15 @@ const BATCH_EMBED: &str = "gemini.batch-embed";
 /// The family, which is also the issuer of its signatures.
 const FAMILY: &str = "gemini";
 
+/// What an adapter that is built upon this one has to know of its extensions.
+pub use embeddings::{EACH as EMBED_EACH, task as task_type};
+pub use read::NO_ID;
+
 /// The adapter.
 #[derive(Debug)]
 pub struct Gemini;
 
+#[cfg(feature = "component")]
 weir_sdk::export!(Gemini:
     about, provider_errors, provider_chat, dialect_chat, provider_embeddings, dialect_embeddings, provider_models,
     dialect_models, provider_count_tokens, dialect_count_tokens,

@@ -60,7 +60,7 @@ fn model(wire: wire::Model<'_>) -> Result<ModelInfo> {
 impl DialectModels for Gemini {
     fn parse_request(_: &Context, request: HttpRequest) -> Result<ParsedModels> {
         let path = request.path.trim_end_matches('/');
-        let id = path.split_once("/models/").map(|(_, id)| path::decoded(id)).filter(|id| !id.is_empty());
+        let id = path.split_once("/models/").map(|(_, id)| weir_sdk::path::decoded(id)).filter(|id| !id.is_empty());
         let query = |camel: &str, snake: &str| header(&request.query, camel).or_else(|| header(&request.query, snake));
         let cursor = query("pageToken", "page_token").filter(|token| !token.is_empty()).map(str::to_owned);
         let limit = query("pageSize", "page_size").and_then(|size| size.parse().ok()).filter(|size| *size > 0);

@@ -20,35 +20,7 @@ pub(crate) fn name(resource: &str) -> &str {
 
 /// Percent-encodes a path; slashes stay.
 pub(crate) fn encoded(text: &str) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~@/".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            out.push(char::from(DIGITS[usize::from(byte & 15)]));
-        }
-    }
-    out
-}
-
-/// Undoes percent-encoding.
-pub(crate) fn decoded(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        let hex = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        if let Some(value) = hex.filter(|_| byte == b'%').and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            out.push(value);
-            rest = &tail[2..];
-        } else {
-            out.push(byte);
-            rest = tail;
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    weir_sdk::path::encoded(text, b"@/")
 }
 
 /// The model in a client's path: `/v1beta/models/NAME:METHOD`, `/v1beta/models/NAME`.
@@ -56,7 +28,7 @@ pub(crate) fn model(path: &str) -> Option<String> {
     let (_, rest) = path.split_once("/models/")?;
     let segment = rest.rfind('/').map_or(0, |at| at + 1);
     let end = rest.get(segment..).and_then(|last| last.rfind(':')).map_or(rest.len(), |at| segment + at);
-    let name = decoded(rest.get(..end)?.trim_end_matches('/'));
+    let name = weir_sdk::path::decoded(rest.get(..end)?.trim_end_matches('/'));
     (!name.is_empty()).then_some(name)
 }
 

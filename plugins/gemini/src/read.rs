@@ -14,7 +14,7 @@ use crate::{FORMAT, mime};
 const ATTRIBUTES: [&str; 5] =
     ["videoMetadata", "partMetadata", "mediaResolution", "speechMetadata", "audioTranscription"];
 /// Key of the note on a call or a result whose id the other side did not give.
-pub(crate) const NO_ID: &str = "id";
+pub const NO_ID: &str = "id";
 /// Key of the note on thinking that came without a signature, which its issuer takes back all the same.
 pub(crate) const UNSIGNED: &str = "thought";
 /// Key of the note on a file that a client of this format named by its address.

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use weir_sdk::json::{Object, RawValue, parse};
+use weir_sdk::calls::write_arguments;
+use weir_sdk::json::Object;
 use weir_sdk::ledger::Ledger;
-use weir_sdk::types::{Extension, MediaKind, MediaPart, MediaSource, ToolCall, ToolKind};
+use weir_sdk::types::{Extension, MediaKind, MediaPart, MediaSource, ToolCall};
 
 use crate::read::{NAMED, NO_ID, SIGNATURE};
 use crate::wire::is_noted;
@@ -92,30 +93,12 @@ pub(crate) fn call(
     o.object("functionCall", |o| {
         o.opt_str("id", Some(call.id.as_str()).filter(|id| !id.is_empty() && !is_noted(&call.extensions, NO_ID)));
         o.str("name", name);
-        match (call.kind, json_object(&call.arguments)) {
-            (ToolKind::Function, Some(arguments)) => o.raw("args", arguments),
-            (ToolKind::Function, None) => {
-                ledger.dropped(place.field("arguments"), "they are no JSON object");
-                o.raw("args", "{}");
-            }
-            (ToolKind::Custom, _) => {
-                ledger.approximated(place.field("input"), "free text becomes the member `input` of an object");
-                o.object("args", |o| o.str("input", &call.arguments));
-            }
-        }
+        let arguments = (call.kind, call.arguments.as_str());
+        write_arguments(o, "args", arguments, |member| place.field(member), ledger);
         members(o, &call.extensions, "functionCall");
     });
     members(o, &call.extensions, "");
     o.opt_str(SIGNATURE, signature);
-}
-
-/// The text of a JSON object, or of nothing at all, which stands for an empty one.
-pub(crate) fn json_object(text: &str) -> Option<&str> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Some("{}");
-    }
-    (text.starts_with('{') && parse::<&RawValue>(text).is_ok()).then_some(text)
 }
 
 /// Writes the members of a medium of this media type.
@@ -159,19 +142,5 @@ pub(crate) fn mime_of(media: &MediaPart, blobs: &[weir_sdk::types::Blob]) -> Opt
         }
         MediaSource::Text(_) => Some("text/plain".into()),
         MediaSource::Url(_) | MediaSource::FileId(_) => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn c05_arguments_that_are_no_object_are_told_from_those_that_are() {
-        assert_eq!(json_object(""), Some("{}"));
-        assert_eq!(json_object(" {\"a\": 1} "), Some("{\"a\": 1}"));
-        for text in ["[1]", "{\"a\"", "null", "\"x\"", "{} {}"] {
-            assert_eq!(json_object(text), None, "{text}");
-        }
     }
 }

@@ -4,6 +4,7 @@
 
 mod chat;
 mod completions;
+mod count;
 mod embeddings;
 mod manifest;
 mod models;
@@ -12,13 +13,14 @@ mod responses;
 
 use weir_sdk::adapter::{
     About, ChatOutcome, Decoder, DialectChat, DialectEmbeddings, DialectModels, Encoder, ParsedChat, ParsedEmbeddings,
-    ParsedModels, ProviderChat, ProviderEmbeddings, ProviderErrors, ProviderModels, Result,
+    ParsedModels, ProviderChat, ProviderEmbeddings, ProviderErrors, ProviderModels, ProviderRerank, Result,
 };
 use weir_sdk::compat::{self, decoder::ChunkDecoder, responses::decoder::EventDecoder};
 use weir_sdk::manifest::Manifest;
 use weir_sdk::types::{
     ChatEvent, ChatRequest, ChatResponse, Context, Decoded, EmbeddingsRequest, EmbeddingsResponse, Encoded, Error,
-    Frame, HttpRequest, HttpResponse, ModelsRequest, ModelsResponse, RenderedRequest, RenderedResponse,
+    Frame, HttpRequest, HttpResponse, ModelsRequest, ModelsResponse, RenderedRequest, RenderedResponse, RerankRequest,
+    RerankResponse,
 };
 
 use crate::quirks::QUIRKS;
@@ -179,7 +181,17 @@ impl DialectModels for OpenAi {
     }
 }
 
+/// Compatible servers have it; OpenAI itself does not.
+impl ProviderRerank for OpenAi {
+    fn render_request(ctx: &Context, request: RerankRequest) -> Result<RenderedRequest> {
+        Ok(compat::rerank::render(&QUIRKS, ctx, &request))
+    }
+    fn parse_response(_: &Context, response: HttpResponse) -> Result<RerankResponse> {
+        compat::rerank::parse(&response)
+    }
+}
+
 weir_sdk::export!(
     OpenAi: about, provider_errors, provider_chat, dialect_chat, provider_embeddings, dialect_embeddings,
-    provider_models, dialect_models
+    provider_models, dialect_models, provider_count_tokens, dialect_count_tokens, provider_rerank
 );

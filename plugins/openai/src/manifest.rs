@@ -1,5 +1,7 @@
 //! The manifest: what clients may speak, and what OpenAI takes as it is.
 
+mod relayed;
+
 use weir_sdk::compat::{self, completions, embeddings, models, responses, wire};
 use weir_sdk::manifest::{
     AnswerFraming, BodyKind, CredentialPlace, ErrorFormat, ErrorSpelling, Face, Feature, FrameTemplate, FrameTest,
@@ -7,6 +9,7 @@ use weir_sdk::manifest::{
 };
 use weir_sdk::types::{ErrorKind, Framing, Header};
 
+use crate::count;
 use crate::quirks::QUIRKS;
 
 /// The manifest.
@@ -15,7 +18,14 @@ pub(crate) fn describe() -> Manifest {
     for format in &mut manifest.formats {
         format.errors = Some(errors());
     }
+    manifest.formats.push(relayed::format());
     manifest.faces = faces();
+    manifest.faces.extend(relayed::faces());
+    manifest.accepts.extend(relayed::accepts());
+    let count = compat::manifest::acceptance(responses::FORMAT, Operation::CountTokens, "POST", count::PATH);
+    manifest.accepts.push(count);
+    manifest.capabilities.counts_tokens = true;
+    manifest.capabilities.operations.push(Operation::CountTokens);
     manifest
 }
 
@@ -28,13 +38,28 @@ fn faces() -> Vec<Face> {
     let embeddings = face(embeddings::FORMAT, Operation::Embeddings, "POST", "/v1/embeddings");
     let models = face(models::FORMAT, Operation::Models, "GET", "/v1/models");
     let one = face(models::FORMAT, Operation::Models, "GET", "/v1/models/{model...}");
+    let deployment = |face: Face, path: &str| Face {
+        path: format!("/openai/deployments/{{model}}/{path}"),
+        prefixes: Vec::new(),
+        model: vec![ModelPlace::Path, model_pointer()],
+        ..face
+    };
     vec![
+        deployment(chat_face(""), "chat/completions"),
+        deployment(completions_face(""), "completions"),
+        deployment(embeddings.clone(), "embeddings"),
         chat_face("/chat/completions"),
         chat,
         completions_face("/completions"),
         completions_face("/v1/completions"),
         responses_face("/responses"),
         responses_face("/v1/responses"),
+        Face {
+            operation: Operation::CountTokens,
+            stream: StreamFlag::Constant(false),
+            framings: Vec::new(),
+            ..responses_face("/v1/responses/input_tokens")
+        },
         Face { path: "/embeddings".to_owned(), ..embeddings.clone() },
         embeddings,
         Face { path: "/models".to_owned(), ..models.clone() },
@@ -45,7 +70,6 @@ fn faces() -> Vec<Face> {
 
 fn face(format: &str, operation: Operation, method: &str, path: &str) -> Face {
     let reads = method == "GET";
-    let model = ModelPlace::Pointer(ModelPointer { pointer: "/model".to_owned(), prefix: String::new() });
     Face {
         format: format.to_owned(),
         operation,
@@ -57,7 +81,7 @@ fn face(format: &str, operation: Operation, method: &str, path: &str) -> Face {
             CredentialPlace::Header(Header::new("authorization", "Bearer ")),
             CredentialPlace::Header(Header::new("api-key", "")),
         ],
-        model: if reads { Vec::new() } else { vec![model] },
+        model: if reads { Vec::new() } else { vec![model_pointer()] },
         stream: StreamFlag::Constant(false),
         body: if reads { BodyKind::Empty } else { BodyKind::Json },
         output_limit: Vec::new(),
@@ -67,6 +91,10 @@ fn face(format: &str, operation: Operation, method: &str, path: &str) -> Face {
         request_headers: Vec::new(),
         framings: Vec::new(),
     }
+}
+
+fn model_pointer() -> ModelPlace {
+    ModelPlace::Pointer(ModelPointer { pointer: "/model".to_owned(), prefix: String::new() })
 }
 
 fn chat_face(path: &str) -> Face {

@@ -2,6 +2,7 @@
 
 use weir_sdk::compat::names::IdRule;
 use weir_sdk::compat::quirks::{Cache, Drop, Effort, Media, Paths, Quirks, Thinking};
+use weir_sdk::compat::responses::ANYBODY;
 
 /// What the official API takes.
 pub(crate) const QUIRKS: Quirks = Quirks {
@@ -23,7 +24,7 @@ pub(crate) const QUIRKS: Quirks = Quirks {
         "text-embedding-*",
     ],
     settings: SETTINGS,
-    paths: Paths { completions: "completions", responses: "responses", ..Quirks::COMPATIBLE.paths },
+    paths: Paths { completions: "completions", responses: "responses", rerank: "rerank", ..Quirks::COMPATIBLE.paths },
     option_headers: &[("openai-organization", "organization"), ("openai-project", "project")],
     // Reasoning models refuse `max_tokens`; every model takes the newer name (C-48).
     max_tokens: "max_completion_tokens",
@@ -39,7 +40,7 @@ pub(crate) const QUIRKS: Quirks = Quirks {
     effort: Effort::Effort,
     efforts: &["none", "minimal", "low", "medium", "high", "xhigh", "max"],
     thinking: Thinking::None,
-    issuers: &["openai"],
+    issuers: &["openai", ANYBODY],
     cache: Cache::None,
     media: Media { audio: true, files: true, ..Quirks::COMPATIBLE.media },
     ..Quirks::COMPATIBLE

@@ -4,17 +4,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test: what does not hold fails it")]
 
-mod corpus {
-    pub(crate) mod fold;
-    pub(crate) mod recording;
-    pub(crate) mod same;
-}
-
-use corpus::fold::{fold, frames};
-use corpus::recording::{Recording, all, openai};
-use corpus::same::{normal_answer, normal_request};
 use serde_json::{Value, json};
 use weir_adapter_openai::{AnswerDecoder, AnswerEncoder, OpenAi};
+use weir_corpus::fold::{fold, frames};
+use weir_corpus::recording::{Recording, all, openai};
+use weir_corpus::same::{normal_answer, normal_request};
 use weir_sdk::adapter::{
     ChatOutcome, Decoder, DialectChat, DialectEmbeddings, Encoder, ProviderChat, ProviderEmbeddings, ProviderErrors,
 };
@@ -51,7 +45,7 @@ fn excused(list: &[(&str, &str)], recording: &Recording) -> bool {
 }
 
 fn difference(recording: &Recording, was: &Value, is: &Value) -> Option<String> {
-    (was != is).then(|| format!("{}{}", recording.id, corpus::same::describe("", was, is)))
+    (was != is).then(|| format!("{}{}", recording.id, weir_corpus::same::describe("", was, is)))
 }
 
 #[test]
@@ -233,7 +227,7 @@ fn read_both(recording: &Recording) -> Option<(Value, Value)> {
 
 /// What every client looks at. Spellings of the same thing are brought together.
 fn essence(answer: &Value) -> Value {
-    corpus::same::essence(answer)
+    weir_corpus::same::essence(answer)
 }
 
 #[test]
@@ -288,7 +282,7 @@ fn requests_of_responses_mean_the_same_after_translation() {
             }
         };
         let is: Value = serde_json::from_str(rendered.request.body.as_text().unwrap()).unwrap();
-        let (was, is) = (corpus::same::normal_items_request(body), corpus::same::normal_items_request(&is));
+        let (was, is) = (weir_corpus::same::normal_items_request(body), weir_corpus::same::normal_items_request(&is));
         differences.extend(difference(&recording, &was, &is));
         differences.extend(rendered.losses.iter().map(|loss| format!("{}: lost {loss:?}", recording.id)));
     }
@@ -326,7 +320,7 @@ fn response(recording: &Recording) -> Option<(Value, Value)> {
     let mut written = encoder.push(events).unwrap().frames;
     written.extend(encoder.finish().unwrap().frames);
     // The last event encrypts the thinking anew: its text is not the one of the item's own event.
-    Some((corpus::same::sealed(last_response(&frames)), corpus::same::sealed(last_response(&written))))
+    Some((weir_corpus::same::sealed(last_response(&frames)), weir_corpus::same::sealed(last_response(&written))))
 }
 
 fn last_response(frames: &[Frame]) -> Value {
@@ -343,7 +337,7 @@ fn responses_of_compatible_providers_are_read() {
             continue;
         }
         let Some((was, is)) = response(&recording) else { continue };
-        let (was, is) = (corpus::same::items_essence(&was), corpus::same::items_essence(&is));
+        let (was, is) = (weir_corpus::same::items_essence(&was), weir_corpus::same::items_essence(&is));
         differences.extend(difference(&recording, &was, &is));
     }
     report(&differences);

@@ -32,23 +32,27 @@ pub mod names;
 pub mod quirks;
 pub mod reasoning;
 pub mod request;
+pub mod rerank;
 pub mod response;
 pub mod responses;
 pub mod usage;
 pub mod wire;
+mod words;
 
 use std::marker::PhantomData;
 
 pub use quirks::Quirks;
 
 use crate::adapter::{
-    About, ChatOutcome, Decoder, ProviderChat, ProviderEmbeddings, ProviderErrors, ProviderModels, Result,
+    About, ChatOutcome, Decoder, ProviderChat, ProviderEmbeddings, ProviderErrors, ProviderModels, ProviderRerank,
+    Result,
 };
 use crate::compat::decoder::ChunkDecoder;
+use crate::compat::responses::decoder::EventDecoder;
 use crate::manifest::Manifest;
 use crate::types::{
     ChatRequest, Context, Decoded, EmbeddingsRequest, EmbeddingsResponse, Error, Frame, HttpResponse, ModelsRequest,
-    ModelsResponse, RenderedRequest,
+    ModelsResponse, RenderedRequest, RerankRequest, RerankResponse,
 };
 
 /// An OpenAI-compatible provider. It has every provider's trait of its own accord; an adapter with more to say
@@ -56,6 +60,10 @@ use crate::types::{
 pub trait Provider: 'static {
     /// What sets it apart.
     const QUIRKS: &'static Quirks;
+    /// Whether it has legacy completions: what it lacks is not compiled in.
+    const COMPLETES: bool = !Self::QUIRKS.paths.completions.is_empty();
+    /// Whether it has Responses.
+    const RESPONDS: bool = !Self::QUIRKS.paths.responses.is_empty();
 }
 
 impl<P: Provider> About for P {
@@ -71,15 +79,19 @@ impl<P: Provider> ProviderErrors for P {
 }
 
 impl<P: Provider> ProviderChat for P {
-    type Decoder = ChatDecoder<P>;
+    type Decoder = AnswerDecoder<P>;
     fn render_request(ctx: &Context, request: ChatRequest) -> Result<RenderedRequest> {
         match ctx.format.as_str() {
-            completions::FORMAT => completions::render(P::QUIRKS, ctx, &request),
+            completions::FORMAT if P::COMPLETES => completions::render(P::QUIRKS, ctx, &request),
+            responses::FORMAT if P::RESPONDS => responses::request::render(P::QUIRKS, ctx, request),
             _ => request::render(P::QUIRKS, ctx, request),
         }
     }
     fn parse_response(ctx: &Context, response: HttpResponse) -> Result<ChatOutcome> {
-        response::parse(P::QUIRKS, ctx, &response)
+        match ctx.format.as_str() {
+            responses::FORMAT if P::RESPONDS => responses::response::parse(P::QUIRKS, ctx, &response),
+            _ => response::parse(P::QUIRKS, ctx, &response),
+        }
     }
 }
 
@@ -101,18 +113,45 @@ impl<P: Provider> ProviderModels for P {
     }
 }
 
-/// [`ChunkDecoder`] with a provider's quirks.
-#[derive(Debug)]
-pub struct ChatDecoder<P>(ChunkDecoder, PhantomData<P>);
+impl<P: Provider> ProviderRerank for P {
+    fn render_request(ctx: &Context, request: RerankRequest) -> Result<RenderedRequest> {
+        Ok(rerank::render(P::QUIRKS, ctx, &request))
+    }
+    fn parse_response(_: &Context, response: HttpResponse) -> Result<RerankResponse> {
+        rerank::parse(&response)
+    }
+}
 
-impl<P: Provider> Decoder for ChatDecoder<P> {
+/// Reads the provider's streams, in the format that the context names.
+#[derive(Debug)]
+pub struct AnswerDecoder<P>(Reading, PhantomData<P>);
+
+#[derive(Debug)]
+enum Reading {
+    Chunks(Box<ChunkDecoder>),
+    Events(Box<EventDecoder>),
+}
+
+impl<P: Provider> Decoder for AnswerDecoder<P> {
     fn new(ctx: Context) -> Self {
-        Self(ChunkDecoder::new(P::QUIRKS, ctx), PhantomData)
+        let reading = match ctx.format.as_str() {
+            responses::FORMAT if P::RESPONDS => Reading::Events(Box::new(EventDecoder::new(P::QUIRKS, &ctx))),
+            _ => Reading::Chunks(Box::new(ChunkDecoder::new(P::QUIRKS, ctx))),
+        };
+        Self(reading, PhantomData)
     }
     fn push(&mut self, frames: Vec<Frame>) -> Result<Decoded> {
-        Ok(self.0.push(&frames))
+        Ok(match &mut self.0 {
+            Reading::Chunks(decoder) => decoder.push(&frames),
+            Reading::Events(decoder) if P::RESPONDS => decoder.push(&frames),
+            Reading::Events(_) => Decoded::default(),
+        })
     }
     fn finish(&mut self) -> Result<Decoded> {
-        Ok(self.0.finish())
+        Ok(match &mut self.0 {
+            Reading::Chunks(decoder) => decoder.finish(),
+            Reading::Events(decoder) if P::RESPONDS => decoder.finish(),
+            Reading::Events(_) => Decoded::default(),
+        })
     }
 }

@@ -3,15 +3,18 @@
 //! Reading borrows from the body: [`wire!`](crate::wire) declares an object's members, and whatever it does not name
 //! is kept as raw text in `rest`, so that nothing is lost by accident. Writing appends to one string.
 
+mod error;
+mod float;
 mod read;
+mod reader;
+mod scan;
 mod write;
 
 pub use read::{Count, Either, Number, Rest, Seq, Str, list, parse, text};
 #[doc(hidden)]
-pub use read::{in_element, in_member};
+pub use read::{in_element, in_member, member, rest};
 pub use write::{Array, Object, array, number, object, quote};
 
-/// What is wrong with a text, and where.
-pub use serde_json::Error;
+pub use error::Error;
 /// A value as it stands in the body.
 pub use serde_json::value::RawValue;

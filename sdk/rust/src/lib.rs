@@ -5,13 +5,17 @@
 
 pub mod adapter;
 pub mod bindings;
+pub mod calls;
 pub mod compat;
 pub mod json;
 pub mod ledger;
 pub mod manifest;
 pub mod model;
 pub mod names;
+pub mod path;
 pub mod retry;
+pub mod schema;
+pub mod time;
 
 #[doc(hidden)]
 pub use serde;

@@ -22,6 +22,23 @@ impl Error {
         Self { param: Some(param.into()), ..Self::new(ErrorKind::Unsupported, message) }
     }
 
+    /// An error in the provider's own words, cut to a length that may be passed on; in ours where it said nothing.
+    pub fn of_provider(kind: ErrorKind, message: Option<String>, status: Option<u16>) -> Self {
+        let message = match (message, status) {
+            (Some(message), _) => shortened(message),
+            (None, Some(status)) => format!("the provider answered with status {status}"),
+            (None, None) => "the provider failed".to_owned(),
+        };
+        Self { status, ..Self::new(kind, message) }
+    }
+
+    /// The provider takes only the bytes of the medium that `param` gives by its address; the host may fetch them.
+    pub fn needs_bytes(param: impl Into<String>) -> Self {
+        let message =
+            "this provider takes media as bytes only: send them as data, or have the operator set media.fetch";
+        Self::unsupported(param, message).with_code("media_url")
+    }
+
     /// The upstream's answer cannot be understood.
     pub fn unreadable(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Upstream, message)
@@ -44,6 +61,18 @@ impl Error {
     pub fn with_code(self, code: impl Into<String>) -> Self {
         Self { code: Some(code.into()), ..self }
     }
+}
+
+/// Longest message passed on, in bytes.
+const MESSAGE_LIMIT: usize = 1000;
+
+fn shortened(mut message: String) -> String {
+    if message.len() > MESSAGE_LIMIT {
+        let end = (0..=MESSAGE_LIMIT).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
+        message.truncate(end);
+        message.push('…');
+    }
+    message
 }
 
 impl ErrorKind {
@@ -112,12 +141,12 @@ impl Context {
 
     /// An option that is a string.
     pub fn option_str(&self, key: &str) -> Option<String> {
-        self.option(key).and_then(|json| serde_json::from_str(json).ok())
+        self.option(key).and_then(|json| crate::json::parse(json).ok())
     }
 
     /// An option that is a flag.
     pub fn option_bool(&self, key: &str) -> Option<bool> {
-        self.option(key).and_then(|json| serde_json::from_str(json).ok())
+        self.option(key).and_then(|json| crate::json::parse(json).ok())
     }
 
     /// Seconds since the Unix epoch.

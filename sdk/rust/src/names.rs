@@ -32,8 +32,15 @@ impl IdRule {
     /// Whether `text` may stay as it is.
     pub fn fits(&self, text: &str) -> bool {
         let length = text.chars().count();
-        let allowed = |c: char| c.is_ascii_alphanumeric() || self.also.is_none_or(|also| also.contains(c));
-        length <= self.max && (!self.exact || length == self.max) && !text.is_empty() && text.chars().all(allowed)
+        length <= self.max
+            && (!self.exact || length == self.max)
+            && !text.is_empty()
+            && text.chars().all(|c| self.allows(c))
+    }
+
+    fn allows(&self, character: char) -> bool {
+        let known = |also: &str| also.chars().any(|c| c == character);
+        character.is_ascii_alphanumeric() || self.also.is_none_or(known)
     }
 
     /// `text` made fit: the same every time, and different texts stay different. What fits already stays.
@@ -46,13 +53,11 @@ impl IdRule {
         if self.exact || self.max <= hash.len() {
             return hash.chars().take(self.max.min(16)).collect();
         }
-        let separator = if self.also.is_none_or(|also| also.contains('_')) { "_" } else { "" };
-        let hash = &hash[..hash.len().min(12)];
+        let separator = if self.allows('_') { "_" } else { "" };
+        let hash = hash.get(..12).unwrap_or(&hash);
         let room = self.max.saturating_sub(hash.len() + separator.len()).min(128);
-        let replacement = if self.also.is_none_or(|also| also.contains('_')) { '_' } else { 'x' };
-        let clean = |c: char| {
-            if c.is_ascii_alphanumeric() || self.also.is_none_or(|a| a.contains(c)) { c } else { replacement }
-        };
+        let replacement = if self.allows('_') { '_' } else { 'x' };
+        let clean = |c: char| if self.allows(c) { c } else { replacement };
         let mut fitting: String = text.chars().map(clean).take(room).collect();
         fitting.push_str(separator);
         fitting.push_str(hash);

@@ -1,19 +1,25 @@
 //! When a provider wants to be asked again.
 
+use crate::json::{self, Number};
 use crate::model::header;
 use crate::types::Header;
 
 /// The wait that an answer's headers ask for, in milliseconds: `retry-after-ms`, or `retry-after` in seconds or as a
 /// date; `now_ms` is the context's time.
 pub fn after_ms(headers: &[Header], now_ms: f64) -> Option<u32> {
-    if let Some(wait) = header(headers, "retry-after-ms").and_then(|value| value.trim().parse::<f64>().ok()) {
+    if let Some(wait) = header(headers, "retry-after-ms").and_then(number) {
         return milliseconds(wait);
     }
     let value = header(headers, "retry-after")?.trim();
-    match value.parse::<f64>() {
-        Ok(seconds) => milliseconds(seconds * 1000.0),
-        Err(_) => milliseconds((date_ms(value)? - now_ms).max(0.0)),
+    match number(value) {
+        Some(seconds) => milliseconds(seconds * 1000.0),
+        None => milliseconds((date_ms(value)? - now_ms).max(0.0)),
     }
+}
+
+/// A number as JSON spells it, by the one reader of numbers that adapters have anyway.
+fn number(text: &str) -> Option<f64> {
+    json::parse::<Number>(text).ok().map(|number| number.0)
 }
 
 fn milliseconds(wait: f64) -> Option<u32> {
@@ -23,7 +29,7 @@ fn milliseconds(wait: f64) -> Option<u32> {
 /// Reads a date in the one form that HTTP still allows to send: `Sun, 06 Nov 1994 08:49:37 GMT`.
 fn date_ms(text: &str) -> Option<f64> {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let mut words = text.split_once(", ")?.1.split(' ');
+    let mut words = text.split_once(',')?.1.trim_start().split(' ');
     let day: i64 = words.next()?.parse().ok()?;
     let name = words.next()?;
     let month = i64::try_from(MONTHS.iter().position(|month| *month == name)?).ok()? + 1;

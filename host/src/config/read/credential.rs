@@ -3,6 +3,8 @@
 use std::io::Read;
 use std::path::Path;
 
+use serde_json::{Map, Value};
+
 use super::super::raw::Node;
 use super::super::{Environment, Place, Problem, Secret};
 use super::{Located, Section};
@@ -74,11 +76,21 @@ fn resolve(text: &str, folder: &Path, environment: &Environment) -> Result<Secre
     } else {
         Secret::new(text)
     };
+    let secret = on_one_line(secret);
     // Such a key could not be sent in a header, and would let a value add headers of its own.
     if secret.expose().chars().any(char::is_control) {
         return Err(("the secret holds a line break or another control character".to_owned(), "a secret is one line"));
     }
     Ok(secret)
+}
+
+/// A key that is a JSON object may be of several lines: they mean nothing in JSON.
+fn on_one_line(secret: Secret) -> Secret {
+    if !secret.expose().starts_with('{') {
+        return secret;
+    }
+    let object: Result<Map<String, Value>, _> = serde_json::from_str(secret.expose());
+    object.map_or(secret, |object| Secret::new(Value::Object(object).to_string()))
 }
 
 fn from_variable(name: &str, environment: &Environment) -> Result<Secret, (String, &'static str)> {
@@ -132,10 +144,12 @@ mod tests {
     fn secrets_come_from_files_beside_the_configuration() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("key"), "sk-2\n").unwrap();
+        std::fs::write(folder.path().join("json"), "{\n  \"a\": \"b\\nc\"\n}\n").unwrap();
         std::fs::write(folder.path().join("empty"), "\n").unwrap();
         std::fs::write(folder.path().join("large"), "x".repeat(65 << 10)).unwrap();
         std::fs::write(folder.path().join("binary"), [0xff, 0xfe]).unwrap();
         assert_eq!(resolved("file:key", folder.path()).as_deref(), Ok("sk-2"));
+        assert_eq!(resolved("file:json", folder.path()).as_deref(), Ok(r#"{"a":"b\nc"}"#));
         for text in ["file:none", "file:empty", "file:large", "file:binary", "file:."] {
             let message = resolved(text, folder.path()).unwrap_err();
             assert!(message.len() < 300 && !message.contains("xxx"), "{message}");

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::settings::{AdapterSettings, Admin, Isolation, Log, LogFormat, LogLevel, Plugins, Server};
-use super::super::{Problem, keys};
+use super::super::settings::{AdapterSettings, Admin, Isolation, Log, LogFormat, LogLevel, Media, Plugins, Server};
+use super::super::{Origin, Problem, keys};
 use super::{Reader, Section};
 
 const LEVELS: &[(&str, LogLevel)] = &[
@@ -74,6 +74,26 @@ pub(super) fn admin(mut section: Section<'_>) -> Admin {
     let token = section.secret("token").map(|token| token.value);
     section.finish();
     Admin { listen, token }
+}
+
+pub(super) fn media(mut section: Section<'_>) -> Media {
+    let default = Media::default();
+    let origins = section.texts("origins").into_iter().filter_map(|text| match Origin::parse(&text.value) {
+        Ok(origin) => Some(origin),
+        Err(error) => {
+            section.reader.report(Problem::error(&text.place, format!("`origins`: {error}")));
+            None
+        }
+    });
+    let origins = origins.collect();
+    let media = Media {
+        fetch: section.flag("fetch").unwrap_or(default.fetch),
+        max_bytes: section.size("max_bytes").unwrap_or(default.max_bytes),
+        timeout: section.duration("timeout").unwrap_or(default.timeout),
+        origins,
+    };
+    section.finish();
+    media
 }
 
 pub(super) fn plugins(reader: &Reader<'_>, top: &mut Section<'_>) -> Plugins {

@@ -84,7 +84,7 @@ fn the_example_names_every_key_once() {
 }
 
 fn is_table_or_list_of_tables(table: &Keys, key: &str) -> bool {
-    table.path == Some("") && ["server", "admin", "plugins", "providers", "models"].contains(&key)
+    table.path == Some("") && ["server", "admin", "media", "plugins", "providers", "models"].contains(&key)
 }
 
 /// How often a key of each kind of table is in use, and shown out of use. Whole `#[[...]]` are further examples.

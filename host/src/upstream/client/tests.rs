@@ -51,6 +51,11 @@ fn request(base: &Base) -> UpstreamRequest<'static> {
     }
 }
 
+fn bearer(key: &str) -> Credential {
+    let means = Means { secret: Some(&Secret::new(key)), ..Means::default() };
+    Credential::new(&AuthScheme::Bearer, means).unwrap()
+}
+
 fn upstreams() -> Upstreams {
     Upstreams::new(&Settings::default())
 }
@@ -87,7 +92,7 @@ async fn kind(sending: JoinHandle<Result<UpstreamResponse, UpstreamError>>) -> U
 async fn a_request_arrives_with_its_length_and_the_credential_in_place_of_any_other() {
     let (scripted, upstreams) = (Scripted::new().await, upstreams());
     let base = scripted.base();
-    let credential = Credential::new(&AuthScheme::Bearer, Some(&Secret::new("right"))).unwrap();
+    let credential = bearer("right");
     let mut request = request(&base);
     request.address = base.join("things", [("q", "1 2")]).unwrap();
     request.body = Chunks::from(vec![Bytes::from_static(b"{\"a\""), Bytes::from_static(b":1}")]);
@@ -120,7 +125,7 @@ async fn c_69_the_credential_stays_at_home_when_a_follow_up_may_not_have_it() {
     let other = format!("http://{}", scripted.listener.local_addr().unwrap());
     let allowed = [AllowedOrigin { origin: other.clone(), credential: false }];
     let base = Base::open("https://host.example/v1/", &allowed, false).unwrap();
-    let credential = Credential::new(&AuthScheme::Bearer, Some(&Secret::new("right"))).unwrap();
+    let credential = bearer("right");
     let mut request = request(&base);
     request.address = base.follow(&other, "things", []).unwrap();
     request.credential = Some(&credential);

@@ -26,7 +26,12 @@ fn acceptance<const N: usize>(operation: Operation, method: &str, path: &str, qu
         query: Vec::new(),
         query_forwarded: strings(query),
         request_headers: strings(["anthropic-version", "anthropic-beta"]),
-        set_headers: vec![Header::new("anthropic-version", VERSION)],
+        // The first of a name that can be filled counts.
+        set_headers: vec![
+            Header::new("anthropic-version", "{option.version}"),
+            Header::new("anthropic-version", VERSION),
+            Header::new("anthropic-beta", "{option.beta}"),
+        ],
         response_headers: strings(["request-id", "anthropic-*", "retry-after", "retry-after-ms", "x-should-retry"]),
         exclusions: Vec::new(),
         ask_usage: None,

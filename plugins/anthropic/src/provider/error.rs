@@ -3,12 +3,10 @@
 
 use weir_sdk::json::{RawValue, Str, parse};
 use weir_sdk::model::header;
+use weir_sdk::time;
 use weir_sdk::types::{Error, ErrorKind, Header, HttpResponse};
 
-use crate::{time, wire};
-
-/// Longest message passed on, in bytes.
-const MESSAGE_LIMIT: usize = 1000;
+use crate::wire;
 
 /// Reads an answer with a status of 400 or over.
 pub(crate) fn read(response: &HttpResponse, now_ms: f64) -> Error {
@@ -37,12 +35,7 @@ fn string(raw: &RawValue) -> Option<String> {
 
 fn built(name: Option<&str>, message: Option<String>, status: Option<u16>) -> Error {
     let kind = kind(name.unwrap_or_default(), message.as_deref().unwrap_or_default(), status);
-    let message = match (message, status) {
-        (Some(message), _) => bounded(message),
-        (None, Some(status)) => format!("the provider answered with status {status}"),
-        (None, None) => "the provider failed".to_owned(),
-    };
-    Error { status, code: name.map(str::to_owned), ..Error::new(kind, message) }
+    Error { code: name.map(str::to_owned), ..Error::of_provider(kind, message, status) }
 }
 
 /// The message decides first, for the service calls many things an `invalid_request_error`; then the type, which in
@@ -80,15 +73,6 @@ fn by_name(name: &str) -> Option<ErrorKind> {
         "api_error" => ErrorKind::Upstream,
         _ => return None,
     })
-}
-
-fn bounded(mut message: String) -> String {
-    if message.len() > MESSAGE_LIMIT {
-        let end = (0..=MESSAGE_LIMIT).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
-        message.truncate(end);
-        message.push('…');
-    }
-    message
 }
 
 /// `retry-after-ms`, or `retry-after` in seconds or as an HTTP date (C-63).

@@ -2,9 +2,9 @@
 
 use weir_sdk::json::{object, parse};
 use weir_sdk::ledger::Ledger;
+use weir_sdk::schema::closed;
 use weir_sdk::types::{ChatRequest, Error, FunctionTool, Tool, ToolChoice};
 
-use super::schema::closed;
 use crate::generation::Generation;
 use crate::{FORMAT, MCP_SERVERS, wire, write};
 use weir_sdk::names::Names;

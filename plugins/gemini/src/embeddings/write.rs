@@ -78,7 +78,7 @@ fn item(
 }
 
 /// Other formats' words for what the vectors are for.
-fn task(name: &str) -> String {
+pub fn task(name: &str) -> String {
     match name {
         "search_query" | "query" => "RETRIEVAL_QUERY".into(),
         "search_document" | "document" | "passage" => "RETRIEVAL_DOCUMENT".into(),

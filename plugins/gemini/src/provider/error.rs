@@ -7,9 +7,6 @@ use weir_sdk::types::{Error, ErrorKind, HttpResponse};
 
 use crate::wire::{Detail, ErrorBody, Failure};
 
-/// Longest message passed on, in bytes.
-const MESSAGE_LIMIT: usize = 1000;
-
 /// Reads an answer with a status of 400 or over.
 pub(crate) fn read(response: &HttpResponse) -> Error {
     let status = Some(response.status);
@@ -46,14 +43,9 @@ pub(crate) fn object(raw: &RawValue, status: Option<u16>) -> Error {
 fn built(read: &Failure<'_>, text: Option<String>, status: Option<u16>) -> Error {
     let message = read.message.as_ref().map(ToString::to_string).or(text).filter(|text| !text.is_empty());
     let kind = kind(read, message.as_deref().unwrap_or_default(), status);
-    let message = match (message, status) {
-        (Some(message), _) => bounded(message),
-        (None, Some(status)) => format!("the provider answered with status {status}"),
-        (None, None) => "the provider failed".to_owned(),
-    };
     let reason = details(read).find_map(|detail| detail.reason.as_ref()).or(read.status.as_ref());
     let code = reason.map(ToString::to_string);
-    Error { status, code, retry_after_ms: retry_after(read), ..Error::new(kind, message) }
+    Error { code, retry_after_ms: retry_after(read), ..Error::of_provider(kind, message, status) }
 }
 
 fn details<'a, 'f>(read: &'f Failure<'a>) -> impl Iterator<Item = &'f Detail<'a>> {
@@ -133,15 +125,6 @@ fn is_used_up(read: &Failure<'_>, message: &str) -> bool {
     let of_day = |id: &str| id.contains("PerDay");
     spent.iter().any(|words| message.contains(words))
         || violations().any(|one| one.quota.as_deref().is_some_and(of_day) || one.value.as_deref() == Some("0"))
-}
-
-fn bounded(mut message: String) -> String {
-    if message.len() > MESSAGE_LIMIT {
-        let end = (0..=MESSAGE_LIMIT).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
-        message.truncate(end);
-        message.push('…');
-    }
-    message
 }
 
 /// The wait that the error names: `"retryDelay": "48.5s"` (C-63).

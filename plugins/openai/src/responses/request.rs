@@ -85,7 +85,7 @@ fn input(raw: Option<&RawValue>) -> Result<Vec<Message>> {
         return Ok(vec![Message::new(Role::User, vec![Part::text(text)])]);
     }
     let items = json::list(raw).ok_or_else(|| Error::invalid("`input` is a text or a list of items").at("input"))?;
-    Ok(read::items(&items, "openai"))
+    Ok(read::items(&items, ""))
 }
 
 fn tools(wire: &mut Rest<'_>) -> Result<Vec<Tool>> {

@@ -1,7 +1,6 @@
 //! Legacy completions: one prompt, no turns. Their answers are read by the same code as chat's.
 
 use crate::compat::quirks::Quirks;
-use crate::compat::request::path;
 use crate::json::{self, Object};
 use crate::ledger::Ledger;
 use crate::types::{ChatRequest, Context, Error, HttpRequest, Message, Part, RenderedRequest, Role};
@@ -42,8 +41,7 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &ChatRequest) -> Result<R
             o.raw(&extension.key, &extension.json);
         }
     });
-    let mut http = HttpRequest::post(path(quirks.paths.completions, ctx), body);
-    http.headers = quirks.headers(ctx);
+    let http = quirks.address(ctx, HttpRequest::post("", body), |paths| paths.completions);
     Ok(RenderedRequest { losses: ledger.into_losses(), ..RenderedRequest::new(http) })
 }
 

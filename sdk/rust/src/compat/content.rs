@@ -1,10 +1,13 @@
 //! Parts of a message's content, read into the unified model.
 
 use crate::compat::media::{at_url, audio_mime};
+use crate::compat::reasoning::UNKNOWN;
 use crate::compat::wire::{CacheControl, Content, ContentPart, FORMAT};
 use crate::json::{self, RawValue, Rest, Str};
 use crate::ledger::extensions;
-use crate::types::{CacheHint, Extension, MediaKind, MediaPart, MediaSource, Opaque, Part, ReasoningPart, TextPart};
+use crate::types::{
+    CacheHint, Extension, MediaKind, MediaPart, MediaSource, Opaque, Part, ReasoningPart, Signature, TextPart,
+};
 
 /// Reads one part; one of an unknown type stays as it is.
 pub fn read_part(mut part: ContentPart<'_>) -> Part {
@@ -13,6 +16,7 @@ pub fn read_part(mut part: ContentPart<'_>) -> Part {
             return Part::Refusal(part.refusal.map(Str::into_string).unwrap_or_default());
         }
         Some("thinking") if part.thinking.is_some() => return Part::Reasoning(read_thinking(part)),
+        Some("reasoning") if part.rest.get("summary").is_some() => return Part::Reasoning(read_summary(part)),
         Some("image_url") => part.image_url.and_then(|raw| url(MediaKind::Image, raw)),
         Some("video_url") => part.video_url.and_then(|raw| url(MediaKind::Video, raw)),
         Some("audio_url") => part.audio_url.and_then(|raw| url(MediaKind::Audio, raw)),
@@ -39,6 +43,32 @@ fn read_thinking(part: ContentPart<'_>) -> ReasoningPart {
     let content = part.thinking.and_then(|raw| json::parse::<Content<'_>>(raw.get()).ok());
     let text = content.map(Content::into_text).unwrap_or_default();
     ReasoningPart { extensions: extensions(FORMAT, part.rest), ..ReasoningPart::new(text) }
+}
+
+/// The thinking of Databricks: a summary of texts, one of which may be signed. Whose signature it is, the part does not
+/// say.
+fn read_summary(mut part: ContentPart<'_>) -> ReasoningPart {
+    let mut thought = ReasoningPart { text: None, ..ReasoningPart::new("") };
+    for raw in part.rest.list("summary").unwrap_or_default() {
+        let Ok(mut entry) = Rest::parse(raw.get()) else { continue };
+        if let Some(text) = entry.str("text") {
+            thought.text.get_or_insert_default().push_str(&text);
+        }
+        let signed = entry.str("signature").map(Str::into_string).filter(|value| !value.is_empty());
+        let signed = signed.map(|value| Signature { issuer: UNKNOWN.to_owned(), value });
+        thought.signature = signed.or(thought.signature);
+    }
+    thought.extensions = extensions(FORMAT, part.rest);
+    thought
+}
+
+/// The part of a provider's answer: what it signed without a name is its family's.
+pub fn owned(part: Part, family: &str) -> Part {
+    let Part::Reasoning(mut thought) = part else { return part };
+    if let Some(signature) = thought.signature.as_mut().filter(|signature| signature.issuer == UNKNOWN) {
+        family.clone_into(&mut signature.issuer);
+    }
+    Part::Reasoning(thought)
 }
 
 /// Reads a cache hint: compatible servers' `cache_control`, or OpenAI's own breakpoint.

@@ -115,13 +115,14 @@ impl ChunkDecoder {
             self.usage(chunk.usage.take());
             return self.fail(error::from_json(error.get(), None));
         }
+        let aside = chunk.rest.get(self.quirks.usage_in).filter(|_| chunk.usage.is_none());
         self.members(&mut chunk);
         for (position, choice) in (0..).zip(chunk.choices.unwrap_or_default().0) {
             if let Err(error) = self.choice(position, choice) {
                 return self.fail(error);
             }
         }
-        self.usage(chunk.usage);
+        self.usage(chunk.usage.or_else(|| json::parse::<Aside<'_>>(aside?.get()).ok()?.usage));
     }
 
     fn usage(&mut self, wire: Option<wire::Usage<'_>>) {
@@ -216,6 +217,13 @@ impl ChunkDecoder {
         };
         candidate.take(&mut turn, choice);
         Ok(())
+    }
+}
+
+crate::wire! {
+    /// Usage that stands beside a chunk's own members.
+    struct Aside<'a> {
+        "usage" => usage: wire::Usage<'a>,
     }
 }
 

@@ -2,7 +2,6 @@
 
 use crate::compat::error;
 use crate::compat::quirks::Quirks;
-use crate::compat::request::path;
 use crate::compat::usage;
 use crate::json::{self, Array, Rest, Str};
 use crate::ledger::{Ledger, extensions};
@@ -32,20 +31,22 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &EmbeddingsRequest) -> Re
             [one] if request.single => input(o.value("input"), one),
             inputs => o.array("input", |a| inputs.iter().for_each(|one| input(a.value(), one))),
         }
-        let mut taken = |member: &str| quirks.spelling(member).map_err(|why| ledger.dropped(member, why)).is_ok();
-        if let Some(encoding) = request.encoding.filter(|_| taken("encoding_format")) {
-            o.str("encoding_format", if encoding == EmbeddingEncoding::Base64 { "base64" } else { "float" });
+        let mut member = |name: &'static str, present: bool| {
+            let spelling = present.then(|| quirks.spelling(name))?;
+            spelling.map_err(|why| ledger.dropped(name, why)).ok()
+        };
+        if let Some((encoding, name)) = request.encoding.zip(member("encoding_format", request.encoding.is_some())) {
+            o.str(name, if encoding == EmbeddingEncoding::Base64 { "base64" } else { "float" });
         }
-        if let Some(dimensions) = request.dimensions.filter(|_| taken("dimensions")) {
-            o.num("dimensions", dimensions);
+        if let Some((dimensions, name)) = request.dimensions.zip(member("dimensions", request.dimensions.is_some())) {
+            o.num(name, dimensions);
         }
-        if let Some(user) = request.end_user.as_deref().filter(|_| taken("user")) {
-            o.str("user", user);
+        if let Some((user, name)) = request.end_user.as_deref().zip(member("user", request.end_user.is_some())) {
+            o.str(name, user);
         }
         request.extensions.iter().filter(|e| e.format == FORMAT).for_each(|e| o.raw(&e.key, &e.json));
     });
-    let mut http = HttpRequest::post(path(quirks.paths.embeddings, ctx), body);
-    http.headers = quirks.headers(ctx);
+    let http = quirks.address(ctx, HttpRequest::post("", body), |paths| paths.embeddings);
     Ok(RenderedRequest { losses: ledger.into_losses(), ..RenderedRequest::new(http) })
 }
 
@@ -73,7 +74,7 @@ pub fn parse(response: &HttpResponse) -> Result<EmbeddingsResponse, Error> {
         let vector = vector_of(vector.get()).map_err(unreadable)?;
         embeddings.push(Embedding { index: entry.count("index").unwrap_or(position), vector });
     }
-    embeddings.sort_by_key(|embedding| embedding.index);
+    in_order(&mut embeddings);
     let usage = answer.value("usage").and_then(|raw| json::parse(raw.get()).ok());
     Ok(EmbeddingsResponse {
         id: answer.str("id").map(Str::into_string),
@@ -82,6 +83,17 @@ pub fn parse(response: &HttpResponse) -> Result<EmbeddingsResponse, Error> {
         usage: usage.and_then(usage::read),
         extensions: extensions(FORMAT, answer),
     })
+}
+
+/// Sorts by index. Nearly all answers are in order as they come, so the least code will do.
+fn in_order(embeddings: &mut [Embedding]) {
+    for end in 1..embeddings.len() {
+        let mut at = end;
+        while at > 0 && embeddings.get(at - 1..=at).is_some_and(|two| matches!(two, [a, b] if a.index > b.index)) {
+            embeddings.swap(at - 1, at);
+            at -= 1;
+        }
+    }
 }
 
 /// A vector as a list of numbers, or as base64.
@@ -109,9 +121,7 @@ pub fn from_base64(text: &str) -> Result<Vec<f64>, Error> {
 
 /// Writes a vector's numbers.
 pub fn write_floats(a: &mut Array<'_>, floats: &[f64]) {
-    for value in floats {
-        a.num(*value);
-    }
+    a.floats(floats);
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Errors in every shape that OpenAI and compatible servers send them (4.6, C-83).
 
+use crate::compat::words::has;
 use crate::json::{self, RawValue, Rest, Str};
 use crate::retry;
 use crate::types::{Body, Context, Error, ErrorKind, HttpResponse};
@@ -80,7 +81,9 @@ fn shape_says(shape: &Rest<'_>, said: &mut Said, depth: u32) {
     for key in ["code", "error_code"] {
         say(&mut said.code, shape.get(key));
     }
-    say(&mut said.kind, shape.get("type"));
+    for key in ["type", "error_type"] {
+        say(&mut said.kind, shape.get(key));
+    }
     for status in ["status", "status_code", "code"].iter().filter_map(|key| shape.get(key)) {
         match status.get().trim_matches('"').parse::<u16>() {
             Ok(number) if (400..600).contains(&number) => said.status = said.status.or(Some(number)),
@@ -95,13 +98,18 @@ fn shape_says(shape: &Rest<'_>, said: &mut Said, depth: u32) {
         said.param = shape.get("param").and_then(json::text).map(Str::into_string);
     }
     if let Some(metadata) = shape.get("metadata") {
-        raw_says(metadata.get(), said, depth);
+        metadata_says(metadata.get(), said, depth);
     }
 }
 
-/// A router's message is often no more than "provider returned error"; the one behind it says what was wrong.
-fn raw_says(metadata: &str, said: &mut Said, depth: u32) {
-    let Some(raw) = Rest::parse(metadata).ok().and_then(|metadata| metadata.get("raw")) else { return };
+/// A router's message is often no more than "provider returned error"; the one behind it says what was wrong. Input that
+/// was flagged is named there as well.
+fn metadata_says(metadata: &str, said: &mut Said, depth: u32) {
+    let Ok(metadata) = Rest::parse(metadata) else { return };
+    if metadata.get("flagged_input").is_some() {
+        "content_filter".clone_into(&mut said.kind);
+    }
+    let Some(raw) = metadata.get("raw") else { return };
     let mut behind = Said::default();
     match json::text(raw) {
         Some(text) if text.trim_start().starts_with('{') => read(text.trim(), &mut behind, depth + 1),
@@ -133,11 +141,12 @@ fn kind(said: &Said, status: Option<u16>) -> ErrorKind {
         return kind;
     }
     let message = said.message.to_ascii_lowercase();
-    let hints = |list: &[&str]| list.iter().any(|hint| message.contains(hint));
+    let hints = |list: &[&str]| list.iter().any(|hint| has(&message, hint));
     match status {
         Some(400 | 413 | 422) | None if hints(&CONTEXT) => ErrorKind::ContextLength,
         Some(400..=403 | 429) | None if hints(&QUOTA) => ErrorKind::Quota,
-        Some(400) if hints(&["api key not valid", "invalid api key", "incorrect api key"]) => ErrorKind::Authentication,
+        Some(400 | 403) if hints(&CREDENTIAL) => ErrorKind::Authentication,
+        Some(400) if hints(&MODEL) => ErrorKind::NotFound,
         Some(401) => ErrorKind::Authentication,
         Some(402) => ErrorKind::Quota,
         Some(403) => ErrorKind::Permission,
@@ -147,12 +156,17 @@ fn kind(said: &Said, status: Option<u16>) -> ErrorKind {
         Some(429) => ErrorKind::RateLimited,
         Some(503 | 529) => ErrorKind::Overloaded,
         Some(status) if status < 500 => ErrorKind::InvalidRequest,
-        None if words.iter().any(|word| word.contains("invalid")) => ErrorKind::InvalidRequest,
+        None if words.iter().any(|word| has(word, "invalid")) => ErrorKind::InvalidRequest,
         _ => ErrorKind::Upstream,
     }
 }
 
-const CONTEXT: [&str; 8] = [
+/// Where a status says less than the words.
+const CREDENTIAL: [&str; 4] = ["api key not valid", "invalid api key", "incorrect api key", "invalid access token"];
+
+const MODEL: [&str; 3] = ["is not a valid model", "model_not_found", "no such model"];
+
+const CONTEXT: [&str; 11] = [
     "context length",
     "context window",
     "context_length",
@@ -161,6 +175,9 @@ const CONTEXT: [&str; 8] = [
     "too many tokens",
     "reduce the length of the messages",
     "exceeds the available context",
+    "max_new_tokens` must be <=",
+    "exceeds maximum input length",
+    "exceeds the model's maximum",
 ];
 
 const QUOTA: [&str; 5] =
@@ -170,17 +187,33 @@ fn by_word(word: &str) -> Option<ErrorKind> {
     Some(match word {
         "context_length_exceeded" | "string_above_max_length" | "exceed_context_size_error" => ErrorKind::ContextLength,
         "insufficient_quota" | "billing_hard_limit_reached" | "billing_not_active" => ErrorKind::Quota,
-        "rate_limit_exceeded" | "rate_limit_error" | "too_many_requests" | "resource_exhausted" => {
-            ErrorKind::RateLimited
-        }
+        "rate_limit_exceeded"
+        | "rate_limit_error"
+        | "too_many_requests"
+        | "resource_exhausted"
+        | "rate_limited"
+        | "ratelimitreached"
+        | "request_limit_exceeded" => ErrorKind::RateLimited,
         "content_filter" | "content_policy_violation" | "responsibleaipolicyviolation" => ErrorKind::ContentFiltered,
-        "model_not_found" | "deploymentnotfound" | "not_found" | "not_found_error" => ErrorKind::NotFound,
+        "model_not_found"
+        | "deploymentnotfound"
+        | "not_found"
+        | "not_found_error"
+        | "invalid_model"
+        | "model_not_supported"
+        | "resource_does_not_exist"
+        | "endpoint_not_found" => ErrorKind::NotFound,
         "invalid_api_key" | "authentication_error" | "unauthenticated" => ErrorKind::Authentication,
-        "permission_error" | "permission_denied" | "unsupported_country_region_territory" => ErrorKind::Permission,
-        "overloaded" | "overloaded_error" | "engine_overloaded" | "unavailable" => ErrorKind::Overloaded,
+        "permission_error" | "permission_denied" | "permissiondenied" | "unsupported_country_region_territory" => {
+            ErrorKind::Permission
+        }
+        "overloaded" | "overloaded_error" | "engine_overloaded" | "unavailable" | "temporarily_unavailable" => {
+            ErrorKind::Overloaded
+        }
         "request_too_large" => ErrorKind::TooLarge,
         "timeout" | "timeout_error" | "deadline_exceeded" => ErrorKind::Timeout,
         "unsupported_parameter" | "unsupported_value" => ErrorKind::InvalidRequest,
+        "generation" | "incomplete_generation" => ErrorKind::Upstream,
         _ => return None,
     })
 }

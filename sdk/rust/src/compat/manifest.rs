@@ -1,11 +1,12 @@
 //! The manifest of a compatible provider, made of its quirks.
 
-use crate::compat::quirks::{Quirks, has_member};
-use crate::compat::{completions, embeddings, models, responses, wire};
+use crate::compat::quirks::{Effort, Paths, Quirks, Thinking, has_member};
+use crate::compat::{completions, embeddings, models, rerank, responses, wire};
 use crate::manifest::{
-    Acceptance, Bucket, Capabilities, Exclusion, Format, FrameTest, Isolation, Manifest, Merge, Operation,
+    Acceptance, Bucket, Capabilities, Exclusion, FixedQuery, Format, FrameTest, Isolation, Manifest, Merge, Operation,
     PointerEquals, Suggestions, Tap, UsagePlace, UsageRequest,
 };
+use crate::types::Header;
 
 /// The manifest. Whoever has faces, or more operations, adds them to it.
 pub fn describe(quirks: &Quirks) -> Manifest {
@@ -35,7 +36,7 @@ pub fn describe(quirks: &Quirks) -> Manifest {
 
 fn formats(quirks: &Quirks) -> Vec<Format> {
     let format = |id: &str, tap: Option<Tap>| Format { id: id.to_owned(), errors: None, tap };
-    let mut formats = vec![format(wire::FORMAT, Some(chat_tap()))];
+    let mut formats = vec![format(wire::FORMAT, Some(tap_of(quirks)))];
     if !quirks.paths.completions.is_empty() {
         formats.push(format(completions::FORMAT, Some(completions_tap())));
     }
@@ -48,49 +49,86 @@ fn formats(quirks: &Quirks) -> Vec<Format> {
     if !quirks.paths.models.is_empty() {
         formats.push(format(models::FORMAT, None));
     }
+    if !quirks.paths.rerank.is_empty() {
+        formats.push(format(rerank::FORMAT, Some(rerank_tap())));
+    }
     formats
 }
 
 fn capabilities(quirks: &Quirks) -> Capabilities {
     let mut operations = vec![Operation::Chat];
-    let optional = [(quirks.paths.embeddings, Operation::Embeddings), (quirks.paths.models, Operation::Models)];
+    let paths = quirks.paths;
+    let optional = [
+        (paths.embeddings, Operation::Embeddings),
+        (paths.models, Operation::Models),
+        (paths.rerank, Operation::Rerank),
+    ];
     operations.extend(optional.into_iter().filter(|(path, _)| !path.is_empty()).map(|(_, operation)| operation));
     let takes = quirks.media;
     let media = [("image", takes.images), ("audio", takes.audio), ("video", takes.video), ("document", takes.files)];
     Capabilities {
         operations,
         media: media.iter().filter(|(_, taken)| *taken).map(|(name, _)| (*name).to_owned()).collect(),
-        tools: true,
+        tools: quirks.tools,
         counts_tokens: false,
     }
 }
 
-/// What the provider takes as it is.
+/// What the provider takes as it is: first where an option leads to, then the usual paths.
 fn accepts(quirks: &Quirks) -> Vec<Acceptance> {
+    let mut accepts = Vec::new();
+    for variant in quirks.variants {
+        let at = accepts.len();
+        accepts.extend(accepts_at(quirks, variant.paths));
+        for acceptance in accepts.iter_mut().skip(at).filter(|_| !variant.query.is_empty()) {
+            let value = format!("{{option.{}}}", variant.option);
+            acceptance.query.push(FixedQuery { name: variant.query.to_owned(), value, stream: None });
+        }
+    }
+    accepts.extend(accepts_at(quirks, quirks.paths));
+    accepts
+}
+
+fn accepts_at(quirks: &Quirks, paths: Paths) -> Vec<Acceptance> {
     let mut accepts = vec![Acceptance {
         exclusions: exclusions(quirks),
         ask_usage: quirks.stream_usage.then(ask_usage),
         preferred: true,
-        ..acceptance(wire::FORMAT, Operation::Chat, "POST", quirks.paths.chat)
+        ..acceptance(wire::FORMAT, Operation::Chat, "POST", paths.chat)
     }];
-    if !quirks.paths.completions.is_empty() {
+    if !paths.completions.is_empty() {
         accepts.push(Acceptance {
             ask_usage: quirks.stream_usage.then(ask_usage),
-            ..acceptance(completions::FORMAT, Operation::Chat, "POST", quirks.paths.completions)
+            ..acceptance(completions::FORMAT, Operation::Chat, "POST", paths.completions)
         });
     }
-    if !quirks.paths.responses.is_empty() {
-        accepts.push(acceptance(responses::FORMAT, Operation::Chat, "POST", quirks.paths.responses));
+    if !paths.responses.is_empty() {
+        accepts.push(acceptance(responses::FORMAT, Operation::Chat, "POST", paths.responses));
     }
-    if !quirks.paths.embeddings.is_empty() {
-        accepts.push(acceptance(embeddings::FORMAT, Operation::Embeddings, "POST", quirks.paths.embeddings));
+    if !paths.embeddings.is_empty() {
+        accepts.push(Acceptance {
+            exclusions: embedding_exclusions(quirks),
+            ..acceptance(embeddings::FORMAT, Operation::Embeddings, "POST", paths.embeddings)
+        });
     }
-    if !quirks.paths.models.is_empty() {
-        accepts.push(acceptance(models::FORMAT, Operation::Models, "GET", quirks.paths.models));
-        let one = format!("{}/{{model}}", quirks.paths.models);
+    if !paths.rerank.is_empty() {
+        accepts.push(acceptance(rerank::FORMAT, Operation::Rerank, "POST", paths.rerank));
+    }
+    if !paths.models.is_empty() {
+        accepts.push(acceptance(models::FORMAT, Operation::Models, "GET", paths.models));
+        let one = format!("{}/{{model}}", paths.models);
         accepts.push(acceptance(models::FORMAT, Operation::Models, "GET", &one));
     }
+    for acceptance in &mut accepts {
+        acceptance.set_headers = option_headers(quirks);
+    }
     accepts
+}
+
+/// Headers that hold what an option says.
+pub fn option_headers(quirks: &Quirks) -> Vec<Header> {
+    let header = |(name, option): &(&str, &str)| Header::new(*name, format!("{{option.{option}}}"));
+    quirks.option_headers.iter().map(header).collect()
 }
 
 /// An acceptance with OpenAI's headers and nothing else.
@@ -133,9 +171,23 @@ pub fn ask_usage() -> UsageRequest {
     }
 }
 
+fn exclusion(member: &str, reason: &str) -> Exclusion {
+    Exclusion { test: has_member(member), reason: reason.to_owned() }
+}
+
+/// The same for embeddings, of the members that they share with chat.
+fn embedding_exclusions(quirks: &Quirks) -> Vec<Exclusion> {
+    let differs = |member: &&&str| quirks.spelling(member) != Ok(**member);
+    let members = ["dimensions", "encoding_format", "user"];
+    members
+        .iter()
+        .filter(differs)
+        .map(|member| exclusion(member, "it is not taken, or has another name here"))
+        .collect()
+}
+
 /// Requests that cannot go through as they are: the same data by which they are translated.
 fn exclusions(quirks: &Quirks) -> Vec<Exclusion> {
-    let exclusion = |member: &str, reason: &str| Exclusion { test: has_member(member), reason: reason.to_owned() };
     let mut exclusions: Vec<Exclusion> = quirks.drops.iter().map(|drop| exclusion(drop.member, drop.reason)).collect();
     exclusions.extend(quirks.renames.iter().map(|rename| exclusion(rename.from, "it has another name here")));
     exclusions.extend(quirks.clamps.iter().map(|clamp| exclusion(clamp.member, "its range is narrower here")));
@@ -158,10 +210,65 @@ fn exclusions(quirks: &Quirks) -> Vec<Exclusion> {
     if !quirks.json_schema {
         exclusions.push(equals("/response_format/type", "\"json_schema\"", "schemas are not taken"));
     }
+    exclusions.extend(more_exclusions(quirks));
     if !quirks.allowed_tools {
         exclusions.push(equals("/tool_choice/type", "\"allowed_tools\"", "the list of tools is narrowed instead"));
     }
     exclusions
+}
+
+/// Those of what is rare: levels of effort, names, ids, and how thinking stands in the history.
+fn more_exclusions(quirks: &Quirks) -> Vec<Exclusion> {
+    let here = |there: bool, member: &str, reason: &str| there.then(|| exclusion(member, reason));
+    let thinking = quirks.thinking;
+    // Who has no place for thinking may be a server that has: the bytes go through.
+    let other = |spellings: &[Thinking]| thinking != Thinking::None && !spellings.contains(&thinking);
+    let history = "thinking in the history has another place here";
+    let several = [
+        here(quirks.max_stop < 4, &format!("stop/{}", quirks.max_stop), "fewer stop sequences are taken"),
+        here(!quirks.speaker_names, "messages/*/name", "speakers have no names here"),
+        here(!quirks.tools, "tools", "there are no tools here"),
+        here(quirks.tool_ids.exact, "messages/*/tool_call_id", "ids of calls have another shape here"),
+        here(quirks.logprobs_number, "logprobs", "it is a number here"),
+        here(quirks.logprobs_number, "top_logprobs", "it has another place here"),
+        here(quirks.effort == Effort::None, "reasoning_effort", "thinking cannot be steered here"),
+        here(other(&[Thinking::Content]), "messages/*/reasoning_content", history),
+        here(other(&[Thinking::Reasoning, Thinking::Details]), "messages/*/reasoning", history),
+        here(other(&[Thinking::Details]), "messages/*/reasoning_details", history),
+    ];
+    let levels = ["none", "minimal", "low", "medium", "high", "xhigh"];
+    let unknown = levels.iter().filter(|level| !quirks.efforts.contains(level)).map(|level| Exclusion {
+        test: FrameTest::Equals(PointerEquals {
+            pointer: "/reasoning_effort".to_owned(),
+            json: format!("\"{level}\""),
+        }),
+        reason: "this level is not known here".to_owned(),
+    });
+    several.into_iter().flatten().chain(unknown).collect()
+}
+
+/// How the provider's answers are read: as the format says, and where it says less.
+fn tap_of(quirks: &Quirks) -> Tap {
+    let mut tap = chat_tap();
+    for place in &mut tap.usage {
+        if quirks.reasoning_apart && place.bucket == Bucket::Output {
+            place.includes.clear();
+        }
+        let others: &[&str] = match place.bucket {
+            Bucket::CacheRead => {
+                &["prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens", "cache_read_input_tokens"]
+            }
+            Bucket::CacheWrite => &["cache_creation_input_tokens"],
+            _ => &[],
+        };
+        place.pointers.extend(others.iter().map(|name| format!("/usage/{name}")));
+        if !quirks.usage_in.is_empty() {
+            let aside = |pointer: &String| format!("/{}{pointer}", quirks.usage_in);
+            let aside: Vec<String> = place.pointers.iter().map(aside).collect();
+            place.pointers.extend(aside);
+        }
+    }
+    tap
 }
 
 /// How answers are read while their bytes go through untouched.
@@ -242,6 +349,16 @@ pub fn embeddings_tap() -> Tap {
         end: Vec::new(),
         failure: vec![FrameTest::Present("/error".to_owned())],
     }
+}
+
+/// The same for reranking: some servers count nothing but the total.
+pub fn rerank_tap() -> Tap {
+    let input = UsagePlace {
+        pointers: vec!["/usage/prompt_tokens".to_owned(), "/usage/total_tokens".to_owned()],
+        merge: Merge::Max,
+        ..place(Bucket::Input, "", &[])
+    };
+    Tap { usage: vec![input], ..embeddings_tap() }
 }
 
 /// The place of a bucket's figure; later figures replace earlier ones.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::compat::words::has;
 use crate::types::{Context, MediaKind, MediaPart, MediaSource};
 
 /// Splits a data URL into its media type and its base64 text (which may be a blob's token).
@@ -57,9 +58,7 @@ pub fn sniff(base64: &str) -> Option<&'static str> {
         ("T2dnUw", "audio/ogg"),
         ("ZkxhQw", "audio/flac"),
     ];
-    if base64.starts_with("UklGR")
-        && base64.get(10..16).is_some_and(|form| form.contains("XQVZF") || form.contains("BXQVZ"))
-    {
+    if base64.starts_with("UklGR") && base64.get(10..16).is_some_and(|form| has(form, "XQVZF") || has(form, "BXQVZ")) {
         return Some("audio/wav");
     }
     HEADS.iter().find(|(head, _)| base64.starts_with(head)).map(|(_, mime)| *mime)

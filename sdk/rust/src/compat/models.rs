@@ -2,7 +2,7 @@
 
 use crate::compat::error;
 use crate::compat::quirks::Quirks;
-use crate::compat::request::{escape_path, path};
+use crate::compat::request::escape_path;
 use crate::json::{self, RawValue, Rest, Str};
 use crate::ledger::extensions;
 use crate::types::{
@@ -14,13 +14,11 @@ pub const FORMAT: &str = "openai.models";
 
 /// Asks for the list, or for one model. The list comes whole, so there is nothing to go on from.
 pub fn render(quirks: &Quirks, ctx: &Context, request: &ModelsRequest) -> RenderedRequest {
-    let mut place = path(quirks.paths.models, ctx);
+    let mut http = quirks.address(ctx, HttpRequest::get(""), |paths| paths.models);
     if let Some(id) = &request.id {
-        place.push('/');
-        place.push_str(&escape_path(id));
+        http.path.push('/');
+        http.path.push_str(&escape_path(id));
     }
-    let mut http = HttpRequest::get(place);
-    http.headers = quirks.headers(ctx);
     RenderedRequest::new(http)
 }
 
@@ -48,7 +46,7 @@ fn model(raw: &RawValue) -> Option<ModelInfo> {
     let mut wire = Rest::parse(raw.get()).ok()?;
     wire.take("object");
     let count = |keys: &[&str]| {
-        let number = |raw: &RawValue| raw.get().parse::<f64>().ok().map(|n| n.clamp(0.0, f64::from(u32::MAX)) as u32);
+        let number = |raw: &RawValue| json::parse::<json::Count>(raw.get()).ok().map(|count| count.0);
         keys.iter().find_map(|key| wire.get(key).and_then(number))
     };
     let context_tokens = count(&["context_length", "context_window", "max_context_length", "max_model_len"]);

@@ -1,13 +1,11 @@
 //! Names of tools that a provider would refuse, made fit in a whole request.
 
-use std::collections::BTreeMap;
-
 pub use crate::names::IdRule;
 use crate::types::{ChatRequest, Part, Tool, ToolChoice};
 
 /// Names of tools that had to be changed: the changed name and the client's.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Renamed(BTreeMap<String, String>);
+pub struct Renamed(Vec<(String, String)>);
 
 impl Renamed {
     /// Changes the names of a request that break the rule, everywhere they stand.
@@ -36,13 +34,16 @@ impl Renamed {
     fn change(&mut self, name: &mut String, rule: &IdRule) {
         if !rule.fits(name) {
             let fitting = rule.fit(name);
-            self.0.insert(fitting.clone(), std::mem::replace(name, fitting));
+            let original = std::mem::replace(name, fitting.clone());
+            if !self.0.iter().any(|(known, _)| *known == fitting) {
+                self.0.push((fitting, original));
+            }
         }
     }
 
     /// The client's name of a tool.
     pub fn original<'a>(&'a self, name: &'a str) -> &'a str {
-        self.0.get(name).map_or(name, String::as_str)
+        self.0.iter().find(|(fitting, _)| fitting == name).map_or(name, |(_, original)| original)
     }
 
     /// As a memo; empty where nothing was changed.

@@ -2,8 +2,8 @@
 
 use crate::compat::names::IdRule;
 use crate::ledger::Ledger;
-use crate::manifest::{Auth, AuthScheme, FrameTest};
-use crate::types::{ChatRequest, Context, Error, FinishReason, Header};
+use crate::manifest::{Auth, AuthScheme, FrameTest, Oauth};
+use crate::types::{ChatRequest, Context, Error, FinishReason, Header, HttpRequest};
 
 /// One provider. Start from [`Quirks::COMPATIBLE`] and say what differs.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +27,8 @@ pub struct Quirks {
     pub auth: &'static [Scheme],
     /// Paths relative to the url; an empty one says that the operation is not there. Holes as in an acceptance.
     pub paths: Paths,
+    /// Other paths, each taken where the target sets an option; the first that fits counts.
+    pub variants: &'static [Variant],
     /// Headers made of options: the header's name and the option's.
     pub option_headers: &'static [(&'static str, &'static str)],
 
@@ -46,8 +48,20 @@ pub struct Quirks {
     pub developer_role: bool,
     /// Whether system, assistant and tool messages may be lists of parts; their texts are joined otherwise.
     pub text_lists: bool,
+    /// Whether a message may name its speaker.
+    pub speaker_names: bool,
+    /// Whether a last message of the assistant's, which the answer is to go on from, is marked with `prefix`.
+    pub prefix: bool,
     /// Whether `stream_options.include_usage` is understood.
     pub stream_usage: bool,
+    /// The member of a chunk in which usage stands, where it does not stand in the chunk itself.
+    pub usage_in: &'static str,
+    /// Whether `completion_tokens` leaves the thinking out.
+    pub reasoning_apart: bool,
+    /// Whether `logprobs` is the number of alternatives and not a flag.
+    pub logprobs_number: bool,
+    /// Whether functions may be offered.
+    pub tools: bool,
     /// The word for "some tool must be called".
     pub tool_required: &'static str,
     /// Whether `allowed_tools` is understood; the list of tools is narrowed otherwise.
@@ -93,6 +107,25 @@ pub struct Paths {
     pub responses: &'static str,
     /// `models`; one model is at this path and its name.
     pub models: &'static str,
+    /// `rerank`; empty where it is not there.
+    pub rerank: &'static str,
+}
+
+impl Paths {
+    /// Nothing is there.
+    pub const NONE: Self = Self { chat: "", embeddings: "", completions: "", responses: "", models: "", rerank: "" };
+}
+
+/// Paths that an option of the target's chooses. The relay lane chooses in the same way: an acceptance with a hole for an
+/// option that is not set is not there.
+#[derive(Debug, Clone, Copy)]
+pub struct Variant {
+    /// The option, a text. A path or the query has its hole.
+    pub option: &'static str,
+    /// The query parameter that gets the option's value; empty where a path has the hole.
+    pub query: &'static str,
+    /// Where the operations are.
+    pub paths: Paths,
 }
 
 /// A way to show the key.
@@ -106,6 +139,8 @@ pub enum Scheme {
     Query(&'static str),
     /// No key.
     Open,
+    /// Client credentials of `OAuth2`: the scheme's name, where tokens are to be had, and what they are to allow.
+    ClientCredentials(&'static str, &'static str, &'static str),
 }
 
 /// A member that the provider does not take.
@@ -115,6 +150,13 @@ pub struct Drop {
     pub member: &'static str,
     /// Why, for the operator.
     pub reason: &'static str,
+}
+
+impl Drop {
+    /// Members that nobody but OpenAI has; servers that check what they get refuse them.
+    pub const fn unknown(member: &'static str) -> Self {
+        Self { member, reason: "this provider has no such parameter" }
+    }
 }
 
 /// A member with another spelling.
@@ -146,10 +188,12 @@ pub enum Effort {
     Effort,
     /// `reasoning: {effort, max_tokens, enabled, exclude}`.
     Object,
-    /// `thinking: {type, budget_tokens}`.
+    /// `thinking: {type}`.
     Thinking,
     /// `thinking: {type}`, and `reasoning_effort` beside it.
     ThinkingAndEffort,
+    /// `thinking: {type, budget_tokens}`, and `reasoning_effort` beside it.
+    BudgetAndEffort,
 }
 
 /// How thinking travels in the history.
@@ -165,6 +209,8 @@ pub enum Thinking {
     Details,
     /// Parts of type `thinking` in the content.
     Parts,
+    /// Parts of type `reasoning` in the content, with a summary that may be signed.
+    Summaries,
 }
 
 /// How cache hints are spelled.
@@ -217,7 +263,9 @@ impl Quirks {
             completions: "",
             responses: "",
             models: "models",
+            rerank: "",
         },
+        variants: &[],
         option_headers: &[],
         max_tokens: "max_tokens",
         seed: "seed",
@@ -227,7 +275,13 @@ impl Quirks {
         max_stop: 4,
         developer_role: false,
         text_lists: true,
+        speaker_names: true,
+        prefix: false,
         stream_usage: true,
+        usage_in: "",
+        reasoning_apart: false,
+        logprobs_number: false,
+        tools: true,
         tool_required: "required",
         allowed_tools: false,
         tool_types: &[],
@@ -276,7 +330,21 @@ impl Quirks {
     /// The number moved into the member's range.
     pub fn clamp(&self, member: &str, value: f64) -> f64 {
         let clamp = self.clamps.iter().find(|clamp| clamp.member == member);
-        clamp.map_or(value, |clamp| value.clamp(clamp.min, clamp.max))
+        // Not `f64::clamp`: its panic brings the printing of floats into every adapter.
+        clamp.map_or(value, |clamp| value.max(clamp.min).min(clamp.max))
+    }
+
+    /// A request to one of the provider's paths: its address and the headers that the target's options ask for.
+    pub fn address(&self, ctx: &Context, request: HttpRequest, place: fn(&Paths) -> &'static str) -> HttpRequest {
+        let variant = self.variants.iter().find_map(|variant| Some((variant, ctx.option_str(variant.option)?)));
+        let path = place(variant.as_ref().map_or(&self.paths, |(variant, _)| &variant.paths));
+        let query = variant.filter(|(variant, _)| !variant.query.is_empty());
+        HttpRequest {
+            path: super::request::path(path, ctx),
+            query: query.map(|(variant, value)| Header::new(variant.query, value)).into_iter().collect(),
+            headers: self.headers(ctx),
+            ..request
+        }
     }
 
     /// The headers that the target's options ask for.
@@ -294,6 +362,10 @@ impl Scheme {
             Self::Header(name) => (name, AuthScheme::Header(Header::new(name, ""))),
             Self::Query(name) => (name, AuthScheme::Query(name.to_owned())),
             Self::Open => ("open", AuthScheme::Open),
+            Self::ClientCredentials(name, url, scope) => {
+                let oauth = Oauth { token_url: url.to_owned(), scopes: vec![scope.to_owned()] };
+                (name, AuthScheme::Oauth2ClientCredentials(oauth))
+            }
         };
         Auth { name: name.to_owned(), scheme }
     }

@@ -23,19 +23,24 @@ pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Resul
     if let Some(error) = writer.refused {
         return Err(error);
     }
-    let mut http = HttpRequest::post(path(quirks.paths.chat, ctx), body);
-    http.headers = quirks.headers(ctx);
+    let http = quirks.address(ctx, HttpRequest::post("", body), |paths| paths.chat);
     Ok(RenderedRequest { losses: writer.ledger.into_losses(), memo: renamed.to_memo(), ..RenderedRequest::new(http) })
 }
 
 /// Fills a path's holes: `{model}` and `{option.NAME}`.
 pub fn path(template: &str, ctx: &Context) -> String {
-    let mut path = template.replace("{model}", &escape(&ctx.model));
-    while let Some((start, end)) = path.find("{option.").and_then(|at| Some((at, at + path.get(at..)?.find('}')?))) {
-        let name = path.get(start + "{option.".len()..end).unwrap_or_default();
-        let value = ctx.option_str(name).unwrap_or_default();
-        path.replace_range(start..=end, &escape(&value));
+    let mut path = String::with_capacity(template.len() + ctx.model.len());
+    let mut left = template;
+    while let Some((before, (hole, after))) = left.split_once('{').and_then(|(a, b)| Some((a, b.split_once('}')?))) {
+        path.push_str(before);
+        match hole.strip_prefix("option.") {
+            Some(name) => path.push_str(&escape(&ctx.option_str(name).unwrap_or_default())),
+            None if hole == "model" => path.push_str(&escape(&ctx.model)),
+            None => {}
+        }
+        left = after;
     }
+    path.push_str(left);
     path
 }
 
@@ -99,8 +104,13 @@ impl Writer<'_> {
         self.num(o, "frequency_penalty", sampling.frequency_penalty);
         self.num(o, "presence_penalty", sampling.presence_penalty);
         self.num(o, "n", sampling.candidates.map(f64::from));
-        self.bool(o, "logprobs", sampling.logprobs);
-        self.num(o, "top_logprobs", sampling.top_logprobs.map(f64::from));
+        if self.quirks.logprobs_number {
+            let wanted = sampling.logprobs == Some(true) || sampling.top_logprobs.is_some();
+            self.num(o, "logprobs", wanted.then(|| f64::from(sampling.top_logprobs.unwrap_or(1))));
+        } else {
+            self.bool(o, "logprobs", sampling.logprobs);
+            self.num(o, "top_logprobs", sampling.top_logprobs.map(f64::from));
+        }
         self.raw(o, self.quirks.seed, sampling.seed.as_deref().filter(|seed| is_integer(seed)));
         self.stop(o, &sampling.stop);
     }

@@ -1,7 +1,7 @@
 //! Whole answers: from what the provider sent to the unified model.
 
 use crate::adapter::{ChatAnswer, ChatOutcome};
-use crate::compat::content::read_part;
+use crate::compat::content::{owned, read_part};
 use crate::compat::names::Renamed;
 use crate::compat::quirks::Quirks;
 use crate::compat::wire::{self, Answer, Choice, Content, Delta, FORMAT, rest_json};
@@ -84,7 +84,9 @@ impl Reader<'_> {
         let thoughts = reasoning::read(details, plain, self.quirks.family);
         let mut parts: Vec<Part> = thoughts.into_iter().map(Part::Reasoning).collect();
         match message.content {
-            Some(Content::Parts(list)) => parts.extend(list.into_iter().map(read_part)),
+            Some(Content::Parts(list)) => {
+                parts.extend(list.into_iter().map(|part| owned(read_part(part), self.quirks.family)));
+            }
             Some(Content::Text(text)) if text.is_empty() => {}
             Some(content) => parts.push(Part::text(content.into_text())),
             None => {}

@@ -16,6 +16,15 @@ use crate::types::{Extension, ReasoningPart, Signature, Usage};
 /// The id of the format.
 pub const FORMAT: &str = "openai.responses";
 
+/// The issuer of encrypted thinking that a client of this format sends back and whose maker cannot be told: it is for
+/// the services that answer in this format.
+pub const ANYBODY: &str = FORMAT;
+
+/// Whose encrypted thinking it is that a client sends back as it came: OpenAI's values are of one recognisable make.
+pub fn issuer(value: &str) -> &'static str {
+    if value.starts_with("gAAAA") { "openai" } else { ANYBODY }
+}
+
 /// A note of this format's to itself: it has no value, so nobody loses it.
 pub fn note(key: &str, text: &str) -> Extension {
     Extension { format: FORMAT.to_owned(), key: format!("{key}={text}"), json: "null".to_owned() }
@@ -47,7 +56,7 @@ const FOREIGN: &str = "weir:";
 /// front, so that it returns to its issuer (C-32).
 pub fn pack(thought: &ReasoningPart, family: &str) -> Option<String> {
     match (&thought.encrypted, &thought.signature) {
-        (Some(value), _) if value.issuer == family => Some(value.value.clone()),
+        (Some(value), _) if value.issuer == family || value.issuer == ANYBODY => Some(value.value.clone()),
         (Some(value), _) => Some(format!("{FOREIGN}{}:e:{}", value.issuer, value.value)),
         (None, Some(value)) => Some(format!("{FOREIGN}{}:s:{}", value.issuer, value.value)),
         (None, None) => None,

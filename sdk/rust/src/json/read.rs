@@ -8,9 +8,12 @@ use std::ops::Deref;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::error::Error;
+use super::reader;
+
 /// Parses one complete JSON value; the error says where and what.
-pub fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::Error> {
-    serde_json::from_str(text)
+pub fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Error> {
+    reader::read(text)
 }
 
 /// A string, borrowed unless it holds escapes.
@@ -69,7 +72,8 @@ pub struct Count(pub u32);
 
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(Number::deserialize(deserializer)?.0.clamp(0.0, f64::from(u32::MAX)) as u32))
+        // The cast stays within the limits by itself.
+        Ok(Self(Number::deserialize(deserializer)?.0 as u32))
     }
 }
 
@@ -176,6 +180,27 @@ fn elements<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(seq: &mut A) -> Result<
     }
 }
 
+/// Reads a member's value into its place. One function for all members of a type, in whatever object they stand.
+#[doc(hidden)]
+pub fn member<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
+    map: &mut A,
+    key: &'static str,
+    place: &mut Option<T>,
+) -> Result<(), A::Error> {
+    match map.next_value() {
+        Ok(value) => *place = value,
+        Err(error) => return Err(in_member(key, error)),
+    }
+    Ok(())
+}
+
+/// Keeps a member that has no place of its own.
+#[doc(hidden)]
+pub fn rest<'de, A: MapAccess<'de>>(map: &mut A, key: Str<'de>, rest: &mut Rest<'de>) -> Result<(), A::Error> {
+    rest.0.push((key, map.next_value()?));
+    Ok(())
+}
+
 /// Names the member that an error came from. Out of line: every member of every type has such a branch.
 #[doc(hidden)]
 #[cold]
@@ -200,8 +225,8 @@ pub struct Rest<'a>(pub Vec<(Str<'a>, &'a RawValue)>);
 
 impl<'a> Rest<'a> {
     /// Reads an object whose members are looked at one by one. For what is read seldom, this is smaller than a type.
-    pub fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(text)
+    pub fn parse(text: &'a str) -> Result<Self, Error> {
+        parse(text)
     }
 
     /// Takes a member out.
@@ -229,14 +254,14 @@ impl<'a> Rest<'a> {
 
     /// Takes a number.
     pub fn number(&mut self, key: &str) -> Option<f64> {
-        let number: f64 = self.get(key)?.get().parse().ok()?;
+        let number: Number = parse(self.get(key)?.get()).ok()?;
         self.take(key);
-        Some(number)
+        Some(number.0)
     }
 
     /// Takes a count.
     pub fn count(&mut self, key: &str) -> Option<u32> {
-        self.number(key).map(|number| number.clamp(0.0, f64::from(u32::MAX)) as u32)
+        self.number(key).map(|number| number as u32)
     }
 
     /// Takes a flag.
@@ -286,12 +311,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Rest<'a> {
 
 /// A string's text; none for anything else.
 pub fn text(raw: &RawValue) -> Option<Str<'_>> {
-    serde_json::from_str(raw.get()).ok()
+    parse(raw.get()).ok()
 }
 
 /// A list's elements; none for anything else.
 pub fn list(raw: &RawValue) -> Option<Vec<&RawValue>> {
-    serde_json::from_str(raw.get()).ok()
+    parse(raw.get()).ok()
 }
 
 /// Declares an object of a wire format: its members by name, each optional, and a `rest` for all others. A member that
@@ -308,7 +333,7 @@ pub fn list(raw: &RawValue) -> Option<Vec<&RawValue>> {
 /// let message: Message<'_> = weir_sdk::json::parse(r#"{"role": "user", "name": "Ann"}"#)?;
 /// assert_eq!(message.role.as_deref(), Some("user"));
 /// assert_eq!(&*message.rest.0[0].0, "name");
-/// # Ok::<(), serde_json::Error>(())
+/// # Ok::<(), weir_sdk::json::Error>(())
 /// ```
 #[macro_export]
 macro_rules! wire {
@@ -334,11 +359,8 @@ macro_rules! wire {
                         let mut object = $name::default();
                         while let Some(key) = map.next_key::<$crate::json::Str<'de>>()? {
                             match &*key {
-                                $($key $(| $spelling)* => match map.next_value() {
-                                    Ok(value) => object.$field = value,
-                                    Err(error) => return Err($crate::json::in_member($key, error)),
-                                },)*
-                                _ => object.rest.0.push((key, map.next_value()?)),
+                                $($key $(| $spelling)* => $crate::json::member(&mut map, $key, &mut object.$field)?,)*
+                                _ => $crate::json::rest(&mut map, key, &mut object.rest)?,
                             }
                         }
                         Ok(object)

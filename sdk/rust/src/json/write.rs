@@ -1,6 +1,6 @@
 //! Writing JSON by appending to one string.
 
-use std::fmt::Write as _;
+use super::float;
 
 /// Writes an object: `object(&mut out, |o| o.str("role", "user"))`.
 pub fn object(out: &mut String, members: impl FnOnce(&mut Object<'_>)) {
@@ -24,7 +24,7 @@ pub fn quote(out: &mut String, text: &str) {
         if byte >= 0x20 && byte != b'"' && byte != b'\\' {
             continue;
         }
-        out.push_str(&text[clean..at]);
+        out.push_str(text.get(clean..at).unwrap_or_default());
         clean = at + 1;
         match byte {
             b'"' => out.push_str("\\\""),
@@ -33,11 +33,14 @@ pub fn quote(out: &mut String, text: &str) {
             b'\r' => out.push_str("\\r"),
             b'\t' => out.push_str("\\t"),
             _ => {
-                let _ = write!(out, "\\u{byte:04x}");
+                let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' - 10 + value });
+                out.push_str("\\u00");
+                out.push(digit(byte >> 4));
+                out.push(digit(byte & 15));
             }
         }
     }
-    out.push_str(&text[clean..]);
+    out.push_str(text.get(clean..).unwrap_or_default());
     out.push('"');
 }
 
@@ -46,9 +49,9 @@ pub fn number(out: &mut String, value: f64) {
     if !value.is_finite() {
         out.push_str("null");
     } else if value.fract() == 0.0 && value.abs() < 9e15 {
-        let _ = write!(out, "{}", value as i64);
+        float::write_whole(out, value as i64);
     } else {
-        out.push_str(ryu::Buffer::new().format_finite(value));
+        float::write(out, value);
     }
 }
 
@@ -176,6 +179,19 @@ impl Array<'_> {
     /// A number.
     pub fn num(&mut self, value: impl Into<f64>) {
         number(self.value(), value.into());
+    }
+
+    /// Numbers, however many digits they have. Quicker than [`Self::num`] for long lists, at the price of tables in the
+    /// component.
+    pub fn floats(&mut self, values: &[f64]) {
+        let mut buffer = ryu::Buffer::new();
+        for value in values {
+            if value.fract() != 0.0 && value.is_finite() {
+                self.raw(buffer.format_finite(*value));
+            } else {
+                self.num(*value);
+            }
+        }
     }
 
     /// JSON text as it is; it must be one complete value.

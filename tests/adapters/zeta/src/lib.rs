@@ -36,6 +36,9 @@ const ROSTER: &str = "zeta.roster";
 /// The format of counts.
 const TALLY: &str = "zeta.tally";
 
+/// The format of chants: files in forms, which are passed on as they are.
+const CHANT: &str = "zeta.chant";
+
 /// The version, in a place of its own in the component, so that tests can make further versions of it.
 static VERSION: &str = "1.0.0+zeta-build-0001-of-the-made-up-provider-and-its-format";
 

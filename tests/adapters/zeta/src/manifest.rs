@@ -4,18 +4,20 @@ use weir_sdk::adapter::About;
 use weir_sdk::manifest::{
     Acceptance, AnswerFraming, Auth, AuthScheme, BodyKind, Bucket, Capabilities, Condition, CredentialPlace,
     ErrorFormat, Exclusion, Face, Feature, FixedQuery, Format, FrameTemplate, FrameTest, Isolation, Manifest, Merge,
-    ModelPlace, ModelPointer, Operation, PointerEquals, StreamFlag, Suggestions, Tap, UsagePlace, UsageRequest,
+    ModelPlace, ModelPointer, Oauth, Operation, PointerEquals, StreamFlag, StreamPointer, Suggestions, Tap, UsagePlace,
+    UsageRequest,
 };
 use weir_sdk::types::{Framing, Header};
 
-use crate::{PARLEY, ROSTER, TALLY, VECTORS, Zeta, version, woe};
+use crate::{CHANT, PARLEY, ROSTER, TALLY, VECTORS, Zeta, version, woe};
 
 /// JSON Schema of the options.
 const SETTINGS: &str = r#"{
   "type": "object",
   "additionalProperties": false,
   "properties": {
-    "auth": {"enum": ["seal", "query", "open"]},
+    "auth": {"enum": ["seal", "query", "open", "signed", "token", "stray", "account"]},
+    "token_url": {"type": "string", "description": "Where access tokens are to be had."},
     "quest": {"type": "boolean", "description": "Answers come in several steps."},
     "pause_ms": {"type": "integer", "minimum": 0, "description": "The pause between two steps."},
     "origin": {"type": "string", "description": "Where the steps after the first one go."}
@@ -34,13 +36,23 @@ impl About for Zeta {
             isolation: Isolation::Fresh,
             takes_blobs: true,
             suggests: Suggestions { url: None, key_variables: Vec::new(), models: Vec::new(), origins: Vec::new() },
-            formats: [PARLEY, VECTORS, ROSTER, TALLY].map(format).into(),
+            formats: [PARLEY, VECTORS, ROSTER, TALLY, CHANT].map(format).into(),
             faces: faces(),
             accepts: accepts(),
             auth: vec![
                 Auth { name: "seal".into(), scheme: AuthScheme::Header(Header::new("zeta-seal", "wax:")) },
                 Auth { name: "query".into(), scheme: AuthScheme::Query("seal".into()) },
                 Auth { name: "open".into(), scheme: AuthScheme::Open },
+                Auth { name: "signed".into(), scheme: AuthScheme::AwsSigv4("zeta".into()) },
+                Auth {
+                    name: "token".into(),
+                    scheme: AuthScheme::Oauth2ClientCredentials(oauth("{origin}/zeta/token")),
+                },
+                Auth {
+                    name: "stray".into(),
+                    scheme: AuthScheme::Oauth2ClientCredentials(oauth("http://127.0.0.1:9/zeta/token")),
+                },
+                Auth { name: "account".into(), scheme: AuthScheme::ServiceAccount(oauth("{origin}/zeta/token")) },
             ],
             capabilities: Capabilities {
                 operations: vec![Operation::Chat, Operation::Embeddings, Operation::Models, Operation::CountTokens],
@@ -52,8 +64,16 @@ impl About for Zeta {
     }
 }
 
+fn oauth(token_url: &str) -> Oauth {
+    Oauth { token_url: token_url.into(), scopes: strings(["talk", "list"]) }
+}
+
 fn strings<const N: usize>(texts: [&str; N]) -> Vec<String> {
     texts.map(str::to_owned).into()
+}
+
+fn chants() -> Operation {
+    Operation::Other("chants".into())
 }
 
 fn kind(name: &str) -> FrameTest {
@@ -61,7 +81,7 @@ fn kind(name: &str) -> FrameTest {
 }
 
 fn format(id: &str) -> Format {
-    let tap = matches!(id, PARLEY | VECTORS).then(tap);
+    let tap = matches!(id, PARLEY | VECTORS | CHANT).then(tap);
     Format { id: id.into(), errors: Some(errors()), tap }
 }
 
@@ -129,6 +149,12 @@ fn faces() -> Vec<Face> {
         parley("/zeta/v0/parley", brain("minds/", "/brain/called")),
         face(VECTORS, Operation::Embeddings, "/zeta/v0/vectors", brain("", "/brain")),
         face(TALLY, Operation::CountTokens, "/zeta/v0/minds/{model}:tally", ModelPlace::Path),
+        Face {
+            body: BodyKind::Multipart,
+            stream: StreamFlag::Pointer(StreamPointer { pointer: "/drip".into(), fallback: false }),
+            framings: vec![AnswerFraming { framing: Framing::Ndjson, when: None }],
+            ..face(CHANT, chants(), "/zeta/v0/chants", ModelPlace::Field("brain".into()))
+        },
         roster("/zeta/v0/roster", Vec::new()),
         roster("/zeta/v0/roster/{model}", vec![ModelPlace::Path]),
     ]
@@ -171,6 +197,7 @@ fn accepts() -> Vec<Acceptance> {
             ..acceptance(PARLEY, Operation::Chat, "minds/{model}:parley")
         },
         acceptance(VECTORS, Operation::Embeddings, "vectors"),
+        Acceptance { stream_path: Some("chants-drip".into()), ..acceptance(CHANT, chants(), "chants") },
         acceptance(TALLY, Operation::CountTokens, "minds/{model}:tally"),
     ]
 }

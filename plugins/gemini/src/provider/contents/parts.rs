@@ -1,5 +1,6 @@
 //! Writes the parts of a turn.
 
+use weir_sdk::calls;
 use weir_sdk::json::{Object, array, quote};
 use weir_sdk::types::{
     Error, MediaKind, MediaPart, MediaSource, Part, ReasoningPart, ResultPart, Signature, TextPart, ToolCall,
@@ -128,9 +129,7 @@ impl<'a> Writer<'a> {
         let mime = write::mime_of(media, &self.target.ctx.blobs);
         match &media.source {
             MediaSource::Url(url) if self.fetches(url) || is_noted(&media.extensions, NAMED_FILE) => Ok(mime),
-            MediaSource::Url(_) => {
-                unsupported("the service does not fetch this url: the bytes must stand in the request")
-            }
+            MediaSource::Url(_) => Err(Error::needs_bytes(place.field(""))),
             MediaSource::FileId(_) if is_noted(&media.extensions, NAMED_FILE) => Ok(mime),
             MediaSource::FileId(_) => unsupported("a file of another provider's store cannot be read here"),
             MediaSource::Text(_) if media.kind != MediaKind::Document => unsupported("only a document can be text"),
@@ -230,7 +229,7 @@ impl<'v> Value<'v> {
     /// The JSON object that it is, if it is one.
     fn object(&self) -> Option<&'v str> {
         let (Self::Text(text) | Self::Json(text)) = self;
-        write::json_object(text).filter(|_| !text.trim().is_empty())
+        calls::object_text(text).filter(|_| !text.trim().is_empty())
     }
 
     fn write(&self, out: &mut String) {

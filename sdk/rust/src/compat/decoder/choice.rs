@@ -2,7 +2,7 @@
 
 use super::calls::{Call, Opening};
 use super::choice_members;
-use crate::compat::content::read_part;
+use crate::compat::content::{owned, read_part};
 use crate::compat::names::Renamed;
 use crate::compat::quirks::Quirks;
 use crate::compat::reasoning;
@@ -113,7 +113,11 @@ impl Candidate {
         }
         match delta.content {
             Some(Content::Text(text)) => self.words(turn.events, Words::Text, text.into_string()),
-            Some(Content::Parts(parts)) => parts.into_iter().for_each(|part| self.part(turn.events, read_part(part))),
+            Some(Content::Parts(parts)) => {
+                for part in parts {
+                    self.part(turn.events, owned(read_part(part), turn.quirks.family));
+                }
+            }
             Some(Content::Json(json)) => self.words(turn.events, Words::Text, json),
             None => {}
         }
@@ -197,7 +201,14 @@ impl Candidate {
     fn part(&mut self, events: &mut Vec<ChatEvent>, part: Part) {
         let kind = match part {
             Part::Text(text) => return self.words(events, Words::Text, text.text),
-            Part::Reasoning(thought) => return self.words(events, Words::Reasoning, thought.text.unwrap_or_default()),
+            Part::Reasoning(thought) => {
+                self.words(events, Words::Reasoning, thought.text.unwrap_or_default());
+                if let Some(signature) = thought.signature {
+                    let part = self.open_words(events, Words::Reasoning);
+                    self.sign(events, part, signature, false);
+                }
+                return;
+            }
             Part::Refusal(words) => return self.words(events, Words::Refusal, words),
             Part::Media(media) => PartKind::Media(media),
             Part::Opaque(opaque) => PartKind::Opaque(opaque),

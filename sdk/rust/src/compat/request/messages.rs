@@ -6,7 +6,9 @@ use crate::compat::reasoning;
 use crate::compat::wire::FORMAT;
 use crate::json::{Array, Object};
 use crate::ledger::extension;
-use crate::types::{MediaPart, Message, Part, ResultPart, Role, TextPart, ToolCall, ToolKind, ToolResult};
+use crate::types::{
+    MediaPart, Message, Part, ReasoningPart, ResultPart, Role, TextPart, ToolCall, ToolKind, ToolResult,
+};
 
 /// A medium that its message may not hold, on its way to a user message of its own (C-43).
 pub(super) type Lifted<'m> = Vec<(String, &'m MediaPart)>;
@@ -18,7 +20,7 @@ pub(super) enum Piece<'m> {
     Media(&'m MediaPart),
     Raw(&'m str),
     Words(&'m str),
-    Thought(&'m str),
+    Thought(&'m ReasoningPart),
 }
 
 impl Writer<'_> {
@@ -37,7 +39,7 @@ impl Writer<'_> {
                 }
                 self.lifted(a, &mut lifted);
                 match &message.role {
-                    Role::Assistant => self.assistant(a, &field, message, &mut lifted),
+                    Role::Assistant => self.assistant(a, &field, message, at + 1 == messages.len(), &mut lifted),
                     Role::System | Role::Developer => self.system(a, &field, message),
                     Role::User | Role::Tool => self.speaker(a, &field, "user", message),
                     Role::Other(role) => self.speaker(a, &field, role, message),
@@ -81,13 +83,28 @@ impl Writer<'_> {
         }
         a.object(|o| {
             o.str("role", role);
-            o.opt_str("name", message.name.as_deref());
+            self.name(o, field, message);
             self.content(o, field, &pieces, hint_on_message(&message.extensions));
             self.message_extensions(o, field, message);
         });
     }
 
-    fn assistant<'m>(&mut self, a: &mut Array<'_>, field: &str, message: &'m Message, lifted: &mut Lifted<'m>) {
+    fn name(&mut self, o: &mut Object<'_>, field: &str, message: &Message) {
+        if self.quirks.speaker_names {
+            o.opt_str("name", message.name.as_deref());
+        } else {
+            self.ledger.dropped_if(message.name.is_some(), &format!("{field}.name"), "speakers have no names here");
+        }
+    }
+
+    fn assistant<'m>(
+        &mut self,
+        a: &mut Array<'_>,
+        field: &str,
+        message: &'m Message,
+        last: bool,
+        lifted: &mut Lifted<'m>,
+    ) {
         let mut pieces = Vec::new();
         let mut calls = Vec::new();
         let mut refusal = None;
@@ -108,14 +125,18 @@ impl Writer<'_> {
                 Part::ToolResult(_) => {}
             }
         }
-        if self.quirks.thinking == Thinking::Parts {
-            let texts = thoughts.iter().filter_map(|thought| thought.text.as_deref()).map(Piece::Thought);
-            pieces.splice(0..0, texts);
+        if matches!(self.quirks.thinking, Thinking::Parts | Thinking::Summaries) {
+            let told = thoughts.iter().filter(|thought| thought.text.is_some() || thought.signature.is_some());
+            pieces.splice(0..0, told.map(|thought| Piece::Thought(thought)));
         }
         let silent = pieces.is_empty() && (!calls.is_empty() || refusal.is_some() || audio.is_some());
         a.object(|o| {
             o.str("role", "assistant");
-            o.opt_str("name", message.name.as_deref());
+            self.name(o, field, message);
+            let marked = extension(&message.extensions, FORMAT, "prefix").is_some();
+            if self.quirks.prefix && last && calls.is_empty() && !marked {
+                o.bool("prefix", true);
+            }
             if silent {
                 o.null("content");
             } else {
@@ -270,15 +291,7 @@ impl Writer<'_> {
                 o.str("type", "text");
                 o.str("text", words);
             }),
-            Piece::Thought(text) => a.object(|o| {
-                o.str("type", "thinking");
-                o.array("thinking", |a| {
-                    a.object(|o| {
-                        o.str("type", "text");
-                        o.str("text", text);
-                    });
-                });
-            }),
+            Piece::Thought(thought) => self.thought_part(a, thought),
             Piece::Text(text) => a.object(|o| {
                 o.str("type", "text");
                 o.str("text", &text.text);

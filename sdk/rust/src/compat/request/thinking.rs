@@ -5,7 +5,7 @@ use super::messages::Piece;
 use crate::compat::quirks::{Effort, Thinking};
 use crate::compat::reasoning;
 use crate::compat::wire::FORMAT;
-use crate::json::{self, Object};
+use crate::json::{self, Array, Object};
 use crate::types::{ReasoningMode, ReasoningPart, ReasoningRequest, Signature};
 
 /// Levels of effort, the least first, and the budget up to which each stands in for one.
@@ -22,6 +22,11 @@ const LEVELS: [(&str, u32); 7] = [
 impl Writer<'_> {
     pub(super) fn effort(&mut self, o: &mut Object<'_>, reasoning: Option<&ReasoningRequest>) {
         let Some(reasoning) = reasoning else { return };
+        let switched =
+            matches!(self.quirks.effort, Effort::Thinking | Effort::ThinkingAndEffort | Effort::BudgetAndEffort);
+        let off = ReasoningRequest { mode: Some(ReasoningMode::Disabled), effort: None, ..reasoning.clone() };
+        // No effort is said by the switch where there is one.
+        let reasoning = if switched && reasoning.effort.as_deref() == Some("none") { &off } else { reasoning };
         match self.quirks.effort {
             Effort::None => self.ledger.dropped("reasoning_effort", "this provider's thinking cannot be steered"),
             Effort::Effort => {
@@ -35,7 +40,7 @@ impl Writer<'_> {
                 self.ledger.dropped_if(lost, "reasoning_effort", "only on and off are known here");
                 self.lose_summary(reasoning);
             }
-            Effort::ThinkingAndEffort => {
+            Effort::ThinkingAndEffort | Effort::BudgetAndEffort => {
                 self.thinking_object(o, reasoning);
                 self.level(o, reasoning, false);
                 self.lose_summary(reasoning);
@@ -118,14 +123,16 @@ impl Writer<'_> {
             None => return,
         };
         let kept = reasoning.extensions.iter().find(|e| e.format == FORMAT && e.key == "thinking");
+        let budget = reasoning.budget_tokens.filter(|_| self.quirks.effort == Effort::BudgetAndEffort);
         self.ledger.dropped_if(
-            reasoning.budget_tokens.is_some(),
+            reasoning.budget_tokens.is_some() && budget.is_none(),
             "thinking.budget_tokens",
             "only on and off are known here",
         );
         let Some(place) = self.place(o, "thinking", true) else { return };
         json::object(place, |o| {
             o.str("type", mode);
+            o.opt_num("budget_tokens", budget);
             if let Some(inner) = kept.and_then(|kept| kept.json.trim().strip_prefix('{')?.strip_suffix('}')) {
                 o.members(inner);
             }
@@ -139,7 +146,7 @@ impl Writer<'_> {
         let member = match self.quirks.thinking {
             Thinking::None if thoughts.is_empty() => return,
             Thinking::None => return self.lose_thinking(field),
-            Thinking::Parts => None,
+            Thinking::Parts | Thinking::Summaries => None,
             Thinking::Content => Some("reasoning_content"),
             Thinking::Reasoning | Thinking::Details => Some("reasoning"),
         };
@@ -157,6 +164,24 @@ impl Writer<'_> {
         if let Some(member) = member.filter(|_| !text.is_empty()) {
             o.str(member, &text);
         }
+    }
+
+    /// A thought as a part of the content: Mistral's `thinking`, or the `reasoning` of Databricks.
+    pub(super) fn thought_part(&mut self, a: &mut Array<'_>, thought: &ReasoningPart) {
+        let summaries = self.quirks.thinking == Thinking::Summaries;
+        let (kind, list) = if summaries { ("reasoning", "summary") } else { ("thinking", "thinking") };
+        let ours = thought.signature.as_ref().filter(|signature| summaries && self.quirks.keeps(&signature.issuer));
+        a.object(|o| {
+            o.str("type", kind);
+            o.array(list, |a| {
+                a.object(|o| {
+                    o.str("type", if summaries { "summary_text" } else { "text" });
+                    o.str("text", thought.text.as_deref().unwrap_or_default());
+                    o.opt_str("signature", ours.map(|signature| signature.value.as_str()));
+                });
+            });
+            self.extensions(o, "", &thought.extensions, &[]);
+        });
     }
 
     /// The thought without the values of families that this provider does not know.

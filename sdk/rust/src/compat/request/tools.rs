@@ -12,6 +12,9 @@ impl Writer<'_> {
             Some(ToolChoice::Allowed(allowed)) if !self.quirks.allowed_tools => Some(allowed),
             _ => None,
         };
+        if !request.tools.is_empty() && !self.quirks.tools {
+            return self.refuse("tools".to_owned(), "this provider has no tools");
+        }
         if !request.tools.is_empty() {
             o.array("tools", |a| {
                 for (at, tool) in request.tools.iter().enumerate() {

@@ -185,15 +185,23 @@ pub fn reasoning(mut wire: Rest<'_>, family: &str) -> ReasoningPart {
         let text = |raw: &RawValue| Rest::parse(raw.get()).ok()?.str("text").map(Str::into_string);
         list.unwrap_or_default().into_iter().filter_map(text).collect()
     };
+    let whole = wire.get("content").filter(|_| wire.get("summary").is_some_and(|summary| summary.get() != "[]"));
     let summary = texts(wire.list("summary"));
     let content = texts(wire.list("content"));
     let encrypted = wire.str("encrypted_content");
     let (words, kind) = if summary.is_empty() { (content, "content") } else { (summary, "summary") };
+    if let Some(whole) = whole.filter(|whole| kind == "summary" && !matches!(whole.get(), "[]" | "null")) {
+        // Who says both has the content back as it was.
+        wire.0.push((Str("content".into()), whole));
+    }
     let mut part = ReasoningPart {
         id: wire.str("id").map(Str::into_string),
         text: (!words.is_empty()).then(|| words.join(BETWEEN)),
         signature: None,
-        encrypted: encrypted.map(|value| Signature { issuer: family.to_owned(), value: value.into_string() }),
+        encrypted: encrypted.map(|value| {
+            let issuer = if family.is_empty() { super::issuer(&value) } else { family };
+            Signature { issuer: issuer.to_owned(), value: value.into_string() }
+        }),
         extensions: extensions(FORMAT, wire),
     };
     part.extensions.push(note(kind, &lengths(words.iter().map(String::len))));

@@ -2,11 +2,10 @@
 
 mod tools;
 
-use super::{FORMAT, inner, noted, write};
+use super::{ANYBODY, FORMAT, inner, noted, write};
 use crate::compat::content::STORE;
 use crate::compat::names::{IdRule, Renamed};
-use crate::compat::quirks::Quirks;
-use crate::compat::request::path;
+use crate::compat::quirks::{Quirks, Thinking};
 use crate::compat::wire;
 use crate::json::{self, Array, Object};
 use crate::ledger::{Ledger, extension};
@@ -30,8 +29,7 @@ pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Resul
     if let Some(error) = writer.refused {
         return Err(error);
     }
-    let mut http = HttpRequest::post(path(quirks.paths.responses, ctx), body);
-    http.headers = quirks.headers(ctx);
+    let http = quirks.address(ctx, HttpRequest::post("", body), |paths| paths.responses);
     Ok(RenderedRequest { losses: writer.ledger.into_losses(), memo: renamed.to_memo(), ..RenderedRequest::new(http) })
 }
 
@@ -192,7 +190,9 @@ impl Writer<'_> {
                     let ours = thought.encrypted.as_ref().is_some_and(|value| self.quirks.keeps(&value.issuer));
                     let bare = thought.encrypted.is_none() && thought.signature.is_none();
                     // Without its encrypted whole, thinking is known by an id of the provider's, or not at all (C-33).
-                    if ours || (bare && noted(&thought.extensions, "summary").is_some()) {
+                    // Open models take it in plain words.
+                    let open = self.quirks.thinking != Thinking::None;
+                    if ours || (bare && (open || noted(&thought.extensions, "summary").is_some())) {
                         parts.push(part);
                     } else {
                         self.ledger.dropped(field, "thinking returns to its issuer only");
@@ -312,13 +312,20 @@ impl Writer<'_> {
     }
 }
 
-/// The part with an id that the API takes.
+/// The part as the API takes it: with an id that fits, and with its own opaque value as it came.
 fn fit(part: &Part) -> Part {
     match part {
         Part::ToolCall(call) if !IDS.fits(&call.id) => {
             let mut call = call.clone();
             call.id = IDS.fit(&call.id);
             Part::ToolCall(call)
+        }
+        Part::Reasoning(thought) => {
+            let mut thought = thought.clone();
+            if let Some(value) = &mut thought.encrypted {
+                ANYBODY.clone_into(&mut value.issuer);
+            }
+            Part::Reasoning(thought)
         }
         part => part.clone(),
     }

@@ -1,0 +1,232 @@
+//! What would be sent to a provider for a request, and what would be lost, without sending it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+
+use crate::accept::{Acceptance, Filling};
+use crate::attempt::{Request, parse, render};
+use crate::contract::about::exports::weir::adapter::about::{ModelPlace, StreamFlag};
+use crate::contract::types::{Body, Context, HttpRequest, Loss, RenderedRequest, Setting};
+use crate::dialect::faces::{Face, Head, Lookup, operation_name};
+use crate::dialect::path::Holes;
+use crate::dialect::reading::{Reading, ReadingPlan};
+use crate::estimate;
+use crate::fault::Fault;
+use crate::plugin::Adapter;
+use crate::serving::Serving;
+use crate::upstream::encode_segment;
+
+/// A request, and where it is to go.
+#[derive(Debug)]
+pub struct Question {
+    /// The format that it is written in.
+    pub from: String,
+    /// The operation.
+    pub operation: String,
+    /// The provider's adapter.
+    pub to: String,
+    /// The provider's format, where there are several.
+    pub to_format: Option<String>,
+    /// The provider's name for the model.
+    pub model: Option<String>,
+    /// Options of the provider's adapter.
+    pub options: Vec<Setting>,
+    /// Whether it is translated even where it would be relayed.
+    pub translate: bool,
+    /// Whether a streamed answer is wanted, where not the body but the path says so.
+    pub stream: bool,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// What would happen.
+#[derive(Debug)]
+pub struct Explained {
+    /// Why it would be translated; none where it would be relayed as it is.
+    pub translated: Option<String>,
+    /// The format that the provider would be spoken to in.
+    pub format: String,
+    /// What would be sent, without credentials.
+    pub request: HttpRequest,
+    /// The ledger.
+    pub losses: Vec<Loss>,
+}
+
+/// Explains a request.
+///
+/// # Errors
+///
+/// What the client would be told.
+pub async fn explain(serving: &Serving, question: &Question) -> Result<Explained, Fault> {
+    let face = face(serving, question)?;
+    let provider = adapter(serving, &question.to)?;
+    let path = path(question, face)?;
+    let holes = holes(serving, face, &path)?;
+    let accepts = acceptances(serving, provider)?;
+    let plan = Arc::new(ReadingPlan::new(face, accepts.iter()));
+    let head = HeaderMap::new();
+    let about = Head { headers: &head, query: "" };
+    let reading = plan.read(std::slice::from_ref(&question.body), &holes, &about, false)?;
+    let of_operation = |one: &&Acceptance| one.operation == face.claim.operation;
+    let accepted = accepts.iter().filter(of_operation).find(|one| one.format == question.from);
+    match (reason(question, &reading, accepted), accepted) {
+        (None, Some(acceptance)) => relayed(question, &reading, &holes, acceptance),
+        (why, _) => {
+            let preferred = accepts.iter().filter(of_operation).find(|one| one.preferred);
+            let format = format(question, provider, preferred.or_else(|| accepts.iter().find(of_operation)));
+            let way = Way { face, provider, path, format };
+            translated(serving, question, &reading, way, why).await
+        }
+    }
+}
+
+/// Why a request is translated.
+fn reason(question: &Question, reading: &Reading, accepted: Option<&Acceptance>) -> Option<String> {
+    match accepted {
+        _ if question.translate => Some("it was asked for".to_owned()),
+        None => Some(format!("{} does not take {} as it is", question.to, question.from)),
+        Some(acceptance) => reading.excluded(acceptance).map(str::to_owned),
+    }
+}
+
+fn face<'s>(serving: &'s Serving, question: &Question) -> Result<&'s Arc<Face>, Fault> {
+    let all = serving.faces.all();
+    let mut of_format = all.iter().filter(|face| face.format() == question.from).peekable();
+    if of_format.peek().is_none() {
+        let mut known: Vec<&str> = all.iter().map(|face| face.format()).collect();
+        known.sort_unstable();
+        known.dedup();
+        return Err(Fault::invalid(format!("no adapter speaks `{}`; there are {}", question.from, known.join(", "))));
+    }
+    let fits = |face: &&Arc<Face>| operation_name(&face.claim.operation) == question.operation;
+    let streams =
+        |face: &&Arc<Face>| !matches!(face.claim.stream, StreamFlag::Constant(constant) if constant != question.stream);
+    // An endpoint with the model in the body can be called without knowing the model's name.
+    let by_path = |face: &&Arc<Face>| face.claim.model.iter().any(|place| matches!(place, ModelPlace::Path));
+    let found = of_format.filter(fits).min_by_key(|face| (!streams(face), by_path(face)));
+    found.ok_or_else(|| Fault::invalid(format!("`{}` has no {}", question.from, question.operation)))
+}
+
+fn adapter<'s>(serving: &'s Serving, name: &str) -> Result<&'s Arc<Adapter>, Fault> {
+    serving.adapter(name).ok_or_else(|| {
+        let known: Vec<&str> = serving.adapters.adapters.keys().map(AsRef::as_ref).collect();
+        Fault::invalid(format!("there is no adapter `{name}`; there are {}", known.join(", ")))
+    })
+}
+
+/// The path that a client would call.
+fn path(question: &Question, face: &Face) -> Result<String, Fault> {
+    let path = face.claim.path.replace("{model...}", "{model}");
+    if !face.claim.model.iter().any(|place| matches!(place, ModelPlace::Path)) {
+        return Ok(path);
+    }
+    let model = question.model.as_deref().ok_or_else(|| {
+        Fault::invalid(format!("the model of `{}` stands in the path; name it with --model", question.from))
+    })?;
+    Ok(path.replace("{model}", &encode_segment(model)))
+}
+
+fn holes(serving: &Serving, face: &Face, path: &str) -> Result<Holes, Fault> {
+    let method = Method::from_bytes(face.claim.method.as_bytes()).unwrap_or_default();
+    let head = HeaderMap::new();
+    match serving.faces.find(&method, path, &Head { headers: &head, query: "" }) {
+        Lookup::Found(_, holes) => Ok(holes),
+        _ => Err(Fault::invalid(format!("{path} is served only with headers that cannot be explained here"))),
+    }
+}
+
+fn acceptances(serving: &Serving, provider: &Adapter) -> Result<Vec<Acceptance>, Fault> {
+    let credentials: Vec<&str> = serving.faces.credential_headers().collect();
+    let compiled = provider.manifest.accepts.iter();
+    let compiled = compiled.map(|claim| Acceptance::compile(claim, &provider.manifest, &credentials));
+    compiled.collect::<Result<_, _>>().map_err(|error| Fault::internal(error.to_string()))
+}
+
+fn format(question: &Question, provider: &Adapter, accepted: Option<&Acceptance>) -> String {
+    let formats = &provider.manifest.formats;
+    if let Some(format) = &question.to_format {
+        return format.clone();
+    }
+    if formats.iter().any(|format| format.id == question.from) {
+        return question.from.clone();
+    }
+    let first = || formats.first().map(|format| format.id.clone());
+    accepted.map(|one| one.format.clone()).or_else(first).unwrap_or_default()
+}
+
+fn relayed(question: &Question, reading: &Reading, holes: &Holes, acceptance: &Acceptance) -> Result<Explained, Fault> {
+    let model = question.model.as_deref().or(reading.model.as_deref()).unwrap_or_default();
+    let option = |name: &str| {
+        let setting = question.options.iter().find(|one| one.key == name)?;
+        Some(serde_json::from_str(&setting.json).unwrap_or_else(|_| setting.json.clone()))
+    };
+    let filling = Filling { model, id: holes.get("id").unwrap_or_default(), option: &option };
+    let query = acceptance.query("", reading.stream).into_iter();
+    let pair = |(name, value)| crate::contract::types::Header { name, value };
+    let request = HttpRequest {
+        method: acceptance.method.to_string(),
+        path: acceptance.path(&filling, reading.stream),
+        query: query.map(pair).collect(),
+        headers: Vec::new(),
+        body: Body::Text(text(question)?),
+    };
+    Ok(Explained { translated: None, format: question.from.clone(), request, losses: Vec::new() })
+}
+
+/// How a translation goes.
+struct Way<'s> {
+    face: &'s Arc<Face>,
+    provider: &'s Arc<Adapter>,
+    path: String,
+    format: String,
+}
+
+async fn translated(
+    serving: &Serving,
+    question: &Question,
+    reading: &Reading,
+    way: Way<'_>,
+    why: Option<String>,
+) -> Result<Explained, Fault> {
+    let Way { face, provider, path, format } = way;
+    let http = HttpRequest {
+        method: face.claim.method.clone(),
+        path,
+        query: Vec::new(),
+        headers: Vec::new(),
+        body: Body::Text(text(question)?),
+    };
+    let mut ctx = Context {
+        request_id: "req_explained".to_owned(),
+        now_ms: 0.0,
+        model: reading.model.clone().unwrap_or_default(),
+        format: question.from.clone(),
+        options: Vec::new(),
+        blobs: Vec::new(),
+        input_tokens: None,
+        memo: String::new(),
+    };
+    let dialect = adapter(serving, &face.adapter)?;
+    let mut lease = dialect.lease("").await.map_err(|fault| crate::attempt::blame(&fault))?;
+    let parsed = parse(&mut lease, &face.claim.operation, &ctx, &http)?;
+    lease.release();
+    let mut request = parsed.request;
+    if let Request::Chat(chat) | Request::CountTokens(chat) = &request {
+        ctx.input_tokens = Some(estimate::input_tokens(chat));
+    }
+    ctx.model = question.model.clone().unwrap_or(ctx.model);
+    request.set_model(&ctx.model);
+    ctx.format.clone_from(&format);
+    ctx.options.clone_from(&question.options);
+    let mut lease = provider.lease("").await.map_err(|fault| crate::attempt::blame(&fault))?;
+    let RenderedRequest { request, losses, .. } = render(&mut lease, &ctx, &request)?;
+    lease.release();
+    let losses = parsed.losses.into_iter().chain(losses).collect();
+    Ok(Explained { translated: why, format, request, losses })
+}
+
+fn text(question: &Question) -> Result<String, Fault> {
+    String::from_utf8(question.body.to_vec()).map_err(|_| Fault::invalid("the request is not UTF-8"))
+}

@@ -1,0 +1,194 @@
+//! Sees a few fields of a `multipart/form-data` body (RFC 7578, RFC 2046 section 5.1) without copying it.
+//!
+//! What this scan finds, the provider's parser has to find too, or else a request could name one model here and another
+//! there. So whatever parsers are known to read differently is refused and never guessed at: a boundary that is not a
+//! delimiter of its own line, lines that end otherwise than with CRLF, names with `name*=` or odd escapes, an encoded
+//! field. Clients' libraries make none of that.
+//!
+//! | file | does |
+//! |---|---|
+//! | `rope` | searches and reads across the chunks of a body |
+//! | `header` | values with parameters: `form-data; name="x"` |
+
+mod header;
+mod rope;
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use self::header::Parameters;
+use self::rope::Rope;
+
+/// The most parts that a body may have, and the most bytes of one part's head.
+const MAX_PARTS: usize = 4096;
+const MAX_HEAD: usize = 8 << 10;
+/// The longest boundary: RFC 2046 allows 70 characters.
+const MAX_BOUNDARY: usize = 70;
+/// Bytes up to which a wanted field is read.
+const MAX_TEXT: usize = 1 << 10;
+
+/// A field that was looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// Its place in the list of names.
+    pub name: usize,
+    /// Where its value stands in the body, in bytes.
+    pub range: Range<usize>,
+    /// The value, if it is short text and no file.
+    pub text: Option<String>,
+}
+
+/// Why a body cannot be scanned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FormError {
+    /// The content type is another one.
+    #[error("its content type is not `multipart/form-data` with a boundary")]
+    ContentType,
+    /// There is no part.
+    #[error("it does not begin with its boundary")]
+    NoParts,
+    /// The last delimiter is missing.
+    #[error("it ends without its closing boundary")]
+    Truncated,
+    /// The boundary stands somewhere else than alone on a line.
+    #[error("its boundary stands within a part, at byte {offset}")]
+    Boundary {
+        /// Where.
+        offset: usize,
+    },
+    /// A part's head is wrong, or may be read in several ways.
+    #[error("the head of the part at byte {offset} cannot be read")]
+    Head {
+        /// Where the part begins.
+        offset: usize,
+    },
+    /// Too many parts.
+    #[error("it has more than {MAX_PARTS} parts")]
+    TooManyParts,
+}
+
+/// The boundary that a content type names.
+pub fn boundary(content_type: &str) -> Result<String, FormError> {
+    let parameters = Parameters::parse(content_type).ok_or(FormError::ContentType)?;
+    let boundary = parameters.only("boundary").ok().flatten().filter(|boundary| is_boundary(boundary));
+    if !parameters.value.eq_ignore_ascii_case("multipart/form-data") {
+        return Err(FormError::ContentType);
+    }
+    boundary.map(str::to_owned).ok_or(FormError::ContentType)
+}
+
+fn is_boundary(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(&byte);
+    (1..=MAX_BOUNDARY).contains(&text.len()) && !text.ends_with(' ') && text.bytes().all(is_part)
+}
+
+/// The fields of these names, in order; every one where a name occurs several times.
+pub fn fields(body: &[Bytes], boundary: &str, names: &[&str]) -> Result<Vec<Field>, FormError> {
+    let rope = Rope::new(body);
+    let delimiter = format!("--{boundary}");
+    let mut found = Vec::new();
+    let mut parts = 0;
+    let mut at = rope.find(delimiter.as_bytes(), 0).ok_or(FormError::NoParts)?;
+    let mut open = line(&rope, at, delimiter.len())?;
+    while let Delimiter::Open { end } = open {
+        parts += 1;
+        if parts > MAX_PARTS {
+            return Err(FormError::TooManyParts);
+        }
+        let next = rope.find(delimiter.as_bytes(), end).ok_or(FormError::Truncated)?;
+        open = line(&rope, next, delimiter.len())?;
+        found.extend(field(&rope, at, end..next, names)?);
+        at = next;
+    }
+    // Behind the closing delimiter anything may stand but another one.
+    match rope.find(delimiter.as_bytes(), at + delimiter.len()) {
+        Some(offset) => Err(FormError::Boundary { offset }),
+        None => Ok(found),
+    }
+}
+
+/// A line with the boundary.
+enum Delimiter {
+    /// A part begins: `end` is in front of the line's own CRLF, which may be half of the blank line.
+    Open {
+        end: usize,
+    },
+    Close,
+}
+
+/// What kind of delimiter stands at `at`, where the boundary was found.
+fn line(rope: &Rope<'_>, at: usize, len: usize) -> Result<Delimiter, FormError> {
+    let wrong = FormError::Boundary { offset: at };
+    let begins_line = at == 0 || at.checked_sub(2).is_some_and(|start| rope.is_at(start, b"\r\n"));
+    if !begins_line {
+        return Err(wrong);
+    }
+    let end = at + len;
+    if rope.is_at(end, b"\r\n") {
+        return Ok(Delimiter::Open { end });
+    }
+    if end == rope.len() {
+        return Err(FormError::Truncated);
+    }
+    let closes = rope.is_at(end, b"--") && (rope.len() == end + 2 || rope.is_at(end + 2, b"\r\n"));
+    if closes { Ok(Delimiter::Close) } else { Err(wrong) }
+}
+
+/// The field of a part, if it is wanted. The part is all from its delimiter's CRLF to the next delimiter.
+fn field(rope: &Rope<'_>, at: usize, part: Range<usize>, names: &[&str]) -> Result<Option<Field>, FormError> {
+    let wrong = FormError::Head { offset: at };
+    // Its last CRLF belongs to the next delimiter.
+    let end = part.end - 2;
+    let head = rope.read(part.start..end.min(part.start.saturating_add(MAX_HEAD)));
+    let blank = memchr::memmem::find(&head, b"\r\n\r\n").ok_or(wrong)?;
+    let head = head.get(..blank).and_then(|head| std::str::from_utf8(head).ok()).ok_or(wrong)?;
+    let Head { name, is_file, is_encoded } = Head::read(head).ok_or(wrong)?;
+    let Some(name) = names.iter().position(|wanted| *wanted == name) else { return Ok(None) };
+    if is_encoded {
+        return Err(wrong);
+    }
+    let range = part.start + blank + 4..end;
+    let is_short = !is_file && range.len() <= MAX_TEXT;
+    let text = is_short.then(|| String::from_utf8(rope.read(range.clone()))).and_then(Result::ok);
+    Ok(Some(Field { name, range, text }))
+}
+
+/// What a part's head says.
+struct Head {
+    name: String,
+    is_file: bool,
+    is_encoded: bool,
+}
+
+impl Head {
+    /// Reads a head; none where parsers may differ.
+    fn read(head: &str) -> Option<Self> {
+        let (mut disposition, mut is_encoded) = (None, false);
+        for line in head.split("\r\n").filter(|line| !line.is_empty()) {
+            let (name, value) = line.split_once(':')?;
+            let is_token = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
+            if !is_token || value.contains(['\r', '\n', '\0']) {
+                return None;
+            }
+            if name.eq_ignore_ascii_case("content-disposition") {
+                let is_second = disposition.replace(Parameters::parse(value)?).is_some();
+                if is_second {
+                    return None;
+                }
+            }
+            let plain = ["7bit", "8bit", "binary"].iter().any(|plain| value.trim().eq_ignore_ascii_case(plain));
+            is_encoded |= name.eq_ignore_ascii_case("content-transfer-encoding") && !plain;
+        }
+        let disposition = disposition?;
+        if !disposition.value.eq_ignore_ascii_case("form-data") || disposition.only("name*").ok()?.is_some() {
+            return None;
+        }
+        let name = disposition.only("name").ok()??.to_owned();
+        let is_file = disposition.has("filename") || disposition.has("filename*");
+        Some(Self { name, is_file, is_encoded })
+    }
+}
+
+#[cfg(test)]
+mod tests;

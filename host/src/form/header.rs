@@ -1,0 +1,108 @@
+//! A header's value with parameters: `form-data; name="x"; filename="y"`.
+
+/// A value and its parameters, names in lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Parameters<'a> {
+    pub(super) value: &'a str,
+    all: Vec<(String, String)>,
+}
+
+impl<'a> Parameters<'a> {
+    /// Reads a value; none where it is malformed, or a name is escaped so that parsers differ.
+    pub(super) fn parse(text: &'a str) -> Option<Self> {
+        let (value, mut rest) = text.split_once(';').unwrap_or((text, ""));
+        let mut all = Vec::new();
+        while !rest.trim().is_empty() {
+            let (name, after) = rest.split_once('=')?;
+            let name = name.trim().to_ascii_lowercase();
+            if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_*".contains(&byte)) {
+                return None;
+            }
+            let (value, after) = Self::value(after, name == "filename")?;
+            all.push((name, value));
+            rest = after;
+        }
+        Some(Self { value: value.trim(), all })
+    }
+
+    /// The value of a parameter, and what follows the semicolon behind it. In the name of a file, backslashes are left as
+    /// they are unless they escape: some clients send whole paths.
+    fn value(text: &str, is_lenient: bool) -> Option<(String, &str)> {
+        let text = text.trim_start();
+        let Some(quoted) = text.strip_prefix('"') else {
+            let (value, rest) = text.split_once(';').unwrap_or((text, ""));
+            let value = value.trim();
+            let is_plain = !value.contains(['"', '\\', ' ', '\t', '=']);
+            return (is_plain && !value.is_empty()).then(|| (value.to_owned(), rest));
+        };
+        let mut value = String::new();
+        let mut characters = quoted.char_indices();
+        while let Some((at, character)) = characters.next() {
+            match character {
+                '"' => {
+                    let rest = quoted.get(at + 1..)?.trim_start();
+                    return if rest.is_empty() { Some((value, "")) } else { Some((value, rest.strip_prefix(';')?)) };
+                }
+                '\\' if characters.as_str().starts_with(['"', '\\']) => value.push(characters.next()?.1),
+                '\\' if !is_lenient => return None,
+                other => value.push(other),
+            }
+        }
+        None
+    }
+
+    /// Whether there is a parameter of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.all.iter().any(|(known, _)| known == name)
+    }
+
+    /// A parameter, which may stand there once.
+    pub(super) fn only(&self, name: &str) -> Result<Option<&str>, Twice> {
+        let mut values = self.all.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let value = values.next();
+        if values.next().is_some() { Err(Twice) } else { Ok(value) }
+    }
+}
+
+/// A parameter that stands there twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Twice;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Option<(&str, Vec<(String, String)>)> {
+        Parameters::parse(text).map(|parameters| (parameters.value, parameters.all))
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn values_have_parameters_plain_and_quoted() {
+        for (text, value, expected) in [
+            (
+                " form-data; name=\"a;b\"; FileName=\"C:\\x\\y\"",
+                "form-data",
+                pairs(&[("name", "a;b"), ("filename", "C:\\x\\y")]),
+            ),
+            ("form-data;name=model", "form-data", pairs(&[("name", "model")])),
+            ("a; b=\"x\\\"y\\\\\" ; c = d;", "a", pairs(&[("b", "x\"y\\"), ("c", "d")])),
+            ("a", "a", Vec::new()),
+        ] {
+            assert_eq!(parsed(text), Some((value, expected)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_parsers_read_differently_is_none() {
+        for text in
+            ["a; name=\"mod\\el\"", "a; name=\"x", "a; name", "a; name=", "a; name=\"x\"y", "a; na me=x", "a; name=x y"]
+        {
+            assert_eq!(parsed(text), None, "{text}");
+        }
+        assert_eq!(Parameters::parse("a; name=x; name=y").unwrap().only("name"), Err(Twice));
+    }
+}

@@ -1,0 +1,165 @@
+//! Fields are found wherever the body is cut, and what could be read in two ways is refused.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const BOUNDARY: &str = "xYzZy";
+
+fn part(head: &str, content: &str) -> String {
+    format!("--{BOUNDARY}\r\n{head}\r\n\r\n{content}\r\n")
+}
+
+fn field(name: &str, content: &str) -> String {
+    part(&format!("Content-Disposition: form-data; name=\"{name}\""), content)
+}
+
+fn body(parts: &[String]) -> Vec<u8> {
+    format!("{}--{BOUNDARY}--\r\n", parts.concat()).into_bytes()
+}
+
+fn whole(body: &[u8]) -> Vec<Bytes> {
+    vec![Bytes::copy_from_slice(body)]
+}
+
+fn scan(body: &[u8]) -> Result<Vec<Field>, FormError> {
+    fields(&whole(body), BOUNDARY, &["model", "stream"])
+}
+
+fn texts(body: &[u8]) -> Vec<(usize, Option<String>)> {
+    let fields = scan(body).unwrap();
+    let is_there =
+        |field: &Field| field.text.as_deref().is_none_or(|text| body[field.range.clone()] == *text.as_bytes());
+    assert!(fields.iter().all(is_there));
+    fields.into_iter().map(|field| (field.name, field.text)).collect()
+}
+
+#[test]
+fn wanted_fields_are_found_among_files() {
+    let file = part(
+        "content-disposition: form-data; name=\"file\"; filename=\"C:\\a\\model\"\r\nContent-Type: audio/wav",
+        "RIFF\r\n\r\nname=\"model\"\r\n--other\r\n",
+    );
+    let body = body(&[file, field("model", "m-1"), field("stream", "true"), field("prompt", "model")]);
+    assert_eq!(texts(&body), [(0, Some("m-1".into())), (1, Some("true".into()))]);
+}
+
+#[test]
+fn preamble_epilogue_and_repeated_fields_are_allowed() {
+    let mut body = b"preamble\r\n".to_vec();
+    body.extend(self::body(&[field("model", ""), field("model", "b")]));
+    body.extend(b"epilogue");
+    assert_eq!(texts(&body), [(0, Some(String::new())), (0, Some("b".into()))]);
+}
+
+#[test]
+fn long_values_files_and_other_bytes_are_seen_but_not_read() {
+    let file = part("Content-Disposition: form-data; name=\"model\"; filename=\"m\"", "m");
+    assert_eq!(texts(&body(&[file, field("model", &"x".repeat(MAX_TEXT + 1))])), [(0, None), (0, None)]);
+    let mut bytes = body(&[field("model", "abc")]);
+    let at = scan(&bytes).unwrap()[0].range.start;
+    bytes[at] = 0xff;
+    assert_eq!(texts(&bytes), [(0, None)]);
+}
+
+#[test]
+fn what_parsers_read_differently_is_refused() {
+    let plain = "Content-Disposition: form-data; name=\"x\"";
+    let (head, boundary) = (FormError::Head { offset: 0 }, FormError::Boundary { offset: 0 });
+    for (parts, expected) in [
+        (part("Content-Disposition: form-data; name=\"x\"; name*=utf-8''model", "m"), head),
+        (part("Content-Disposition: form-data; name=\"x\"; name=\"model\"", "m"), head),
+        (part("Content-Disposition: form-data; name=\"mod\\el\"", "m"), head),
+        (part("Content-Disposition: attachment; name=\"model\"", "m"), head),
+        (part("Content-Disposition: form-data", "m"), head),
+        (part("Content-Type: text/plain", "m"), head),
+        (part(&format!("{plain}\r\nContent-Disposition: form-data; name=\"model\""), "m"), head),
+        (part(&format!("{plain};\r\n name=\"model\""), "m"), head),
+        (part(&format!("X: y\n{plain}"), "m"), head),
+        (part(&format!("{}\r\nContent-Transfer-Encoding: base64", plain.replace('x', "model")), "bQ=="), head),
+        (format!("--{BOUNDARY}\r\n{plain}\r\n"), head),
+        (field("x", &format!("\n--{BOUNDARY}\r\n")), boundary),
+        (field("x", &format!("\r\n--{BOUNDARY}y\r\n")), boundary),
+        (field("x", &format!("\r\n--{BOUNDARY} \r\n")), boundary),
+        (field("x", &format!("a--{BOUNDARY}")), boundary),
+    ] {
+        let error = scan(&body(std::slice::from_ref(&parts))).unwrap_err();
+        assert_eq!(std::mem::discriminant(&error), std::mem::discriminant(&expected), "{parts}: {error}");
+    }
+    let twice = [body(&[field("x", "")]), body(&[field("model", "m")])].concat();
+    assert!(matches!(scan(&twice), Err(FormError::Boundary { .. })));
+    assert_eq!(scan(b"{\"model\":\"m\"}"), Err(FormError::NoParts));
+    assert_eq!(scan(field("model", "m").as_bytes()), Err(FormError::Truncated));
+    assert_eq!(scan(&body(&vec![field("x", ""); MAX_PARTS + 1])), Err(FormError::TooManyParts));
+}
+
+#[test]
+fn boundaries_are_taken_from_content_types() {
+    for (text, expected) in [
+        ("multipart/form-data; boundary=xYz", Some("xYz")),
+        ("Multipart/Form-Data;Boundary=\"a b'c\"; charset=utf-8", Some("a b'c")),
+        ("multipart/form-data", None),
+        ("multipart/form-data; boundary=", None),
+        ("multipart/form-data; boundary=\"\"", None),
+        ("multipart/form-data; boundary=a; boundary=b", None),
+        ("multipart/form-data; boundary=\"a\tb\"", None),
+        ("multipart/mixed; boundary=a", None),
+        ("application/json", None),
+    ] {
+        assert_eq!(boundary(text).ok().as_deref(), expected, "{text}");
+    }
+    assert!(boundary(&format!("multipart/form-data; boundary={}", "x".repeat(71))).is_err());
+}
+
+fn cut(body: &[u8], cuts: &[prop::sample::Index]) -> Vec<Bytes> {
+    let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(body.len() + 1)).collect();
+    at.extend([0, body.len()]);
+    at.sort_unstable();
+    at.windows(2).map(|pair| Bytes::copy_from_slice(&body[pair[0]..pair[1]])).collect()
+}
+
+fn cuts() -> impl Strategy<Value = Vec<prop::sample::Index>> {
+    prop::collection::vec(any::<prop::sample::Index>(), 0..12)
+}
+
+/// Contents made of what could be taken for a delimiter.
+fn content() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec!["\r\n", "\r", "\n", "--", "-", "xYzZ", "xYz", "a", "model", "é"]);
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+fn parts() -> impl Strategy<Value = Vec<(&'static str, String)>> {
+    let name = prop::sample::select(vec!["model", "stream", "file", "x"]);
+    prop::collection::vec((name, content()), 1..6)
+}
+
+proptest! {
+    #[test]
+    fn every_wanted_field_is_found_whole_wherever_the_body_is_cut(parts in parts(), cuts in cuts()) {
+        let written: Vec<String> = parts.iter().map(|(name, content)| field(name, content)).collect();
+        let body = body(&written);
+        let found = fields(&cut(&body, &cuts), BOUNDARY, &["model", "stream"]).unwrap();
+        let expected: Vec<(usize, &str)> = parts
+            .iter()
+            .filter_map(|(name, content)| Some((["model", "stream"].iter().position(|one| one == name)?, content.as_str())))
+            .collect();
+        let found: Vec<(usize, &str)> =
+            found.iter().map(|field| (field.name, std::str::from_utf8(&body[field.range.clone()]).unwrap())).collect();
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn cuts_never_matter_whatever_the_body(
+        mut body in parts().prop_map(|parts| {
+            body(&parts.iter().map(|(name, content)| field(name, content)).collect::<Vec<_>>())
+        }),
+        faults in prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(b"\r\n-\"\\xY: ;=\xff".to_vec())), 0..4),
+        cuts in cuts(),
+    ) {
+        for (at, byte) in faults {
+            let at = at.index(body.len());
+            body[at] = byte;
+        }
+        prop_assert_eq!(fields(&cut(&body, &cuts), BOUNDARY, &["model"]), fields(&whole(&body), BOUNDARY, &["model"]));
+    }
+}

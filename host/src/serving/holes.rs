@@ -1,0 +1,33 @@
+//! Urls that adapters suggest, with holes for what only the operator knows.
+
+/// A text with its `{HOLES}` filled; none where one cannot be.
+pub(super) fn filled<'a>(text: &str, value: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
+    let mut whole = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, from)) = rest.split_once('{') {
+        let (hole, after) = from.split_once('}')?;
+        whole.push_str(before);
+        whole.push_str(value(hole)?);
+        rest = after;
+    }
+    whole.push_str(rest);
+    Some(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holes_are_filled_once_and_all_or_none() {
+        let value = |hole: &str| match hole {
+            "region" => Some("r-1"),
+            "option.x" => Some("{region}"),
+            _ => None,
+        };
+        assert_eq!(filled("https://{region}.test/{option.x}", value).as_deref(), Some("https://r-1.test/{region}"));
+        assert_eq!(filled("https://plain.test/", value).as_deref(), Some("https://plain.test/"));
+        assert_eq!(filled("https://{other}.test/", value), None);
+        assert_eq!(filled("https://{region", value), None);
+    }
+}

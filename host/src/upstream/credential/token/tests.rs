@@ -1,0 +1,78 @@
+//! Who waits for a token, and for how long it is used.
+
+use futures_util::future::join_all;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use super::super::super::Settings;
+use super::*;
+
+#[test]
+fn tokens_are_replaced_shortly_before_their_end() {
+    for (lifetime, seconds) in
+        [(Some(3600), 3540), (Some(100), 80), (Some(1), 0), (Some(0), 0), (None, 240), (Some(u64::MAX), 86_340)]
+    {
+        assert_eq!(useful(lifetime), Duration::from_secs(seconds), "{lifetime:?}");
+    }
+}
+
+#[test]
+fn what_went_wrong_at_the_endpoint_is_kept_in_the_error() {
+    let origin = Arc::from("https://tokens.test");
+    let error = of_endpoint(UpstreamError::new(UpstreamErrorKind::ConnectTimeout, &origin));
+    assert_eq!(error.kind, UpstreamErrorKind::Token);
+    assert!(error.to_string().ends_with("connect_timeout"), "{error}");
+}
+
+/// An endpoint that answers each connection so, one after another, and then no more.
+async fn endpoint(answers: Vec<&'static str>) -> (Tokens, tokio::task::JoinHandle<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/token", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move {
+        let wanted = answers.len();
+        for answer in answers {
+            let mut stream = listener.accept().await.unwrap().0;
+            let mut request = Vec::new();
+            while !request.ends_with(b"grant_type=client_credentials") {
+                assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
+            }
+            let head = "HTTP/1.1 200 OK\r\nconnection: close";
+            let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+        wanted
+    });
+    (Tokens::new(Grant::client("id:s3cret", &[]).unwrap(), &url).unwrap(), serving)
+}
+
+#[tokio::test]
+async fn everybody_who_waits_shares_one_answer_be_it_good_or_bad() {
+    for (answer, is_good) in [
+        ("{\"access_token\":\"t\",\"expires_in\":3600}", true),
+        ("{\"access_token\":\"t\",\"expires_in\":0}", true),
+        ("{}", false),
+    ] {
+        let (tokens, serving) = endpoint(vec![answer]).await;
+        let upstreams = Upstreams::new(&Settings::default());
+        let asked = Instant::now();
+        // A second request would find nobody who listens, and fail.
+        let all = join_all((0..8).map(|_| tokens.token(&upstreams, asked, None))).await;
+        let given: Vec<_> = all.iter().flatten().collect();
+        assert_eq!(given.len(), if is_good { 8 } else { 0 });
+        assert!(given.windows(2).all(|pair| Arc::ptr_eq(pair[0], pair[1])));
+        let kinds = all.iter().filter_map(|one| Some(one.as_ref().err()?.to_string()));
+        assert!(kinds.into_iter().all(|error| error.contains("its answer holds no token")));
+        assert_eq!(serving.await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_not_kept_for_those_who_ask_later() {
+    let (tokens, serving) = endpoint(vec!["{}", "{\"access_token\":\"t\"}"]).await;
+    let upstreams = Upstreams::new(&Settings::default());
+    assert!(tokens.token(&upstreams, Instant::now(), None).await.is_err());
+    let token = tokens.token(&upstreams, Instant::now(), None).await.unwrap();
+    assert_eq!(serving.await.unwrap(), 2);
+    let kept = tokens.token(&upstreams, Instant::now(), None).await.unwrap();
+    assert!(Arc::ptr_eq(&token, &kept));
+}

@@ -1,0 +1,76 @@
+//! Azure `OpenAI` and the models of Azure AI Foundry: the v1 path, deployments with an `api-version`, and `models/`.
+//!
+//! Source: Microsoft's REST reference of Azure `OpenAI`, its page on the v1 API, and the reference of model inference.
+
+use weir_sdk::compat::names::IdRule;
+use weir_sdk::compat::quirks::{Media, Paths, Scheme, Thinking, Variant};
+use weir_sdk::compat::responses::ANYBODY;
+use weir_sdk::compat::{Provider, Quirks};
+
+/// The adapter.
+#[derive(Debug)]
+pub struct AzureOpenAi;
+
+impl Provider for AzureOpenAi {
+    const QUIRKS: &'static Quirks = &Quirks {
+        name: "azure-openai",
+        description: "Azure OpenAI: chat, completions, Responses, embeddings and models",
+        family: "openai",
+        url: Some("{env.AZURE_OPENAI_ENDPOINT}/"),
+        key_variables: &["AZURE_OPENAI_API_KEY", "AZURE_API_KEY"],
+        settings: SETTINGS,
+        auth: &[Scheme::Header("api-key"), Scheme::Bearer, ENTRA],
+        paths: Paths {
+            chat: "openai/v1/chat/completions",
+            completions: "openai/v1/completions",
+            responses: "openai/v1/responses",
+            embeddings: "openai/v1/embeddings",
+            models: "openai/v1/models",
+            ..Paths::NONE
+        },
+        variants: &[
+            Variant { option: "api_version", query: "api-version", paths: DEPLOYMENTS },
+            Variant { option: "inference_version", query: "api-version", paths: INFERENCE },
+        ],
+        max_tokens: "max_completion_tokens",
+        developer_role: true,
+        allowed_tools: true,
+        tool_types: &["custom"],
+        tool_ids: IdRule { max: 40, also: None, exact: false },
+        efforts: &["none", "minimal", "low", "medium", "high", "xhigh", "max"],
+        thinking: Thinking::None,
+        issuers: &["openai", ANYBODY],
+        media: Media { audio: true, files: true, ..Quirks::COMPATIBLE.media },
+        ..Quirks::COMPATIBLE
+    };
+}
+
+/// An application's own tokens.
+const ENTRA: Scheme = Scheme::ClientCredentials(
+    "entra",
+    "https://login.microsoftonline.com/{option.tenant}/oauth2/v2.0/token",
+    "https://cognitiveservices.azure.com/.default",
+);
+
+const DEPLOYMENTS: Paths = Paths {
+    chat: "openai/deployments/{model}/chat/completions",
+    completions: "openai/deployments/{model}/completions",
+    responses: "openai/responses",
+    embeddings: "openai/deployments/{model}/embeddings",
+    models: "openai/models",
+    ..Paths::NONE
+};
+
+const INFERENCE: Paths = Paths { chat: "models/chat/completions", embeddings: "models/embeddings", ..Paths::NONE };
+
+const SETTINGS: &str = r#"{
+  "type": "object",
+  "properties": {
+    "api_version": {"type": "string", "description": "Asks deployments of this API version: `2024-10-21`."},
+    "inference_version": {"type": "string", "description": "Asks at `models/` in this API version: `2024-05-01-preview`."},
+    "tenant": {"type": "string", "description": "The tenant, where `auth` is `entra`."}
+  },
+  "additionalProperties": true
+}"#;
+
+weir_sdk::export!(AzureOpenAi: about, provider_errors, provider_chat, provider_embeddings, provider_models);

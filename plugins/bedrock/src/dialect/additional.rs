@@ -1,0 +1,77 @@
+//! Reads `additionalModelRequestFields`: the wish to think and the limit on candidates of a token, in the words of
+//! the vendors that are known; all else is kept as it is.
+
+use weir_sdk::json::{RawValue, Rest, Str, parse, text};
+use weir_sdk::types::{Extension, ReasoningMode, ReasoningRequest, Sampling};
+
+use crate::provider::additional::ADDITIONAL;
+use crate::provider::{sampling, thinking};
+use crate::wire::{self, extensions, note, own};
+
+/// Takes out what others understand; the rest joins the request's extensions, member by member.
+pub(super) fn read(
+    raw: Option<&RawValue>,
+    sampling: &mut Sampling,
+    own_members: &mut Vec<Extension>,
+) -> Option<ReasoningRequest> {
+    let raw = raw?;
+    let Ok(mut members) = Rest::parse(raw.get()) else {
+        own_members.push(own(ADDITIONAL, raw.get()));
+        return None;
+    };
+    let reasoning = reasoning(&mut members);
+    top_k(&mut members, sampling, own_members);
+    own_members.extend(extensions(&format!("{ADDITIONAL}."), members));
+    reasoning
+}
+
+/// The first wish that is understood; others stay members.
+fn reasoning(members: &mut Rest<'_>) -> Option<ReasoningRequest> {
+    for key in [thinking::CLAUDE, thinking::OLD_CLAUDE, thinking::NOVA] {
+        if let Some(mut wish) = members.get(key).and_then(wish) {
+            members.take(key);
+            wish.extensions.push(note(key));
+            return Some(wish);
+        }
+    }
+    let effort = members.str(thinking::EFFORT)?;
+    let mut wish = ReasoningRequest { effort: Some(effort.into_string()), ..ReasoningRequest::default() };
+    wish.extensions.push(note(thinking::EFFORT));
+    Some(wish)
+}
+
+fn wish(raw: &RawValue) -> Option<ReasoningRequest> {
+    let read: wire::Thinking<'_> = parse(raw.get()).ok()?;
+    let mode = match read.kind.as_deref()? {
+        "enabled" => ReasoningMode::Enabled,
+        "disabled" => ReasoningMode::Disabled,
+        "adaptive" => ReasoningMode::Adaptive,
+        _ => return None,
+    };
+    let summary = read.display.map(|display| if &*display == "summarized" { "auto".into() } else { display.into() });
+    Some(ReasoningRequest {
+        mode: Some(mode),
+        effort: read.effort.map(Str::into_string),
+        budget_tokens: read.budget.map(|count| count.0),
+        summary,
+        extensions: extensions("", read.rest),
+    })
+}
+
+/// `top_k`, or Nova's `inferenceConfig.topK` where nothing stands beside it.
+fn top_k(members: &mut Rest<'_>, sampling: &mut Sampling, own_members: &mut Vec<Extension>) {
+    if let Some(count) = members.count(sampling::TOP_K) {
+        sampling.top_k = Some(count);
+        own_members.push(note(sampling::TOP_K));
+        return;
+    }
+    let inner = members.get("inferenceConfig").filter(|raw| text(raw).is_none());
+    let Some(mut inner) = inner.and_then(|raw| Rest::parse(raw.get()).ok()) else { return };
+    if inner.0.len() == 1
+        && let Some(count) = inner.count("topK")
+    {
+        members.take("inferenceConfig");
+        sampling.top_k = Some(count);
+        own_members.push(note(sampling::NOVA_TOP_K));
+    }
+}

@@ -1,0 +1,265 @@
+//! The block that is being written.
+
+use weir_sdk::json::{Rest, quote};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{
+    ChatEvent, Frame, MediaPart, MediaSource, Opaque, PartKind, PartSignature, Signature, ToolKind, ToolStart,
+};
+
+use super::frames;
+use crate::names::ID;
+use crate::signature::{Use, bytes, text};
+use crate::write::{self, Place};
+use crate::{FORMAT, mime};
+
+/// Whose turn it is to write.
+#[derive(Debug, Default)]
+pub(super) struct Floor {
+    block: Option<Block>,
+    /// The number of the next block on the wire.
+    next: u32,
+}
+
+/// A part that holds the floor.
+#[derive(Debug)]
+struct Block {
+    part: u32,
+    kind: Kind,
+    /// Its number on the wire, once it has begun.
+    index: Option<u32>,
+    signature: Option<Signature>,
+    encrypted: Option<Signature>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Thinking,
+    /// A call whose arguments are JSON, and whether any have come.
+    Call {
+        input: bool,
+    },
+    /// A call whose arguments are free text.
+    Custom,
+    /// Nothing more is to be written.
+    Done,
+}
+
+/// The candidate and the part that an event belongs to.
+pub(super) fn place(event: &ChatEvent) -> Option<(u32, u32)> {
+    match event {
+        ChatEvent::PartStart(event) => Some((event.candidate, event.part)),
+        ChatEvent::Delta(event) => Some((event.candidate, event.part)),
+        ChatEvent::Signature(event) => Some((event.candidate, event.part)),
+        ChatEvent::Citation(event) => Some((event.candidate, event.part)),
+        ChatEvent::PartStop(event) => Some((event.candidate, event.part)),
+        _ => None,
+    }
+}
+
+impl Floor {
+    pub(super) fn holds(&self, part: u32) -> bool {
+        self.block.as_ref().is_some_and(|block| block.part == part)
+    }
+
+    pub(super) fn is_free(&self) -> bool {
+        self.block.is_none()
+    }
+
+    /// Gives the floor to a part.
+    pub(super) fn begin(&mut self, part: u32, kind: PartKind, out: &mut Vec<Frame>, ledger: &mut Ledger) {
+        let place = Place { message: None, part: part as usize };
+        let mut index = None;
+        let kind = match kind {
+            PartKind::Text | PartKind::Refusal => Kind::Text,
+            PartKind::Reasoning => Kind::Thinking,
+            PartKind::ToolCall(start) => {
+                index = Some(self.call(&start, out, ledger, place));
+                if start.kind == ToolKind::Custom { Kind::Custom } else { Kind::Call { input: false } }
+            }
+            PartKind::Opaque(opaque) => {
+                if opaque.format != FORMAT || !self.whole(&opaque, out) {
+                    ledger.dropped(place.field(&opaque.kind), "a stream of this format has no place for it");
+                }
+                Kind::Done
+            }
+            PartKind::Media(media) => {
+                if !self.image(&media, out) {
+                    ledger.dropped(place.field(""), "streams of this format hold no such medium");
+                }
+                Kind::Done
+            }
+        };
+        self.block = Some(Block { part, kind, index, signature: None, encrypted: None });
+    }
+
+    fn number(&mut self) -> u32 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    fn call(&mut self, start: &ToolStart, out: &mut Vec<Frame>, ledger: &mut Ledger, place: Place) -> u32 {
+        let id = ID.fit(&start.id);
+        if let Some(signature) = &start.signature {
+            self.carry(signature, Use::NextCall, Some(&id), out);
+        }
+        let index = self.number();
+        out.push(frames::block_start(index, |o| {
+            o.object("toolUse", |o| {
+                o.str("toolUseId", &id);
+                o.str("name", &start.name);
+            });
+        }));
+        if start.kind == ToolKind::Custom {
+            ledger.approximated(place.field("input"), "free text becomes the member `input` of an object");
+            out.push(frames::input_delta(index, r#"{"input":""#));
+        }
+        index
+    }
+
+    /// Writes a block of this format that came whole: a call of the service's own tool, or what the tool gave back.
+    fn whole(&mut self, opaque: &Opaque, out: &mut Vec<Frame>) -> bool {
+        let Ok(mut block) = Rest::parse(&opaque.json) else { return false };
+        let (call, result) = (block.object("toolUse"), block.object("toolResult"));
+        let (name, Some(mut members)) = (if call.is_some() { "toolUse" } else { "toolResult" }, call.or(result)) else {
+            return false;
+        };
+        let value = members.take(if name == "toolUse" { "input" } else { "content" });
+        let index = self.number();
+        out.push(frames::block_start(index, |o| {
+            o.object(name, |o| members.0.iter().for_each(|(key, raw)| o.raw(key, raw.get())));
+        }));
+        match value {
+            Some(input) if name == "toolUse" => out.push(frames::input_delta(index, input.get())),
+            Some(content) => out.push(frames::block_delta(index, |o| o.raw(name, content.get()))),
+            None => {}
+        }
+        out.push(frames::block_stop(index));
+        true
+    }
+
+    fn image(&mut self, media: &MediaPart, out: &mut Vec<Frame>) -> bool {
+        let format = media.mime.as_deref().and_then(|mime| mime::format(media.kind, mime));
+        let (Some(format), MediaSource::Base64(data)) = (format, &media.source) else { return false };
+        if write::media::kind(media.kind) != "image" {
+            return false;
+        }
+        let index = self.number();
+        out.push(frames::block_start(index, |o| o.object("image", |o| o.str("format", format))));
+        out.push(frames::block_delta(index, |o| {
+            o.object("image", |o| o.object("source", |o| o.str("bytes", data)));
+        }));
+        out.push(frames::block_stop(index));
+        true
+    }
+
+    /// Writes a block that does nothing but carry a signature there and back.
+    fn carry(&mut self, signature: &Signature, purpose: Use, id: Option<&str>, out: &mut Vec<Frame>) {
+        let index = self.number();
+        out.push(frames::thought_delta(index, "redactedContent", &bytes(signature, purpose, id)));
+        out.push(frames::block_stop(index));
+    }
+
+    /// Takes an event of the part that holds the floor.
+    pub(super) fn event(&mut self, event: ChatEvent, out: &mut Vec<Frame>, ledger: &mut Ledger) {
+        match event {
+            ChatEvent::Delta(delta) => self.delta(&delta.text, out),
+            ChatEvent::Signature(signature) => self.sign(signature),
+            ChatEvent::Citation(citation) => {
+                let place = Place { message: None, part: citation.part as usize };
+                if let Some(json) = write::citation(&citation.citation, ledger, place)
+                    && let Some(index) = self.opened()
+                {
+                    out.push(frames::block_delta(index, |o| o.raw("citation", &json)));
+                }
+            }
+            ChatEvent::PartStop(_) => self.close(out),
+            _ => {}
+        }
+    }
+
+    /// The number of the block that holds the floor, which has one from its first words on.
+    fn opened(&mut self) -> Option<u32> {
+        let next = self.next;
+        let block = self.block.as_mut().filter(|block| block.kind != Kind::Done)?;
+        if block.index.is_none() {
+            block.index = Some(next);
+            self.next += 1;
+        }
+        block.index
+    }
+
+    fn delta(&mut self, text: &str, out: &mut Vec<Frame>) {
+        if text.is_empty() {
+            return;
+        }
+        let Some(index) = self.opened() else { return };
+        let Some(block) = &mut self.block else { return };
+        out.push(match &mut block.kind {
+            Kind::Text => frames::text_delta(index, text),
+            Kind::Thinking => frames::thought_delta(index, "text", text),
+            Kind::Call { input } => {
+                *input = true;
+                frames::input_delta(index, text)
+            }
+            Kind::Custom => {
+                let mut escaped = String::with_capacity(text.len() + 8);
+                quote(&mut escaped, text);
+                frames::input_delta(index, escaped.get(1..escaped.len() - 1).unwrap_or_default())
+            }
+            Kind::Done => return,
+        });
+    }
+
+    /// Signatures come last in their block (C-30), so they wait for its end.
+    fn sign(&mut self, event: PartSignature) {
+        let Some(block) = &mut self.block else { return };
+        let place = if event.encrypted { &mut block.encrypted } else { &mut block.signature };
+        match place {
+            // Some providers send a signature in pieces.
+            Some(known) if known.issuer == event.signature.issuer => known.value.push_str(&event.signature.value),
+            _ => *place = Some(event.signature),
+        }
+    }
+
+    /// Ends the block that holds the floor.
+    pub(super) fn close(&mut self, out: &mut Vec<Frame>) {
+        let Some(block) = self.block.as_ref() else { return };
+        match (block.kind, block.index) {
+            (Kind::Thinking, _) => return self.close_thinking(out),
+            (Kind::Call { input: false }, Some(index)) => out.push(frames::input_delta(index, "{}")),
+            (Kind::Custom, Some(index)) => out.push(frames::input_delta(index, "\"}")),
+            _ => {}
+        }
+        out.extend(block.index.map(frames::block_stop));
+        if let Some(signature) = self.block.take().and_then(|block| block.signature) {
+            self.carry(&signature, Use::Previous, None, out);
+        }
+    }
+
+    /// Ends thinking with what vouches for it. Thinking without words stands alone, unless it is signed.
+    fn close_thinking(&mut self, out: &mut Vec<Frame>) {
+        let Some(block) = &mut self.block else { return };
+        let (signature, mut encrypted) = (block.signature.take(), block.encrypted.take());
+        let wordless = block.index.is_none();
+        let vouches = match signature {
+            Some(signature) => Some(text(&signature, Use::Thinking, None)),
+            None if wordless => None,
+            None => {
+                let foreign = encrypted.take_if(|value| text(value, Use::Encrypted, None) != value.value);
+                foreign.map(|value| text(&value, Use::Encrypted, None))
+            }
+        };
+        if let Some(value) = vouches
+            && let Some(index) = self.opened()
+        {
+            out.push(frames::thought_delta(index, "signature", &value));
+        }
+        if let Some(index) = self.block.take().and_then(|block| block.index) {
+            out.push(frames::block_stop(index));
+        }
+        if let Some(value) = encrypted {
+            self.carry(&value, Use::Encrypted, None, out);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The frames of a stream, as text.
+
+use weir_sdk::json::{Object, Rest, object, quote};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{Context, Error, ErrorKind, Finish, Frame, Usage};
+
+use super::super::response;
+use crate::wire::extensions;
+
+/// A frame whose data is known.
+pub(super) fn fixed(event: &str, data: &str) -> Frame {
+    Frame { event: Some(event.to_owned()), data: data.to_owned() }
+}
+
+/// The beginning of a block that has one.
+pub(super) fn block_start(index: u32, start: impl FnOnce(&mut Object<'_>)) -> Frame {
+    block("contentBlockStart", index, "start", start)
+}
+
+/// More of a block.
+pub(super) fn block_delta(index: u32, delta: impl FnOnce(&mut Object<'_>)) -> Frame {
+    block("contentBlockDelta", index, "delta", delta)
+}
+
+fn block(event: &str, index: u32, member: &str, members: impl FnOnce(&mut Object<'_>)) -> Frame {
+    let mut data = String::with_capacity(96);
+    object(&mut data, |o| {
+        o.num("contentBlockIndex", index);
+        o.object(member, members);
+    });
+    Frame { event: Some(event.to_owned()), data }
+}
+
+/// More text of a block: the hot frame.
+pub(super) fn text_delta(index: u32, text: &str) -> Frame {
+    let mut data = String::with_capacity(text.len() + text.len() / 8 + 64);
+    data.push_str(r#"{"contentBlockIndex":"#);
+    weir_sdk::json::number(&mut data, f64::from(index));
+    data.push_str(r#","delta":{"text":"#);
+    quote(&mut data, text);
+    data.push_str("}}");
+    Frame { event: Some("contentBlockDelta".into()), data }
+}
+
+/// A piece of a call's arguments.
+pub(super) fn input_delta(index: u32, piece: &str) -> Frame {
+    block_delta(index, |o| o.object("toolUse", |o| o.str("input", piece)))
+}
+
+/// A piece of thinking, or of what vouches for it.
+pub(super) fn thought_delta(index: u32, member: &str, text: &str) -> Frame {
+    block_delta(index, |o| o.object("reasoningContent", |o| o.str(member, text)))
+}
+
+/// The end of a block.
+pub(super) fn block_stop(index: u32) -> Frame {
+    let mut data = String::new();
+    object(&mut data, |o| o.num("contentBlockIndex", index));
+    Frame { event: Some("contentBlockStop".into()), data }
+}
+
+/// The end of the message; `own` are further members that an answer of this format had there.
+pub(super) fn message_stop(finish: Option<&Finish>, call: bool, own: Option<&str>, ledger: &mut Ledger) -> Frame {
+    let mut data = String::new();
+    object(&mut data, |o| {
+        response::stop(o, finish, call, ledger);
+        let own = own.and_then(|json| Rest::parse(json).ok()).unwrap_or_default();
+        own.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
+    });
+    Frame { event: Some("messageStop".into()), data }
+}
+
+/// What is known once all is said.
+pub(super) fn metadata(ctx: &Context, usage: &Usage, own: Option<&str>, ledger: &mut Ledger) -> Frame {
+    let mut data = String::new();
+    let own = own.and_then(|json| Rest::parse(json).ok()).unwrap_or_default();
+    object(&mut data, |o| {
+        response::counts(o, ctx, Some(usage), ledger);
+        response::rest(o, &extensions("", own));
+    });
+    Frame { event: Some("metadata".into()), data }
+}
+
+/// The end of a stream that failed. A stream knows five exceptions.
+pub(super) fn exception(error: &Error) -> Frame {
+    let name = match error.kind {
+        ErrorKind::RateLimited | ErrorKind::Quota => "throttlingException",
+        ErrorKind::Overloaded => "serviceUnavailableException",
+        ErrorKind::Upstream | ErrorKind::Timeout => "modelStreamErrorException",
+        ErrorKind::Internal => "internalServerException",
+        _ => "validationException",
+    };
+    let message = if error.message.is_empty() { "the provider failed" } else { &error.message };
+    let mut data = String::new();
+    object(&mut data, |o| o.str("message", message));
+    Frame { event: Some(name.to_owned()), data }
+}

@@ -1,0 +1,153 @@
+//! Reads a client's request. The model stands in the path, and so does whether the answer is to be streamed.
+
+use weir_sdk::json::{Number, RawValue, Rest, Str, object, parse};
+use weir_sdk::types::{
+    ChatRequest, Context, Error, Extension, HttpRequest, JsonSchema, Message, Opaque, OutputFormat, ReasoningRequest,
+    Role, Sampling,
+};
+
+use super::{additional, tools};
+use crate::model::Model;
+use crate::provider::messages::IN_PLACE;
+use crate::provider::request::{INFERENCE, OUTPUT};
+use crate::read::{Reader, member, within};
+use crate::wire::{self, extensions, note, own};
+use crate::{FORMAT, path};
+
+/// Reads a request for an answer.
+pub(crate) fn read(ctx: &Context, request: &HttpRequest) -> Result<ChatRequest, Error> {
+    let body: wire::Request<'_> = parse(request.body.as_text()?).map_err(|error| unreadable(&error))?;
+    let (model, operation) = target(ctx, request)?;
+    Ok(ChatRequest { stream: operation == "converse-stream", ..converse(model, body)? })
+}
+
+/// The model and the operation that the path names.
+pub(crate) fn target<'r>(ctx: &Context, request: &'r HttpRequest) -> Result<(String, &'r str), Error> {
+    let read = path::read(&request.path);
+    let operation = read.as_ref().map_or("", |(_, operation)| *operation);
+    let named = if ctx.model.is_empty() { read.map(|(model, _)| model) } else { Some(ctx.model.clone()) };
+    let model = named.ok_or_else(|| Error::invalid("the path names no model").at("modelId"))?;
+    Ok((model, operation))
+}
+
+/// A body that cannot be read.
+pub(crate) fn unreadable(error: &impl std::fmt::Display) -> Error {
+    Error::invalid(format!("the body cannot be read: {error}"))
+}
+
+/// Reads what is to be answered, or counted.
+pub(crate) fn converse(model: String, body: wire::Request<'_>) -> Result<ChatRequest, Error> {
+    let issuer = Model::of(&model).issuer_of_bare();
+    let mut own_members = extensions("", body.rest);
+    let (tools, tool_choice) = tools::read(body.tools)?;
+    let inference = body.inference.unwrap_or_default();
+    own_members.extend(remainder(INFERENCE, &inference.rest));
+    let number = |number: Option<Number>| number.map(|number| number.0);
+    let mut sampling = Sampling {
+        temperature: number(inference.temperature),
+        top_p: number(inference.top_p),
+        stop: inference.stop.unwrap_or_default().into_iter().map(Str::into_string).collect(),
+        ..Sampling::default()
+    };
+    let mut reasoning = additional::read(body.additional, &mut sampling, &mut own_members);
+    let output = body.output.map_or(Ok(None), |output| output_config(output, &mut reasoning, &mut own_members))?;
+    Ok(ChatRequest {
+        model,
+        messages: messages(issuer, body.system, body.messages.unwrap_or_default().0)?,
+        tools,
+        tool_choice,
+        output,
+        sampling,
+        max_output_tokens: inference.max_tokens.map(|count| count.0),
+        reasoning,
+        metadata: body.metadata.map(|raw| raw.get().to_owned()),
+        service_tier: body.tier.and_then(|tier| tier.kind).map(Str::into_string),
+        extensions: own_members,
+        ..ChatRequest::default()
+    })
+}
+
+/// The members of an object that are not named, as an extension.
+fn remainder(key: &str, rest: &Rest<'_>) -> Option<Extension> {
+    if rest.0.is_empty() {
+        return None;
+    }
+    let mut json = String::new();
+    object(&mut json, |o| rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get())));
+    Some(own(key, json))
+}
+
+fn messages(
+    issuer: &str,
+    system: Option<weir_sdk::json::Seq<wire::Block<'_>>>,
+    turns: Vec<wire::Message<'_>>,
+) -> Result<Vec<Message>, Error> {
+    let mut messages = Vec::with_capacity(turns.len() + 1);
+    let reader = Reader { issuer, assistant: false };
+    if let Some(system) = system {
+        let parts = reader.content(system.0).map_err(|error| placed(error, "system"))?;
+        if !parts.is_empty() {
+            messages.push(Message::new(Role::System, parts));
+        }
+    }
+    for (at, turn) in turns.into_iter().enumerate() {
+        let place = format!("messages[{at}]");
+        let role = match turn.role.as_deref() {
+            Some("user") => Role::User,
+            Some("assistant") => Role::Assistant,
+            Some("system") => Role::System,
+            _ => {
+                let message = format!("{place}.role: must be `user`, `assistant` or `system`");
+                return Err(Error::invalid(message).at(format!("{place}.role")));
+            }
+        };
+        let content = turn.content.ok_or_else(|| Error::invalid(format!("{place}.content is missing")).at(&*place))?;
+        let reader = Reader { assistant: role == Role::Assistant, ..reader };
+        let parts = reader.content(content.0).map_err(|error| placed(error, &place))?;
+        let mut message = Message { extensions: extensions("", turn.rest), ..Message::new(role, parts) };
+        if message.role == Role::System {
+            message.extensions.push(note(IN_PLACE));
+        }
+        messages.push(message);
+    }
+    Ok(messages)
+}
+
+fn placed(error: Error, place: &str) -> Error {
+    let error = within(error, place);
+    Error { message: format!("{}: {}", error.param.as_deref().unwrap_or_default(), error.message), ..error }
+}
+
+/// Reads `outputConfig`. An effort in it is no wish to think; it joins a wish that there is.
+fn output_config(
+    output: wire::Output<'_>,
+    reasoning: &mut Option<ReasoningRequest>,
+    own_members: &mut Vec<Extension>,
+) -> Result<Option<OutputFormat>, Error> {
+    own_members.extend(remainder(OUTPUT, &output.rest));
+    if let Some(effort) = output.effort {
+        let wish = reasoning.get_or_insert_default();
+        wish.effort = Some(effort.into_string());
+        wish.extensions.push(note(crate::provider::thinking::OUTPUT_EFFORT));
+    }
+    output.format.map(text_format).transpose()
+}
+
+/// Reads `textFormat`, whose schema is text within a string.
+fn text_format(raw: &RawValue) -> Result<OutputFormat, Error> {
+    let read: wire::TextFormat<'_> = member("outputConfig.textFormat", raw)?;
+    let kind = read.kind.map(Str::into_string).unwrap_or_default();
+    let schema = read.structure.and_then(|structure| structure.schema);
+    if let (Some(read), "json_schema") = (schema, kind.as_str())
+        && let Some(schema) = read.schema.filter(|text| parse::<&RawValue>(text).is_ok())
+    {
+        return Ok(OutputFormat::Schema(JsonSchema {
+            name: read.name.map(Str::into_string),
+            description: read.description.map(Str::into_string),
+            schema: schema.into_string(),
+            // The format knows no other way of following a schema.
+            strict: Some(true),
+        }));
+    }
+    Ok(OutputFormat::Opaque(Opaque { format: FORMAT.into(), kind, json: raw.get().to_owned() }))
+}

@@ -1,0 +1,146 @@
+//! Writes a whole answer.
+
+use weir_sdk::json::{Object, object};
+use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::types::{
+    ChatResponse, Context, Extension, Finish, Part, ReasoningPart, RenderedResponse, Signature, TextPart, Usage,
+};
+
+use crate::names::ID;
+use crate::read::UNSIGNED;
+use crate::signature::{Use, bytes, text};
+use crate::wire::is_noted;
+use crate::write::media::MediaWriter;
+use crate::write::{self, Place};
+use crate::{FORMAT, finish, usage};
+
+/// The member that every answer has, with its time in milliseconds, which a pure function cannot know.
+const METRICS: &str = "metrics";
+const NO_METRICS: &str = r#"{"latencyMs":0}"#;
+
+/// Writes the answer's first candidate; the format has room for one.
+pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
+    let mut ledger = Ledger::default();
+    ledger.dropped_if(response.candidates.len() > 1, "candidates", "the format has room for the first one only");
+    let candidate = response.candidates.first();
+    let mut content = Content::default();
+    if let Some(first) = candidate {
+        content.parts(&first.parts, &mut ledger);
+        ledger.foreign("candidates[0].", &first.extensions, FORMAT);
+        ledger.dropped_if(first.logprobs.is_some(), "logprobs", "the format has no place for them");
+    }
+    let mut body = String::with_capacity(content.blocks.len() + 256);
+    object(&mut body, |o| {
+        o.object("output", |o| {
+            o.object("message", |o| {
+                o.str("role", "assistant");
+                o.raw("content", &format!("[{}]", content.blocks));
+            });
+        });
+        stop(o, candidate.and_then(|first| first.finish.as_ref()), content.call, &mut ledger);
+        counts(o, ctx, response.usage.as_ref(), &mut ledger);
+        rest(o, &response.extensions);
+        if let Some(tier) = &response.service_tier {
+            o.object("serviceTier", |o| o.str("type", tier));
+        }
+    });
+    ledger.foreign("", &response.extensions, FORMAT);
+    RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) }
+}
+
+/// Writes the usage, by an estimate of the input where nothing is known.
+pub(super) fn counts(o: &mut Object<'_>, ctx: &Context, known: Option<&Usage>, ledger: &mut Ledger) {
+    let nothing = Usage::default();
+    let known = known.unwrap_or(&nothing);
+    o.object("usage", |o| usage::write(o, known, ctx.input_tokens.unwrap_or(0)));
+    ledger.foreign("usage.", &known.extensions, FORMAT);
+}
+
+/// Writes the metrics, and what else an answer of this format said.
+pub(super) fn rest(o: &mut Object<'_>, all: &[Extension]) {
+    if extension(all, FORMAT, METRICS).is_none() {
+        o.raw(METRICS, NO_METRICS);
+    }
+    for own in all {
+        write::member(o, own);
+    }
+}
+
+/// Writes `stopReason`.
+pub(super) fn stop(o: &mut Object<'_>, finish: Option<&Finish>, call: bool, ledger: &mut Ledger) {
+    let (word, nearly) = finish::word(finish, call);
+    if nearly {
+        let raw = finish.and_then(|finish| finish.raw.as_deref()).unwrap_or("no reason given");
+        ledger.approximated("stopReason", raw);
+    }
+    o.str("stopReason", word);
+}
+
+/// The blocks of an answer.
+#[derive(Debug, Default)]
+struct Content {
+    blocks: String,
+    /// There is a call that the client is to carry out.
+    call: bool,
+}
+
+impl Content {
+    fn parts(&mut self, parts: &[Part], ledger: &mut Ledger) {
+        for (at, part) in parts.iter().enumerate() {
+            self.part(part, ledger, Place { message: None, part: at });
+        }
+    }
+
+    fn part(&mut self, part: &Part, ledger: &mut Ledger, place: Place) {
+        let out = &mut self.blocks;
+        match part {
+            Part::Text(part) => {
+                write::text(out, part, ledger, place);
+                carry(out, part.signature.as_ref(), Use::Previous, None);
+            }
+            Part::Refusal(words) => write::text(out, &TextPart::new(words), ledger, place),
+            Part::Reasoning(thought) => reasoning(out, thought, ledger, place),
+            Part::ToolCall(call) => {
+                self.call = true;
+                let id = ID.fit(&call.id);
+                carry(out, call.signature.as_ref(), Use::NextCall, Some(&id));
+                write::call(out, call, (&id, &call.name), ledger, place);
+            }
+            Part::Opaque(opaque) if opaque.format == FORMAT => write::raw_item(out, &opaque.json),
+            Part::Opaque(opaque) => ledger.dropped(place.field(&opaque.kind), "it belongs to another format"),
+            Part::Media(media) => {
+                if MediaWriter::new(&[]).write(out, media, ledger, place).is_err() {
+                    ledger.dropped(place.field(""), "the format has no place for such a medium");
+                }
+            }
+            Part::ToolResult(_) => ledger.dropped(place.field(""), "answers of this format hold no tool results"),
+        }
+    }
+}
+
+/// Writes a block that does nothing but carry a signature there and back.
+fn carry(out: &mut String, signature: Option<&Signature>, purpose: Use, id: Option<&str>) {
+    if let Some(signature) = signature {
+        write::redacted(out, &bytes(signature, purpose, id));
+    }
+}
+
+/// Thinking that can be read is signed by whichever value it has; other thinking stands alone.
+fn reasoning(out: &mut String, part: &ReasoningPart, ledger: &mut Ledger, place: Place) {
+    write::foreign(&part.extensions, ledger, place);
+    let id = part.id.as_deref();
+    let words = part.text.as_deref().unwrap_or_default();
+    let signature = part.signature.as_ref().map(|value| text(value, Use::Thinking, id));
+    let mut encrypted = part.encrypted.as_ref();
+    if !words.is_empty() || signature.is_some() || is_noted(&part.extensions, UNSIGNED) {
+        let signature = signature.or_else(|| {
+            // A foreign value travels with its text; one of this format has a block of its own.
+            let foreign = encrypted.take_if(|value| text(value, Use::Encrypted, id) != value.value)?;
+            Some(text(foreign, Use::Encrypted, id))
+        });
+        write::thinking(out, words, signature.as_deref(), &part.extensions);
+    }
+    if let Some(value) = encrypted {
+        write::redacted(out, &bytes(value, Use::Encrypted, id));
+    }
+}

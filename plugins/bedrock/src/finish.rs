@@ -1,0 +1,101 @@
+//! Why an answer ended, between `stopReason` and the unified reasons.
+
+use weir_sdk::types::{Finish, FinishReason};
+
+/// Reads a stop reason. `calls` tells whether the answer holds a call that the client is to carry out: one outranks a
+/// natural end (C-11), and without one `tool_use` can only mean a tool that the service runs itself.
+pub(crate) fn read(raw: &str, calls: bool) -> Finish {
+    let reason = match raw {
+        "end_turn" | "tool_use" if calls => FinishReason::ToolCalls,
+        _ => of_word(raw),
+    };
+    Finish::new(reason, raw)
+}
+
+fn of_word(raw: &str) -> FinishReason {
+    match raw {
+        "end_turn" | "tool_use" => FinishReason::Complete,
+        "max_tokens" => FinishReason::Length,
+        "stop_sequence" => FinishReason::StopSequence,
+        "guardrail_intervened" | "content_filtered" => FinishReason::ContentFilter,
+        "malformed_tool_use" => FinishReason::MalformedToolCall,
+        "malformed_model_output" => FinishReason::Failed,
+        "model_context_window_exceeded" => FinishReason::ContextLength,
+        _ => FinishReason::Other,
+    }
+}
+
+/// The format's word, and whether it says the reason only nearly. `call` tells whether a call was written.
+///
+/// A call outranks every natural end, but no cut: a call that the limit cut short must not be carried out.
+pub(crate) fn word(finish: Option<&Finish>, call: bool) -> (&str, bool) {
+    let Some(finish) = finish else { return (if call { "tool_use" } else { "end_turn" }, !call) };
+    match finish.reason {
+        FinishReason::Length => ("max_tokens", false),
+        FinishReason::ContextLength => ("model_context_window_exceeded", false),
+        FinishReason::ContentFilter if finish.raw.as_deref() == Some("guardrail_intervened") => {
+            ("guardrail_intervened", false)
+        }
+        FinishReason::ContentFilter | FinishReason::Refusal => ("content_filtered", false),
+        FinishReason::MalformedToolCall => ("malformed_tool_use", false),
+        FinishReason::Failed => ("malformed_model_output", finish.raw.as_deref() != Some("malformed_model_output")),
+        FinishReason::Complete
+        | FinishReason::StopSequence
+        | FinishReason::ToolCalls
+        | FinishReason::Paused
+        | FinishReason::Other
+            if call =>
+        {
+            ("tool_use", false)
+        }
+        FinishReason::StopSequence => ("stop_sequence", false),
+        FinishReason::Complete => ("end_turn", false),
+        FinishReason::ToolCalls | FinishReason::Paused | FinishReason::Other => ("end_turn", true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c11_a_call_outranks_a_natural_end_and_no_cut() {
+        for raw in ["end_turn", "tool_use"] {
+            assert_eq!(read(raw, true).reason, FinishReason::ToolCalls);
+        }
+        let finish = |reason| Finish { reason, raw: None, stop_sequence: None };
+        for reason in [FinishReason::Complete, FinishReason::StopSequence, FinishReason::Other] {
+            assert_eq!(word(Some(&finish(reason)), true), ("tool_use", false));
+        }
+        assert_eq!(word(Some(&finish(FinishReason::Length)), true).0, "max_tokens");
+        assert_eq!(word(None, true), ("tool_use", false));
+    }
+
+    #[test]
+    fn every_word_of_the_format_comes_back() {
+        for raw in [
+            "end_turn",
+            "tool_use",
+            "max_tokens",
+            "stop_sequence",
+            "guardrail_intervened",
+            "content_filtered",
+            "malformed_model_output",
+            "malformed_tool_use",
+            "model_context_window_exceeded",
+        ] {
+            let call = raw == "tool_use";
+            assert_eq!(word(Some(&read(raw, call)), call), (raw, false));
+        }
+    }
+
+    #[test]
+    fn c79_a_tool_of_the_services_own_ends_like_text() {
+        assert_eq!(read("tool_use", false).reason, FinishReason::Complete);
+    }
+
+    #[test]
+    fn c15_words_of_no_format_are_a_natural_end_and_said() {
+        assert_eq!(word(Some(&read("novel", false)), false), ("end_turn", true));
+    }
+}

@@ -1,0 +1,117 @@
+//! What the adapter says about itself.
+
+mod accepts;
+mod faces;
+mod format;
+
+use weir_sdk::adapter::About;
+use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions};
+
+use crate::{Bedrock, FAMILY};
+
+/// The operation of `InvokeModel`, which is only relayed.
+const INVOKE: &str = "invoke";
+
+/// JSON Schema of the options.
+const SETTINGS: &str = r#"{
+  "type": "object",
+  "additionalProperties": false,
+  "properties": {
+    "auth": {
+      "enum": ["aws-sigv4", "bearer"],
+      "description": "How the service is told who asks: by a signature (the default; the key is ACCESS_KEY_ID:SECRET_ACCESS_KEY, with :SESSION_TOKEN where there is one), or by a key of the service's own as a bearer token."
+    },
+    "base_model": {
+      "type": "string",
+      "description": "The id of the model behind an inference profile or a deployment whose name does not tell it: anthropic.claude-sonnet-4-5."
+    },
+    "anthropic_beta": {
+      "type": "array",
+      "items": {"type": "string"},
+      "description": "Features of Claude on trial that translated requests turn on."
+    },
+    "normalize": {
+      "type": "boolean",
+      "description": "Whether Titan is to make its vectors one long; the service does unless told otherwise."
+    }
+  }
+}"#;
+
+impl About for Bedrock {
+    fn describe() -> Manifest {
+        Manifest {
+            name: "bedrock".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            contract: "0.1.0".into(),
+            description: "Amazon Bedrock".into(),
+            family: FAMILY.into(),
+            settings: SETTINGS.into(),
+            isolation: Isolation::Fresh,
+            takes_blobs: true,
+            suggests: Suggestions {
+                url: Some("https://bedrock-runtime.{region}.amazonaws.com/".into()),
+                // The service's usual variable holds a bearer token, and a suggestion cannot name another scheme than
+                // the first.
+                key_variables: Vec::new(),
+                models: strings(["*.anthropic.claude-*", "anthropic.claude-*", "amazon.*", "*.amazon.nova-*"]),
+                origins: Vec::new(),
+            },
+            formats: format::all(),
+            faces: faces::all(),
+            accepts: accepts::all(),
+            auth: vec![
+                Auth { name: "aws-sigv4".into(), scheme: AuthScheme::AwsSigv4("bedrock".into()) },
+                Auth { name: "bearer".into(), scheme: AuthScheme::Bearer },
+            ],
+            capabilities: Capabilities {
+                operations: vec![
+                    Operation::Chat,
+                    Operation::CountTokens,
+                    Operation::Embeddings,
+                    Operation::Other(INVOKE.into()),
+                ],
+                media: strings(["image", "audio", "video", "document"]),
+                tools: true,
+                counts_tokens: true,
+            },
+        }
+    }
+}
+
+fn strings<const N: usize>(texts: [&str; N]) -> Vec<String> {
+    texts.into_iter().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_are_a_schema() {
+        let schema: serde_json::Value = serde_json::from_str(SETTINGS).unwrap();
+        assert_eq!(schema["properties"].as_object().unwrap().len(), 4);
+    }
+
+    #[test]
+    fn the_manifest_is_always_the_same() {
+        assert_eq!(Bedrock::describe(), Bedrock::describe());
+    }
+
+    #[test]
+    fn no_credential_is_forwarded() {
+        for one in Bedrock::describe().accepts {
+            let secret = |name: &String| ["authorization", "x-amz-*", "x-amz-security-token"].contains(&name.as_str());
+            assert!(!one.request_headers.iter().any(secret));
+        }
+    }
+
+    #[test]
+    fn every_face_has_an_acceptance() {
+        let manifest = Bedrock::describe();
+        for face in &manifest.faces {
+            let accepted =
+                |one: &&weir_sdk::manifest::Acceptance| one.format == face.format && one.operation == face.operation;
+            assert_eq!(manifest.accepts.iter().filter(accepted).count(), 1, "{}", face.path);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The formats as far as the host has to do with them: errors as templates, and where usage stands in answers.
+
+use weir_sdk::manifest::{
+    Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, Tap, UsagePlace,
+};
+use weir_sdk::types::{ErrorKind, Header};
+
+use super::strings;
+use crate::{FORMAT, INVOKE};
+
+const ERROR: &str = r#"{"message":{{message}}}"#;
+/// The exceptions that a stream may end with.
+const EXCEPTIONS: [&str; 6] = [
+    "internalServerException",
+    "modelStreamErrorException",
+    "modelTimeoutException",
+    "serviceUnavailableException",
+    "throttlingException",
+    "validationException",
+];
+
+/// How the format calls an error, and its status.
+pub(crate) const fn spelling(kind: ErrorKind) -> (&'static str, u16) {
+    match kind {
+        ErrorKind::InvalidRequest | ErrorKind::ContextLength | ErrorKind::ContentFiltered | ErrorKind::Unsupported => {
+            ("ValidationException", 400)
+        }
+        ErrorKind::Quota => ("ServiceQuotaExceededException", 400),
+        ErrorKind::Authentication => ("UnrecognizedClientException", 403),
+        ErrorKind::Permission => ("AccessDeniedException", 403),
+        ErrorKind::NotFound => ("ResourceNotFoundException", 404),
+        ErrorKind::Timeout => ("ModelTimeoutException", 408),
+        ErrorKind::TooLarge => ("ValidationException", 413),
+        ErrorKind::Upstream => ("InternalServerException", 502),
+        ErrorKind::RateLimited => ("ThrottlingException", 429),
+        ErrorKind::Internal => ("InternalServerException", 500),
+        ErrorKind::Overloaded => ("ServiceUnavailableException", 503),
+    }
+}
+
+pub(super) fn all() -> Vec<Format> {
+    vec![
+        Format { id: FORMAT.into(), errors: Some(errors()), tap: Some(converse()) },
+        Format { id: INVOKE.into(), errors: Some(errors()), tap: Some(invoke()) },
+    ]
+}
+
+fn errors() -> ErrorFormat {
+    let spelled = |kind: ErrorKind| {
+        let (name, status) = spelling(kind);
+        ErrorSpelling { kind, name: name.into(), code: None, status }
+    };
+    ErrorFormat {
+        body: ERROR.into(),
+        spellings: ErrorKind::ALL.into_iter().map(spelled).collect(),
+        headers: vec![Header::new("x-amzn-errortype", "{{kind}}")],
+        stream_failure: Some(FrameTemplate { event: Some("internalServerException".into()), data: ERROR.into() }),
+        keep_alive: None,
+        request_id_header: Some("x-amzn-requestid".into()),
+        rate_limit_headers: Vec::new(),
+    }
+}
+
+/// Usage stands in whole answers and in a stream's last event, at the same place.
+fn converse() -> Tap {
+    let place = |bucket: Bucket, member: &str| usage(bucket, &[&format!("/usage/{member}")]);
+    Tap {
+        usage: vec![
+            place(Bucket::Input, "inputTokens"),
+            place(Bucket::CacheRead, "cacheReadInputTokens"),
+            place(Bucket::CacheWrite, "cacheWriteInputTokens"),
+            place(Bucket::Output, "outputTokens"),
+        ],
+        finish: strings(["/stopReason"]),
+        model: Vec::new(),
+        content: vec![FrameTest::Event("contentBlockDelta".into())],
+        end: vec![FrameTest::Event("metadata".into())],
+        failure: exceptions(),
+    }
+}
+
+/// The bodies of `InvokeModel` are each vendor's own: Claude's, Nova's and Titan's tell their usage in whole answers. Those
+/// of a stream stand in base64 within its events, where they are not looked for.
+fn invoke() -> Tap {
+    Tap {
+        usage: vec![
+            usage(Bucket::Input, &["/usage/input_tokens", "/usage/inputTokens", "/inputTextTokenCount"]),
+            usage(Bucket::CacheRead, &["/usage/cache_read_input_tokens", "/usage/cacheReadInputTokenCount"]),
+            usage(Bucket::CacheWrite, &["/usage/cache_creation_input_tokens", "/usage/cacheWriteInputTokenCount"]),
+            usage(Bucket::Output, &["/usage/output_tokens", "/usage/outputTokens"]),
+        ],
+        finish: strings(["/stop_reason", "/stopReason"]),
+        model: strings(["/model"]),
+        content: vec![FrameTest::Event("chunk".into())],
+        end: Vec::new(),
+        failure: exceptions(),
+    }
+}
+
+fn usage(bucket: Bucket, pointers: &[&str]) -> UsagePlace {
+    let pointers = pointers.iter().map(|pointer| (*pointer).to_owned()).collect();
+    UsagePlace { bucket, pointers, merge: Merge::Max, includes: Vec::new() }
+}
+
+fn exceptions() -> Vec<FrameTest> {
+    EXCEPTIONS.iter().map(|name| FrameTest::Event((*name).into())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_error_is_spelled_with_a_name_of_the_service() {
+        for kind in ErrorKind::ALL {
+            let (name, status) = spelling(kind);
+            assert!(name.ends_with("Exception") && (400..600).contains(&status), "{kind:?}");
+        }
+        assert_eq!(errors().headers[0], Header::new("x-amzn-errortype", "{{kind}}"));
+    }
+
+    #[test]
+    fn the_template_is_json_once_its_hole_is_filled() {
+        assert!(serde_json::from_str::<serde_json::Value>(&ERROR.replace("{{message}}", "\"x\"")).is_ok());
+    }
+}

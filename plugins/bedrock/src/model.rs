@@ -1,0 +1,242 @@
+//! What a model takes, read off its id. Source: the service's table of models and features, its user guide's pages
+//! on each vendor's models, and its refusals.
+//!
+//! Ids are `VENDOR.MODEL`, with a region in front (`us.`) where several serve it, or ARNs that end so. The ARN of a
+//! profile of one's own says nothing about its model: the option `base_model` does.
+
+use weir_sdk::types::Context;
+
+/// Who made a model, as far as it matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Vendor {
+    Claude,
+    Nova,
+    GptOss,
+    Mistral,
+    Cohere,
+    /// One that takes nothing beyond what the format itself names.
+    Other,
+    /// Nothing is known, so that nothing is judged.
+    Unknown,
+}
+
+/// What a model takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Model {
+    pub(crate) vendor: Vendor,
+    /// Major and minor version; only known for Claude and Nova.
+    pub(crate) version: (u32, u32),
+    opus: bool,
+    /// Schemas that the service itself holds the answer to.
+    pub(crate) schemas: bool,
+    /// Prompts are cached where they are marked.
+    pub(crate) caches: bool,
+}
+
+/// Words by which other vendors' models are known; those behind the bar know schemas.
+const OTHERS: [(&str, bool); 22] = [
+    ("titan", false),
+    ("meta.", false),
+    ("llama", false),
+    ("ai21.", false),
+    ("jamba", false),
+    ("deepseek.r1", false),
+    ("stability.", false),
+    ("writer.", false),
+    ("luma.", false),
+    ("twelvelabs.", false),
+    ("deepseek.", true),
+    ("qwen", true),
+    ("moonshot", true),
+    ("kimi", true),
+    ("minimax", true),
+    ("nvidia.", true),
+    ("nemotron", true),
+    ("google.", true),
+    ("gemma", true),
+    ("zai.", true),
+    ("glm-", true),
+    ("openai.", true),
+];
+
+/// Mistral's models from before the service could hold an answer to a schema.
+const OLD_MISTRAL: [&str; 6] = ["mistral-7b", "mixtral", "large-2402", "large-2407", "small-2402", "pixtral"];
+
+impl Model {
+    /// The model of a target.
+    pub(crate) fn of_target(ctx: &Context, requested: &str) -> Self {
+        match ctx.option_str("base_model") {
+            Some(base) => Self::of(&base),
+            None => Self::of(if ctx.model.is_empty() { requested } else { &ctx.model }),
+        }
+    }
+
+    /// Reads an id: `us.anthropic.claude-sonnet-4-5-20250929-v1:0`, `arn:aws:bedrock:...:inference-profile/us.amazon...`.
+    pub(crate) fn of(id: &str) -> Self {
+        let id = id.to_ascii_lowercase();
+        let name = id.rsplit('/').next().unwrap_or_default();
+        if let Some(at) = name.find("claude") {
+            return Self::claude(name.get(at..).unwrap_or_default());
+        }
+        let plain = |vendor, schemas| Self { vendor, version: (0, 0), opus: false, schemas, caches: false };
+        if let Some(at) = name.find("nova") {
+            let second = name.get(at..).is_some_and(|rest| rest.starts_with("nova-2"));
+            let version = (if second { 2 } else { 1 }, 0);
+            return Self { version, caches: true, ..plain(Vendor::Nova, false) };
+        }
+        if name.contains("gpt-oss") {
+            return plain(Vendor::GptOss, true);
+        }
+        if ["mistral", "mixtral", "ministral", "magistral", "voxtral", "devstral"].iter().any(|n| name.contains(n)) {
+            return plain(Vendor::Mistral, !OLD_MISTRAL.iter().any(|old| name.contains(old)));
+        }
+        if name.contains("cohere") || name.contains("command-") {
+            return plain(Vendor::Cohere, false);
+        }
+        match OTHERS.iter().find(|(word, _)| name.contains(word)) {
+            Some((_, schemas)) => plain(Vendor::Other, *schemas),
+            None => Self { caches: true, ..plain(Vendor::Unknown, true) },
+        }
+    }
+
+    fn claude(name: &str) -> Self {
+        let (mut version, mut opus) = (Vec::new(), false);
+        for word in name.split(['-', '.', ':', '@']).skip(1) {
+            match word.parse::<u32>() {
+                Ok(number) if word.len() <= 2 => version.push(number),
+                // What follows a date, or the service's own version, is no version of the model.
+                Ok(_) => break,
+                Err(_) if word.starts_with('v') && word.len() == 2 => break,
+                Err(_) => opus |= word == "opus",
+            }
+        }
+        let version = (version.first().copied().unwrap_or(2), version.get(1).copied().unwrap_or(0));
+        Self { vendor: Vendor::Claude, version, opus, schemas: version >= (4, 5), caches: version >= (3, 5) }
+    }
+
+    fn is_claude_since(self, version: (u32, u32)) -> bool {
+        self.vendor == Vendor::Claude && self.version >= version
+    }
+
+    /// Claude that thinks when asked to.
+    pub(crate) fn thinks_as_claude(self) -> bool {
+        self.is_claude_since((3, 7))
+    }
+
+    /// Claude that takes a budget of thinking.
+    pub(crate) fn takes_budget(self) -> bool {
+        self.thinks_as_claude() && self.version < (4, 7)
+    }
+
+    /// Claude that decides itself how much to think.
+    pub(crate) fn is_adaptive(self) -> bool {
+        self.is_claude_since((4, 6))
+    }
+
+    /// The levels of effort that it takes, in order.
+    pub(crate) fn efforts(self) -> &'static [&'static str] {
+        match (self.vendor, self.version) {
+            (Vendor::Claude, version) if version >= (4, 7) => &["low", "medium", "high", "xhigh", "max"],
+            (Vendor::Claude, (4, 6)) => &["low", "medium", "high", "max"],
+            (Vendor::Claude, (4, 5)) if self.opus => &["low", "medium", "high"],
+            (Vendor::Nova, (2, _)) | (Vendor::GptOss, _) => &["low", "medium", "high"],
+            _ => &[],
+        }
+    }
+
+    /// Whether it takes a temperature and the like.
+    pub(crate) fn samples(self) -> bool {
+        !self.is_claude_since((4, 7))
+    }
+
+    /// Whether it takes a temperature together with a share of probability.
+    pub(crate) fn samples_both(self) -> bool {
+        !self.is_claude_since((4, 1))
+    }
+
+    /// Whether it can be kept from calling several tools at once.
+    pub(crate) fn calls_one_by_one(self) -> bool {
+        self.is_claude_since((4, 5))
+    }
+
+    /// Whether tools may be marked for the cache.
+    pub(crate) fn caches_tools(self) -> bool {
+        self.caches && self.vendor != Vendor::Nova
+    }
+
+    /// Whether it is told that a tool has failed.
+    pub(crate) fn takes_status(self) -> bool {
+        matches!(self.vendor, Vendor::Claude | Vendor::Nova | Vendor::Unknown)
+    }
+
+    /// Whether a tool may be made to stand for the answer: it can be forced to call one.
+    pub(crate) fn answers_by_tool(self) -> bool {
+        self.is_claude_since((3, 0)) || self.vendor == Vendor::Nova
+    }
+
+    /// The issuer of what it signs. Claude's signatures hold wherever Claude is served.
+    pub(crate) fn issuer(self) -> &'static str {
+        if self.vendor == Vendor::Claude { CLAUDE } else { crate::FAMILY }
+    }
+
+    /// The issuers whose signatures it takes back.
+    pub(crate) fn issuers(self) -> &'static [&'static str] {
+        match self.vendor {
+            Vendor::Claude | Vendor::Unknown => &[CLAUDE, crate::FAMILY],
+            _ => &[crate::FAMILY],
+        }
+    }
+
+    /// The issuer of a bare signature in a client's history, where only the client's name for the model is known.
+    pub(crate) fn issuer_of_bare(self) -> &'static str {
+        if matches!(self.vendor, Vendor::Claude | Vendor::Unknown) { CLAUDE } else { crate::FAMILY }
+    }
+}
+
+/// The family that issues Claude's signatures.
+const CLAUDE: &str = "anthropic";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(id: &str) -> (u32, u32) {
+        Model::of(id).version
+    }
+
+    #[test]
+    fn ids_of_all_times_are_read() {
+        assert_eq!(version("anthropic.claude-v2:1"), (2, 0));
+        assert_eq!(version("anthropic.claude-3-haiku-20240307-v1:0"), (3, 0));
+        assert_eq!(version("us.anthropic.claude-3-5-sonnet-20241022-v2:0"), (3, 5));
+        assert_eq!(version("eu.anthropic.claude-sonnet-4-20250514-v1:0"), (4, 0));
+        assert_eq!(version("global.anthropic.claude-opus-4-5-20251101-v1:0"), (4, 5));
+        assert_eq!(version("us.anthropic.claude-sonnet-5"), (5, 0));
+        assert_eq!(version("arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-opus-4-6-v1"), (4, 6));
+        assert_eq!(version("us.amazon.nova-2-lite-v1:0"), (2, 0));
+        assert_eq!(version("amazon.nova-pro-v1:0"), (1, 0));
+    }
+
+    #[test]
+    fn vendors_are_told_apart() {
+        let vendor = |id: &str| Model::of(id).vendor;
+        assert_eq!(vendor("openai.gpt-oss-120b-1:0"), Vendor::GptOss);
+        assert_eq!(vendor("mistral.mistral-7b-instruct-v0:2"), Vendor::Mistral);
+        assert_eq!(vendor("meta.llama3-2-1b-instruct-v1:0"), Vendor::Other);
+        assert_eq!(vendor("amazon.titan-text-lite-v1"), Vendor::Other);
+        assert_eq!(vendor("arn:aws:bedrock:us-east-1:1:application-inference-profile/1arbu5hu2sjr"), Vendor::Unknown);
+        assert!(Model::of("moonshot.kimi-k2-thinking").schemas && !Model::of("deepseek.r1-v1:0").schemas);
+    }
+
+    #[test]
+    fn the_base_model_decides_where_the_id_says_nothing() {
+        let options =
+            vec![weir_sdk::types::Setting { key: "base_model".into(), json: "\"anthropic.claude-sonnet-4-5\"".into() }];
+        let ctx = Context {
+            model: "arn:aws:bedrock:x:1:application-inference-profile/a".into(),
+            options,
+            ..Context::default()
+        };
+        assert_eq!(Model::of_target(&ctx, "").version, (4, 5));
+    }
+}

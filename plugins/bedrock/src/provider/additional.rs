@@ -1,0 +1,55 @@
+//! `additionalModelRequestFields`: what a model takes beyond the format, in the words of its vendor.
+
+use weir_sdk::json::{Object, Rest};
+use weir_sdk::types::{ChatRequest, Context, Extension};
+
+use crate::FORMAT;
+
+/// Where such members stand among the extensions.
+pub(crate) const ADDITIONAL: &str = "additionalModelRequestFields";
+/// The member that turns on features of Claude that are being tried out.
+const BETA: &str = "anthropic_beta";
+
+/// The members to write; each once, and a client's own before those that are made here.
+#[derive(Debug, Default)]
+pub(super) struct Additional(Vec<(String, String)>);
+
+impl Additional {
+    /// The members that a client of this format wrote, and those of the configuration.
+    pub(super) fn read(ctx: &Context, request: &ChatRequest) -> Self {
+        let members = request.extensions.iter().filter_map(|own| Some((name(own)?, &own.json)));
+        let mut all = Self(members.map(|(name, json)| (name.to_owned(), json.clone())).collect());
+        if let Some(features) = ctx.option(BETA).filter(|json| *json != "[]") {
+            all.add(BETA, features.to_owned());
+        }
+        all
+    }
+
+    /// Adds a member unless it is there.
+    pub(super) fn add(&mut self, name: &str, json: String) {
+        if !self.0.iter().any(|(known, _)| known == name) {
+            self.0.push((name.to_owned(), json));
+        }
+    }
+
+    /// Writes all of them, if there are any. What is no object goes out as it came.
+    pub(super) fn write(&self, o: &mut Object<'_>, request: &ChatRequest) {
+        let whole = request.extensions.iter().find(|own| own.format == FORMAT && own.key == ADDITIONAL);
+        if let Some(whole) = whole.filter(|whole| Rest::parse(&whole.json).is_err()) {
+            o.raw(ADDITIONAL, &whole.json);
+        } else if !self.0.is_empty() {
+            o.object(ADDITIONAL, |o| self.0.iter().for_each(|(name, json)| o.raw(name, json)));
+        }
+    }
+}
+
+/// The name of an additional member, if the extension is one; notes are not.
+fn name(own: &Extension) -> Option<&str> {
+    let ours = own.format == FORMAT && own.json != "null";
+    own.key.strip_prefix(ADDITIONAL)?.strip_prefix('.').filter(|_| ours)
+}
+
+/// Whether an extension of a request is written here.
+pub(super) fn is_additional(own: &Extension) -> bool {
+    own.key.starts_with(ADDITIONAL)
+}

@@ -1,0 +1,184 @@
+//! Writes the parts of a turn.
+
+use weir_sdk::json::object;
+use weir_sdk::types::{
+    CacheHint, Error, MediaKind, MediaPart, Part, ReasoningPart, ResultPart, Signature, TextPart, ToolCall, ToolResult,
+};
+
+use super::{Blocks, Speaker, Writer};
+use crate::read::UNSIGNED;
+use crate::wire::{is_noted, own_value};
+use crate::write::{self, Place};
+use crate::{FORMAT, names};
+
+impl Writer<'_> {
+    pub(super) fn part(
+        &mut self,
+        blocks: &mut Blocks,
+        speaker: Speaker,
+        part: &Part,
+        place: Place,
+    ) -> Result<(), Error> {
+        match part {
+            Part::Text(text) => self.text(&mut blocks.others, text, place),
+            Part::Media(media) => {
+                self.media.write(&mut blocks.others, media, self.ledger, place)?;
+                self.cache(&mut blocks.others, media.cache.as_ref(), place);
+            }
+            Part::ToolCall(call) => self.call(blocks, call, place),
+            Part::ToolResult(result) => self.result(blocks, speaker, result, place)?,
+            Part::Reasoning(thought) => self.reasoning(blocks, thought, place),
+            Part::Refusal(words) => {
+                self.ledger.approximated(place.field("refusal"), "sent as text");
+                self.text(&mut blocks.others, &TextPart::new(words), place);
+            }
+            Part::Opaque(opaque) if opaque.format == FORMAT => {
+                self.conversation.has_tools |= opaque.kind.starts_with("tool");
+                write::raw_item(&mut blocks.others, &opaque.json);
+            }
+            Part::Opaque(opaque) if speaker == Speaker::Assistant => {
+                self.ledger.dropped(place.field(&opaque.kind), "it belongs to another format");
+            }
+            Part::Opaque(opaque) => {
+                let message = format!("`{}` cannot be expressed in this format", opaque.kind);
+                return Err(Error::unsupported(place.field(""), message));
+            }
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, out: &mut String, text: &TextPart, place: Place) {
+        write::text(out, text, self.ledger, place);
+        self.unsign(text.signature.as_ref(), place);
+        self.cache(out, text.cache.as_ref(), place);
+    }
+
+    fn unsign(&mut self, signature: Option<&Signature>, place: Place) {
+        self.ledger.dropped_if(signature.is_some(), &place.field("signature"), "it returns only to its issuer");
+    }
+
+    /// A mark for the cache is a block of its own, behind what it is about.
+    fn cache(&mut self, out: &mut String, hint: Option<&CacheHint>, place: Place) {
+        let Some(hint) = hint else { return };
+        if self.model.caches {
+            write::cache_point(out, hint, self.ledger, &place.field("cache_control"));
+        } else {
+            self.ledger.dropped(place.field("cache_control"), "the model's prompts are not cached");
+        }
+    }
+
+    fn call(&mut self, blocks: &mut Blocks, call: &ToolCall, place: Place) {
+        self.unsign(call.signature.as_ref(), place);
+        let name = self.names.send(&call.name).into_owned();
+        let id = names::ids(self.model).fit(&call.id);
+        write::call(&mut blocks.others, call, (&id, &name), self.ledger, place);
+        self.cache(&mut blocks.others, call.cache.as_ref(), place);
+        if !self.conversation.called.contains(&name) {
+            self.conversation.called.push(name);
+        }
+        self.conversation.has_tools = true;
+        blocks.calls = true;
+    }
+
+    /// Thinking goes back to its issuer unedited, even where its text is empty (C-29); other thinking is left out.
+    fn reasoning(&mut self, blocks: &mut Blocks, thought: &ReasoningPart, place: Place) {
+        let first = blocks.others.is_empty();
+        let mut written = false;
+        let text = thought.text.as_deref().unwrap_or_default();
+        let issuers = self.model.issuers();
+        let signature = own_value(thought.signature.as_ref(), issuers);
+        let bare = thought.signature.is_none() && is_noted(&thought.extensions, UNSIGNED);
+        if signature.is_some() || bare {
+            written = true;
+            write::thinking(&mut blocks.others, text, signature, &thought.extensions);
+        }
+        if let Some(data) = own_value(thought.encrypted.as_ref(), issuers) {
+            written = true;
+            write::redacted(&mut blocks.others, data);
+        }
+        if written {
+            write::foreign(&thought.extensions, self.ledger, place);
+        } else {
+            self.ledger.dropped(place.field("reasoning"), "it returns only to its issuer");
+        }
+        blocks.thinking_first |= first && written;
+    }
+
+    fn result(
+        &mut self,
+        blocks: &mut Blocks,
+        speaker: Speaker,
+        result: &ToolResult,
+        place: Place,
+    ) -> Result<(), Error> {
+        let (mut content, mut behind) = (String::new(), String::new());
+        let mut cache = result.cache.as_ref();
+        for part in &result.content {
+            match part {
+                ResultPart::Text(text) => {
+                    write::text(&mut content, text, self.ledger, place);
+                    cache = cache.or(text.cache.as_ref());
+                }
+                ResultPart::Media(media) => {
+                    cache = cache.or(media.cache.as_ref());
+                    self.result_media((&mut content, &mut behind), media, place)?;
+                }
+                ResultPart::Json(json) => json_result(&mut content, json),
+                ResultPart::Opaque(opaque) if opaque.format == FORMAT => write::raw_item(&mut content, &opaque.json),
+                ResultPart::Opaque(opaque) => {
+                    let message = format!("a tool result of type `{}` cannot be expressed in this format", opaque.kind);
+                    return Err(Error::unsupported(place.field(""), message));
+                }
+            }
+        }
+        let out = if speaker == Speaker::User { &mut blocks.results } else { &mut blocks.others };
+        self.conversation.has_tools = true;
+        let status = self.status(result, place);
+        write::item(out, |o| {
+            o.object("toolResult", |o| {
+                o.str("toolUseId", &names::ids(self.model).fit(&result.call_id));
+                o.raw("content", &format!("[{content}]"));
+                o.opt_str("status", status);
+                write::members(o, &result.extensions, self.ledger, place);
+            });
+        });
+        self.cache(if speaker == Speaker::User { &mut blocks.results } else { &mut blocks.others }, cache, place);
+        if !behind.is_empty() {
+            write::raw_item(&mut blocks.others, &behind);
+        }
+        Ok(())
+    }
+
+    fn status(&mut self, result: &ToolResult, place: Place) -> Option<&'static str> {
+        let failed = result.is_error?;
+        if self.model.takes_status() {
+            return Some(if failed { "error" } else { "success" });
+        }
+        self.ledger.dropped_if(failed, &place.field("is_error"), "the model is not told so");
+        None
+    }
+
+    /// Audio has no place in a result and stands behind all results (C-43).
+    fn result_media(
+        &mut self,
+        (within, behind): (&mut String, &mut String),
+        media: &MediaPart,
+        place: Place,
+    ) -> Result<(), Error> {
+        if media.kind == MediaKind::Audio {
+            self.ledger.approximated(place.field(""), "audio of a tool result stands behind it");
+            return self.media.write(behind, media, self.ledger, place);
+        }
+        self.media.write(within, media, self.ledger, place)
+    }
+}
+
+/// JSON keeps its structure (C-90). The service takes objects; anything else is said as text.
+fn json_result(out: &mut String, json: &str) {
+    if let Some(json) = write::json_object(json).filter(|_| !json.trim().is_empty()) {
+        return write::item(out, |o| o.raw("json", json));
+    }
+    let mut text = String::new();
+    object(&mut text, |o| o.str("text", json));
+    write::raw_item(out, &text);
+}

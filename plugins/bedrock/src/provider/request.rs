@@ -1,0 +1,178 @@
+//! Writes the request for the service.
+
+use weir_sdk::json::{Object, RawValue, Rest, Str, object, text};
+use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::names::{IdRule, Names};
+use weir_sdk::types::{ChatRequest, Context, Error, HttpRequest, RenderedRequest};
+
+use super::additional::{Additional, is_additional};
+use super::messages::{self, Conversation};
+use super::thinking::{self, Limits, Thinking};
+use super::{sampling, schema, tools};
+use crate::model::Model;
+use crate::{FORMAT, path, write};
+
+/// Extensions that are written elsewhere than as members of the body.
+const APART: [&str; 2] = [OUTPUT, INFERENCE];
+/// Keys of what a client of this format put beside the known members of these.
+pub(crate) const OUTPUT: &str = "outputConfig";
+pub(crate) const INFERENCE: &str = "inferenceConfig";
+
+/// Writes a request for an answer.
+pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
+    let mut ledger = Ledger::default();
+    let prompt = Prompt::read(ctx, request, &mut ledger)?;
+    let mut body = String::with_capacity(prompt.conversation.messages.len() + 1024);
+    object(&mut body, |o| {
+        prompt.write(o);
+        sampling::write(o, request, prompt.model, prompt.thinking.thinks, &mut ledger);
+        prompt.additional.write(o, request);
+        prompt.write_output(o, request);
+        labels(o, request, &mut ledger);
+        let apart = |key: &str| APART.contains(&key);
+        for own in request.extensions.iter().filter(|own| !apart(&own.key) && !is_additional(own)) {
+            write::member(o, own);
+        }
+    });
+    ledger.foreign("", &request.extensions, FORMAT);
+    let operation = if request.stream { "converse-stream" } else { "converse" };
+    Ok(prompt.finished(ctx, request, operation, body, ledger))
+}
+
+/// Writes a request for the count of its tokens, which is asked for with little more than the prompt.
+pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
+    let mut ledger = Ledger::default();
+    let prompt = Prompt::read(ctx, request, &mut ledger)?;
+    let mut body = String::with_capacity(prompt.conversation.messages.len() + 1024);
+    object(&mut body, |o| {
+        o.object("input", |o| {
+            o.object("converse", |o| {
+                prompt.write(o);
+                prompt.additional.write(o, request);
+            });
+        });
+    });
+    Ok(prompt.finished(ctx, request, "count-tokens", body, ledger))
+}
+
+/// What is decided before anything is written.
+struct Prompt {
+    model: Model,
+    conversation: Conversation,
+    tools: Vec<String>,
+    choice: Option<String>,
+    format: Option<String>,
+    additional: Additional,
+    thinking: Thinking,
+    names: Names,
+}
+
+impl Prompt {
+    fn read(ctx: &Context, request: &ChatRequest, ledger: &mut Ledger) -> Result<Self, Error> {
+        let model = Model::of_target(ctx, &request.model);
+        let mut names = Names::new(IdRule::NAME);
+        let mut tools = tools::write(request, model, &mut names, ledger)?;
+        let conversation = messages::write(ctx, request, model, &mut names, ledger)?;
+        let mut additional = Additional::read(ctx, request);
+        ledger.dropped_if(tools.is_empty() && request.tool_choice.is_some(), "tool_choice", "there are no tools");
+        let (mut choice, mut forced) = (None, false);
+        if !tools.is_empty() {
+            let chosen = tools::choice(request, model, conversation.has_tools, &mut names, ledger);
+            (choice, forced) = (chosen.json, chosen.forced);
+            if let Some(json) = chosen.additional {
+                additional.add("tool_choice", json);
+            }
+            if chosen.hidden {
+                tools.clear();
+            }
+        } else if conversation.has_tools {
+            tools = tools::remembered(&conversation.called, ledger);
+        }
+        let mut answer = schema::decide(request, model, !tools.is_empty(), &mut names, ledger);
+        if let Some((tool, only)) = answer.tool.take() {
+            tools.push(tool);
+            choice = Some(only);
+            forced = true;
+        }
+        let limits = Limits { forced, unsigned_calls: conversation.unsigned_calls };
+        let thinking = thinking::decide(request, model, limits, &mut additional, ledger);
+        sampling::top_k(&mut additional, request, model, thinking.thinks, ledger);
+        Ok(Self { model, conversation, tools, choice, format: answer.format, additional, thinking, names })
+    }
+
+    /// Writes what the model reads.
+    fn write(&self, o: &mut Object<'_>) {
+        o.value("messages").push_str(&self.conversation.messages);
+        if !self.conversation.system.is_empty() {
+            o.raw("system", &format!("[{}]", self.conversation.system));
+        }
+        if !self.tools.is_empty() {
+            o.object("toolConfig", |o| {
+                o.raw("tools", &write::list(&self.tools));
+                o.opt_raw("toolChoice", self.choice.as_deref());
+            });
+        }
+    }
+
+    /// Writes `outputConfig`: the format of the answer, the effort, and what else a client of this format put there.
+    fn write_output(&self, o: &mut Object<'_>, request: &ChatRequest) {
+        let rest = extension(&request.extensions, FORMAT, OUTPUT);
+        let effort = self.thinking.effort.as_deref();
+        if self.format.is_none() && effort.is_none() && rest.is_none() {
+            return;
+        }
+        o.object("outputConfig", |o| {
+            o.opt_raw("textFormat", self.format.as_deref());
+            o.opt_str("effort", effort);
+            if let Some(rest) = rest.and_then(|json| Rest::parse(json).ok()) {
+                rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
+            }
+        });
+    }
+
+    fn finished(
+        self,
+        ctx: &Context,
+        request: &ChatRequest,
+        operation: &str,
+        body: String,
+        ledger: Ledger,
+    ) -> RenderedRequest {
+        let model = if ctx.model.is_empty() { &request.model } else { &ctx.model };
+        let http = HttpRequest::post(path::operation(model, operation), body);
+        RenderedRequest { losses: ledger.into_losses(), memo: self.names.to_memo(), ..RenderedRequest::new(http) }
+    }
+}
+
+/// Writes `requestMetadata` and `serviceTier`.
+fn labels(o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledger) {
+    if let Some(json) = request.metadata.as_deref().filter(|json| *json != "{}") {
+        if are_labels(json) {
+            o.raw("requestMetadata", json);
+        } else {
+            ledger.dropped("metadata", "labels are up to 16 short texts of certain characters");
+        }
+    }
+    match request.service_tier.as_deref() {
+        None | Some("auto") => {}
+        Some(tier @ ("priority" | "default" | "flex" | "reserved")) => {
+            o.object("serviceTier", |o| o.str("type", tier));
+        }
+        Some("standard" | "standard_only") => o.object("serviceTier", |o| o.str("type", "default")),
+        Some(_) => ledger.dropped("service_tier", "there is no tier of this name"),
+    }
+    ledger.dropped_if(request.end_user.is_some(), "user", "the format has no place for it");
+    ledger.dropped_if(request.cache_key.is_some(), "prompt_cache_key", "prompts are cached by their content");
+}
+
+/// Whether the service takes these labels. Source: the patterns of its model.
+fn are_labels(json: &str) -> bool {
+    let taken = |text: &Str<'_>| {
+        let one = |c: char| c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || ":_@$#=/+,-.".contains(c);
+        text.len() <= 256 && text.chars().all(one)
+    };
+    let Ok(labels) = Rest::parse(json) else { return false };
+    let each =
+        |(key, raw): &(Str<'_>, &RawValue)| !key.is_empty() && taken(key) && text(raw).as_ref().is_some_and(taken);
+    labels.0.len() <= 16 && labels.0.iter().all(each)
+}

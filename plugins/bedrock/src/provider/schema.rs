@@ -1,0 +1,91 @@
+//! Answers that follow a schema.
+//!
+//! Models that the service cannot hold to one are made to call a tool whose arguments are the answer, and the call is
+//! turned back into text. That works only where the client has no tools of its own.
+
+use weir_sdk::json::object;
+use weir_sdk::ledger::Ledger;
+use weir_sdk::names::Names;
+use weir_sdk::schema::closed;
+use weir_sdk::types::{ChatRequest, JsonSchema, OutputFormat};
+
+use crate::FORMAT;
+use crate::model::Model;
+
+/// How an answer is asked for.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    /// The member `textFormat`.
+    pub(super) format: Option<String>,
+    /// A tool that stands for the format, and the choice that forces it.
+    pub(super) tool: Option<(String, String)>,
+}
+
+/// Decides how to ask for the answer's format.
+pub(super) fn decide(
+    request: &ChatRequest,
+    model: Model,
+    tools: bool,
+    names: &mut Names,
+    ledger: &mut Ledger,
+) -> Answer {
+    let nothing = Answer::default();
+    match &request.output {
+        None | Some(OutputFormat::Plain) => nothing,
+        Some(OutputFormat::Json) => {
+            ledger.dropped("response_format", "there is no JSON mode without a schema");
+            nothing
+        }
+        Some(OutputFormat::Schema(schema)) if model.schemas => {
+            if schema.strict == Some(false) {
+                ledger.approximated("response_format.strict", "a schema is always followed strictly");
+            }
+            Answer { format: Some(format(schema, ledger)), tool: None }
+        }
+        Some(OutputFormat::Schema(schema)) if !tools && model.answers_by_tool() => {
+            ledger.approximated("response_format", "the model is made to call a tool with the answer");
+            Answer { format: None, tool: Some(tool(schema, names)) }
+        }
+        Some(OutputFormat::Schema(_)) => {
+            ledger.dropped("response_format", "the model has no place for it, or not beside tools");
+            nothing
+        }
+        Some(OutputFormat::Opaque(opaque)) if opaque.format == FORMAT => {
+            Answer { format: Some(opaque.json.clone()), tool: None }
+        }
+        Some(OutputFormat::Opaque(_)) => {
+            ledger.dropped("response_format", "it belongs to another format");
+            nothing
+        }
+    }
+}
+
+/// The schema stands as text within a string.
+fn format(schema: &JsonSchema, ledger: &mut Ledger) -> String {
+    let mut out = String::new();
+    object(&mut out, |o| {
+        o.str("type", "json_schema");
+        o.object("structure", |o| {
+            o.object("jsonSchema", |o| {
+                o.str("schema", &closed(&schema.schema, "response_format.schema", ledger));
+                o.opt_str("name", schema.name.as_deref());
+                o.opt_str("description", schema.description.as_deref());
+            });
+        });
+    });
+    out
+}
+
+fn tool(schema: &JsonSchema, names: &mut Names) -> (String, String) {
+    let name = names.answer(schema.name.as_deref().unwrap_or("answer"));
+    let (mut tool, mut choice) = (String::new(), String::new());
+    object(&mut tool, |o| {
+        o.object("toolSpec", |o| {
+            o.str("name", &name);
+            o.str("description", schema.description.as_deref().filter(|d| !d.is_empty()).unwrap_or("The answer."));
+            o.object("inputSchema", |o| o.raw("json", &super::tools::schema(Some(&schema.schema))));
+        });
+    });
+    object(&mut choice, |o| o.object("tool", |o| o.str("name", &name)));
+    (tool, choice)
+}

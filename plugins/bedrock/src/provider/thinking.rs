@@ -1,0 +1,262 @@
+//! How much the model is to think: from mode, effort and budget to what the model at hand takes.
+
+use weir_sdk::json::{object, quote};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{ChatRequest, ReasoningMode, ReasoningRequest};
+
+use super::additional::Additional;
+use crate::model::{Model, Vendor};
+use crate::wire::is_noted;
+use crate::{FORMAT, write};
+
+/// Places of the wish among a client's additional members. The one that was used is noted on the wish.
+pub(crate) const CLAUDE: &str = "thinking";
+pub(crate) const OLD_CLAUDE: &str = "reasoning_config";
+pub(crate) const NOVA: &str = "reasoningConfig";
+pub(crate) const EFFORT: &str = "reasoning_effort";
+/// The note on an effort that stands in the format's own `outputConfig`: it is no wish to think.
+pub(crate) const OUTPUT_EFFORT: &str = "outputConfig.effort";
+
+/// The least budget that Claude takes.
+const MIN_BUDGET: u32 = 1024;
+/// Efforts, in order.
+const ORDER: [&str; 6] = ["minimal", "low", "medium", "high", "xhigh", "max"];
+
+/// What stands against thinking.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Limits {
+    /// A tool call is forced, which Claude does not do thinking.
+    pub(super) forced: bool,
+    /// The history ends with calls of Claude's that came without their thinking.
+    pub(super) unsigned_calls: bool,
+}
+
+/// What is sent beside the additional members.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Thinking {
+    /// The member `effort` of `outputConfig`.
+    pub(super) effort: Option<String>,
+    /// Whether the model will think.
+    pub(super) thinks: bool,
+}
+
+/// Decides, and adds the members that say it.
+pub(super) fn decide(
+    request: &ChatRequest,
+    model: Model,
+    limits: Limits,
+    additional: &mut Additional,
+    ledger: &mut Ledger,
+) -> Thinking {
+    let Some(wanted) = &request.reasoning else { return Thinking::default() };
+    ledger.foreign("reasoning.", &wanted.extensions, FORMAT);
+    let plan = Plan { wanted, model, limits, max_tokens: request.max_output_tokens };
+    if let Some(thinking) = plan.own(additional) {
+        return thinking;
+    }
+    match model.vendor {
+        Vendor::Claude if model.thinks_as_claude() => plan.claude(additional, ledger),
+        Vendor::Nova if model.version.0 >= 2 => plan.nova(additional, ledger),
+        Vendor::GptOss => plan.gpt_oss(additional, ledger),
+        _ => {
+            let asked = mode(wanted).is_some_and(|mode| mode != ReasoningMode::Disabled);
+            ledger.dropped_if(asked, "reasoning", "the model cannot be asked to think, or nothing is known of it");
+            Thinking::default()
+        }
+    }
+}
+
+/// The mode, or the one that effort and budget amount to.
+fn mode(wanted: &ReasoningRequest) -> Option<ReasoningMode> {
+    let none = wanted.effort.as_deref() == Some("none") || wanted.budget_tokens == Some(0);
+    match wanted.mode {
+        Some(mode) => Some(mode),
+        None if none => Some(ReasoningMode::Disabled),
+        None if wanted.budget_tokens.is_some() || wanted.effort.is_some() => Some(ReasoningMode::Enabled),
+        None => None,
+    }
+}
+
+struct Plan<'a> {
+    wanted: &'a ReasoningRequest,
+    model: Model,
+    limits: Limits,
+    max_tokens: Option<u32>,
+}
+
+impl Plan<'_> {
+    fn noted(&self, key: &str) -> bool {
+        is_noted(&self.wanted.extensions, key)
+    }
+
+    /// A wish in this format's own words goes out as it came, where the model is one that knows them.
+    fn own(&self, additional: &mut Additional) -> Option<Thinking> {
+        let vendor = self.model.vendor;
+        let knows = |of: Vendor| vendor == of || vendor == Vendor::Unknown;
+        let effort = self.wanted.effort.clone().filter(|_| self.noted(OUTPUT_EFFORT));
+        let thinks = self.wanted.mode.is_some_and(|mode| mode != ReasoningMode::Disabled);
+        let place = [CLAUDE, OLD_CLAUDE].into_iter().find(|key| self.noted(key));
+        if let Some(place) = place.filter(|_| knows(Vendor::Claude)) {
+            additional.add(place, self.claude_member(self.wanted.mode, self.wanted.budget_tokens));
+            return Some(Thinking { effort, thinks });
+        }
+        if self.noted(NOVA) && knows(Vendor::Nova) {
+            additional.add(NOVA, self.nova_member(thinks, self.wanted.effort.as_deref()));
+            return Some(Thinking { effort: None, thinks });
+        }
+        if self.noted(EFFORT) && knows(Vendor::GptOss) {
+            additional.add(EFFORT, quoted(self.wanted.effort.as_deref().unwrap_or_default()));
+            return Some(Thinking { effort: None, thinks: true });
+        }
+        (effort.is_some() && knows(Vendor::Claude)).then_some(Thinking { effort, thinks: false })
+    }
+
+    fn claude_member(&self, mode: Option<ReasoningMode>, budget: Option<u32>) -> String {
+        let kind = match mode {
+            Some(ReasoningMode::Disabled) => "disabled",
+            Some(ReasoningMode::Adaptive) => "adaptive",
+            Some(ReasoningMode::Enabled) | None => "enabled",
+        };
+        let mut json = String::new();
+        object(&mut json, |o| {
+            o.str("type", kind);
+            o.opt_num("budget_tokens", budget);
+            o.opt_str("display", self.wanted.summary.as_deref().map(display));
+            self.wanted.extensions.iter().for_each(|own| write::member(o, own));
+        });
+        json
+    }
+
+    fn nova_member(&self, thinks: bool, effort: Option<&str>) -> String {
+        let mut json = String::new();
+        object(&mut json, |o| {
+            o.str("type", if thinks { "enabled" } else { "disabled" });
+            o.opt_str("maxReasoningEffort", effort.filter(|_| thinks));
+            self.wanted.extensions.iter().for_each(|own| write::member(o, own));
+        });
+        json
+    }
+
+    fn claude(&self, additional: &mut Additional, ledger: &mut Ledger) -> Thinking {
+        let Some(mode) = mode(self.wanted) else { return Thinking::default() };
+        if mode == ReasoningMode::Disabled {
+            additional.add(CLAUDE, r#"{"type":"disabled"}"#.to_owned());
+            return Thinking::default();
+        }
+        let budget = mode == ReasoningMode::Enabled && self.wanted.budget_tokens.is_some() && self.model.takes_budget();
+        let blocked = self.limits.forced || self.limits.unsigned_calls;
+        if self.model.is_adaptive() && (!budget || blocked) {
+            let mut effort = self.effort(ledger);
+            if let Some(budget) = self.wanted.budget_tokens.filter(|_| mode == ReasoningMode::Enabled) {
+                ledger.approximated("reasoning.budget_tokens", "the model decides how much, by its effort");
+                effort = effort.or_else(|| self.nearest(level(budget)).map(str::to_owned));
+            }
+            additional.add(CLAUDE, self.claude_member(Some(ReasoningMode::Adaptive), None));
+            return Thinking { effort, thinks: true };
+        }
+        if blocked {
+            let why = if self.limits.forced { "a forced tool call" } else { "a call without its thinking" };
+            ledger.dropped("reasoning", &format!("{why} excludes thinking by budget"));
+            return Thinking::default();
+        }
+        let Some(budget) = self.budget(ledger) else { return Thinking::default() };
+        additional.add(CLAUDE, self.claude_member(Some(ReasoningMode::Enabled), Some(budget)));
+        Thinking { effort: None, thinks: true }
+    }
+
+    /// The budget lies between the least one and the answer's limit. A named one may come close to the limit; one
+    /// that an effort stands for leaves room for an answer.
+    fn budget(&self, ledger: &mut Ledger) -> Option<u32> {
+        let named = self.wanted.budget_tokens;
+        let wanted = named.unwrap_or_else(|| table(self.wanted.effort.as_deref())).max(MIN_BUDGET);
+        let limit = self.max_tokens.unwrap_or(u32::MAX);
+        let room = if named.is_some() { limit.saturating_sub(1) } else { limit / 4 * 3 };
+        let bounded = wanted.min(room.max(MIN_BUDGET));
+        if bounded >= limit {
+            ledger.dropped("reasoning", "the answer's limit leaves no room for thinking");
+            return None;
+        }
+        if named.is_some_and(|named| named != bounded) {
+            ledger.clamped("reasoning.budget_tokens", "it lies between 1024 and the answer's limit");
+        }
+        Some(bounded)
+    }
+
+    fn nova(&self, additional: &mut Additional, ledger: &mut Ledger) -> Thinking {
+        let Some(mode) = mode(self.wanted) else { return Thinking::default() };
+        if mode == ReasoningMode::Disabled {
+            return Thinking::default();
+        }
+        let by_budget = self.wanted.budget_tokens.map(level);
+        ledger.dropped_if(by_budget.is_some(), "reasoning.budget_tokens", "the model takes an effort");
+        let effort = self.effort(ledger).or_else(|| by_budget.and_then(|l| self.nearest(l)).map(str::to_owned));
+        additional.add(NOVA, self.nova_member(true, Some(effort.as_deref().unwrap_or("medium"))));
+        Thinking { effort: None, thinks: true }
+    }
+
+    /// These models always think.
+    fn gpt_oss(&self, additional: &mut Additional, ledger: &mut Ledger) -> Thinking {
+        if mode(self.wanted) == Some(ReasoningMode::Disabled) {
+            ledger.approximated("reasoning", "the model always thinks: as little as it can");
+            additional.add(EFFORT, quoted("low"));
+            return Thinking { effort: None, thinks: true };
+        }
+        let by_budget = self.wanted.budget_tokens.map(level);
+        ledger.dropped_if(by_budget.is_some(), "reasoning.budget_tokens", "the model takes an effort");
+        let effort = self.effort(ledger).or_else(|| by_budget.and_then(|l| self.nearest(l)).map(str::to_owned));
+        if let Some(effort) = effort {
+            additional.add(EFFORT, quoted(&effort));
+        }
+        Thinking { effort: None, thinks: true }
+    }
+
+    /// The effort, as near to the wanted one as the model takes.
+    fn effort(&self, ledger: &mut Ledger) -> Option<String> {
+        let name = self.wanted.effort.as_deref()?;
+        let Some(nearest) = self.nearest(name) else {
+            ledger.dropped("reasoning.effort", "the model takes no effort of this name");
+            return None;
+        };
+        if nearest != name {
+            ledger.clamped("reasoning.effort", nearest);
+        }
+        Some(nearest.to_owned())
+    }
+
+    fn nearest(&self, name: &str) -> Option<&'static str> {
+        let rank = |name: &str| ORDER.iter().position(|known| *known == name);
+        let wanted = rank(name)?;
+        let levels = self.model.efforts();
+        levels.iter().rev().find(|level| rank(level) <= Some(wanted)).or(levels.first()).copied()
+    }
+}
+
+fn quoted(text: &str) -> String {
+    let mut json = String::new();
+    quote(&mut json, text);
+    json
+}
+
+fn display(summary: &str) -> &str {
+    if matches!(summary, "auto" | "concise" | "detailed") { "summarized" } else { summary }
+}
+
+/// The published table of efforts and budgets.
+fn table(effort: Option<&str>) -> u32 {
+    match effort {
+        Some("minimal") => 1024,
+        Some("low") => 2048,
+        Some("high") => 24_576,
+        Some("xhigh" | "max") => 32_768,
+        _ => 8192,
+    }
+}
+
+fn level(budget: u32) -> &'static str {
+    match budget {
+        0..=2048 => "low",
+        2049..=8192 => "medium",
+        8193..=24_576 => "high",
+        _ => "xhigh",
+    }
+}

@@ -1,0 +1,171 @@
+//! Writes the tools and which of them may be called.
+
+use weir_sdk::json::{RawValue, object, parse};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::names::Names;
+use weir_sdk::schema::closed;
+use weir_sdk::types::{ChatRequest, Error, FunctionTool, Tool, ToolChoice};
+
+use crate::model::Model;
+use crate::wire::Unnamed;
+use crate::{FORMAT, write};
+
+/// Writes the tools. A choice among some of them leaves out the others, for the format has no such choice.
+pub(super) fn write(
+    request: &ChatRequest,
+    model: Model,
+    names: &mut Names,
+    ledger: &mut Ledger,
+) -> Result<Vec<String>, Error> {
+    let allowed = match &request.tool_choice {
+        Some(ToolChoice::Allowed(allowed)) => Some(&allowed.names),
+        _ => None,
+    };
+    let mut written = Vec::with_capacity(request.tools.len());
+    for (at, tool) in request.tools.iter().enumerate() {
+        match tool {
+            Tool::Function(tool) if allowed.is_none_or(|names| names.contains(&tool.name)) => {
+                written.push(function(tool, at, model, names, ledger));
+                let field = format!("tools[{at}].cache_control");
+                match &tool.cache {
+                    Some(hint) if model.caches_tools() => {
+                        let mut point = String::new();
+                        write::cache_point(&mut point, hint, ledger, &field);
+                        written.push(point);
+                    }
+                    Some(_) => ledger.dropped(field, "the model's tools are not cached"),
+                    None => {}
+                }
+            }
+            Tool::Function(_) => {}
+            Tool::Opaque(opaque) if opaque.format == FORMAT => written.push(opaque.json.clone()),
+            Tool::Opaque(opaque) => {
+                let message = format!("the tool `{}` cannot be expressed in this format", opaque.kind);
+                return Err(Error::unsupported(format!("tools[{at}]"), message));
+            }
+        }
+    }
+    Ok(written)
+}
+
+fn function(tool: &FunctionTool, at: usize, model: Model, names: &mut Names, ledger: &mut Ledger) -> String {
+    let mut out = String::new();
+    object(&mut out, |o| {
+        o.object("toolSpec", |o| {
+            o.str("name", &names.send(&tool.name));
+            o.opt_str("description", tool.description.as_deref().filter(|text| !text.is_empty()));
+            let parameters = schema(tool.parameters.as_deref());
+            let strict = tool.strict == Some(true) && model.schemas;
+            o.object("inputSchema", |o| {
+                if strict {
+                    o.raw("json", &closed(&parameters, &format!("tools[{at}].parameters"), ledger));
+                } else {
+                    o.raw("json", &parameters);
+                }
+            });
+            if strict {
+                o.bool("strict", true);
+            } else if tool.strict == Some(true) {
+                ledger.dropped(format!("tools[{at}].strict"), "the model cannot be held to it");
+            }
+            tool.extensions.iter().for_each(|own| write::member(o, own));
+        });
+    });
+    ledger.foreign(&format!("tools[{at}]."), &tool.extensions, FORMAT);
+    out
+}
+
+/// A schema must say that it describes an object.
+pub(super) fn schema(parameters: Option<&str>) -> std::borrow::Cow<'_, str> {
+    let Some(parameters) = parameters else { return r#"{"type":"object","properties":{}}"#.into() };
+    let Ok(read) = parse::<Unnamed<'_>>(parameters) else { return parameters.into() };
+    if read.rest.get("type").is_some() {
+        return parameters.into();
+    }
+    let mut out = String::new();
+    object(&mut out, |o| {
+        o.str("type", "object");
+        let others = read.rest.0.iter().filter(|(key, _)| &**key != "type");
+        others.for_each(|(key, raw): &(_, &RawValue)| o.raw(key, raw.get()));
+    });
+    out.into()
+}
+
+/// The service refuses calls in a history without tools to call (C-90): their names stand for them.
+pub(super) fn remembered(called: &[String], ledger: &mut Ledger) -> Vec<String> {
+    ledger.approximated("tools", "the history's calls stand for the tools that are not named");
+    let any = ["unknown".to_owned()];
+    let names = if called.is_empty() { &any[..] } else { called };
+    let tool = |name: &String| {
+        let mut out = String::new();
+        object(&mut out, |o| {
+            o.object("toolSpec", |o| {
+                o.str("name", name);
+                o.object("inputSchema", |o| o.raw("json", &schema(None)));
+            });
+        });
+        out
+    };
+    names.iter().map(tool).collect()
+}
+
+/// What is said about calls.
+#[derive(Debug, Default)]
+pub(super) struct Choice {
+    /// The member `toolChoice`.
+    pub(super) json: Option<String>,
+    /// The model has to call a tool.
+    pub(super) forced: bool,
+    /// The model's own member `tool_choice`, which knows more.
+    pub(super) additional: Option<String>,
+    /// No tool may be called, so that none is named.
+    pub(super) hidden: bool,
+}
+
+/// The choices that have no members.
+const AUTO: &str = r#"{"auto":{}}"#;
+const ANY: &str = r#"{"any":{}}"#;
+
+/// Decides about calls.
+pub(super) fn choice(
+    request: &ChatRequest,
+    model: Model,
+    has_history: bool,
+    names: &mut Names,
+    ledger: &mut Ledger,
+) -> Choice {
+    let (json, forced) = match &request.tool_choice {
+        None => (None, false),
+        Some(ToolChoice::Named(name)) => {
+            let mut json = String::new();
+            object(&mut json, |o| o.object("tool", |o| o.str("name", &names.send(name))));
+            (Some(json), true)
+        }
+        Some(ToolChoice::Required) => (Some(ANY.to_owned()), true),
+        Some(ToolChoice::Allowed(some)) if some.required => (Some(ANY.to_owned()), true),
+        Some(ToolChoice::Automatic | ToolChoice::Allowed(_)) => (Some(AUTO.to_owned()), false),
+        Some(ToolChoice::Disabled) if has_history => {
+            ledger.dropped("tool_choice", "the tools of a history cannot be kept from the model");
+            (None, false)
+        }
+        Some(ToolChoice::Disabled) => {
+            ledger.approximated("tool_choice", "the tools are left out, for there is no choice of none");
+            return Choice { hidden: true, ..Choice::default() };
+        }
+        Some(ToolChoice::Opaque(opaque)) if opaque.format == FORMAT => (Some(opaque.json.clone()), false),
+        Some(ToolChoice::Opaque(_)) => {
+            ledger.dropped("tool_choice", "it belongs to another format");
+            (None, false)
+        }
+    };
+    if request.parallel_tool_calls != Some(false) {
+        return Choice { json, forced, ..Choice::default() };
+    }
+    // Claude's own member says it, but does not go together with a forced choice of the format's.
+    if forced || !model.calls_one_by_one() {
+        ledger.dropped("parallel_tool_calls", "calls cannot be had one by one here");
+        return Choice { json, forced, ..Choice::default() };
+    }
+    let additional = Some(r#"{"type":"auto","disable_parallel_tool_use":true}"#.to_owned());
+    Choice { additional, ..Choice::default() }
+}

@@ -1,0 +1,268 @@
+//! From content blocks to parts: the same for a client's history and for the service's answer.
+
+mod media;
+mod tool;
+
+pub(crate) use media::image_made;
+use weir_sdk::json::{RawValue, Str, object, parse};
+use weir_sdk::types::{
+    CacheHint, Citation, Error, MediaKind, MediaPart, MediaSource, Opaque, Part, ReasoningPart, ResultPart, TextPart,
+};
+
+use crate::FORMAT;
+use crate::signature::{self, Carried, Use};
+use crate::wire::{self, Block, CachePoint, extensions, note, own};
+
+/// Key of the note on thinking without anything that vouches for it: some models take their own back like that.
+pub(crate) const UNSIGNED: &str = "unsigned";
+/// Key of the note on media whose name is one of this format's.
+pub(crate) const NAMED: &str = "named";
+/// Keys of extensions that hold a whole member, for parts that other formats know in a simpler shape only.
+pub(crate) const GUARD: &str = "guardContent";
+pub(crate) const SEARCH_RESULT: &str = "searchResult";
+pub(crate) const SOURCE: &str = "source";
+
+/// Reads the content of a turn.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reader<'r> {
+    /// The issuer of bare signatures.
+    pub(crate) issuer: &'r str,
+    /// Whether the model said it: then results are those of the service's own tools.
+    pub(crate) assistant: bool,
+}
+
+/// What one block is.
+enum Read {
+    Part(Part),
+    /// What stands in front of it may be cached.
+    Cache(CacheHint),
+    /// A signature for the tool call that follows.
+    NextCall(Carried),
+    /// A signature for the part in front.
+    Previous(Carried),
+}
+
+impl Reader<'_> {
+    /// Reads blocks; an error names the block.
+    pub(crate) fn content(self, blocks: Vec<Block<'_>>) -> Result<Vec<Part>, Error> {
+        let mut parts = Vec::with_capacity(blocks.len());
+        let mut next_call = None;
+        for (at, block) in blocks.into_iter().enumerate() {
+            match self.block(block).map_err(|error| within(error, &format!("content[{at}]")))? {
+                Read::Part(part) => parts.push(signed(part, &mut next_call)),
+                Read::Cache(hint) => cache(&mut parts, hint),
+                Read::NextCall(carried) => next_call = Some(carried),
+                Read::Previous(carried) => sign_last(&mut parts, &carried),
+            }
+        }
+        Ok(parts)
+    }
+
+    fn block(self, block: Block<'_>) -> Result<Read, Error> {
+        let media = |media, kind| media::read(media, kind).map(Part::Media);
+        let part = if let Some(text) = block.text {
+            Part::text(text)
+        } else if let Some(call) = block.tool_use {
+            tool::call(call)?
+        } else if let Some(raw) = block.tool_result {
+            self.tool_result(raw)?
+        } else if let Some(thought) = block.reasoning {
+            return self.reasoning(thought);
+        } else if let Some(point) = block.cache_point {
+            return Ok(Read::Cache(hint(point)));
+        } else if let Some(image) = block.image {
+            media(image, MediaKind::Image)?
+        } else if let Some(document) = block.document {
+            media(document, MediaKind::Document)?
+        } else if let Some(video) = block.video {
+            media(video, MediaKind::Video)?
+        } else if let Some(audio) = block.audio {
+            media(audio, MediaKind::Audio)?
+        } else if let Some(cited) = block.cited {
+            Part::Text(cited_text(cited))
+        } else if let Some(raw) = block.guard {
+            guarded(raw)?
+        } else if let Some(raw) = block.search_result {
+            Part::Media(found(raw)?)
+        } else {
+            unknown(&block)?
+        };
+        Ok(Read::Part(part))
+    }
+
+    /// A result in the model's own turn is one of the service's own tools, which others have no place for.
+    fn tool_result(self, raw: &RawValue) -> Result<Part, Error> {
+        if self.assistant {
+            return Ok(Part::Opaque(opaque("toolResult", raw.get())));
+        }
+        tool::result(raw).map(Part::ToolResult)
+    }
+
+    fn reasoning(self, thought: wire::Reasoning<'_>) -> Result<Read, Error> {
+        if let Some(redacted) = thought.redacted {
+            let carried = signature::unwrap(&redacted, self.issuer);
+            return Ok(match carried.purpose {
+                Some(Use::NextCall) => Read::NextCall(carried),
+                Some(Use::Previous) => Read::Previous(carried),
+                _ => Read::Part(Part::Reasoning(ReasoningPart {
+                    id: carried.id,
+                    text: None,
+                    signature: None,
+                    encrypted: Some(carried.signature),
+                    extensions: extensions("", thought.rest),
+                })),
+            });
+        }
+        let read = thought.text.ok_or_else(|| Error::invalid("reasoningText is missing").at("reasoningContent"))?;
+        let mut part = ReasoningPart::new(read.text.map(Str::into_string).unwrap_or_default());
+        part.extensions = extensions("", read.rest);
+        match read.signature.filter(|value| !value.is_empty()) {
+            None => part.extensions.push(note(UNSIGNED)),
+            Some(value) => {
+                let carried = signature::unwrap(&value, self.issuer);
+                part.id = carried.id;
+                match carried.purpose {
+                    Some(Use::Encrypted) => part.encrypted = Some(carried.signature),
+                    _ => part.signature = Some(carried.signature),
+                }
+            }
+        }
+        Ok(Read::Part(Part::Reasoning(part)))
+    }
+}
+
+/// The same error, in a place further out.
+pub(crate) fn within(error: Error, place: &str) -> Error {
+    let param = match &error.param {
+        Some(param) => format!("{place}.{param}"),
+        None => place.to_owned(),
+    };
+    Error { param: Some(param), ..error }
+}
+
+/// A block that is carried as it is: one member with its value.
+pub(crate) fn opaque(member: &str, json: &str) -> Opaque {
+    let mut whole = String::with_capacity(json.len() + member.len() + 8);
+    object(&mut whole, |o| o.raw(member, json));
+    Opaque { format: FORMAT.into(), kind: member.into(), json: whole }
+}
+
+fn unknown(block: &Block<'_>) -> Result<Part, Error> {
+    let known = block.rest.0.iter().find(|(_, raw)| raw.get() != "null");
+    known
+        .map(|(member, raw)| Part::Opaque(opaque(member, raw.get())))
+        .ok_or_else(|| Error::invalid("the block has no content"))
+}
+
+/// What a place in the cache asks for.
+pub(crate) fn hint(point: CachePoint<'_>) -> CacheHint {
+    CacheHint { ttl: point.ttl.map(Str::into_string) }
+}
+
+/// Marks the last part. Thinking cannot be marked, so that the mark stands alone behind it.
+fn cache(parts: &mut Vec<Part>, hint: CacheHint) {
+    let place = match parts.last_mut() {
+        Some(Part::Text(text)) => &mut text.cache,
+        Some(Part::Media(media)) => &mut media.cache,
+        Some(Part::ToolCall(call)) => &mut call.cache,
+        Some(Part::ToolResult(result)) => &mut result.cache,
+        _ => {
+            let mut text = TextPart::new("");
+            text.cache = Some(hint);
+            return parts.push(Part::Text(text));
+        }
+    };
+    *place = Some(hint);
+}
+
+fn signed(mut part: Part, next_call: &mut Option<Carried>) -> Part {
+    if let Part::ToolCall(call) = &mut part
+        && let Some(carried) = next_call.take()
+        && carried.id.is_none_or(|id| crate::names::ID.fit(&id) == call.id)
+    {
+        call.signature = Some(carried.signature);
+    }
+    part
+}
+
+fn sign_last(parts: &mut [Part], carried: &Carried) {
+    match parts.last_mut() {
+        Some(Part::Text(text)) => text.signature = Some(carried.signature.clone()),
+        Some(Part::ToolCall(call)) => call.signature = Some(carried.signature.clone()),
+        _ => {}
+    }
+}
+
+fn cited_text(cited: wire::Cited<'_>) -> TextPart {
+    let texts = cited.content.unwrap_or_default().into_iter().filter_map(|block| block.text);
+    let mut part = TextPart::new(texts.map(Str::into_string).collect::<String>());
+    part.citations = cited.citations.unwrap_or_default().into_iter().map(citation).collect();
+    part
+}
+
+/// A citation, with what others can make of it.
+pub(crate) fn citation(raw: &RawValue) -> Citation {
+    let read: wire::Citation<'_> = parse(raw.get()).unwrap_or_default();
+    let page = read.location.and_then(|location| location.web).and_then(|web| web.url);
+    let source = read.source.filter(|source| source.starts_with("http"));
+    let quotes = read.content.unwrap_or_default().into_iter().filter_map(|block| block.text);
+    let quote: String = quotes.map(Str::into_string).collect();
+    Citation {
+        url: page.or(source).map(Str::into_string),
+        title: read.title.map(Str::into_string),
+        quote: Some(quote).filter(|quote| !quote.is_empty()),
+        start: None,
+        end: None,
+        source: Some(Opaque { format: FORMAT.into(), kind: "citation".into(), json: raw.get().to_owned() }),
+    }
+}
+
+/// Content for a guardrail to look at is content to others.
+fn guarded(raw: &RawValue) -> Result<Part, Error> {
+    let read: wire::Guard<'_> = member(GUARD, raw)?;
+    if let Some(image) = read.image {
+        let mut part = media::read(image, MediaKind::Image)?;
+        part.extensions.push(own(GUARD, raw.get()));
+        return Ok(Part::Media(part));
+    }
+    let Some(text) = read.text.and_then(|text| text.text) else {
+        return Ok(Part::Opaque(opaque(GUARD, raw.get())));
+    };
+    let mut part = TextPart::new(text);
+    part.extensions.push(own(GUARD, raw.get()));
+    Ok(Part::Text(part))
+}
+
+/// Something that was found is a document to others.
+fn found(raw: &RawValue) -> Result<MediaPart, Error> {
+    let read: wire::SearchResult<'_> = member(SEARCH_RESULT, raw)?;
+    let mut part = MediaPart::new(MediaKind::Document, MediaSource::Text(joined(read.content.unwrap_or_default())));
+    part.mime = Some("text/plain".into());
+    part.name = read.title.map(Str::into_string);
+    part.extensions.push(own(SEARCH_RESULT, raw.get()));
+    Ok(part)
+}
+
+fn joined(blocks: Vec<Block<'_>>) -> String {
+    let texts: Vec<String> = blocks.into_iter().filter_map(|block| block.text).map(Str::into_string).collect();
+    texts.join("\n")
+}
+
+/// Reads a member of this type.
+pub(crate) fn member<'a, T: weir_sdk::serde::Deserialize<'a>>(key: &str, raw: &'a RawValue) -> Result<T, Error> {
+    parse(raw.get()).map_err(|error| Error::invalid(format!("{key}: {error}")).at(key))
+}
+
+/// Reads a piece of a tool's result.
+fn result_part(block: Block<'_>) -> Result<ResultPart, Error> {
+    if let Some(json) = block.json {
+        return Ok(ResultPart::Json(json.get().to_owned()));
+    }
+    let reader = Reader { issuer: "", assistant: false };
+    Ok(match reader.block(block)? {
+        Read::Part(Part::Text(text)) => ResultPart::Text(text),
+        Read::Part(Part::Media(media)) => ResultPart::Media(media),
+        Read::Part(Part::Opaque(opaque)) => ResultPart::Opaque(opaque),
+        _ => return Err(Error::invalid("a tool result cannot hold this block")),
+    })
+}

@@ -1,0 +1,51 @@
+//! Images, documents, videos and audio.
+
+use weir_sdk::json::{Str, parse, quote};
+use weir_sdk::types::{Error, MediaKind, MediaPart, MediaSource};
+
+use super::{NAMED, SOURCE, joined, member};
+use crate::mime;
+use crate::wire::{self, Block, extensions, note, own};
+
+/// Reads a medium. One in the cloud's store is a file that other providers cannot read.
+pub(super) fn read(wire: wire::Media<'_>, kind: MediaKind) -> Result<MediaPart, Error> {
+    let source = wire.source.ok_or_else(|| Error::invalid("source is missing").at("source"))?;
+    let mut marks = Vec::new();
+    let media_source = if let Some(bytes) = source.bytes {
+        MediaSource::Base64(bytes.into_string())
+    } else if let Some(text) = source.text {
+        MediaSource::Text(text.into_string())
+    } else if let Some(raw) = source.content {
+        marks.push(own(SOURCE, format!(r#"{{"content":{}}}"#, raw.get())));
+        let blocks: Vec<Block<'_>> = member("content", raw)?;
+        MediaSource::Text(joined(blocks))
+    } else if let Some(raw) = source.s3 {
+        marks.push(own(SOURCE, format!(r#"{{"s3Location":{}}}"#, raw.get())));
+        let place: wire::S3Location<'_> = parse(raw.get()).unwrap_or_default();
+        MediaSource::FileId(place.uri.map(Str::into_string).unwrap_or_default())
+    } else {
+        return Err(Error::invalid("source holds no bytes").at("source"));
+    };
+    if wire.name.is_some() {
+        marks.push(note(NAMED));
+    }
+    marks.extend(extensions("", wire.rest));
+    let mime = wire.format.as_deref().and_then(|format| mime::of_format(kind, format));
+    if let Some(format) = wire.format.filter(|_| mime.is_none()) {
+        let mut json = String::new();
+        quote(&mut json, &format);
+        marks.push(own("format", json));
+    }
+    let mut part = MediaPart::new(kind, media_source);
+    part.mime = mime.map(str::to_owned);
+    part.name = wire.name.map(Str::into_string);
+    part.extensions = marks;
+    Ok(part)
+}
+
+/// An image that a model made in a stream.
+pub(crate) fn image_made(format: Option<&str>, bytes: String) -> MediaPart {
+    let mut part = MediaPart::new(MediaKind::Image, MediaSource::Base64(bytes));
+    part.mime = format.and_then(|format| mime::of_format(MediaKind::Image, format)).map(str::to_owned);
+    part
+}

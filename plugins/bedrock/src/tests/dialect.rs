@@ -1,0 +1,184 @@
+//! What clients of this format say and read.
+
+use serde_json::{Value, json};
+use weir_sdk::types::{
+    Candidate, ChatResponse, Citation, ErrorKind, Finish, FinishReason, MediaSource, OutputFormat, Part, ReasoningMode,
+    ReasoningPart, ResultPart, Role, Signature, TextPart, ToolCall, ToolChoice,
+};
+
+use super::{CLAUDE, asked, context, told};
+
+fn answer(parts: Vec<Part>, reason: FinishReason) -> ChatResponse {
+    let finish = Some(Finish { reason, raw: None, stop_sequence: None });
+    let candidate = Candidate { index: 0, parts, finish, logprobs: None, extensions: Vec::new() };
+    ChatResponse { candidates: vec![candidate], ..ChatResponse::default() }
+}
+
+fn content(parts: Vec<Part>) -> (Value, Vec<String>) {
+    let (body, losses) = told(&context("m"), answer(parts, FinishReason::Complete));
+    (body["output"]["message"]["content"].clone(), losses)
+}
+
+#[test]
+fn the_path_names_the_model_and_whether_it_streams() {
+    let body = json!({"messages": [{"role": "user", "content": [{"text": "?"}]}]});
+    let request = asked("arn:aws:bedrock:us-east-1:1:inference-profile/us.a.b-v1:0", "converse-stream", &body).unwrap();
+    assert!(request.stream);
+    assert_eq!(request.model, "arn:aws:bedrock:us-east-1:1:inference-profile/us.a.b-v1:0");
+    assert!(!asked("m", "converse", &body).unwrap().stream);
+}
+
+#[test]
+fn errors_name_the_place() {
+    let role = json!({"messages": [{"role": "robot", "content": []}]});
+    assert_eq!(asked("m", "converse", &role).unwrap_err().param.as_deref(), Some("messages[0].role"));
+    let call = json!({"messages": [{"role": "assistant", "content": [{"text": "a"}, {"toolUse": {"name": "f"}}]}]});
+    let error = asked("m", "converse", &call).unwrap_err();
+    assert_eq!(error.param.as_deref(), Some("messages[0].content[1].toolUse.toolUseId"));
+    assert_eq!(error.kind, ErrorKind::InvalidRequest);
+}
+
+#[test]
+fn c90_json_results_keep_their_structure_and_status_its_meaning() {
+    let results =
+        json!([{"json": {"a": [1]}}, {"text": "b"}, {"image": {"format": "png", "source": {"bytes": "iVBO"}}}]);
+    let body = json!({"messages": [{"role": "user", "content": [
+        {"toolResult": {"toolUseId": "t", "content": results, "status": "error"}}, {"cachePoint": {"type": "default"}}]}]});
+    let request = asked("m", "converse", &body).unwrap();
+    let [Part::ToolResult(result)] = &request.messages[0].parts[..] else { panic!("one result") };
+    assert_eq!((result.is_error, result.cache.is_some()), (Some(true), true));
+    assert!(matches!(&result.content[..], [ResultPart::Json(json), ResultPart::Text(_), ResultPart::Media(_)]
+        if json == r#"{"a":[1]}"#));
+}
+
+#[test]
+fn what_only_this_format_has_is_content_to_others() {
+    let found = json!({"source": "s", "title": "t", "content": [{"text": "x"}, {"text": "y"}]});
+    let body = json!({"messages": [{"role": "user", "content": [
+        {"guardContent": {"text": {"text": "q", "qualifiers": ["query"]}}}, {"searchResult": found},
+        {"image": {"format": "png", "source": {"s3Location": {"uri": "s3://b/k"}}}}]}]});
+    let request = asked("m", "converse", &body).unwrap();
+    let [Part::Text(guarded), Part::Media(found), Part::Media(stored)] = &request.messages[0].parts[..] else {
+        panic!("{:?}", request.messages[0].parts)
+    };
+    assert_eq!(guarded.text, "q");
+    assert_eq!(found.source, MediaSource::Text("x\ny".into()));
+    assert_eq!(stored.source, MediaSource::FileId("s3://b/k".into()));
+}
+
+#[test]
+fn tools_choices_and_schemas_are_read() {
+    let spec = json!({"toolSpec": {"name": "f", "inputSchema": {"json": {"type": "object"}}, "strict": true}});
+    let body = json!({"messages": [],
+        "toolConfig": {"tools": [spec, {"cachePoint": {"type": "default"}}, {"systemTool": {"name": "s"}}],
+            "toolChoice": {"tool": {"name": "f"}}},
+        "outputConfig": {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"schema": "{\"a\":1}"}}}}});
+    let request = asked("m", "converse", &body).unwrap();
+    assert_eq!(request.tools.len(), 2);
+    assert_eq!(request.tool_choice, Some(ToolChoice::Named("f".into())));
+    assert!(matches!(request.output, Some(OutputFormat::Schema(schema)) if schema.schema == r#"{"a":1}"#));
+}
+
+#[test]
+fn the_wish_to_think_is_read_in_every_vendors_words() {
+    let wish = |additional: Value| {
+        let body = json!({"messages": [], "additionalModelRequestFields": additional});
+        asked("m", "converse", &body).unwrap().reasoning.unwrap()
+    };
+    for key in ["thinking", "reasoning_config"] {
+        let read = wish(json!({key: {"type": "enabled", "budget_tokens": 2048}}));
+        assert_eq!((read.mode, read.budget_tokens), (Some(ReasoningMode::Enabled), Some(2048)));
+    }
+    let read = wish(json!({"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "low"}}));
+    assert_eq!((read.mode, read.effort.as_deref()), (Some(ReasoningMode::Enabled), Some("low")));
+    assert_eq!(wish(json!({"reasoning_effort": "high"})).effort.as_deref(), Some("high"));
+}
+
+#[test]
+fn c77_thinking_is_shown_and_its_signature_comes_back_to_its_issuer() {
+    let signed = |issuer: &str| Some(Signature { issuer: issuer.into(), value: "v.1".into() });
+    let thought = |issuer| Part::Reasoning(ReasoningPart { signature: signed(issuer), ..ReasoningPart::new("hm") });
+    let hidden = Part::Reasoning(ReasoningPart { text: None, encrypted: signed("openai"), ..ReasoningPart::new("") });
+    let mut call = ToolCall::new("c", "f", "{}");
+    call.signature = signed("gemini");
+    let (blocks, losses) = content(vec![thought("anthropic"), thought("mistral"), hidden, Part::ToolCall(call)]);
+    assert!(losses.is_empty());
+    assert_eq!(blocks[0]["reasoningContent"]["reasoningText"], json!({"text": "hm", "signature": "v.1"}));
+    let body = json!({"messages": [{"role": "assistant", "content": blocks}]});
+    let request = asked(CLAUDE, "converse", &body).unwrap();
+    let issuers: Vec<Option<&str>> = request.messages[0]
+        .parts
+        .iter()
+        .map(|part| match part {
+            Part::Reasoning(thought) => thought.signature.as_ref().or(thought.encrypted.as_ref()),
+            Part::ToolCall(call) => call.signature.as_ref(),
+            other => panic!("{other:?}"),
+        })
+        .map(|signature| signature.map(|signature| signature.issuer.as_str()))
+        .collect();
+    assert_eq!(issuers, [Some("anthropic"), Some("mistral"), Some("openai"), Some("gemini")]);
+}
+
+#[test]
+fn c11_a_call_is_the_reason_to_stop() {
+    let call = || Part::ToolCall(ToolCall::new("c", "f", ""));
+    for parts in [vec![call()], vec![Part::text("a"), call()], vec![call(), call()]] {
+        let (body, _) = told(&context("m"), answer(parts, FinishReason::Complete));
+        assert_eq!(body["stopReason"], "tool_use");
+        let blocks = body["output"]["message"]["content"].as_array().unwrap();
+        assert_eq!(blocks.last().unwrap()["toolUse"]["input"], json!({}));
+    }
+}
+
+#[test]
+fn c80_c84_one_answer_and_refusals_are_filtered_content() {
+    let mut two = answer(vec![Part::Refusal("no".into())], FinishReason::Refusal);
+    two.candidates.push(two.candidates[0].clone());
+    let (body, losses) = told(&context("m"), two);
+    assert_eq!(
+        (&body["stopReason"], &body["output"]["message"]["content"][0]["text"]),
+        (&json!("content_filtered"), &json!("no"))
+    );
+    assert_eq!(losses, ["candidates"]);
+    let (body, _) = told(&context("m"), answer(Vec::new(), FinishReason::ContentFilter));
+    assert_eq!((&body["stopReason"], &body["output"]["message"]["content"]), (&json!("content_filtered"), &json!([])));
+}
+
+#[test]
+fn c59_counts_are_there_even_where_the_provider_says_none() {
+    let ctx = weir_sdk::types::Context { input_tokens: Some(33), ..context("m") };
+    let (body, _) = told(&ctx, answer(vec![Part::text("a")], FinishReason::Complete));
+    assert_eq!(body["usage"], json!({"inputTokens": 33, "outputTokens": 0, "totalTokens": 33}));
+    assert_eq!(body["metrics"], json!({"latencyMs": 0}));
+}
+
+#[test]
+fn sources_of_other_formats_are_citations_of_this_one() {
+    let citation = Citation {
+        url: Some("https://a.example/x".into()),
+        title: Some("A".into()),
+        quote: Some("q".into()),
+        start: None,
+        end: None,
+        source: None,
+    };
+    let (blocks, losses) = content(vec![Part::Text(TextPart { citations: vec![citation], ..TextPart::new("t") })]);
+    let cited = &blocks[0]["citationsContent"];
+    assert_eq!(cited["content"], json!([{"text": "t"}]));
+    assert_eq!(
+        cited["citations"][0]["location"],
+        json!({"web": {"url": "https://a.example/x", "domain": "a.example"}})
+    );
+    assert_eq!(losses.len(), 1);
+}
+
+#[test]
+fn system_text_amid_the_conversation_stays_there() {
+    let turn = |role: &str| json!({"role": role, "content": [{"text": role}]});
+    let body =
+        json!({"system": [{"text": "s"}], "messages": [turn("user"), turn("assistant"), turn("system"), turn("user")]});
+    let request = asked(CLAUDE, "converse", &body).unwrap();
+    assert_eq!(request.messages[3].role, Role::System);
+    let (back, losses) = super::sent(CLAUDE, request).unwrap();
+    assert_eq!((&back, losses.len()), (&body, 0));
+}

@@ -1,0 +1,103 @@
+//! When two bodies mean the same: JSON values from which what says nothing has been taken away.
+
+use serde_json::{Map, Value, json};
+
+/// A request as its meaning.
+pub(super) fn of_request(mut body: Value) -> Value {
+    without_nulls(&mut body);
+    let Some(members) = body.as_object_mut() else { return body };
+    for (key, silent) in
+        [("system", json!([])), ("inferenceConfig", json!({})), ("additionalModelRequestFields", json!({}))]
+    {
+        remove_if(members, key, &silent);
+    }
+    if let Some(inference) = members.get_mut("inferenceConfig").and_then(Value::as_object_mut) {
+        remove_if(inference, "stopSequences", &json!([]));
+    }
+    if let Some(messages) = members.get_mut("messages").and_then(Value::as_array_mut) {
+        for message in messages.iter_mut() {
+            content(message);
+        }
+        *messages = alternating(std::mem::take(messages));
+    }
+    // A schema is text, whose spaces and order say nothing.
+    if let Some(schema) = body.pointer_mut("/outputConfig/textFormat/structure/jsonSchema/schema")
+        && let Some(text) = schema.as_str()
+    {
+        *schema = serde_json::from_str(text).unwrap();
+    }
+    numbers(&mut body);
+    body
+}
+
+/// Turns of one speaker are one turn.
+fn alternating(messages: Vec<Value>) -> Vec<Value> {
+    let mut turns: Vec<Value> = Vec::new();
+    for message in messages {
+        match turns.last_mut() {
+            Some(last) if last["role"] == message["role"] => {
+                let more = message["content"].as_array().cloned().unwrap_or_default();
+                last["content"].as_array_mut().unwrap().extend(more);
+            }
+            _ => turns.push(message),
+        }
+    }
+    turns
+}
+
+/// An answer as its meaning. Some counts are said twice, and `tool_use` is what every call is.
+pub(super) fn of_answer(mut body: Value) -> Value {
+    without_nulls(&mut body);
+    if let Some(message) = body.pointer_mut("/output/message") {
+        content(message);
+    }
+    if let Some(usage) = body.get_mut("usage").and_then(Value::as_object_mut) {
+        usage.remove("cacheReadInputTokenCount");
+        usage.remove("cacheWriteInputTokenCount");
+        remove_if(usage, "serverToolUsage", &json!({}));
+    }
+    numbers(&mut body);
+    body
+}
+
+fn content(message: &mut Value) {
+    let Some(blocks) = message.get_mut("content").and_then(Value::as_array_mut) else { return };
+    blocks.retain(|block| block.get("text") != Some(&json!("")));
+    for block in blocks {
+        if let Some(call) = block.get_mut("toolUse").and_then(Value::as_object_mut) {
+            remove_if(call, "type", &json!("tool_use"));
+        }
+        if let Some(cited) = block.get_mut("citationsContent") {
+            let texts = cited["content"].as_array().cloned().unwrap_or_default();
+            let text: String = texts.iter().map(|one| one["text"].as_str().unwrap_or_default()).collect();
+            cited["content"] = json!([{"text": text}]);
+        }
+    }
+}
+
+fn remove_if(members: &mut Map<String, Value>, key: &str, value: &Value) {
+    if members.get(key) == Some(value) {
+        members.remove(key);
+    }
+}
+
+fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, value| !value.is_null());
+            members.values_mut().for_each(without_nulls);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(without_nulls),
+        _ => {}
+    }
+}
+
+/// `1` and `1.0` are the same number.
+fn numbers(value: &mut Value) {
+    match value {
+        Value::Object(members) => members.values_mut().for_each(numbers),
+        Value::Array(elements) => elements.iter_mut().for_each(numbers),
+        Value::Number(number) => *value = json!(number.as_f64()),
+        _ => {}
+    }
+}

@@ -1,0 +1,320 @@
+//! Streamed answers, read and written.
+
+use serde_json::{Value, json};
+use weir_sdk::types::{
+    CandidateFinish, ChatEvent, Context, Error, ErrorKind, Finish, FinishReason, Frame, MediaKind, Opaque, PartDelta,
+    PartKind, PartSignature, PartStart, PartStop, ResponseStart, Signature, ToolKind, ToolStart, Usage,
+};
+
+use super::{CLAUDE, answered, context, decoded, encoded, fold, frame, meaning, told};
+
+fn begin() -> ChatEvent {
+    ChatEvent::Start(ResponseStart::default())
+}
+
+fn start(part: u32, kind: PartKind) -> ChatEvent {
+    ChatEvent::PartStart(PartStart { candidate: 0, part, kind })
+}
+
+fn delta(part: u32, text: &str) -> ChatEvent {
+    ChatEvent::Delta(PartDelta { candidate: 0, part, text: text.into() })
+}
+
+fn stop(part: u32) -> ChatEvent {
+    ChatEvent::PartStop(PartStop { candidate: 0, part, extensions: Vec::new() })
+}
+
+fn call(part: u32, id: &str) -> ChatEvent {
+    let call = ToolStart { id: id.into(), name: "f".into(), kind: ToolKind::Function, signature: None };
+    start(part, PartKind::ToolCall(call))
+}
+
+fn finish(reason: FinishReason) -> ChatEvent {
+    ChatEvent::Finish(CandidateFinish { candidate: 0, finish: Finish { reason, raw: None, stop_sequence: None } })
+}
+
+/// The stream that a client reads, and the answer that it makes of it.
+fn shown(events: Vec<ChatEvent>) -> (Vec<Frame>, Value) {
+    let mut all = vec![begin()];
+    all.extend(events);
+    all.push(finish(FinishReason::Complete));
+    let (frames, _) = encoded(&context("m"), &all, 1);
+    for group in [2, 3, all.len()] {
+        assert_eq!(encoded(&context("m"), &all, group).0, frames, "in groups of {group}");
+    }
+    fold::check(&frames);
+    let answer = fold::answer(&frames);
+    (frames, answer)
+}
+
+fn names(frames: &[Frame]) -> Vec<&str> {
+    frames.iter().map(|frame| frame.event.as_deref().unwrap()).collect()
+}
+
+#[test]
+fn c85_only_calls_are_begun() {
+    let (frames, answer) = shown(vec![
+        start(0, PartKind::Reasoning),
+        delta(0, "hm"),
+        stop(0),
+        start(1, PartKind::Text),
+        delta(1, "a"),
+        stop(1),
+        call(2, "t"),
+        delta(2, "{}"),
+        stop(2),
+    ]);
+    let begun: Vec<Value> = frames
+        .iter()
+        .filter(|frame| frame.event.as_deref() == Some("contentBlockStart"))
+        .map(|frame| serde_json::from_str(&frame.data).unwrap())
+        .collect();
+    assert_eq!(begun, [json!({"contentBlockIndex": 2, "start": {"toolUse": {"toolUseId": "t", "name": "f"}}})]);
+    assert_eq!(answer["stopReason"], "tool_use");
+    assert_eq!(answer["output"]["message"]["content"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn c05_overlapping_calls_are_blocks_one_after_the_other() {
+    let events = vec![
+        start(0, PartKind::Text),
+        delta(0, "a"),
+        call(1, "x"),
+        call(2, "y"),
+        delta(1, "{\"n\":"),
+        delta(2, "{\"m\":2}"),
+        delta(1, "1}"),
+        stop(0),
+        stop(2),
+        stop(1),
+        call(3, "z"),
+        stop(3),
+    ];
+    let (_, answer) = shown(events);
+    let inputs: Vec<&Value> =
+        (1..4).map(|at| &answer["output"]["message"]["content"][at]["toolUse"]["input"]).collect();
+    assert_eq!(inputs, [&json!({"n": 1}), &json!({"m": 2}), &json!({})]);
+}
+
+#[test]
+fn c06_texts_without_words_are_no_blocks() {
+    let (frames, answer) = shown(vec![start(0, PartKind::Text), stop(0), call(1, "t"), stop(1)]);
+    assert_eq!(answer["output"]["message"]["content"][0]["toolUse"]["name"], "f");
+    assert!(!frames.iter().any(|frame| frame.data.contains("\"text\"")));
+    let (frames, _) = shown(Vec::new());
+    assert_eq!(names(&frames), ["messageStart", "messageStop", "metadata"]);
+}
+
+#[test]
+fn c07_every_piece_of_arguments_is_a_frame_at_once() {
+    let (frames, _) = encoded(&context("m"), &[begin(), call(0, "t"), delta(0, "{\"a\""), delta(0, ":1}")], 1);
+    let pieces = frames.iter().filter(|frame| frame.data.contains("\"input\"")).count();
+    assert_eq!(pieces, 2);
+}
+
+#[test]
+fn c30_signatures_come_last_in_their_block() {
+    let sign = |value: &str, encrypted| {
+        let signature = Signature { issuer: "anthropic".into(), value: value.into() };
+        ChatEvent::Signature(PartSignature { candidate: 0, part: 0, signature, encrypted })
+    };
+    let (_, answer) =
+        shown(vec![start(0, PartKind::Reasoning), sign("E", false), delta(0, "hm"), sign("q", false), stop(0)]);
+    let text = json!({"reasoningContent": {"reasoningText": {"text": "hm", "signature": "Eq"}}});
+    assert_eq!(answer["output"]["message"]["content"], json!([text]));
+    let (_, answer) = shown(vec![start(0, PartKind::Reasoning), sign("Em", true), stop(0)]);
+    let redacted = json!({"reasoningContent": {"redactedContent": "Em"}});
+    assert_eq!(answer["output"]["message"]["content"], json!([redacted]));
+}
+
+#[test]
+fn c19_a_failure_is_an_exception_and_nothing_follows() {
+    for (kind, name) in [
+        (ErrorKind::Overloaded, "serviceUnavailableException"),
+        (ErrorKind::RateLimited, "throttlingException"),
+        (ErrorKind::Upstream, "modelStreamErrorException"),
+        (ErrorKind::ContextLength, "validationException"),
+    ] {
+        let failure = ChatEvent::Failure(Error::new(kind, "busy"));
+        let events = [begin(), start(0, PartKind::Text), delta(0, "x"), failure, stop(0)];
+        let (frames, _) = encoded(&context("m"), &events, 1);
+        let last = frames.last().unwrap();
+        assert_eq!((last.event.as_deref(), last.data.as_str()), (Some(name), r#"{"message":"busy"}"#));
+        assert_eq!(frames.len(), 3);
+    }
+}
+
+#[test]
+fn c82_usage_after_the_finish_is_told() {
+    let usage = Usage { input: Some(3), cache_read: Some(4), output: Some(5), reasoning: Some(6), ..Usage::default() };
+    let events = [begin(), finish(FinishReason::Length), ChatEvent::Usage(usage)];
+    let (frames, _) = encoded(&context("m"), &events, 1);
+    let answer = fold::answer(&frames);
+    assert_eq!(answer["stopReason"], "max_tokens");
+    let usage = json!({"inputTokens": 3, "outputTokens": 11, "totalTokens": 18, "cacheReadInputTokens": 4});
+    assert_eq!(answer["usage"], usage);
+}
+
+#[test]
+fn c79_c80_what_has_no_place_is_said_and_not_shown() {
+    let hosted = Opaque { format: "openai.responses".into(), kind: "web_search_call".into(), json: "{}".into() };
+    let other = ChatEvent::Delta(PartDelta { candidate: 1, part: 0, text: "other".into() });
+    let events = [begin(), start(0, PartKind::Opaque(hosted)), stop(0), other, finish(FinishReason::Complete)];
+    let (frames, losses) = encoded(&context("m"), &events, 1);
+    fold::check(&frames);
+    assert_eq!(losses, ["content[0].web_search_call", "candidates"]);
+    assert_eq!(fold::answer(&frames)["output"]["message"]["content"], json!([]));
+}
+
+fn text_frames() -> Vec<Frame> {
+    vec![
+        frame("messageStart", &json!({"role": "assistant", "p": "abc"})),
+        frame("contentBlockDelta", &json!({"contentBlockIndex": 0, "delta": {"text": "é"}, "p": "a"})),
+    ]
+}
+
+#[test]
+fn c19_an_answer_that_was_cut_off_never_looks_complete() {
+    let events = decoded(&context("m"), &text_frames(), 1);
+    assert!(matches!(events.last(), Some(ChatEvent::Failure(_))));
+    let mut frames = text_frames();
+    frames.push(frame("throttlingException", &json!({"message": "slow down"})));
+    frames.push(frame("messageStop", &json!({"stopReason": "end_turn"})));
+    let events = decoded(&context("m"), &frames, 1);
+    assert!(
+        matches!(events.last(), Some(ChatEvent::Failure(error)) if error.kind == ErrorKind::RateLimited && error.message == "slow down")
+    );
+    assert!(!events.iter().any(|event| matches!(event, ChatEvent::Finish(_))));
+}
+
+#[test]
+fn c77_c78_a_block_that_changes_its_kind_is_two_parts_in_order() {
+    let thought = |index: u32, text: &str| {
+        let delta = json!({"reasoningContent": {"text": text}});
+        frame("contentBlockDelta", &json!({"contentBlockIndex": index, "delta": delta}))
+    };
+    let text = |index: u32, text: &str| {
+        frame("contentBlockDelta", &json!({"contentBlockIndex": index, "delta": {"text": text}}))
+    };
+    let frames = [
+        thought(0, "a"),
+        text(0, ""),
+        thought(0, "b"),
+        text(0, "c"),
+        frame("messageStop", &json!({"stopReason": "end_turn"})),
+    ];
+    let events = decoded(&context("m"), &frames, 1);
+    let expected = [
+        start(0, PartKind::Reasoning),
+        delta(0, "a"),
+        delta(0, "b"),
+        stop(0),
+        start(1, PartKind::Text),
+        delta(1, "c"),
+        stop(1),
+    ];
+    assert_eq!(events[..7], expected);
+}
+
+#[test]
+fn events_are_known_by_what_they_hold_where_they_have_no_name() {
+    let bare = |data: Value| Frame { event: None, data: data.to_string() };
+    let frames = [
+        bare(json!({"role": "assistant"})),
+        bare(json!({"contentBlockIndex": 0, "start": {"toolUse": {"toolUseId": "t", "name": "f"}}})),
+        bare(json!({"contentBlockIndex": 0})),
+        bare(json!({"stopReason": "end_turn"})),
+        bare(json!({"usage": {"inputTokens": 1, "outputTokens": 2, "totalTokens": 3}, "metrics": {"latencyMs": 9}})),
+    ];
+    let events = decoded(&context("m"), &frames, 1);
+    assert_eq!(events[..4], [begin(), call(0, "t"), delta(0, "{}"), stop(0)]);
+    assert!(matches!(&events[4], ChatEvent::Finish(end) if end.finish.reason == FinishReason::ToolCalls));
+    assert!(matches!(&events[5], ChatEvent::Usage(usage) if usage.output == Some(2)));
+}
+
+#[test]
+fn c79_the_services_own_tools_are_handed_on_whole_and_written_back() {
+    let used = json!({"toolUseId": "s", "name": "nova_code_interpreter", "type": "server_tool_use"});
+    let back = json!({"toolUseId": "s", "type": "nova_code_interpreter_result", "status": "success"});
+    let piece =
+        |index: u32, delta: Value| frame("contentBlockDelta", &json!({"contentBlockIndex": index, "delta": delta}));
+    let stopped = |index: u32| frame("contentBlockStop", &json!({"contentBlockIndex": index}));
+    let frames = [
+        frame("messageStart", &json!({"role": "assistant"})),
+        frame("contentBlockStart", &json!({"contentBlockIndex": 0, "start": {"toolUse": used}})),
+        piece(0, json!({"toolUse": {"input": "{\"snippet\":"}})),
+        piece(0, json!({"toolUse": {"input": "\"1\"}"}})),
+        stopped(0),
+        frame("contentBlockStart", &json!({"contentBlockIndex": 1, "start": {"toolResult": back}})),
+        piece(1, json!({"toolResult": [{"json": {"out": "1"}}]})),
+        stopped(1),
+        frame("messageStop", &json!({"stopReason": "end_turn"})),
+        frame(
+            "metadata",
+            &json!({"usage": {"inputTokens": 1, "outputTokens": 2, "totalTokens": 3}, "metrics": {"latencyMs": 9}}),
+        ),
+    ];
+    let events = decoded(&context("m"), &frames, 1);
+    assert!(
+        !events
+            .iter()
+            .any(|event| matches!(event, ChatEvent::PartStart(PartStart { kind: PartKind::ToolCall(_), .. })))
+    );
+    let (back, losses) = encoded(&context("m"), &events, 1);
+    fold::check(&back);
+    assert!(losses.is_empty());
+    assert_eq!(fold::answer(&back), fold::answer(&frames));
+}
+
+#[test]
+fn images_that_a_model_makes_come_through() {
+    let frames = [
+        frame("messageStart", &json!({"role": "assistant"})),
+        frame("contentBlockStart", &json!({"contentBlockIndex": 0, "start": {"image": {"format": "png"}}})),
+        frame("contentBlockDelta", &json!({"contentBlockIndex": 0, "delta": {"image": {"source": {"bytes": "iVBO"}}}})),
+        frame("contentBlockStop", &json!({"contentBlockIndex": 0})),
+        frame("messageStop", &json!({"stopReason": "end_turn"})),
+    ];
+    let events = decoded(&context("m"), &frames, 1);
+    let image = events.iter().find_map(|event| match event {
+        ChatEvent::PartStart(PartStart { kind: PartKind::Media(media), .. }) => Some(media),
+        _ => None,
+    });
+    assert_eq!(image.map(|media| media.kind), Some(MediaKind::Image));
+    let (back, losses) = encoded(&context("m"), &events, 1);
+    assert!(losses.is_empty());
+    assert_eq!(back[1..4], frames[1..4]);
+}
+
+#[test]
+fn c09_a_stream_and_a_whole_answer_say_the_same() {
+    let call = json!({"toolUse": {"toolUseId": "t", "name": "f", "input": {"a": [1, "é"]}}});
+    let thought = json!({"reasoningContent": {"reasoningText": {"text": "hm", "signature": "Eq"}}});
+    let whole = json!({"output": {"message": {"role": "assistant", "content": [thought, {"text": "I'll look."}, call]}},
+        "stopReason": "tool_use", "usage": {"inputTokens": 5, "outputTokens": 9, "totalTokens": 14}, "metrics": {"latencyMs": 1}});
+    let piece =
+        |index: u32, delta: Value| frame("contentBlockDelta", &json!({"contentBlockIndex": index, "delta": delta}));
+    let stopped = |index: u32| frame("contentBlockStop", &json!({"contentBlockIndex": index}));
+    let frames = [
+        frame("messageStart", &json!({"role": "assistant"})),
+        piece(0, json!({"reasoningContent": {"text": "hm"}})),
+        piece(0, json!({"reasoningContent": {"signature": "Eq"}})),
+        stopped(0),
+        piece(1, json!({"text": "I'll "})),
+        piece(1, json!({"text": "look."})),
+        stopped(1),
+        frame(
+            "contentBlockStart",
+            &json!({"contentBlockIndex": 2, "start": {"toolUse": {"toolUseId": "t", "name": "f"}}}),
+        ),
+        piece(2, json!({"toolUse": {"input": "{\"a\":[1,"}})),
+        piece(2, json!({"toolUse": {"input": "\"é\"]}"}})),
+        stopped(2),
+        frame("messageStop", &json!({"stopReason": "tool_use"})),
+        frame("metadata", &json!({"usage": whole["usage"], "metrics": whole["metrics"]})),
+    ];
+    let ctx: Context = context(CLAUDE);
+    let (back, _) = encoded(&ctx, &decoded(&ctx, &frames, 1), 1);
+    let (shown, _) = told(&ctx, answered(&ctx, &whole).unwrap());
+    assert_eq!(meaning::of_answer(fold::answer(&back)), meaning::of_answer(shown));
+}

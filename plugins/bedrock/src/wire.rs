@@ -1,0 +1,277 @@
+//! The format as it stands on the wire, borrowed from the body. Source: the service model of the Bedrock runtime.
+//!
+//! Members are optional even where the format requires them: what is missing is reported where it is needed.
+
+mod event;
+mod note;
+
+pub(crate) use event::{Delta, Event, Start, Thought};
+pub(crate) use note::{extensions, is_noted, note, own, own_value};
+use weir_sdk::json::{Count, Number, RawValue, Seq, Str};
+use weir_sdk::wire;
+
+wire! {
+    /// The body of `converse` and `converse-stream`, and the `converse` of a count of tokens.
+    pub(crate) struct Request<'a> {
+        "messages" => messages: Seq<Message<'a>>,
+        "system" => system: Seq<Block<'a>>,
+        "inferenceConfig" => inference: Inference<'a>,
+        "toolConfig" => tools: ToolConfig<'a>,
+        "additionalModelRequestFields" => additional: &'a RawValue,
+        "outputConfig" => output: Output<'a>,
+        "requestMetadata" => metadata: &'a RawValue,
+        "serviceTier" => tier: Tier<'a>,
+    }
+
+    /// The body of a count of tokens.
+    pub(crate) struct Counting<'a> {
+        "input" => input: CountInput<'a>,
+    }
+
+    /// What is to be counted.
+    pub(crate) struct CountInput<'a> {
+        "converse" => converse: Request<'a>,
+        "invokeModel" => invoke: &'a RawValue,
+    }
+
+    /// A turn of the conversation.
+    pub(crate) struct Message<'a> {
+        "role" => role: Str<'a>,
+        "content" => content: Seq<Block<'a>>,
+    }
+
+    /// A block of content: an object with one member, whose name says what it is.
+    pub(crate) struct Block<'a> {
+        "text" => text: Str<'a>,
+        "image" => image: Media<'a>,
+        "document" => document: Media<'a>,
+        "video" => video: Media<'a>,
+        "audio" => audio: Media<'a>,
+        "toolUse" => tool_use: ToolUse<'a>,
+        "toolResult" => tool_result: &'a RawValue,
+        "reasoningContent" => reasoning: Reasoning<'a>,
+        "citationsContent" => cited: Cited<'a>,
+        "guardContent" => guard: &'a RawValue,
+        "searchResult" => search_result: &'a RawValue,
+        "cachePoint" => cache_point: CachePoint<'a>,
+        "json" => json: &'a RawValue,
+    }
+
+    /// The place up to which a prompt may be cached.
+    pub(crate) struct CachePoint<'a> {
+        "type" => kind: Str<'a>,
+        "ttl" => ttl: Str<'a>,
+    }
+
+    /// An image, a document, a video or an audio.
+    pub(crate) struct Media<'a> {
+        "format" => format: Str<'a>,
+        "name" => name: Str<'a>,
+        "source" => source: Source<'a>,
+    }
+
+    /// Where the bytes are.
+    pub(crate) struct Source<'a> {
+        "bytes" => bytes: Str<'a>,
+        "text" => text: Str<'a>,
+        "content" => content: &'a RawValue,
+        "s3Location" => s3: &'a RawValue,
+    }
+
+    /// A place in the cloud's store.
+    pub(crate) struct S3Location<'a> {
+        "uri" => uri: Str<'a>,
+    }
+
+    /// A call of a tool.
+    pub(crate) struct ToolUse<'a> {
+        "toolUseId" => id: Str<'a>,
+        "name" => name: Str<'a>,
+        "input" => input: &'a RawValue,
+        "type" => kind: Str<'a>,
+    }
+
+    /// What a tool gave back.
+    pub(crate) struct ToolResult<'a> {
+        "toolUseId" => id: Str<'a>,
+        "content" => content: Seq<Block<'a>>,
+        "status" => status: Str<'a>,
+    }
+
+    /// The model's thinking.
+    pub(crate) struct Reasoning<'a> {
+        "reasoningText" => text: ReasoningText<'a>,
+        "redactedContent" => redacted: Str<'a>,
+    }
+
+    /// Thinking that may be read.
+    pub(crate) struct ReasoningText<'a> {
+        "text" => text: Str<'a>,
+        "signature" => signature: Str<'a>,
+    }
+
+    /// Text that rests on sources.
+    pub(crate) struct Cited<'a> {
+        "content" => content: Vec<Block<'a>>,
+        "citations" => citations: Vec<&'a RawValue>,
+    }
+
+    /// A source.
+    pub(crate) struct Citation<'a> {
+        "title" => title: Str<'a>,
+        "source" => source: Str<'a>,
+        "sourceContent" => content: Vec<Block<'a>>,
+        "location" => location: Location<'a>,
+    }
+
+    /// Where in a source the words are.
+    pub(crate) struct Location<'a> {
+        "web" => web: Web<'a>,
+    }
+
+    /// A page of the web.
+    pub(crate) struct Web<'a> {
+        "url" => url: Str<'a>,
+    }
+
+    /// Content for a guardrail to look at.
+    pub(crate) struct Guard<'a> {
+        "text" => text: GuardText<'a>,
+        "image" => image: Media<'a>,
+    }
+
+    /// Text for a guardrail to look at.
+    pub(crate) struct GuardText<'a> {
+        "text" => text: Str<'a>,
+    }
+
+    /// Something that was found, to be cited.
+    pub(crate) struct SearchResult<'a> {
+        "title" => title: Str<'a>,
+        "content" => content: Vec<Block<'a>>,
+    }
+
+    /// Sampling and limits.
+    pub(crate) struct Inference<'a> {
+        "maxTokens" => max_tokens: Count,
+        "temperature" => temperature: Number,
+        "topP" => top_p: Number,
+        "stopSequences" => stop: Vec<Str<'a>>,
+    }
+
+    /// The tools.
+    pub(crate) struct ToolConfig<'a> {
+        "tools" => tools: Seq<Tool<'a>>,
+        "toolChoice" => choice: &'a RawValue,
+    }
+
+    /// A tool: an object with one member, as blocks are.
+    pub(crate) struct Tool<'a> {
+        "toolSpec" => spec: ToolSpec<'a>,
+        "cachePoint" => cache_point: CachePoint<'a>,
+    }
+
+    /// A function.
+    pub(crate) struct ToolSpec<'a> {
+        "name" => name: Str<'a>,
+        "description" => description: Str<'a>,
+        "inputSchema" => schema: InputSchema<'a>,
+        "strict" => strict: bool,
+    }
+
+    /// The schema of a function's arguments.
+    pub(crate) struct InputSchema<'a> {
+        "json" => json: &'a RawValue,
+    }
+
+    /// Which tool is to be called.
+    pub(crate) struct Choice<'a> {
+        "auto" => auto: &'a RawValue,
+        "any" => any: &'a RawValue,
+        "tool" => tool: Named<'a>,
+    }
+
+    /// Something with a name.
+    pub(crate) struct Named<'a> {
+        "name" => name: Str<'a>,
+    }
+
+    /// How the answer is to look.
+    pub(crate) struct Output<'a> {
+        "textFormat" => format: &'a RawValue,
+        "effort" => effort: Str<'a>,
+    }
+
+    /// The format of an answer's text.
+    pub(crate) struct TextFormat<'a> {
+        "type" => kind: Str<'a>,
+        "structure" => structure: Structure<'a>,
+    }
+
+    /// What the format consists of.
+    pub(crate) struct Structure<'a> {
+        "jsonSchema" => schema: JsonSchema<'a>,
+    }
+
+    /// A schema, as text within a string.
+    pub(crate) struct JsonSchema<'a> {
+        "schema" => schema: Str<'a>,
+        "name" => name: Str<'a>,
+        "description" => description: Str<'a>,
+    }
+
+    /// How much the model is to think, in the words of Claude (`budget_tokens`) or of Nova (`maxReasoningEffort`).
+    pub(crate) struct Thinking<'a> {
+        "type" => kind: Str<'a>,
+        "budget_tokens" => budget: Count,
+        "display" => display: Str<'a>,
+        "maxReasoningEffort" => effort: Str<'a>,
+    }
+
+    /// How urgent a request is.
+    pub(crate) struct Tier<'a> {
+        "type" => kind: Str<'a>,
+    }
+
+    /// A whole answer.
+    pub(crate) struct Answer<'a> {
+        "output" => output: AnswerOutput<'a>,
+        "stopReason" => stop_reason: Str<'a>,
+        "usage" => usage: Usage<'a>,
+        "serviceTier" => tier: Tier<'a>,
+        "message" => message: &'a RawValue,
+    }
+
+    /// What the model said.
+    pub(crate) struct AnswerOutput<'a> {
+        "message" => message: Message<'a>,
+    }
+
+    /// Tokens; `inputTokens` counts neither reads from the cache nor writes to it.
+    pub(crate) struct Usage<'a> {
+        "inputTokens" => input: Count,
+        "outputTokens" => output: Count,
+        "totalTokens" => total: Count,
+        "cacheReadInputTokens" => cache_read: Count,
+        "cacheWriteInputTokens" => cache_write: Count,
+        // The same once more, under the names of an earlier version.
+        "cacheReadInputTokenCount" => cache_read_count: Count,
+        "cacheWriteInputTokenCount" => cache_write_count: Count,
+    }
+
+    /// The answer to a count of tokens.
+    pub(crate) struct Counted<'a> {
+        "inputTokens" => input: Count,
+    }
+
+    /// An error's body.
+    pub(crate) struct ErrorBody<'a> {
+        "message" | "Message" => message: &'a RawValue,
+        "__type" => kind: Str<'a>,
+        "originalStatusCode" => original_status: Count,
+        "originalMessage" => original_message: Str<'a>,
+    }
+
+    /// An object of which nothing is known.
+    pub(crate) struct Unnamed<'a> {}
+}

@@ -1,0 +1,56 @@
+//! Events of a stream: one shape for all of them, since the name of the event says which members are there.
+
+use weir_sdk::json::{Count, RawValue, Str};
+use weir_sdk::wire;
+
+use super::{ToolUse, Usage};
+
+wire! {
+    /// An event.
+    pub(crate) struct Event<'a> {
+        "contentBlockIndex" => index: Count,
+        "delta" => delta: Delta<'a>,
+        "start" => start: Start<'a>,
+        "role" => role: Str<'a>,
+        "stopReason" => stop_reason: Str<'a>,
+        "additionalModelResponseFields" => additional: &'a RawValue,
+        "usage" => usage: Usage<'a>,
+        "message" => message: &'a RawValue,
+        // Filling of no meaning, which hides the length of what is said.
+        "p" => padding: &'a RawValue,
+    }
+
+    /// More of a block.
+    pub(crate) struct Delta<'a> {
+        "text" => text: Str<'a>,
+        "toolUse" => tool_use: Input<'a>,
+        "reasoningContent" => reasoning: Thought<'a>,
+        "citation" => citation: &'a RawValue,
+        "toolResult" => tool_result: Vec<&'a RawValue>,
+        "image" => image: Picture<'a>,
+    }
+
+    /// A piece of a call's arguments, as text.
+    pub(crate) struct Input<'a> {
+        "input" => input: Str<'a>,
+    }
+
+    /// A piece of thinking, or of what vouches for it.
+    pub(crate) struct Thought<'a> {
+        "text" => text: Str<'a>,
+        "signature" => signature: Str<'a>,
+        "redactedContent" => redacted: Str<'a>,
+    }
+
+    /// An image that the model made.
+    pub(crate) struct Picture<'a> {
+        "source" => source: super::Source<'a>,
+    }
+
+    /// The beginning of a block. Text and thinking have none.
+    pub(crate) struct Start<'a> {
+        "toolUse" => tool_use: ToolUse<'a>,
+        "toolResult" => tool_result: &'a RawValue,
+        "image" => image: super::Media<'a>,
+    }
+}

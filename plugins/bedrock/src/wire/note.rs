@@ -1,0 +1,33 @@
+//! Members that the unified model has no name for, kept as extensions; and notes of this format to itself, which are
+//! extensions with the value `null`: nobody loses them.
+
+use weir_sdk::json::Rest;
+use weir_sdk::types::{Extension, Signature};
+
+use crate::FORMAT;
+
+/// Keeps members; `place` stands in front of their names.
+pub(crate) fn extensions(place: &str, rest: Rest<'_>) -> Vec<Extension> {
+    let known = rest.0.into_iter().filter(|(_, raw)| raw.get() != "null");
+    known.map(|(key, raw)| own(format!("{place}{key}"), raw.get())).collect()
+}
+
+/// An extension of this format.
+pub(crate) fn own(key: impl Into<String>, json: impl Into<String>) -> Extension {
+    Extension { format: FORMAT.into(), key: key.into(), json: json.into() }
+}
+
+/// A note.
+pub(crate) fn note(key: &str) -> Extension {
+    own(key, "null")
+}
+
+/// Whether a note is there.
+pub(crate) fn is_noted(extensions: &[Extension], key: &str) -> bool {
+    extensions.iter().any(|note| note.format == FORMAT && note.json == "null" && note.key == key)
+}
+
+/// The value of a signature that one of these issuers made.
+pub(crate) fn own_value<'a>(signature: Option<&'a Signature>, issuers: &[&str]) -> Option<&'a str> {
+    signature.filter(|signature| issuers.contains(&signature.issuer.as_str())).map(|signature| signature.value.as_str())
+}

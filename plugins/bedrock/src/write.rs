@@ -1,0 +1,222 @@
+//! From parts to content blocks: what a request's history and an answer have in common.
+
+pub(crate) mod media;
+
+use std::borrow::Cow;
+
+use weir_sdk::json::{Object, RawValue, array, object, parse};
+use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::types::{CacheHint, Citation, Extension, TextPart, ToolCall, ToolKind};
+
+use crate::FORMAT;
+use crate::read::GUARD;
+
+/// Where a part stands, for the ledger.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// The message's number; none in an answer.
+    pub(crate) message: Option<usize>,
+    /// The part's number within it.
+    pub(crate) part: usize,
+}
+
+impl Place {
+    /// The name of a member of the part; an empty one names the part itself.
+    pub(crate) fn field(self, member: &str) -> String {
+        let dot = if member.is_empty() { "" } else { "." };
+        match self.message {
+            Some(message) => format!("messages[{message}].content[{}]{dot}{member}", self.part),
+            None => format!("content[{}]{dot}{member}", self.part),
+        }
+    }
+}
+
+/// Appends an object to a list that has no brackets yet.
+pub(crate) fn item(out: &mut String, members: impl FnOnce(&mut Object<'_>)) {
+    separate(out);
+    object(out, members);
+}
+
+/// Appends JSON to such a list.
+pub(crate) fn raw_item(out: &mut String, json: &str) {
+    separate(out);
+    out.push_str(json);
+}
+
+fn separate(out: &mut String) {
+    if !out.is_empty() {
+        out.push(',');
+    }
+}
+
+/// Writes a member that only this format has; notes of the format to itself are none of the wire's.
+pub(crate) fn member(o: &mut Object<'_>, own: &Extension) {
+    if own.format == FORMAT && own.json != "null" {
+        o.raw(&own.key, &own.json);
+    }
+}
+
+/// Writes the members that only this format has, and says which ones of others are lost.
+pub(crate) fn members(o: &mut Object<'_>, all: &[Extension], ledger: &mut Ledger, place: Place) {
+    for own in all {
+        member(o, own);
+    }
+    foreign(all, ledger, place);
+}
+
+/// Says which members of other formats are lost.
+pub(crate) fn foreign(all: &[Extension], ledger: &mut Ledger, place: Place) {
+    if all.iter().any(|extension| extension.format != FORMAT) {
+        ledger.foreign(place.field("x").trim_end_matches('x'), all, FORMAT);
+    }
+}
+
+/// Writes a text, with the sources that it rests on. Blank texts of a history are refused by the service (C-42).
+pub(crate) fn text(out: &mut String, part: &TextPart, ledger: &mut Ledger, place: Place) {
+    let citations: Vec<Cow<'_, str>> = part.citations.iter().filter_map(|one| citation(one, ledger, place)).collect();
+    foreign(&part.extensions, ledger, place);
+    if let Some(guard) = extension(&part.extensions, FORMAT, GUARD) {
+        return item(out, |o| o.raw(GUARD, guard));
+    }
+    let blank = if place.message.is_some() { part.text.trim().is_empty() } else { part.text.is_empty() };
+    if blank {
+        return;
+    }
+    if citations.is_empty() {
+        return item(out, |o| o.str("text", &part.text));
+    }
+    item(out, |o| {
+        o.object("citationsContent", |o| {
+            o.array("content", |a| a.object(|o| o.str("text", &part.text)));
+            o.array("citations", |a| citations.iter().for_each(|citation| a.raw(citation)));
+        });
+    });
+}
+
+/// A citation in this format. In a request's history there is no place for one of another format, because the
+/// service would look for the document that it came from.
+pub(crate) fn citation<'a>(citation: &'a Citation, ledger: &mut Ledger, place: Place) -> Option<Cow<'a, str>> {
+    if let Some(own) = citation.source.as_ref().filter(|source| source.format == FORMAT) {
+        return Some(Cow::Borrowed(&own.json));
+    }
+    if place.message.is_some() {
+        ledger.dropped(place.field("citations"), "it comes from another provider");
+        return None;
+    }
+    ledger.approximated(place.field("citations"), "without what only its own format says");
+    let mut json = String::new();
+    object(&mut json, |o| {
+        o.opt_str("title", citation.title.as_deref());
+        o.opt_str("source", citation.url.as_deref());
+        if let Some(quote) = &citation.quote {
+            o.array("sourceContent", |a| a.object(|o| o.str("text", quote)));
+        }
+        if let Some(url) = citation.url.as_deref() {
+            let domain = url.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+            o.object("location", |o| {
+                o.object("web", |o| {
+                    o.str("url", url);
+                    o.opt_str("domain", domain);
+                });
+            });
+        }
+    });
+    Some(Cow::Owned(json))
+}
+
+/// Writes a call, under the id and the name that are given.
+pub(crate) fn call(out: &mut String, call: &ToolCall, named: (&str, &str), ledger: &mut Ledger, place: Place) {
+    let (id, name) = named;
+    item(out, |o| {
+        o.object("toolUse", |o| {
+            o.str("toolUseId", id);
+            o.str("name", name);
+            match (call.kind, json_object(&call.arguments)) {
+                (ToolKind::Function, Some(input)) => o.raw("input", input),
+                (ToolKind::Function, None) => {
+                    ledger.dropped(place.field("arguments"), "they are no JSON object");
+                    o.raw("input", "{}");
+                }
+                (ToolKind::Custom, _) => {
+                    ledger.approximated(place.field("input"), "free text becomes the member `input` of an object");
+                    o.object("input", |o| o.str("input", &call.arguments));
+                }
+            }
+            members(o, &call.extensions, ledger, place);
+        });
+    });
+}
+
+/// The text of a JSON object, or of nothing at all, which stands for an empty one.
+pub(crate) fn json_object(text: &str) -> Option<&str> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Some("{}");
+    }
+    (text.starts_with('{') && parse::<&RawValue>(text).is_ok()).then_some(text)
+}
+
+/// Writes thinking that may be read.
+pub(crate) fn thinking(out: &mut String, text: &str, signature: Option<&str>, own: &[Extension]) {
+    item(out, |o| {
+        o.object("reasoningContent", |o| {
+            o.object("reasoningText", |o| {
+                o.str("text", text);
+                o.opt_str("signature", signature);
+                for own in own {
+                    member(o, own);
+                }
+            });
+        });
+    });
+}
+
+/// Writes thinking that may not be read.
+pub(crate) fn redacted(out: &mut String, bytes: &str) {
+    item(out, |o| o.object("reasoningContent", |o| o.str("redactedContent", bytes)));
+}
+
+/// Writes the place up to which the prompt may be cached.
+pub(crate) fn cache_point(out: &mut String, hint: &CacheHint, ledger: &mut Ledger, field: &str) {
+    let ttl = hint.ttl.as_deref().filter(|ttl| matches!(*ttl, "5m" | "1h"));
+    if hint.ttl.is_some() && ttl.is_none() {
+        ledger.dropped(format!("{field}.ttl"), "a cache lasts 5m or 1h");
+    }
+    item(out, |o| {
+        o.object("cachePoint", |o| {
+            o.str("type", "default");
+            o.opt_str("ttl", ttl);
+        });
+    });
+}
+
+/// Writes a list of JSON values.
+pub(crate) fn list(values: &[String]) -> String {
+    let mut out = String::new();
+    array(&mut out, |a| values.iter().for_each(|value| a.raw(value)));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_that_are_no_object_are_told_from_those_that_are() {
+        assert_eq!(json_object(""), Some("{}"));
+        assert_eq!(json_object(" {\"a\": 1} "), Some("{\"a\": 1}"));
+        for text in ["[1]", "{\"a\"", "null", "\"x\"", "{} {}"] {
+            assert_eq!(json_object(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn c42_blank_texts_are_no_blocks() {
+        let place = Place { message: Some(0), part: 0 };
+        for blank in ["", " \n"] {
+            let mut out = String::new();
+            text(&mut out, &TextPart::new(blank), &mut Ledger::default(), place);
+            assert_eq!(out, "");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Images, documents, videos and audio as blocks.
+
+use weir_sdk::json::Object;
+use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::types::{Blob, Error, Extension, MediaKind, MediaPart, MediaSource};
+
+use super::{Place, foreign, item, member};
+use crate::read::{GUARD, NAMED, SEARCH_RESULT, SOURCE};
+use crate::wire::is_noted;
+use crate::{FORMAT, mime};
+
+/// The longest name of a document.
+const NAME_LIMIT: usize = 200;
+
+/// Writes media blocks and keeps the names of documents apart.
+#[derive(Debug)]
+pub(crate) struct MediaWriter<'a> {
+    blobs: &'a [Blob],
+    names: Vec<String>,
+}
+
+impl<'a> MediaWriter<'a> {
+    pub(crate) fn new(blobs: &'a [Blob]) -> Self {
+        Self { blobs, names: Vec::new() }
+    }
+
+    /// Appends a medium.
+    pub(crate) fn write(
+        &mut self,
+        out: &mut String,
+        media: &MediaPart,
+        ledger: &mut Ledger,
+        place: Place,
+    ) -> Result<(), Error> {
+        foreign(&media.extensions, ledger, place);
+        for whole in [GUARD, SEARCH_RESULT] {
+            if let Some(json) = extension(&media.extensions, FORMAT, whole) {
+                item(out, |o| o.raw(whole, json));
+                return Ok(());
+            }
+        }
+        let source = Source::of(media, place)?;
+        let format = self.format(media, place)?;
+        if media.detail.as_deref().is_some_and(|detail| detail != "auto") {
+            ledger.dropped(place.field("detail"), "there are no levels of detail here");
+        }
+        let document = media.kind == MediaKind::Document;
+        ledger.dropped_if(!document && media.name.is_some(), &place.field("name"), "only documents have names here");
+        let name = if document { Some(self.name(media, ledger, place)) } else { None };
+        item(out, |o| {
+            o.object(kind(media.kind), |o| {
+                o.opt_str("format", format);
+                o.opt_str("name", name.as_deref());
+                source.write(o);
+                let apart = |own: &&Extension| own.key != SOURCE;
+                media.extensions.iter().filter(apart).for_each(|own| member(o, own));
+            });
+        });
+        Ok(())
+    }
+
+    /// The format's short name. Text needs none; one that is unknown here stands among the members.
+    fn format(&self, media: &MediaPart, place: Place) -> Result<Option<&'static str>, Error> {
+        if extension(&media.extensions, FORMAT, "format").is_some() {
+            return Ok(None);
+        }
+        let named = media.mime.as_deref().and_then(|mime| mime::format(media.kind, mime));
+        let by_name = || media.name.as_deref().and_then(|name| mime::by_name(media.kind, name));
+        let found = match &media.source {
+            MediaSource::Base64(data) => named.or_else(|| mime::sniff(media.kind, data, self.blobs)).or_else(by_name),
+            MediaSource::Text(_) if media.kind != MediaKind::Document => None,
+            MediaSource::Text(_) => {
+                let plain = !is_noted(&media.extensions, NAMED);
+                return Ok(named.or(if plain { Some("txt") } else { None }));
+            }
+            MediaSource::Url(at) | MediaSource::FileId(at) => named.or_else(|| mime::by_name(media.kind, at)),
+        };
+        if found.is_none() {
+            let what = media.mime.as_deref().unwrap_or("of an unknown type");
+            let message = format!("the format takes no {} {what}", kind(media.kind));
+            return Err(Error::unsupported(place.field(""), message));
+        }
+        Ok(found)
+    }
+
+    /// A document's name: it must have one, unlike all others, of certain characters.
+    fn name(&mut self, media: &MediaPart, ledger: &mut Ledger, place: Place) -> String {
+        let given = media.name.as_deref().unwrap_or("document");
+        if is_noted(&media.extensions, NAMED) {
+            self.names.push(given.to_owned());
+            return given.to_owned();
+        }
+        let mut name = fitting(given);
+        let mut number = 1;
+        while self.names.contains(&name) {
+            number += 1;
+            name = format!("{} {number}", fitting(given));
+        }
+        if media.name.is_some() && name != given {
+            ledger.approximated(place.field("name"), &name);
+        }
+        self.names.push(name.clone());
+        name
+    }
+}
+
+/// What a block of this kind is called.
+pub(crate) const fn kind(kind: MediaKind) -> &'static str {
+    match kind {
+        MediaKind::Image => "image",
+        MediaKind::Audio => "audio",
+        MediaKind::Video => "video",
+        MediaKind::Document => "document",
+    }
+}
+
+/// Letters, digits, hyphens, brackets and single spaces, as the service's guide has it.
+fn fitting(name: &str) -> String {
+    let taken = |c: char| c.is_ascii_alphanumeric() || "-_()[]".contains(c);
+    let clean: String = name.chars().map(|c| if taken(c) { c } else { ' ' }).collect();
+    let words: Vec<&str> = clean.split_whitespace().collect();
+    // Room is left for a number.
+    let mut name: String = words.join(" ").chars().take(NAME_LIMIT - 12).collect();
+    if name.is_empty() {
+        name.push_str("document");
+    }
+    name
+}
+
+/// Where the bytes are.
+enum Source<'m> {
+    /// The member as this format had it.
+    Own(&'m str),
+    Bytes(&'m str),
+    Text(&'m str),
+    /// An address in the cloud's store.
+    Store(&'m str),
+}
+
+impl<'m> Source<'m> {
+    fn of(media: &'m MediaPart, place: Place) -> Result<Self, Error> {
+        if let Some(own) = extension(&media.extensions, FORMAT, SOURCE) {
+            return Ok(Self::Own(own));
+        }
+        let unsupported = |what: &str| Err(Error::unsupported(place.field(""), what));
+        match &media.source {
+            MediaSource::Base64(data) => Ok(Self::Bytes(data)),
+            MediaSource::Text(text) if media.kind == MediaKind::Document => Ok(Self::Text(text)),
+            MediaSource::Text(_) => unsupported("only a document can be text"),
+            MediaSource::Url(url) if url.starts_with("s3://") => Ok(Self::Store(url)),
+            MediaSource::Url(_) => Err(Error::needs_bytes(place.field(""))),
+            MediaSource::FileId(_) => unsupported("a file of another provider's store cannot be read here"),
+        }
+    }
+
+    fn write(&self, o: &mut Object<'_>) {
+        match self {
+            Self::Own(json) => o.raw("source", json),
+            Self::Bytes(data) => o.object("source", |o| o.str("bytes", data)),
+            Self::Text(text) => o.object("source", |o| o.str("text", text)),
+            Self::Store(uri) => o.object("source", |o| o.object("s3Location", |o| o.str("uri", uri))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(name: Option<&str>) -> MediaPart {
+        let mut media = MediaPart::new(MediaKind::Document, MediaSource::Base64("JVBERi0x".into()));
+        media.name = name.map(str::to_owned);
+        media
+    }
+
+    fn written(all: &[MediaPart]) -> Result<(String, usize), Error> {
+        let (mut out, mut ledger) = (String::new(), Ledger::default());
+        let mut writer = MediaWriter::new(&[]);
+        for (part, media) in all.iter().enumerate() {
+            writer.write(&mut out, media, &mut ledger, Place { message: Some(0), part })?;
+        }
+        Ok((out, ledger.into_losses().len()))
+    }
+
+    #[test]
+    fn c89_documents_get_names_that_fit_and_differ() {
+        let (json, losses) = written(&[document(Some("a/b_c.pdf")), document(None), document(None)]).unwrap();
+        for name in ["\"a b_c pdf\"", "\"document\"", "\"document 2\""] {
+            assert!(json.contains(name), "{name}: {json}");
+        }
+        assert_eq!(losses, 1);
+        assert!(json.starts_with(r#"{"document":{"format":"pdf","name":"a b_c pdf","source":{"bytes":"JVBERi0x"}}}"#));
+    }
+
+    #[test]
+    fn what_the_service_cannot_read_is_refused_by_its_place() {
+        let url = MediaPart::new(MediaKind::Image, MediaSource::Url("https://example.com/a.png".into()));
+        let mut heic = MediaPart::new(MediaKind::Image, MediaSource::Base64("AAAA".into()));
+        heic.mime = Some("image/heic".into());
+        assert_eq!(written(&[url.clone()]).unwrap_err().code.as_deref(), Some("media_url"));
+        for media in [url, heic] {
+            assert_eq!(written(&[media]).unwrap_err().param.as_deref(), Some("messages[0].content[0]"));
+        }
+        let stored = MediaPart::new(MediaKind::Video, MediaSource::Url("s3://bucket/a.mp4".into()));
+        let expected = r#"{"video":{"format":"mp4","source":{"s3Location":{"uri":"s3://bucket/a.mp4"}}}}"#;
+        assert_eq!(written(&[stored]).unwrap().0, expected);
+    }
+}

@@ -1,0 +1,102 @@
+//! Citations: stretches of the answer, and the documents or tool results that they rest on.
+
+use std::borrow::Cow;
+
+use weir_sdk::json::{RawValue, Str, array, object, parse, text};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{Citation, Extension, Opaque, Part};
+
+use crate::wire::{self, Page};
+use crate::write::{Place, mark};
+use crate::{CITATIONS, FORMAT};
+
+/// Where a citation belongs: to the text of this number in the content, to any text, or to something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    At(u32),
+    AnyText,
+    Other,
+}
+
+/// Reads a citation, with what others can make of it.
+pub(crate) fn read(raw: &RawValue) -> (Target, Citation) {
+    let read: wire::Citation<'_> = parse(raw.get()).unwrap_or_default();
+    let target = match (read.kind.as_deref(), read.content_index) {
+        (None | Some("TEXT_CONTENT"), Some(index)) => Target::At(index.0),
+        (None | Some("TEXT_CONTENT"), None) => Target::AnyText,
+        _ => Target::Other,
+    };
+    let sources = read.sources.unwrap_or_default();
+    let pages = || sources.iter().filter_map(|source| page(source));
+    let opaque = Opaque {
+        format: FORMAT.into(),
+        kind: read.kind.map_or_else(|| "citation".into(), Str::into_string),
+        json: raw.get().to_owned(),
+    };
+    let citation = Citation {
+        url: pages().find_map(|page| page.url.and_then(text)).map(Str::into_string),
+        title: pages().find_map(|page| page.title.and_then(text)).map(Str::into_string),
+        quote: read.text.map(Str::into_string),
+        start: read.start.map(|count| count.0),
+        end: read.end.map(|count| count.0),
+        source: Some(opaque),
+    };
+    (target, citation)
+}
+
+fn page(source: &RawValue) -> Option<Page<'_>> {
+    let source: wire::Source<'_> = parse(source.get()).ok()?;
+    parse(source.document.or(source.tool_output)?.get()).ok()
+}
+
+/// Gives each citation to its text among the parts of the content; what belongs to none is kept as an extension.
+pub(crate) fn attach(parts: &mut [Part], citations: &[&RawValue]) -> Option<Extension> {
+    let mut others = Vec::new();
+    for raw in citations {
+        let (target, citation) = read(raw);
+        let at = match target {
+            Target::At(index) => Some(index as usize),
+            Target::AnyText => parts.iter().position(|part| matches!(part, Part::Text(_))),
+            Target::Other => None,
+        };
+        match at.and_then(|at| parts.get_mut(at)) {
+            Some(Part::Text(text)) => text.citations.push(citation),
+            _ => others.push(raw.get()),
+        }
+    }
+    if others.is_empty() {
+        return None;
+    }
+    let mut json = String::new();
+    array(&mut json, |a| others.iter().for_each(|raw| a.raw(raw)));
+    Some(mark(CITATIONS, json))
+}
+
+/// A citation in this format; one of another format becomes a document's. `index` is its text's number in the content.
+pub(crate) fn write<'a>(citation: &'a Citation, index: u32, ledger: &mut Ledger, place: Place) -> Cow<'a, str> {
+    if let Some(own) = citation.source.as_ref().filter(|source| source.format == FORMAT) {
+        return Cow::Borrowed(&own.json);
+    }
+    ledger.approximated(place.field("citations"), "written as a document's");
+    let mut json = String::new();
+    object(&mut json, |o| {
+        o.num("start", citation.start.unwrap_or(0));
+        o.num("end", citation.end.unwrap_or(0));
+        o.str("text", citation.quote.as_deref().unwrap_or_default());
+        o.array("sources", |a| {
+            a.object(|o| {
+                let id = citation.url.as_deref().or(citation.title.as_deref()).unwrap_or_default();
+                o.str("type", "document");
+                o.str("id", id);
+                o.object("document", |o| {
+                    o.str("id", id);
+                    o.opt_str("title", citation.title.as_deref());
+                    o.opt_str("url", citation.url.as_deref());
+                });
+            });
+        });
+        o.num("content_index", index);
+        o.str("type", "TEXT_CONTENT");
+    });
+    Cow::Owned(json)
+}

@@ -1,0 +1,249 @@
+//! Writes a streamed answer.
+//!
+//! Content and calls are numbered apart, each begun with its first words and ended once; the plan for calling tools has
+//! neither number nor end.
+
+mod frames;
+
+use weir_sdk::adapter::{Encoder, Result};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{
+    CandidateFinish, ChatEvent, Context, Encoded, Finish, Frame, Opaque, PartCitation, PartDelta, PartKind, PartStart,
+    Usage,
+};
+
+use super::response::reason;
+use crate::write::{Place, marked};
+use crate::{FORMAT, PLAN, citation, logprobs, usage};
+
+/// Kinds of lost events that are told apart.
+const LOST_LIMIT: usize = 64;
+/// Parts that may be open at once.
+const OPEN_LIMIT: usize = 4096;
+
+/// What an open part is on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Thinking,
+    Plan,
+    Call,
+    /// Nothing of it is written.
+    Lost,
+}
+
+/// A part that is open.
+#[derive(Debug)]
+struct Open {
+    part: u32,
+    kind: Kind,
+    /// Its number on the wire, once it has begun there.
+    index: Option<u32>,
+}
+
+/// Writes frames of this format.
+#[derive(Debug)]
+pub struct ChatEncoder {
+    ctx: Context,
+    begun: bool,
+    failed: bool,
+    /// The model plans its calls instead of thinking.
+    plans: bool,
+    open: Vec<Open>,
+    contents: u32,
+    calls: u32,
+    citations: u32,
+    /// Items of log probabilities that wait for the next words.
+    logprobs: Vec<String>,
+    finish: Option<Finish>,
+    usage: Option<Usage>,
+    lost: Vec<String>,
+    ledger: Ledger,
+    frames: Vec<Frame>,
+}
+
+impl Encoder for ChatEncoder {
+    fn new(ctx: Context) -> Self {
+        Self {
+            ctx,
+            begun: false,
+            failed: false,
+            plans: false,
+            open: Vec::new(),
+            contents: 0,
+            calls: 0,
+            citations: 0,
+            logprobs: Vec::new(),
+            finish: None,
+            usage: None,
+            lost: Vec::new(),
+            ledger: Ledger::default(),
+            frames: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, events: Vec<ChatEvent>) -> Result<Encoded> {
+        self.frames.reserve(events.len() + 1);
+        for event in events {
+            if !self.failed {
+                self.event(event);
+            }
+        }
+        Ok(self.encoded())
+    }
+
+    fn finish(&mut self) -> Result<Encoded> {
+        if !self.failed {
+            self.begin("");
+            for open in std::mem::take(&mut self.open) {
+                self.end(&open);
+            }
+            let word = reason(self.finish.as_ref(), self.calls > 0, &mut self.ledger);
+            self.frames.push(frames::message_end(word, self.usage.as_ref(), &mut self.ledger));
+            self.frames.push(frames::done());
+        }
+        Ok(self.encoded())
+    }
+}
+
+impl ChatEncoder {
+    fn encoded(&mut self) -> Encoded {
+        let losses = std::mem::take(&mut self.ledger).into_losses();
+        Encoded { frames: std::mem::take(&mut self.frames), losses }
+    }
+
+    fn event(&mut self, event: ChatEvent) {
+        match event {
+            ChatEvent::Start(start) => {
+                self.plans = marked(&start.extensions, PLAN);
+                self.ledger.foreign("", &start.extensions, FORMAT);
+                self.begin(&start.id);
+            }
+            ChatEvent::PartStart(start) => self.start(start),
+            ChatEvent::Delta(delta) if delta.candidate == 0 => self.delta(&delta),
+            ChatEvent::Citation(one) if one.candidate == 0 => self.citation(&one),
+            ChatEvent::PartStop(stop) if stop.candidate == 0 => {
+                if let Some(at) = self.open.iter().position(|open| open.part == stop.part) {
+                    let open = self.open.remove(at);
+                    self.end(&open);
+                }
+            }
+            ChatEvent::Signature(_) => self.lose("signature", "the format has no place for it"),
+            ChatEvent::Logprobs(one) if one.candidate == 0 => self.logprobs.extend(logprobs::from_chat(&one.json)),
+            ChatEvent::Finish(CandidateFinish { candidate: 0, finish }) => self.finish = Some(finish),
+            ChatEvent::Usage(later) => usage::merge(self.usage.get_or_insert_default(), later),
+            ChatEvent::Failure(error) => {
+                self.begin("");
+                self.failed = true;
+                self.frames.push(frames::failure(&error.message));
+            }
+            ChatEvent::Opaque(opaque) => self.opaque(opaque),
+            _ => {}
+        }
+    }
+
+    /// Writes `message-start`, once.
+    fn begin(&mut self, id: &str) {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.frames.push(frames::message_start(if id.is_empty() { &self.ctx.request_id } else { id }));
+        }
+    }
+
+    fn start(&mut self, start: PartStart) {
+        self.begin("");
+        let PartStart { candidate, part, kind } = start;
+        if candidate != 0 {
+            return self.lose("candidates", "the format has room for the first one only");
+        }
+        if self.open.len() >= OPEN_LIMIT {
+            return;
+        }
+        let (kind, index) = match kind {
+            PartKind::Text => (Kind::Text, None),
+            PartKind::Refusal => {
+                self.ledger.approximated("refusal", "written as text");
+                (Kind::Text, None)
+            }
+            PartKind::Reasoning if self.plans => (Kind::Plan, None),
+            PartKind::Reasoning => (Kind::Thinking, None),
+            PartKind::ToolCall(call) => {
+                self.frames.push(frames::tool_call_start(self.calls, &call));
+                let signed = call.signature.is_some();
+                self.ledger.dropped_if(signed, "tool_calls[].signature", "the format has no place for it");
+                self.calls += 1;
+                (Kind::Call, Some(self.calls - 1))
+            }
+            PartKind::Opaque(opaque) => {
+                self.lose(&opaque.kind, "answers of this format have no such part");
+                (Kind::Lost, None)
+            }
+            PartKind::Media(_) => {
+                self.lose("media", "answers of this format hold no media");
+                (Kind::Lost, None)
+            }
+        };
+        self.open.push(Open { part, kind, index });
+    }
+
+    fn delta(&mut self, delta: &PartDelta) {
+        let Some(open) = self.open.iter_mut().find(|open| open.part == delta.part) else { return };
+        let thinks = match open.kind {
+            Kind::Lost => return,
+            Kind::Plan => return self.frames.push(frames::tool_plan_delta(&delta.text)),
+            Kind::Call => {
+                return self.frames.push(frames::tool_call_delta(open.index.unwrap_or(0), &delta.text));
+            }
+            kind => kind == Kind::Thinking,
+        };
+        if delta.text.is_empty() {
+            return;
+        }
+        let index = *open.index.get_or_insert_with(|| {
+            self.contents += 1;
+            self.frames.push(frames::content_start(self.contents - 1, thinks));
+            self.contents - 1
+        });
+        let probabilities = if thinks { Vec::new() } else { std::mem::take(&mut self.logprobs) };
+        self.frames.push(frames::content_delta(index, thinks, &delta.text, &probabilities));
+    }
+
+    fn citation(&mut self, one: &PartCitation) {
+        let open = self.open.iter().find(|open| open.part == one.part);
+        let index = open.and_then(|open| open.index).unwrap_or(0);
+        let json =
+            citation::write(&one.citation, index, &mut self.ledger, Place { message: None, part: index as usize });
+        self.frames.extend(frames::citation(self.citations, &json));
+        self.citations += 1;
+    }
+
+    fn end(&mut self, open: &Open) {
+        let Some(index) = open.index else { return };
+        if open.kind == Kind::Text && !self.logprobs.is_empty() {
+            let late = std::mem::take(&mut self.logprobs);
+            self.frames.push(frames::content_delta(index, false, "", &late));
+        }
+        self.frames.push(frames::end(if open.kind == Kind::Call { "tool-call-end" } else { "content-end" }, index));
+    }
+
+    /// An event of this format goes on as it is: citations of other things than text, and what nobody has heard of.
+    fn opaque(&mut self, opaque: Opaque) {
+        if opaque.format != FORMAT {
+            return self.lose(&opaque.kind, "it belongs to another format");
+        }
+        self.begin("");
+        if opaque.kind == "citation-start" {
+            self.frames.extend(frames::citation(self.citations, &opaque.json));
+            self.citations += 1;
+        } else {
+            self.frames.push(Frame { event: Some(opaque.kind), data: opaque.json });
+        }
+    }
+
+    /// Some losses come with every frame, and are said once.
+    fn lose(&mut self, what: &str, why: &str) {
+        if self.lost.len() < LOST_LIMIT && !self.lost.iter().any(|known| known == what) {
+            self.ledger.dropped(what, why);
+            self.lost.push(what.to_owned());
+        }
+    }
+}

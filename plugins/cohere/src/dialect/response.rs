@@ -1,0 +1,157 @@
+//! Writes a whole answer.
+
+use weir_sdk::json::{Object, object, quote};
+use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::types::{
+    Candidate, ChatResponse, Context, Finish, FinishReason, Part, ReasoningPart, RenderedResponse, TextPart,
+};
+
+use crate::write::{self, Place, marked, own, tool_call};
+use crate::{CITATIONS, FORMAT, PLAN, citation, finish, logprobs, usage};
+
+/// Writes the answer's first candidate; the format has room for one (C-80).
+pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
+    let mut ledger = Ledger::default();
+    ledger.dropped_if(response.candidates.len() > 1, "candidates", "the format has room for the first one only");
+    let candidate = response.candidates.first();
+    let message = candidate.map(|first| Message::of(first, &mut ledger)).unwrap_or_default();
+    let mut body = String::with_capacity(message.content.len() + message.calls.len() + 512);
+    object(&mut body, |o| {
+        o.str("id", if response.id.is_empty() { &ctx.request_id } else { &response.id });
+        let finish = candidate.and_then(|first| first.finish.as_ref());
+        o.str("finish_reason", reason(finish, !message.calls.is_empty(), &mut ledger));
+        o.object("message", |o| message.write(o, candidate));
+        if let Some(known) = &response.usage {
+            usage::write(o, known, &mut ledger);
+        }
+        if let Some(json) = candidate.and_then(|first| first.logprobs.as_deref()) {
+            o.array("logprobs", |a| logprobs::from_chat(json).iter().for_each(|item| a.raw(item)));
+        }
+        write::extensions(o, &response.extensions, &mut ledger, "");
+    });
+    ledger.dropped_if(response.service_tier.is_some(), "service_tier", "the format has no place for it");
+    RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) }
+}
+
+/// The format's word for why an answer ends.
+pub(super) fn reason(finish: Option<&Finish>, calls: bool, ledger: &mut Ledger) -> &'static str {
+    let reason = finish.map_or(FinishReason::Complete, |finish| finish.reason);
+    let (word, nearly) = finish::word(reason, calls);
+    if nearly {
+        let raw = finish.and_then(|finish| finish.raw.as_deref()).unwrap_or("no reason given");
+        ledger.approximated("finish_reason", raw);
+    }
+    let sequence = finish.is_some_and(|finish| finish.stop_sequence.is_some());
+    ledger.dropped_if(sequence, "stop_sequence", "the format does not say which one it was");
+    word
+}
+
+/// The parts of an answer, each list without its brackets.
+#[derive(Debug, Default)]
+struct Message {
+    content: String,
+    items: u32,
+    plan: String,
+    calls: String,
+    citations: String,
+}
+
+impl Message {
+    fn of(candidate: &Candidate, ledger: &mut Ledger) -> Self {
+        let mut message = Self::default();
+        for (at, part) in candidate.parts.iter().enumerate() {
+            message.part(part, ledger, Place { message: None, part: at });
+        }
+        ledger.foreign("message.", &candidate.extensions, FORMAT);
+        message
+    }
+
+    fn part(&mut self, part: &Part, ledger: &mut Ledger, place: Place) {
+        match part {
+            Part::Text(text) => self.text(text, ledger, place),
+            Part::Refusal(words) => {
+                ledger.approximated(place.field("refusal"), "written as text");
+                self.text(&TextPart::new(words), ledger, place);
+            }
+            Part::Reasoning(thought) => self.thought(thought, ledger, place),
+            Part::ToolCall(call) => {
+                comma(&mut self.calls);
+                object(&mut self.calls, |o| tool_call(o, call, &call.name, ledger, place));
+            }
+            Part::Opaque(opaque) if opaque.format == FORMAT => {
+                comma(&mut self.content);
+                self.content.push_str(&opaque.json);
+                self.items += 1;
+            }
+            Part::Opaque(opaque) => ledger.dropped(place.field(&opaque.kind), "it belongs to another format"),
+            Part::Media(_) => ledger.dropped(place.field(""), "answers of this format hold no media"),
+            Part::ToolResult(_) => ledger.dropped(place.field(""), "answers of this format hold no tool results"),
+        }
+    }
+
+    fn item(&mut self, members: impl FnOnce(&mut Object<'_>)) {
+        comma(&mut self.content);
+        object(&mut self.content, members);
+        self.items += 1;
+    }
+
+    fn text(&mut self, text: &TextPart, ledger: &mut Ledger, place: Place) {
+        ledger.dropped_if(text.signature.is_some(), &place.field("signature"), "the format has no place for it");
+        for one in &text.citations {
+            let json = citation::write(one, self.items, ledger, place);
+            comma(&mut self.citations);
+            self.citations.push_str(&json);
+        }
+        if !text.text.is_empty() {
+            self.item(|o| {
+                o.str("type", "text");
+                o.str("text", &text.text);
+                write::extensions(o, &text.extensions, ledger, &place.field(""));
+            });
+        }
+    }
+
+    fn thought(&mut self, thought: &ReasoningPart, ledger: &mut Ledger, place: Place) {
+        let opaque = thought.signature.is_some() || thought.encrypted.is_some();
+        ledger.dropped_if(opaque, &place.field("signature"), "the format has no place for it");
+        let Some(text) = thought.text.as_deref().filter(|text| !text.is_empty()) else { return };
+        if marked(&thought.extensions, PLAN) {
+            return self.plan.push_str(text);
+        }
+        self.item(|o| {
+            o.str("type", "thinking");
+            o.str("thinking", text);
+            write::extensions(o, &thought.extensions, ledger, &place.field(""));
+        });
+    }
+
+    fn write(&self, o: &mut Object<'_>, candidate: Option<&Candidate>) {
+        let kept = candidate.map(|first| first.extensions.as_slice()).unwrap_or_default();
+        o.str("role", "assistant");
+        if !self.content.is_empty() {
+            o.raw("content", &format!("[{}]", self.content));
+        } else if self.calls.is_empty() {
+            // Clients look at the first item without asking whether there is one.
+            o.raw("content", r#"[{"type":"text","text":""}]"#);
+        }
+        if !self.plan.is_empty() {
+            quote(o.value("tool_plan"), &self.plan);
+        }
+        if !self.calls.is_empty() {
+            o.raw("tool_calls", &format!("[{}]", self.calls));
+        }
+        let further = extension(kept, FORMAT, CITATIONS);
+        let further = further.and_then(|json| json.trim().strip_prefix('[')?.strip_suffix(']')).unwrap_or_default();
+        if !self.citations.is_empty() || !further.is_empty() {
+            let comma = if self.citations.is_empty() || further.is_empty() { "" } else { "," };
+            o.raw(CITATIONS, &format!("[{}{comma}{further}]", self.citations));
+        }
+        own(kept, FORMAT).filter(|own| own.key != CITATIONS).for_each(|own| o.raw(&own.key, &own.json));
+    }
+}
+
+fn comma(list: &mut String) {
+    if !list.is_empty() {
+        list.push(',');
+    }
+}

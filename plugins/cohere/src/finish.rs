@@ -1,0 +1,83 @@
+//! Why answers end.
+
+use weir_sdk::types::{Error, ErrorKind, Finish, FinishReason};
+
+/// Reads a reason. Where a tool was called, that is the reason, whatever the service says (C-11). The last ones are of
+/// the older API.
+pub(crate) fn read(raw: &str, calls: bool) -> Finish {
+    let reason = match raw.to_ascii_uppercase().as_str() {
+        _ if calls => FinishReason::ToolCalls,
+        "COMPLETE" => FinishReason::Complete,
+        "STOP_SEQUENCE" => FinishReason::StopSequence,
+        "MAX_TOKENS" => FinishReason::Length,
+        "TOOL_CALL" => FinishReason::ToolCalls,
+        "ERROR" | "TIMEOUT" | "USER_CANCEL" => FinishReason::Failed,
+        "ERROR_TOXIC" => FinishReason::ContentFilter,
+        "ERROR_LIMIT" => FinishReason::ContextLength,
+        _ => FinishReason::Other,
+    };
+    Finish::new(reason, raw)
+}
+
+/// The error that a reason stands for: an answer that ends so never looks complete (C-91).
+pub(crate) fn failure(raw: &str, message: Option<String>) -> Option<Error> {
+    let kind = match raw.to_ascii_uppercase().as_str() {
+        "ERROR" => ErrorKind::Upstream,
+        "TIMEOUT" => ErrorKind::Timeout,
+        _ => return None,
+    };
+    Some(Error::new(kind, message.unwrap_or_else(|| "the provider broke off".to_owned())).with_code(raw))
+}
+
+/// The format's word for a reason, and whether it is only nearly the same. A call that was seen outranks the reason.
+pub(crate) fn word(reason: FinishReason, calls: bool) -> (&'static str, bool) {
+    if calls {
+        return ("TOOL_CALL", false);
+    }
+    match reason {
+        FinishReason::Complete => ("COMPLETE", false),
+        FinishReason::StopSequence => ("STOP_SEQUENCE", false),
+        FinishReason::Length => ("MAX_TOKENS", false),
+        FinishReason::ContextLength => ("MAX_TOKENS", true),
+        FinishReason::ToolCalls => ("TOOL_CALL", false),
+        FinishReason::Failed => ("ERROR", false),
+        FinishReason::ContentFilter => ("ERROR", true),
+        FinishReason::Refusal | FinishReason::Paused | FinishReason::MalformedToolCall | FinishReason::Other => {
+            ("COMPLETE", true)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c15_every_reason_becomes_a_word_of_the_format() {
+        for (word_, reason) in [
+            ("COMPLETE", FinishReason::Complete),
+            ("STOP_SEQUENCE", FinishReason::StopSequence),
+            ("MAX_TOKENS", FinishReason::Length),
+            ("TOOL_CALL", FinishReason::ToolCalls),
+            ("ERROR", FinishReason::Failed),
+        ] {
+            assert_eq!(read(word_, false).reason, reason);
+            assert_eq!(word(reason, false), (word_, false));
+        }
+        assert_eq!(read("SOMETHING_NEW", false).reason, FinishReason::Other);
+        assert_eq!(word(FinishReason::Other, false), ("COMPLETE", true));
+    }
+
+    #[test]
+    fn c11_a_call_outranks_the_reason() {
+        assert_eq!(read("COMPLETE", true).reason, FinishReason::ToolCalls);
+        assert_eq!(word(FinishReason::Complete, true), ("TOOL_CALL", false));
+    }
+
+    #[test]
+    fn c91_reasons_of_failure_are_errors() {
+        assert_eq!(failure("ERROR", None).map(|error| error.kind), Some(ErrorKind::Upstream));
+        assert_eq!(failure("TIMEOUT", None).map(|error| error.kind), Some(ErrorKind::Timeout));
+        assert!(failure("MAX_TOKENS", None).is_none());
+    }
+}

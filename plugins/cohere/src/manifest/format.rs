@@ -1,0 +1,138 @@
+//! The formats as far as the host has to do with them: errors as templates, and where usage stands in answers.
+
+use weir_sdk::compat::rerank::FORMAT as SHARED_RERANK;
+use weir_sdk::manifest::{
+    Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, PointerEquals, Tap, UsagePlace,
+};
+use weir_sdk::types::ErrorKind;
+
+use super::{relayed, strings};
+use crate::{FORMAT, embeddings, rerank};
+
+const ERROR: &str = r#"{"id":{{request_id}},"message":{{message}}}"#;
+const FAILURE: &str = r#"{"type":"message-end","delta":{"finish_reason":"ERROR","error":{{message}}}}"#;
+
+pub(super) fn all() -> Vec<Format> {
+    let format = |id: &str, tap: Tap| Format { id: id.into(), errors: Some(errors()), tap: Some(tap) };
+    vec![
+        format(FORMAT, chat_tap()),
+        format(embeddings::FORMAT, meta_tap(&[""])),
+        format(embeddings::OLD, meta_tap(&[""])),
+        format(rerank::FORMAT, meta_tap(&[""])),
+        format(SHARED_RERANK, shared_tap()),
+        relayed::format(),
+    ]
+}
+
+/// The status of an error; errors have no names.
+const fn status(kind: ErrorKind) -> u16 {
+    match kind {
+        ErrorKind::InvalidRequest | ErrorKind::ContextLength | ErrorKind::Unsupported => 400,
+        ErrorKind::Authentication => 401,
+        ErrorKind::Quota => 402,
+        ErrorKind::Permission => 403,
+        ErrorKind::NotFound => 404,
+        ErrorKind::TooLarge => 413,
+        ErrorKind::RateLimited => 429,
+        ErrorKind::ContentFiltered => 498,
+        ErrorKind::Internal => 500,
+        ErrorKind::Upstream => 502,
+        ErrorKind::Overloaded => 503,
+        ErrorKind::Timeout => 504,
+    }
+}
+
+pub(super) fn errors() -> ErrorFormat {
+    let spelled = |kind: ErrorKind| ErrorSpelling { kind, name: String::new(), code: None, status: status(kind) };
+    ErrorFormat {
+        body: ERROR.into(),
+        spellings: ErrorKind::ALL.into_iter().map(spelled).collect(),
+        headers: Vec::new(),
+        stream_failure: Some(FrameTemplate { event: Some("message-end".into()), data: FAILURE.into() }),
+        keep_alive: None,
+        request_id_header: Some("x-debug-trace-id".into()),
+        rate_limit_headers: Vec::new(),
+    }
+}
+
+/// Usage stands in `usage` of a whole answer and in the `delta` of a stream's last frame. What is paid for is never
+/// more than what was used, so that the greater figure is the right one, wherever only one of them is told.
+fn chat_tap() -> Tap {
+    let place = |bucket, members: &[&str], includes: Vec<Bucket>| UsagePlace {
+        bucket,
+        pointers: members.iter().flat_map(|at| [format!("/usage/{at}"), format!("/delta/usage/{at}")]).collect(),
+        merge: Merge::Max,
+        includes,
+    };
+    Tap {
+        usage: vec![
+            place(Bucket::Input, &["tokens/input_tokens", "billed_units/input_tokens"], vec![Bucket::CacheRead]),
+            place(Bucket::CacheRead, &["cached_tokens"], Vec::new()),
+            place(Bucket::Output, &["tokens/output_tokens", "billed_units/output_tokens"], vec![Bucket::Reasoning]),
+            place(Bucket::Reasoning, &["tokens/reasoning_tokens"], Vec::new()),
+        ],
+        finish: strings(["/finish_reason", "/delta/finish_reason"]),
+        model: Vec::new(),
+        content: ["content-delta", "tool-plan-delta", "tool-call-start"].map(kind).into(),
+        end: vec![kind("message-end")],
+        failure: ["ERROR", "TIMEOUT"].map(|word| equals("/delta/finish_reason", word)).into(),
+    }
+}
+
+/// Everything else tells what is paid for, and sometimes what was used, in the `meta` of these objects.
+pub(super) fn meta_tap(places: &[&str]) -> Tap {
+    let place = |bucket, member: &str| {
+        let pointers = |at: &&str| ["tokens", "billed_units"].map(|kind| format!("{at}/meta/{kind}/{member}"));
+        UsagePlace {
+            bucket,
+            pointers: places.iter().flat_map(pointers).collect(),
+            merge: Merge::Max,
+            includes: Vec::new(),
+        }
+    };
+    Tap {
+        usage: vec![place(Bucket::Input, "input_tokens"), place(Bucket::Output, "output_tokens")],
+        finish: Vec::new(),
+        model: Vec::new(),
+        content: Vec::new(),
+        end: Vec::new(),
+        failure: Vec::new(),
+    }
+}
+
+/// The shape that other servers share: their usage, or Cohere's.
+fn shared_tap() -> Tap {
+    let mut tap = meta_tap(&[""]);
+    tap.usage.truncate(1);
+    for place in &mut tap.usage {
+        place.pointers.extend(strings(["/usage/prompt_tokens", "/usage/total_tokens"]));
+    }
+    Tap { model: strings(["/model"]), ..tap }
+}
+
+fn kind(name: &str) -> FrameTest {
+    equals("/type", name)
+}
+
+pub(super) fn equals(pointer: &str, word: &str) -> FrameTest {
+    FrameTest::Equals(PointerEquals { pointer: pointer.into(), json: format!("\"{word}\"") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_error_has_a_status() {
+        assert!(ErrorKind::ALL.into_iter().all(|kind| (400..600).contains(&status(kind))));
+        assert_eq!(errors().spellings.len(), ErrorKind::ALL.len());
+    }
+
+    #[test]
+    fn the_templates_are_json_once_their_holes_are_filled() {
+        for template in [ERROR, FAILURE] {
+            let filled = template.replace("{{message}}", "\"x\"").replace("{{request_id}}", "null");
+            assert!(serde_json::from_str::<serde_json::Value>(&filled).is_ok());
+        }
+    }
+}

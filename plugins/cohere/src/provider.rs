@@ -1,0 +1,44 @@
+//! The service, and others that speak its format.
+
+pub(crate) mod decoder;
+mod documents;
+mod messages;
+mod request;
+mod response;
+mod thinking;
+mod tools;
+
+use weir_sdk::adapter::{ChatAnswer, ChatOutcome, ProviderChat, ProviderErrors, Result};
+use weir_sdk::names::{IdRule, Names};
+use weir_sdk::types::{ChatRequest, Context, Error, HttpResponse, RenderedRequest};
+
+use crate::{Cohere, error};
+
+impl ProviderChat for Cohere {
+    type Decoder = decoder::ChatDecoder;
+
+    fn render_request(ctx: &Context, request: ChatRequest) -> Result<RenderedRequest> {
+        request::write(ctx, &request)
+    }
+
+    fn parse_response(ctx: &Context, response: HttpResponse) -> Result<ChatOutcome> {
+        let response = response::read(ctx, &response)?;
+        Ok(ChatOutcome::Complete(ChatAnswer { response, losses: Vec::new() }))
+    }
+}
+
+impl ProviderErrors for Cohere {
+    fn parse_error(ctx: &Context, response: HttpResponse) -> Error {
+        error::read(&response, ctx.now_ms)
+    }
+}
+
+/// The names of a request's tools, none of them changed yet.
+fn names() -> Names {
+    Names::new(IdRule::NAME).letter_first()
+}
+
+/// The model that is asked.
+pub(crate) fn model<'a>(ctx: &'a Context, named: &'a str) -> &'a str {
+    if ctx.model.is_empty() { named } else { &ctx.model }
+}

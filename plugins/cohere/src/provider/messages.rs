@@ -1,0 +1,276 @@
+//! Writes the conversation. One message of the unified model may become several: results of tools are messages of their
+//! own here, and their images go to a user's message behind them (C-43).
+
+mod content;
+
+use content::Content;
+use weir_sdk::json::object;
+use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::names::Names;
+use weir_sdk::types::{
+    ChatRequest, Context, Error, MediaPart, Message, Part, ReasoningPart, ResultPart, Role, ToolResult,
+};
+
+use super::documents::is_document;
+use crate::generation::never_thinks;
+use crate::write::{Place, marked, own, tool_call};
+use crate::{CITATIONS, FORMAT, PLAN, THINKING};
+
+/// Stands in a tool's result for an image that follows in a message of its own.
+const POINTER: &str = "[see the next user message]";
+
+struct Writer<'a> {
+    ctx: &'a Context,
+    names: &'a mut Names,
+    ledger: &'a mut Ledger,
+    /// The model plans its calls instead of thinking.
+    plans: bool,
+    out: String,
+    /// Images on their way to a user's message.
+    lifted: Vec<(Place, &'a MediaPart)>,
+    /// Places up to which prompts may be cached were named.
+    hints: bool,
+}
+
+/// Writes all messages, as an array.
+pub(super) fn write<'a>(
+    ctx: &'a Context,
+    request: &'a ChatRequest,
+    names: &'a mut Names,
+    ledger: &'a mut Ledger,
+) -> Result<String, Error> {
+    let plans = never_thinks(super::model(ctx, &request.model));
+    let mut writer = Writer { ctx, names, ledger, plans, out: String::from("["), lifted: Vec::new(), hints: false };
+    for (at, message) in request.messages.iter().enumerate() {
+        writer.message(at, message)?;
+    }
+    writer.lower()?;
+    let hints = writer.hints;
+    let mut out = writer.out;
+    out.push(']');
+    ledger.dropped_if(hints, "cache_control", "prompts are cached by their content");
+    Ok(out)
+}
+
+impl<'a> Writer<'a> {
+    fn message(&mut self, at: usize, message: &'a Message) -> Result<(), Error> {
+        let field = format!("messages[{at}].");
+        let results = message.parts.iter().enumerate().filter_map(|(number, part)| match part {
+            Part::ToolResult(result) => Some((number, result)),
+            _ => None,
+        });
+        let results: Vec<(usize, &ToolResult)> = results.collect();
+        for (part, result) in &results {
+            self.tool(Place { message: Some(at), part: *part }, result)?;
+        }
+        self.ledger.dropped_if(message.name.is_some(), &format!("{field}name"), "turns have no names here");
+        self.ledger.foreign(&field, &message.extensions, FORMAT);
+        if !results.is_empty() && results.len() == message.parts.len() {
+            return Ok(());
+        }
+        self.lower()?;
+        match &message.role {
+            Role::Assistant => {
+                self.assistant(at, message);
+                Ok(())
+            }
+            Role::System | Role::Developer => self.speaker(at, "system", message),
+            Role::User | Role::Tool => self.speaker(at, "user", message),
+            Role::Other(_) => {
+                self.ledger.approximated(format!("{field}role"), "sent as the user's");
+                self.speaker(at, "user", message)
+            }
+        }
+    }
+
+    /// A message of someone who only speaks.
+    fn speaker(&mut self, at: usize, role: &str, message: &'a Message) -> Result<(), Error> {
+        let mut content = Content::default();
+        for (number, part) in message.parts.iter().enumerate() {
+            let place = Place { message: Some(at), part: number };
+            match part {
+                Part::Text(text) => {
+                    self.hints |= text.cache.is_some();
+                    content.text(text, self.ledger, place);
+                }
+                Part::Media(media) if role == "system" => {
+                    return Err(unsupported(place, &format!("system text cannot hold a medium ({:?})", media.kind)));
+                }
+                Part::Media(media) => self.media(&mut content, media, place)?,
+                Part::Refusal(words) => content.words(words),
+                Part::Opaque(opaque) if opaque.format == FORMAT => content.raw(&opaque.json),
+                Part::Opaque(opaque) => {
+                    return Err(unsupported(place, &format!("`{}` cannot be expressed in this format", opaque.kind)));
+                }
+                Part::Reasoning(_) => self.ledger.dropped(place.field("reasoning"), "only the assistant thinks"),
+                Part::ToolCall(_) => return Err(unsupported(place, "only the assistant calls tools")),
+                Part::ToolResult(_) => {}
+            }
+        }
+        let only_documents = |part: &Part| matches!(part, Part::Media(media) if is_document(media));
+        if content.is_empty() && !message.parts.is_empty() && message.parts.iter().all(only_documents) {
+            return Ok(());
+        }
+        object(self.next(), |o| {
+            o.str("role", role);
+            content.write(o);
+            own(&message.extensions, FORMAT).for_each(|own| o.raw(&own.key, &own.json));
+        });
+        Ok(())
+    }
+
+    fn assistant(&mut self, at: usize, message: &'a Message) {
+        let calling = message.parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
+        let (mut content, mut plan, mut calls) = (Content::default(), String::new(), String::new());
+        for (number, part) in message.parts.iter().enumerate() {
+            let place = Place { message: Some(at), part: number };
+            match part {
+                Part::Text(text) => {
+                    self.hints |= text.cache.is_some();
+                    content.text(text, self.ledger, place);
+                }
+                Part::Reasoning(thought) => self.thought(&mut content, &mut plan, thought, calling, place),
+                Part::ToolCall(call) => {
+                    self.hints |= call.cache.is_some();
+                    let name = self.names.send(&call.name);
+                    comma(&mut calls);
+                    object(&mut calls, |o| tool_call(o, call, &name, self.ledger, place));
+                }
+                Part::Refusal(words) => {
+                    self.ledger.approximated(place.field("refusal"), "sent as text");
+                    content.words(words);
+                }
+                Part::Media(media) => {
+                    self.ledger.approximated(place.field(""), "moved to a user's message of its own");
+                    self.lifted.push((place, media));
+                }
+                Part::Opaque(opaque) if opaque.format == FORMAT => content.raw(&opaque.json),
+                Part::Opaque(opaque) => {
+                    self.ledger.dropped(place.field(&opaque.kind), "it belongs to another format");
+                }
+                Part::ToolResult(_) => {}
+            }
+        }
+        if content.is_empty() && plan.is_empty() && calls.is_empty() {
+            return;
+        }
+        let citations = content.citations(extension(&message.extensions, FORMAT, CITATIONS));
+        object(self.next(), |o| {
+            o.str("role", "assistant");
+            if !content.is_empty() {
+                content.write(o);
+            }
+            o.opt_str("tool_plan", Some(plan.as_str()).filter(|plan| !plan.is_empty()));
+            if !calls.is_empty() {
+                o.raw("tool_calls", &format!("[{calls}]"));
+            }
+            o.opt_raw("citations", citations.as_deref());
+            let others = own(&message.extensions, FORMAT).filter(|own| own.key != CITATIONS);
+            others.for_each(|own| o.raw(&own.key, &own.json));
+        });
+    }
+
+    /// Thinking goes back where it came from. Of another format, it is what the model itself would have written: a plan
+    /// in front of calls, or thinking.
+    fn thought(
+        &mut self,
+        content: &mut Content,
+        plan: &mut String,
+        thought: &ReasoningPart,
+        calls: bool,
+        place: Place,
+    ) {
+        let opaque = thought.signature.is_some() || thought.encrypted.is_some();
+        self.ledger.dropped_if(opaque, &place.field("signature"), "it returns only to its issuer");
+        self.ledger.foreign(&place.field(""), &thought.extensions, FORMAT);
+        let Some(text) = thought.text.as_deref().filter(|text| !text.is_empty()) else { return };
+        let planned = self.plans && !marked(&thought.extensions, THINKING);
+        if marked(&thought.extensions, PLAN) || (planned && calls) {
+            plan.push_str(text);
+        } else if planned {
+            self.ledger.dropped(place.field("reasoning"), "the model does not think");
+        } else {
+            content.thinking(text, &thought.extensions);
+        }
+    }
+
+    /// The message of a tool's result.
+    fn tool(&mut self, place: Place, result: &'a ToolResult) -> Result<(), Error> {
+        let mut content = Content::default();
+        self.hints |= result.cache.is_some();
+        for part in &result.content {
+            match part {
+                ResultPart::Text(text) => {
+                    self.hints |= text.cache.is_some();
+                    content.text(text, self.ledger, place);
+                }
+                ResultPart::Json(json) => content.document(json),
+                ResultPart::Media(media) if is_document(media) => content.text_document(media),
+                ResultPart::Media(media) => {
+                    content.words(POINTER);
+                    self.ledger.approximated(place.field(""), "moved to a user's message of its own");
+                    self.lifted.push((place, media));
+                }
+                ResultPart::Opaque(opaque) if opaque.format == FORMAT => content.raw(&opaque.json),
+                ResultPart::Opaque(opaque) => {
+                    let message = format!("a tool result of type `{}` cannot be expressed in this format", opaque.kind);
+                    return Err(unsupported(place, &message));
+                }
+            }
+        }
+        let failed = result.is_error == Some(true);
+        self.ledger.dropped_if(failed, &place.field("is_error"), "the format has no place for it");
+        self.ledger.foreign(&place.field(""), &result.extensions, FORMAT);
+        object(self.next(), |o| {
+            o.str("role", "tool");
+            o.str("tool_call_id", &result.call_id);
+            content.write(o);
+            own(&result.extensions, FORMAT).for_each(|own| o.raw(&own.key, &own.json));
+        });
+        Ok(())
+    }
+
+    /// Writes the images that their own messages may not hold.
+    fn lower(&mut self) -> Result<(), Error> {
+        if self.lifted.is_empty() {
+            return Ok(());
+        }
+        let mut content = Content::default();
+        for (place, media) in std::mem::take(&mut self.lifted) {
+            self.media(&mut content, media, place)?;
+        }
+        object(self.next(), |o| {
+            o.str("role", "user");
+            content.write(o);
+        });
+        Ok(())
+    }
+
+    /// A medium of a user's: images stand in the content, texts beside the messages, and nothing else is taken.
+    fn media(&mut self, content: &mut Content, media: &MediaPart, place: Place) -> Result<(), Error> {
+        self.hints |= media.cache.is_some();
+        self.ledger.foreign(&place.field(""), &media.extensions, FORMAT);
+        if is_document(media) {
+            return Ok(());
+        }
+        content.image(self.ctx, media).map_err(|message| unsupported(place, message))
+    }
+
+    /// The place of the next message.
+    fn next(&mut self) -> &mut String {
+        if !self.out.ends_with('[') {
+            self.out.push(',');
+        }
+        &mut self.out
+    }
+}
+
+fn comma(list: &mut String) {
+    if !list.is_empty() {
+        list.push(',');
+    }
+}
+
+fn unsupported(place: Place, message: &str) -> Error {
+    Error::unsupported(place.field(""), message)
+}

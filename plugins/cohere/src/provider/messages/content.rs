@@ -1,0 +1,164 @@
+//! The content of a message while it is put together.
+
+use weir_sdk::compat::media::{mime, to_data_url};
+use weir_sdk::json::{Object, object};
+use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::types::{Context, Extension, MediaKind, MediaPart, MediaSource, TextPart};
+
+use crate::read::is_document;
+use crate::write::{Place, extensions, own};
+use crate::{DOCUMENTS, FORMAT};
+
+/// Items, and the one text that stands for them where there is nothing else.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    /// A list without brackets.
+    items: String,
+    count: usize,
+    /// The text, if everything so far is one plain text.
+    plain: Option<String>,
+    /// A list without brackets.
+    citations: String,
+}
+
+impl Content {
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Writes the member `content`: a string where that says everything.
+    pub(super) fn write(&self, o: &mut Object<'_>) {
+        match &self.plain {
+            Some(text) if self.count == 1 => o.str("content", text),
+            _ if self.count == 0 => o.str("content", ""),
+            _ => o.raw("content", &format!("[{}]", self.items)),
+        }
+    }
+
+    /// The citations of its texts, and further ones that are an array.
+    pub(super) fn citations(&self, further: Option<&str>) -> Option<String> {
+        let further = further.and_then(|json| json.trim().strip_prefix('[')?.strip_suffix(']')).unwrap_or_default();
+        let comma = if self.citations.is_empty() || further.is_empty() { "" } else { "," };
+        let all = format!("[{}{comma}{further}]", self.citations);
+        (all != "[]").then_some(all)
+    }
+
+    fn item(&mut self, members: impl FnOnce(&mut Object<'_>)) {
+        if self.count > 0 {
+            self.items.push(',');
+        }
+        self.count += 1;
+        self.plain = None;
+        object(&mut self.items, members);
+    }
+
+    /// Empty texts are left out (C-42). Citations return to their own format only: what they point at is elsewhere.
+    pub(super) fn text(&mut self, text: &TextPart, ledger: &mut Ledger, place: Place) {
+        ledger.dropped_if(text.signature.is_some(), &place.field("signature"), "it returns only to its issuer");
+        for citation in &text.citations {
+            match citation.source.as_ref().filter(|source| source.format == FORMAT) {
+                Some(own) => {
+                    if !self.citations.is_empty() {
+                        self.citations.push(',');
+                    }
+                    self.citations.push_str(&own.json);
+                }
+                None => ledger.dropped(place.field("citations"), "it comes from another provider"),
+            }
+        }
+        if text.text.is_empty() {
+            return;
+        }
+        self.item(|o| {
+            o.str("type", "text");
+            o.str("text", &text.text);
+            extensions(o, &text.extensions, ledger, &place.field(""));
+        });
+        if own(&text.extensions, FORMAT).next().is_none() {
+            self.plain = Some(text.text.clone());
+        }
+    }
+
+    pub(super) fn words(&mut self, words: &str) {
+        if !words.is_empty() {
+            self.item(|o| {
+                o.str("type", "text");
+                o.str("text", words);
+            });
+            self.plain = Some(words.to_owned());
+        }
+    }
+
+    pub(super) fn thinking(&mut self, text: &str, kept: &[Extension]) {
+        self.item(|o| {
+            o.str("type", "thinking");
+            o.str("thinking", text);
+            own(kept, FORMAT).for_each(|own| o.raw(&own.key, &own.json));
+        });
+    }
+
+    /// An item as it came.
+    pub(super) fn raw(&mut self, json: &str) {
+        if self.count > 0 {
+            self.items.push(',');
+        }
+        self.count += 1;
+        self.plain = None;
+        self.items.push_str(json);
+    }
+
+    /// JSON in a tool's result: an object is a document's data, or a document; anything else is text.
+    pub(super) fn document(&mut self, json: &str) {
+        let json = json.trim();
+        if !json.starts_with('{') {
+            return self.words(json);
+        }
+        self.item(|o| {
+            o.str("type", "document");
+            if is_document(json) {
+                o.raw("document", json);
+            } else {
+                o.object("document", |o| o.raw("data", json));
+            }
+        });
+    }
+
+    /// A text document in a tool's result.
+    pub(super) fn text_document(&mut self, media: &MediaPart) {
+        if let Some(own) = extension(&media.extensions, FORMAT, DOCUMENTS).filter(|json| json.starts_with('{')) {
+            return self.document(own);
+        }
+        let MediaSource::Text(text) = &media.source else { return };
+        self.item(|o| {
+            o.str("type", "document");
+            o.object("document", |o| {
+                o.object("data", |o| {
+                    o.opt_str("title", media.name.as_deref());
+                    o.str("text", text);
+                });
+            });
+        });
+    }
+
+    /// An image, by its address or its bytes; the error says why a medium is not taken.
+    pub(super) fn image(&mut self, ctx: &Context, media: &MediaPart) -> Result<(), &'static str> {
+        if media.kind != MediaKind::Image {
+            return Err("the format takes images and texts only");
+        }
+        let url = match &media.source {
+            MediaSource::Url(url) => url.clone(),
+            MediaSource::Base64(data) => to_data_url(&mime(ctx, media), data),
+            MediaSource::Text(_) => return Err("an image cannot be text"),
+            MediaSource::FileId(_) => return Err("a file of another provider's store cannot be read here"),
+        };
+        self.item(|o| {
+            o.str("type", "image_url");
+            o.object("image_url", |o| {
+                o.str("url", &url);
+                o.opt_str("detail", media.detail.as_deref());
+            });
+            own(&media.extensions, FORMAT).for_each(|own| o.raw(&own.key, &own.json));
+        });
+        Ok(())
+    }
+}

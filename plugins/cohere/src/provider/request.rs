@@ -1,0 +1,99 @@
+//! Writes the request for the service.
+
+use weir_sdk::json::{Object, object, quote};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{ChatRequest, Context, Error, HttpRequest, JsonSchema, OutputFormat, RenderedRequest, Sampling};
+
+use super::{documents, messages, thinking, tools};
+use crate::provider::model;
+use crate::write::{self, marked};
+use crate::{DOCUMENTS, FORMAT};
+
+/// The most stop sequences that are taken.
+const MAX_STOP: usize = 5;
+
+/// Writes a request for an answer.
+pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
+    let mut ledger = Ledger::default();
+    let mut names = super::names();
+    let asked = model(ctx, &request.model);
+    let tools = tools::write(request, &mut names, &mut ledger)?;
+    let messages = messages::write(ctx, request, &mut names, &mut ledger)?;
+    let documents = documents::write(request);
+    let mut body = String::with_capacity(messages.len() + 1024);
+    object(&mut body, |o| {
+        o.str("model", asked);
+        o.raw("messages", &messages);
+        if !documents.is_empty() || marked(&request.extensions, DOCUMENTS) {
+            o.raw(DOCUMENTS, &format!("[{documents}]"));
+        }
+        tools.write(o);
+        output(o, request.output.as_ref(), &mut ledger);
+        thinking::write(o, asked, request, &mut ledger);
+        o.opt_num("max_tokens", request.max_output_tokens);
+        sampling(o, &request.sampling, &mut ledger);
+        if request.stream {
+            o.bool("stream", true);
+        }
+        write::own(&request.extensions, FORMAT).for_each(|own| o.raw(&own.key, &own.json));
+    });
+    unheard_of(request, &mut ledger);
+    ledger.foreign("", &request.extensions, FORMAT);
+    let rendered = RenderedRequest::new(HttpRequest::post("v2/chat", body));
+    Ok(RenderedRequest { losses: ledger.into_losses(), memo: names.to_memo(), ..rendered })
+}
+
+/// Writes how the answer is to look.
+fn output(o: &mut Object<'_>, output: Option<&OutputFormat>, ledger: &mut Ledger) {
+    match output {
+        None => {}
+        Some(OutputFormat::Plain) => o.object("response_format", |o| o.str("type", "text")),
+        Some(OutputFormat::Json) => o.object("response_format", |o| o.str("type", "json_object")),
+        Some(OutputFormat::Schema(JsonSchema { schema, .. })) => o.object("response_format", |o| {
+            o.str("type", "json_object");
+            o.raw("json_schema", schema);
+        }),
+        Some(OutputFormat::Opaque(opaque)) if opaque.format == FORMAT => o.raw("response_format", &opaque.json),
+        Some(OutputFormat::Opaque(_)) => ledger.dropped("response_format", "it belongs to another format"),
+    }
+}
+
+/// Writes the sampling parameters, each within its range.
+fn sampling(o: &mut Object<'_>, sampling: &Sampling, ledger: &mut Ledger) {
+    let mut within = |o: &mut Object<'_>, name: &str, theirs: &str, value: Option<f64>, range: (f64, f64)| {
+        let Some(wanted) = value else { return };
+        let allowed = wanted.clamp(range.0, range.1);
+        if (allowed - wanted).abs() > f64::EPSILON {
+            ledger.clamped(theirs, &format!("it lies between {} and {}", range.0, range.1));
+        }
+        o.num(name, allowed);
+    };
+    within(o, "temperature", "temperature", sampling.temperature, (0.0, 1.0));
+    within(o, "p", "top_p", sampling.top_p, (0.01, 0.99));
+    within(o, "k", "top_k", sampling.top_k.map(f64::from), (0.0, 500.0));
+    within(o, "frequency_penalty", "frequency_penalty", sampling.frequency_penalty, (0.0, 1.0));
+    within(o, "presence_penalty", "presence_penalty", sampling.presence_penalty, (0.0, 1.0));
+    if let Some(seed) = &sampling.seed {
+        match seed.parse::<u64>() {
+            Ok(_) => o.raw("seed", seed),
+            Err(_) => ledger.dropped("seed", "it must be a whole number that is not negative"),
+        }
+    }
+    let stop = &sampling.stop;
+    ledger.dropped_if(stop.len() > MAX_STOP, "stop", "the first five stop sequences are taken");
+    if !stop.is_empty() {
+        o.array("stop_sequences", |a| stop.iter().take(MAX_STOP).for_each(|one| quote(a.value(), one)));
+    }
+    o.opt_bool("logprobs", sampling.logprobs);
+}
+
+/// Reports what the format has no place for.
+fn unheard_of(request: &ChatRequest, ledger: &mut Ledger) {
+    const NONE: &str = "the format has no place for it";
+    ledger.dropped_if(request.sampling.candidates.is_some_and(|n| n > 1), "n", "there is one answer to a request");
+    ledger.dropped_if(request.sampling.top_logprobs.is_some_and(|n| n > 0), "top_logprobs", NONE);
+    ledger.dropped_if(request.end_user.is_some(), "user", NONE);
+    ledger.dropped_if(request.metadata.as_deref().is_some_and(|json| json != "{}"), "metadata", NONE);
+    ledger.dropped_if(request.service_tier.as_deref().is_some_and(|tier| tier != "auto"), "service_tier", NONE);
+    ledger.dropped_if(request.cache_key.is_some(), "prompt_cache_key", "prompts are cached by their content");
+}

@@ -1,0 +1,47 @@
+//! Asks for thinking: on or off, and how many tokens it may take.
+
+use weir_sdk::json::Object;
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{ChatRequest, ReasoningMode, ReasoningRequest};
+
+use crate::FORMAT;
+use crate::generation::never_thinks;
+use crate::write::own;
+
+/// Levels of effort, and the budget that stands in for each.
+const LEVELS: [(&str, u32); 6] =
+    [("minimal", 1024), ("low", 2048), ("medium", 8192), ("high", 24576), ("xhigh", 31000), ("max", 31000)];
+
+/// Writes `thinking`. A model that never thinks is not asked to, unless by a client of this format.
+pub(super) fn write(o: &mut Object<'_>, model: &str, request: &ChatRequest, ledger: &mut Ledger) {
+    let Some(wanted) = &request.reasoning else { return };
+    let native = wanted.extensions.iter().any(|extension| extension.format == FORMAT);
+    let disabled = wanted.mode == Some(ReasoningMode::Disabled)
+        || (wanted.mode.is_none() && wanted.effort.as_deref() == Some("none"));
+    ledger.dropped_if(wanted.summary.is_some(), "reasoning.summary", "thinking is shown as it is");
+    ledger.foreign("reasoning.", &wanted.extensions, FORMAT);
+    if never_thinks(model) && !native {
+        ledger.dropped_if(!disabled, "reasoning_effort", "the model does not think");
+        return;
+    }
+    let budget = budget(wanted, request.max_output_tokens, ledger).filter(|_| !disabled);
+    o.object("thinking", |o| {
+        o.str("type", if disabled { "disabled" } else { "enabled" });
+        o.opt_num("token_budget", budget);
+        own(&wanted.extensions, FORMAT).for_each(|own| o.raw(&own.key, &own.json));
+    });
+}
+
+/// The budget: the one named, else the one that the effort stands for, which leaves room for the answer.
+fn budget(wanted: &ReasoningRequest, limit: Option<u32>, ledger: &mut Ledger) -> Option<u32> {
+    if wanted.budget_tokens.is_some() {
+        return wanted.budget_tokens.map(|budget| budget.max(1));
+    }
+    let effort = wanted.effort.as_deref().filter(|effort| *effort != "none")?;
+    let Some((_, budget)) = LEVELS.iter().find(|(level, _)| *level == effort) else {
+        ledger.dropped("reasoning_effort", "there is no level of this name");
+        return None;
+    };
+    ledger.approximated("reasoning_effort", "said as a budget of tokens");
+    Some(limit.map_or(*budget, |limit| (*budget).min((limit / 2).max(1))))
+}

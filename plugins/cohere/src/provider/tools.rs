@@ -1,0 +1,125 @@
+//! Writes the tools and which of them must be called.
+
+use weir_sdk::json::{Object, Rest, object, parse};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::names::Names;
+use weir_sdk::types::{ChatRequest, Error, FunctionTool, Tool, ToolChoice};
+
+use crate::FORMAT;
+use crate::write::extensions;
+
+/// The tools, ready to be written.
+#[derive(Debug)]
+pub(super) struct Tools {
+    list: Vec<String>,
+    strict: Option<bool>,
+    choice: Option<&'static str>,
+}
+
+impl Tools {
+    pub(super) fn write(&self, o: &mut Object<'_>) {
+        if self.list.is_empty() {
+            return;
+        }
+        o.array("tools", |a| self.list.iter().for_each(|tool| a.raw(tool)));
+        o.opt_bool("strict_tools", self.strict);
+        o.opt_str("tool_choice", self.choice);
+    }
+}
+
+/// Writes the tools. A choice among some of them leaves out the others, for the format has no such choice.
+pub(super) fn write(request: &ChatRequest, names: &mut Names, ledger: &mut Ledger) -> Result<Tools, Error> {
+    let (choice, only) = choice(request, ledger);
+    let mut list = Vec::with_capacity(request.tools.len());
+    let mut functions = Vec::with_capacity(request.tools.len());
+    for (at, tool) in request.tools.iter().enumerate() {
+        match tool {
+            Tool::Function(tool) if only.is_none_or(|only| only.contains(&tool.name)) => {
+                list.push(function(tool, at, names, ledger));
+                functions.push(tool);
+            }
+            Tool::Function(_) => {}
+            Tool::Opaque(opaque) if opaque.format == FORMAT => list.push(opaque.json.clone()),
+            Tool::Opaque(opaque) => {
+                let message = format!("the tool `{}` cannot be expressed in this format", opaque.kind);
+                return Err(Error::unsupported(format!("tools[{at}]"), message));
+            }
+        }
+    }
+    ledger.dropped_if(list.is_empty() && choice == Some("REQUIRED"), "tool_choice", "there are no tools");
+    let alone = request.parallel_tool_calls == Some(false) && !list.is_empty();
+    ledger.dropped_if(alone, "parallel_tool_calls", "calls come together where the model likes");
+    Ok(Tools { list, strict: strict(&functions, ledger), choice })
+}
+
+/// All tools are followed strictly or none is, and strict ones need a parameter that is required.
+fn strict(tools: &[&FunctionTool], ledger: &mut Ledger) -> Option<bool> {
+    let wanted = tools.iter().filter(|tool| tool.strict == Some(true)).count();
+    if wanted == 0 {
+        return tools.first().and_then(|tool| tool.strict);
+    }
+    if wanted == tools.len() && tools.iter().all(|tool| requires_something(tool)) {
+        return Some(true);
+    }
+    ledger
+        .dropped("tools[].strict", "only tools that all have required parameters can be strict, and only all of them");
+    None
+}
+
+fn requires_something(tool: &FunctionTool) -> bool {
+    let schema = tool.parameters.as_deref().and_then(|json| Rest::parse(json).ok());
+    schema.and_then(|mut schema| schema.list("required")).is_some_and(|required| !required.is_empty())
+}
+
+fn function(tool: &FunctionTool, at: usize, names: &mut Names, ledger: &mut Ledger) -> String {
+    let mut out = String::new();
+    object(&mut out, |o| {
+        o.str("type", "function");
+        o.object("function", |o| {
+            o.str("name", &names.send(&tool.name));
+            o.opt_str("description", tool.description.as_deref());
+            o.raw("parameters", &schema(tool.parameters.as_deref()));
+            extensions(o, &tool.extensions, ledger, &format!("tools[{at}]."));
+        });
+    });
+    out
+}
+
+/// A schema must be there, and say that it describes an object.
+fn schema(parameters: Option<&str>) -> std::borrow::Cow<'_, str> {
+    let Some(parameters) = parameters else { return r#"{"type":"object","properties":{}}"#.into() };
+    match parse::<Rest<'_>>(parameters) {
+        Ok(schema) if schema.get("type").is_none() => {
+            let mut out = String::new();
+            object(&mut out, |o| {
+                o.str("type", "object");
+                let others = schema.0.iter().filter(|(key, _)| &**key != "type");
+                others.for_each(|(key, raw)| o.raw(key, raw.get()));
+            });
+            out.into()
+        }
+        _ => parameters.into(),
+    }
+}
+
+/// The word for the choice, and the tools that it leaves.
+fn choice<'a>(request: &'a ChatRequest, ledger: &mut Ledger) -> (Option<&'static str>, Option<&'a [String]>) {
+    const NARROWED: &str = "said by leaving out all other tools";
+    match &request.tool_choice {
+        None | Some(ToolChoice::Automatic) => (None, None),
+        Some(ToolChoice::Disabled) => (Some("NONE"), None),
+        Some(ToolChoice::Required) => (Some("REQUIRED"), None),
+        Some(ToolChoice::Named(name)) => {
+            ledger.approximated("tool_choice", NARROWED);
+            (Some("REQUIRED"), Some(std::slice::from_ref(name)))
+        }
+        Some(ToolChoice::Allowed(allowed)) => {
+            ledger.approximated("tool_choice", NARROWED);
+            (allowed.required.then_some("REQUIRED"), Some(&allowed.names))
+        }
+        Some(ToolChoice::Opaque(_)) => {
+            ledger.dropped("tool_choice", "it belongs to another format");
+            (None, None)
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Streams: what services send, and what clients are sent.
+
+use serde_json::{Value, json};
+use weir_sdk::adapter::{Decoder as _, ProviderChat};
+use weir_sdk::types::{
+    CandidateFinish, CandidateLogprobs, ChatEvent, Context, Error, ErrorKind, Finish, FinishReason, Frame, PartDelta,
+    PartKind, PartStart, PartStop, ResponseStart, ToolKind, ToolStart, Usage,
+};
+
+use super::{decoded, encoded, fold};
+use crate::Cohere;
+
+fn frame(data: &Value) -> Frame {
+    Frame { event: None, data: data.to_string() }
+}
+
+fn message(kind: &str, index: u32, message: &Value) -> Frame {
+    frame(&json!({"type": kind, "index": index, "delta": {"message": message}}))
+}
+
+fn begin() -> Frame {
+    frame(&json!({"type": "message-start", "id": "a", "delta": {"message": {"role": "assistant", "content": []}}}))
+}
+
+fn end(reason: &str) -> Frame {
+    frame(&json!({"type": "message-end", "delta": {"finish_reason": reason}}))
+}
+
+fn text(index: u32, text: &str) -> Frame {
+    message("content-delta", index, &json!({"content": {"text": text}}))
+}
+
+/// What a client of this format makes of the frames.
+fn through(frames: &[Frame]) -> Value {
+    let events = decoded(frames, 1);
+    for group in 2..=frames.len() {
+        assert_eq!(decoded(frames, group), events, "in groups of {group}");
+    }
+    let (back, _) = encoded(events);
+    fold::check(&back);
+    fold::answer(&back)
+}
+
+fn failure(frames: &[Frame]) -> Option<ErrorKind> {
+    decoded(frames, 1).into_iter().find_map(|event| match event {
+        ChatEvent::Failure(error) => Some(error.kind),
+        _ => None,
+    })
+}
+
+#[test]
+fn c91_c19_a_stream_that_fails_or_breaks_never_looks_complete() {
+    assert_eq!(failure(&[begin(), text(0, "Half"), end("ERROR")]), Some(ErrorKind::Upstream));
+    assert_eq!(failure(&[begin(), text(0, "Half"), end("TIMEOUT")]), Some(ErrorKind::Timeout));
+    assert_eq!(failure(&[begin(), text(0, "Half")]), Some(ErrorKind::Upstream));
+    assert_eq!(failure(&[begin()]), Some(ErrorKind::Upstream));
+    let said = frame(&json!({"id": "x", "message": "too many tokens: 9"}));
+    assert_eq!(failure(&[begin(), said]), Some(ErrorKind::ContextLength));
+    let error = json!({"type": "message-end", "delta": {"error": "the model is gone", "finish_reason": "ERROR"}});
+    let answer = through(&[begin(), text(0, "Half"), frame(&error)]);
+    assert_eq!((&answer["finish_reason"], &answer["error"]), (&json!("ERROR"), &json!("the model is gone")));
+    assert_eq!(failure(&[begin(), text(0, "All"), end("COMPLETE")]), None);
+}
+
+#[test]
+fn c06_words_of_a_part_that_never_began_begin_it() {
+    let thought = message("content-delta", 0, &json!({"content": {"thinking": "Hm."}}));
+    let answer = through(&[begin(), thought, text(0, "Yes"), text(0, "."), end("COMPLETE")]);
+    let content = json!([{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "Yes."}]);
+    assert_eq!(answer["message"]["content"], content);
+}
+
+#[test]
+fn c78_an_empty_text_does_not_end_the_thinking() {
+    let thought = |text: &str| message("content-delta", 0, &json!({"content": {"thinking": text, "text": ""}}));
+    let answer = through(&[begin(), thought("H"), text(0, ""), thought("m."), text(1, "Yes."), end("COMPLETE")]);
+    let content = json!([{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "Yes."}]);
+    assert_eq!(answer["message"]["content"], content);
+}
+
+#[test]
+fn c03_c05_calls_without_numbers_or_arguments_are_told_apart() {
+    let call = |id: &str, arguments: Value| {
+        let function = json!({"name": "f", "arguments": arguments});
+        let calls = json!([{"id": id, "type": "function", "function": function}]);
+        frame(&json!({"type": "tool-call-start", "delta": {"message": {"tool_calls": calls}}}))
+    };
+    let more = json!({"type": "tool-call-delta", "delta": {"message": {"tool_calls": {"function": {"arguments": "{\"a\":1}"}}}}});
+    let answer = through(&[begin(), call("c1", json!("")), frame(&more), call("c2", Value::Null), end("COMPLETE")]);
+    let calls = answer["message"]["tool_calls"].as_array().unwrap();
+    let seen: Vec<_> = calls.iter().map(|call| (&call["id"], &call["function"]["arguments"])).collect();
+    assert_eq!(seen, [(&json!("c1"), &json!("{\"a\":1}")), (&json!("c2"), &json!("{}"))]);
+    // C-11: a call outranks the service's own word.
+    assert_eq!(answer["finish_reason"], "TOOL_CALL");
+}
+
+#[test]
+fn a_plan_stays_a_plan_and_thinking_thinking() {
+    let plan = frame(&json!({"type": "tool-plan-delta", "delta": {"message": {"tool_plan": "First, f."}}}));
+    let call = json!({"tool_calls": {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}});
+    let call = message("tool-call-start", 0, &call);
+    let answer = through(&[begin(), plan, call.clone(), end("TOOL_CALL")]);
+    assert_eq!(answer["message"]["tool_plan"], "First, f.");
+    let thought = message("content-start", 0, &json!({"content": {"type": "thinking", "thinking": "First, f."}}));
+    let answer = through(&[begin(), thought, call, end("TOOL_CALL")]);
+    assert_eq!(answer["message"]["content"][0]["thinking"], "First, f.");
+}
+
+#[test]
+fn citations_that_come_late_reach_their_text() {
+    let citation = json!({"start": 0, "end": 3, "text": "Yes", "sources": [], "type": "TEXT_CONTENT"});
+    let stop = frame(&json!({"type": "content-end", "index": 0}));
+    let cited = message("citation-start", 0, &json!({"citations": citation}));
+    let frames = [begin(), text(0, "Yes"), stop, cited, end("COMPLETE")];
+    let places = decoded(&frames, 1).into_iter().filter_map(|event| match event {
+        ChatEvent::Citation(one) => Some(one.part),
+        _ => None,
+    });
+    assert_eq!(places.collect::<Vec<_>>(), [0]);
+    assert_eq!(through(&frames)["message"]["citations"], json!([citation]));
+}
+
+#[test]
+fn log_probabilities_come_with_their_words() {
+    let item = json!({"text": "Yes", "token_ids": [5], "logprobs": [-0.5]});
+    let mut delta = json!({"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": "Yes"}}}});
+    delta["logprobs"] = item.clone();
+    assert_eq!(through(&[begin(), frame(&delta), end("COMPLETE")])["logprobs"], json!([item]));
+    // Those of other formats may come in front of their words, or behind them.
+    let json = r#"{"content":[{"token":"a","logprob":-1},{"token":"b","logprob":-2}]}"#;
+    let probabilities = ChatEvent::Logprobs(CandidateLogprobs { candidate: 0, json: json.into() });
+    let events = vec![start(0, PartKind::Text), delta_of(0, "ab"), probabilities, stop(0)];
+    let (frames, _) = encoded(events);
+    fold::check(&frames);
+    let answer = fold::answer(&frames);
+    assert_eq!(answer["logprobs"], json!([{"text": "ab", "token_ids": [], "logprobs": [-1, -2]}]));
+}
+
+fn start(part: u32, kind: PartKind) -> ChatEvent {
+    ChatEvent::PartStart(PartStart { candidate: 0, part, kind })
+}
+
+fn delta_of(part: u32, text: &str) -> ChatEvent {
+    ChatEvent::Delta(PartDelta { candidate: 0, part, text: text.into() })
+}
+
+fn stop(part: u32) -> ChatEvent {
+    ChatEvent::PartStop(PartStop { candidate: 0, part, extensions: Vec::new() })
+}
+
+fn call(id: &str) -> PartKind {
+    PartKind::ToolCall(ToolStart { id: id.into(), name: "f".into(), kind: ToolKind::Function, signature: None })
+}
+
+#[test]
+fn c01_parallel_calls_are_numbered_by_themselves_and_empty_texts_are_not_begun() {
+    let finish = Finish { reason: FinishReason::ToolCalls, raw: None, stop_sequence: None };
+    let (frames, losses) = encoded(vec![
+        ChatEvent::Start(ResponseStart { id: "a".into(), ..ResponseStart::default() }),
+        start(0, PartKind::Text),
+        start(1, call("c1")),
+        start(2, call("c2")),
+        delta_of(2, "{\"b\":2}"),
+        delta_of(1, "{\"a\":1}"),
+        stop(0),
+        stop(1),
+        stop(2),
+        ChatEvent::Finish(CandidateFinish { candidate: 0, finish }),
+        ChatEvent::Usage(Usage { input: Some(3), output: Some(4), ..Usage::default() }),
+    ]);
+    fold::check(&frames);
+    let answer = fold::answer(&frames);
+    assert!(answer["message"].get("content").is_none());
+    let calls = answer["message"]["tool_calls"].as_array().unwrap();
+    assert_eq!(calls[0]["function"]["arguments"], "{\"a\":1}");
+    assert_eq!(calls[1]["function"]["arguments"], "{\"b\":2}");
+    assert_eq!(answer["usage"]["tokens"], json!({"input_tokens": 3, "output_tokens": 4}));
+    assert!(losses.is_empty(), "{losses:?}");
+    assert_eq!(frames.last().map(|frame| frame.data.as_str()), Some("[DONE]"));
+}
+
+#[test]
+fn c13_c19_a_failure_is_the_last_frame() {
+    let error = Error::new(ErrorKind::Upstream, "gone");
+    let (frames, _) = encoded(vec![start(0, PartKind::Text), delta_of(0, "Half"), ChatEvent::Failure(error)]);
+    fold::check(&frames);
+    let answer = fold::answer(&frames);
+    assert_eq!((&answer["finish_reason"], &answer["error"]), (&json!("ERROR"), &json!("gone")));
+    assert!(frames.last().unwrap().data.contains("gone"));
+}
+
+#[test]
+fn frames_that_cannot_be_read_are_errors_and_never_panics() {
+    for data in ["{", "[1]", "\"x\"", "{\"type\":5}", "{\"type\":\"content-delta\",\"delta\":[]}"] {
+        let mut decoder = <Cohere as ProviderChat>::Decoder::new(Context::default());
+        let frame = Frame { event: None, data: data.into() };
+        assert!(decoder.push(vec![frame]).is_err(), "{data}");
+    }
+}

@@ -1,0 +1,115 @@
+//! Tokens: `tokens` tells what was read and written, `billed_units` what is paid for, and `cached_tokens` what of the
+//! input came from a cache. The figures of `tokens` are the ones that count; where they are missing, the billed ones.
+
+use weir_sdk::json::{Object, parse};
+use weir_sdk::ledger::{Ledger, extension, extensions};
+use weir_sdk::types::{Extension, Usage};
+
+use crate::FORMAT;
+use crate::read::members;
+use crate::wire::{self, Tokens, Unnamed};
+use crate::write::{mark, own};
+
+/// Details of `tokens` that no bucket holds (`image_tokens`); null where the service told the billed ones only.
+const TOKENS: &str = "tokens";
+/// The member of what is paid for.
+const BILLED: &str = "billed_units";
+
+/// Reads usage into disjoint buckets (C-60).
+pub(crate) fn read(wire: wire::Usage<'_>) -> Usage {
+    let mut kept = extensions(FORMAT, wire.rest);
+    kept.extend(wire.billed_units.map(|raw| mark(BILLED, raw.get())));
+    let billed = || wire.billed_units.and_then(|raw| parse::<Tokens<'_>>(raw.get()).ok()).unwrap_or_default();
+    let known = wire.tokens.filter(|tokens| tokens.input.is_some() || tokens.output.is_some());
+    kept.push(match &known {
+        Some(tokens) => mark(TOKENS, members(&tokens.rest)),
+        None => mark(TOKENS, "null"),
+    });
+    kept.retain(|kept| kept.key != TOKENS || kept.json != "{}");
+    let tokens = known.unwrap_or_else(billed);
+    let cached = wire.cached_tokens.map(|count| count.0);
+    let reasoning = tokens.reasoning.map(|count| count.0);
+    let without = |total: u32, some: Option<u32>| total.checked_sub(some.unwrap_or(0)).unwrap_or(total);
+    Usage {
+        input: tokens.input.map(|count| without(count.0, cached)),
+        cache_read: cached,
+        cache_write: None,
+        output: tokens.output.map(|count| without(count.0, reasoning)),
+        reasoning,
+        extensions: kept,
+    }
+}
+
+/// Takes in later figures, each of which replaces the earlier one.
+pub(crate) fn merge(known: &mut Usage, later: Usage) {
+    let newer = |known: &mut Option<u32>, later: Option<u32>| *known = later.or(*known);
+    newer(&mut known.input, later.input);
+    newer(&mut known.cache_read, later.cache_read);
+    newer(&mut known.cache_write, later.cache_write);
+    newer(&mut known.output, later.output);
+    newer(&mut known.reasoning, later.reasoning);
+    let replaced = |one: &Extension| later.extensions.iter().any(|new| new.format == one.format && new.key == one.key);
+    known.extensions.retain(|one| !replaced(one));
+    known.extensions.extend(later.extensions);
+}
+
+/// Writes the member `usage`.
+pub(crate) fn write(o: &mut Object<'_>, usage: &Usage, ledger: &mut Ledger) {
+    o.object("usage", |o| members_of(o, usage));
+    ledger.foreign("usage.", &usage.extensions, FORMAT);
+}
+
+/// Writes the figures. What is paid for is said as the service said it; of others it is what was used.
+pub(crate) fn members_of(o: &mut Object<'_>, usage: &Usage) {
+    let (input, output) = (usage.input_total(), usage.output_total());
+    match extension(&usage.extensions, FORMAT, BILLED) {
+        Some(billed) => o.raw(BILLED, billed),
+        None => o.object(BILLED, |o| {
+            o.opt_num("input_tokens", input);
+            o.opt_num("output_tokens", output);
+        }),
+    }
+    let details = extension(&usage.extensions, FORMAT, TOKENS);
+    if details != Some("null") {
+        o.object(TOKENS, |o| {
+            o.opt_num("input_tokens", input);
+            o.opt_num("output_tokens", output);
+            o.opt_num("reasoning_tokens", usage.reasoning);
+            let details: Unnamed<'_> = details.and_then(|json| parse(json).ok()).unwrap_or_default();
+            details.rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
+        });
+    }
+    o.opt_num("cached_tokens", usage.cache_read);
+    let others = own(&usage.extensions, FORMAT).filter(|own| own.key != BILLED && own.key != TOKENS);
+    others.for_each(|own| o.raw(&own.key, &own.json));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_sdk::json::object;
+
+    fn back(json: &str) -> String {
+        let usage = read(parse(json).unwrap());
+        let mut out = String::new();
+        object(&mut out, |o| write(o, &usage, &mut Ledger::default()));
+        out
+    }
+
+    #[test]
+    fn c60_buckets_are_disjoint() {
+        let json = r#"{"billed_units":{"input_tokens":80,"output_tokens":301},"tokens":{"input_tokens":1494,"output_tokens":330,"reasoning_tokens":30,"image_tokens":9},"cached_tokens":1008}"#;
+        let usage = read(parse(json).unwrap());
+        assert_eq!((usage.input, usage.cache_read), (Some(486), Some(1008)));
+        assert_eq!((usage.output, usage.reasoning), (Some(300), Some(30)));
+        assert_eq!(back(json), format!("{{\"usage\":{json}}}"));
+    }
+
+    #[test]
+    fn c82_billed_figures_stand_in_for_missing_ones() {
+        let json = r#"{"billed_units":{"input_tokens":4,"output_tokens":45}}"#;
+        let usage = read(parse(json).unwrap());
+        assert_eq!((usage.input_total(), usage.output_total()), (Some(4), Some(45)));
+        assert_eq!(back(json), format!("{{\"usage\":{json}}}"));
+    }
+}

@@ -1,0 +1,87 @@
+//! What the writing of requests and of answers has in common.
+
+use std::borrow::Cow;
+
+use weir_sdk::json::{Object, RawValue, object, parse};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{Extension, ToolCall, ToolKind};
+
+use crate::FORMAT;
+
+/// Where a part stands, for the ledger.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// The message's number; none in an answer.
+    pub(crate) message: Option<usize>,
+    /// The part's number within it.
+    pub(crate) part: usize,
+}
+
+impl Place {
+    /// The name of a member of the part; an empty one names the part itself.
+    pub(crate) fn field(self, member: &str) -> String {
+        let dot = if member.is_empty() { "" } else { "." };
+        match self.message {
+            Some(message) => format!("messages[{message}].content[{}]{dot}{member}", self.part),
+            None => format!("content[{}]{dot}{member}", self.part),
+        }
+    }
+}
+
+/// An extension of this format.
+pub(crate) fn mark(key: &str, json: impl Into<String>) -> Extension {
+    Extension { format: FORMAT.into(), key: key.into(), json: json.into() }
+}
+
+/// Whether the chat format left such a mark, with or without a value.
+pub(crate) fn marked(extensions: &[Extension], key: &str) -> bool {
+    marked_in(extensions, FORMAT, key)
+}
+
+/// The same for any of the formats.
+pub(crate) fn marked_in(extensions: &[Extension], format: &str, key: &str) -> bool {
+    extensions.iter().any(|extension| extension.format == format && extension.key == key)
+}
+
+/// The members that only this format has. Those without a value are its notes to itself and none of the wire's.
+pub(crate) fn own<'a>(extensions: &'a [Extension], format: &'a str) -> impl Iterator<Item = &'a Extension> {
+    extensions.iter().filter(move |extension| extension.format == format && extension.json != "null")
+}
+
+/// Writes the members that only this format has, and says which ones of others are lost.
+pub(crate) fn extensions(o: &mut Object<'_>, extensions: &[Extension], ledger: &mut Ledger, place: &str) {
+    for own in own(extensions, FORMAT) {
+        o.raw(&own.key, &own.json);
+    }
+    ledger.foreign(place, extensions, FORMAT);
+}
+
+/// Writes a call under the name that is given; its arguments are the text of a JSON object.
+pub(crate) fn tool_call(o: &mut Object<'_>, call: &ToolCall, name: &str, ledger: &mut Ledger, place: Place) {
+    o.str("id", &call.id);
+    o.str("type", "function");
+    o.object("function", |o| {
+        o.str("name", name);
+        o.str("arguments", &arguments(call, ledger, place));
+    });
+    ledger.dropped_if(call.signature.is_some(), &place.field("signature"), "the format has no place for it");
+    extensions(o, &call.extensions, ledger, &place.field("function."));
+}
+
+/// A call's arguments as the text of a JSON object, which is what clients and the service expect.
+pub(crate) fn arguments<'a>(call: &'a ToolCall, ledger: &mut Ledger, place: Place) -> Cow<'a, str> {
+    if call.kind == ToolKind::Custom {
+        ledger.approximated(place.field("input"), "free text becomes the member `input` of an object");
+        let mut json = String::new();
+        object(&mut json, |o| o.str("input", &call.arguments));
+        return Cow::Owned(json);
+    }
+    let text = call.arguments.trim();
+    if text.is_empty() {
+        return Cow::Borrowed("{}");
+    }
+    if !text.starts_with('{') || parse::<&RawValue>(text).is_err() {
+        ledger.approximated(place.field("arguments"), "they are no JSON object");
+    }
+    Cow::Borrowed(&call.arguments)
+}

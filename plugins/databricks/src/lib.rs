@@ -1,0 +1,70 @@
+//! Databricks: serving endpoints, with Claude, Gemini, GPT and open models behind them; thinking as parts with a summary.
+//!
+//! Source: Databricks' reference of the foundation model APIs and its page on reasoning models.
+
+use weir_sdk::compat::quirks::{Cache, Drop, Effort, Paths, Scheme, Thinking, Variant};
+use weir_sdk::compat::{Provider, Quirks};
+
+/// The adapter.
+#[derive(Debug)]
+pub struct Databricks;
+
+const PATHS: Paths = Paths { completions: "completions", models: "", ..Quirks::COMPATIBLE.paths };
+
+impl Provider for Databricks {
+    const QUIRKS: &'static Quirks = &Quirks {
+        name: "databricks",
+        description: "Databricks: chat, completions and embeddings of serving endpoints",
+        family: "databricks",
+        url: Some("{env.DATABRICKS_API_BASE}/"),
+        key_variables: &["DATABRICKS_TOKEN"],
+        models: &["databricks-*"],
+        settings: SETTINGS,
+        auth: &[
+            Scheme::Bearer,
+            Scheme::ClientCredentials("oauth", "https://{option.workspace}/oidc/v1/token", "all-apis"),
+        ],
+        paths: PATHS,
+        variants: &[Variant {
+            option: "invoke",
+            query: "",
+            paths: Paths {
+                chat: "{model}/{option.invoke}",
+                completions: "{model}/{option.invoke}",
+                embeddings: "{model}/{option.invoke}",
+                ..PATHS
+            },
+        }],
+        drops: &[
+            // Usage comes without being asked for.
+            Drop::unknown("stream_options"),
+            Drop::unknown("store"),
+            Drop::unknown("service_tier"),
+            Drop::unknown("verbosity"),
+            Drop::unknown("prediction"),
+            Drop::unknown("modalities"),
+            Drop::unknown("audio"),
+            Drop::unknown("web_search_options"),
+            Drop::unknown("prompt_cache_key"),
+            Drop::unknown("safety_identifier"),
+        ],
+        stream_usage: false,
+        effort: Effort::BudgetAndEffort,
+        efforts: &["minimal", "low", "medium", "high"],
+        thinking: Thinking::Summaries,
+        issuers: &["databricks"],
+        cache: Cache::Control,
+        ..Quirks::COMPATIBLE
+    };
+}
+
+const SETTINGS: &str = r#"{
+  "type": "object",
+  "properties": {
+    "workspace": {"type": "string", "description": "The workspace's host, for tokens by OAuth: `adb-1.2.azuredatabricks.net`."},
+    "invoke": {"enum": ["invocations"], "description": "Asks at `{model}/invocations` instead of `chat/completions`."}
+  },
+  "additionalProperties": true
+}"#;
+
+weir_sdk::export!(Databricks: about, provider_errors, provider_chat, provider_embeddings);

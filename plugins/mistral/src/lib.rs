@@ -1,0 +1,55 @@
+//! Mistral: `max_tokens`, `random_seed`, `any` for a tool that must be called, ids of nine characters, content in chunks.
+//!
+//! Source: Mistral's published `OpenAPI` description; it allows no members that it does not name.
+
+use weir_sdk::compat::names::IdRule;
+use weir_sdk::compat::quirks::{Clamp, Drop, Effort, Media, Rename, Thinking};
+use weir_sdk::compat::{Provider, Quirks};
+
+/// The adapter.
+#[derive(Debug)]
+pub struct Mistral;
+
+impl Provider for Mistral {
+    const QUIRKS: &'static Quirks = &Quirks {
+        name: "mistral",
+        description: "Mistral: chat, embeddings and models",
+        family: "mistral",
+        url: Some("https://api.mistral.ai/v1/"),
+        key_variables: &["MISTRAL_API_KEY"],
+        models: &["mistral-*", "ministral-*", "magistral-*", "codestral-*", "devstral-*", "pixtral-*", "voxtral-*"],
+        seed: "random_seed",
+        drops: &[
+            // Usage comes without being asked for.
+            Drop::unknown("stream_options"),
+            Drop::unknown("user"),
+            Drop::unknown("safety_identifier"),
+            Drop::unknown("logit_bias"),
+            Drop::unknown("top_k"),
+            Drop::unknown("min_p"),
+            Drop::unknown("repetition_penalty"),
+            Drop::unknown("store"),
+            Drop::unknown("service_tier"),
+            Drop::unknown("verbosity"),
+            Drop::unknown("modalities"),
+            Drop::unknown("audio"),
+            Drop::unknown("web_search_options"),
+            Drop::unknown("prompt_cache_retention"),
+        ],
+        renames: &[Rename { from: "dimensions", to: "output_dimension" }],
+        clamps: &[Clamp { member: "temperature", min: 0.0, max: 1.5 }],
+        max_stop: usize::MAX,
+        speaker_names: false,
+        prefix: true,
+        stream_usage: false,
+        tool_required: "any",
+        tool_ids: IdRule { max: 9, also: Some(""), exact: true },
+        effort: Effort::Effort,
+        efforts: &["none", "high"],
+        thinking: Thinking::Parts,
+        media: Media { audio: true, bare_audio: true, document_urls: true, in_tools: true, ..Quirks::COMPATIBLE.media },
+        ..Quirks::COMPATIBLE
+    };
+}
+
+weir_sdk::export!(Mistral: about, provider_errors, provider_chat, provider_embeddings, provider_models);

@@ -1,0 +1,8 @@
+//! Replays what was recorded of this provider, and the adapter's own recordings.
+
+use weir_mistral::Mistral;
+
+/// What differs on purpose.
+const EXCUSED: &[(&str, &str)] = &[("mistral-chat-104077afd578", "the texts of one thought are joined")];
+
+weir_corpus::replay!(Mistral, "mistral", EXCUSED);

@@ -1,0 +1,121 @@
+//! What requests of both formats have in common, read and written: images, the wanted format, labels.
+
+use weir_sdk::compat::completions;
+use weir_sdk::compat::media::{at_url, sniff};
+use weir_sdk::json::{Object, RawValue, Str, text};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{
+    Blob, ChatRequest, Extension, JsonSchema, MediaKind, MediaPart, MediaSource, Opaque, OutputFormat, Part,
+};
+
+use crate::{CHAT, is_own, options};
+
+/// What is said of a request's members that have no place here.
+pub(crate) const NO_PLACE: &str = "the format has no place for it";
+/// Members of `/api/generate` that `/api/chat` does not know.
+pub(crate) const ONLY_GENERATE: [&str; 4] = ["template", "raw", "suffix", "context"];
+
+/// Whether an extension is the `suffix` of a legacy completion, which means the same here.
+pub(crate) fn is_suffix(extension: &Extension) -> bool {
+    extension.format == completions::FORMAT && extension.key == "suffix" && extension.json != "null"
+}
+
+/// An image: bare base64, whose first bytes tell the media type. Some clients leave a data URL's head in front of it.
+pub(crate) fn image(data: &str, blobs: &[Blob]) -> Part {
+    if data.starts_with("data:") {
+        return Part::Media(at_url(MediaKind::Image, data));
+    }
+    let head = blobs.iter().find(|blob| blob.token == data).map_or(data, |blob| blob.head.as_str());
+    let mime = sniff(head).filter(|mime| mime.starts_with("image/")).map(str::to_owned);
+    Part::Media(MediaPart { mime, ..MediaPart::new(MediaKind::Image, MediaSource::Base64(data.to_owned())) })
+}
+
+/// The parts of a text with images. Images come first: models are shown them in front of the words.
+pub(crate) fn parts(images: Option<Vec<Str<'_>>>, words: Option<Str<'_>>, blobs: &[Blob]) -> Vec<Part> {
+    let mut parts: Vec<Part> = images.unwrap_or_default().iter().map(|data| image(data, blobs)).collect();
+    let words = words.map(Str::into_string).unwrap_or_default();
+    if !words.is_empty() || parts.is_empty() {
+        parts.push(Part::text(words));
+    }
+    parts
+}
+
+/// Reads `format`: `json`, a schema, or nothing.
+pub(crate) fn output(raw: &RawValue) -> Option<OutputFormat> {
+    match text(raw).as_deref() {
+        Some("") => None,
+        Some("json") => Some(OutputFormat::Json),
+        None if raw.get().starts_with('{') => {
+            let schema = raw.get().to_owned();
+            Some(OutputFormat::Schema(JsonSchema { name: None, description: None, schema, strict: None }))
+        }
+        _ => Some(OutputFormat::Opaque(Opaque { format: CHAT.into(), kind: "format".into(), json: raw.get().into() })),
+    }
+}
+
+/// Writes `format`.
+pub(crate) fn write_output(o: &mut Object<'_>, output: Option<&OutputFormat>, ledger: &mut Ledger) {
+    match output {
+        None | Some(OutputFormat::Plain) => {}
+        Some(OutputFormat::Json) => o.str("format", "json"),
+        Some(OutputFormat::Schema(schema)) => o.raw("format", &schema.schema),
+        Some(OutputFormat::Opaque(opaque)) if opaque.format == CHAT => o.raw("format", &opaque.json),
+        Some(OutputFormat::Opaque(_)) => ledger.dropped("response_format", "it belongs to another format"),
+    }
+}
+
+/// Writes log probabilities, options, labels and members of this family's own.
+pub(crate) fn write_rest(o: &mut Object<'_>, request: &ChatRequest, generates: bool, ledger: &mut Ledger) {
+    o.opt_bool("logprobs", request.sampling.logprobs);
+    o.opt_num("top_logprobs", request.sampling.top_logprobs);
+    options::write(o, request, ledger);
+    for extension in request.extensions.iter().filter(|one| one.json != "null" && !options::is_option(one)) {
+        let has_place = generates || !ONLY_GENERATE.contains(&extension.key.as_str());
+        match is_own(extension) {
+            true if has_place => o.raw(&extension.key, &extension.json),
+            true => ledger.dropped(extension.key.as_str(), "only `/api/generate` takes it"),
+            // Put in its place by whoever writes the prompt.
+            false if generates && is_suffix(extension) => {}
+            false => ledger.dropped(extension.key.as_str(), &format!("only {} has it", extension.format)),
+        }
+    }
+    let is_plain = |tier: &str| matches!(tier, "auto" | "default");
+    ledger.dropped_if(request.end_user.is_some(), "user", NO_PLACE);
+    ledger.dropped_if(request.metadata.as_deref().is_some_and(|json| json != "{}"), "metadata", NO_PLACE);
+    ledger.dropped_if(request.service_tier.as_deref().is_some_and(|tier| !is_plain(tier)), "service_tier", NO_PLACE);
+    ledger.dropped_if(request.cache_key.is_some(), "prompt_cache_key", "the server caches by itself");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_sdk::json::{object, parse};
+
+    fn written(output: Option<&OutputFormat>) -> String {
+        let mut out = String::new();
+        object(&mut out, |o| write_output(o, output, &mut Ledger::default()));
+        out
+    }
+
+    #[test]
+    fn c88_formats_of_every_kind_come_back() {
+        for json in [r#""json""#, r#"{"type":"object"}"#, r#""other""#] {
+            let read = output(parse(json).unwrap());
+            assert_eq!(written(read.as_ref()), format!(r#"{{"format":{json}}}"#));
+        }
+        assert_eq!(output(parse(r#""""#).unwrap()), None);
+    }
+
+    #[test]
+    fn images_are_known_by_their_first_bytes() {
+        let mime = |data: &str, blobs: &[Blob]| match image(data, blobs) {
+            Part::Media(media) => media.mime,
+            _ => None,
+        };
+        assert_eq!(mime("iVBORw0KGgo=", &[]).as_deref(), Some("image/png"));
+        assert_eq!(mime("data:image/webp;base64,AAAA", &[]).as_deref(), Some("image/webp"));
+        let blob = Blob { token: "t".into(), length: 9000, head: "/9j/4AAQ".into() };
+        assert_eq!(mime("t", &[blob]).as_deref(), Some("image/jpeg"));
+        assert_eq!(mime("AAAA", &[]), None);
+    }
+}

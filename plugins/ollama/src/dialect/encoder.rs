@@ -1,0 +1,303 @@
+//! Writes a streamed answer, a line for each piece.
+//!
+//! Text and thinking go out as they come. A call goes out whole, once its arguments are complete, and calls keep the
+//! order in which they began. The last line has the reason and the counts; a failure is a line of its own, and nothing
+//! follows it (C-19).
+
+use weir_sdk::adapter::{Encoder, Result};
+use weir_sdk::json::{Object, object};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{
+    ChatEvent, Context, Encoded, Error, Extension, Finish, Frame, PartDelta, PartKind, PartStart, PartStop,
+    ResponseStart, ToolStart, Usage,
+};
+
+use super::response::{image, members, write_logprobs};
+use super::{GENERATES, head};
+use crate::body::NO_PLACE;
+use crate::tools::{Written, lose};
+use crate::{finish, usage};
+
+/// Bytes of arguments that may wait for their end.
+const WAITING_LIMIT: usize = 8 << 20;
+/// Parts that may be open at once.
+const OPEN_LIMIT: usize = 256;
+/// Kinds of lost events that are told apart.
+const LOST_LIMIT: usize = 64;
+
+/// Writes lines of this format.
+#[derive(Debug)]
+pub struct LineEncoder {
+    ctx: Context,
+    generates: bool,
+    start: Option<ResponseStart>,
+    /// The members that every line begins with; empty until the first line.
+    head: String,
+    /// Open parts that are text or thinking.
+    open: Vec<(u32, Spoken)>,
+    /// Calls that have not gone out, in the order of their beginning.
+    calls: Vec<Call>,
+    n_calls: u32,
+    waiting: usize,
+    logprobs: Option<String>,
+    finish: Option<Finish>,
+    usage: Usage,
+    failed: bool,
+    /// What has been said to be lost; some things come with every event, and are said once.
+    lost: Vec<String>,
+    ledger: Ledger,
+    frames: Vec<Frame>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Spoken {
+    Text,
+    Thinking,
+}
+
+#[derive(Debug)]
+struct Call {
+    part: u32,
+    start: ToolStart,
+    arguments: String,
+    /// Set once the call is complete.
+    extensions: Option<Vec<Extension>>,
+}
+
+impl Encoder for LineEncoder {
+    fn new(ctx: Context) -> Self {
+        Self {
+            generates: ctx.memo == GENERATES,
+            ctx,
+            start: None,
+            head: String::new(),
+            open: Vec::new(),
+            calls: Vec::new(),
+            n_calls: 0,
+            waiting: 0,
+            logprobs: None,
+            finish: None,
+            usage: Usage::default(),
+            failed: false,
+            lost: Vec::new(),
+            ledger: Ledger::default(),
+            frames: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, events: Vec<ChatEvent>) -> Result<Encoded> {
+        self.frames.reserve(events.len());
+        for event in events {
+            if !self.failed {
+                self.event(event)?;
+            }
+        }
+        Ok(self.encoded())
+    }
+
+    fn finish(&mut self) -> Result<Encoded> {
+        if !self.failed {
+            self.calls.iter_mut().for_each(|call| _ = call.extensions.get_or_insert_default());
+            self.release();
+            self.end();
+        }
+        Ok(self.encoded())
+    }
+}
+
+impl LineEncoder {
+    fn encoded(&mut self) -> Encoded {
+        let losses = std::mem::take(&mut self.ledger).into_losses();
+        Encoded { frames: std::mem::take(&mut self.frames), losses }
+    }
+
+    fn event(&mut self, event: ChatEvent) -> Result<()> {
+        match event {
+            ChatEvent::Delta(delta) if delta.candidate == 0 => return self.delta(&delta),
+            ChatEvent::PartStart(start) if start.candidate == 0 => self.begin(start),
+            ChatEvent::PartStart(_) => self.lose("candidates", "the format has room for the first one only"),
+            ChatEvent::PartStop(stop) if stop.candidate == 0 => self.stop(stop),
+            ChatEvent::Start(start) => {
+                let lost = start.service_tier.is_some();
+                self.ledger.dropped_if(lost, "service_tier", NO_PLACE);
+                self.start = Some(start);
+            }
+            ChatEvent::Usage(later) => usage::merge(&mut self.usage, later),
+            ChatEvent::Finish(one) if one.candidate == 0 => self.finish = Some(one.finish),
+            ChatEvent::Logprobs(one) if one.candidate == 0 => self.logprobs = Some(one.json),
+            ChatEvent::Failure(error) => self.fail(&error),
+            ChatEvent::Signature(_) => self.lose("signature", NO_PLACE),
+            ChatEvent::Citation(_) => self.lose("citations", NO_PLACE),
+            ChatEvent::Opaque(opaque) => self.lose(&opaque.kind, "it belongs to another format"),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, what: &str, why: &str) {
+        if self.lost.len() < LOST_LIMIT && !self.lost.iter().any(|known| known == what) {
+            self.lost.push(what.to_owned());
+            self.ledger.dropped(what, why);
+        }
+    }
+
+    fn begin(&mut self, start: PartStart) {
+        let spoken = match start.kind {
+            PartKind::Text => Spoken::Text,
+            PartKind::Reasoning => Spoken::Thinking,
+            PartKind::Refusal => {
+                self.ledger.approximated("refusal", "told as text");
+                Spoken::Text
+            }
+            PartKind::ToolCall(call) => return self.call(start.part, call),
+            PartKind::Opaque(opaque) => return self.lose(&opaque.kind, "it belongs to another format"),
+            PartKind::Media(media) => {
+                if let Some(data) = image(&media, &mut self.ledger).map(str::to_owned) {
+                    self.image(&data);
+                }
+                return;
+            }
+        };
+        if self.open.len() < OPEN_LIMIT {
+            self.open.push((start.part, spoken));
+        }
+    }
+
+    fn call(&mut self, part: u32, start: ToolStart) {
+        if start.signature.is_some() {
+            self.lose("signature", NO_PLACE);
+        }
+        self.calls.push(Call { part, start, arguments: String::new(), extensions: None });
+    }
+
+    fn delta(&mut self, delta: &PartDelta) -> Result<()> {
+        let known = self.open.iter().find(|(part, _)| *part == delta.part).map(|(_, spoken)| *spoken);
+        if let Some(spoken) = known {
+            if !delta.text.is_empty() {
+                self.say(spoken, &delta.text);
+            }
+            return Ok(());
+        }
+        let Some(call) = self.calls.iter_mut().find(|call| call.part == delta.part) else { return Ok(()) };
+        self.waiting += delta.text.len();
+        if self.waiting > WAITING_LIMIT {
+            return Err(Error::unreadable("the arguments of calls are too large"));
+        }
+        call.arguments.push_str(&delta.text);
+        Ok(())
+    }
+
+    fn stop(&mut self, stop: PartStop) {
+        if let Some(at) = self.open.iter().position(|(part, _)| *part == stop.part) {
+            self.open.remove(at);
+            return lose(&stop.extensions, "content.", &mut self.ledger);
+        }
+        if let Some(call) = self.calls.iter_mut().find(|call| call.part == stop.part) {
+            call.extensions = Some(stop.extensions);
+            self.release();
+        }
+    }
+
+    /// Writes the calls that are complete, up to the first that is not.
+    fn release(&mut self) {
+        let is_complete = |call: &Call| call.extensions.is_some();
+        while self.calls.first().is_some_and(is_complete) {
+            let call = self.calls.remove(0);
+            self.waiting -= call.arguments.len();
+            let index = self.n_calls;
+            self.n_calls += 1;
+            let extensions = call.extensions.unwrap_or_default();
+            let written = Written::streamed(&call.start, &call.arguments, index, &extensions);
+            let mut ledger = std::mem::take(&mut self.ledger);
+            let mut json = String::with_capacity(call.arguments.len() + 128);
+            object(&mut json, |o| written.write(o, &format!("tool_calls[{index}]"), &mut ledger));
+            self.ledger = ledger;
+            self.line(|o, generates| {
+                piece(o, generates, Spoken::Text, "", |o| o.array("tool_calls", |a| a.raw(&json)));
+            });
+        }
+    }
+
+    fn say(&mut self, spoken: Spoken, text: &str) {
+        self.line(|o, generates| piece(o, generates, spoken, text, |_| {}));
+    }
+
+    fn image(&mut self, data: &str) {
+        self.line(|o, generates| {
+            piece(o, generates, Spoken::Text, "", |o| o.array("images", |a| a.str(data)));
+        });
+    }
+
+    /// A line that is not the last one.
+    fn line(&mut self, members: impl FnOnce(&mut Object<'_>, bool)) {
+        let logprobs = self.logprobs.take();
+        let mut ledger = std::mem::take(&mut self.ledger);
+        self.frame(|o, generates| {
+            members(o, generates);
+            write_logprobs(o, logprobs.as_deref(), &mut ledger);
+            o.bool("done", false);
+        });
+        self.ledger.append(ledger.into_losses());
+    }
+
+    fn end(&mut self) {
+        let (usage, finish, logprobs) = (std::mem::take(&mut self.usage), self.finish.take(), self.logprobs.take());
+        let mut ledger = std::mem::take(&mut self.ledger);
+        self.frame(|o, generates| {
+            piece(o, generates, Spoken::Text, "", |_| {});
+            write_logprobs(o, logprobs.as_deref(), &mut ledger);
+            o.bool("done", true);
+            o.str("done_reason", finish::write(finish.as_ref(), &mut ledger));
+            usage::write(o, &usage);
+        });
+        lose(&usage.extensions, "usage.", &mut ledger);
+        self.ledger.append(ledger.into_losses());
+    }
+
+    /// Every line says whose it is; what all have in common is written once.
+    fn frame(&mut self, members: impl FnOnce(&mut Object<'_>, bool)) {
+        if self.head.is_empty() {
+            self.write_head();
+        }
+        let mut data = String::with_capacity(self.head.len() + 128);
+        object(&mut data, |o| {
+            o.members(&self.head);
+            members(o, self.generates);
+        });
+        self.frames.push(Frame { event: None, data });
+    }
+
+    fn write_head(&mut self) {
+        let start = self.start.take().unwrap_or_default();
+        let mut out = String::with_capacity(96);
+        object(&mut out, |o| {
+            head(o, &self.ctx, start.model.as_deref(), start.created_ms);
+            members(o, &start.extensions, &mut self.ledger, "");
+        });
+        self.head = out.get(1..out.len() - 1).unwrap_or_default().to_owned();
+    }
+
+    fn fail(&mut self, error: &Error) {
+        self.failed = true;
+        let mut data = String::with_capacity(error.message.len() + 16);
+        let message = if error.message.is_empty() { "the provider failed" } else { &error.message };
+        object(&mut data, |o| o.str("error", message));
+        self.frames.push(Frame { event: None, data });
+    }
+}
+
+/// The members of a line that bring something.
+fn piece(o: &mut Object<'_>, generates: bool, spoken: Spoken, text: &str, more: impl FnOnce(&mut Object<'_>)) {
+    let (content, thinking) = if spoken == Spoken::Text { (text, None) } else { ("", Some(text)) };
+    if generates {
+        o.str("response", content);
+        o.opt_str("thinking", thinking);
+        return more(o);
+    }
+    o.object("message", |o| {
+        o.str("role", "assistant");
+        o.str("content", content);
+        o.opt_str("thinking", thinking);
+        more(o);
+    });
+}

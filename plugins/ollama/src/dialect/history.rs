@@ -1,0 +1,129 @@
+//! Reads the conversation of `/api/chat`.
+//!
+//! Calls had no ids for long, and results name their tool or only stand in order. Each call gets an id that is the
+//! same whenever the same conversation comes, and each result that of the call it answers.
+
+use weir_sdk::json::Str;
+use weir_sdk::ledger::extensions;
+use weir_sdk::types::{
+    Blob, Error, Extension, Message, Part, ReasoningPart, ResultPart, Role, TextPart, ToolCall, ToolResult,
+};
+
+use crate::body;
+use crate::tools::{self, Ids, NO_ID};
+use crate::{CHAT, own, wire};
+
+/// A call that no result has answered yet.
+#[derive(Debug)]
+struct Pending {
+    id: String,
+    name: String,
+}
+
+/// The conversation so far, as far as calls and their results go.
+#[derive(Debug)]
+pub(super) struct History<'a> {
+    blobs: &'a [Blob],
+    pending: Vec<Pending>,
+}
+
+impl<'a> History<'a> {
+    pub(super) fn new(blobs: &'a [Blob]) -> Self {
+        Self { blobs, pending: Vec::new() }
+    }
+
+    /// Reads the message of this number.
+    pub(super) fn message(&mut self, wire: wire::Message<'_>, at: usize) -> Result<Message, Error> {
+        let role = match wire.role.as_deref() {
+            Some("system") => Role::System,
+            Some("user") => Role::User,
+            Some("assistant") => return self.assistant(wire, at),
+            Some("tool") => return Ok(self.tool(wire, at)),
+            Some("") | None => return Err(missing(at, "role")),
+            Some(other) => Role::Other(other.to_owned()),
+        };
+        let parts = body::parts(wire.images, wire.content, self.blobs);
+        let name = wire.name.map(Str::into_string);
+        Ok(Message { name, extensions: extensions(CHAT, wire.rest), ..Message::new(role, parts) })
+    }
+
+    fn assistant(&mut self, wire: wire::Message<'_>, at: usize) -> Result<Message, Error> {
+        let mut parts = Vec::new();
+        let thinking = wire.thinking.filter(|text| !text.is_empty());
+        parts.extend(thinking.map(|text| Part::Reasoning(ReasoningPart::new(text))));
+        let content = wire.content.filter(|text| !text.is_empty());
+        parts.extend(content.map(Part::text));
+        parts.extend(wire.images.unwrap_or_default().iter().map(|data| body::image(data, self.blobs)));
+        self.pending.clear();
+        let mut ids = Ids::new(format!("call_{at}_"));
+        for call in wire.tool_calls.unwrap_or_default().0 {
+            let call = read_call(call, &mut ids).ok_or_else(|| missing(at, "tool_calls[].function.name"))?;
+            self.pending.push(Pending { id: call.id.clone(), name: call.name.clone() });
+            parts.push(Part::ToolCall(call));
+        }
+        let name = wire.name.map(Str::into_string);
+        Ok(Message { name, extensions: extensions(CHAT, wire.rest), ..Message::new(Role::Assistant, parts) })
+    }
+
+    fn tool(&mut self, wire: wire::Message<'_>, at: usize) -> Message {
+        let name = wire.tool_name.or(wire.name).filter(|name| !name.is_empty()).map(Str::into_string);
+        let given = wire.tool_call_id.filter(|id| !id.is_empty()).map(Str::into_string);
+        let mut extensions = extensions(CHAT, wire.rest);
+        if given.is_none() {
+            extensions.push(note(NO_ID));
+        }
+        let (call_id, called) = self.answered(given, name.as_deref(), at);
+        let text = wire.content.map(Str::into_string).unwrap_or_default();
+        let mut content = vec![ResultPart::Text(TextPart::new(text))];
+        for image in wire.images.unwrap_or_default() {
+            if let Part::Media(media) = body::image(&image, self.blobs) {
+                content.push(ResultPart::Media(media));
+            }
+        }
+        if name.is_none() {
+            extensions.push(note(NO_NAME));
+        }
+        let result = ToolResult { name: name.or(called), content, extensions, ..ToolResult::new(call_id) };
+        Message::new(Role::Tool, vec![Part::ToolResult(result)])
+    }
+
+    /// The call that a result answers, and its name: the one of its id, else the first of its name, else the first.
+    fn answered(&mut self, given: Option<String>, name: Option<&str>, at: usize) -> (String, Option<String>) {
+        let of_id = |call: &Pending| given.as_deref().is_some_and(|id| call.id == id);
+        let of_name = |call: &Pending| given.is_none() && name.is_some_and(|name| call.name == name);
+        let found = self.pending.iter().position(of_id).or_else(|| self.pending.iter().position(of_name));
+        let in_order = || (given.is_none() && !self.pending.is_empty()).then_some(0);
+        match (found.or_else(in_order).map(|at| self.pending.remove(at)), given) {
+            (Some(call), _) => (call.id, Some(call.name)),
+            (None, Some(id)) => (id, None),
+            (None, None) => (format!("call_{at}"), None),
+        }
+    }
+}
+
+/// Key of the note on a result whose tool the client did not name.
+pub(crate) const NO_NAME: &str = "tool_name";
+
+/// Reads a call; none where it has no name.
+pub(crate) fn read_call(wire: wire::ToolCall<'_>, ids: &mut Ids) -> Option<ToolCall> {
+    let function = wire.function?;
+    let name = function.name.filter(|name| !name.is_empty())?.into_string();
+    let (id, given) = ids.next(wire.id);
+    let mut own_members = extensions(CHAT, wire.rest);
+    own_members.extend(tools::within("function.", function.rest));
+    if !given {
+        own_members.push(note(NO_ID));
+    }
+    let arguments = tools::arguments(function.arguments);
+    Some(ToolCall { extensions: own_members, ..ToolCall::new(id, name, arguments) })
+}
+
+/// A note of this family's to itself.
+fn note(key: &str) -> Extension {
+    own(CHAT, key, "null")
+}
+
+fn missing(at: usize, member: &str) -> Error {
+    let field = format!("messages[{at}].{member}");
+    Error::invalid(format!("{field} is missing")).at(field)
+}

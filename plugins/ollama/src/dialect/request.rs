@@ -1,0 +1,79 @@
+//! Reads a client's request for an answer.
+
+use weir_sdk::json::{RawValue, Str, parse};
+use weir_sdk::ledger::extensions;
+use weir_sdk::types::{ChatRequest, Context, Error, HttpRequest, Message, Part, Role};
+
+use super::history::History;
+use crate::{CHAT, GENERATE, body, options, think, tools, wire};
+
+/// Whether a request is for `/api/generate`: by its face, else by its path.
+pub(crate) fn generates(ctx: &Context, request: &HttpRequest) -> bool {
+    ctx.format == GENERATE || ctx.format != CHAT && request.path.ends_with("/generate")
+}
+
+/// Reads a request. One that says nothing about streaming asks for a stream.
+pub(super) fn read(ctx: &Context, request: &HttpRequest, generates: bool) -> Result<ChatRequest, Error> {
+    let mut body: wire::Request<'_> = parse(request.body.as_text()?).map_err(|error| unreadable(&error))?;
+    let format = if generates { GENERATE } else { CHAT };
+    let mut chat = ChatRequest {
+        model: model(ctx, body.model.take())?,
+        stream: body.stream.unwrap_or(true),
+        reasoning: body.think.and_then(think::read),
+        output: body.format.and_then(body::output),
+        ..ChatRequest::default()
+    };
+    options::read(format, body.options.take().unwrap_or_default(), &mut chat);
+    chat.sampling.logprobs = body.logprobs;
+    chat.sampling.top_logprobs = body.top_logprobs.map(|count| count.0);
+    for (at, tool) in body.tools.take().unwrap_or_default().into_iter().enumerate() {
+        chat.tools.push(tools::read(tool, at)?);
+    }
+    let mut rest = std::mem::take(&mut body.rest);
+    chat.messages = if generates {
+        rest.0.retain(|(key, raw)| !says_nothing(key, raw));
+        prompt(ctx, body)
+    } else {
+        conversation(ctx, body)?
+    };
+    chat.extensions.extend(extensions(format, rest));
+    Ok(chat)
+}
+
+/// The model, as the body names it or as the host read it.
+pub(crate) fn model(ctx: &Context, named: Option<Str<'_>>) -> Result<String, Error> {
+    let named = named.map(Str::into_string).filter(|name| !name.is_empty());
+    let model = named.unwrap_or_else(|| ctx.model.clone());
+    if model.is_empty() { Err(Error::invalid("model is required").at("model")) } else { Ok(model) }
+}
+
+pub(crate) fn unreadable(error: &impl std::fmt::Display) -> Error {
+    Error::invalid(format!("the body cannot be read: {error}"))
+}
+
+/// Clients send members of `/api/generate` that they leave empty.
+fn says_nothing(key: &str, raw: &RawValue) -> bool {
+    body::ONLY_GENERATE.contains(&key) && matches!(raw.get(), "\"\"" | "[]" | "false")
+}
+
+fn conversation(ctx: &Context, body: wire::Request<'_>) -> Result<Vec<Message>, Error> {
+    let mut history = History::new(&ctx.blobs);
+    let messages = body.messages.unwrap_or_default().0;
+    messages.into_iter().enumerate().map(|(at, message)| history.message(message, at)).collect()
+}
+
+/// A prompt is what the user says, in front of it what the system does. One without either loads the model, or unloads
+/// it, and has no messages at all.
+fn prompt(ctx: &Context, body: wire::Request<'_>) -> Vec<Message> {
+    let mut messages = Vec::new();
+    if let Some(system) = body.system.filter(|text| !text.is_empty()) {
+        messages.push(Message::new(Role::System, vec![Part::text(system)]));
+    }
+    let images = body.images.filter(|images| !images.is_empty());
+    let words = body.prompt.filter(|text| !text.is_empty());
+    if images.is_some() || words.is_some() {
+        let parts = body::parts(images, words, &ctx.blobs);
+        messages.push(Message::new(Role::User, parts));
+    }
+    messages
+}

@@ -1,0 +1,64 @@
+//! Why an answer ended, between `done_reason` and the unified reasons.
+
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{Finish, FinishReason};
+
+/// Reads a reason; old servers give none. A call outranks the word, which is `stop` beside calls too (C-12), but no
+/// cut: a call that the limit cut short must not be carried out.
+pub(crate) fn read(word: Option<&str>, calls: bool) -> Finish {
+    let reason = match word {
+        Some("length") => FinishReason::Length,
+        _ if calls => FinishReason::ToolCalls,
+        // `load` and `unload` answer requests that ask for nothing else.
+        None | Some("" | "stop" | "load" | "unload") => FinishReason::Complete,
+        Some(_) => FinishReason::Other,
+    };
+    Finish { reason, raw: word.filter(|word| !word.is_empty()).map(str::to_owned), stop_sequence: None }
+}
+
+/// The format's word (C-15): it has one for an end and one for a cut. What says it only nearly goes into the ledger.
+pub(crate) fn write(finish: Option<&Finish>, ledger: &mut Ledger) -> &'static str {
+    let Some(finish) = finish else { return "stop" };
+    ledger.dropped_if(finish.stop_sequence.is_some(), "stop_sequence", "there is no place for it");
+    match finish.reason {
+        FinishReason::Length | FinishReason::ContextLength => return "length",
+        FinishReason::Complete | FinishReason::StopSequence | FinishReason::ToolCalls => {}
+        FinishReason::Other if matches!(finish.raw.as_deref(), None | Some("load" | "unload")) => {}
+        _ => ledger.approximated("finish_reason", finish.raw.as_deref().unwrap_or("no reason given")),
+    }
+    match finish.raw.as_deref() {
+        Some("load") => "load",
+        Some("unload") => "unload",
+        _ => "stop",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c12_calls_outrank_the_word_stop_but_no_cut() {
+        assert_eq!(read(Some("stop"), true).reason, FinishReason::ToolCalls);
+        assert_eq!(read(None, true).reason, FinishReason::ToolCalls);
+        assert_eq!(read(Some("length"), true).reason, FinishReason::Length);
+    }
+
+    #[test]
+    fn c15_words_come_from_a_closed_list_and_nearly_right_ones_are_said() {
+        let mut ledger = Ledger::default();
+        let mut word = |reason, raw: &str| write(Some(&Finish::new(reason, raw)), &mut ledger);
+        assert_eq!(word(FinishReason::Complete, "end_turn"), "stop");
+        assert_eq!(word(FinishReason::ToolCalls, "tool_calls"), "stop");
+        assert_eq!(word(FinishReason::ContextLength, "model_context_window_exceeded"), "length");
+        assert_eq!(word(FinishReason::ContentFilter, "SAFETY"), "stop");
+        assert_eq!(ledger.into_losses().len(), 1);
+    }
+
+    #[test]
+    fn c13_every_word_of_the_format_comes_back() {
+        for word in ["stop", "length", "load", "unload"] {
+            assert_eq!(write(Some(&read(Some(word), false)), &mut Ledger::default()), word);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What the server takes as it is.
+//!
+//! It speaks OpenAI's formats too, below `/v1`, but its answers depart from them: servers of not long ago give every
+//! streamed call the number 0 (C-04), and the choice among tools is passed over in silence. So those are translated to
+//! the server's own format here; whoever wants them relayed has an OpenAI-compatible provider with that url.
+
+use weir_sdk::manifest::{Acceptance, Operation};
+
+use super::strings;
+use crate::{CHAT, EMBED, EMBEDDINGS, GENERATE, MODELS};
+
+pub(super) fn all() -> Vec<Acceptance> {
+    let post = |format: &str, operation, path: &str| accepted(format, operation, "POST", path);
+    let preferred = |one: Acceptance| Acceptance { preferred: true, ..one };
+    vec![
+        preferred(post(CHAT, Operation::Chat, "api/chat")),
+        post(GENERATE, Operation::Chat, "api/generate"),
+        preferred(post(EMBED, Operation::Embeddings, "api/embed")),
+        post(EMBEDDINGS, Operation::Embeddings, "api/embeddings"),
+        accepted(MODELS, Operation::Models, "GET", "api/tags"),
+        post(MODELS, Operation::Models, "api/show"),
+    ]
+}
+
+fn accepted(format: &str, operation: Operation, method: &str, path: &str) -> Acceptance {
+    Acceptance {
+        format: format.into(),
+        operation,
+        method: method.into(),
+        path: path.into(),
+        stream_path: None,
+        query: Vec::new(),
+        query_forwarded: Vec::new(),
+        request_headers: Vec::new(),
+        set_headers: Vec::new(),
+        response_headers: strings(["retry-after", "x-request-id"]),
+        exclusions: Vec::new(),
+        ask_usage: None,
+        preferred: false,
+    }
+}

@@ -1,0 +1,163 @@
+//! `options`, between the format's members and the unified sampling. What only this server has (`num_ctx`, `min_p`,
+//! `repeat_penalty`…) travels as extensions named `options.NAME`.
+
+use weir_sdk::json::{Object, RawValue, Rest, Str, list, object, text};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{ChatRequest, Extension};
+
+use crate::{is_own, own};
+
+/// What stands in front of an option's name in the key of an extension.
+const PREFIX: &str = "options.";
+
+/// Takes the options over into the request. A value of the wrong type stays what it is, for the server to refuse.
+pub(crate) fn read(format: &str, mut options: Rest<'_>, chat: &mut ChatRequest) {
+    let sampling = &mut chat.sampling;
+    sampling.temperature = options.number("temperature");
+    sampling.top_p = options.number("top_p");
+    sampling.frequency_penalty = options.number("frequency_penalty");
+    sampling.presence_penalty = options.number("presence_penalty");
+    sampling.top_k = count(&mut options, "top_k");
+    sampling.seed = whole(&mut options, "seed");
+    sampling.stop = stop(&mut options);
+    chat.max_output_tokens = count(&mut options, "num_predict");
+    chat.extensions.extend(others(format, options));
+}
+
+/// The options that the unified model has no name for.
+pub(crate) fn others(format: &str, options: Rest<'_>) -> Vec<Extension> {
+    let others = options.0.into_iter().filter(|(_, raw)| raw.get() != "null");
+    others.map(|(key, raw)| own(format, &format!("{PREFIX}{key}"), raw.get())).collect()
+}
+
+/// A count; negative ones have meanings of their own (no limit, fill the context) and stay as they are.
+fn count(options: &mut Rest<'_>, key: &str) -> Option<u32> {
+    let negative = options.get(key).is_some_and(|raw| raw.get().starts_with('-'));
+    if negative { None } else { options.count(key) }
+}
+
+fn whole(options: &mut Rest<'_>, key: &str) -> Option<String> {
+    let digits = |raw: &&RawValue| raw.get().trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit());
+    let seed = options.get(key).filter(digits).map(|raw| raw.get().to_owned())?;
+    options.take(key);
+    Some(seed)
+}
+
+/// One stop sequence, or a list.
+fn stop(options: &mut Rest<'_>) -> Vec<String> {
+    let Some(raw) = options.get("stop") else { return Vec::new() };
+    let one = text(raw).map(|one| vec![one.into_string()]);
+    let several = || list(raw)?.into_iter().map(|raw| text(raw).map(Str::into_string)).collect();
+    let Some(sequences) = one.or_else(several) else { return Vec::new() };
+    options.take("stop");
+    sequences
+}
+
+/// Writes `options`, if there are any.
+pub(crate) fn write(o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledger) {
+    let sampling = &request.sampling;
+    let mut out = String::new();
+    object(&mut out, |o| {
+        let number = |o: &mut Object<'_>, key: &str, value: Option<f64>| {
+            o.opt_num(key, value.filter(|_| !is_replaced(&request.extensions, key)));
+        };
+        number(o, "temperature", sampling.temperature);
+        number(o, "top_p", sampling.top_p);
+        number(o, "top_k", sampling.top_k.map(f64::from));
+        number(o, "frequency_penalty", sampling.frequency_penalty);
+        number(o, "presence_penalty", sampling.presence_penalty);
+        number(o, "num_predict", request.max_output_tokens.map(f64::from));
+        seed(o, sampling.seed.as_deref(), ledger);
+        o.opt_strs("stop", &sampling.stop);
+        write_others(o, &request.extensions);
+    });
+    if out != "{}" {
+        o.raw("options", &out);
+    }
+    let several = sampling.candidates.is_some_and(|wanted| wanted > 1);
+    if several {
+        ledger.clamped("n", "there is one answer to a request");
+    }
+}
+
+/// Writes the options that only this family has, if there are any.
+pub(crate) fn write_only_others(o: &mut Object<'_>, extensions: &[Extension]) {
+    let mut out = String::new();
+    object(&mut out, |o| write_others(o, extensions));
+    if out != "{}" {
+        o.raw("options", &out);
+    }
+}
+
+fn write_others(o: &mut Object<'_>, extensions: &[Extension]) {
+    for extension in extensions.iter().filter(|extension| is_own(extension) && extension.json != "null") {
+        if let Some(name) = extension.key.strip_prefix(PREFIX) {
+            o.raw(name, &extension.json);
+        }
+    }
+}
+
+fn is_replaced(extensions: &[Extension], key: &str) -> bool {
+    extensions.iter().any(|extension| is_own(extension) && extension.key.strip_prefix(PREFIX) == Some(key))
+}
+
+/// A seed is a whole number of 64 bits.
+fn seed(o: &mut Object<'_>, seed: Option<&str>, ledger: &mut Ledger) {
+    match seed.map(str::parse::<i64>) {
+        Some(Ok(seed)) => o.raw("seed", &seed.to_string()),
+        Some(Err(_)) => ledger.dropped("seed", "seeds are whole numbers of 64 bits here"),
+        None => {}
+    }
+}
+
+/// Whether an extension is an option.
+pub(crate) fn is_option(extension: &Extension) -> bool {
+    extension.key.starts_with(PREFIX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CHAT;
+
+    fn through(options: &str) -> String {
+        let mut chat = ChatRequest::default();
+        read(CHAT, Rest::parse(options).unwrap(), &mut chat);
+        let mut out = String::new();
+        object(&mut out, |o| write(o, &chat, &mut Ledger::default()));
+        out
+    }
+
+    #[test]
+    fn options_come_back_whoever_knows_them() {
+        let options = concat!(
+            r#"{"temperature":0.5,"top_k":40,"num_predict":50,"seed":123456789012,"stop":["a"],"#,
+            r#""num_ctx":4096,"mirostat_tau":0.8}"#
+        );
+        assert_eq!(through(options), format!(r#"{{"options":{options}}}"#));
+        assert_eq!(through("{}"), "{}");
+        assert_eq!(through(r#"{"num_ctx":null}"#), "{}");
+    }
+
+    #[test]
+    fn negative_limits_have_meanings_of_their_own() {
+        let mut chat = ChatRequest::default();
+        read(CHAT, Rest::parse(r#"{"num_predict":-1}"#).unwrap(), &mut chat);
+        assert_eq!(chat.max_output_tokens, None);
+        assert_eq!(through(r#"{"num_predict":-1}"#), r#"{"options":{"num_predict":-1}}"#);
+    }
+
+    #[test]
+    fn one_stop_sequence_is_a_list_of_one() {
+        assert_eq!(through(r#"{"stop":"x"}"#), r#"{"options":{"stop":["x"]}}"#);
+    }
+
+    #[test]
+    fn c80_more_answers_than_one_are_said_to_be_clamped() {
+        let mut chat = ChatRequest::default();
+        chat.sampling.candidates = Some(3);
+        let mut ledger = Ledger::default();
+        object(&mut String::new(), |o| write(o, &chat, &mut ledger));
+        assert_eq!(ledger.into_losses()[0].field, "n");
+    }
+}

@@ -1,0 +1,76 @@
+//! A request that is a prompt: for `/api/generate`.
+
+use weir_sdk::json::Object;
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{ChatRequest, Context, MediaKind, MediaSource, Message, Part, Role, TextPart};
+
+use crate::tools::lose;
+use crate::{GENERATE, body};
+
+/// What `/api/generate` takes of a conversation: at most one system text, and what the user says once.
+#[derive(Debug, Default)]
+pub(super) struct Prompt<'a> {
+    system: Option<&'a TextPart>,
+    words: Option<&'a TextPart>,
+    images: Vec<&'a str>,
+}
+
+impl<'a> Prompt<'a> {
+    /// The prompt, where one is wanted and can say it all. A suffix is known to `/api/generate` only.
+    pub(super) fn of(ctx: &Context, request: &'a ChatRequest) -> Option<Self> {
+        let wanted = ctx.format == GENERATE || request.extensions.iter().any(body::is_suffix);
+        if !wanted || !request.tools.is_empty() {
+            return None;
+        }
+        let mut prompt = Self::default();
+        let mut rest = request.messages.as_slice();
+        if let [first, tail @ ..] = rest
+            && matches!(first.role, Role::System | Role::Developer)
+        {
+            prompt.system = Some(only_text(first)?);
+            rest = tail;
+        }
+        match rest {
+            [] => {}
+            [user] if matches!(user.role, Role::User) => prompt.user(user)?,
+            _ => return None,
+        }
+        Some(prompt)
+    }
+
+    fn user(&mut self, message: &'a Message) -> Option<()> {
+        for part in &message.parts {
+            match part {
+                Part::Text(text) if self.words.is_none() => self.words = Some(text),
+                Part::Media(media) if media.kind == MediaKind::Image => match &media.source {
+                    MediaSource::Base64(data) => self.images.push(data),
+                    _ => return None,
+                },
+                _ => return None,
+            }
+        }
+        (message.name.is_none() && message.extensions.is_empty()).then_some(())
+    }
+
+    /// Writes `prompt` and what belongs to it.
+    pub(super) fn write(&self, o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledger) {
+        o.str("prompt", self.words.map_or("", |text| &text.text));
+        o.opt_str("system", self.system.map(|text| text.text.as_str()));
+        if !self.images.is_empty() {
+            o.array("images", |a| self.images.iter().for_each(|data| a.str(data)));
+        }
+        let suffix = request.extensions.iter().find(|extension| body::is_suffix(extension));
+        o.opt_raw("suffix", suffix.map(|suffix| suffix.json.as_str()));
+        for text in [self.system, self.words].into_iter().flatten() {
+            ledger.dropped_if(text.cache.is_some(), "cache_control", "the server caches by itself");
+            lose(&text.extensions, "prompt.", ledger);
+        }
+    }
+}
+
+fn only_text(message: &Message) -> Option<&TextPart> {
+    match message.parts.as_slice() {
+        [Part::Text(text)] => Some(text),
+        _ => None,
+    }
+}

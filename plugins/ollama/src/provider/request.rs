@@ -1,0 +1,50 @@
+//! Writes the request for the server.
+
+use weir_sdk::adapter::Result;
+use weir_sdk::json::{Object, object};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{ChatRequest, Context, Framing, HttpRequest, RenderedRequest};
+
+use super::messages::Writer;
+use super::prompt::Prompt;
+use crate::{body, think, tools};
+
+/// Writes a request: for `/api/generate` where the target's format or the request wants it and a prompt can say it
+/// all, else for `/api/chat`. Answers say themselves which of the two they are.
+pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest> {
+    let mut ledger = Ledger::default();
+    let mut out = String::with_capacity(1024);
+    let prompt = Prompt::of(ctx, request);
+    let mut written = Ok(());
+    object(&mut out, |o| {
+        o.str("model", if ctx.model.is_empty() { &request.model } else { &ctx.model });
+        match &prompt {
+            Some(prompt) => prompt.write(o, request, &mut ledger),
+            None => written = conversation(o, request, &mut ledger),
+        }
+        // The server streams unless it is told not to.
+        o.bool("stream", request.stream);
+        o.opt_raw("think", think::write(request.reasoning.as_ref(), &mut ledger));
+        body::write_output(o, request.output.as_ref(), &mut ledger);
+        body::write_rest(o, request, prompt.is_some(), &mut ledger);
+    });
+    written?;
+    let path = if prompt.is_some() { "api/generate" } else { "api/chat" };
+    let framing = request.stream.then_some(Framing::Ndjson);
+    let http = HttpRequest::post(path, out);
+    Ok(RenderedRequest { framing, losses: ledger.into_losses(), ..RenderedRequest::new(http) })
+}
+
+fn conversation(o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledger) -> Result<()> {
+    let mut writer = Writer::new(ledger);
+    let mut written = Ok(());
+    o.array("messages", |a| {
+        for (at, message) in request.messages.iter().enumerate() {
+            if written.is_ok() {
+                written = writer.message(a, at, message);
+            }
+        }
+    });
+    written?;
+    tools::write(o, request, ledger)
+}

@@ -1,0 +1,136 @@
+//! What requests and answers mean: whatever is left out because it is the rule comes out alike, and the lines of a
+//! stream fold to the answer that they make up.
+
+use serde_json::{Map, Value, json};
+
+/// Members whose own members are not the format's.
+const OPAQUE: [&str; 4] = ["arguments", "parameters", "format", "model_info"];
+
+/// Members without nulls and without what says nothing; whole numbers are numbers like any others.
+fn spelled(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let member = |(key, value): (&String, &Value)| {
+                let value = if OPAQUE.contains(&key.as_str()) { numbers(value) } else { spelled(value) };
+                (key.clone(), value)
+            };
+            Value::Object(members.iter().filter(|(_, value)| !value.is_null()).map(member).collect())
+        }
+        Value::Array(list) => list.iter().map(spelled).collect(),
+        other => numbers(other),
+    }
+}
+
+fn numbers(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => json!(number.as_f64()),
+        Value::Object(members) => members.iter().map(|(key, value)| (key.clone(), numbers(value))).collect(),
+        Value::Array(list) => list.iter().map(numbers).collect(),
+        other => other.clone(),
+    }
+}
+
+/// What a request means.
+pub(super) fn request(body: &Value) -> Value {
+    let mut body = spelled(body);
+    let members = body.as_object_mut().unwrap();
+    members.entry("stream").or_insert(json!(true));
+    let says_nothing = |value: &Value| *value == json!("") || *value == json!([]) || *value == json!({});
+    members.retain(|key, value| key == "messages" || key == "prompt" || !says_nothing(value));
+    if members.get("raw") == Some(&json!(false)) {
+        members.remove("raw");
+    }
+    if let Some(options) = members.get_mut("options").and_then(Value::as_object_mut)
+        && let Some(stop) = options.get_mut("stop").filter(|stop| stop.is_string())
+    {
+        *stop = json!([stop.clone()]);
+    }
+    for message in members.get_mut("messages").and_then(Value::as_array_mut).into_iter().flatten() {
+        turn(message.as_object_mut().unwrap());
+    }
+    body
+}
+
+fn turn(message: &mut Map<String, Value>) {
+    message.retain(|key, value| key == "content" || (*value != json!("") && *value != json!([])));
+    message.entry("content").or_insert(json!(""));
+    for call in message.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
+        let call = call.as_object_mut().unwrap();
+        // Some clients leave it out; there is no other type.
+        call.insert("type".into(), json!("function"));
+        call.get_mut("function").and_then(Value::as_object_mut).unwrap().remove("index");
+    }
+}
+
+/// What an answer means, whole or in lines. Times are kept to the millisecond, and a stream has one of them.
+pub(super) fn answer(lines: &[Value]) -> Value {
+    let mut whole = Map::new();
+    let (mut said, mut logprobs) = (Map::new(), Vec::new());
+    for line in lines {
+        let line = spelled(line);
+        let members = line.as_object().unwrap();
+        if let Some(message) = members.get("message").and_then(Value::as_object) {
+            message.iter().for_each(|(key, value)| add(&mut said, key, value));
+        }
+        for (key, value) in members {
+            match key.as_str() {
+                "message" | "created_at" => {}
+                "response" | "thinking" | "images" | "tool_calls" => add(&mut said, key, value),
+                "logprobs" => logprobs.extend(value.as_array().unwrap().clone()),
+                key => _ = whole.insert(key.to_owned(), value.clone()),
+            }
+        }
+    }
+    said.retain(|_, value| *value != json!("") && *value != json!([]));
+    for (at, call) in said.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten().enumerate() {
+        call["function"]["index"] = json!(at as f64);
+    }
+    whole.insert("said".into(), Value::Object(said));
+    if !logprobs.is_empty() {
+        whole.insert("logprobs".into(), Value::Array(logprobs));
+    }
+    whole.entry("done_reason").or_insert(json!("stop"));
+    Value::Object(whole)
+}
+
+fn add(said: &mut Map<String, Value>, key: &str, value: &Value) {
+    match (said.get_mut(key), value) {
+        (_, _) if key == "role" => _ = said.insert(key.to_owned(), value.clone()),
+        (Some(Value::String(known)), Value::String(more)) => known.push_str(more),
+        (Some(Value::Array(known)), Value::Array(more)) => known.extend(more.iter().cloned()),
+        _ => _ = said.insert(key.to_owned(), value.clone()),
+    }
+}
+
+/// A body whose members all count.
+pub(super) fn plain(body: &Value) -> Value {
+    spelled(body)
+}
+
+/// Where two values differ, as pointers with both sides.
+pub(super) fn differences(left: &Value, right: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    compare("", left, right, &mut found);
+    found
+}
+
+fn compare(at: &str, left: &Value, right: &Value, found: &mut Vec<String>) {
+    match (left, right) {
+        (Value::Object(a), Value::Object(b)) => {
+            let mut keys: Vec<&String> = a.keys().chain(b.keys()).collect();
+            keys.sort();
+            keys.dedup();
+            let side = |map: &Map<String, Value>, key: &String| map.get(key).cloned().unwrap_or_default();
+            for key in keys {
+                compare(&format!("{at}/{key}"), &side(a, key), &side(b, key), found);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (number, (left, right)) in a.iter().zip(b).enumerate() {
+                compare(&format!("{at}/{number}"), left, right, found);
+            }
+        }
+        _ if left == right => {}
+        _ => found.push(format!("{at}: {left} instead of {right}")),
+    }
+}

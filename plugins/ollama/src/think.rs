@@ -1,0 +1,94 @@
+//! `think`: a flag, or a level.
+
+use weir_sdk::json::{RawValue, text};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{ReasoningMode, ReasoningRequest};
+
+/// The levels of the format.
+const LEVELS: [&str; 4] = ["low", "medium", "high", "max"];
+
+/// Reads the wish to think, or not to.
+pub(crate) fn read(raw: &RawValue) -> Option<ReasoningRequest> {
+    let mode = |mode| ReasoningRequest { mode: Some(mode), ..ReasoningRequest::default() };
+    match raw.get() {
+        "true" => return Some(mode(ReasoningMode::Enabled)),
+        "false" => return Some(mode(ReasoningMode::Disabled)),
+        _ => {}
+    }
+    let level = text(raw).filter(|level| !level.is_empty())?.into_string();
+    Some(match level.as_str() {
+        "true" => mode(ReasoningMode::Enabled),
+        "false" | "none" => mode(ReasoningMode::Disabled),
+        _ => ReasoningRequest { effort: Some(level), ..mode(ReasoningMode::Enabled) },
+    })
+}
+
+/// The value of `think`; none where the model is to decide. A model that cannot think refuses to be told to, so it is
+/// told only where the client was plain about it.
+pub(crate) fn write(reasoning: Option<&ReasoningRequest>, ledger: &mut Ledger) -> Option<&'static str> {
+    let reasoning = reasoning?;
+    ledger.foreign("", &reasoning.extensions, crate::CHAT);
+    let shown = matches!(reasoning.summary.as_deref(), None | Some("auto"));
+    ledger.dropped_if(!shown, "reasoning.summary", "thinking is shown as the model puts it");
+    let disabled = reasoning.mode == Some(ReasoningMode::Disabled);
+    if disabled || reasoning.effort.as_deref() == Some("none") || reasoning.budget_tokens == Some(0) {
+        return Some("false");
+    }
+    ledger.dropped_if(reasoning.budget_tokens.is_some(), "reasoning.budget_tokens", "thinking has no budget here");
+    if let Some(effort) = reasoning.effort.as_deref() {
+        return Some(level(effort, ledger));
+    }
+    let wanted = reasoning.mode == Some(ReasoningMode::Enabled)
+        || reasoning.mode.is_none() && reasoning.budget_tokens.is_some_and(|tokens| tokens > 0);
+    wanted.then_some("true")
+}
+
+/// The nearest level, as JSON.
+fn level(effort: &str, ledger: &mut Ledger) -> &'static str {
+    let json = match effort {
+        "low" | "minimal" => "\"low\"",
+        "medium" => "\"medium\"",
+        "max" => "\"max\"",
+        _ => "\"high\"",
+    };
+    if !LEVELS.contains(&effort) {
+        ledger.clamped("reasoning_effort", "moved to the nearest level known here");
+    }
+    json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_sdk::json::parse;
+
+    #[test]
+    fn every_value_of_the_format_comes_back() {
+        for value in ["true", "false", "\"low\"", "\"medium\"", "\"high\"", "\"max\""] {
+            let mut ledger = Ledger::default();
+            assert_eq!(write(read(parse(value).unwrap()).as_ref(), &mut ledger), Some(value));
+            assert!(ledger.into_losses().is_empty());
+        }
+        assert_eq!(read(parse("\"\"").unwrap()), None);
+    }
+
+    #[test]
+    fn other_formats_words_become_the_nearest_and_are_said() {
+        let effort = |word: &str| ReasoningRequest { effort: Some(word.into()), ..ReasoningRequest::default() };
+        let mut ledger = Ledger::default();
+        assert_eq!(write(Some(&effort("none")), &mut ledger), Some("false"));
+        assert_eq!(write(Some(&effort("minimal")), &mut ledger), Some("\"low\""));
+        assert_eq!(write(Some(&effort("xhigh")), &mut ledger), Some("\"high\""));
+        let budget = ReasoningRequest { budget_tokens: Some(2048), ..ReasoningRequest::default() };
+        assert_eq!(write(Some(&budget), &mut ledger), Some("true"));
+        let fields: Vec<String> = ledger.into_losses().into_iter().map(|loss| loss.field).collect();
+        assert_eq!(fields, ["reasoning_effort", "reasoning_effort", "reasoning.budget_tokens"]);
+    }
+
+    #[test]
+    fn what_the_model_may_decide_is_left_to_it() {
+        let adaptive = ReasoningRequest { mode: Some(ReasoningMode::Adaptive), ..ReasoningRequest::default() };
+        assert_eq!(write(Some(&adaptive), &mut Ledger::default()), None);
+        assert_eq!(write(None, &mut Ledger::default()), None);
+    }
+}

@@ -1,0 +1,102 @@
+//! What is relayed and never translated: images, audio, moderations, files, batches, stored answers.
+//!
+//! Source: the paths of OpenAI's API description. Requests go to a provider that takes them as they are; those that name
+//! no model, to the one that the client names or the only one that there is.
+
+use weir_sdk::compat::manifest::{acceptance, option_headers, place};
+use weir_sdk::manifest::{
+    Acceptance, AnswerFraming, BodyKind, Bucket, Face, Format, FrameTest, ModelPlace, Operation, StreamFlag,
+    StreamPointer, Tap,
+};
+use weir_sdk::types::Framing;
+
+use super::{errors, face};
+use crate::quirks::QUIRKS;
+
+/// One format for all of them: their errors and figures stand in the same places.
+const FORMAT: &str = "openai.other";
+
+/// Where the model's name stands.
+#[derive(Clone, Copy)]
+enum Takes {
+    /// JSON with a `model`, which may be absent.
+    Json,
+    /// The same; `stream` asks for a stream.
+    Stream,
+    /// A form with a `model`; `stream` asks for a stream.
+    Form,
+    /// Anything else, without a model.
+    Object,
+}
+
+/// Operation, method, path behind `/v1/`, what it takes. The operation's name is a label of metrics.
+const ENDPOINTS: [(&str, &str, &str, Takes); 20] = [
+    ("images", "POST", "images/generations", Takes::Stream),
+    ("image-edits", "POST", "images/edits", Takes::Form),
+    ("image-variations", "POST", "images/variations", Takes::Form),
+    ("speech", "POST", "audio/speech", Takes::Json),
+    ("transcriptions", "POST", "audio/transcriptions", Takes::Form),
+    ("translations", "POST", "audio/translations", Takes::Form),
+    ("moderations", "POST", "moderations", Takes::Json),
+    ("files-create", "POST", "files", Takes::Object),
+    ("files-list", "GET", "files", Takes::Object),
+    ("files-get", "GET", "files/{id}", Takes::Object),
+    ("files-delete", "DELETE", "files/{id}", Takes::Object),
+    ("files-content", "GET", "files/{id}/content", Takes::Object),
+    ("batches-create", "POST", "batches", Takes::Object),
+    ("batches-list", "GET", "batches", Takes::Object),
+    ("batches-get", "GET", "batches/{id}", Takes::Object),
+    ("batches-cancel", "POST", "batches/{id}/cancel", Takes::Object),
+    ("responses-get", "GET", "responses/{id}", Takes::Object),
+    ("responses-delete", "DELETE", "responses/{id}", Takes::Object),
+    ("responses-cancel", "POST", "responses/{id}/cancel", Takes::Object),
+    ("responses-items", "GET", "responses/{id}/input_items", Takes::Object),
+];
+
+pub(super) fn faces() -> impl Iterator<Item = Face> {
+    ENDPOINTS.iter().map(|&(name, method, path, takes)| {
+        let plain = face(FORMAT, Operation::Other(name.to_owned()), method, &format!("/v1/{path}"));
+        let plain = Face { end_user: Vec::new(), object_ids: object_ids(path), ..plain };
+        let streams = |plain: Face| Face {
+            stream: StreamFlag::Pointer(StreamPointer { pointer: "/stream".to_owned(), fallback: false }),
+            framings: vec![AnswerFraming { framing: Framing::Sse, when: None }],
+            ..plain
+        };
+        match takes {
+            Takes::Json => plain,
+            Takes::Stream => streams(plain),
+            Takes::Form => {
+                Face { model: vec![ModelPlace::Field("model".to_owned())], body: BodyKind::Multipart, ..streams(plain) }
+            }
+            Takes::Object if method == "POST" => Face { model: Vec::new(), body: BodyKind::Raw, ..plain },
+            Takes::Object => Face { model: Vec::new(), body: BodyKind::Empty, ..plain },
+        }
+    })
+}
+
+fn object_ids(path: &str) -> Vec<String> {
+    if path.contains("{id}") { vec!["{id}".to_owned()] } else { Vec::new() }
+}
+
+pub(super) fn accepts() -> impl Iterator<Item = Acceptance> {
+    ENDPOINTS.iter().map(|&(name, method, path, _)| Acceptance {
+        query_forwarded: vec!["*".to_owned()],
+        set_headers: option_headers(&QUIRKS),
+        ..acceptance(FORMAT, Operation::Other(name.to_owned()), method, path)
+    })
+}
+
+pub(super) fn format() -> Format {
+    let tap = Tap {
+        usage: vec![
+            place(Bucket::Input, "/usage/input_tokens", &[]),
+            place(Bucket::Output, "/usage/output_tokens", &[]),
+        ],
+        finish: Vec::new(),
+        model: vec!["/model".to_owned()],
+        content: Vec::new(),
+        end: Vec::new(),
+        failure: vec![FrameTest::Present("/error".to_owned())],
+    };
+    Format { id: FORMAT.to_owned(), errors: Some(errors()), tap: Some(tap) }
+}

@@ -1,0 +1,8 @@
+//! Replays what was recorded of this provider, and the adapter's own recordings.
+
+use weir_openrouter::OpenRouter;
+
+/// What differs on purpose.
+const EXCUSED: &[(&str, &str)] = &[];
+
+weir_corpus::replay!(OpenRouter, "openrouter", EXCUSED);

@@ -1,0 +1,45 @@
+//! Perplexity: answers from the web, with `citations` and `search_results`; no tools, and no version in the url.
+//!
+//! Source: Perplexity's API reference.
+
+use weir_sdk::compat::quirks::{Drop, Media, Paths, Thinking};
+use weir_sdk::compat::{Provider, Quirks};
+
+/// The adapter.
+#[derive(Debug)]
+pub struct Perplexity;
+
+impl Provider for Perplexity {
+    const QUIRKS: &'static Quirks = &Quirks {
+        name: "perplexity",
+        description: "Perplexity: chat completions and models",
+        family: "perplexity",
+        url: Some("https://api.perplexity.ai/"),
+        key_variables: &["PERPLEXITY_API_KEY", "PERPLEXITYAI_API_KEY", "PPLX_API_KEY"],
+        models: &["sonar", "sonar-*"],
+        paths: Paths { embeddings: "", models: "v1/models", ..Quirks::COMPATIBLE.paths },
+        drops: &[
+            Drop::unknown("n"),
+            Drop::unknown("seed"),
+            Drop::unknown("logit_bias"),
+            Drop::unknown("logprobs"),
+            Drop::unknown("top_logprobs"),
+            Drop::unknown("tool_choice"),
+            Drop::unknown("parallel_tool_calls"),
+            Drop::unknown("service_tier"),
+            Drop::unknown("store"),
+            Drop::unknown("verbosity"),
+            Drop::unknown("prediction"),
+            Drop::unknown("modalities"),
+            Drop::unknown("prompt_cache_key"),
+            Drop::unknown("safety_identifier"),
+        ],
+        tools: false,
+        efforts: &["minimal", "low", "medium", "high"],
+        thinking: Thinking::None,
+        media: Media { files: true, file_urls: true, ..Quirks::COMPATIBLE.media },
+        ..Quirks::COMPATIBLE
+    };
+}
+
+weir_sdk::export!(Perplexity: about, provider_errors, provider_chat, provider_models);

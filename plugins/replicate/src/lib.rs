@@ -1,0 +1,31 @@
+//! Replicate's predictions as a provider of chat.
+//!
+//! A prediction is asked for with a model's own inputs, waited for, polled or streamed. Conversations become a prompt
+//! and a system prompt, for that is what its language models take.
+//!
+//! Sources: Replicate's HTTP API reference, its guide to streaming, the input schemas of its official models,
+//! and recordings of the service.
+
+mod decoder;
+mod error;
+mod inputs;
+mod manifest;
+mod memo;
+mod models;
+mod place;
+mod prediction;
+mod prompt;
+mod provider;
+mod request;
+
+/// The format's id.
+const FORMAT: &str = "replicate.predictions";
+
+/// The adapter.
+#[derive(Debug)]
+pub struct Replicate;
+
+weir_sdk::export!(Replicate: about, provider_errors, provider_chat, provider_models);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,41 @@
+//! Together AI: chat, legacy completions, embeddings and reranking; `logprobs` is a number, an end is `eos`.
+//!
+//! Source: Together's published `OpenAPI` description.
+
+use weir_sdk::compat::quirks::{Drop, Media, Paths, Thinking};
+use weir_sdk::compat::{Provider, Quirks};
+
+/// The adapter.
+#[derive(Debug)]
+pub struct Together;
+
+impl Provider for Together {
+    const QUIRKS: &'static Quirks = &Quirks {
+        name: "together",
+        description: "Together AI: chat, completions, embeddings, reranking and models",
+        family: "together",
+        url: Some("https://api.together.xyz/v1/"),
+        key_variables: &["TOGETHER_API_KEY", "TOGETHERAI_API_KEY"],
+        models: &["togethercomputer/*"],
+        paths: Paths { completions: "completions", rerank: "rerank", ..Quirks::COMPATIBLE.paths },
+        drops: &[
+            Drop::unknown("store"),
+            Drop::unknown("service_tier"),
+            Drop::unknown("verbosity"),
+            Drop::unknown("prediction"),
+            Drop::unknown("modalities"),
+            Drop::unknown("web_search_options"),
+            Drop::unknown("prompt_cache_key"),
+            Drop::unknown("safety_identifier"),
+        ],
+        max_stop: usize::MAX,
+        logprobs_number: true,
+        thinking: Thinking::Reasoning,
+        media: Media { video: true, ..Quirks::COMPATIBLE.media },
+        ..Quirks::COMPATIBLE
+    };
+}
+
+weir_sdk::export!(
+    Together: about, provider_errors, provider_chat, provider_embeddings, provider_models, provider_rerank
+);

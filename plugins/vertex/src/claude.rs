@@ -1,0 +1,58 @@
+//! Claude's requests, as this platform takes them: the model stands in the path, the version of the API in the body.
+
+use weir_adapter_anthropic::Anthropic;
+use weir_sdk::adapter::{ProviderChat, ProviderCountTokens, Result};
+use weir_sdk::json::{Rest, object};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{Body, ChatRequest, Context, Error, RenderedRequest};
+
+use crate::media;
+use crate::target::{self, Target};
+
+/// The version of the API on this platform.
+const VERSION: &str = "vertex-2023-10-16";
+const VERSION_MEMBER: &str = "anthropic_version";
+
+/// Writes a request for an answer.
+pub(crate) fn chat(ctx: &Context, target: &Target, mut request: ChatRequest) -> Result<RenderedRequest> {
+    let method = if request.stream { "streamRawPredict" } else { "rawPredict" };
+    let mut ledger = prepare(&mut request)?;
+    let rendered = <Anthropic as ProviderChat>::render_request(&target.context(ctx), request)?;
+    let mut rendered = adapted(rendered, &["model", VERSION_MEMBER])?;
+    rendered.request.path = target.method(method);
+    ledger.append(std::mem::take(&mut rendered.losses));
+    Ok(RenderedRequest { losses: ledger.into_losses(), ..rendered })
+}
+
+/// Writes a request for the count of its tokens: the one case in which the model stays in the body.
+pub(crate) fn count(ctx: &Context, target: &Target, mut request: ChatRequest) -> Result<RenderedRequest> {
+    prepare(&mut request)?;
+    let rendered = <Anthropic as ProviderCountTokens>::render_request(&target.context(ctx), request)?;
+    let mut rendered = adapted(rendered, &[VERSION_MEMBER])?;
+    rendered.request.path = target::claude_count(ctx);
+    Ok(rendered)
+}
+
+fn prepare(request: &mut ChatRequest) -> Result<Ledger> {
+    let mut ledger = Ledger::default();
+    media::only_bytes(request)?;
+    let tier = request.service_tier.take();
+    let other = tier.is_some_and(|tier| !matches!(tier.as_str(), "auto" | "default" | "standard" | "standard_only"));
+    ledger.dropped_if(other, "service_tier", "the platform has no tiers for this model");
+    Ok(ledger)
+}
+
+/// The same request with the version in its body and without the members that have no place here.
+fn adapted(mut rendered: RenderedRequest, without: &[&str]) -> Result<RenderedRequest> {
+    let text = rendered.request.body.as_text()?;
+    let members = Rest::parse(text).map_err(|error| Error::invalid(format!("the request cannot be read: {error}")))?;
+    let mut body = String::with_capacity(text.len() + 64);
+    object(&mut body, |o| {
+        o.str(VERSION_MEMBER, VERSION);
+        let kept = members.0.iter().filter(|(key, _)| !without.contains(&&**key));
+        kept.for_each(|(key, raw)| o.raw(key, raw.get()));
+    });
+    rendered.request.body = Body::Text(body);
+    rendered.request.headers.retain(|header| header.name != "anthropic-version");
+    Ok(rendered)
+}

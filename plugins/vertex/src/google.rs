@@ -1,0 +1,108 @@
+//! Gemini's requests, as this platform takes them.
+
+use weir_adapter_gemini::{FORMAT, Gemini, NO_ID};
+use weir_sdk::adapter::{ProviderChat, Result};
+use weir_sdk::json::{Rest, object};
+use weir_sdk::ledger::Ledger;
+use weir_sdk::types::{ChatRequest, Context, Extension, Header, Part, RenderedRequest, Setting};
+
+use crate::target::Target;
+use crate::{media, order};
+
+/// Asks for another class of service than the project's own.
+const TIER_HEADER: &str = "x-vertex-ai-llm-shared-request-type";
+/// The option of Gemini's adapter that lets urls pass, which this platform fetches.
+const FETCHES: &str = "fetches_urls";
+
+/// Writes a request for an answer.
+pub(crate) fn chat(ctx: &Context, target: &Target, mut request: ChatRequest) -> Result<RenderedRequest> {
+    let mut ledger = Ledger::default();
+    let tier = tier(&mut request, &mut ledger);
+    labels(ctx, &mut request, &mut ledger);
+    prepare(ctx, &mut request)?;
+    let method = if request.stream { "streamGenerateContent" } else { "generateContent" };
+    let mut rendered = <Gemini as ProviderChat>::render_request(&inner(ctx, target), request)?;
+    rendered.request.path = target.method(method);
+    rendered.request.headers.extend(tier);
+    ledger.append(std::mem::take(&mut rendered.losses));
+    Ok(RenderedRequest { losses: ledger.into_losses(), ..rendered })
+}
+
+/// The context for Gemini's adapter.
+pub(crate) fn inner(ctx: &Context, target: &Target) -> Context {
+    let mut inner = target.context(ctx);
+    if inner.option(FETCHES).is_none() {
+        inner.options.push(Setting { key: FETCHES.into(), json: "true".into() });
+    }
+    inner
+}
+
+/// What the platform wants otherwise, whatever is asked.
+pub(crate) fn prepare(ctx: &Context, request: &mut ChatRequest) -> Result<()> {
+    if ctx.option_bool(FETCHES) != Some(false) {
+        media::name_kinds(request)?;
+    }
+    if ctx.option_bool("call_ids") != Some(true) {
+        order::results(request);
+        forget_ids(request);
+    }
+    Ok(())
+}
+
+/// Notes that no call came with an id, so that none is sent.
+fn forget_ids(request: &mut ChatRequest) {
+    let note = || Extension { format: FORMAT.into(), key: NO_ID.into(), json: "null".into() };
+    for part in request.messages.iter_mut().flat_map(|message| &mut message.parts) {
+        match part {
+            Part::ToolCall(call) => call.extensions.push(note()),
+            Part::ToolResult(result) => result.extensions.push(note()),
+            _ => {}
+        }
+    }
+}
+
+/// Classes of service are asked for by a header.
+fn tier(request: &mut ChatRequest, ledger: &mut Ledger) -> Option<Header> {
+    let wanted = request.service_tier.take()?;
+    match wanted.as_str() {
+        "auto" | "default" | "standard" => None,
+        "flex" | "priority" => Some(Header::new(TIER_HEADER, wanted)),
+        _ => {
+            ledger.dropped("service_tier", "there is no tier of this name");
+            None
+        }
+    }
+}
+
+/// The client's own labels go to those that the bill shows, where the operator says so and they fit.
+fn labels(ctx: &Context, request: &mut ChatRequest, ledger: &mut Ledger) {
+    if ctx.option_bool("labels") != Some(true) {
+        return;
+    }
+    let Some(metadata) = request.metadata.take() else { return };
+    let Ok(mut pairs) = Rest::parse(&metadata) else { return };
+    let keys: Vec<String> = pairs.0.iter().map(|(key, _)| key.to_string()).collect();
+    let mut json = String::new();
+    object(&mut json, |o| {
+        for key in &keys {
+            match pairs.str(key).filter(|value| is_label(key, value)) {
+                Some(value) => o.str(key, &value),
+                None => ledger.dropped(format!("metadata.{key}"), "it is no label as the platform has them"),
+            }
+        }
+    });
+    if json != "{}" {
+        request.extensions.push(Extension { format: FORMAT.into(), key: "labels".into(), json });
+    }
+}
+
+/// Lower-case letters, digits, `_` and `-`, at most 63; a key begins with a letter.
+fn is_label(key: &str, value: &str) -> bool {
+    let fits = |text: &str| {
+        text.chars().count() <= 63
+            && text
+                .chars()
+                .all(|c| matches!(c, '_' | '-') || c.is_numeric() || (c.is_alphabetic() && !c.is_uppercase()))
+    };
+    fits(key) && fits(value) && key.chars().next().is_some_and(char::is_alphabetic)
+}

@@ -1,0 +1,126 @@
+//! What the adapter says about itself.
+//!
+//! Nothing is accepted as it is, so every request is translated, Gemini's own too: one address serves two formats, which
+//! one a model's name tells, and what a manifest can exclude are members of bodies. Claude's bodies differ anyway.
+
+use weir_sdk::adapter::About;
+use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Format, Isolation, Manifest, Oauth, Operation, Suggestions};
+use weir_sdk::types::Header;
+
+use crate::Vertex;
+
+/// JSON Schema of the options.
+const SETTINGS: &str = r#"{
+  "type": "object",
+  "additionalProperties": false,
+  "properties": {
+    "auth": {
+      "enum": ["service-account", "bearer", "x-goog-api-key"],
+      "description": "How Weir proves who it is: by a service account's key (the default), by a ready access token, or by an API key (express mode)."
+    },
+    "project": {
+      "type": "string",
+      "description": "The project that requests are made in. Without it the url holds everything in front of publishers/."
+    },
+    "location": {
+      "type": "string",
+      "description": "The location of the models, global by default. It fills the suggested url as well, which global needs to have written out: https://aiplatform.googleapis.com/."
+    },
+    "version": {
+      "enum": ["v1", "v1beta1"],
+      "description": "The version of the API; v1 by default."
+    },
+    "publisher": {
+      "enum": ["google", "anthropic"],
+      "description": "Whose format models speak whose names do not tell; by default Anthropic's for names with claude in them, else Google's."
+    },
+    "call_ids": {
+      "type": "boolean",
+      "description": "Whether tool calls and their results carry ids to Gemini, which older endpoints refuse; by default they do not."
+    },
+    "labels": {
+      "type": "boolean",
+      "description": "Whether a client's metadata become labels on the bill; by default they do not leave Weir."
+    },
+    "schemas": {
+      "enum": ["json-schema", "openapi"],
+      "description": "Where requests to Gemini put schemas: in the members that take JSON Schema (the default), or in the older ones, which take a subset of OpenAPI's."
+    },
+    "fetches_urls": {
+      "type": "boolean",
+      "description": "Whether Gemini may be told to fetch images and files from any https url; true by default."
+    },
+    "max_tokens": {
+      "type": "integer",
+      "minimum": 1,
+      "description": "The limit of Claude's output tokens where a client names none; 4096 by default."
+    },
+    "beta": {
+      "type": "array",
+      "items": {"type": "string"},
+      "description": "Beta features of Claude's that requests turn on, beside those that a client names."
+    }
+  }
+}"#;
+
+impl About for Vertex {
+    fn describe() -> Manifest {
+        Manifest {
+            name: "vertex".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            contract: "0.1.0".into(),
+            description: "Gemini and Claude on Google Vertex AI".into(),
+            // Each side of it speaks for its own family; signatures name their issuer themselves.
+            family: "gemini".into(),
+            settings: SETTINGS.into(),
+            isolation: Isolation::Fresh,
+            takes_blobs: true,
+            suggests: Suggestions {
+                url: Some("https://{option.location}-aiplatform.googleapis.com/".into()),
+                // A key alone does not say which project is meant.
+                key_variables: Vec::new(),
+                models: Vec::new(),
+                origins: Vec::new(),
+            },
+            formats: vec![format(weir_adapter_gemini::FORMAT), format(weir_adapter_anthropic::FORMAT)],
+            faces: Vec::new(),
+            accepts: Vec::new(),
+            auth: auth(),
+            capabilities: Capabilities {
+                operations: vec![Operation::Chat, Operation::CountTokens, Operation::Embeddings, Operation::Models],
+                media: ["image", "audio", "video", "document"].map(str::to_owned).into(),
+                tools: true,
+                counts_tokens: true,
+            },
+        }
+    }
+}
+
+fn format(id: &str) -> Format {
+    Format { id: id.into(), errors: None, tap: None }
+}
+
+fn auth() -> Vec<Auth> {
+    let oauth = Oauth {
+        token_url: "https://oauth2.googleapis.com/token".into(),
+        scopes: vec!["https://www.googleapis.com/auth/cloud-platform".into()],
+    };
+    vec![
+        Auth { name: "service-account".into(), scheme: AuthScheme::ServiceAccount(oauth) },
+        Auth { name: "bearer".into(), scheme: AuthScheme::Bearer },
+        Auth { name: "x-goog-api-key".into(), scheme: AuthScheme::Header(Header::new("x-goog-api-key", "")) },
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_are_a_schema() {
+        let schema: serde_json::Value = serde_json::from_str(SETTINGS).unwrap();
+        assert_eq!(schema["properties"].as_object().unwrap().len(), 11);
+        let names: Vec<String> = auth().into_iter().map(|auth| auth.name).collect();
+        assert_eq!(schema["properties"]["auth"]["enum"], serde_json::json!(names));
+    }
+}

@@ -1,0 +1,111 @@
+//! Media of a request: what may stand where, and what kind of file an address names.
+
+use weir_sdk::types::{ChatRequest, Error, MediaPart, MediaSource, Part, ResultPart};
+
+/// Kinds of files by the ends of their names; those that the models read.
+const KINDS: [(&str, &str); 26] = [
+    ("png", "image/png"),
+    ("jpg", "image/jpeg"),
+    ("jpeg", "image/jpeg"),
+    ("webp", "image/webp"),
+    ("gif", "image/gif"),
+    ("heic", "image/heic"),
+    ("heif", "image/heif"),
+    ("bmp", "image/bmp"),
+    ("pdf", "application/pdf"),
+    ("txt", "text/plain"),
+    ("md", "text/plain"),
+    ("csv", "text/csv"),
+    ("html", "text/html"),
+    ("json", "application/json"),
+    ("mp3", "audio/mpeg"),
+    ("wav", "audio/wav"),
+    ("flac", "audio/flac"),
+    ("ogg", "audio/ogg"),
+    ("m4a", "audio/m4a"),
+    ("aac", "audio/aac"),
+    ("mp4", "video/mp4"),
+    ("mov", "video/quicktime"),
+    ("webm", "video/webm"),
+    ("mpeg", "video/mpeg"),
+    ("mpg", "video/mpeg"),
+    ("wmv", "video/wmv"),
+];
+
+/// All media, each with the number of its message.
+pub(crate) fn each(request: &mut ChatRequest) -> impl Iterator<Item = (usize, &mut MediaPart)> {
+    request
+        .messages
+        .iter_mut()
+        .enumerate()
+        .flat_map(|(at, message)| message.parts.iter_mut().flat_map(of_part).map(move |medium| (at, medium)))
+}
+
+fn of_part(part: &mut Part) -> Vec<&mut MediaPart> {
+    match part {
+        Part::Media(medium) => vec![medium],
+        Part::ToolResult(result) => result
+            .content
+            .iter_mut()
+            .filter_map(|part| match part {
+                ResultPart::Media(medium) => Some(medium),
+                _ => None,
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Refuses what stands elsewhere: Claude takes bytes only on this platform.
+pub(crate) fn only_bytes(request: &mut ChatRequest) -> Result<(), Error> {
+    for (at, medium) in each(request) {
+        let what = match &medium.source {
+            MediaSource::Url(_) => {
+                "the platform does not fetch urls for this model: the bytes must stand in the request"
+            }
+            MediaSource::FileId(_) => "the platform has no file store for this model",
+            MediaSource::Base64(_) | MediaSource::Text(_) => continue,
+        };
+        return Err(Error::unsupported(format!("messages[{at}].content"), what));
+    }
+    Ok(())
+}
+
+/// Names the kind of every file that is fetched, which Gemini must be told on this platform.
+pub(crate) fn name_kinds(request: &mut ChatRequest) -> Result<(), Error> {
+    for (at, medium) in each(request) {
+        let MediaSource::Url(url) = &medium.source else { continue };
+        if medium.mime.as_deref().is_some_and(|mime| !mime.ends_with("/*")) {
+            continue;
+        }
+        let kind = kind(url).ok_or_else(|| {
+            Error::unsupported(format!("messages[{at}].content"), "the media type behind this url is not known")
+        })?;
+        medium.mime = Some(kind.to_owned());
+    }
+    Ok(())
+}
+
+fn kind(url: &str) -> Option<&'static str> {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let host = path.split_once("://").map_or(path, |(_, rest)| rest);
+    let host = host.split('/').next().unwrap_or_default();
+    if ["youtube.com", "www.youtube.com", "youtu.be"].contains(&host) {
+        return Some("video/mp4");
+    }
+    let (_, end) = path.rsplit('/').next()?.rsplit_once('.')?;
+    KINDS.iter().find(|(known, _)| end.eq_ignore_ascii_case(known)).map(|(_, mime)| *mime)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_tells_the_kind_of_its_file() {
+        assert_eq!(kind("gs://bucket/a.b/photo.JPG"), Some("image/jpeg"));
+        assert_eq!(kind("https://h/x.pdf?sig=a.png#p"), Some("application/pdf"));
+        assert_eq!(kind("https://www.youtube.com/watch?v=1"), Some("video/mp4"));
+        assert_eq!((kind("https://h/x"), kind("https://h.png/x"), kind("")), (None, None, None));
+    }
+}

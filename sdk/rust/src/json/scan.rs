@@ -1,0 +1,363 @@
+//! Scanning JSON text: tokens and whole values, without types.
+
+use super::error::Error;
+use super::float;
+
+/// Objects and lists within each other, where types are read; raw values may be deeper.
+const DEPTH: u8 = 128;
+
+/// A text and how far it has been read.
+pub(super) struct Scanner<'de> {
+    text: &'de str,
+    at: usize,
+    depth: u8,
+    /// Where strings with escapes are put together, so that whoever keeps one makes room for it once.
+    scratch: String,
+}
+
+/// A value, or the beginning of one.
+pub(super) enum Token<'de> {
+    Null,
+    Bool(bool),
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+    Borrowed(&'de str),
+    /// A string that lies in the scanner's scratch.
+    Escaped,
+    List,
+    Object,
+}
+
+impl<'de> Scanner<'de> {
+    pub(super) fn new(text: &'de str) -> Self {
+        Self { text, at: 0, depth: 0, scratch: String::new() }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) fn wrong(&self, what: &str) -> Error {
+        Error::at(what, self.text.get(..self.at).unwrap_or(self.text))
+    }
+
+    #[inline]
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// The next byte that is not space.
+    #[inline]
+    pub(super) fn peek(&mut self) -> Option<u8> {
+        loop {
+            match self.byte() {
+                Some(b' ' | b'\n' | b'\t' | b'\r') => self.at += 1,
+                other => return other,
+            }
+        }
+    }
+
+    fn slice(&self, from: usize) -> Result<&'de str, Error> {
+        self.text.get(from..self.at).ok_or_else(|| self.wrong("a broken character"))
+    }
+
+    /// The next value. Of lists and objects only the bracket is read.
+    #[inline(never)]
+    pub(super) fn token(&mut self) -> Result<Token<'de>, Error> {
+        match self.peek() {
+            Some(b'"') => self.string(),
+            Some(b'{') => self.open(Token::Object),
+            Some(b'[') => self.open(Token::List),
+            Some(b't') => self.word("true").map(|()| Token::Bool(true)),
+            Some(b'f') => self.word("false").map(|()| Token::Bool(false)),
+            Some(b'n') => self.word("null").map(|()| Token::Null),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(_) => Err(self.wrong("expected a value")),
+            None => Err(self.wrong("the text ends too early")),
+        }
+    }
+
+    /// Whether the next value is null, which is then read.
+    pub(super) fn null(&mut self) -> Result<bool, Error> {
+        if self.peek() == Some(b'n') { self.word("null").map(|()| true) } else { Ok(false) }
+    }
+
+    fn open(&mut self, token: Token<'de>) -> Result<Token<'de>, Error> {
+        if self.depth >= DEPTH {
+            return Err(self.wrong("nested too deeply"));
+        }
+        self.depth += 1;
+        self.at += 1;
+        Ok(token)
+    }
+
+    /// Moves on to the next element or member: over the comma, or, where there is none, over the closing bracket.
+    #[inline(never)]
+    pub(super) fn more(&mut self, first: bool, close: u8) -> Result<bool, Error> {
+        let next = self.peek();
+        if next == Some(close) {
+            self.at += 1;
+            return Ok(false);
+        }
+        if first {
+            return Ok(true);
+        }
+        if next != Some(b',') {
+            return Err(self.wrong("expected a comma or the end of the list or object"));
+        }
+        self.at += 1;
+        Ok(true)
+    }
+
+    /// A list or an object has been closed.
+    pub(super) fn leave(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    /// What stands between a member's key and its value.
+    pub(super) fn colon(&mut self) -> Result<(), Error> {
+        if self.peek() != Some(b':') {
+            return Err(self.wrong("expected a colon"));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn word(&mut self, word: &str) -> Result<(), Error> {
+        if !self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(word.as_bytes())) {
+            return Err(self.wrong("expected a value"));
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<Token<'de>, Error> {
+        let from = self.at;
+        let whole = self.skip_number()?;
+        let text = self.slice(from)?;
+        if whole {
+            if let Some(value) = unsigned(text) {
+                return Ok(Token::Unsigned(value));
+            }
+            // A zero with a sign is a float.
+            let negative = text.strip_prefix('-').and_then(unsigned).filter(|value| *value != 0);
+            if let Some(value) = negative.and_then(|value| 0i64.checked_sub_unsigned(value)) {
+                return Ok(Token::Signed(value));
+            }
+        }
+        float::read(text).map(Token::Float).ok_or_else(|| self.wrong("a number out of range"))
+    }
+
+    /// Moves over a number; whether it is a whole one.
+    fn skip_number(&mut self) -> Result<bool, Error> {
+        let mut whole = true;
+        if self.byte() == Some(b'-') {
+            self.at += 1;
+        }
+        let zero = self.byte() == Some(b'0');
+        if self.skip_digits()? > 1 && zero {
+            return Err(self.wrong("a number with a leading zero"));
+        }
+        if self.byte() == Some(b'.') {
+            whole = false;
+            self.at += 1;
+            self.skip_digits()?;
+        }
+        if let Some(b'e' | b'E') = self.byte() {
+            whole = false;
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.byte() {
+                self.at += 1;
+            }
+            self.skip_digits()?;
+        }
+        Ok(whole)
+    }
+
+    fn skip_digits(&mut self) -> Result<usize, Error> {
+        let from = self.at;
+        while self.byte().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        if self.at == from { Err(self.wrong("expected a digit")) } else { Ok(self.at - from) }
+    }
+
+    /// Reads a string, whose quote comes next.
+    fn string(&mut self) -> Result<Token<'de>, Error> {
+        self.at += 1;
+        let from = self.at;
+        self.skip_plain();
+        if self.byte() != Some(b'"') {
+            return self.escaped(from).map(|()| Token::Escaped);
+        }
+        let text = self.slice(from)?;
+        self.at += 1;
+        Ok(Token::Borrowed(text))
+    }
+
+    /// Moves to the next quote, backslash or control character, eight bytes at a time.
+    fn skip_plain(&mut self) {
+        const ONES: u64 = u64::MAX / 255;
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let (eights, _) = rest.as_chunks::<8>();
+        for eight in eights {
+            let word = u64::from_le_bytes(*eight);
+            // A byte of zero borrows into its top bit, and so does one below the space.
+            let zero = |word: u64| word.wrapping_sub(ONES) & !word;
+            let found = zero(word ^ (ONES * u64::from(b'"')))
+                | zero(word ^ (ONES * u64::from(b'\\')))
+                | (word.wrapping_sub(ONES * 0x20) & !word);
+            let found = found & (ONES * 0x80);
+            if found != 0 {
+                // The lowest mark is exact; borrows can only spoil those above it.
+                self.at += found.trailing_zeros() as usize / 8;
+                return;
+            }
+            self.at += 8;
+        }
+        while self.byte().is_some_and(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
+            self.at += 1;
+        }
+    }
+
+    /// Reads on where a string that began at `from` turned out to hold more than plain characters.
+    fn escaped(&mut self, mut from: usize) -> Result<(), Error> {
+        self.scratch.clear();
+        loop {
+            let plain = self.slice(from)?;
+            self.scratch.push_str(plain);
+            match self.byte() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(b'\\') => {
+                    let character = self.escape()?;
+                    self.scratch.push(character);
+                }
+                Some(_) => return Err(self.wrong("a control character in a string")),
+                None => return Err(self.wrong("a string without an end")),
+            }
+            from = self.at;
+            self.skip_plain();
+        }
+    }
+
+    /// The string of the last [`Token::Escaped`].
+    pub(super) fn scratch(&self) -> &str {
+        &self.scratch
+    }
+
+    fn escape(&mut self) -> Result<char, Error> {
+        let kind = self.text.as_bytes().get(self.at + 1).copied();
+        let character = match kind {
+            Some(b'n') => '\n',
+            Some(b't') => '\t',
+            Some(b'r') => '\r',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(other @ (b'"' | b'\\' | b'/')) => char::from(other),
+            Some(b'u') => return self.unicode(),
+            _ => return Err(self.wrong("an unknown escape")),
+        };
+        self.at += 2;
+        Ok(character)
+    }
+
+    /// Reads `\uXXXX`, or two of them that are one character together.
+    fn unicode(&mut self) -> Result<char, Error> {
+        let code = self.hex().and_then(|high| match high {
+            0xd800..=0xdbff => {
+                let low = self.hex()?.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
+                Some(0x10000 + (high - 0xd800) * 0x400 + low)
+            }
+            _ => Some(high),
+        });
+        code.and_then(char::from_u32).ok_or_else(|| self.wrong("a broken escape"))
+    }
+
+    /// Reads one `\uXXXX`, whatever it stands for.
+    fn hex(&mut self) -> Option<u32> {
+        let digits = self.text.get(self.at..self.at + 6)?.strip_prefix("\\u")?;
+        // A sign would be taken as part of the number.
+        let code = u32::from_str_radix(digits.strip_prefix('+').map_or(digits, |_| ""), 16).ok()?;
+        self.at += 6;
+        Some(code)
+    }
+
+    /// Reads a whole value and gives its text.
+    #[inline(never)]
+    pub(super) fn raw(&mut self) -> Result<&'de str, Error> {
+        self.peek();
+        let from = self.at;
+        self.skip()?;
+        self.slice(from)
+    }
+
+    /// Moves over a value, checking it. Not recursive: nobody bounds how deep raw values are.
+    fn skip(&mut self) -> Result<(), Error> {
+        let mut open: Vec<u8> = Vec::new();
+        loop {
+            let mut first = self.skip_one(&mut open)?;
+            // Close what ends here, up to the next value.
+            loop {
+                let Some(&close) = open.last() else { return Ok(()) };
+                if self.more(first, close)? {
+                    break;
+                }
+                first = false;
+                open.pop();
+            }
+            if open.last() == Some(&b'}') {
+                self.skip_key()?;
+            }
+        }
+    }
+
+    /// Moves over a plain value or an opening bracket; whether it was a bracket.
+    fn skip_one(&mut self, open: &mut Vec<u8>) -> Result<bool, Error> {
+        match self.peek() {
+            Some(b'{') => open.push(b'}'),
+            Some(b'[') => open.push(b']'),
+            Some(b'"') => return self.skip_string().map(|()| false),
+            Some(b'-' | b'0'..=b'9') => return self.skip_number().map(|_| false),
+            _ => return self.token().map(|_| false),
+        }
+        self.at += 1;
+        Ok(true)
+    }
+
+    fn skip_key(&mut self) -> Result<(), Error> {
+        self.key()?;
+        self.skip_string()?;
+        self.colon()
+    }
+
+    /// A member's key must come next.
+    pub(super) fn key(&mut self) -> Result<(), Error> {
+        if self.peek() == Some(b'"') { Ok(()) } else { Err(self.wrong("expected a member's name")) }
+    }
+
+    fn skip_string(&mut self) -> Result<(), Error> {
+        self.at += 1;
+        loop {
+            self.skip_plain();
+            match self.byte() {
+                // Halves of surrogate pairs may stay where nobody reads them.
+                Some(b'\\') if self.hex().is_some() => {}
+                Some(b'\\') => drop(self.escape()?),
+                Some(b'"') => break,
+                _ => return Err(self.wrong("a string without an end")),
+            }
+        }
+        self.at += 1;
+        Ok(())
+    }
+}
+
+/// A whole number without a sign; none where it does not fit.
+fn unsigned(digits: &str) -> Option<u64> {
+    digits.bytes().try_fold(0u64, |value, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 { None } else { value.checked_mul(10)?.checked_add(u64::from(digit)) }
+    })
+}

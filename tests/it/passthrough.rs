@@ -1,0 +1,113 @@
+//! Operations that are relayed and never translated, and the older paths that clients call.
+
+use serde_json::json;
+use weir_tests::{Answer, House, Request, Upstream};
+
+use crate::tongue::{OPENAI, TEXT, config};
+
+/// Two providers of the same kind.
+fn two(first: &Upstream, second: &Upstream) -> String {
+    let provider = |name: &str, upstream: &Upstream| {
+        format!(
+            "[[providers]]\nname = \"{name}\"\nadapter = \"openai\"\nurl = \"{}\"\napi_key = \"KEY-OF-{name}\"\n\
+             [[models]]\nalias = \"{name}-model\"\ntarget = {{ provider = \"{name}\", model = \"gpt\" }}\n",
+            upstream.url()
+        )
+    };
+    [provider("first", first), provider("second", second)].concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_moderation_goes_where_its_model_says_and_comes_back_as_it_is() {
+    let answer = r#"{"id":"modr-1","results":[{"flagged": false}]}"#;
+    let mut upstream = Upstream::always(Answer::json(200, answer)).await;
+    let house = House::open(&config(&upstream)).await;
+    let reply = house.post("/v1/moderations", r#"{"model":"openai","input":"Hi"}"#).await;
+    assert_eq!((reply.status(), reply.text().as_str()), (200, answer));
+    let sent = upstream.request().await;
+    assert_eq!(sent.line(), "POST /base/moderations");
+    assert_eq!(sent.header("authorization"), Some("Bearer KEY-OF-openai"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_without_a_model_goes_to_the_provider_that_it_names() {
+    let mut first = Upstream::always(Answer::json(200, "{}")).await;
+    let mut second = Upstream::always(Answer::json(200, "{}")).await;
+    let house = House::open(&two(&first, &second)).await;
+    let reply = house.get("/v1/files?limit=3").await;
+    assert_eq!(reply.status(), 400, "{}", reply.text());
+    let told = OPENAI.error(&reply).unwrap_or_default();
+    assert!(told.contains("x-weir-provider") && told.contains("first, second"), "{told}");
+    assert!(first.unseen().is_none() && second.unseen().is_none());
+    let asked = Request::get("/v1/files/file-7/content?limit=3").header("x-weir-provider", "second");
+    assert_eq!(house.ask(&asked).await.status(), 200);
+    let sent = second.request().await;
+    assert_eq!(sent.line(), "GET /base/files/file-7/content?limit=3");
+    assert_eq!(sent.header("x-weir-provider"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_only_provider_need_not_be_named() {
+    let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
+    let house = House::open(&config(&upstream)).await;
+    let reply = house.ask(&Request::new("DELETE", "/v1/responses/resp_1")).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    assert_eq!(upstream.request().await.line(), "DELETE /base/responses/resp_1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sound_comes_back_byte_for_byte() {
+    let sound: Vec<u8> = (0..=255).cycle().take(70_000).collect();
+    let answer = Answer::whole(200, &[("content-type", "audio/mpeg")], &sound);
+    let upstream = Upstream::always(answer).await;
+    let house = House::open(&config(&upstream)).await;
+    let reply = house.post("/v1/audio/speech", r#"{"model":"openai","input":"Hi","voice":"alloy"}"#).await;
+    assert_eq!(reply.header("content-type"), Some("audio/mpeg"));
+    assert!(reply.body == sound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployments_path_names_the_model() {
+    for (model, path) in [("openai", "/base/chat/completions"), ("anthropic", "/base/messages")] {
+        let tongue = crate::tongue::ALL.into_iter().find(|tongue| tongue.name == model).unwrap();
+        let mut upstream = Upstream::always(Answer::json(200, tongue.whole())).await;
+        let house = House::open(&config(&upstream)).await;
+        let path_called = format!("/openai/deployments/{model}/chat/completions?api-version=2024-10-21");
+        let body = r#"{"model":"whatever","messages":[{"role":"user","content":"Hi"}]}"#;
+        let reply = house.ask(&Request::post(&path_called, body).header("api-key", "x")).await;
+        assert_eq!(OPENAI.heard(&reply, false).text, TEXT, "{}", reply.text());
+        let sent = upstream.request().await;
+        assert!(sent.line().contains(path), "{}", sent.line());
+        assert_eq!(sent.json()["model"], model);
+        assert_eq!(sent.header("api-key"), None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_are_estimated_where_a_server_does_not_count() {
+    let missing = Answer::json(404, r#"{"detail":"Not Found"}"#);
+    let upstream = Upstream::always(missing).await;
+    let house = House::open(&config(&upstream)).await;
+    let body = json!({"model": "openai", "messages": [{"role": "user", "content": "How are you today?"}]});
+    let reply = house.post("/v1/messages/count_tokens", &body.to_string()).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    assert_eq!(reply.header("x-weir-token-count"), Some("estimate"));
+    let counted: serde_json::Value = serde_json::from_str(&reply.text()).unwrap();
+    assert!(counted["input_tokens"].as_u64().is_some_and(|tokens| (3..30).contains(&tokens)), "{counted}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn options_that_are_headers_go_along_in_the_relay_lane_too() {
+    let mut upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
+    let config = format!(
+        "[[providers]]\nname = \"p\"\nadapter = \"openai\"\nurl = \"{}\"\napi_key = \"K\"\n\
+         options = {{ organization = \"org-7\" }}\n\
+         [[models]]\nalias = \"m\"\ntarget = {{ provider = \"p\", model = \"gpt\" }}\n",
+        upstream.url()
+    );
+    let house = House::open(&config).await;
+    assert_eq!(house.ask(&OPENAI.request("m", false)).await.status(), 200);
+    let sent = upstream.request().await;
+    assert_eq!(sent.header("openai-organization"), Some("org-7"));
+    assert_eq!(sent.header("openai-project"), None);
+}

@@ -1,0 +1,77 @@
+//! Leaves out what a component says about itself and nobody here reads: names for debuggers, and who produced it.
+
+/// The component without custom sections, neither at its top nor in its modules and inner components; none where a
+/// section's length is wrong.
+pub(crate) fn component(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (preamble, mut rest) = bytes.split_at_checked(8)?;
+    let is_component = preamble.get(6) == Some(&1);
+    let mut kept = preamble.to_vec();
+    while let Some((&id, after)) = rest.split_first() {
+        let (length, after) = number(after)?;
+        let (content, after) = after.split_at_checked(length)?;
+        rest = after;
+        // In a component 1 is a module and 4 a component, both whole ones.
+        match (is_component, id) {
+            (_, 0) => {}
+            (true, 1 | 4) => section(&mut kept, id, &component(content)?),
+            _ => section(&mut kept, id, content),
+        }
+    }
+    Some(kept)
+}
+
+fn section(out: &mut Vec<u8>, id: u8, content: &[u8]) {
+    out.push(id);
+    let mut length = content.len();
+    while length > 0x7f {
+        out.push((length & 0x7f) as u8 | 0x80);
+        length >>= 7;
+    }
+    out.push(length as u8);
+    out.extend_from_slice(content);
+}
+
+/// A number in LEB128, and what comes after it.
+fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let mut value = 0;
+    for (at, byte) in bytes.iter().take(5).enumerate() {
+        value |= usize::from(byte & 0x7f) << (7 * at);
+        if byte & 0x80 == 0 {
+            return Some((value, bytes.get(at + 1..)?));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MODULE: &[u8] = b"\0asm\x01\0\0\0";
+    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    fn with(preamble: &[u8], sections: &[(u8, &[u8])]) -> Vec<u8> {
+        let mut bytes = preamble.to_vec();
+        sections.iter().for_each(|(id, content)| section(&mut bytes, *id, content));
+        bytes
+    }
+
+    #[test]
+    fn custom_sections_go_wherever_they_stand() {
+        let long = vec![7; 300];
+        let module = |custom: &[(u8, &[u8])]| with(MODULE, &[custom, &[(10, &long)]].concat());
+        let (named, bare) = (module(&[(0, b"\x04nameX")]), module(&[]));
+        let inner = with(COMPONENT, &[(0, b"\x01x"), (7, b"abc")]);
+        let whole = with(COMPONENT, &[(1, &named), (0, b"\x01x"), (4, &inner), (11, b"d")]);
+        let expected = with(COMPONENT, &[(1, &bare), (4, &with(COMPONENT, &[(7, b"abc")])), (11, b"d")]);
+        assert_eq!(component(&whole).unwrap(), expected);
+        assert_eq!(component(&expected).unwrap(), expected, "nothing else is left out");
+    }
+
+    #[test]
+    fn a_cut_component_is_refused() {
+        let whole = with(COMPONENT, &[(7, b"abc")]);
+        assert!(component(&whole[..whole.len() - 1]).is_none() && component(&whole[..9]).is_none());
+        assert!(component(b"").is_none());
+    }
+}
