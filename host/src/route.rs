@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::accept::Acceptance;
-use crate::config::{Aliases, Metering, Model, Provider};
+use crate::config::{Aliases, Metering, Model, Price, Provider};
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::Setting;
 use crate::dialect::faces::{Face, operation_name};
@@ -98,6 +98,8 @@ impl Target {
 pub struct Route {
     /// The alias: a label.
     pub alias: String,
+    /// What its tokens cost, where the operator says so.
+    pub price: Option<Price>,
     /// Its targets, or why one cannot be served.
     pub targets: Vec<Result<Arc<Target>, String>>,
     /// By the face's index.
@@ -106,8 +108,8 @@ pub struct Route {
 
 impl Route {
     /// A route with these targets.
-    pub fn new(alias: String, targets: Vec<Result<Arc<Target>, String>>) -> Self {
-        Self { alias, targets, series: RwLock::default() }
+    pub fn new(alias: String, price: Option<Price>, targets: Vec<Result<Arc<Target>, String>>) -> Self {
+        Self { alias, price, targets, series: RwLock::default() }
     }
 
     /// The metrics of this route for a face, which are made once.
@@ -117,7 +119,7 @@ impl Route {
         }
         let provider = self.targets.iter().flatten().next().map_or("none", |target| &*target.label);
         let operation = operation_name(&face.claim.operation);
-        let labels = Labels { dialect: face.format(), route: &self.alias, operation, provider };
+        let labels = Labels { dialect: face.format(), route: &self.alias, operation, provider, price: self.price };
         let mut all = self.series.write().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(all.entry(face.index).or_insert_with(|| Arc::new(metrics.series(labels))))
     }

@@ -34,7 +34,7 @@ pub(super) fn routes(
             }
             made.map(Arc::new).map_err(|problem| problem.message)
         });
-        Route::new(model.alias.to_string(), targets.collect())
+        Route::new(model.alias.to_string(), model.price, targets.collect())
     };
     Routes::new(config.models.clone(), route)
 }
