@@ -131,7 +131,8 @@ impl Writer<'_> {
                 }
             }
         }
-        let out = if speaker == Speaker::User { &mut blocks.results } else { &mut blocks.others };
+        let first = speaker == Speaker::User && !self.model.is_unjudged();
+        let out = if first { &mut blocks.results } else { &mut blocks.others };
         self.conversation.has_tools = true;
         let status = result.is_error.map(|failed| if failed { "error" } else { "success" });
         write::item(out, |o| {
@@ -142,7 +143,7 @@ impl Writer<'_> {
                 write::members(o, &result.extensions, self.ledger, place);
             });
         });
-        self.cache(if speaker == Speaker::User { &mut blocks.results } else { &mut blocks.others }, cache, place);
+        self.cache(if first { &mut blocks.results } else { &mut blocks.others }, cache, place);
         if !behind.is_empty() {
             write::raw_item(&mut blocks.others, &behind);
         }
