@@ -58,7 +58,7 @@ fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
 }
 
 /// A virtual environment with the pinned clients; made again when the pins change. Its python.
-fn environment(python: &Path, place: &Path, requirements: &Path) -> Result<PathBuf> {
+pub(crate) fn environment(python: &Path, place: &Path, requirements: &Path) -> Result<PathBuf> {
     let pins =
         fs::read_to_string(requirements).with_context(|| format!("could not read {}", requirements.display()))?;
     let inside = place.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });

@@ -19,7 +19,7 @@ use crate::account::Account;
 use crate::blob::{self, Lifted};
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::{
-    Context, ErrorKind, FollowUp, Framing, Header, HttpRequest, HttpResponse, Loss, RenderedRequest,
+    Context, ErrorKind, FollowUp, Framing, Header, HttpRequest, HttpResponse, Loss, LossKind, RenderedRequest,
 };
 use crate::dialect::faces::operation_name;
 use crate::dialect::reply::insert;
@@ -203,6 +203,11 @@ impl<'a> Run<'a> {
         self.note(std::mem::take(&mut rendered.losses));
         self.provider_ctx.memo = std::mem::take(&mut rendered.memo);
         self.framing = rendered.framing;
+        if let Some(loss) = self.losses.iter().find(|loss| self.is_object(loss)) {
+            let message =
+                format!("`{}` names what only the provider that made it has; it cannot be passed on", loss.field);
+            return Err(Fault::invalid(message).at(loss.field.clone()).with_code("unsupported_parameter"));
+        }
         match self.losses.first() {
             Some(loss) if self.asked.reading.strict => Err(Fault::invalid(format!(
                 "strict mode: `{}` cannot be passed on to this model{}",
@@ -213,6 +218,14 @@ impl<'a> Run<'a> {
             .with_code("unsupported_parameter")),
             _ => Ok(rendered),
         }
+    }
+
+    /// Whether what was lost is the id of something that an earlier answer made: without it the request means
+    /// something else.
+    fn is_object(&self, loss: &Loss) -> bool {
+        let names =
+            |pointer: &String| pointer.strip_prefix('/').is_some_and(|path| path.replace('/', ".") == loss.field);
+        loss.kind == LossKind::Dropped && self.asked.face.claim.object_ids.iter().any(names)
     }
 
     /// Fetches what the provider's adapter wants to have as bytes, if the operator lets it.
