@@ -137,6 +137,23 @@ fn c77_thinking_is_shown_and_its_signature_comes_back_to_its_issuer() {
 }
 
 #[test]
+fn c34_a_wrapped_value_that_was_lifted_out_returns_to_nobody() {
+    let blob = |head: &str| weir_sdk::types::Blob { token: "weir-blob-1".into(), length: 9000, head: head.into() };
+    let body = json!({"messages": [{"role": "assistant", "content": [
+        {"reasoningContent": {"redactedContent": "weir-blob-1"}}, {"text": "a"}]}]});
+    let read = |head: &str| {
+        let ctx = weir_sdk::types::Context { blobs: vec![blob(head)], ..context(CLAUDE) };
+        let http = weir_sdk::types::HttpRequest::post("/model/m/converse", body.to_string());
+        let parsed = <crate::Bedrock as weir_sdk::adapter::DialectChat>::parse_request(&ctx, http).unwrap();
+        super::sent(CLAUDE, parsed.request).unwrap()
+    };
+    let (back, losses) = read("EqQBCgIYAhIM");
+    assert_eq!((back["messages"][0]["content"].as_array().unwrap().len(), losses.len()), (2, 0));
+    let (back, losses) = read("d2Vpci5vcGVuYWkuZS4u");
+    assert_eq!((&back["messages"][0]["content"], losses.len()), (&json!([{"text": "a"}]), 1));
+}
+
+#[test]
 fn c11_a_call_is_the_reason_to_stop() {
     let call = || Part::ToolCall(ToolCall::new("c", "f", ""));
     for parts in [vec![call()], vec![Part::text("a"), call()], vec![call(), call()]] {
