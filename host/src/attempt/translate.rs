@@ -75,7 +75,7 @@ pub(super) async fn translate(
     drop(request);
     match run.exchange(first, streams, account).await {
         Ok(Exchanged::Whole(answer)) => run.answer(answer, account),
-        Ok(Exchanged::Stream(response, framing)) => run.stream(response, framing, account).await,
+        Ok(Exchanged::Stream(response, framing, farewell)) => run.stream(response, framing, farewell, account).await,
         // Many servers that speak a format do not count in it.
         Err(fault) if counts && is_absent(&fault) => run.answer_estimate(account),
         Err(fault) => Err(fault),
@@ -111,7 +111,8 @@ fn able(asked: &Asked, target: &Target) -> Result<(), Fault> {
 /// What came of the requests upstream.
 enum Exchanged {
     Whole(Answer),
-    Stream(UpstreamResponse, Framing),
+    /// A stream, and what is said should the client leave before its end.
+    Stream(UpstreamResponse, Framing, Option<Farewell>),
 }
 
 /// What came of one request.
@@ -257,11 +258,13 @@ impl<'a> Run<'a> {
         let mut farewell: Option<Farewell> = None;
         loop {
             let step = self.step(request, streams, account).await;
-            if let Some(farewell) = farewell.take() {
-                farewell.disarm();
+            let said = farewell.take();
+            if let Ok(Step::Stream(response, framing)) = step {
+                return Ok(Exchanged::Stream(response, framing, said));
             }
+            said.into_iter().for_each(Farewell::disarm);
             match step? {
-                Step::Stream(response, framing) => return Ok(Exchanged::Stream(response, framing)),
+                Step::Stream(..) => return Err(Fault::internal("a stream was taken for something else")),
                 Step::Read(Outcome::Complete(answer, losses)) => {
                     self.note(losses);
                     return Ok(Exchanged::Whole(answer));
@@ -391,6 +394,7 @@ impl<'a> Run<'a> {
         mut self,
         response: UpstreamResponse,
         framing: Framing,
+        farewell: Option<Farewell>,
         account: &mut Account,
     ) -> Result<Response<ReplyBody>, Fault> {
         let bound = self.decode_bound();
@@ -423,6 +427,7 @@ impl<'a> Run<'a> {
         };
         account.answering(200, true, true);
         let mut body = Translated::new(upstream, pipeline, first, asked.can_cut);
+        body.farewell(farewell);
         if let Some((every, frame)) = keep_alive {
             body.keep_alive(every, frame);
         }
