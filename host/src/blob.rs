@@ -157,8 +157,8 @@ fn nonce() -> Result<String, BlobError> {
     Ok(format!("weirblob{:032x}", u128::from_le_bytes(random)))
 }
 
-/// How values begin that an adapter wrapped for the way through a client: `weir.` in base64. Adapters look into them.
-const WRAPPED: &[u8] = b"d2Vpci4";
+/// How values begin that an adapter wrapped for the way through a client: `weir` in base64. Adapters look into them.
+const WRAPPED: &[u8] = b"d2Vpci";
 
 /// Where base64 begins in a string value: at 0, or behind a data URL's head; none where it is not base64.
 fn base64_tail(value: &[u8]) -> Option<usize> {

@@ -68,7 +68,7 @@ pub async fn explain(serving: &Serving, question: &Question) -> Result<Explained
     let plan = Arc::new(ReadingPlan::new(face, accepts.iter()));
     let head = HeaderMap::new();
     let about = Head { headers: &head, query: "" };
-    let reading = plan.read(std::slice::from_ref(&question.body), &holes, &about, false)?;
+    let reading = plan.read(std::slice::from_ref(&question.body), &holes, &about)?;
     let option = |name: &str| option(&question.options, name);
     let of_operation = |one: &&Acceptance| one.operation == face.claim.operation && one.is_open(option);
     let accepted = accepts.iter().filter(of_operation).find(|one| one.format == question.from);

@@ -37,6 +37,8 @@ pub struct Target {
     pub format: Option<String>,
     /// Whether even what could be relayed is translated.
     pub translate: bool,
+    /// Whether a request is refused where its translation would lose something.
+    pub strict: bool,
     /// How usage is learnt in the relay lane.
     pub metering: Metering,
     /// The options, as contexts carry them.

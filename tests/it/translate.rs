@@ -178,3 +178,28 @@ async fn what_only_its_provider_has_is_refused_in_translation_and_relayed_otherw
     let harmless = r#"{"model":"zeta","input":"Hi","previous_response_id":null,"background":false}"#;
     assert_eq!(house.post("/v1/responses", harmless).await.status(), 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_may_be_strict_by_itself() {
+    let mut upstream = provider(ZETA).await;
+    let model = |alias: &str, strict: &str| {
+        format!("[[models]]\nalias = \"{alias}\"\n{strict}\ntarget = {{ provider = \"zeta\", model = \"zeta\" }}\n")
+    };
+    let config = format!(
+        "[server]\nstrict = true\n{}{}{}",
+        config(&upstream),
+        model("loose", "strict = false"),
+        model("strict", "strict = true")
+    );
+    let house = House::open(&config).await;
+    let body = |model: &str| {
+        format!("{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hi\"}}],\"seed\":7}}")
+    };
+    for (model, status) in [("loose", 200), ("strict", 400), ("zeta", 400)] {
+        assert_eq!(house.post("/v1/chat/completions", &body(model)).await.status(), status, "{model}");
+    }
+    assert!(upstream.request().await.text().contains("Hi"));
+    assert!(upstream.unseen().is_none(), "only the loose one was sent");
+    let strictly = weir_tests::Request::post("/v1/chat/completions", body("loose")).header("x-weir-strict", "1");
+    assert_eq!(house.ask(&strictly).await.status(), 400);
+}

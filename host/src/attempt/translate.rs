@@ -210,7 +210,7 @@ impl<'a> Run<'a> {
             return Err(Fault::invalid(message).at(loss.field.clone()).with_code("unsupported_parameter"));
         }
         match self.losses.first() {
-            Some(loss) if self.asked.reading.strict => Err(Fault::invalid(format!(
+            Some(loss) if self.asked.reading.strict || self.target.strict => Err(Fault::invalid(format!(
                 "strict mode: `{}` cannot be passed on to this model{}",
                 loss.field,
                 loss.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default()

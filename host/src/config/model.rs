@@ -137,6 +137,8 @@ pub struct Model {
     pub fallbacks: Vec<String>,
     /// What the operator says that it can do.
     pub capabilities: Capabilities,
+    /// Whether a request is refused where its translation would lose something; as the server's if none.
+    pub strict: Option<bool>,
     /// What the operator says that it costs.
     pub price: Option<Price>,
     /// Exchanges at the same time, if that is limited.

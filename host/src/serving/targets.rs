@@ -25,7 +25,8 @@ pub(super) fn routes(
     let credentials = Credentials::new(&config.environment);
     let route = |model: &Model| {
         let targets = model.targets.iter().map(|target| {
-            let made = make(target, adapters, accepts, &credentials);
+            let strict = model.strict.unwrap_or(config.server.strict);
+            let made = make(target, strict, adapters, accepts, &credentials);
             if let Err(problem) = &made {
                 let known = problems.borrow().iter().any(|one| one.message == problem.message);
                 if !known {
@@ -41,6 +42,7 @@ pub(super) fn routes(
 
 fn make(
     target: &config::Target,
+    strict: bool,
     adapters: &Snapshot,
     accepts: &Acceptances,
     credentials: &Credentials<'_>,
@@ -67,6 +69,7 @@ fn make(
         model: target.model.clone(),
         format,
         translate: target.translate,
+        strict,
         metering: target.metering,
         options: options.collect(),
         timeouts: timeouts(&target.timeouts),
