@@ -61,6 +61,14 @@ def plain(format: str, value: object, key: str = "") -> object:
 
 
 def chat(key: str, value: object) -> tuple:
+    if key == "tools" and isinstance(value, list):
+        # What a tool is by default.
+        value = [{"type": "function", **it} for it in value]
+    if key in {"function_call", "tool_choice"} and value == "auto":
+        # The default.
+        value = None
+    if key == "thinking" and isinstance(value, str):
+        value = [{"type": "text", "text": value}]
     if key == "content" and isinstance(value, str):
         value = [{"type": "text", "text": value}] if value else None
     return SYNONYMS.get(key, key), value
@@ -68,7 +76,10 @@ def chat(key: str, value: object) -> tuple:
 
 def messages(key: str, value: object) -> tuple:
     if key in {"content", "system"} and isinstance(value, str):
-        value = [{"type": "text", "text": value}] if value else None
+        value = [{"type": "text", "text": value}]
+    if key in {"content", "system"} and isinstance(value, list):
+        # An empty text is none.
+        value = [it for it in value if it != {"type": "text", "text": ""}]
     return key, value
 
 
@@ -132,10 +143,17 @@ def older_schema(schema: object) -> object:
     return {} if found == {"type": "OBJECT"} else found
 
 
+def ollama(key: str, value: object) -> tuple:
+    # No format, in so many words.
+    return key, None if key == "format" and value == "" else value
+
+
 SPELLINGS = {
     "openai.chat": chat,
-    "openai.completions": lambda key, value: (key, value),
     "openai.responses": responses,
     "anthropic.messages": messages,
     "gemini.generate": gemini,
+    "cohere.chat": messages,
+    "ollama.chat": ollama,
+    "ollama.generate": ollama,
 }

@@ -69,7 +69,8 @@ def usage(tokens) -> Usage | None:
     counted = tokens and (tokens.tokens or tokens.billed_units)
     if not counted:
         return None
-    return Usage(whole_number(counted.input_tokens), whole_number(counted.output_tokens), whole_number(tokens.cached_tokens))
+    figures = (counted.input_tokens, counted.output_tokens, tokens.cached_tokens, None)
+    return Usage(*map(whole_number, figures), whole_number(getattr(counted, "reasoning_tokens", None)))
 
 
 def whole_number(figure) -> int | None:
