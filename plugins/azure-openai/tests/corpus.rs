@@ -1,6 +1,6 @@
 //! Replays what was recorded of this provider, and the adapter's own recordings.
 
-use weir_azure_openai::AzureOpenAi;
+use weir_adapter_azure_openai::AzureOpenAi;
 
 /// What differs on purpose.
 const EXCUSED: &[(&str, &str)] = &[];

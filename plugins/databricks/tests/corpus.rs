@@ -1,6 +1,6 @@
 //! Replays what was recorded of this provider, and the adapter's own recordings.
 
-use weir_databricks::Databricks;
+use weir_adapter_databricks::Databricks;
 
 /// What differs on purpose.
 const EXCUSED: &[(&str, &str)] = &[];

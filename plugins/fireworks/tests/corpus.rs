@@ -1,6 +1,6 @@
 //! Replays what was recorded of this provider, and the adapter's own recordings.
 
-use weir_fireworks::Fireworks;
+use weir_adapter_fireworks::Fireworks;
 
 /// What differs on purpose.
 const EXCUSED: &[(&str, &str)] = &[];

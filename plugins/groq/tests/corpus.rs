@@ -1,6 +1,6 @@
 //! Replays what was recorded of this provider, and the adapter's own recordings.
 
-use weir_groq::Groq;
+use weir_adapter_groq::Groq;
 
 /// What differs on purpose.
 const EXCUSED: &[(&str, &str)] = &[];

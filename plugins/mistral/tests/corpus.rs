@@ -1,6 +1,6 @@
 //! Replays what was recorded of this provider, and the adapter's own recordings.
 
-use weir_mistral::Mistral;
+use weir_adapter_mistral::Mistral;
 
 /// What differs on purpose.
 const EXCUSED: &[(&str, &str)] = &[("mistral-chat-104077afd578", "the texts of one thought are joined")];

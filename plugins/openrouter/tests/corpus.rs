@@ -1,6 +1,6 @@
 //! Replays what was recorded of this provider, and the adapter's own recordings.
 
-use weir_openrouter::OpenRouter;
+use weir_adapter_openrouter::OpenRouter;
 
 /// What differs on purpose.
 const EXCUSED: &[(&str, &str)] = &[];

@@ -1,6 +1,6 @@
 //! Replays what was recorded of this provider, and the adapter's own recordings.
 
-use weir_perplexity::Perplexity;
+use weir_adapter_perplexity::Perplexity;
 
 /// What differs on purpose.
 const EXCUSED: &[(&str, &str)] = &[];

@@ -1,6 +1,6 @@
 //! Replays what was recorded of this provider, and the adapter's own recordings.
 
-use weir_together::Together;
+use weir_adapter_together::Together;
 
 /// What differs on purpose.
 const EXCUSED: &[(&str, &str)] = &[("together-chat-4daaff215925", "`function_call` without `functions` says nothing")];
