@@ -26,7 +26,7 @@ def main() -> int:
     chosen = [it for it in known if any(it.id.startswith(id) for id in words.ids)] if words.ids else known
     if words.sample:
         chosen = sample(chosen)
-    targets = {} if words.answers else sending.targets(known)
+    targets = None if words.answers else sending.targets(known)
     results, sent = run(chosen, targets, words.jobs)
     outcome = report.Report(results)
     tell(outcome, sent, unknown, is_all=words.ids == [] and not words.sample)
@@ -52,7 +52,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(chosen: list[Recording], targets: dict, jobs: int) -> tuple[list[Result], list[Outcome]]:
+def run(chosen: list[Recording], targets: dict | None, jobs: int) -> tuple[list[Result], list[Outcome]]:
     jobs = max(1, min(jobs, len(chosen) // 10))
     results, sent = [], []
     with ProcessPoolExecutor(jobs) as pool:
@@ -62,10 +62,12 @@ def run(chosen: list[Recording], targets: dict, jobs: int) -> tuple[list[Result]
     return sorted(results, key=lambda it: it.recording.id), sorted(sent, key=lambda it: it.recording.id)
 
 
-def work(part: list[Recording], targets: dict) -> tuple[list[Result], list[Outcome]]:
-    bench = Bench(part, [answer for answers in targets.values() for answer in answers.values()])
+def work(part: list[Recording], targets: dict | None) -> tuple[list[Result], list[Outcome]]:
+    bench = Bench(part, [answer for answers in (targets or {}).values() for answer in answers.values()])
     try:
         results = [result for it in part for result in bench.try_out(it)]
+        if targets is None:
+            return results, []
         sender = sending.Sender(bench.replay, bench.house)
         right = [it for it in part if it.status == 200 and it.format in dialects()]
         return results, [outcome for it in right for outcome in sender.send_all(it, targets)]

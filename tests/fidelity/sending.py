@@ -73,8 +73,12 @@ class Sender:
             outcome.words = words(text)
             outcome.reason = refusal(recording.format, format, outcome.words)
         elif self.replay.asked:
-            sent = self.replay.asked[0].body
-            outcome.problems = [it for it in schemas.complaints(name, format, sent) if not heeds_not(format, it)]
+            asked = self.replay.asked[0]
+            sent = asked.body
+            # An adapter may have several endpoints for a format: a prompt with a suffix is not chat to Ollama.
+            where = asked.path.split("?")[0]
+            spoken = next((it.id for it in formats().values() if it.path.search(where)), format)
+            outcome.problems = [it for it in schemas.complaints(name, spoken, sent) if not heeds_not(format, it)]
             if format == recording.format:
                 # What is wrong with the original is none of ours.
                 original = {**recording.request, "model": recording.model}
@@ -93,7 +97,12 @@ class Sender:
         headers = {"content-type": "application/json", "authorization": "Bearer sk-fidelity"}
         self.connection.request("POST", path, json.dumps(body).encode(), headers)
         response = self.connection.getresponse()
-        return response.status, response.read()
+        try:
+            return response.status, response.read()
+        except http.client.IncompleteRead as cut:
+            # The recorded stream ends in an error, so Weir breaks it off.
+            self.connection.close()
+            return response.status, cut.partial
 
 
 def place(complaint: str) -> str:

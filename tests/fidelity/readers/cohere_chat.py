@@ -3,6 +3,7 @@
 import functools
 
 import cohere
+import httpx
 from cohere.core.api_error import ApiError
 
 from ask import KEY, Ask
@@ -27,6 +28,9 @@ def ask(ask: Ask) -> Meaning | Failure:
         return streamed(client(ask.base).chat_stream(**words))
     except ApiError as error:
         return Failure(error.status_code, str(error.body))
+    except httpx.RemoteProtocolError as error:
+        # The format has no event for an error in mid-stream: the connection breaks (C-91).
+        return Failure(None, str(error))
 
 
 def whole(answer) -> Meaning:
