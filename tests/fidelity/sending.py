@@ -37,14 +37,13 @@ class Outcome:
 
 
 def targets(recordings: list[Recording]) -> dict[tuple, dict[bool, Recording]]:
-    """For each format and the adapter that is called after it, an answer to be had from it: the shortest one, whole and
-    streamed."""
+    """For each adapter and format, an answer to be had from it: the shortest one, whole and streamed."""
     found: dict = defaultdict(dict)
     for it in sorted(recordings, key=lambda it: (len(it.body), it.id)):
         name = adapter(it.provider, it.format)
-        if name in formats()[it.format].adapters and it.status == 200 and "error" not in it.features:
+        if name and it.status == 200 and not {"error", "content_filter"} & set(it.features):
             found[name, it.format].setdefault(it.stream, it)
-    return {place: answers for place, answers in found.items() if len(answers) == 2}
+    return found
 
 
 class Sender:
@@ -56,10 +55,14 @@ class Sender:
         self.connection = http.client.HTTPConnection(address, timeout=30)
 
     def send_all(self, recording: Recording, targets: dict) -> list[Outcome]:
-        """To every target, and to the adapter of the one who was asked."""
-        places = {place: answers[recording.stream] for place, answers in targets.items()}
+        """To the adapter that is called after each format, and to that of the one who was asked."""
         home = (adapter(recording.provider, recording.format), recording.format)
-        places.setdefault(home, recording)
+        answers = {place: it.get(recording.stream) for place, it in targets.items()}
+        places = {
+            (name, format): it
+            for (name, format), it in answers.items()
+            if it and ((name, format) == home or name in formats()[format].adapters)
+        }
         return [self.send(recording, place, answer) for place, answer in places.items()]
 
     def send(self, recording: Recording, target: tuple, answer: Recording) -> Outcome:
