@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue, Method};
 use crate::contract::about::exports::weir::adapter::about::{
     Acceptance as Claim, FixedQuery, FrameTest, Manifest, Operation, UsageRequest,
 };
+use crate::contract::types::Setting;
 use crate::tap::CompiledTap;
 use crate::upstream::{HeaderRules, encode_segment};
 
@@ -34,10 +35,18 @@ pub struct Acceptance {
     set_headers: Vec<(HeaderName, Template)>,
     /// How the answers are metered.
     pub tap: Option<CompiledTap>,
-    query: Vec<FixedQuery>,
+    query: Vec<Fixed>,
     query_forwarded: Vec<String>,
     path: Template,
     stream_path: Option<Template>,
+}
+
+/// A query parameter that is always there, or only with streams or with whole answers.
+#[derive(Debug)]
+struct Fixed {
+    name: String,
+    value: Template,
+    stream: Option<bool>,
 }
 
 /// Why an acceptance cannot be compiled.
@@ -52,8 +61,8 @@ pub enum AcceptError {
     /// The tap cannot be compiled.
     #[error("the tap is not usable: {0}")]
     Tap(String),
-    /// A path has a brace without its partner.
-    #[error("the path `{0}` has a brace without its partner")]
+    /// A path or a query has a brace without its partner.
+    #[error("`{0}` has a brace without its partner")]
     Path(String),
 }
 
@@ -69,6 +78,16 @@ pub struct Filling<'a> {
     pub option: &'a dyn Fn(&str) -> Option<String>,
 }
 
+/// An option as plain text: a string's own, a list's strings with commas, any other value's JSON.
+pub fn option(options: &[Setting], name: &str) -> Option<String> {
+    let setting = options.iter().find(|setting| setting.key == name)?;
+    if let Ok(text) = serde_json::from_str::<String>(&setting.json) {
+        return Some(text);
+    }
+    let list = serde_json::from_str::<Vec<String>>(&setting.json);
+    Some(list.map_or_else(|_| setting.json.clone(), |list| list.join(",")))
+}
+
 impl Acceptance {
     /// Compiles an acceptance. `credentials` are the headers in which any client's credential may stand.
     pub fn compile(claim: &Claim, manifest: &Manifest, credentials: &[&str]) -> Result<Self, AcceptError> {
@@ -79,6 +98,10 @@ impl Acceptance {
             let is_sound = HeaderValue::try_from(header.value.as_str()).is_ok();
             let name = name.ok().filter(|_| is_sound).ok_or_else(|| AcceptError::Header(header.name.clone()))?;
             Ok::<_, AcceptError>((name, Template::parse(&header.value)?))
+        };
+        let fixed = |one: &FixedQuery| {
+            let value = Template::parse(&one.value)?;
+            Ok(Fixed { name: one.name.clone(), value, stream: one.stream })
         };
         let method =
             Method::from_bytes(claim.method.as_bytes()).map_err(|_| AcceptError::Method(claim.method.clone()))?;
@@ -94,11 +117,18 @@ impl Acceptance {
             response_headers: HeaderRules::response(strs(&claim.response_headers)),
             set_headers: claim.set_headers.iter().map(set).collect::<Result<_, _>>()?,
             tap: tap.map(CompiledTap::new).transpose().map_err(|error| AcceptError::Tap(error.to_string()))?,
-            query: claim.query.clone(),
+            query: claim.query.iter().map(fixed).collect::<Result<_, _>>()?,
             query_forwarded: claim.query_forwarded.clone(),
             path: Template::parse(&claim.path)?,
             stream_path: claim.stream_path.as_deref().map(Template::parse).transpose()?,
         })
+    }
+
+    /// Whether the target sets every option that this acceptance has a hole for. One that lacks an option is not there.
+    pub fn is_open(&self, option: impl Fn(&str) -> Option<String>) -> bool {
+        let queries = self.query.iter().map(|fixed| &fixed.value);
+        let mut holes = [&self.path].into_iter().chain(&self.stream_path).chain(queries).flat_map(Template::options);
+        holes.all(|name| option(name).is_some())
     }
 
     /// The path upstream, relative to the target's url and encoded.
@@ -116,9 +146,10 @@ impl Acceptance {
     }
 
     /// The query upstream, not yet encoded.
-    pub fn query(&self, client: &str, stream: bool) -> Vec<(String, String)> {
+    pub fn query(&self, client: &str, filling: &Filling<'_>, stream: bool) -> Vec<(String, String)> {
         let fixed = self.query.iter().filter(|fixed| fixed.stream.is_none_or(|when| when == stream));
-        let mut query: Vec<_> = fixed.map(|fixed| (fixed.name.clone(), fixed.value.clone())).collect();
+        let filled = |fixed: &Fixed| Some((fixed.name.clone(), fixed.value.fill_plain(filling)?));
+        let mut query: Vec<_> = fixed.filter_map(filled).collect();
         if !self.query_forwarded.is_empty() && !client.is_empty() {
             let wanted = |name: &String| self.query_forwarded.iter().any(|one| one == name || one == "*");
             query.extend(crate::query::pairs(client).filter(|(name, _)| wanted(name)));
@@ -157,6 +188,14 @@ impl Template {
         }
         pieces.push(Piece::Text(rest.to_owned()));
         Ok(Self(pieces))
+    }
+
+    /// The options that it has holes for.
+    fn options(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Hole(name) => name.strip_prefix("option."),
+            Piece::Text(_) => None,
+        })
     }
 
     /// As it is, without encoding; none where an option is missing.
@@ -208,6 +247,12 @@ mod tests {
         assert_eq!(filled("chat/completions"), "chat/completions");
         assert_eq!(filled("models/{model}:talk"), "models/m%201:talk");
         assert_eq!(filled("{option.place}/things/{id}"), "a%2Fb/things/x");
+    }
+
+    #[test]
+    fn a_template_knows_the_options_that_it_needs() {
+        let template = Template::parse("{model}/{option.place}/{option.age}").unwrap();
+        assert_eq!(template.options().collect::<Vec<_>>(), ["place", "age"]);
     }
 
     #[test]

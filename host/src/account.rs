@@ -206,7 +206,8 @@ mod tests {
     use super::*;
     use crate::observe::metrics::Labels;
 
-    const LABELS: Labels<'static> = Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta" };
+    const LABELS: Labels<'static> =
+        Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta", price: None };
 
     fn account(metrics: &Arc<Metrics>) -> Account {
         let series = Arc::new(metrics.series(LABELS));

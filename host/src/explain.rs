@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-use crate::accept::{Acceptance, Filling};
+use crate::accept::{Acceptance, Filling, option};
 use crate::attempt::{Request, parse, render};
 use crate::contract::about::exports::weir::adapter::about::{ModelPlace, StreamFlag};
 use crate::contract::types::{Body, Context, HttpRequest, Loss, RenderedRequest, Setting};
@@ -68,8 +68,9 @@ pub async fn explain(serving: &Serving, question: &Question) -> Result<Explained
     let plan = Arc::new(ReadingPlan::new(face, accepts.iter()));
     let head = HeaderMap::new();
     let about = Head { headers: &head, query: "" };
-    let reading = plan.read(std::slice::from_ref(&question.body), &holes, &about, false)?;
-    let of_operation = |one: &&Acceptance| one.operation == face.claim.operation;
+    let reading = plan.read(std::slice::from_ref(&question.body), &holes, &about)?;
+    let option = |name: &str| option(&question.options, name);
+    let of_operation = |one: &&Acceptance| one.operation == face.claim.operation && one.is_open(option);
     let accepted = accepts.iter().filter(of_operation).find(|one| one.format == question.from);
     match (reason(question, &reading, accepted), accepted) {
         (None, Some(acceptance)) => relayed(question, &reading, &holes, acceptance),
@@ -158,12 +159,9 @@ fn format(question: &Question, provider: &Adapter, accepted: Option<&Acceptance>
 
 fn relayed(question: &Question, reading: &Reading, holes: &Holes, acceptance: &Acceptance) -> Result<Explained, Fault> {
     let model = question.model.as_deref().or(reading.model.as_deref()).unwrap_or_default();
-    let option = |name: &str| {
-        let setting = question.options.iter().find(|one| one.key == name)?;
-        Some(serde_json::from_str(&setting.json).unwrap_or_else(|_| setting.json.clone()))
-    };
+    let option = |name: &str| option(&question.options, name);
     let filling = Filling { model, id: holes.get("id").unwrap_or_default(), option: &option };
-    let query = acceptance.query("", reading.stream).into_iter();
+    let query = acceptance.query("", &filling, reading.stream).into_iter();
     let pair = |(name, value)| crate::contract::types::Header { name, value };
     let request = HttpRequest {
         method: acceptance.method.to_string(),

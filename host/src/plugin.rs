@@ -46,6 +46,7 @@
 //! ```
 
 pub mod adapter;
+pub mod bench;
 pub mod cache;
 pub mod call;
 pub mod catalog;

@@ -37,12 +37,20 @@ struct Key {
 /// What belongs to one tool call.
 #[derive(Debug, Clone)]
 struct Kept {
-    /// The adapter's family, to which alone it returns.
+    /// The family of the adapter that it came by.
     family: Arc<str>,
     /// The call's own value.
     signature: Option<Signature>,
     /// The thinking in front of the turn's calls.
     thinking: Arc<[ReasoningPart]>,
+}
+
+impl Kept {
+    /// Whether an adapter of this family wants it back: it made the turn, or it is the one whose values these are.
+    fn is_for(&self, family: &str) -> bool {
+        let values = self.thinking.iter().flat_map(|part| part.signature.iter().chain(&part.encrypted));
+        *self.family == *family || self.signature.iter().chain(values).any(|value| value.issuer == family)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -107,7 +115,7 @@ impl Recall {
         for part in &mut message.parts {
             let Part::ToolCall(call) = part else { continue };
             let key = Key { tenant: tenant.into(), call: call.id.as_str().into() };
-            let Some(kept) = self.turns.get(&key).filter(|kept| *kept.family == *family) else { continue };
+            let Some(kept) = self.turns.get(&key).filter(|kept| kept.is_for(family)) else { continue };
             if call.signature.is_none() {
                 call.signature = kept.signature;
             }

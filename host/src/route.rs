@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::accept::Acceptance;
-use crate::config::{Aliases, Metering, Model, Provider};
+use crate::config::{Aliases, Metering, Model, Price, Provider};
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::Setting;
 use crate::dialect::faces::{Face, operation_name};
@@ -37,6 +37,8 @@ pub struct Target {
     pub format: Option<String>,
     /// Whether even what could be relayed is translated.
     pub translate: bool,
+    /// Whether a request is refused where its translation would lose something.
+    pub strict: bool,
     /// How usage is learnt in the relay lane.
     pub metering: Metering,
     /// The options, as contexts carry them.
@@ -53,7 +55,14 @@ impl Target {
 
     /// How it takes a format for an operation as it is, if it does.
     pub fn accepts(&self, format: &str, operation: &Operation) -> Option<&Acceptance> {
-        self.accepts.iter().find(|one| one.format == format && one.operation == *operation)
+        let mut able = self.able(operation);
+        able.find(|one| one.format == format)
+    }
+
+    /// The acceptances of an operation for which this target sets what they need.
+    fn able(&self, operation: &Operation) -> impl Iterator<Item = &Acceptance> + Clone {
+        let open = |one: &&Acceptance| one.operation == *operation && one.is_open(|name| self.option(name));
+        self.accepts.iter().filter(open)
     }
 
     /// The format to translate a client's request to: the configured one, the client's own where this adapter has it,
@@ -66,7 +75,7 @@ impl Target {
         if formats.iter().any(|format| format.id == client) {
             return client;
         }
-        let mut able = self.accepts.iter().filter(|one| one.operation == *operation);
+        let mut able = self.able(operation);
         let chosen = able.clone().find(|one| one.preferred).or_else(|| able.next());
         chosen
             .map(|one| one.format.as_str())
@@ -82,12 +91,7 @@ impl Target {
 
     /// An option as plain text: a string's own, a list's strings with commas, any other value's JSON.
     pub fn option(&self, name: &str) -> Option<String> {
-        let setting = self.options.iter().find(|setting| setting.key == name)?;
-        if let Ok(text) = serde_json::from_str::<String>(&setting.json) {
-            return Some(text);
-        }
-        let list = serde_json::from_str::<Vec<String>>(&setting.json);
-        Some(list.map_or_else(|_| setting.json.clone(), |list| list.join(",")))
+        crate::accept::option(&self.options, name)
     }
 }
 
@@ -96,6 +100,8 @@ impl Target {
 pub struct Route {
     /// The alias: a label.
     pub alias: String,
+    /// What its tokens cost, where the operator says so.
+    pub price: Option<Price>,
     /// Its targets, or why one cannot be served.
     pub targets: Vec<Result<Arc<Target>, String>>,
     /// By the face's index.
@@ -104,8 +110,8 @@ pub struct Route {
 
 impl Route {
     /// A route with these targets.
-    pub fn new(alias: String, targets: Vec<Result<Arc<Target>, String>>) -> Self {
-        Self { alias, targets, series: RwLock::default() }
+    pub fn new(alias: String, price: Option<Price>, targets: Vec<Result<Arc<Target>, String>>) -> Self {
+        Self { alias, price, targets, series: RwLock::default() }
     }
 
     /// The metrics of this route for a face, which are made once.
@@ -115,7 +121,7 @@ impl Route {
         }
         let provider = self.targets.iter().flatten().next().map_or("none", |target| &*target.label);
         let operation = operation_name(&face.claim.operation);
-        let labels = Labels { dialect: face.format(), route: &self.alias, operation, provider };
+        let labels = Labels { dialect: face.format(), route: &self.alias, operation, provider, price: self.price };
         let mut all = self.series.write().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(all.entry(face.index).or_insert_with(|| Arc::new(metrics.series(labels))))
     }

@@ -76,8 +76,8 @@ fn compile_acceptances(adapters: &Snapshot, faces: &Faces) -> Acceptances {
 /// The configuration with what trusted adapters suggest: urls that are missing, and, where nothing is configured at all,
 /// the providers whose usual key variables are set.
 fn completed(config: &Config, adapters: &Snapshot) -> Config {
-    let environment = config.environment.clone();
     let mut config = config.clone();
+    let environment = config.environment.clone();
     config.complete(|provider| {
         let suggested = adapters.adapters.get(provider.adapter.as_str()).filter(|adapter| adapter.trusted);
         if provider.address.is_none()

@@ -104,9 +104,11 @@ async fn a_form_that_can_be_read_in_two_ways_reaches_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_is_written_down_by_the_model_behind_an_alias() {
-    let mut upstream = Upstream::scripted(|request| match request.text().contains("name=\"stream\"") {
-        true => Answer::sse().piece("data: {\"type\":\"transcript.text.delta\",\"delta\":\"Hi\"}\n\n").end(),
-        false => Answer::json(200, "{\"text\":\"Hi\"}"),
+    let mut upstream = Upstream::scripted(|request| {
+        if request.text().contains("name=\"stream\"") {
+            return Answer::sse().piece("data: {\"type\":\"transcript.text.delta\",\"delta\":\"Hi\"}\n\n").end();
+        }
+        Answer::json(200, "{\"text\":\"Hi\"}")
     })
     .await;
     let settings = format!(

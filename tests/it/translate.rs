@@ -160,3 +160,46 @@ async fn c45_a_model_that_cannot_be_served_is_told_at_once() {
     assert!(OPENAI.error(&reply).is_some_and(|message| message.contains("nobody")));
     assert_eq!(house.ask(&ZETA.request("zeta", false)).await.status(), 200, "the others are served");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_its_provider_has_is_refused_in_translation_and_relayed_otherwise() {
+    let mut upstream = provider(ZETA).await;
+    let house = House::open(&config(&upstream)).await;
+    for member in [r#""previous_response_id":"resp_1""#, r#""conversation":"conv_1""#, r#""background":true"#] {
+        let body = |model: &str| format!("{{\"model\":\"{model}\",\"input\":\"Hi\",{member}}}");
+        let reply = house.post("/v1/responses", &body("zeta")).await;
+        let field = member.split('"').nth(1).unwrap_or_default();
+        assert_eq!(reply.status(), 400, "{}", reply.text());
+        assert!(OPENAI.error(&reply).unwrap_or_default().contains(field) || reply.text().contains(field));
+        assert!(upstream.unseen().is_none());
+        house.post("/v1/responses", &body("openai")).await;
+        assert!(upstream.request().await.text().contains(member));
+    }
+    let harmless = r#"{"model":"zeta","input":"Hi","previous_response_id":null,"background":false}"#;
+    assert_eq!(house.post("/v1/responses", harmless).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_may_be_strict_by_itself() {
+    let mut upstream = provider(ZETA).await;
+    let model = |alias: &str, strict: &str| {
+        format!("[[models]]\nalias = \"{alias}\"\n{strict}\ntarget = {{ provider = \"zeta\", model = \"zeta\" }}\n")
+    };
+    let config = format!(
+        "[server]\nstrict = true\n{}{}{}",
+        config(&upstream),
+        model("loose", "strict = false"),
+        model("strict", "strict = true")
+    );
+    let house = House::open(&config).await;
+    let body = |model: &str| {
+        format!("{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hi\"}}],\"seed\":7}}")
+    };
+    for (model, status) in [("loose", 200), ("strict", 400), ("zeta", 400)] {
+        assert_eq!(house.post("/v1/chat/completions", &body(model)).await.status(), status, "{model}");
+    }
+    assert!(upstream.request().await.text().contains("Hi"));
+    assert!(upstream.unseen().is_none(), "only the loose one was sent");
+    let strictly = weir_tests::Request::post("/v1/chat/completions", body("loose")).header("x-weir-strict", "1");
+    assert_eq!(house.ask(&strictly).await.status(), 400);
+}

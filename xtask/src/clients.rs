@@ -77,7 +77,7 @@ fn unittest(workspace: &Workspace, python: &Path, folder: &Path, words: &[String
 }
 
 /// A virtual environment with the pinned clients; made again when the pins change. Its python.
-fn environment(python: &Path, place: &Path, requirements: &Path) -> Result<PathBuf> {
+pub(crate) fn environment(python: &Path, place: &Path, requirements: &Path) -> Result<PathBuf> {
     let pins =
         fs::read_to_string(requirements).with_context(|| format!("could not read {}", requirements.display()))?;
     let inside = place.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });

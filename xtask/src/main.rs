@@ -3,6 +3,7 @@
 
 mod check;
 mod clients;
+mod fidelity;
 mod fuzz;
 mod plugins;
 mod process;
@@ -25,6 +26,7 @@ usage: cargo xtask VERB
   plugins [NAME...]    build the adapters of plugins/ as components: plugins/NAME.wasm and plugins.lock
   tidy                 the rules that can be counted: layers, lengths, names, paths, licences
   clients [TEST...]    the official Python clients against a running Weir
+  fidelity [ID...]     recordings of every provider in every dialect, read by the official clients: docs/fidelity.md
   fuzz [TARGET] [SECS] the fuzz targets, or one of them (60 s each)
   ci                   what CI runs: test
 ";
@@ -55,6 +57,7 @@ fn dispatch(words: &[String]) -> Result<()> {
         "test" | "ci" => check::run(&workspace, rest),
         "tidy" => tidy::check(&workspace),
         "clients" => clients::run(&workspace, rest),
+        "fidelity" => fidelity::run(&workspace, rest),
         "fuzz" => fuzz::run(&workspace, rest),
         "run" => run::run(&workspace, rest),
         _ => bail!("there is no verb {verb:?}\n\n{HELP}"),

@@ -52,7 +52,9 @@ mod tests {
 
     fn with(preamble: &[u8], sections: &[(u8, &[u8])]) -> Vec<u8> {
         let mut bytes = preamble.to_vec();
-        sections.iter().for_each(|(id, content)| section(&mut bytes, *id, content));
+        for (id, content) in sections {
+            section(&mut bytes, *id, content);
+        }
         bytes
     }
 

@@ -29,8 +29,6 @@ pub(crate) struct Adapter {
     pub(crate) folder: PathBuf,
     /// The package's name, for cargo.
     pub(crate) package: String,
-    /// The names of the packages that it depends on.
-    pub(crate) dependencies: Vec<String>,
     /// The profile that it is built with: `adapter`, or what `[package.metadata.weir]` says.
     pub(crate) profile: String,
 }
@@ -66,12 +64,10 @@ fn adapter(package: &Value, root: &Path, within: &Path) -> Option<Adapter> {
         return None;
     }
     let name = folder.file_name()?.to_str()?.to_owned();
-    let dependencies = package["dependencies"].as_array().into_iter().flatten();
     Some(Adapter {
         name,
         folder: folder.to_owned(),
         package: package["name"].as_str()?.to_owned(),
-        dependencies: dependencies.filter_map(|one| one["name"].as_str()).map(str::to_owned).collect(),
         profile: package["metadata"]["weir"]["profile"].as_str().unwrap_or("adapter").to_owned(),
     })
 }

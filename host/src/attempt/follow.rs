@@ -46,7 +46,7 @@ impl Steps {
         }
         let origin = step.origin.as_deref();
         let request = rendered(asked, target, step.request, None, origin, step.stream)?;
-        let farewell = step.on_cancel.map(|request| Farewell::new(house.upstreams, asked, target, request, origin));
+        let farewell = step.on_cancel.map(|request| Farewell::new(house.upstreams, asked, target, request));
         let farewell = farewell.transpose()?;
         tokio::time::sleep_until(due.into()).await;
         Ok((request, farewell))
@@ -63,15 +63,10 @@ pub(super) struct Farewell {
 }
 
 impl Farewell {
-    fn new(
-        upstreams: &Upstreams,
-        asked: &Asked,
-        target: &Target,
-        request: HttpRequest,
-        origin: Option<&str>,
-    ) -> Result<Self, Fault> {
+    fn new(upstreams: &Upstreams, asked: &Asked, target: &Target, request: HttpRequest) -> Result<Self, Fault> {
         let (method, address, headers, body) = {
-            let made = rendered(asked, target, request, None, origin, false)?;
+            // Wherever the step goes, it is the provider itself that is told.
+            let made = rendered(asked, target, request, None, None, false)?;
             (made.method, made.address, made.headers, made.body)
         };
         let (upstreams, credential, timeouts) = (upstreams.clone(), target.credential.clone(), target.timeouts);

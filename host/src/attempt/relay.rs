@@ -55,7 +55,7 @@ fn request<'a>(
     let stream = asked.reading.stream;
     let option = |name: &str| target.option(name);
     let filling = Filling { model, id: asked.holes.get("id").unwrap_or_default(), option: &option };
-    let query = acceptance.query(&asked.query, stream);
+    let query = acceptance.query(&asked.query, &filling, stream);
     let pairs = query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let address = target.base.join(&acceptance.path(&filling, stream), pairs);
     Ok(UpstreamRequest {

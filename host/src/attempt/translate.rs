@@ -19,7 +19,7 @@ use crate::account::Account;
 use crate::blob::{self, Lifted};
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::{
-    Context, ErrorKind, FollowUp, Framing, Header, HttpRequest, HttpResponse, Loss, RenderedRequest,
+    Context, ErrorKind, FollowUp, Framing, Header, HttpRequest, HttpResponse, Loss, LossKind, RenderedRequest,
 };
 use crate::dialect::faces::operation_name;
 use crate::dialect::reply::insert;
@@ -75,7 +75,7 @@ pub(super) async fn translate(
     drop(request);
     match run.exchange(first, streams, account).await {
         Ok(Exchanged::Whole(answer)) => run.answer(answer, account),
-        Ok(Exchanged::Stream(response, framing)) => run.stream(response, framing, account).await,
+        Ok(Exchanged::Stream(response, framing, farewell)) => run.stream(response, framing, farewell, account).await,
         // Many servers that speak a format do not count in it.
         Err(fault) if counts && is_absent(&fault) => run.answer_estimate(account),
         Err(fault) => Err(fault),
@@ -111,7 +111,8 @@ fn able(asked: &Asked, target: &Target) -> Result<(), Fault> {
 /// What came of the requests upstream.
 enum Exchanged {
     Whole(Answer),
-    Stream(UpstreamResponse, Framing),
+    /// A stream, and what is said should the client leave before its end.
+    Stream(UpstreamResponse, Framing, Option<Farewell>),
 }
 
 /// What came of one request.
@@ -203,8 +204,13 @@ impl<'a> Run<'a> {
         self.note(std::mem::take(&mut rendered.losses));
         self.provider_ctx.memo = std::mem::take(&mut rendered.memo);
         self.framing = rendered.framing;
+        if let Some(loss) = self.losses.iter().find(|loss| self.is_object(loss)) {
+            let message =
+                format!("`{}` names what only the provider that made it has; it cannot be passed on", loss.field);
+            return Err(Fault::invalid(message).at(loss.field.clone()).with_code("unsupported_parameter"));
+        }
         match self.losses.first() {
-            Some(loss) if self.asked.reading.strict => Err(Fault::invalid(format!(
+            Some(loss) if self.asked.reading.strict || self.target.strict => Err(Fault::invalid(format!(
                 "strict mode: `{}` cannot be passed on to this model{}",
                 loss.field,
                 loss.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default()
@@ -213,6 +219,14 @@ impl<'a> Run<'a> {
             .with_code("unsupported_parameter")),
             _ => Ok(rendered),
         }
+    }
+
+    /// Whether what was lost is the id of something that an earlier answer made: without it the request means
+    /// something else.
+    fn is_object(&self, loss: &Loss) -> bool {
+        let names =
+            |pointer: &String| pointer.strip_prefix('/').is_some_and(|path| path.replace('/', ".") == loss.field);
+        loss.kind == LossKind::Dropped && self.asked.face.claim.object_ids.iter().any(names)
     }
 
     /// Fetches what the provider's adapter wants to have as bytes, if the operator lets it.
@@ -244,11 +258,13 @@ impl<'a> Run<'a> {
         let mut farewell: Option<Farewell> = None;
         loop {
             let step = self.step(request, streams, account).await;
-            if let Some(farewell) = farewell.take() {
-                farewell.disarm();
+            let said = farewell.take();
+            if let Ok(Step::Stream(response, framing)) = step {
+                return Ok(Exchanged::Stream(response, framing, said));
             }
+            said.into_iter().for_each(Farewell::disarm);
             match step? {
-                Step::Stream(response, framing) => return Ok(Exchanged::Stream(response, framing)),
+                Step::Stream(..) => return Err(Fault::internal("a stream was taken for something else")),
                 Step::Read(Outcome::Complete(answer, losses)) => {
                     self.note(losses);
                     return Ok(Exchanged::Whole(answer));
@@ -378,6 +394,7 @@ impl<'a> Run<'a> {
         mut self,
         response: UpstreamResponse,
         framing: Framing,
+        farewell: Option<Farewell>,
         account: &mut Account,
     ) -> Result<Response<ReplyBody>, Fault> {
         let bound = self.decode_bound();
@@ -410,6 +427,7 @@ impl<'a> Run<'a> {
         };
         account.answering(200, true, true);
         let mut body = Translated::new(upstream, pipeline, first, asked.can_cut);
+        body.farewell(farewell);
         if let Some((every, frame)) = keep_alive {
             body.keep_alive(every, frame);
         }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use tokio::time::{Instant, Sleep};
 
+use super::follow::Farewell;
 use super::pipeline::Pipeline;
 use super::reply::BodyError;
 use super::send::fault_of;
@@ -26,6 +27,8 @@ pub struct Translated {
     can_cut: bool,
     ending: Ending,
     keep_alive: Option<KeepAlive>,
+    /// What is said to the provider when the client leaves before the end.
+    farewell: Option<Farewell>,
 }
 
 /// What was read of a stream before its answer began.
@@ -84,7 +87,13 @@ impl Translated {
             can_cut,
             ending: if first.ended { Ending::Clean } else { Ending::None },
             keep_alive: None,
+            farewell: None,
         }
+    }
+
+    /// Says this to the provider when the client leaves before the end.
+    pub(super) fn farewell(&mut self, farewell: Option<Farewell>) {
+        self.farewell = farewell;
     }
 
     /// Closes this account when the stream has ended.
@@ -161,6 +170,7 @@ impl Translated {
     /// Lets go of everything and closes the account.
     fn close(&mut self, broken_by: Option<&str>) {
         self.upstream = None;
+        self.farewell.take().into_iter().for_each(Farewell::disarm);
         let seen = self.pipeline.take().map(Pipeline::release);
         let Some(mut account) = self.account.take() else { return };
         if let Some(seen) = seen {

@@ -1,5 +1,7 @@
 //! `weir plugin …`: a look at adapters.
 
+mod bench;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -21,6 +23,15 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Measures what adapters cost: loading, an instance, a request, an answer, a frame of a stream.
+    Bench {
+        /// The components (`.wasm`); those of a folder where one is given.
+        #[arg(default_value = "plugins")]
+        files: Vec<PathBuf>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Shows everything about one component, its manifest included, as JSON.
     Inspect {
         /// The component (`.wasm`).
@@ -31,6 +42,7 @@ pub(super) enum Command {
 pub(super) fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::List { config, json } => list(config.as_deref(), json),
+        Command::Bench { files, json } => bench::run(&files, json),
         Command::Inspect { file } => inspect(&file),
     };
     match done {

@@ -172,6 +172,7 @@ mod tests {
     fn aliases(names: &[&str]) -> Aliases {
         let model = |name: &&str| {
             Arc::new(Model {
+                strict: None,
                 alias: Alias::parse(name),
                 targets: Vec::new(),
                 strategy: Strategy::default(),

@@ -342,6 +342,12 @@ pub(super) const MODEL: Keys = Keys {
         key("usage", METERING, "as the provider", "How the tokens of relayed streams are counted."),
         key("timeouts", TABLE, "as the provider", "Time limits."),
         key("retry", TABLE, "as the provider", "How often a failed attempt is repeated."),
+        key(
+            "strict",
+            FLAG,
+            "as `[server]` has it",
+            "Whether a request for this model is refused where its translation would lose something.",
+        ),
         key("max_concurrency", NUMBER, "", "Exchanges at the same time. Not limited without it."),
         key("capabilities", TABLE, "", "What the model can do, where the bundled file does not know."),
         key("price", TABLE, "", "What the model costs, where the bundled file does not know."),

@@ -73,6 +73,28 @@ pub struct Price {
     pub reasoning: Option<f64>,
 }
 
+impl Price {
+    /// What an answer costs in US dollars, by its tokens: input, cache reads, cache writes, output, reasoning. Tokens of
+    /// a cache that has no price of its own cost as much as input, so that nothing is free by omission; none where the
+    /// price of what was used is not known.
+    pub fn of(&self, tokens: [Option<u32>; 5]) -> Option<f64> {
+        let prices = [
+            self.input,
+            self.cache_read.or(self.input),
+            self.cache_write.or(self.input),
+            self.output,
+            self.reasoning.or(self.output),
+        ];
+        let used =
+            tokens.into_iter().zip(prices).filter_map(|(tokens, price)| Some((tokens.filter(|n| *n > 0)?, price)));
+        let mut dollars = 0.0;
+        for (tokens, price) in used {
+            dollars += f64::from(tokens) * price? / 1_000_000.0;
+        }
+        Some(dollars)
+    }
+}
+
 /// Where a request may go.
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -115,6 +137,8 @@ pub struct Model {
     pub fallbacks: Vec<String>,
     /// What the operator says that it can do.
     pub capabilities: Capabilities,
+    /// Whether a request is refused where its translation would lose something; as the server's if none.
+    pub strict: Option<bool>,
     /// What the operator says that it costs.
     pub price: Option<Price>,
     /// Exchanges at the same time, if that is limited.
@@ -127,5 +151,23 @@ impl Model {
     /// The first target: there is always one.
     pub fn first(&self) -> Option<&Target> {
         self.targets.first()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c61_an_answer_from_the_cache_is_not_free() {
+        let price = Price { input: Some(3.0), output: Some(15.0), cache_read: Some(0.3), ..Price::default() };
+        let cached = price.of([Some(0), Some(1_000_000), None, Some(0), None]).unwrap();
+        assert!((cached - 0.3).abs() < 1e-9, "{cached}");
+        let all = price.of([Some(1_000_000), None, Some(1_000_000), Some(1_000_000), Some(1_000_000)]).unwrap();
+        assert!((all - 36.0).abs() < 1e-9, "{all}");
+        let unpriced = Price { input: Some(3.0), ..Price::default() };
+        assert_eq!(unpriced.of([Some(1), None, None, Some(1), None]), None);
+        let by_input = unpriced.of([None, Some(1_000_000), None, None, None]).unwrap();
+        assert!((by_input - 3.0).abs() < 1e-9, "{by_input}");
     }
 }

@@ -73,6 +73,7 @@ pub(super) fn served_by(provider: &Arc<Provider>, alias: Alias) -> Model {
         fallbacks: Vec::new(),
         capabilities: Capabilities::default(),
         price: None,
+        strict: None,
         max_concurrency: None,
         place: provider.places.name.clone(),
     }
@@ -199,6 +200,7 @@ impl Joiner<'_> {
             fallbacks: draft.fallbacks.iter().map(|name| name.value.clone()).collect(),
             capabilities: draft.capabilities,
             price: draft.price,
+            strict: draft.strict,
             max_concurrency: draft.max_concurrency,
             place: draft.alias.place.clone(),
         })

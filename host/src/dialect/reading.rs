@@ -46,7 +46,7 @@ pub struct Reading {
     pub stream: bool,
     /// The limit of output tokens.
     pub output_limit: Option<u64>,
-    /// Whether losses refuse the request.
+    /// Whether the request wants to be refused rather than lose something.
     pub strict: bool,
     /// Where the model's name stands in the body, without what precedes it.
     pub model_places: Vec<ModelSpot>,
@@ -108,15 +108,9 @@ impl ReadingPlan {
     }
 
     /// Reads a request.
-    pub fn read(
-        self: &Arc<Self>,
-        body: &[Bytes],
-        holes: &Holes,
-        head: &Head<'_>,
-        strict: bool,
-    ) -> Result<Reading, Fault> {
+    pub fn read(self: &Arc<Self>, body: &[Bytes], holes: &Holes, head: &Head<'_>) -> Result<Reading, Fault> {
         let found = self.peek(body)?;
-        let strict = strict || head.headers.get(STRICT).is_some_and(|value| value == "true" || value == "1");
+        let strict = head.headers.get(STRICT).is_some_and(|value| value == "true" || value == "1");
         let fields = self.fields(body, head)?;
         let (model, model_places) = self.model(found.as_ref(), &fields, holes)?;
         let value = |pointer: usize| Some(&found.as_ref()?.last(pointer)?.value);

@@ -27,7 +27,7 @@ pub(super) async fn read(
     let plan = serving.readings.get(face.index).ok_or_else(|| Fault::internal("this endpoint has no reading"))?;
     let body = collect(body, server.max_body_bytes, server.body_timeout).await?;
     let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
-    let reading = plan.read(&body, holes, &about, server.strict)?;
+    let reading = plan.read(&body, holes, &about)?;
     Ok((body, reading))
 }
 

@@ -5,9 +5,11 @@ use std::sync::{Mutex, PoisonError};
 
 use prometheus::core::Collector;
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Counter, CounterVec, Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
+
+use crate::config::Price;
 
 /// Distinct names of lost fields that are told apart; the rest is `other`.
 const MAX_FIELDS: usize = 256;
@@ -34,6 +36,7 @@ pub struct Metrics {
     overhead: HistogramVec,
     tokens: IntCounterVec,
     estimated: IntCounterVec,
+    cost: CounterVec,
     ttft: HistogramVec,
     gen_ai_operation: HistogramVec,
     gen_ai_first_token: HistogramVec,
@@ -82,6 +85,8 @@ pub struct Labels<'a> {
     pub operation: &'a str,
     /// The provider that the route leads to first.
     pub provider: &'a str,
+    /// What its tokens cost.
+    pub price: Option<Price>,
 }
 
 /// The handles of one face and route, looked up once.
@@ -97,6 +102,8 @@ pub struct Series {
     operation: Histogram,
     first_token: Histogram,
     usage: [Histogram; 2],
+    price: Option<Price>,
+    cost: Counter,
 }
 
 impl Series {
@@ -126,6 +133,8 @@ impl Series {
         let [into, out] = &self.usage;
         into.observe(input + cache_read + cache_write);
         out.observe(output + reasoning);
+        let cost = self.price.and_then(|price| price.of(buckets));
+        cost.into_iter().for_each(|dollars| self.cost.inc_by(dollars));
     }
 
     /// Records tokens that nobody told, input and output.
@@ -175,6 +184,7 @@ impl Metrics {
                 "Tokens by estimate, where the provider told none",
                 &["bucket", "model"],
             )?,
+            cost: dollars(r, "weir_cost_total", "US dollars, by the configured prices of tokens", &["model"])?,
             gen_ai_operation: seconds(
                 r,
                 "gen_ai_client_operation_duration_seconds",
@@ -267,7 +277,7 @@ impl Metrics {
 
     /// The handles of these labels.
     pub fn series(&self, labels: Labels<'_>) -> Series {
-        let Labels { dialect, route, operation, provider } = labels;
+        let Labels { dialect, route, operation, provider, price } = labels;
         let labels = [dialect, route];
         let gen_ai = [operation, provider, route];
         let usage = |kind| self.gen_ai_usage.with_label_values(&[operation, provider, route, kind]);
@@ -284,6 +294,8 @@ impl Metrics {
             operation: self.gen_ai_operation.with_label_values(&gen_ai),
             first_token: self.gen_ai_first_token.with_label_values(&gen_ai),
             usage: ["input", "output"].map(usage),
+            price,
+            cost: self.cost.with_label_values(&[route]),
         }
     }
 
@@ -346,6 +358,10 @@ fn counters(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<Int
     add(r, IntCounterVec::new(Opts::new(name, help), labels)?)
 }
 
+fn dollars(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<CounterVec, prometheus::Error> {
+    add(r, CounterVec::new(Opts::new(name, help), labels)?)
+}
+
 fn gauge(r: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
     add(r, IntGauge::new(name, help)?)
 }
@@ -383,8 +399,9 @@ mod tests {
     #[test]
     fn a_series_counts_requests_and_tokens() {
         let metrics = Metrics::new().unwrap();
+        let price = Some(Price { input: Some(1.0), output: Some(2.0), ..Price::default() });
         let series =
-            metrics.series(Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta" });
+            metrics.series(Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta", price });
         series.ok(0.5);
         series.tokens([Some(3), None, None, Some(4), None]);
         metrics.request(&series, 502, "error", 0.1);
@@ -394,5 +411,6 @@ mod tests {
             text.contains(r#"weir_requests_total{dialect="zeta.talk",outcome="error",route="fast",status="502"} 1"#)
         );
         assert!(text.contains(r#"weir_tokens_total{bucket="output",model="fast"} 4"#));
+        assert!(text.contains(r#"weir_cost_total{model="fast"} 0.000011"#), "{text}");
     }
 }

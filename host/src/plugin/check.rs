@@ -119,8 +119,9 @@ fn identity(manifest: &Manifest, p: &mut Problems) {
     }
     let suggests = &manifest.suggests;
     if let Some(url) = &suggests.url {
-        p.unless(is_url(url), "suggests.url", "is not an http or https url");
-        holes(url, "{", "}", &["region", "option."], "suggests.url", p);
+        // A variable holds the whole url or all of it but the path.
+        p.unless(is_url(url) || url.starts_with("{env."), "suggests.url", "is not an http or https url");
+        holes(url, "{", "}", &["region", "option.", "env."], "suggests.url", p);
     }
     for origin in &suggests.origins {
         p.unless(is_url(origin), "suggests.origins", format_args!("{origin} is not an http or https origin"));
@@ -246,6 +247,7 @@ fn check_acceptance(accepts: &Acceptance, place: &str, p: &mut Problems) {
     }
     for query in &accepts.query {
         p.unless(!query.name.is_empty(), &format!("{place}.query"), "empty name");
+        holes(&query.value, "{", "}", &["model", "id", "option."], &format!("{place}.query"), p);
     }
     patterns(&accepts.request_headers, &format!("{place}.request-headers"), p);
     patterns(&accepts.response_headers, &format!("{place}.response-headers"), p);

@@ -117,6 +117,11 @@ fn c32_signed_thinking_returns_in_front_of_the_calls_of_its_turn() {
     let bare = ["text I look.", "call c1 -", "call c2 -"];
     assert_eq!(restored(&recall, "another", "zeta", sent()), bare, "another tenant");
     assert_eq!(restored(&recall, "t", "eta", sent()), bare, "another family");
+    // A cloud that serves another's models hands out that one's values.
+    recall.keep("t", "cloud", &answer(vec![thinking("hm", Some("S3")), call("c3", None)]));
+    for family in ["cloud", "zeta"] {
+        assert_eq!(restored(&recall, "t", family, vec![call("c3", None)]), ["think hm S3", "call c3 -"], "{family}");
+    }
 }
 
 #[test]

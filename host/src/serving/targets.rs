@@ -25,7 +25,8 @@ pub(super) fn routes(
     let credentials = Credentials::new(&config.environment);
     let route = |model: &Model| {
         let targets = model.targets.iter().map(|target| {
-            let made = make(target, adapters, accepts, &credentials);
+            let strict = model.strict.unwrap_or(config.server.strict);
+            let made = make(target, strict, adapters, accepts, &credentials);
             if let Err(problem) = &made {
                 let known = problems.borrow().iter().any(|one| one.message == problem.message);
                 if !known {
@@ -34,13 +35,14 @@ pub(super) fn routes(
             }
             made.map(Arc::new).map_err(|problem| problem.message)
         });
-        Route::new(model.alias.to_string(), targets.collect())
+        Route::new(model.alias.to_string(), model.price, targets.collect())
     };
     Routes::new(config.models.clone(), route)
 }
 
 fn make(
     target: &config::Target,
+    strict: bool,
     adapters: &Snapshot,
     accepts: &Acceptances,
     credentials: &Credentials<'_>,
@@ -56,7 +58,7 @@ fn make(
     }
     let options =
         target.options.values.iter().map(|(key, value)| Setting { key: key.clone(), json: value.to_string() });
-    let base = base(provider)?;
+    let base = base(provider, adapter)?;
     Ok(Target {
         label: Arc::from(provider.name.as_str()),
         provider: Arc::clone(provider),
@@ -67,6 +69,7 @@ fn make(
         model: target.model.clone(),
         format,
         translate: target.translate,
+        strict,
         metering: target.metering,
         options: options.collect(),
         timeouts: timeouts(&target.timeouts),
@@ -89,17 +92,20 @@ fn not_loaded(provider: &Provider, adapters: &Snapshot) -> Problem {
     Problem::error(&provider.places.adapter, reason).with_help(help)
 }
 
-fn base(provider: &Provider) -> Result<Base, Problem> {
+/// The provider's url, and the origins that follow-ups may go to: the operator's, and a trusted adapter's own, which
+/// never get the credential.
+fn base(provider: &Provider, adapter: &Adapter) -> Result<Base, Problem> {
     let Some(address) = &provider.address else {
         let message = format!("the provider `{}` has no url", provider.name);
         let help = "set `url`; adapters' own suggestions are taken only if their digest is in the lock file";
         return Err(Problem::error(&provider.places.name, message).with_help(help));
     };
-    let allowed: Vec<AllowedOrigin> = provider
-        .allow_origins
-        .iter()
-        .map(|one| AllowedOrigin { origin: one.origin.to_string(), credential: one.credential })
-        .collect();
+    let configured = provider.allow_origins.iter();
+    let configured = configured.map(|one| AllowedOrigin { origin: one.origin.to_string(), credential: one.credential });
+    // The first of two that are the same decides.
+    let suggested = adapter.manifest.suggests.origins.iter().filter(|_| adapter.trusted);
+    let suggested = suggested.map(|origin| AllowedOrigin { origin: origin.clone(), credential: false });
+    let allowed: Vec<AllowedOrigin> = configured.chain(suggested).collect();
     Base::open(&address.to_string(), &allowed, provider.http2)
         .map_err(|error| Problem::error(&provider.places.url, error.to_string()))
 }
@@ -114,14 +120,18 @@ fn timeouts(timeouts: &config::Timeouts) -> Timeouts {
     }
 }
 
-/// The url that an adapter suggests, its holes filled from the provider's settings.
+/// The url that an adapter suggests, its holes filled from the provider's settings and the environment.
 pub(super) fn suggested_address(adapter: &Adapter, provider: &Provider, environment: &Environment) -> Option<Address> {
     let is_signed = adapter.manifest.auth.iter().any(|auth| matches!(auth.scheme, AuthScheme::AwsSigv4(_)));
     let usual = is_signed.then(|| usual_region(environment));
     let region = set_region(provider, &provider.options).or(usual.as_deref());
     let url = holes::filled(adapter.manifest.suggests.url.as_deref()?, |hole| match hole {
         "region" => region,
-        hole => hole.strip_prefix("option.").and_then(|name| provider.options.text(name)),
+        hole => match (hole.strip_prefix("option."), hole.strip_prefix("env.")) {
+            (Some(name), _) => provider.options.text(name),
+            // People write such variables with a slash at the end and without.
+            (_, name) => environment.get(name?).map(|url| url.trim().trim_end_matches('/')),
+        },
     })?;
     Address::parse(&url, Path::new("")).ok()
 }

@@ -4,49 +4,13 @@ use std::borrow::Cow;
 
 use weir_sdk::calls::write_arguments;
 use weir_sdk::json::{Object, object};
+pub(crate) use weir_sdk::json::{item as block, raw_item as raw_block};
+pub(crate) use weir_sdk::ledger::Place;
 use weir_sdk::ledger::{Ledger, extension};
 use weir_sdk::types::{CacheHint, Citation, Extension, Signature, TextPart, ToolCall};
 
 use crate::names::fitting_id;
 use crate::{BLOCK, FORMAT};
-
-/// Where a part stands, for the ledger.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
-    /// The message's number; none in an answer.
-    pub(crate) message: Option<usize>,
-    /// The part's number within it.
-    pub(crate) part: usize,
-}
-
-impl Place {
-    /// The name of a member of the part; an empty one names the part itself.
-    pub(crate) fn field(self, member: &str) -> String {
-        let dot = if member.is_empty() { "" } else { "." };
-        match self.message {
-            Some(message) => format!("messages[{message}].content[{}]{dot}{member}", self.part),
-            None => format!("content[{}]{dot}{member}", self.part),
-        }
-    }
-}
-
-/// Appends a block to a list of blocks that has no brackets yet.
-pub(crate) fn block(out: &mut String, members: impl FnOnce(&mut Object<'_>)) {
-    separate(out);
-    object(out, members);
-}
-
-/// Appends a block that is JSON already.
-pub(crate) fn raw_block(out: &mut String, json: &str) {
-    separate(out);
-    out.push_str(json);
-}
-
-fn separate(out: &mut String) {
-    if !out.is_empty() {
-        out.push(',');
-    }
-}
 
 /// The members that only this format has. Those without a value are its notes to itself and none of the wire's.
 pub(crate) fn own(extensions: &[Extension]) -> impl Iterator<Item = &Extension> {

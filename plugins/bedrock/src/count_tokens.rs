@@ -35,7 +35,7 @@ impl DialectCountTokens for Bedrock {
             let place = if known { "input.invokeModel" } else { "input" };
             return Err(if known { Error::unsupported(place, message) } else { Error::invalid(message).at(place) });
         };
-        Ok(ParsedCount { request: request::converse(model, converse)?, losses: Vec::new(), memo: String::new() })
+        Ok(ParsedCount { request: request::converse(ctx, model, converse)?, losses: Vec::new(), memo: String::new() })
     }
 
     fn render_response(_: &Context, response: TokenCount) -> Result<RenderedResponse> {

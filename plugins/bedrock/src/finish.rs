@@ -25,11 +25,20 @@ fn of_word(raw: &str) -> FinishReason {
     }
 }
 
-/// The format's word, and whether it says the reason only nearly. `call` tells whether a call was written.
+/// What was written beside the finish.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Seen {
+    /// A call that the client is to carry out.
+    pub(crate) call: bool,
+    /// The model's refusal, in words.
+    pub(crate) refusal: bool,
+}
+
+/// The format's word, and whether it says the reason only nearly.
 ///
 /// A call outranks every natural end, but no cut: a call that the limit cut short must not be carried out.
-pub(crate) fn word(finish: Option<&Finish>, call: bool) -> (&str, bool) {
-    let Some(finish) = finish else { return (if call { "tool_use" } else { "end_turn" }, !call) };
+pub(crate) fn word(finish: Option<&Finish>, seen: Seen) -> (&str, bool) {
+    let Some(finish) = finish else { return (if seen.call { "tool_use" } else { "end_turn" }, !seen.call) };
     match finish.reason {
         FinishReason::Length => ("max_tokens", false),
         FinishReason::ContextLength => ("model_context_window_exceeded", false),
@@ -44,10 +53,11 @@ pub(crate) fn word(finish: Option<&Finish>, call: bool) -> (&str, bool) {
         | FinishReason::ToolCalls
         | FinishReason::Paused
         | FinishReason::Other
-            if call =>
+            if seen.call =>
         {
             ("tool_use", false)
         }
+        FinishReason::Complete | FinishReason::Other if seen.refusal => ("content_filtered", false),
         FinishReason::StopSequence => ("stop_sequence", false),
         FinishReason::Complete => ("end_turn", false),
         FinishReason::ToolCalls | FinishReason::Paused | FinishReason::Other => ("end_turn", true),
@@ -58,6 +68,14 @@ pub(crate) fn word(finish: Option<&Finish>, call: bool) -> (&str, bool) {
 mod tests {
     use super::*;
 
+    const CALL: Seen = Seen { call: true, refusal: false };
+
+    #[test]
+    fn c84_a_refusal_in_words_is_filtered_content() {
+        let refused = Seen { call: false, refusal: true };
+        assert_eq!(word(Some(&read("end_turn", false)), refused), ("content_filtered", false));
+    }
+
     #[test]
     fn c11_a_call_outranks_a_natural_end_and_no_cut() {
         for raw in ["end_turn", "tool_use"] {
@@ -65,10 +83,10 @@ mod tests {
         }
         let finish = |reason| Finish { reason, raw: None, stop_sequence: None };
         for reason in [FinishReason::Complete, FinishReason::StopSequence, FinishReason::Other] {
-            assert_eq!(word(Some(&finish(reason)), true), ("tool_use", false));
+            assert_eq!(word(Some(&finish(reason)), CALL), ("tool_use", false));
         }
-        assert_eq!(word(Some(&finish(FinishReason::Length)), true).0, "max_tokens");
-        assert_eq!(word(None, true), ("tool_use", false));
+        assert_eq!(word(Some(&finish(FinishReason::Length)), CALL).0, "max_tokens");
+        assert_eq!(word(None, CALL), ("tool_use", false));
     }
 
     #[test]
@@ -85,7 +103,7 @@ mod tests {
             "model_context_window_exceeded",
         ] {
             let call = raw == "tool_use";
-            assert_eq!(word(Some(&read(raw, call)), call), (raw, false));
+            assert_eq!(word(Some(&read(raw, call)), Seen { call, refusal: false }), (raw, false));
         }
     }
 
@@ -96,6 +114,6 @@ mod tests {
 
     #[test]
     fn c15_words_of_no_format_are_a_natural_end_and_said() {
-        assert_eq!(word(Some(&read("novel", false)), false), ("end_turn", true));
+        assert_eq!(word(Some(&read("novel", false)), Seen::default()), ("end_turn", true));
     }
 }

@@ -21,6 +21,10 @@ const SETTINGS: &str = r#"{
       "enum": ["aws-sigv4", "bearer"],
       "description": "How the service is told who asks: by a signature (the default; the key is ACCESS_KEY_ID:SECRET_ACCESS_KEY, with :SESSION_TOKEN where there is one), or by a key of the service's own as a bearer token."
     },
+    "region": {
+      "type": "string",
+      "description": "Where the service is: eu-west-1. By default what the url says, else AWS_REGION, else us-east-1."
+    },
     "base_model": {
       "type": "string",
       "description": "The id of the model behind an inference profile or a deployment whose name does not tell it: anthropic.claude-sonnet-4-5."
@@ -89,7 +93,7 @@ mod tests {
     #[test]
     fn the_settings_are_a_schema() {
         let schema: serde_json::Value = serde_json::from_str(SETTINGS).unwrap();
-        assert_eq!(schema["properties"].as_object().unwrap().len(), 4);
+        assert_eq!(schema["properties"].as_object().unwrap().len(), 5);
     }
 
     #[test]

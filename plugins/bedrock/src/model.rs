@@ -12,6 +12,8 @@ pub(crate) enum Vendor {
     Claude,
     Nova,
     GptOss,
+    /// OpenAI's other models.
+    Openai,
     Mistral,
     Cohere,
     /// One that takes nothing beyond what the format itself names.
@@ -21,12 +23,15 @@ pub(crate) enum Vendor {
 }
 
 /// What a model takes.
+#[allow(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Model {
     pub(crate) vendor: Vendor,
     /// Major and minor version; only known for Claude and Nova.
     pub(crate) version: (u32, u32),
     opus: bool,
+    /// The request is one of this format's own: what the client asks of its model is not judged.
+    own: bool,
     /// Schemas that the service itself holds the answer to.
     pub(crate) schemas: bool,
     /// Prompts are cached where they are marked.
@@ -34,7 +39,7 @@ pub(crate) struct Model {
 }
 
 /// Words by which other vendors' models are known; those behind the bar know schemas.
-const OTHERS: [(&str, bool); 22] = [
+const OTHERS: [(&str, bool); 21] = [
     ("titan", false),
     ("meta.", false),
     ("llama", false),
@@ -56,7 +61,6 @@ const OTHERS: [(&str, bool); 22] = [
     ("gemma", true),
     ("zai.", true),
     ("glm-", true),
-    ("openai.", true),
 ];
 
 /// Mistral's models from before the service could hold an answer to a schema.
@@ -78,7 +82,7 @@ impl Model {
         if let Some(at) = name.find("claude") {
             return Self::claude(name.get(at..).unwrap_or_default());
         }
-        let plain = |vendor, schemas| Self { vendor, version: (0, 0), opus: false, schemas, caches: false };
+        let plain = |vendor, schemas| Self { vendor, version: (0, 0), opus: false, own: false, schemas, caches: false };
         if let Some(at) = name.find("nova") {
             let second = name.get(at..).is_some_and(|rest| rest.starts_with("nova-2"));
             let version = (if second { 2 } else { 1 }, 0);
@@ -86,6 +90,9 @@ impl Model {
         }
         if name.contains("gpt-oss") {
             return plain(Vendor::GptOss, true);
+        }
+        if name.contains("openai.") {
+            return plain(Vendor::Openai, true);
         }
         if ["mistral", "mixtral", "ministral", "magistral", "voxtral", "devstral"].iter().any(|n| name.contains(n)) {
             return plain(Vendor::Mistral, !OLD_MISTRAL.iter().any(|old| name.contains(old)));
@@ -111,7 +118,24 @@ impl Model {
             }
         }
         let version = (version.first().copied().unwrap_or(2), version.get(1).copied().unwrap_or(0));
-        Self { vendor: Vendor::Claude, version, opus, schemas: version >= (4, 5), caches: version >= (3, 5) }
+        Self {
+            vendor: Vendor::Claude,
+            version,
+            opus,
+            own: false,
+            schemas: version >= (4, 5),
+            caches: version >= (3, 5),
+        }
+    }
+
+    /// The same for a request of this format's own, which would pass unjudged where nothing is translated either.
+    pub(crate) fn unjudged(self) -> Self {
+        Self { own: true, schemas: true, caches: true, ..self }
+    }
+
+    /// Whether the request is one of this format's own.
+    pub(crate) fn is_unjudged(self) -> bool {
+        self.own
     }
 
     fn is_claude_since(self, version: (u32, u32)) -> bool {
@@ -140,18 +164,19 @@ impl Model {
             (Vendor::Claude, (4, 6)) => &["low", "medium", "high", "max"],
             (Vendor::Claude, (4, 5)) if self.opus => &["low", "medium", "high"],
             (Vendor::Nova, (2, _)) | (Vendor::GptOss, _) => &["low", "medium", "high"],
+            (Vendor::Openai, _) => &["low", "medium", "high", "xhigh"],
             _ => &[],
         }
     }
 
     /// Whether it takes a temperature and the like.
     pub(crate) fn samples(self) -> bool {
-        !self.is_claude_since((4, 7))
+        self.own || !self.is_claude_since((4, 7))
     }
 
     /// Whether it takes a temperature together with a share of probability.
     pub(crate) fn samples_both(self) -> bool {
-        !self.is_claude_since((4, 1))
+        self.own || !self.is_claude_since((4, 1))
     }
 
     /// Whether it can be kept from calling several tools at once.
@@ -161,12 +186,12 @@ impl Model {
 
     /// Whether tools may be marked for the cache.
     pub(crate) fn caches_tools(self) -> bool {
-        self.caches && self.vendor != Vendor::Nova
+        self.caches && (self.own || self.vendor != Vendor::Nova)
     }
 
-    /// Whether it is told that a tool has failed.
-    pub(crate) fn takes_status(self) -> bool {
-        matches!(self.vendor, Vendor::Claude | Vendor::Nova | Vendor::Unknown)
+    /// Whether ids of calls go straight to Claude, which takes fewer characters than the format.
+    pub(crate) fn takes_claudes_ids(self) -> bool {
+        !self.own && self.vendor == Vendor::Claude
     }
 
     /// Whether a tool may be made to stand for the answer: it can be forced to call one.
@@ -221,6 +246,7 @@ mod tests {
     fn vendors_are_told_apart() {
         let vendor = |id: &str| Model::of(id).vendor;
         assert_eq!(vendor("openai.gpt-oss-120b-1:0"), Vendor::GptOss);
+        assert_eq!(vendor("us.openai.gpt-5.2"), Vendor::Openai);
         assert_eq!(vendor("mistral.mistral-7b-instruct-v0:2"), Vendor::Mistral);
         assert_eq!(vendor("meta.llama3-2-1b-instruct-v1:0"), Vendor::Other);
         assert_eq!(vendor("amazon.titan-text-lite-v1"), Vendor::Other);

@@ -2,7 +2,7 @@
 
 use weir_sdk::names::IdRule;
 
-use crate::model::{Model, Vendor};
+use crate::model::Model;
 
 /// Ids of calls as the format takes them.
 pub(crate) const ID: IdRule = IdRule { max: 64, also: Some("_.:-"), exact: false };
@@ -11,7 +11,7 @@ const CLAUDE_ID: IdRule = IdRule { max: 64, also: Some("_-"), exact: false };
 
 /// The rule for the ids of a model's calls.
 pub(crate) fn ids(model: Model) -> IdRule {
-    if model.vendor == Vendor::Claude { CLAUDE_ID } else { ID }
+    if model.takes_claudes_ids() { CLAUDE_ID } else { ID }
 }
 
 #[cfg(test)]

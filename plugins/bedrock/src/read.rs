@@ -6,7 +6,8 @@ mod tool;
 pub(crate) use media::image_made;
 use weir_sdk::json::{RawValue, Str, object, parse};
 use weir_sdk::types::{
-    CacheHint, Citation, Error, MediaKind, MediaPart, MediaSource, Opaque, Part, ReasoningPart, ResultPart, TextPart,
+    Blob, CacheHint, Citation, Error, MediaKind, MediaPart, MediaSource, Opaque, Part, ReasoningPart, ResultPart,
+    TextPart,
 };
 
 use crate::FORMAT;
@@ -29,6 +30,8 @@ pub(crate) struct Reader<'r> {
     pub(crate) issuer: &'r str,
     /// Whether the model said it: then results are those of the service's own tools.
     pub(crate) assistant: bool,
+    /// The long values that were lifted out of a request.
+    pub(crate) blobs: &'r [Blob],
 }
 
 /// What one block is.
@@ -49,6 +52,7 @@ impl Reader<'_> {
         let mut next_call = None;
         for (at, block) in blocks.into_iter().enumerate() {
             match self.block(block).map_err(|error| within(error, &format!("content[{at}]")))? {
+                Read::Part(Part::Text(text)) if is_more(&text, &parts) => cite_last(&mut parts, text),
                 Read::Part(part) => parts.push(signed(part, &mut next_call)),
                 Read::Cache(hint) => cache(&mut parts, hint),
                 Read::NextCall(carried) => next_call = Some(carried),
@@ -100,7 +104,11 @@ impl Reader<'_> {
 
     fn reasoning(self, thought: wire::Reasoning<'_>) -> Result<Read, Error> {
         if let Some(redacted) = thought.redacted {
-            let carried = signature::unwrap(&redacted, self.issuer);
+            let lifted = self.blobs.iter().find(|blob| blob.token == *redacted);
+            // A wrapped value that cannot be looked into belongs to nobody who could be told.
+            let issuer =
+                if lifted.is_some_and(|blob| signature::is_wrapped(&blob.head)) { "weir" } else { self.issuer };
+            let carried = signature::unwrap(&redacted, issuer);
             return Ok(match carried.purpose {
                 Some(Use::NextCall) => Read::NextCall(carried),
                 Some(Use::Previous) => Read::Previous(carried),
@@ -193,6 +201,17 @@ fn sign_last(parts: &mut [Part], carried: &Carried) {
     }
 }
 
+/// Whether a text is nothing but the sources of the text in front of it.
+fn is_more(text: &TextPart, parts: &[Part]) -> bool {
+    text.text.is_empty() && !text.citations.is_empty() && matches!(parts.last(), Some(Part::Text(_)))
+}
+
+fn cite_last(parts: &mut [Part], more: TextPart) {
+    if let Some(Part::Text(text)) = parts.last_mut() {
+        text.citations.extend(more.citations);
+    }
+}
+
 fn cited_text(cited: wire::Cited<'_>) -> TextPart {
     let texts = cited.content.unwrap_or_default().into_iter().filter_map(|block| block.text);
     let mut part = TextPart::new(texts.map(Str::into_string).collect::<String>());
@@ -258,7 +277,7 @@ fn result_part(block: Block<'_>) -> Result<ResultPart, Error> {
     if let Some(json) = block.json {
         return Ok(ResultPart::Json(json.get().to_owned()));
     }
-    let reader = Reader { issuer: "", assistant: false };
+    let reader = Reader { issuer: "", assistant: false, blobs: &[] };
     Ok(match reader.block(block)? {
         Read::Part(Part::Text(text)) => ResultPart::Text(text),
         Read::Part(Part::Media(media)) => ResultPart::Media(media),

@@ -64,10 +64,15 @@ pub(crate) fn bytes(signature: &Signature, purpose: Use, id: Option<&str>) -> St
     if text.starts_with("weir.") { STANDARD.encode(text) } else { text }
 }
 
+/// Whether bytes in base64 begin as wrapped values do.
+pub(crate) fn is_wrapped(value: &str) -> bool {
+    value.starts_with("d2Vpci")
+}
+
 /// Takes a value that a client gave back out of its wrapping; a bare one gets the issuer that is given.
 pub(crate) fn unwrap(value: &str, issuer: &str) -> Carried {
     let foreign = wrapped(value).or_else(|| {
-        let within = value.starts_with("d2Vpci").then(|| STANDARD.decode(value).ok()).flatten()?;
+        let within = is_wrapped(value).then(|| STANDARD.decode(value).ok()).flatten()?;
         wrapped(std::str::from_utf8(&within).ok()?)
     });
     foreign.unwrap_or_else(|| Carried {

@@ -82,12 +82,19 @@ pub(crate) fn text(out: &mut String, part: &TextPart, ledger: &mut Ledger, place
     if blank {
         return;
     }
+    // Clients that know of no sources look for texts alone; only those of this format's models must look further.
+    let cited = part.citations.iter().any(|one| one.source.as_ref().is_some_and(|source| source.format == FORMAT));
+    if !cited {
+        item(out, |o| o.str("text", &part.text));
+    }
     if citations.is_empty() {
-        return item(out, |o| o.str("text", &part.text));
+        return;
     }
     item(out, |o| {
         o.object("citationsContent", |o| {
-            o.array("content", |a| a.object(|o| o.str("text", &part.text)));
+            if cited {
+                o.array("content", |a| a.object(|o| o.str("text", &part.text)));
+            }
             o.array("citations", |a| citations.iter().for_each(|citation| a.raw(citation)));
         });
     });

@@ -6,9 +6,6 @@ use weir_sdk::types::{Error, ErrorKind, HttpResponse};
 
 use crate::wire::ErrorBody;
 
-/// Longest message passed on, in bytes.
-const MESSAGE_LIMIT: usize = 1000;
-
 /// Reads an answer with a status of 400 or over.
 pub(crate) fn read(response: &HttpResponse, now_ms: f64) -> Error {
     let text = response.body.as_text().unwrap_or_default();
@@ -36,14 +33,9 @@ pub(crate) fn words(raw: &RawValue) -> Option<String> {
 
 fn built(code: Option<String>, message: Option<String>, status: Option<u16>) -> Error {
     let kind = kind(code.as_deref().unwrap_or_default(), message.as_deref().unwrap_or_default(), status);
-    let message = match (message, status) {
-        // The service repeats what stands in for the key here; nobody outside is to see it.
-        _ if kind == ErrorKind::Authentication => "the provider refused the credential".to_owned(),
-        (Some(message), _) => bounded(message),
-        (None, Some(status)) => format!("the provider answered with status {status}"),
-        (None, None) => "the provider failed".to_owned(),
-    };
-    Error { status, code, ..Error::new(kind, message) }
+    // The service repeats what stands in for the key here; nobody outside is to see it.
+    let refused = (kind == ErrorKind::Authentication).then(|| "the provider refused the credential".to_owned());
+    Error { code, ..Error::of_provider(kind, refused.or(message), status) }
 }
 
 /// The service's own statuses are 498 (blocked input or output) and 499 (cancelled); of the others, its words tell more.
@@ -67,15 +59,6 @@ fn kind(code: &str, message: &str, status: Option<u16>) -> ErrorKind {
         None if says(&["blocked"]) => ErrorKind::ContentFiltered,
         None => ErrorKind::Upstream,
     }
-}
-
-fn bounded(mut message: String) -> String {
-    if message.len() > MESSAGE_LIMIT {
-        let end = (0..=MESSAGE_LIMIT).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
-        message.truncate(end);
-        message.push('…');
-    }
-    message
 }
 
 #[cfg(test)]

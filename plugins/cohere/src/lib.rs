@@ -28,6 +28,8 @@ const FAMILY: &str = "cohere";
 
 /// Key of the mark on a document that stood beside the messages, and of the mark on a request that had none.
 const DOCUMENTS: &str = "documents";
+/// Key of the mark on a request that turns `k` off, with the value 0.
+const NO_K: &str = "k";
 /// Key of the mark on thinking that is a plan for calling tools.
 const PLAN: &str = "tool_plan";
 /// Key of the mark on thinking that stood in the content.

@@ -1,10 +1,10 @@
 //! Lists of models, on both sides: `GET /v1/models`, `GET /v1/models/{model}`.
 
 use weir_sdk::adapter::{DialectModels, ParsedModels, ProviderModels, Result};
-use weir_sdk::compat::request::escape_path;
 use weir_sdk::json::{Count, Object, Seq, Str, object, parse};
 use weir_sdk::ledger::{Ledger, extensions};
 use weir_sdk::model::header;
+use weir_sdk::path::{decoded, encoded};
 use weir_sdk::types::{
     Context, Error, ErrorKind, Header, HttpRequest, HttpResponse, ModelInfo, ModelsRequest, ModelsResponse,
     RenderedRequest, RenderedResponse,
@@ -35,7 +35,7 @@ weir_sdk::wire! {
 impl ProviderModels for Cohere {
     fn render_request(_: &Context, request: ModelsRequest) -> Result<RenderedRequest> {
         if let Some(id) = &request.id {
-            return Ok(RenderedRequest::new(HttpRequest::get(format!("v1/models/{}", escape_path(id)))));
+            return Ok(RenderedRequest::new(HttpRequest::get(format!("v1/models/{}", encoded(id, b"/:@")))));
         }
         let mut http = HttpRequest::get("v1/models");
         http.query.push(Header::new("page_size", request.limit.unwrap_or(PAGE).clamp(1, PAGE).to_string()));
@@ -109,19 +109,6 @@ fn write(o: &mut Object<'_>, model: &ModelInfo, ledger: &mut Ledger) {
     o.opt_num("context_length", model.context_tokens);
     own(&model.extensions, FORMAT).for_each(|own| o.raw(&own.key, &own.json));
     ledger.foreign("models[].", &model.extensions, FORMAT);
-}
-
-/// Undoes percent-encoding.
-fn decoded(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        let hex = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        let value = hex.filter(|_| byte == b'%').and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        out.push(value.unwrap_or(byte));
-        rest = if value.is_some() { tail.get(2..).unwrap_or_default() } else { tail };
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]

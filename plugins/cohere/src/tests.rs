@@ -4,6 +4,7 @@ mod corpus;
 mod fixtures;
 mod fold;
 mod meaning;
+mod property;
 mod request;
 mod response;
 mod stream;

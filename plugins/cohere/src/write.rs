@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use weir_sdk::json::{Object, RawValue, object, parse};
+use weir_sdk::calls::object_text;
+use weir_sdk::json::{Object, object};
 use weir_sdk::ledger::Ledger;
 use weir_sdk::types::{Extension, ToolCall, ToolKind};
 
@@ -25,6 +26,13 @@ impl Place {
             Some(message) => format!("messages[{message}].content[{}]{dot}{member}", self.part),
             None => format!("content[{}]{dot}{member}", self.part),
         }
+    }
+
+    /// What stands in front of the names of the part's members.
+    pub(crate) fn members(self) -> String {
+        let mut field = self.field("");
+        field.push('.');
+        field
     }
 }
 
@@ -76,12 +84,12 @@ pub(crate) fn arguments<'a>(call: &'a ToolCall, ledger: &mut Ledger, place: Plac
         object(&mut json, |o| o.str("input", &call.arguments));
         return Cow::Owned(json);
     }
-    let text = call.arguments.trim();
-    if text.is_empty() {
-        return Cow::Borrowed("{}");
+    match object_text(&call.arguments) {
+        Some("{}") => Cow::Borrowed("{}"),
+        Some(_) => Cow::Borrowed(&call.arguments),
+        None => {
+            ledger.approximated(place.field("arguments"), "they are no JSON object");
+            Cow::Borrowed(&call.arguments)
+        }
     }
-    if !text.starts_with('{') || parse::<&RawValue>(text).is_err() {
-        ledger.approximated(place.field("arguments"), "they are no JSON object");
-    }
-    Cow::Borrowed(&call.arguments)
 }

@@ -20,10 +20,7 @@ impl Provider for Databricks {
         key_variables: &["DATABRICKS_TOKEN"],
         models: &["databricks-*"],
         settings: SETTINGS,
-        auth: &[
-            Scheme::Bearer,
-            Scheme::ClientCredentials("oauth", "https://{option.workspace}/oidc/v1/token", "all-apis"),
-        ],
+        auth: &[Scheme::Bearer, Scheme::ClientCredentials("oauth", "{origin}/oidc/v1/token", "all-apis")],
         paths: PATHS,
         variants: &[Variant {
             option: "invoke",
@@ -61,7 +58,6 @@ impl Provider for Databricks {
 const SETTINGS: &str = r#"{
   "type": "object",
   "properties": {
-    "workspace": {"type": "string", "description": "The workspace's host, for tokens by OAuth: `adb-1.2.azuredatabricks.net`."},
     "invoke": {"enum": ["invocations"], "description": "Asks at `{model}/invocations` instead of `chat/completions`."}
   },
   "additionalProperties": true

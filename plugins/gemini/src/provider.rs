@@ -28,7 +28,7 @@ impl ProviderChat for Gemini {
 }
 
 impl ProviderErrors for Gemini {
-    fn parse_error(_: &Context, response: HttpResponse) -> Error {
-        error::read(&response)
+    fn parse_error(ctx: &Context, response: HttpResponse) -> Error {
+        error::read(&response, ctx.now_ms)
     }
 }

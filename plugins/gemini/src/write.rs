@@ -4,52 +4,14 @@ use std::borrow::Cow;
 
 use weir_sdk::calls::write_arguments;
 use weir_sdk::json::Object;
+pub(crate) use weir_sdk::json::{item, raw_item};
 use weir_sdk::ledger::Ledger;
+pub(crate) use weir_sdk::ledger::Place;
 use weir_sdk::types::{Extension, MediaKind, MediaPart, MediaSource, ToolCall};
 
 use crate::read::{NAMED, NO_ID, SIGNATURE};
 use crate::wire::is_noted;
 use crate::{FORMAT, mime, signature};
-
-/// Where a part stands, for the ledger.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
-    /// The message's number; none in an answer.
-    pub(crate) message: Option<usize>,
-    /// The part's number within it.
-    pub(crate) part: usize,
-}
-
-impl Place {
-    /// The name of a member of the part; an empty one names the part itself.
-    pub(crate) fn field(self, member: &str) -> String {
-        let dot = if member.is_empty() { "" } else { "." };
-        match self.message {
-            Some(message) => format!("messages[{message}].content[{}]{dot}{member}", self.part),
-            None => format!("content[{}]{dot}{member}", self.part),
-        }
-    }
-}
-
-/// Appends an object to a list of objects that has no brackets yet.
-pub(crate) fn item(out: &mut String, members: impl FnOnce(&mut Object<'_>)) {
-    separate(out);
-    weir_sdk::json::object(out, members);
-}
-
-/// Appends JSON to such a list.
-pub(crate) fn raw_item(out: &mut String, json: &str) {
-    if !json.is_empty() {
-        separate(out);
-        out.push_str(json);
-    }
-}
-
-fn separate(out: &mut String) {
-    if !out.is_empty() {
-        out.push(',');
-    }
-}
 
 /// Writes the members that only this format has, and says which ones of others are lost. Those of a part within the
 /// part have names with a dot: `inner` names the ones to write.

@@ -128,7 +128,7 @@ fn responses_face(path: &str) -> Face {
     Face {
         format: responses::FORMAT.to_owned(),
         output_limit: strings(&["/max_output_tokens"]),
-        object_ids: strings(&["/previous_response_id"]),
+        object_ids: strings(&["/previous_response_id", "/conversation"]),
         features: vec![
             feature("tools", vec![present("/tools")]),
             feature("vision", vec![part("input_image")]),

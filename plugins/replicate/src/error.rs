@@ -6,9 +6,6 @@ use weir_sdk::json::{RawValue, Rest, Str, parse, text};
 use weir_sdk::model::header;
 use weir_sdk::types::{Context, Error, ErrorKind, HttpResponse};
 
-/// Longest message passed on, in characters.
-const LONGEST: usize = 1000;
-
 /// Reads an answer with a status of 400 or over.
 pub(crate) fn read(ctx: &Context, response: &HttpResponse) -> Error {
     let error = common::parse(ctx, response);
@@ -70,7 +67,7 @@ fn of_words(words: &str) -> Error {
     } else {
         ErrorKind::Upstream
     };
-    Error::new(kind, words.chars().take(LONGEST).collect::<String>())
+    Error::of_provider(kind, Some(words.to_owned()), None)
 }
 
 #[cfg(test)]

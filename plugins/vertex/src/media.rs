@@ -59,14 +59,14 @@ fn of_part(part: &mut Part) -> Vec<&mut MediaPart> {
 /// Refuses what stands elsewhere: Claude takes bytes only on this platform.
 pub(crate) fn only_bytes(request: &mut ChatRequest) -> Result<(), Error> {
     for (at, medium) in each(request) {
-        let what = match &medium.source {
-            MediaSource::Url(_) => {
-                "the platform does not fetch urls for this model: the bytes must stand in the request"
+        let field = format!("messages[{at}].content");
+        match &medium.source {
+            MediaSource::Url(_) => return Err(Error::needs_bytes(field)),
+            MediaSource::FileId(_) => {
+                return Err(Error::unsupported(field, "the platform has no file store for this model"));
             }
-            MediaSource::FileId(_) => "the platform has no file store for this model",
-            MediaSource::Base64(_) | MediaSource::Text(_) => continue,
-        };
-        return Err(Error::unsupported(format!("messages[{at}].content"), what));
+            MediaSource::Base64(_) | MediaSource::Text(_) => {}
+        }
     }
     Ok(())
 }
@@ -78,9 +78,10 @@ pub(crate) fn name_kinds(request: &mut ChatRequest) -> Result<(), Error> {
         if medium.mime.as_deref().is_some_and(|mime| !mime.ends_with("/*")) {
             continue;
         }
-        let kind = kind(url).ok_or_else(|| {
-            Error::unsupported(format!("messages[{at}].content"), "the media type behind this url is not known")
-        })?;
+        let field = || format!("messages[{at}].content");
+        let unknown = || Error::unsupported(field(), "the media type of this file is not known");
+        let kind =
+            kind(url).ok_or_else(|| if url.starts_with("http") { Error::needs_bytes(field()) } else { unknown() })?;
         medium.mime = Some(kind.to_owned());
     }
     Ok(())

@@ -64,6 +64,26 @@ impl Ledger {
     }
 }
 
+/// Where a part stands, for the ledger.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// The message's number; none in an answer.
+    pub message: Option<usize>,
+    /// The part's number within it.
+    pub part: usize,
+}
+
+impl Place {
+    /// The name of a member of the part; an empty one names the part itself.
+    pub fn field(self, member: &str) -> String {
+        let dot = if member.is_empty() { "" } else { "." };
+        match self.message {
+            Some(message) => format!("messages[{message}].content[{}]{dot}{member}", self.part),
+            None => format!("content[{}]{dot}{member}", self.part),
+        }
+    }
+}
+
 /// Keeps members that the unified model has no name for.
 pub fn extensions(format: &str, rest: Rest<'_>) -> Vec<Extension> {
     rest.0

@@ -20,6 +20,12 @@ pub mod time;
 #[doc(hidden)]
 pub use serde;
 
+/// The standard library's allocator, in a version that uses the memory that an instance begins with. The one in the
+/// library asks for more right away, which costs each instance two calls of the kernel.
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 /// The unified model, as `wit/types.wit` describes it.
 pub mod types {
     pub use crate::bindings::types::*;

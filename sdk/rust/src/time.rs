@@ -22,19 +22,6 @@ fn offset_seconds(zone: &str) -> Option<f64> {
     Some(sign * (hours * 3600.0 + minutes * 60.0))
 }
 
-/// Reads an HTTP date of the one form that is still written: `Sun, 06 Nov 1994 08:49:37 GMT`.
-pub fn parse_http(text: &str) -> Option<f64> {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let (_, date) = text.trim().split_once(", ")?;
-    let mut words = date.split(' ');
-    let day = words.next()?;
-    let name = words.next()?;
-    let month = MONTHS.iter().position(|month| *month == name)? + 1;
-    let year = words.next()?;
-    let clock = words.next()?;
-    parse(&format!("{year}-{month:02}-{day}T{clock}Z"))
-}
-
 /// Writes `2026-07-24T00:00:00Z`.
 pub fn format(ms: f64) -> String {
     let seconds = (ms / 1000.0).floor().clamp(0.0, 253_402_300_799.0) as i64;

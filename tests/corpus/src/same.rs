@@ -200,16 +200,15 @@ fn tokens(usage: &Value) -> Value {
     let cached = cached.iter().chain(&["/num_cached_tokens", "/cache_read_input_tokens"]).find_map(|at| number(at));
     let (cached, thought) = (cached.unwrap_or(0), number("/completion_tokens_details/reasoning_tokens").unwrap_or(0));
     let output = number("/completion_tokens").unwrap_or(0);
-    let sums_up_with = |more: u64| number("/total_tokens") == Some(prompt + output + more);
-    // Who counts apart gives it away by the total; details beyond a sum that holds are no more than it.
-    let cached_apart = cached > prompt && !sums_up_with(0);
-    let thought_apart = thought > 0 && sums_up_with(thought);
-    let all = if thought_apart { output + thought } else { output };
+    // Who counts the thinking apart gives it away by the total; and who says that a sum is whole cannot mean more by its
+    // parts.
+    let apart = thought > 0 && number("/total_tokens") == Some(prompt + output + thought);
+    let whole = number("/total_tokens") == Some(prompt + output);
     json!({
-        "input": if cached_apart { prompt + cached } else { prompt },
-        "cached": if cached_apart { cached } else { cached.min(prompt) },
-        "output": all,
-        "reasoning": if sums_up_with(0) { thought.min(all) } else { thought },
+        "input": if cached > prompt && !whole { prompt + cached } else { prompt },
+        "cached": if whole { cached.min(prompt) } else { cached },
+        "output": if apart { output + thought } else { output },
+        "reasoning": if whole { thought.min(output) } else { thought },
     })
 }
 

@@ -1,20 +1,27 @@
 """`anthropic.messages`, by the official anthropic client; streams by its own accumulating helper."""
 
+import functools
+
 from anthropic import Anthropic, APIError
 
 from ask import KEY, Ask
 from meaning import Call, Candidate, Failure, Meaning, Usage, added, arguments
 
 
+@functools.cache
+def client(base: str) -> Anthropic:
+    """One for each address: it takes long to make one."""
+    return Anthropic(base_url=base, api_key=KEY, max_retries=0, timeout=30)
+
+
 def ask(ask: Ask) -> Meaning | Failure:
-    client = Anthropic(base_url=ask.base, api_key=KEY, max_retries=0, timeout=30)
     words = {"model": ask.model, "max_tokens": 4096, "messages": [{"role": "user", "content": ask.prompt}]}
     if ask.tools:
         words["tools"] = [{"name": name, "input_schema": ask.schema()} for name in ask.tools]
     try:
         if not ask.stream:
-            return whole(client.messages.create(**words))
-        with client.messages.stream(**words) as stream:
+            return whole(client(ask.base).messages.create(**words))
+        with client(ask.base).messages.stream(**words) as stream:
             return streamed(stream)
     except APIError as error:
         return Failure(getattr(error, "status_code", None), str(error))

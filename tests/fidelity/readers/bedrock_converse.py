@@ -1,5 +1,7 @@
 """`bedrock.converse`, by the official boto3 client."""
 
+import functools
+
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EventStreamError
@@ -9,14 +11,12 @@ from meaning import Call, Candidate, Failure, Meaning, Usage, added, arguments
 
 SETTINGS = Config(retries={"total_max_attempts": 1}, read_timeout=30, connect_timeout=10)
 SESSION = boto3.Session(aws_access_key_id="AKIAFIDELITY", aws_secret_access_key="secret", region_name="us-east-1")
-CLIENTS: dict = {}
 
 
+@functools.cache
 def client(base: str):
-    """One for each address: boto3 takes long to make one."""
-    if base not in CLIENTS:
-        CLIENTS[base] = SESSION.client("bedrock-runtime", endpoint_url=base, config=SETTINGS)
-    return CLIENTS[base]
+    """One for each address: it takes long to make one."""
+    return SESSION.client("bedrock-runtime", endpoint_url=base, config=SETTINGS)
 
 
 def ask(ask: Ask) -> Meaning | Failure:

@@ -1,5 +1,7 @@
 """`cohere.chat` (v2), by the official cohere client."""
 
+import functools
+
 import cohere
 from cohere.core.api_error import ApiError
 
@@ -7,8 +9,13 @@ from ask import KEY, Ask
 from meaning import Call, Candidate, Failure, Meaning, Usage, arguments
 
 
+@functools.cache
+def client(base: str) -> cohere.ClientV2:
+    """One for each address: it takes long to make one."""
+    return cohere.ClientV2(api_key=KEY, base_url=base, timeout=30, max_retries=0)
+
+
 def ask(ask: Ask) -> Meaning | Failure:
-    client = cohere.ClientV2(api_key=KEY, base_url=ask.base, timeout=30, max_retries=0)
     words = {"model": ask.model, "messages": [{"role": "user", "content": ask.prompt}]}
     if ask.tools:
         words["tools"] = [
@@ -16,8 +23,8 @@ def ask(ask: Ask) -> Meaning | Failure:
         ]
     try:
         if not ask.stream:
-            return whole(client.chat(**words))
-        return streamed(client.chat_stream(**words))
+            return whole(client(ask.base).chat(**words))
+        return streamed(client(ask.base).chat_stream(**words))
     except ApiError as error:
         return Failure(error.status_code, str(error.body))
 

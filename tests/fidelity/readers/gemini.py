@@ -1,5 +1,7 @@
 """`gemini.generate`, by the official google-genai client."""
 
+import functools
+
 from google import genai
 from google.genai import errors, types
 
@@ -7,9 +9,13 @@ from ask import KEY, Ask
 from meaning import Call, Candidate, Failure, Meaning, Usage, added
 
 
+@functools.cache
+def client(base: str) -> genai.Client:
+    """One for each address: it takes long to make one."""
+    return genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=base, timeout=30_000))
+
+
 def ask(ask: Ask) -> Meaning | Failure:
-    options = types.HttpOptions(base_url=ask.base, timeout=30_000)
-    client = genai.Client(api_key=KEY, http_options=options)
     config = types.GenerateContentConfig(
         candidate_count=ask.candidates if ask.candidates > 1 else None,
         tools=tools(ask),
@@ -18,8 +24,8 @@ def ask(ask: Ask) -> Meaning | Failure:
     words = {"model": ask.model, "contents": ask.prompt, "config": config}
     try:
         if not ask.stream:
-            return folded([client.models.generate_content(**words)])
-        return folded(client.models.generate_content_stream(**words))
+            return folded([client(ask.base).models.generate_content(**words)])
+        return folded(client(ask.base).models.generate_content_stream(**words))
     except errors.APIError as error:
         return Failure(error.code, str(error))
 

@@ -1,13 +1,20 @@
 """`ollama.chat`, by the official ollama client."""
 
+import functools
+
 import ollama
 
 from ask import Ask
 from meaning import Call, Candidate, Failure, Meaning, Usage
 
 
+@functools.cache
+def client(base: str) -> ollama.Client:
+    """One for each address: it takes long to make one."""
+    return ollama.Client(host=base, timeout=30)
+
+
 def ask(ask: Ask) -> Meaning | Failure:
-    client = ollama.Client(host=ask.base, timeout=30)
     words = {"model": ask.model, "messages": [{"role": "user", "content": ask.prompt}], "stream": ask.stream}
     if ask.tools:
         words["tools"] = [
@@ -15,7 +22,7 @@ def ask(ask: Ask) -> Meaning | Failure:
             for name in ask.tools
         ]
     try:
-        answer = client.chat(**words)
+        answer = client(ask.base).chat(**words)
         return folded(answer if ask.stream else [answer])
     except ollama.ResponseError as error:
         return Failure(None if error.status_code == -1 else error.status_code, error.error)

@@ -4,12 +4,12 @@ import ollama
 
 from ask import Ask
 from meaning import Candidate, Failure, Meaning, Usage
+from readers.ollama_chat import client
 
 
 def ask(ask: Ask) -> Meaning | Failure:
-    client = ollama.Client(host=ask.base, timeout=30)
     try:
-        answer = client.generate(model=ask.model, prompt=ask.prompt, stream=ask.stream)
+        answer = client(ask.base).generate(model=ask.model, prompt=ask.prompt, stream=ask.stream)
         return folded(answer if ask.stream else [answer])
     except ollama.ResponseError as error:
         return Failure(None if error.status_code == -1 else error.status_code, error.error)

@@ -1,5 +1,6 @@
 """`openai.chat`, by the official openai client."""
 
+import functools
 import json
 from dataclasses import dataclass, field
 
@@ -20,8 +21,13 @@ class Choice(Candidate):
     heard: dict = field(default_factory=lambda: {place: [] for place in PLACES})
 
 
+@functools.cache
+def client(base: str) -> OpenAI:
+    """One for each address: it takes long to make one."""
+    return OpenAI(base_url=base + "/v1", api_key=KEY, max_retries=0, timeout=30)
+
+
 def ask(ask: Ask) -> Meaning | Failure:
-    client = OpenAI(base_url=ask.base + "/v1", api_key=KEY, max_retries=0, timeout=30)
     tools = [{"type": "function", "function": {"name": name, "parameters": ask.schema()}} for name in ask.tools]
     words = {"model": ask.model, "messages": [{"role": "user", "content": ask.prompt}]}
     if tools:
@@ -30,9 +36,9 @@ def ask(ask: Ask) -> Meaning | Failure:
         words["n"] = ask.candidates
     try:
         if not ask.stream:
-            return whole(client.chat.completions.create(**words))
+            return whole(client(ask.base).chat.completions.create(**words))
         words["stream_options"] = {"include_usage": True}
-        with client.chat.completions.create(stream=True, **words) as stream:
+        with client(ask.base).chat.completions.create(stream=True, **words) as stream:
             return streamed(stream)
     except APIError as error:
         return Failure(getattr(error, "status_code", None), f"{error} {error.body}")

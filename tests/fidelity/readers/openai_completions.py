@@ -1,24 +1,23 @@
 """`openai.completions`, by the official openai client."""
 
-from openai import APIError, OpenAI
+from openai import APIError
 
-from ask import KEY, Ask
+from ask import Ask
 from meaning import Candidate, Failure, Meaning
-from readers.openai_chat import usage
+from readers.openai_chat import client, usage
 
 
 def ask(ask: Ask) -> Meaning | Failure:
-    client = OpenAI(base_url=ask.base + "/v1", api_key=KEY, max_retries=0, timeout=30)
     words = {"model": ask.model, "prompt": ask.prompt}
     if ask.candidates > 1:
         words["n"] = ask.candidates
     try:
         if not ask.stream:
-            answer = client.completions.create(**words)
+            answer = client(ask.base).completions.create(**words)
             found = [Candidate([choice.text or ""], finish=choice.finish_reason) for choice in answer.choices]
             return Meaning(found, usage(answer.usage))
         words["stream_options"] = {"include_usage": True}
-        with client.completions.create(stream=True, **words) as stream:
+        with client(ask.base).completions.create(stream=True, **words) as stream:
             return streamed(stream)
     except APIError as error:
         return Failure(getattr(error, "status_code", None), f"{error} {error.body}")

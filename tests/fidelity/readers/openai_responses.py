@@ -1,13 +1,13 @@
 """`openai.responses`, by the official openai client."""
 
-from openai import APIError, OpenAI
+from openai import APIError
 
-from ask import KEY, Ask
+from ask import Ask
 from meaning import Call, Candidate, Failure, Meaning, Usage, arguments
+from readers.openai_chat import client
 
 
 def ask(ask: Ask) -> Meaning | Failure:
-    client = OpenAI(base_url=ask.base + "/v1", api_key=KEY, max_retries=0, timeout=30)
     words = {"model": ask.model, "input": ask.prompt}
     if ask.tools:
         words["tools"] = [
@@ -15,8 +15,8 @@ def ask(ask: Ask) -> Meaning | Failure:
         ]
     try:
         if not ask.stream:
-            return whole(client.responses.create(**words))
-        with client.responses.create(stream=True, **words) as stream:
+            return whole(client(ask.base).responses.create(**words))
+        with client(ask.base).responses.create(stream=True, **words) as stream:
             return streamed(stream)
     except APIError as error:
         return Failure(getattr(error, "status_code", None), f"{error} {error.body}")

@@ -34,10 +34,23 @@ fn reasoning(members: &mut Rest<'_>) -> Option<ReasoningRequest> {
             return Some(wish);
         }
     }
+    if let Some(wish) = openai(members) {
+        return Some(wish);
+    }
     let effort = members.str(thinking::EFFORT)?;
     let mut wish = ReasoningRequest { effort: Some(effort.into_string()), ..ReasoningRequest::default() };
     wish.extensions.push(note(thinking::EFFORT));
     Some(wish)
+}
+
+/// `{"effort": ...}`; what holds no effort stays a member.
+fn openai(members: &mut Rest<'_>) -> Option<ReasoningRequest> {
+    let mut inner = Rest::parse(members.get(thinking::OPENAI)?.get()).ok()?;
+    let effort = inner.str("effort")?.into_string();
+    members.take(thinking::OPENAI);
+    let mut own = extensions("", inner);
+    own.push(note(thinking::OPENAI));
+    Some(ReasoningRequest { effort: Some(effort), extensions: own, ..ReasoningRequest::default() })
 }
 
 fn wish(raw: &RawValue) -> Option<ReasoningRequest> {

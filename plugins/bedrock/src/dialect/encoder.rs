@@ -12,6 +12,7 @@ use weir_sdk::adapter::{Encoder, Result};
 use weir_sdk::ledger::Ledger;
 use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Finish, Frame, Opaque, PartKind, PartStart, Usage};
 
+use crate::finish::Seen;
 use crate::{FORMAT, usage};
 
 /// Events that may wait for the floor.
@@ -29,8 +30,7 @@ pub struct ConverseEncoder {
     usage: Usage,
     /// What an answer of this format said at its end: members of `messageStop`, and of `metadata`.
     end: Vec<Opaque>,
-    /// A call was written.
-    call: bool,
+    seen: Seen,
     /// What came for which there is no place: said once each.
     lost: Vec<String>,
     floor: Floor,
@@ -50,7 +50,7 @@ impl Encoder for ConverseEncoder {
             finish: None,
             usage: Usage::default(),
             end: Vec::new(),
-            call: false,
+            seen: Seen::default(),
             lost: Vec::new(),
             floor: Floor::default(),
             waiting: Vec::new(),
@@ -155,7 +155,8 @@ impl ConverseEncoder {
 
     fn take_floor(&mut self, event: ChatEvent) {
         if let ChatEvent::PartStart(PartStart { part, kind, .. }) = event {
-            self.call |= matches!(kind, PartKind::ToolCall(_));
+            self.seen.call |= matches!(kind, PartKind::ToolCall(_));
+            self.seen.refusal |= kind == PartKind::Refusal;
             self.floor.begin(part, kind, &mut self.frames, &mut self.ledger);
         }
     }
@@ -199,7 +200,7 @@ impl ConverseEncoder {
     fn write_end(&mut self) {
         let own = |kind: &str| self.end.iter().find(|own| own.kind == kind).map(|own| own.json.as_str());
         let (stop, metadata) = (own("messageStop"), own("metadata"));
-        self.frames.push(frames::message_stop(self.finish.as_ref(), self.call, stop, &mut self.ledger));
+        self.frames.push(frames::message_stop(self.finish.as_ref(), self.seen, stop, &mut self.ledger));
         self.frames.push(frames::metadata(&self.ctx, &self.usage, metadata, &mut self.ledger));
     }
 

@@ -11,14 +11,14 @@ use crate::model::Model;
 use crate::provider::messages::IN_PLACE;
 use crate::provider::request::{INFERENCE, OUTPUT};
 use crate::read::{Reader, member, within};
-use crate::wire::{self, extensions, note, own};
+use crate::wire::{self, OWN_REQUEST, extensions, note, own};
 use crate::{FORMAT, path};
 
 /// Reads a request for an answer.
 pub(crate) fn read(ctx: &Context, request: &HttpRequest) -> Result<ChatRequest, Error> {
     let body: wire::Request<'_> = parse(request.body.as_text()?).map_err(|error| unreadable(&error))?;
     let (model, operation) = target(ctx, request)?;
-    Ok(ChatRequest { stream: operation == "converse-stream", ..converse(model, body)? })
+    Ok(ChatRequest { stream: operation == "converse-stream", ..converse(ctx, model, body)? })
 }
 
 /// The model and the operation that the path names.
@@ -36,9 +36,10 @@ pub(crate) fn unreadable(error: &impl std::fmt::Display) -> Error {
 }
 
 /// Reads what is to be answered, or counted.
-pub(crate) fn converse(model: String, body: wire::Request<'_>) -> Result<ChatRequest, Error> {
+pub(crate) fn converse(ctx: &Context, model: String, body: wire::Request<'_>) -> Result<ChatRequest, Error> {
     let issuer = Model::of(&model).issuer_of_bare();
     let mut own_members = extensions("", body.rest);
+    own_members.push(note(OWN_REQUEST));
     let (tools, tool_choice) = tools::read(body.tools)?;
     let inference = body.inference.unwrap_or_default();
     own_members.extend(remainder(INFERENCE, &inference.rest));
@@ -53,7 +54,11 @@ pub(crate) fn converse(model: String, body: wire::Request<'_>) -> Result<ChatReq
     let output = body.output.map_or(Ok(None), |output| output_config(output, &mut reasoning, &mut own_members))?;
     Ok(ChatRequest {
         model,
-        messages: messages(issuer, body.system, body.messages.unwrap_or_default().0)?,
+        messages: messages(
+            Reader { issuer, assistant: false, blobs: &ctx.blobs },
+            body.system,
+            body.messages.unwrap_or_default().0,
+        )?,
         tools,
         tool_choice,
         output,
@@ -78,12 +83,11 @@ fn remainder(key: &str, rest: &Rest<'_>) -> Option<Extension> {
 }
 
 fn messages(
-    issuer: &str,
+    reader: Reader<'_>,
     system: Option<weir_sdk::json::Seq<wire::Block<'_>>>,
     turns: Vec<wire::Message<'_>>,
 ) -> Result<Vec<Message>, Error> {
     let mut messages = Vec::with_capacity(turns.len() + 1);
-    let reader = Reader { issuer, assistant: false };
     if let Some(system) = system {
         let parts = reader.content(system.0).map_err(|error| placed(error, "system"))?;
         if !parts.is_empty() {

@@ -6,6 +6,7 @@ use weir_sdk::types::{
     ChatResponse, Context, Extension, Finish, Part, ReasoningPart, RenderedResponse, Signature, TextPart, Usage,
 };
 
+use crate::finish::Seen;
 use crate::names::ID;
 use crate::read::UNSIGNED;
 use crate::signature::{Use, bytes, text};
@@ -37,7 +38,7 @@ pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse 
                 o.raw("content", &format!("[{}]", content.blocks));
             });
         });
-        stop(o, candidate.and_then(|first| first.finish.as_ref()), content.call, &mut ledger);
+        stop(o, candidate.and_then(|first| first.finish.as_ref()), content.seen, &mut ledger);
         counts(o, ctx, response.usage.as_ref(), &mut ledger);
         rest(o, &response.extensions);
         if let Some(tier) = &response.service_tier {
@@ -67,8 +68,8 @@ pub(super) fn rest(o: &mut Object<'_>, all: &[Extension]) {
 }
 
 /// Writes `stopReason`.
-pub(super) fn stop(o: &mut Object<'_>, finish: Option<&Finish>, call: bool, ledger: &mut Ledger) {
-    let (word, nearly) = finish::word(finish, call);
+pub(super) fn stop(o: &mut Object<'_>, finish: Option<&Finish>, seen: Seen, ledger: &mut Ledger) {
+    let (word, nearly) = finish::word(finish, seen);
     if nearly {
         let raw = finish.and_then(|finish| finish.raw.as_deref()).unwrap_or("no reason given");
         ledger.approximated("stopReason", raw);
@@ -80,8 +81,7 @@ pub(super) fn stop(o: &mut Object<'_>, finish: Option<&Finish>, call: bool, ledg
 #[derive(Debug, Default)]
 struct Content {
     blocks: String,
-    /// There is a call that the client is to carry out.
-    call: bool,
+    seen: Seen,
 }
 
 impl Content {
@@ -98,10 +98,13 @@ impl Content {
                 write::text(out, part, ledger, place);
                 carry(out, part.signature.as_ref(), Use::Previous, None);
             }
-            Part::Refusal(words) => write::text(out, &TextPart::new(words), ledger, place),
+            Part::Refusal(words) => {
+                self.seen.refusal = true;
+                write::text(out, &TextPart::new(words), ledger, place);
+            }
             Part::Reasoning(thought) => reasoning(out, thought, ledger, place),
             Part::ToolCall(call) => {
-                self.call = true;
+                self.seen.call = true;
                 let id = ID.fit(&call.id);
                 carry(out, call.signature.as_ref(), Use::NextCall, Some(&id));
                 write::call(out, call, (&id, &call.name), ledger, place);

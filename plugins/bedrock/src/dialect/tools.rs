@@ -24,13 +24,12 @@ fn one(tool: wire::Tool<'_>, at: usize, tools: &mut Vec<Tool>) -> Result<(), Err
         tools.push(Tool::Function(function(spec, at)?));
     } else if let Some(point) = tool.cache_point {
         // A mark behind a function is that function's; others have no place for one.
-        match tools.last_mut() {
-            Some(Tool::Function(function)) => function.cache = Some(hint(point)),
-            _ => {
-                let mut item = String::new();
-                cache_point(&mut item, &hint(point), &mut Ledger::default(), "");
-                tools.push(Tool::Opaque(Opaque { format: FORMAT.into(), kind: "cachePoint".into(), json: item }));
-            }
+        if let Some(Tool::Function(function)) = tools.last_mut() {
+            function.cache = Some(hint(point));
+        } else {
+            let mut item = String::new();
+            cache_point(&mut item, &hint(point), &mut Ledger::default(), "");
+            tools.push(Tool::Opaque(Opaque { format: FORMAT.into(), kind: "cachePoint".into(), json: item }));
         }
     } else {
         let known = tool.rest.0.iter().find(|(_, raw)| raw.get() != "null");

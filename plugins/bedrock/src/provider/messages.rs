@@ -153,7 +153,8 @@ impl Writer<'_> {
             return;
         }
         match &mut self.turn {
-            Some((current, turn)) if *current == speaker => {
+            // A client of this format knows what its model takes.
+            Some((current, turn)) if *current == speaker && !self.model.is_unjudged() => {
                 join(&mut turn.results, &blocks.results);
                 join(&mut turn.others, &blocks.others);
                 turn.calls |= blocks.calls;

@@ -10,6 +10,7 @@ use super::messages::{self, Conversation};
 use super::thinking::{self, Limits, Thinking};
 use super::{sampling, schema, tools};
 use crate::model::Model;
+use crate::wire::{OWN_REQUEST, is_noted};
 use crate::{FORMAT, path, write};
 
 /// Extensions that are written elsewhere than as members of the body.
@@ -25,7 +26,7 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
     let mut body = String::with_capacity(prompt.conversation.messages.len() + 1024);
     object(&mut body, |o| {
         prompt.write(o);
-        sampling::write(o, request, prompt.model, prompt.thinking.thinks, &mut ledger);
+        sampling::write(o, request, prompt.model, prompt.thinking.beside, &mut ledger);
         prompt.additional.write(o, request);
         prompt.write_output(o, request);
         labels(o, request, &mut ledger);
@@ -70,6 +71,7 @@ struct Prompt {
 impl Prompt {
     fn read(ctx: &Context, request: &ChatRequest, ledger: &mut Ledger) -> Result<Self, Error> {
         let model = Model::of_target(ctx, &request.model);
+        let model = if is_noted(&request.extensions, OWN_REQUEST) { model.unjudged() } else { model };
         let mut names = Names::new(IdRule::NAME);
         let mut tools = tools::write(request, model, &mut names, ledger)?;
         let conversation = messages::write(ctx, request, model, &mut names, ledger)?;
@@ -96,7 +98,7 @@ impl Prompt {
         }
         let limits = Limits { forced, unsigned_calls: conversation.unsigned_calls };
         let thinking = thinking::decide(request, model, limits, &mut additional, ledger);
-        sampling::top_k(&mut additional, request, model, thinking.thinks, ledger);
+        sampling::top_k(&mut additional, request, model, thinking.beside, ledger);
         Ok(Self { model, conversation, tools, choice, format: answer.format, additional, thinking, names })
     }
 

@@ -26,7 +26,7 @@ pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatRespons
             None => Error::unreadable("the answer has no message"),
         });
     };
-    let reader = Reader { issuer: Model::of_target(ctx, &ctx.model).issuer(), assistant: true };
+    let reader = Reader { issuer: Model::of_target(ctx, &ctx.model).issuer(), assistant: true, blobs: &[] };
     let blocks = message.content.unwrap_or_default().0;
     let mut parts = reader.content(blocks).map_err(unreadable)?;
     let calls = restore(ctx, &mut parts);

@@ -6,6 +6,7 @@ use weir_sdk::types::{ChatRequest, Sampling};
 
 use super::additional::Additional;
 use super::request::INFERENCE;
+use super::thinking::Beside;
 use crate::FORMAT;
 use crate::model::{Model, Vendor};
 use crate::wire::is_noted;
@@ -14,21 +15,22 @@ use crate::wire::is_noted;
 pub(crate) const TOP_K: &str = "top_k";
 pub(crate) const NOVA_TOP_K: &str = "inferenceConfig.topK";
 
-/// Writes `inferenceConfig`. `thinks` tells whether the model is to think, beside which Claude takes little else.
-pub(super) fn write(o: &mut Object<'_>, request: &ChatRequest, model: Model, thinks: bool, ledger: &mut Ledger) {
+/// Writes `inferenceConfig`, as far as it may stand beside the thinking.
+pub(super) fn write(o: &mut Object<'_>, request: &ChatRequest, model: Model, beside: Beside, ledger: &mut Ledger) {
     let sampling = &request.sampling;
-    let strict = thinks && model.vendor == Vendor::Claude;
+    let strict = beside == Beside::Little;
     let mut json = String::new();
     object(&mut json, |o| {
         o.opt_num("maxTokens", request.max_output_tokens);
-        if model.samples() {
+        if model.samples() && beside != Beside::Nothing {
             let temperature = temperature(sampling.temperature, strict, ledger);
             o.opt_num("temperature", temperature);
             o.opt_num("topP", top_p(sampling, temperature.is_some() && !model.samples_both(), strict, ledger));
         } else {
             let other = |value: Option<f64>| value.is_some_and(|value| differ(value, 1.0));
-            ledger.dropped_if(other(sampling.temperature), "temperature", "the model takes none");
-            ledger.dropped_if(other(sampling.top_p), "top_p", "the model takes none");
+            let why = "the model takes none, or not beside thinking";
+            ledger.dropped_if(other(sampling.temperature), "temperature", why);
+            ledger.dropped_if(other(sampling.top_p), "top_p", why);
         }
         o.opt_strs("stopSequences", &sampling.stop);
         let own = extension(&request.extensions, FORMAT, INFERENCE).and_then(|json| Rest::parse(json).ok());
@@ -75,12 +77,11 @@ pub(super) fn top_k(
     additional: &mut Additional,
     request: &ChatRequest,
     model: Model,
-    thinks: bool,
+    beside: Beside,
     ledger: &mut Ledger,
 ) {
     let Some(top_k) = request.sampling.top_k else { return };
-    let claude = model.vendor == Vendor::Claude;
-    if claude && (thinks || !model.samples()) {
+    if beside != Beside::Anything || !model.samples() {
         return ledger.dropped("top_k", "the model takes none, or not beside thinking");
     }
     let noted = |key| is_noted(&request.extensions, key);

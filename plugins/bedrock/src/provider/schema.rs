@@ -3,6 +3,8 @@
 //! Models that the service cannot hold to one are made to call a tool whose arguments are the answer, and the call is
 //! turned back into text. That works only where the client has no tools of its own.
 
+use std::borrow::Cow;
+
 use weir_sdk::json::object;
 use weir_sdk::ledger::Ledger;
 use weir_sdk::names::Names;
@@ -40,7 +42,7 @@ pub(super) fn decide(
             if schema.strict == Some(false) {
                 ledger.approximated("response_format.strict", "a schema is always followed strictly");
             }
-            Answer { format: Some(format(schema, ledger)), tool: None }
+            Answer { format: Some(format(schema, model, ledger)), tool: None }
         }
         Some(OutputFormat::Schema(schema)) if !tools && model.answers_by_tool() => {
             ledger.approximated("response_format", "the model is made to call a tool with the answer");
@@ -61,19 +63,24 @@ pub(super) fn decide(
 }
 
 /// The schema stands as text within a string.
-fn format(schema: &JsonSchema, ledger: &mut Ledger) -> String {
+fn format(schema: &JsonSchema, model: Model, ledger: &mut Ledger) -> String {
     let mut out = String::new();
     object(&mut out, |o| {
         o.str("type", "json_schema");
         o.object("structure", |o| {
             o.object("jsonSchema", |o| {
-                o.str("schema", &closed(&schema.schema, "response_format.schema", ledger));
+                o.str("schema", &strict(&schema.schema, model, "response_format.schema", ledger));
                 o.opt_str("name", schema.name.as_deref());
                 o.opt_str("description", schema.description.as_deref());
             });
         });
     });
     out
+}
+
+/// A schema as the service demands it of those who hold a model to one; a client of this format knows that itself.
+pub(super) fn strict<'a>(schema: &'a str, model: Model, field: &str, ledger: &mut Ledger) -> Cow<'a, str> {
+    if model.is_unjudged() { schema.into() } else { closed(schema, field, ledger) }
 }
 
 fn tool(schema: &JsonSchema, names: &mut Names) -> (String, String) {
@@ -83,7 +90,7 @@ fn tool(schema: &JsonSchema, names: &mut Names) -> (String, String) {
         o.object("toolSpec", |o| {
             o.str("name", &name);
             o.str("description", schema.description.as_deref().filter(|d| !d.is_empty()).unwrap_or("The answer."));
-            o.object("inputSchema", |o| o.raw("json", &super::tools::schema(Some(&schema.schema))));
+            o.object("inputSchema", |o| o.raw("json", &super::tools::object_schema(Some(&schema.schema))));
         });
     });
     object(&mut choice, |o| o.object("tool", |o| o.str("name", &name)));

@@ -14,6 +14,7 @@ pub(crate) const CLAUDE: &str = "thinking";
 pub(crate) const OLD_CLAUDE: &str = "reasoning_config";
 pub(crate) const NOVA: &str = "reasoningConfig";
 pub(crate) const EFFORT: &str = "reasoning_effort";
+pub(crate) const OPENAI: &str = "reasoning";
 /// The note on an effort that stands in the format's own `outputConfig`: it is no wish to think.
 pub(crate) const OUTPUT_EFFORT: &str = "outputConfig.effort";
 
@@ -36,8 +37,19 @@ pub(super) struct Limits {
 pub(super) struct Thinking {
     /// The member `effort` of `outputConfig`.
     pub(super) effort: Option<String>,
-    /// Whether the model will think.
-    pub(super) thinks: bool,
+    /// What else may be said to the model.
+    pub(super) beside: Beside,
+}
+
+/// What may stand beside thinking.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beside {
+    #[default]
+    Anything,
+    /// Claude, thinking: neither a temperature nor a limit on candidates.
+    Little,
+    /// Nova, thinking hard: no sampling at all.
+    Nothing,
 }
 
 /// Decides, and adds the members that say it.
@@ -57,7 +69,7 @@ pub(super) fn decide(
     match model.vendor {
         Vendor::Claude if model.thinks_as_claude() => plan.claude(additional, ledger),
         Vendor::Nova if model.version.0 >= 2 => plan.nova(additional, ledger),
-        Vendor::GptOss => plan.gpt_oss(additional, ledger),
+        Vendor::GptOss | Vendor::Openai => plan.openai(additional, ledger),
         _ => {
             let asked = mode(wanted).is_some_and(|mode| mode != ReasoningMode::Disabled);
             ledger.dropped_if(asked, "reasoning", "the model cannot be asked to think, or nothing is known of it");
@@ -98,17 +110,27 @@ impl Plan<'_> {
         let place = [CLAUDE, OLD_CLAUDE].into_iter().find(|key| self.noted(key));
         if let Some(place) = place.filter(|_| knows(Vendor::Claude)) {
             additional.add(place, self.claude_member(self.wanted.mode, self.wanted.budget_tokens));
-            return Some(Thinking { effort, thinks });
+            return Some(Thinking { effort, ..Thinking::default() });
         }
         if self.noted(NOVA) && knows(Vendor::Nova) {
             additional.add(NOVA, self.nova_member(thinks, self.wanted.effort.as_deref()));
-            return Some(Thinking { effort: None, thinks });
+            return Some(Thinking::default());
+        }
+        if self.noted(OPENAI) && knows(Vendor::Openai) {
+            let mut json = String::new();
+            object(&mut json, |o| {
+                o.opt_str("effort", self.wanted.effort.as_deref());
+                self.wanted.extensions.iter().for_each(|own| write::member(o, own));
+            });
+            additional.add(OPENAI, json);
+            return Some(Thinking::default());
         }
         if self.noted(EFFORT) && knows(Vendor::GptOss) {
             additional.add(EFFORT, quoted(self.wanted.effort.as_deref().unwrap_or_default()));
-            return Some(Thinking { effort: None, thinks: true });
+            return Some(Thinking::default());
         }
-        (effort.is_some() && knows(Vendor::Claude)).then_some(Thinking { effort, thinks: false })
+        // Alone it is no wish to think.
+        (effort.is_some() && self.wanted.mode.is_none()).then_some(Thinking { effort, ..Thinking::default() })
     }
 
     fn claude_member(&self, mode: Option<ReasoningMode>, budget: Option<u32>) -> String {
@@ -152,7 +174,7 @@ impl Plan<'_> {
                 effort = effort.or_else(|| self.nearest(level(budget)).map(str::to_owned));
             }
             additional.add(CLAUDE, self.claude_member(Some(ReasoningMode::Adaptive), None));
-            return Thinking { effort, thinks: true };
+            return Thinking { effort, beside: Beside::Little };
         }
         if blocked {
             let why = if self.limits.forced { "a forced tool call" } else { "a call without its thinking" };
@@ -161,7 +183,7 @@ impl Plan<'_> {
         }
         let Some(budget) = self.budget(ledger) else { return Thinking::default() };
         additional.add(CLAUDE, self.claude_member(Some(ReasoningMode::Enabled), Some(budget)));
-        Thinking { effort: None, thinks: true }
+        Thinking { effort: None, beside: Beside::Little }
     }
 
     /// The budget lies between the least one and the answer's limit. A named one may come close to the limit; one
@@ -182,32 +204,49 @@ impl Plan<'_> {
         Some(bounded)
     }
 
+    /// The highest effort stands beside no limit of tokens and no sampling; a limit counts for more.
     fn nova(&self, additional: &mut Additional, ledger: &mut Ledger) -> Thinking {
         let Some(mode) = mode(self.wanted) else { return Thinking::default() };
         if mode == ReasoningMode::Disabled {
             return Thinking::default();
         }
-        let by_budget = self.wanted.budget_tokens.map(level);
-        ledger.dropped_if(by_budget.is_some(), "reasoning.budget_tokens", "the model takes an effort");
-        let effort = self.effort(ledger).or_else(|| by_budget.and_then(|l| self.nearest(l)).map(str::to_owned));
-        additional.add(NOVA, self.nova_member(true, Some(effort.as_deref().unwrap_or("medium"))));
-        Thinking { effort: None, thinks: true }
+        let mut effort = self.effort_or_level(ledger).unwrap_or_else(|| "medium".to_owned());
+        if effort == "high" && self.max_tokens.is_some() {
+            ledger.clamped("reasoning.effort", "the highest effort excludes a limit of tokens");
+            "medium".clone_into(&mut effort);
+        }
+        additional.add(NOVA, self.nova_member(true, Some(&effort)));
+        let beside = if effort == "high" { Beside::Nothing } else { Beside::Anything };
+        Thinking { effort: None, beside }
     }
 
-    /// These models always think.
-    fn gpt_oss(&self, additional: &mut Additional, ledger: &mut Ledger) -> Thinking {
-        if mode(self.wanted) == Some(ReasoningMode::Disabled) {
-            ledger.approximated("reasoning", "the model always thinks: as little as it can");
-            additional.add(EFFORT, quoted("low"));
-            return Thinking { effort: None, thinks: true };
-        }
-        let by_budget = self.wanted.budget_tokens.map(level);
-        ledger.dropped_if(by_budget.is_some(), "reasoning.budget_tokens", "the model takes an effort");
-        let effort = self.effort(ledger).or_else(|| by_budget.and_then(|l| self.nearest(l)).map(str::to_owned));
+    /// OpenAI's open models always think, the others can be kept from it.
+    fn openai(&self, additional: &mut Additional, ledger: &mut Ledger) -> Thinking {
+        let open = self.model.vendor == Vendor::GptOss;
+        let effort = match mode(self.wanted) {
+            None => return Thinking::default(),
+            Some(ReasoningMode::Disabled) if open => {
+                ledger.approximated("reasoning", "the model always thinks: as little as it can");
+                Some("low".to_owned())
+            }
+            Some(ReasoningMode::Disabled) => Some("none".to_owned()),
+            Some(_) => self.effort_or_level(ledger),
+        };
         if let Some(effort) = effort {
-            additional.add(EFFORT, quoted(&effort));
+            let json = quoted(&effort);
+            let nested = || format!(r#"{{"effort":{json}}}"#);
+            additional.add(if open { EFFORT } else { OPENAI }, if open { json.clone() } else { nested() });
         }
-        Thinking { effort: None, thinks: true }
+        Thinking::default()
+    }
+
+    /// The effort, or the level that a budget amounts to.
+    fn effort_or_level(&self, ledger: &mut Ledger) -> Option<String> {
+        let by_budget = self.wanted.budget_tokens.map(level);
+        if by_budget.is_some() {
+            ledger.approximated("reasoning.budget_tokens", "the model takes an effort");
+        }
+        self.effort(ledger).or_else(|| by_budget.and_then(|level| self.nearest(level)).map(str::to_owned))
     }
 
     /// The effort, as near to the wanted one as the model takes.

@@ -3,9 +3,9 @@
 use weir_sdk::json::{RawValue, object, parse};
 use weir_sdk::ledger::Ledger;
 use weir_sdk::names::Names;
-use weir_sdk::schema::closed;
 use weir_sdk::types::{ChatRequest, Error, FunctionTool, Tool, ToolChoice};
 
+use super::schema;
 use crate::model::Model;
 use crate::wire::Unnamed;
 use crate::{FORMAT, write};
@@ -54,11 +54,11 @@ fn function(tool: &FunctionTool, at: usize, model: Model, names: &mut Names, led
         o.object("toolSpec", |o| {
             o.str("name", &names.send(&tool.name));
             o.opt_str("description", tool.description.as_deref().filter(|text| !text.is_empty()));
-            let parameters = schema(tool.parameters.as_deref());
+            let parameters = object_schema(tool.parameters.as_deref());
             let strict = tool.strict == Some(true) && model.schemas;
             o.object("inputSchema", |o| {
                 if strict {
-                    o.raw("json", &closed(&parameters, &format!("tools[{at}].parameters"), ledger));
+                    o.raw("json", &schema::strict(&parameters, model, &format!("tools[{at}].parameters"), ledger));
                 } else {
                     o.raw("json", &parameters);
                 }
@@ -76,7 +76,7 @@ fn function(tool: &FunctionTool, at: usize, model: Model, names: &mut Names, led
 }
 
 /// A schema must say that it describes an object.
-pub(super) fn schema(parameters: Option<&str>) -> std::borrow::Cow<'_, str> {
+pub(super) fn object_schema(parameters: Option<&str>) -> std::borrow::Cow<'_, str> {
     let Some(parameters) = parameters else { return r#"{"type":"object","properties":{}}"#.into() };
     let Ok(read) = parse::<Unnamed<'_>>(parameters) else { return parameters.into() };
     if read.rest.get("type").is_some() {
@@ -101,7 +101,7 @@ pub(super) fn remembered(called: &[String], ledger: &mut Ledger) -> Vec<String> 
         object(&mut out, |o| {
             o.object("toolSpec", |o| {
                 o.str("name", name);
-                o.object("inputSchema", |o| o.raw("json", &schema(None)));
+                o.object("inputSchema", |o| o.raw("json", &object_schema(None)));
             });
         });
         out

@@ -53,11 +53,10 @@ impl Recording {
 
 /// All recordings of an operation that are in this format; none where they are not at hand.
 fn recordings(operation: &str) -> Vec<Recording> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
-    let folder = |near: &str| root.join(near).join("fixtures/bedrock").join(operation);
-    // A working tree beside the others lies one folder deeper.
-    let Some(files) = ["shared", "../shared"].into_iter().find_map(|near| std::fs::read_dir(folder(near)).ok()) else {
-        println!("skipped: there are no recordings in {}", folder("shared").display());
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures/bedrock");
+    let folder = shared.join(operation);
+    let Ok(files) = std::fs::read_dir(&folder) else {
+        println!("skipped: there are no recordings in {}", folder.display());
         return Vec::new();
     };
     let mut paths: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();

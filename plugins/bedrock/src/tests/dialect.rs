@@ -67,6 +67,23 @@ fn what_only_this_format_has_is_content_to_others() {
 }
 
 #[test]
+fn c92_optional_members_are_optional() {
+    let body = json!({"messages": [{"role": "user", "content": [{"text": "?", "image": null}]}], "system": null,
+        "toolConfig": null, "inferenceConfig": {"maxTokens": null}, "additionalModelRequestFields": null});
+    assert_eq!(asked("m", "converse", &body).unwrap().messages.len(), 1);
+    let answer = json!({"output": {"message": {"role": "assistant", "content": [{"text": "a"}]}}, "stopReason": null,
+        "usage": null, "metrics": null, "trace": null});
+    let read = super::answered(&context("m"), &answer).unwrap();
+    assert_eq!((read.candidates[0].finish.as_ref(), read.usage.as_ref()), (None, None));
+    let empty = super::answered(
+        &context("m"),
+        &json!({"output": {"message": {"content": []}}, "stopReason": "content_filtered"}),
+    );
+    assert!(empty.unwrap().candidates[0].parts.is_empty(), "C-84: a filtered answer without any words is an answer");
+    assert!(super::answered(&context("m"), &json!({"message": "no"})).is_err());
+}
+
+#[test]
 fn tools_choices_and_schemas_are_read() {
     let spec = json!({"toolSpec": {"name": "f", "inputSchema": {"json": {"type": "object"}}, "strict": true}});
     let body = json!({"messages": [],
@@ -120,6 +137,23 @@ fn c77_thinking_is_shown_and_its_signature_comes_back_to_its_issuer() {
 }
 
 #[test]
+fn c34_a_wrapped_value_that_was_lifted_out_returns_to_nobody() {
+    let blob = |head: &str| weir_sdk::types::Blob { token: "weir-blob-1".into(), length: 9000, head: head.into() };
+    let body = json!({"messages": [{"role": "assistant", "content": [
+        {"reasoningContent": {"redactedContent": "weir-blob-1"}}, {"text": "a"}]}]});
+    let read = |head: &str| {
+        let ctx = weir_sdk::types::Context { blobs: vec![blob(head)], ..context(CLAUDE) };
+        let http = weir_sdk::types::HttpRequest::post("/model/m/converse", body.to_string());
+        let parsed = <crate::Bedrock as weir_sdk::adapter::DialectChat>::parse_request(&ctx, http).unwrap();
+        super::sent(CLAUDE, parsed.request).unwrap()
+    };
+    let (back, losses) = read("EqQBCgIYAhIM");
+    assert_eq!((back["messages"][0]["content"].as_array().unwrap().len(), losses.len()), (2, 0));
+    let (back, losses) = read("d2Vpci5vcGVuYWkuZS4u");
+    assert_eq!((&back["messages"][0]["content"], losses.len()), (&json!([{"text": "a"}]), 1));
+}
+
+#[test]
 fn c11_a_call_is_the_reason_to_stop() {
     let call = || Part::ToolCall(ToolCall::new("c", "f", ""));
     for parts in [vec![call()], vec![Part::text("a"), call()], vec![call(), call()]] {
@@ -163,13 +197,18 @@ fn sources_of_other_formats_are_citations_of_this_one() {
         source: None,
     };
     let (blocks, losses) = content(vec![Part::Text(TextPart { citations: vec![citation], ..TextPart::new("t") })]);
-    let cited = &blocks[0]["citationsContent"];
-    assert_eq!(cited["content"], json!([{"text": "t"}]));
+    let cited = &blocks[1]["citationsContent"];
+    assert_eq!((&blocks[0], cited.get("content")), (&json!({"text": "t"}), None));
     assert_eq!(
         cited["citations"][0]["location"],
         json!({"web": {"url": "https://a.example/x", "domain": "a.example"}})
     );
     assert_eq!(losses.len(), 1);
+    let body = json!({"messages": [{"role": "assistant", "content": blocks}]});
+    let request = asked("m", "converse", &body).unwrap();
+    assert!(
+        matches!(&request.messages[0].parts[..], [Part::Text(text)] if text.text == "t" && text.citations.len() == 1)
+    );
 }
 
 #[test]

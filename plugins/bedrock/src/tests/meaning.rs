@@ -15,10 +15,7 @@ pub(super) fn of_request(mut body: Value) -> Value {
         remove_if(inference, "stopSequences", &json!([]));
     }
     if let Some(messages) = members.get_mut("messages").and_then(Value::as_array_mut) {
-        for message in messages.iter_mut() {
-            content(message);
-        }
-        *messages = alternating(std::mem::take(messages));
+        messages.iter_mut().for_each(content);
     }
     // A schema is text, whose spaces and order say nothing.
     if let Some(schema) = body.pointer_mut("/outputConfig/textFormat/structure/jsonSchema/schema")
@@ -28,21 +25,6 @@ pub(super) fn of_request(mut body: Value) -> Value {
     }
     numbers(&mut body);
     body
-}
-
-/// Turns of one speaker are one turn.
-fn alternating(messages: Vec<Value>) -> Vec<Value> {
-    let mut turns: Vec<Value> = Vec::new();
-    for message in messages {
-        match turns.last_mut() {
-            Some(last) if last["role"] == message["role"] => {
-                let more = message["content"].as_array().cloned().unwrap_or_default();
-                last["content"].as_array_mut().unwrap().extend(more);
-            }
-            _ => turns.push(message),
-        }
-    }
-    turns
 }
 
 /// An answer as its meaning. Some counts are said twice, and `tool_use` is what every call is.

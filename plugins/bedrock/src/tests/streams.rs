@@ -166,6 +166,14 @@ fn c79_c80_what_has_no_place_is_said_and_not_shown() {
     assert_eq!(fold::answer(&frames)["output"]["message"]["content"], json!([]));
 }
 
+#[test]
+fn c13_a_stream_without_a_reason_gets_one_and_says_so() {
+    let (frames, losses) = encoded(&context("m"), &[begin(), start(0, PartKind::Text), delta(0, "x"), stop(0)], 1);
+    fold::check(&frames);
+    assert_eq!(fold::answer(&frames)["stopReason"], "end_turn");
+    assert_eq!(losses, ["stopReason"]);
+}
+
 fn text_frames() -> Vec<Frame> {
     vec![
         frame("messageStart", &json!({"role": "assistant", "p": "abc"})),

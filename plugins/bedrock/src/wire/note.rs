@@ -22,6 +22,9 @@ pub(crate) fn note(key: &str) -> Extension {
     own(key, "null")
 }
 
+/// Key of the note on a request that came in this format.
+pub(crate) const OWN_REQUEST: &str = "converse";
+
 /// Whether a note is there.
 pub(crate) fn is_noted(extensions: &[Extension], key: &str) -> bool {
     extensions.iter().any(|note| note.format == FORMAT && note.json == "null" && note.key == key)

@@ -197,7 +197,7 @@ mod tests {
         let url = MediaPart::new(MediaKind::Image, MediaSource::Url("https://example.com/a.png".into()));
         let mut heic = MediaPart::new(MediaKind::Image, MediaSource::Base64("AAAA".into()));
         heic.mime = Some("image/heic".into());
-        assert_eq!(written(&[url.clone()]).unwrap_err().code.as_deref(), Some("media_url"));
+        assert_eq!(written(std::slice::from_ref(&url)).unwrap_err().code.as_deref(), Some("media_url"));
         for media in [url, heic] {
             assert_eq!(written(&[media]).unwrap_err().param.as_deref(), Some("messages[0].content[0]"));
         }

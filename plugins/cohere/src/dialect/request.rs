@@ -1,6 +1,6 @@
 //! Reads a client's request.
 
-use weir_sdk::json::{Number, RawValue, Str, parse};
+use weir_sdk::json::{Count, Number, RawValue, Str, parse};
 use weir_sdk::ledger::extensions;
 use weir_sdk::types::{
     ChatRequest, Context, Error, Extension, FunctionTool, HttpRequest, JsonSchema, Message, OutputFormat, Part,
@@ -9,7 +9,7 @@ use weir_sdk::types::{
 
 use crate::wire::{self, Request, ResponseFormat, Thinking};
 use crate::write::mark;
-use crate::{DOCUMENTS, FORMAT, read};
+use crate::{DOCUMENTS, FORMAT, NO_K, read};
 
 /// Reads a request for an answer.
 pub(super) fn read(ctx: &Context, request: &HttpRequest) -> Result<ChatRequest, Error> {
@@ -24,6 +24,9 @@ pub(super) fn read(ctx: &Context, request: &HttpRequest) -> Result<ChatRequest, 
     if let Some(all) = body.documents {
         documents(&all, &mut messages, &mut own);
     }
+    if body.k == Some(Count(0)) {
+        own.push(mark(NO_K, "null"));
+    }
     let (tools, choice) =
         tools(body.tools.unwrap_or_default().0, body.strict_tools, body.tool_choice.as_deref(), &mut own)?;
     Ok(ChatRequest {
@@ -35,7 +38,7 @@ pub(super) fn read(ctx: &Context, request: &HttpRequest) -> Result<ChatRequest, 
         sampling: Sampling {
             temperature: number(body.temperature),
             top_p: number(body.p),
-            top_k: body.k.map(|count| count.0),
+            top_k: body.k.map(|count| count.0).filter(|k| *k > 0),
             seed: body.seed.map(|raw| raw.get().to_owned()),
             stop: body.stop_sequences.unwrap_or_default().into_iter().map(Str::into_string).collect(),
             frequency_penalty: number(body.frequency_penalty),
@@ -134,7 +137,7 @@ fn output(raw: &RawValue) -> Result<OutputFormat, Error> {
             name: None,
             description: None,
             schema: schema.get().to_owned(),
-            strict: Some(true),
+            strict: None,
         }),
         (kind, _) => OutputFormat::Opaque(read::opaque(kind.unwrap_or_default(), raw)),
     })

@@ -106,7 +106,7 @@ impl Message {
             self.item(|o| {
                 o.str("type", "text");
                 o.str("text", &text.text);
-                write::extensions(o, &text.extensions, ledger, &place.field(""));
+                write::extensions(o, &text.extensions, ledger, &place.members());
             });
         }
     }
@@ -121,7 +121,7 @@ impl Message {
         self.item(|o| {
             o.str("type", "thinking");
             o.str("thinking", text);
-            write::extensions(o, &thought.extensions, ledger, &place.field(""));
+            write::extensions(o, &thought.extensions, ledger, &place.members());
         });
     }
 

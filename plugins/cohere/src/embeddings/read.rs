@@ -79,7 +79,11 @@ pub(super) fn request(ctx: &Context, request: &HttpRequest) -> Result<ParsedEmbe
         [one] if &**one == "base64" => Some(EmbeddingEncoding::Base64),
         _ => None,
     };
-    kept.extend(body.types.filter(|_| encoding.is_none() && !types.is_empty()).map(|raw| own(TYPES, raw.get())));
+    match (encoding, body.types) {
+        (None, Some(raw)) if !types.is_empty() => kept.push(own(TYPES, raw.get())),
+        (Some(EmbeddingEncoding::Base64), _) => kept.push(own(TYPES, "null")),
+        _ => {}
+    }
     let request = EmbeddingsRequest {
         model: body.model.map_or_else(|| ctx.model.clone(), Str::into_string),
         inputs,

@@ -44,11 +44,17 @@ fn plain(inputs: Vec<EmbeddingInput>) -> EmbeddingsRequest {
 fn c93_requests_of_other_formats_get_what_the_service_requires() {
     let body = sent(plain(vec![EmbeddingInput::Text("a".into())]));
     let expected = json!({"model": "m", "texts": ["a"], "input_type": "search_document",
-        "embedding_types": ["base64"], "output_dimension": 256});
+        "embedding_types": ["float"], "output_dimension": 256});
     assert_eq!(body, expected);
     let query =
         EmbeddingsRequest { task: Some("RETRIEVAL_QUERY".into()), ..plain(vec![EmbeddingInput::Text("a".into())]) };
     assert_eq!(sent(query)["input_type"], "search_query");
+}
+
+#[test]
+fn c56_base64_of_this_format_is_asked_for_as_such() {
+    let body = json!({"model": "m", "texts": ["a"], "input_type": "x", "embedding_types": ["base64"]});
+    assert_eq!(sent(parsed(FORMAT, &body).request), body);
 }
 
 #[test]

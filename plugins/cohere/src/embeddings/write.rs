@@ -26,11 +26,12 @@ pub(super) fn request(ctx: &Context, request: &EmbeddingsRequest) -> Result<Rend
         o.str("model", model(ctx, &request.model));
         o.members(&inputs);
         o.str("input_type", &task(ctx, request));
-        match (extension(&request.extensions, FORMAT, TYPES), request.encoding) {
-            (Some(types), _) => o.raw(TYPES, types),
-            (None, Some(EmbeddingEncoding::Base64)) => o.array(TYPES, |a| a.str("base64")),
+        match extension(&request.extensions, FORMAT, TYPES) {
+            // Other formats' base64 is made of floats, whatever the service's is.
+            Some("null") if request.encoding == Some(EmbeddingEncoding::Base64) => o.array(TYPES, |a| a.str("base64")),
+            Some(types) if types != "null" => o.raw(TYPES, types),
             // The older answers are bare lists where no type is named.
-            (None, None) if ctx.format == OLD => {}
+            None if ctx.format == OLD && request.encoding.is_none() => {}
             _ => o.array(TYPES, |a| a.str("float")),
         }
         o.opt_num("output_dimension", request.dimensions);

@@ -182,7 +182,7 @@ impl<'a> Writer<'a> {
     ) {
         let opaque = thought.signature.is_some() || thought.encrypted.is_some();
         self.ledger.dropped_if(opaque, &place.field("signature"), "it returns only to its issuer");
-        self.ledger.foreign(&place.field(""), &thought.extensions, FORMAT);
+        self.ledger.foreign(&place.members(), &thought.extensions, FORMAT);
         let Some(text) = thought.text.as_deref().filter(|text| !text.is_empty()) else { return };
         let planned = self.plans && !marked(&thought.extensions, THINKING);
         if marked(&thought.extensions, PLAN) || (planned && calls) {
@@ -220,7 +220,7 @@ impl<'a> Writer<'a> {
         }
         let failed = result.is_error == Some(true);
         self.ledger.dropped_if(failed, &place.field("is_error"), "the format has no place for it");
-        self.ledger.foreign(&place.field(""), &result.extensions, FORMAT);
+        self.ledger.foreign(&place.members(), &result.extensions, FORMAT);
         object(self.next(), |o| {
             o.str("role", "tool");
             o.str("tool_call_id", &result.call_id);
@@ -249,7 +249,7 @@ impl<'a> Writer<'a> {
     /// A medium of a user's: images stand in the content, texts beside the messages, and nothing else is taken.
     fn media(&mut self, content: &mut Content, media: &MediaPart, place: Place) -> Result<(), Error> {
         self.hints |= media.cache.is_some();
-        self.ledger.foreign(&place.field(""), &media.extensions, FORMAT);
+        self.ledger.foreign(&place.members(), &media.extensions, FORMAT);
         if is_document(media) {
             return Ok(());
         }

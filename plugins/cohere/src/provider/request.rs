@@ -7,7 +7,7 @@ use weir_sdk::types::{ChatRequest, Context, Error, HttpRequest, JsonSchema, Outp
 use super::{documents, messages, thinking, tools};
 use crate::provider::model;
 use crate::write::{self, marked};
-use crate::{DOCUMENTS, FORMAT};
+use crate::{DOCUMENTS, FORMAT, NO_K};
 
 /// The most stop sequences that are taken.
 const MAX_STOP: usize = 5;
@@ -32,6 +32,9 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
         thinking::write(o, asked, request, &mut ledger);
         o.opt_num("max_tokens", request.max_output_tokens);
         sampling(o, &request.sampling, &mut ledger);
+        if request.sampling.top_k.is_none() && marked(&request.extensions, NO_K) {
+            o.num("k", 0);
+        }
         if request.stream {
             o.bool("stream", true);
         }

@@ -114,6 +114,8 @@ fn c49_c51_members_of_other_formats_are_said_and_never_sent() {
     let own = |format: &str, key: &str| Extension { format: format.into(), key: key.into(), json: "true".into() };
     request.extensions = vec![own("openai.chat", "store"), own("cohere.chat", "raw_prompting")];
     request.messages[0].name = Some("Ann".into());
+    let Part::Text(text) = &mut request.messages[0].parts[0] else { panic!("a text") };
+    text.extensions = vec![own("openai.chat", "annotations")];
     request.end_user = Some("ann".into());
     request.cache_key = Some("k".into());
     request.metadata = Some(r#"{"a":"b"}"#.into());
@@ -121,7 +123,9 @@ fn c49_c51_members_of_other_formats_are_said_and_never_sent() {
     let (body, losses) = sent(MODEL, request);
     let members: Vec<&String> = body.as_object().unwrap().keys().collect();
     assert_eq!(members, ["messages", "model", "raw_prompting"]);
-    let expected = ["messages[0].name", "n", "top_logprobs", "user", "metadata", "prompt_cache_key", "store"];
+    let annotations = "messages[0].content[0].annotations";
+    let expected =
+        ["messages[0].name", annotations, "n", "top_logprobs", "user", "metadata", "prompt_cache_key", "store"];
     assert_eq!(losses, expected);
 }
 
@@ -224,6 +228,13 @@ fn numbers_out_of_range_are_moved_and_said() {
     assert_eq!([number("frequency_penalty"), number("presence_penalty")], [0, 50]);
     assert_eq!(body["stop_sequences"].as_array().unwrap().len(), 5);
     assert_eq!(losses, ["temperature", "top_p", "top_k", "frequency_penalty", "seed", "stop"]);
+}
+
+#[test]
+fn a_k_of_zero_is_none_to_others_and_zero_here() {
+    let request = super::parsed(&json!({"model": "m", "messages": [], "k": 0}));
+    assert_eq!(request.sampling.top_k, None);
+    assert_eq!(sent("m", request).0["k"], 0);
 }
 
 #[test]

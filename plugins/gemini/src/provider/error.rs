@@ -2,18 +2,18 @@
 //! of one, and whatever proxies in between put in its place.
 
 use weir_sdk::json::{RawValue, Str, parse};
-use weir_sdk::model::header;
+use weir_sdk::retry;
 use weir_sdk::types::{Error, ErrorKind, HttpResponse};
 
 use crate::wire::{Detail, ErrorBody, Failure};
 
 /// Reads an answer with a status of 400 or over.
-pub(crate) fn read(response: &HttpResponse) -> Error {
+pub(crate) fn read(response: &HttpResponse, now_ms: f64) -> Error {
     let status = Some(response.status);
     let text = response.body.as_text().unwrap_or_default();
     let error = in_body(text).map_or_else(|| built(&Failure::default(), None, status), |raw| object(raw, status));
-    let after = header(&response.headers, "retry-after").and_then(|value| value.trim().parse::<f64>().ok());
-    Error { retry_after_ms: error.retry_after_ms.or(after.and_then(millis)), ..error }
+    let after = || retry::after_ms(&response.headers, now_ms);
+    Error { retry_after_ms: error.retry_after_ms.or_else(after), ..error }
 }
 
 fn in_body(text: &str) -> Option<&RawValue> {
@@ -143,7 +143,7 @@ mod tests {
     use weir_sdk::types::{Body, Header};
 
     fn answer(status: u16, body: &str) -> Error {
-        read(&HttpResponse { status, headers: Vec::new(), body: Body::Text(body.into()) })
+        read(&HttpResponse { status, headers: Vec::new(), body: Body::Text(body.into()) }, 0.0)
     }
 
     fn named(code: u16, name: &str, message: &str, details: &str) -> Error {
@@ -207,6 +207,6 @@ mod tests {
     fn c63_the_header_counts_where_the_body_says_nothing() {
         let headers = vec![Header::new("retry-after", "15")];
         let response = HttpResponse { status: 429, headers, body: Body::Text(String::new()) };
-        assert_eq!(read(&response).retry_after_ms, Some(15_000));
+        assert_eq!(read(&response, 0.0).retry_after_ms, Some(15_000));
     }
 }

@@ -28,7 +28,7 @@ const EXCEPTIONS: [(&str, &str, &str); 3] = [
 
 /// The recordings of an operation; none, said aloud, where the folder is not there.
 fn recordings(operation: &str) -> Vec<Value> {
-    let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/fixtures");
+    let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures");
     let mut all = Vec::new();
     for service in ["gemini", "vertex"] {
         let folder = fixtures.join(service).join(operation);

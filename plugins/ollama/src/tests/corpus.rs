@@ -19,9 +19,7 @@ fn recordings(paths: &[&str]) -> Vec<Value> {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let mut all = Vec::new();
     let mut folders = vec![here.join("fixtures")];
-    // Beside the repository, or beside the folder of its worktrees.
-    let places = ["../../../shared", "../../../../shared"].map(|place| here.join(place).join("fixtures/ollama"));
-    let shared = places.iter().find(|place| place.is_dir()).unwrap_or(&places[0]);
+    let shared = here.join("../../../shared/fixtures/ollama");
     folders.extend(["chat", "completions", "embeddings", "models"].map(|operation| shared.join(operation)));
     for folder in folders {
         let Ok(files) = std::fs::read_dir(&folder) else {

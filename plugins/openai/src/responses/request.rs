@@ -68,6 +68,11 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
         cache_key: wire.str("prompt_cache_key").map(Str::into_string),
         extensions: Vec::new(),
     };
+    if wire.get("background").is_some_and(|raw| raw.get() == "true") {
+        let message = "an answer in the background can be had only where the request is relayed: ask for a model of a \
+                       provider that has the Responses API, or without it";
+        return Err(Error::unsupported("background", message));
+    }
     kept.extend(extensions(FORMAT, wire));
     let request = ChatRequest { extensions: kept, ..request };
     Ok(ParsedChat { request, losses: Vec::new(), memo })

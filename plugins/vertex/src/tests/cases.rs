@@ -121,10 +121,12 @@ fn c89_urls_go_where_they_are_fetched_and_are_refused_elsewhere() {
     assert_eq!(sent["contents"][0]["parts"][0]["fileData"], wanted);
     for (model, options) in [(CLAUDE, &[][..]), (GEMINI, &[("fetches_urls", "false")])] {
         let error = rendered(&context(model, options), request()).unwrap_err();
-        assert_eq!(error.kind, ErrorKind::Unsupported, "{model}");
+        assert_eq!(error.code.as_deref(), Some("media_url"), "{model}: the host may fetch it");
     }
-    let unknown = rendered(&context(GEMINI, &[]), ask(vec![user(url("https://h/x"))])).unwrap_err();
-    assert_eq!((unknown.kind, unknown.param.as_deref()), (ErrorKind::Unsupported, Some("messages[0].content")));
+    let unknown = |address| rendered(&context(GEMINI, &[]), ask(vec![user(url(address))])).unwrap_err();
+    let error = unknown("https://h/x");
+    assert_eq!((error.code.as_deref(), error.param.as_deref()), (Some("media_url"), Some("messages[0].content")));
+    assert_eq!(unknown("gs://b/x").code, None, "nobody else can fetch it");
 }
 
 #[test]

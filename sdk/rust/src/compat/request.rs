@@ -10,6 +10,7 @@ use crate::compat::quirks::{Cache, Quirks};
 use crate::compat::wire::FORMAT;
 use crate::json::{self, Object};
 use crate::ledger::{Ledger, extension};
+use crate::path::encoded;
 use crate::types::{
     CacheHint, ChatRequest, Context, Error, Extension, HttpRequest, OutputFormat, RenderedRequest, Sampling,
 };
@@ -52,20 +53,8 @@ pub fn escape_path(text: &str) -> String {
 
 /// Percent-encodes what may not stand in a path segment.
 fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~:@".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push(char::from(HEX[usize::from(byte >> 4)]));
-            out.push(char::from(HEX[usize::from(byte & 15)]));
-        }
-    }
-    out
+    encoded(text, b":@")
 }
-
-const HEX: [u8; 16] = *b"0123456789ABCDEF";
 
 /// Writes one request and remembers what was lost on the way, or what cannot be lost.
 struct Writer<'q> {

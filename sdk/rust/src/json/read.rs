@@ -182,6 +182,7 @@ fn elements<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(seq: &mut A) -> Result<
 
 /// Reads a member's value into its place. One function for all members of a type, in whatever object they stand.
 #[doc(hidden)]
+#[inline(never)]
 pub fn member<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     map: &mut A,
     key: &'static str,
@@ -196,6 +197,7 @@ pub fn member<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
 
 /// Keeps a member that has no place of its own.
 #[doc(hidden)]
+#[inline(never)]
 pub fn rest<'de, A: MapAccess<'de>>(map: &mut A, key: Str<'de>, rest: &mut Rest<'de>) -> Result<(), A::Error> {
     rest.0.push((key, map.next_value()?));
     Ok(())

@@ -16,6 +16,26 @@ pub fn array(out: &mut String, elements: impl FnOnce(&mut Array<'_>)) {
     out.push(']');
 }
 
+/// Appends an object to a list that has no brackets yet.
+pub fn item(out: &mut String, members: impl FnOnce(&mut Object<'_>)) {
+    separate(out);
+    object(out, members);
+}
+
+/// Appends JSON to such a list; an empty text is no element.
+pub fn raw_item(out: &mut String, json: &str) {
+    if !json.is_empty() {
+        separate(out);
+        out.push_str(json);
+    }
+}
+
+fn separate(out: &mut String) {
+    if !out.is_empty() {
+        out.push(',');
+    }
+}
+
 /// Writes a string with its quotes.
 pub fn quote(out: &mut String, text: &str) {
     out.push('"');

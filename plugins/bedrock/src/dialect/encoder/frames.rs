@@ -5,6 +5,7 @@ use weir_sdk::ledger::Ledger;
 use weir_sdk::types::{Context, Error, ErrorKind, Finish, Frame, Usage};
 
 use super::super::response;
+use crate::finish::Seen;
 use crate::wire::extensions;
 
 /// A frame whose data is known.
@@ -60,10 +61,10 @@ pub(super) fn block_stop(index: u32) -> Frame {
 }
 
 /// The end of the message; `own` are further members that an answer of this format had there.
-pub(super) fn message_stop(finish: Option<&Finish>, call: bool, own: Option<&str>, ledger: &mut Ledger) -> Frame {
+pub(super) fn message_stop(finish: Option<&Finish>, seen: Seen, own: Option<&str>, ledger: &mut Ledger) -> Frame {
     let mut data = String::new();
     object(&mut data, |o| {
-        response::stop(o, finish, call, ledger);
+        response::stop(o, finish, seen, ledger);
         let own = own.and_then(|json| Rest::parse(json).ok()).unwrap_or_default();
         own.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
     });

@@ -131,9 +131,10 @@ impl Writer<'_> {
                 }
             }
         }
-        let out = if speaker == Speaker::User { &mut blocks.results } else { &mut blocks.others };
+        let first = speaker == Speaker::User && !self.model.is_unjudged();
+        let out = if first { &mut blocks.results } else { &mut blocks.others };
         self.conversation.has_tools = true;
-        let status = self.status(result, place);
+        let status = result.is_error.map(|failed| if failed { "error" } else { "success" });
         write::item(out, |o| {
             o.object("toolResult", |o| {
                 o.str("toolUseId", &names::ids(self.model).fit(&result.call_id));
@@ -142,20 +143,11 @@ impl Writer<'_> {
                 write::members(o, &result.extensions, self.ledger, place);
             });
         });
-        self.cache(if speaker == Speaker::User { &mut blocks.results } else { &mut blocks.others }, cache, place);
+        self.cache(if first { &mut blocks.results } else { &mut blocks.others }, cache, place);
         if !behind.is_empty() {
             write::raw_item(&mut blocks.others, &behind);
         }
         Ok(())
-    }
-
-    fn status(&mut self, result: &ToolResult, place: Place) -> Option<&'static str> {
-        let failed = result.is_error?;
-        if self.model.takes_status() {
-            return Some(if failed { "error" } else { "success" });
-        }
-        self.ledger.dropped_if(failed, &place.field("is_error"), "the model is not told so");
-        None
     }
 
     /// Audio has no place in a result and stands behind all results (C-43).

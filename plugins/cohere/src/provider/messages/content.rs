@@ -72,7 +72,7 @@ impl Content {
         self.item(|o| {
             o.str("type", "text");
             o.str("text", &text.text);
-            extensions(o, &text.extensions, ledger, &place.field(""));
+            extensions(o, &text.extensions, ledger, &place.members());
         });
         if own(&text.extensions, FORMAT).next().is_none() {
             self.plain = Some(text.text.clone());

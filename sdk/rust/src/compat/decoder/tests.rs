@@ -285,3 +285,43 @@ fn thinking_that_is_only_a_note_is_no_part_of_the_model() {
     });
     assert!(notes.unwrap().iter().all(|note| note.json == "null"));
 }
+
+fn decode_with(quirks: &'static Quirks, chunks: &[&str]) -> Vec<ChatEvent> {
+    let mut decoder = ChunkDecoder::new(quirks, Context::default());
+    let frames: Vec<Frame> = chunks.iter().map(|data| Frame { event: None, data: (*data).to_owned() }).collect();
+    decoder.push(&frames).events
+}
+
+#[test]
+fn usage_beside_a_chunk_is_read_once() {
+    const QUIRKS: Quirks = Quirks { usage_in: "x_groq", ..Quirks::COMPATIBLE };
+    let events = decode_with(
+        &QUIRKS,
+        &[
+            r#"{"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"x_groq":{"usage":{"prompt_tokens":3}}}"#,
+            r#"{"id":"c","choices":[],"usage":{"prompt_tokens":3}}"#,
+        ],
+    );
+    let inputs = events.iter().filter_map(|event| match event {
+        ChatEvent::Usage(usage) => Some(usage.input),
+        _ => None,
+    });
+    assert_eq!(inputs.collect::<Vec<_>>(), [Some(3)]);
+}
+
+#[test]
+fn c30_the_signature_of_a_summary_is_its_familys() {
+    const QUIRKS: Quirks = Quirks { family: "databricks", ..Quirks::COMPATIBLE };
+    let part = |inner: &str| delta(&format!(r#"{{"content":[{{"type":"reasoning","summary":[{inner}]}}]}}"#));
+    let chunks = [part(r#"{"text":"hm"}"#), part(r#"{"text":"","signature":"S"}"#), delta(r#"{"content":"x"}"#)];
+    let events = decode_with(&QUIRKS, &chunks.iter().map(String::as_str).collect::<Vec<_>>());
+    let signed: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            ChatEvent::Signature(signed) => Some((signed.part, signed.signature.issuer.as_str())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(signed, [(0, "databricks")]);
+    assert_eq!(words(&events), [("reasoning", "hm".to_owned()), ("text", "x".to_owned())]);
+}

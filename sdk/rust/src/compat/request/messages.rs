@@ -126,8 +126,8 @@ impl Writer<'_> {
             }
         }
         if matches!(self.quirks.thinking, Thinking::Parts | Thinking::Summaries) {
-            let told = thoughts.iter().filter(|thought| thought.text.is_some() || thought.signature.is_some());
-            pieces.splice(0..0, told.map(|thought| Piece::Thought(thought)));
+            let told = thoughts.iter().filter(|thought| self.is_told(thought)).map(|thought| Piece::Thought(thought));
+            pieces.splice(0..0, told);
         }
         let silent = pieces.is_empty() && (!calls.is_empty() || refusal.is_some() || audio.is_some());
         a.object(|o| {

@@ -1,8 +1,10 @@
+use serde_json::json;
+
 use super::*;
-use crate::compat::quirks::{Drop, Effort, Rename, Thinking};
+use crate::compat::quirks::{Drop, Effort, Paths, Rename, Thinking, Variant};
 use crate::types::{
     AllowedTools, ErrorKind, FunctionTool, MediaKind, MediaPart, MediaSource, Message, Opaque, Part, ReasoningPart,
-    ReasoningRequest, ResultPart, Role, Signature, TextPart, Tool, ToolCall, ToolChoice, ToolResult,
+    ReasoningRequest, ResultPart, Role, Setting, Signature, TextPart, Tool, ToolCall, ToolChoice, ToolResult,
 };
 
 const FULL: Quirks = Quirks {
@@ -207,7 +209,96 @@ fn c47_names_that_are_too_long_come_back_in_answers() {
 
 #[test]
 fn paths_are_filled_and_cannot_climb() {
-    let setting = crate::types::Setting { key: "api".into(), json: "\"2024\"".into() };
+    let setting = Setting { key: "api".into(), json: "\"2024\"".into() };
     let ctx = Context { model: "../a b".into(), options: vec![setting], ..Context::default() };
     assert_eq!(path("deployments/{model}/chat?v={option.api}", &ctx), "deployments/..%2Fa%20b/chat?v=2024");
+}
+
+#[test]
+fn c55_an_option_chooses_between_paths() {
+    const OTHERS: Paths = Paths { chat: "old/{model}/{option.way}", ..Paths::NONE };
+    const QUIRKS: Quirks = Quirks {
+        variants: &[
+            Variant { option: "version", query: "api-version", paths: Paths { chat: "v/{model}", ..Paths::NONE } },
+            Variant { option: "way", query: "", paths: OTHERS },
+        ],
+        ..Quirks::COMPATIBLE
+    };
+    let asked = |option: &str| {
+        let options = vec![Setting { key: option.into(), json: "\"x y\"".into() }];
+        let ctx = Context { model: "m/1".into(), options, ..Context::default() };
+        let request = render(&QUIRKS, &ctx, ChatRequest::default()).unwrap().request;
+        let query: Vec<String> = request.query.iter().map(|one| format!("{}={}", one.name, one.value)).collect();
+        (request.path, query)
+    };
+    assert_eq!(asked("none"), ("chat/completions".into(), vec![]));
+    assert_eq!(asked("version"), ("v/m%2F1".into(), vec!["api-version=x y".into()]));
+    assert_eq!(asked("way"), ("old/m%2F1/x%20y".into(), vec![]));
+}
+
+#[test]
+fn a_beginning_of_the_answer_is_marked_where_it_must_be() {
+    let quirks = Quirks { prefix: true, ..Quirks::COMPATIBLE };
+    let begun = || Message::new(Role::Assistant, vec![Part::text("So")]);
+    let (body, _) = rendered(&quirks, of(vec![begun(), user(vec![Part::text("x")]), begun()]));
+    assert_eq!((&body["messages"][0]["prefix"], &body["messages"][2]["prefix"]), (&json!(null), &json!(true)));
+    let called = Message::new(Role::Assistant, vec![Part::ToolCall(ToolCall::new("a", "f", "{}"))]);
+    assert_eq!(rendered(&quirks, of(vec![called])).0["messages"][0]["prefix"], json!(null));
+}
+
+#[test]
+fn names_of_speakers_are_dropped_and_said_so_where_they_have_no_place() {
+    let quirks = Quirks { speaker_names: false, ..Quirks::COMPATIBLE };
+    let named = Message { name: Some("Ann".into()), ..user(vec![Part::text("x")]) };
+    let (body, lost) = rendered(&quirks, of(vec![named]));
+    assert_eq!(body["messages"][0], json!({"role": "user", "content": "x"}));
+    assert_eq!(lost, ["messages[0].name"]);
+}
+
+#[test]
+fn c32_a_signed_summary_returns_to_its_issuer_only() {
+    let quirks = Quirks { thinking: Thinking::Summaries, issuers: &["ours"], ..Quirks::COMPATIBLE };
+    let thought = |issuer: &str| {
+        let signature = Some(Signature { issuer: issuer.into(), value: "S".into() });
+        let parts = vec![Part::Reasoning(ReasoningPart { signature, ..ReasoningPart::new("hm") }), Part::text("x")];
+        rendered(&quirks, of(vec![Message::new(Role::Assistant, parts)]))
+    };
+    let (body, lost) = thought("ours");
+    let summary = json!([{"type": "summary_text", "text": "hm", "signature": "S"}]);
+    assert_eq!(body["messages"][0]["content"][0], json!({"type": "reasoning", "summary": summary}));
+    assert_eq!(lost, Vec::<String>::new());
+    let (body, lost) = thought("another");
+    assert_eq!(body["messages"][0]["content"][0]["summary"], json!([{"type": "summary_text", "text": "hm"}]));
+    assert_eq!(lost, ["messages[0].reasoning_details"]);
+}
+
+#[test]
+fn a_budget_is_kept_and_no_effort_turns_thinking_off() {
+    let quirks = Quirks { effort: Effort::BudgetAndEffort, ..Quirks::COMPATIBLE };
+    let of = |reasoning| rendered(&quirks, ChatRequest { reasoning: Some(reasoning), ..ChatRequest::default() });
+    let (body, lost) = of(ReasoningRequest { budget_tokens: Some(1024), ..ReasoningRequest::default() });
+    assert_eq!(body["thinking"], json!({"type": "enabled", "budget_tokens": 1024}));
+    assert_eq!(lost, Vec::<String>::new());
+    let (body, _) = of(ReasoningRequest { effort: Some("none".into()), ..ReasoningRequest::default() });
+    assert_eq!((&body["thinking"], &body["reasoning_effort"]), (&json!({"type": "disabled"}), &json!(null)));
+}
+
+#[test]
+fn log_probabilities_may_be_a_number() {
+    let quirks = Quirks { logprobs_number: true, ..Quirks::COMPATIBLE };
+    let asked = |logprobs, top_logprobs| {
+        let sampling = Sampling { logprobs, top_logprobs, ..Sampling::default() };
+        rendered(&quirks, ChatRequest { sampling, ..ChatRequest::default() }).0["logprobs"].clone()
+    };
+    assert_eq!(
+        [asked(Some(true), None), asked(Some(true), Some(3)), asked(None, None)],
+        [json!(1), json!(3), json!(null)]
+    );
+}
+
+#[test]
+fn c40_functions_are_refused_where_there_are_none() {
+    let quirks = Quirks { tools: false, ..Quirks::COMPATIBLE };
+    let error = refused(&quirks, ChatRequest { tools: vec![function("f")], ..ChatRequest::default() });
+    assert_eq!((error.kind, error.param.as_deref()), (ErrorKind::Unsupported, Some("tools")));
 }

@@ -166,6 +166,13 @@ impl Writer<'_> {
         }
     }
 
+    /// Whether a thought has something to say as a part of the content: words, or a signature that returns (C-29).
+    pub(super) fn is_told(&self, thought: &ReasoningPart) -> bool {
+        let ours = |signature: &Signature| self.quirks.keeps(&signature.issuer);
+        let signed = self.quirks.thinking == Thinking::Summaries && thought.signature.as_ref().is_some_and(ours);
+        signed || thought.text.as_ref().is_some_and(|text| !text.is_empty())
+    }
+
     /// A thought as a part of the content: Mistral's `thinking`, or the `reasoning` of Databricks.
     pub(super) fn thought_part(&mut self, a: &mut Array<'_>, thought: &ReasoningPart) {
         let summaries = self.quirks.thinking == Thinking::Summaries;

@@ -1,0 +1,53 @@
+//! `cargo xtask fidelity`: the recordings of every provider, read in every dialect by the official clients.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::check::Outcome;
+use crate::process::{self, cargo};
+use crate::workspace::Workspace;
+use crate::{clients, plugins};
+
+/// Where the recordings lie: beside the repository, for they are not ours.
+const RECORDINGS: &str = "../shared/fixtures";
+const REPORT: &str = "docs/fidelity.md";
+
+/// Builds what it needs, tries everything and writes the report; or, with words, what they say (ids of recordings,
+/// options).
+pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
+    plugins::build(workspace, &[])?;
+    process::run(cargo().current_dir(&workspace.root).args(["build", "--workspace", "--all-targets"]))?;
+    let report = workspace.root.join(REPORT);
+    let all = ["--write".to_owned(), report.to_string_lossy().into_owned()];
+    match drive(workspace, if words.is_empty() { &all } else { words })? {
+        Outcome::Passed => Ok(()),
+        Outcome::Skipped(reason) => bail!("{reason}"),
+    }
+}
+
+/// The step of `cargo xtask test`: a fixed sample. The binary and the adapters are there.
+pub(crate) fn test(workspace: &Workspace) -> Result<Outcome> {
+    drive(workspace, &["--sample".to_owned()])
+}
+
+fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
+    if !workspace.root.join(RECORDINGS).is_dir() {
+        return Ok(Outcome::Skipped(format!("there are no recordings in {RECORDINGS}")));
+    }
+    let Some(python) = ["python3", "python"].into_iter().find_map(process::find) else {
+        return Ok(Outcome::Skipped("python3 is not installed: it runs the official clients".to_owned()));
+    };
+    let folder = workspace.root.join("tests/fidelity");
+    let place = workspace.target.join("clients").join("fidelity");
+    let python = match clients::environment(&python, &place, &folder.join("requirements.txt")) {
+        Ok(python) => python,
+        Err(error) => return Ok(Outcome::Skipped(format!("{error:#}"))),
+    };
+    let mut command = Command::new(python);
+    command.current_dir(&folder).args(["-B", "fidelity.py"]).args(words);
+    command.env("WEIR_BIN", workspace.target.join("debug").join(format!("weir{}", std::env::consts::EXE_SUFFIX)));
+    command.env("WEIR_PLUGINS", workspace.root.join("plugins"));
+    process::run(&mut command).context("what the official clients read differs; the lines above say where")?;
+    Ok(Outcome::Passed)
+}
