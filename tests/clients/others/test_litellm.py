@@ -67,3 +67,7 @@ class LiteLLMAnthropic(Speaking):
 @in_lanes("ollama", "direct", "relay", "translate")
 class LiteLLMOllama(Speaking):
     speaks = "ollama_chat"
+
+    def streamed(self, scenario, tools=False):
+        """It makes one of calls that do not come in the same line, as the server's own do not either."""
+        return self.whole(scenario, tools) if tools else super().streamed(scenario)
