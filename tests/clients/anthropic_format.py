@@ -7,7 +7,7 @@ import base64
 import json
 from itertools import count
 
-from script import BREAKING, MODELS, SIGNATURE, Answer, Call, Refused, Seen, answer, pieces
+from script import BREAKING, MODELS, SIGNATURE, Answer, Call, Refused, Seen, answer, need, pieces
 
 FINISH = {"stop": "end_turn", "calls": "tool_use", "length": "max_tokens", "refused": "refusal"}
 KINDS = {
@@ -24,11 +24,6 @@ def error(refused: Refused) -> dict:
     """An error body."""
     kind = KINDS[refused.kind]
     return {"type": "error", "error": {"type": kind, "message": refused.message}, "request_id": f"req_{next(ids)}"}
-
-
-def need(condition, message: str):
-    if not condition:
-        raise Refused(400, "invalid_request", message)
 
 
 def messages(body: dict) -> dict | list[tuple[str, str] | None]:
@@ -52,7 +47,7 @@ def blocks(turn: Answer) -> list[dict]:
     if turn.thinking is not None:
         out.append({"type": "thinking", "thinking": turn.thinking, "signature": SIGNATURE})
     if turn.text:
-        out.append({"type": "text", "text": turn.text, "citations": None})
+        out.append({"type": "text", "text": turn.text})
     for call in turn.calls:
         use = {"type": "tool_use", "id": f"toolu_{next(ids)}", "name": call.name}
         out.append(use | {"input": json.loads(call.arguments)})

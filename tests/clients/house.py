@@ -14,15 +14,21 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from anthropic import Anthropic, AsyncAnthropic
-from openai import AsyncOpenAI, OpenAI
-
 from script import MODELS
 from upstream import KEY, Upstream
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT_KEY = "sk-client"
 START_SECONDS = 60
+# Below what path of the upstream each provider's format stands, and how its adapter sends the key.
+PROVIDERS = {
+    "openai": ("/v1/", {}),
+    "anthropic": ("/v1/", {}),
+    "gemini": ("/v1beta/", {}),
+    "ollama": ("/", {"auth": "bearer"}),
+    "cohere": ("/", {}),
+    "bedrock": ("/", {"auth": "bearer"}),
+}
 
 
 @functools.cache
@@ -51,17 +57,21 @@ def weir() -> str:
 
 
 def configuration(port: int) -> str:
-    """Every model of the script behind both providers: relayed where the formats are the same, and forced to translate."""
+    """Every model of the script behind all providers: relayed where the formats are the same, and forced to translate."""
     plugins = os.environ.get("WEIR_PLUGINS", str(ROOT / "plugins"))
     head = f'log_level = "warn"\n[server]\nhost = "127.0.0.1"\nport = {port}\n[plugins]\ndir = "{plugins}"\n'
-    models = []
-    for provider in ("openai", "anthropic"):
-        for name in MODELS:
-            for suffix, forced in (("", "false"), ("-forced", "true")):
-                target = f'{{ url = "{upstream().url}/v1/", model = "{name}", api_key = "env:UPSTREAM_KEY" }}'
-                alias = f"{provider}-{name}{suffix}"
-                models.append(f'[[models]]\nalias = "{alias}"\ntarget = {target}\ntype = "{provider}"\ntranslate = {forced}\n')
+    models = [section(provider, name, forced) for provider in PROVIDERS for name in MODELS for forced in (False, True)]
     return head + "\n".join(models)
+
+
+def section(provider: str, name: str, forced: bool) -> str:
+    """One model of the script."""
+    path, options = PROVIDERS[provider]
+    inside = ", ".join(f'{key} = "{value}"' for key, value in options.items())
+    target = f'url = "{upstream().url}{path}", model = "{name}", api_key = "env:UPSTREAM_KEY", options = {{ {inside} }}'
+    alias = f"{provider}-{name}" + ("-forced" if forced else "")
+    lines = ["[[models]]", f'alias = "{alias}"', f"target = {{ {target} }}", f'type = "{provider}"']
+    return "\n".join([*lines, f"translate = {str(forced).lower()}\n"])
 
 
 def free_port() -> int:
@@ -112,7 +122,15 @@ class Lane:
 
     @property
     def translates(self) -> bool:
-        return self.name in {"translate", "forced"}
+        return self.name in {"translate", "across", "forced"}
+
+    @property
+    def address(self) -> str:
+        return upstream().url if self.is_direct else weir()
+
+    @property
+    def key(self) -> str:
+        return KEY if self.is_direct else CLIENT_KEY
 
     def model(self, scenario: str) -> str:
         """What the client calls it."""
@@ -125,27 +143,40 @@ class Lane:
         return self.model(scenario) if self.translates else f"{scenario}-2026-01-01"
 
     def options(self, path: str = "") -> dict:
-        address = upstream().url if self.is_direct else weir()
-        key = KEY if self.is_direct else CLIENT_KEY
-        return {"base_url": address + path, "api_key": key, "max_retries": 0, "timeout": 30}
+        return {"base_url": self.address + path, "api_key": self.key, "max_retries": 0, "timeout": 30}
 
-    def openai(self) -> OpenAI:
-        return OpenAI(**self.options("/v1"))
+    # Each environment has its own clients.
+    def openai(self, prefix: str = ""):
+        from openai import OpenAI
 
-    def async_openai(self) -> AsyncOpenAI:
+        return OpenAI(**self.options(f"{prefix}/v1"))
+
+    def async_openai(self):
+        from openai import AsyncOpenAI
+
         return AsyncOpenAI(**self.options("/v1"))
 
-    def anthropic(self) -> Anthropic:
+    def anthropic(self):
+        from anthropic import Anthropic
+
         return Anthropic(**self.options())
 
-    def async_anthropic(self) -> AsyncAnthropic:
+    def async_anthropic(self):
+        from anthropic import AsyncAnthropic
+
         return AsyncAnthropic(**self.options())
 
 
 def lanes(face: str) -> list[Lane]:
-    """All lanes for clients of one format."""
-    other = {"openai": "anthropic", "anthropic": "openai"}[face]
-    return [Lane("direct", face), Lane("relay", face), Lane("forced", face), Lane("translate", other)]
+    """All lanes for clients of one format: to their own, and to both formats that everybody speaks.
+
+    The script does not speak OpenAI's responses and legacy completions: those are only translated.
+    """
+    if face in {"responses", "completions"}:
+        return [Lane("translate", "anthropic"), Lane("across", "gemini")]
+    own = [Lane(name, face) for name in ("direct", "relay", "forced")]
+    others = [it for it in ("openai", "anthropic") if it != face]
+    return own + [Lane(*it) for it in zip(("translate", "across"), others)]
 
 
 def in_lanes(face: str, *names: str):

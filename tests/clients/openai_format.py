@@ -8,7 +8,7 @@ import json
 import struct
 from itertools import count
 
-from script import BREAKING, MODELS, Answer, Refused, Seen, answer, pieces
+from script import BREAKING, MODELS, Answer, Refused, Seen, answer, need, pieces, vectors
 
 FINISH = {"stop": "stop", "calls": "tool_calls", "length": "length", "refused": "content_filter"}
 KINDS = {
@@ -26,11 +26,6 @@ def error(refused: Refused) -> dict:
     """An error body."""
     kind, code = KINDS[refused.kind]
     return {"error": {"message": refused.message, "type": kind, "param": None, "code": code}}
-
-
-def need(condition, message: str):
-    if not condition:
-        raise Refused(400, "invalid_request", message)
 
 
 def chat(body: dict) -> dict | list[str]:
@@ -150,13 +145,13 @@ def medium(url: str, kind: str) -> str:
 
 
 def embeddings(body: dict) -> dict:
-    """Vectors of three numbers: the input's place, its length, one half."""
+    """Vectors as numbers, or as their bytes."""
     need(body.get("model") == "embed", f"{body.get('model')!r} does not embed")
     inputs = [body["input"]] if isinstance(body["input"], str) else body["input"]
-    vectors = [[float(at), float(len(it)), 0.5] for at, it in enumerate(inputs)]
+    embeddings = vectors(inputs)
     if body.get("encoding_format") == "base64":
-        vectors = [base64.b64encode(struct.pack("<3f", *vector)).decode() for vector in vectors]
-    data = [{"object": "embedding", "index": at, "embedding": vector} for at, vector in enumerate(vectors)]
+        embeddings = [base64.b64encode(struct.pack("<3f", *it)).decode() for it in embeddings]
+    data = [{"object": "embedding", "index": at, "embedding": it} for at, it in enumerate(embeddings)]
     return {"object": "list", "data": data, "model": "embed", "usage": {"prompt_tokens": 8, "total_tokens": 8}}
 
 

@@ -1,6 +1,6 @@
 """What the scripted upstream says, in no format: the model's name chooses, the request fills in.
 
-Both formats (`openai_format.py`, `anthropic_format.py`) render these answers, so a test may expect the same of either.
+Every format (`openai_format.py`, `anthropic_format.py`, ...) renders these answers, so a test may expect the same of each.
 """
 
 from dataclasses import dataclass, field
@@ -45,12 +45,25 @@ class Seen:
     schema: bool = False
 
 
+@dataclass
+class Stream:
+    """An answer in pieces of a framing that is not SSE; `None` at the end means that the connection breaks there."""
+
+    kind: str
+    pieces: list[bytes | None]
+
+
 class Refused(Exception):
     """The upstream answers with an error."""
 
     def __init__(self, status: int, kind: str, message: str, headers: dict[str, str] | None = None):
         super().__init__(message)
         self.status, self.kind, self.message, self.headers = status, kind, message, headers or {}
+
+
+def need(condition, message: str):
+    if not condition:
+        raise Refused(400, "invalid_request", message)
 
 
 # Names of models that always fail: status, and the kinds that the two formats call it.
@@ -108,3 +121,8 @@ def thinking(seen: Seen) -> Answer:
 def pieces(text: str, size: int = 5) -> list[str]:
     """A text as a stream brings it: cut anywhere, in words and escapes too."""
     return [text[at : at + size] for at in range(0, len(text), size)]
+
+
+def vectors(texts: list[str]) -> list[list[float]]:
+    """Embeddings of three numbers: the text's place, its length, one half."""
+    return [[float(at), float(len(it)), 0.5] for at, it in enumerate(texts)]

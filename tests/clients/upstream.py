@@ -1,4 +1,4 @@
-"""A scripted provider on a port of its own: OpenAI's and Anthropic's endpoints under one address."""
+"""A scripted provider on a port of its own: the endpoints of every format under one address."""
 
 import json
 import sys
@@ -6,10 +6,16 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import anthropic_format
+import bedrock_format
+import cohere_format
+import gemini_format
+import ollama_format
 import openai_format
-from script import Refused
+from script import Refused, Stream
 
 KEY = "sk-upstream"
+# Formats that have paths of their own.
+PLACES = {"/v1beta/": gemini_format, "/api/": ollama_format, "/v2/": cohere_format, "/model/": bedrock_format}
 
 
 class Upstream:
@@ -24,6 +30,14 @@ class Upstream:
     def last(self) -> tuple[str, dict, dict]:
         """The latest request: path, headers (lower-case names), body."""
         return self.requests[-1]
+
+
+def sse(event: tuple[str, str] | str | None) -> bytes | None:
+    """An event with a name, or without."""
+    if event is None:
+        return None
+    name, data = event if isinstance(event, tuple) else (None, event)
+    return ((f"event: {name}\n" if name else "") + f"data: {data}\n\n").encode()
 
 
 class Server(ThreadingHTTPServer):
@@ -57,24 +71,37 @@ def handler(upstream: Upstream):
             path = self.path.split("?")[0]
             headers = {name.lower(): value for name, value in self.headers.items()}
             upstream.requests.append((path, headers, body))
-            format = anthropic_format if "anthropic-version" in headers or "messages" in path else openai_format
+            if "x-goog-api-key" in headers:
+                path = path.replace("/v1/", "/v1beta/", 1)
+            place = next((it for it in PLACES if path.startswith(it)), None)
+            rest = anthropic_format if "anthropic-version" in headers or "messages" in path else openai_format
+            format = PLACES.get(place, rest)
             try:
                 self.check_key(headers, format)
-                answer = self.route(path, body, format)
+                answer = format.route(path.removeprefix(place), body) if place else self.route(path, body, format)
             except Refused as refused:
-                return self.send(refused.status, format.error(refused), refused.headers)
+                return self.refuse(refused, format)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
-                refused = Refused(400, "invalid_request", f"malformed: {error!r}")
-                return self.send(400, format.error(refused))
+                return self.refuse(Refused(400, "invalid_request", f"malformed: {error!r}"), format)
             if isinstance(answer, list):
+                answer = Stream("text/event-stream; charset=utf-8", [sse(it) for it in answer])
+            if isinstance(answer, Stream):
                 return self.stream(answer)
             self.send(200, answer)
 
+        def refuse(self, refused: Refused, format):
+            more = format.headers(refused) if format is bedrock_format else {}
+            self.send(refused.status, format.error(refused), refused.headers | more)
+
         def check_key(self, headers: dict, format):
-            """The upstream's key and nobody else's; Anthropic takes it in either header."""
+            """The upstream's key and nobody else's; Anthropic takes it in either header, Gemini in one of its own."""
             given = [headers.get("authorization")]
+            if format is gemini_format:
+                given = [f"Bearer {headers.get('x-goog-api-key')}"]
             if format is anthropic_format and "x-api-key" in headers:
                 given = [f"Bearer {headers['x-api-key']}", *filter(None, given)]
+            if format is bedrock_format and str(given[0]).startswith(f"AWS4-HMAC-SHA256 Credential={KEY}/"):
+                return
             if any(it != f"Bearer {KEY}" for it in given):
                 raise Refused(401, "authentication", "the key is wrong")
 
@@ -103,19 +130,17 @@ def handler(upstream: Upstream):
             self.end_headers()
             self.wfile.write(data)
 
-        def stream(self, events: list):
-            """Events as SSE, each its own piece; an event `None` breaks the connection."""
+        def stream(self, answer: Stream):
+            """Each piece on its own; a piece `None` breaks the connection."""
             self.send_response(200)
-            self.send_header("content-type", "text/event-stream; charset=utf-8")
+            self.send_header("content-type", answer.kind)
             self.send_header("transfer-encoding", "chunked")
             self.end_headers()
-            for event in events:
-                if event is None:
+            for data in answer.pieces:
+                if data is None:
                     self.close_connection = True
                     return
-                name, data = event if isinstance(event, tuple) else (None, event)
-                text = (f"event: {name}\n" if name else "") + f"data: {data}\n\n"
-                self.piece(text.encode())
+                self.piece(data)
             self.wfile.write(b"0\r\n\r\n")
 
         def piece(self, data: bytes):

@@ -1,4 +1,4 @@
-//! `cargo xtask clients`: the official Python clients, unmodified, against a running Weir.
+//! `cargo xtask clients`: the official clients for Python and Node, unmodified, against a running Weir.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,29 +32,48 @@ pub(crate) fn test(workspace: &Workspace) -> Result<Outcome> {
     }
 }
 
-/// The packages that are installed together, by the files that pin them.
-const GENERATIONS: [(&str, &str); 2] = [("newest", "requirements.txt"), ("previous", "requirements-previous.txt")];
+/// Packages that are installed together, and the tests that use them.
+struct Group {
+    name: &'static str,
+    /// The file that pins them, and the folder of the tests, both below `tests/clients`.
+    pins: &'static str,
+    tests: &'static str,
+}
 
-/// `words` are test names or options, for unittest.
+const GROUPS: [Group; 4] = [
+    Group { name: "newest", pins: "requirements.txt", tests: "" },
+    Group { name: "previous", pins: "requirements-previous.txt", tests: "" },
+    Group { name: "others", pins: "others/requirements.txt", tests: "others" },
+    Group { name: "node", pins: "node/requirements.txt", tests: "node" },
+];
+
+/// `words` are a group's name, or none for all of them, then test names or options for unittest.
 fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
     let Some(python) = ["python3", "python"].into_iter().find_map(process::find) else {
         return Ok(Outcome::Skipped("python3 is not installed: it runs the official clients".to_owned()));
     };
-    let folder = workspace.root.join("tests/clients");
-    for (name, pins) in GENERATIONS {
-        println!("the {name} official clients:");
-        let place = workspace.target.join("clients").join(name);
-        let python = match environment(&python, &place, &folder.join(pins)) {
-            Ok(python) => python,
+    let chosen = words.first().and_then(|word| GROUPS.iter().find(|group| group.name == word));
+    let words = if chosen.is_some() { words.get(1..).unwrap_or_default() } else { words };
+    for group in GROUPS.iter().filter(|group| chosen.is_none_or(|chosen| chosen.name == group.name)) {
+        println!("the {} official clients:", group.name);
+        let place = workspace.target.join("clients").join(group.name);
+        let folder = workspace.root.join("tests/clients");
+        match environment(&python, &place, &folder.join(group.pins)) {
+            Ok(python) => unittest(workspace, &python, &folder.join(group.tests), words)?,
             Err(error) => return Ok(Outcome::Skipped(format!("{error:#}"))),
-        };
-        let mut command = Command::new(python);
-        command.current_dir(&folder).args(["-B", "-m", "unittest"]).args(words);
-        command.env("WEIR_BIN", workspace.target.join("debug").join(format!("weir{}", std::env::consts::EXE_SUFFIX)));
-        command.env("WEIR_PLUGINS", workspace.root.join("plugins"));
-        process::run(&mut command)?;
+        }
     }
     Ok(Outcome::Passed)
+}
+
+/// The tests of a folder; what all of them share is in `tests/clients` itself.
+fn unittest(workspace: &Workspace, python: &Path, folder: &Path, words: &[String]) -> Result<()> {
+    let mut command = Command::new(python);
+    command.current_dir(folder).args(["-B", "-m", "unittest"]).args(words);
+    command.env("PYTHONPATH", workspace.root.join("tests/clients"));
+    command.env("WEIR_BIN", workspace.target.join("debug").join(format!("weir{}", std::env::consts::EXE_SUFFIX)));
+    command.env("WEIR_PLUGINS", workspace.root.join("plugins"));
+    process::run(&mut command)
 }
 
 /// A virtual environment with the pinned clients; made again when the pins change. Its python.

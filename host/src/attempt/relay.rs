@@ -128,6 +128,7 @@ fn answer(lane: Lane<'_>, upstream: UpstreamResponse, account: &mut Account) -> 
         is_plain: !headers.contains_key(header::CONTENT_ENCODING),
         withhold: ask.and_then(|ask| Withhold::new(&ask.withheld, framing, limits)),
         can_cut: asked.can_cut,
+        within_line: false,
     });
     let streams = framing.is_some();
     let mut response = Response::new(ReplyBody::Relayed(Box::new(Relayed::new(body, meter, ends))));

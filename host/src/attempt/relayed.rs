@@ -38,6 +38,14 @@ pub(super) struct Ends {
     pub(super) is_plain: bool,
     pub(super) withhold: Option<Withhold>,
     pub(super) can_cut: bool,
+    /// Whether the last byte that passed leaves a line open.
+    pub(super) within_line: bool,
+}
+
+impl Ends {
+    fn passed(&mut self, piece: &[u8]) {
+        self.within_line = piece.last().map_or(self.within_line, |last| *last != b'\n');
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,10 +122,13 @@ impl Relayed {
         {
             account.piece();
         }
-        match self.ends.as_mut().and_then(|ends| ends.withhold.as_mut()) {
+        let Some(ends) = &mut self.ends else { return bytes };
+        let out = match &mut ends.withhold {
             Some(withhold) => withhold.pass(bytes),
             None => bytes,
-        }
+        };
+        ends.passed(&out);
+        out
     }
 
     fn end(&mut self) -> Option<Bytes> {
@@ -173,18 +184,46 @@ fn record(account: &mut Account, metered: Option<Metered>) {
 /// The frame that ends a broken stream, behind a separator that ends whatever was half said.
 fn farewell(ends: &Ends, error: &UpstreamError) -> Option<Bytes> {
     let frame = reply::failure_frame(ends.errors.as_deref(), &broken(error.kind.name()), &ends.request_id)?;
-    let mut out = match ends.framing {
-        Framing::Sse => b"\n\n".to_vec(),
-        Framing::Ndjson => b"\n".to_vec(),
-        // In the middle of these nothing else can be said.
-        Framing::JsonArray | Framing::EventStream => return None,
-    };
+    let mut out = separator(ends.framing, ends.within_line)?.to_vec();
     frame::Encoder::new(ends.framing).push(&frame, &mut out);
     Some(Bytes::from(out))
+}
+
+/// What ends a frame that is half said, if anything else can be said there.
+fn separator(framing: Framing, within_line: bool) -> Option<&'static [u8]> {
+    match framing {
+        Framing::Sse => Some(b"\n\n"),
+        // Readers take an empty line for a frame that is not JSON.
+        Framing::Ndjson => Some(if within_line { b"\n" } else { b"" }),
+        // In the middle of these nothing else can be said.
+        Framing::JsonArray | Framing::EventStream => None,
+    }
 }
 
 impl fmt::Debug for Relayed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Relayed").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_of_a_broken_stream_is_empty() {
+        let mut ends = Ends {
+            framing: Framing::Ndjson,
+            errors: None,
+            request_id: String::new(),
+            is_plain: true,
+            withhold: None,
+            can_cut: true,
+            within_line: false,
+        };
+        for (piece, expected) in [("{}\n", ""), ("{\"half\":", "\n"), ("", "\n"), ("1}\n", "")] {
+            ends.passed(piece.as_bytes());
+            assert_eq!(separator(Framing::Ndjson, ends.within_line), Some(expected.as_bytes()), "behind {piece:?}");
+        }
     }
 }

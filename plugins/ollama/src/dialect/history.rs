@@ -11,12 +11,14 @@ use weir_sdk::types::{
 
 use crate::body;
 use crate::tools::{self, Ids, NO_ID};
-use crate::{CHAT, own, wire};
+use crate::{CHAT, is_noted, own, wire};
 
 /// A call that no result has answered yet.
 #[derive(Debug)]
 struct Pending {
     id: String,
+    /// Whether the client gave the id.
+    is_given: bool,
     name: String,
 }
 
@@ -58,7 +60,8 @@ impl<'a> History<'a> {
         let mut ids = Ids::new(format!("call_{at}_"));
         for call in wire.tool_calls.unwrap_or_default().0 {
             let call = read_call(call, &mut ids).ok_or_else(|| missing(at, "tool_calls[].function.name"))?;
-            self.pending.push(Pending { id: call.id.clone(), name: call.name.clone() });
+            let is_given = !is_noted(&call.extensions, NO_ID);
+            self.pending.push(Pending { id: call.id.clone(), is_given, name: call.name.clone() });
             parts.push(Part::ToolCall(call));
         }
         let name = wire.name.map(Str::into_string);
@@ -69,10 +72,10 @@ impl<'a> History<'a> {
         let name = wire.tool_name.or(wire.name).filter(|name| !name.is_empty()).map(Str::into_string);
         let given = wire.tool_call_id.filter(|id| !id.is_empty()).map(Str::into_string);
         let mut extensions = extensions(CHAT, wire.rest);
-        if given.is_none() {
+        let (call_id, called) = self.answered(given.as_deref(), name.as_deref(), at);
+        if given.is_none_or(|given| given != call_id) {
             extensions.push(note(NO_ID));
         }
-        let (call_id, called) = self.answered(given, name.as_deref(), at);
         let text = wire.content.map(Str::into_string).unwrap_or_default();
         let mut content = vec![ResultPart::Text(TextPart::new(text))];
         for image in wire.images.unwrap_or_default() {
@@ -88,14 +91,17 @@ impl<'a> History<'a> {
     }
 
     /// The call that a result answers, and its name: the one of its id, else the first of its name, else the first.
-    fn answered(&mut self, given: Option<String>, name: Option<&str>, at: usize) -> (String, Option<String>) {
-        let of_id = |call: &Pending| given.as_deref().is_some_and(|id| call.id == id);
-        let of_name = |call: &Pending| given.is_none() && name.is_some_and(|name| call.name == name);
+    ///
+    /// An id says nothing where no call was given one: some clients send the ids of results only.
+    fn answered(&mut self, given: Option<&str>, name: Option<&str>, at: usize) -> (String, Option<String>) {
+        let by_id = given.filter(|_| self.pending.iter().any(|call| call.is_given));
+        let of_id = |call: &Pending| by_id.is_some_and(|id| call.id == id);
+        let of_name = |call: &Pending| by_id.is_none() && name.is_some_and(|name| call.name == name);
         let found = self.pending.iter().position(of_id).or_else(|| self.pending.iter().position(of_name));
-        let in_order = || (given.is_none() && !self.pending.is_empty()).then_some(0);
+        let in_order = || (by_id.is_none() && !self.pending.is_empty()).then_some(0);
         match (found.or_else(in_order).map(|at| self.pending.remove(at)), given) {
             (Some(call), _) => (call.id, Some(call.name)),
-            (None, Some(id)) => (id, None),
+            (None, Some(id)) => (id.to_owned(), None),
             (None, None) => (format!("call_{at}"), None),
         }
     }

@@ -69,6 +69,16 @@ fn results_without_ids_answer_the_calls_of_their_name_and_else_those_in_order() 
 }
 
 #[test]
+fn ids_of_results_say_nothing_where_calls_came_without() {
+    let made = |name: &str| json!({"function": {"name": name, "arguments": {}}});
+    let result = |id: &str| json!({"role": "tool", "content": "x", "tool_call_id": id});
+    let asked = json!({"role": "assistant", "content": "", "tool_calls": [made("a"), made("b")]});
+    let request = chat(&json!([asked, result("left"), result("right")]));
+    let wanted = [("call_0_0".to_owned(), Some("a".to_owned())), ("call_0_1".to_owned(), Some("b".to_owned()))];
+    assert_eq!(answers(&request), wanted);
+}
+
+#[test]
 fn c90_a_result_without_its_call_is_still_a_result() {
     let request = chat(&json!([{"role": "tool", "content": "x", "tool_name": "f"}]));
     assert_eq!(answers(&request), [("call_0".to_owned(), Some("f".to_owned()))]);

@@ -1,0 +1,59 @@
+// What is asked of every client, whatever it calls things; each client's file says how it is done there.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+// What house.py has started: {lanes: {FACE: [{name, provider, suffix, address, key}]}, greeting, calls, results, ...}.
+export const house = JSON.parse(process.env.WEIR_CLIENTS);
+export const question = "Hello?";
+export const tool = {
+  name: "get_weather",
+  description: "The weather of a city",
+  parameters: {
+    type: "object",
+    properties: { city: { type: "string" }, days: { type: "integer" } },
+    required: ["city", "days"],
+  },
+};
+
+/**
+ * A test of each kind for each lane.
+ *
+ * `open(lane)` makes a client: `whole(model, tools)` and `streamed(model, tools)` resolve to {text, calls, finish, tokens};
+ * `again(model, turn, results)` to the text after the tools. `failure` and `broken` are what its errors are, of a request
+ * and in the middle of a stream; `status(error)` is an error's number.
+ */
+export function turns(name, face, open, { finishes, tokens, failure, broken, status }) {
+  for (const lane of house.lanes[face]) {
+    const model = (scenario) => (lane.name === "direct" ? scenario : `${lane.provider}-${scenario}${lane.suffix}`);
+    const client = () => open(lane);
+    for (const way of ["whole", "streamed"]) {
+      const about = (what) => `${name}, ${lane.name}, ${way}: ${what}`;
+      test(about("text"), async () => {
+        const turn = await client()[way](model("plain"), false);
+        assert.equal(turn.text, house.greeting);
+        assert.equal(turn.finish, finishes.stop);
+        assert.deepEqual(turn.tokens, tokens);
+      });
+      test(about("two turns with parallel tools"), async () => {
+        const turn = await client()[way](model("tools"), true);
+        assert.deepEqual(turn.calls, house.calls);
+        assert.equal(turn.finish, finishes.calls);
+        assert.equal(await client().again(model("tools"), turn, house.results), house.results.join(" / "));
+      });
+      for (const [scenario, number] of [["invalid", 400], ["limited", 429]]) {
+        test(about(`a ${number} is the client's own error`), async () => {
+          const error = await client()[way](model(scenario), false).then(() => null, (it) => it);
+          assert.ok(failure(error), `${error?.stack}`);
+          assert.equal(status(error), number);
+        });
+      }
+    }
+    if (broken) {
+      test(`${name}, ${lane.name}: an error in a stream`, async () => {
+        const error = await client().streamed(model("errs"), false).then(() => null, (it) => it);
+        assert.ok(broken(error), `${error?.stack}`);
+      });
+    }
+  }
+}
