@@ -41,11 +41,14 @@ impl Serving {
         let accepts = compile_acceptances(&adapters, &faces);
         let config = Arc::new(completed(config, &adapters));
         let routes = targets::routes(&config, &adapters, &accepts, &mut problems);
-        let readings = faces
-            .all()
-            .iter()
-            .map(|face| Arc::new(ReadingPlan::new(face, accepts.values().flat_map(|all| all.iter()))))
-            .collect();
+        // Only what targets use: every member that some provider does not take costs each request a look.
+        let used = |adapter: &str| {
+            let mut targets = routes.iter().flat_map(|(_, route)| route.targets.iter().flatten());
+            targets.any(|target| *target.adapter.name == *adapter)
+        };
+        let used: Vec<_> = accepts.iter().filter(|(adapter, _)| used(adapter)).map(|(_, accepts)| accepts).collect();
+        let reading = |face| Arc::new(ReadingPlan::new(face, used.iter().flat_map(|accepts| accepts.iter())));
+        let readings = faces.all().iter().map(|face| reading(face)).collect();
         Ok(Self { config, adapters, faces, readings, routes, problems })
     }
 

@@ -26,7 +26,8 @@ def main() -> int:
     chosen = [it for it in known if any(it.id.startswith(id) for id in words.ids)] if words.ids else known
     if words.sample:
         chosen = sample(chosen)
-    results, sent = run(chosen, sending.targets(known, words.sample), words.jobs)
+    targets = None if words.answers else sending.targets(known)
+    results, sent = run(chosen, targets, words.jobs)
     outcome = report.Report(results)
     tell(outcome, sent, unknown, is_all=words.ids == [] and not words.sample)
     if words.write:
@@ -45,12 +46,13 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("ids", nargs="*", help="ids of recordings, or their beginnings; all by default")
     parser.add_argument("--sample", action="store_true", help="a fixed sample: five recordings of each row")
+    parser.add_argument("--answers", action="store_true", help="answers only, no recorded requests")
     parser.add_argument("--write", metavar="FILE", help="write the report as Markdown")
     parser.add_argument("--jobs", type=int, default=2, help="benches at the same time")
     return parser.parse_args()
 
 
-def run(chosen: list[Recording], targets: dict, jobs: int) -> tuple[list[Result], list[Outcome]]:
+def run(chosen: list[Recording], targets: dict | None, jobs: int) -> tuple[list[Result], list[Outcome]]:
     jobs = max(1, min(jobs, len(chosen) // 10))
     results, sent = [], []
     with ProcessPoolExecutor(jobs) as pool:
@@ -60,13 +62,15 @@ def run(chosen: list[Recording], targets: dict, jobs: int) -> tuple[list[Result]
     return sorted(results, key=lambda it: it.recording.id), sorted(sent, key=lambda it: it.recording.id)
 
 
-def work(part: list[Recording], targets: dict) -> tuple[list[Result], list[Outcome]]:
-    bench = Bench(part, [answer for answers in targets.values() for answer in answers.values()])
+def work(part: list[Recording], targets: dict | None) -> tuple[list[Result], list[Outcome]]:
+    bench = Bench(part, [answer for answers in (targets or {}).values() for answer in answers.values()])
     try:
         results = [result for it in part for result in bench.try_out(it)]
+        if targets is None:
+            return results, []
         sender = sending.Sender(bench.replay, bench.house)
         right = [it for it in part if it.status == 200 and it.format in dialects()]
-        return results, [sender.send(it, place, answers[it.stream]) for it in right for place, answers in targets.items()]
+        return results, [outcome for it in right for outcome in sender.send_all(it, targets)]
     finally:
         bench.close()
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from data import ROOT, Recording, formats, providers
 
-START_SECONDS = 60
+# A Weir that has never seen its adapters compiles them first.
+START_SECONDS = 300
 BINARY = os.environ.get("WEIR_BIN", str(ROOT / "target/debug/weir"))
 PLUGINS = Path(os.environ.get("WEIR_PLUGINS", str(ROOT / "plugins")))
 
@@ -59,7 +60,10 @@ class House:
         self.log = Path(self.folder.name, "log")
         with self.log.open("wb") as sink:
             command = [BINARY, "serve", "--config", str(config)]
-            self.process = subprocess.Popen(command, stdout=sink, stderr=sink)
+            # What is meant for us is nothing to Weir, which reads variables of this kind.
+            ours = {"WEIR_BIN", "WEIR_PLUGINS"}
+            environment = {name: it for name, it in os.environ.items() if name not in ours}
+            self.process = subprocess.Popen(command, stdout=sink, stderr=sink, env=environment)
         self.wait()
 
     def alias(self, recording: Recording, forced: bool = False) -> str | None:

@@ -20,7 +20,8 @@ def mended(recording: Recording) -> Recording:
         return named(as_events(recording))
     if recording.format == "anthropic.messages" and recording.stream:
         # A router's end mark, which the format does not have.
-        return replace(recording, body=re.sub(rb"event: data\ndata: \[DONE\]\s*", b"", recording.body))
+        body = re.sub(rb"event: data\ndata: \[DONE\]\s*", b"", recording.body)
+        return recording if body == recording.body else replace(recording, body=body)
     return recording
 
 

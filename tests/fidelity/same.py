@@ -18,8 +18,23 @@ def differences(format: str, recorded: dict, sent: dict) -> list[str]:
         return ["what was sent is no object"]
     ours, theirs = ({key: it for key, it in body.items() if key not in OURS} for body in (recorded, sent))
     found: list[str] = []
-    compare("", plain(format, ours), plain(format, theirs), found)
+    compare("", plain(format, renumbered(ours)), plain(format, renumbered(theirs)), found)
     return found
+
+
+def renumbered(body: dict) -> dict:
+    """Ids of chat's tool calls by their order: a target that limits them gets others, reversibly (C-46)."""
+    ids: dict = {}
+
+    def walk(value: object, key: str = "") -> object:
+        if isinstance(value, list):
+            return [walk(it, key) for it in value]
+        if not isinstance(value, dict):
+            return value
+        is_id = lambda name: name == "tool_call_id" or (name == "id" and key == "tool_calls")
+        return {name: ids.setdefault(it, len(ids)) if is_id(name) else walk(it, name) for name, it in value.items()}
+
+    return {key: walk(it) if key == "messages" else it for key, it in body.items()}
 
 
 def compare(place: str, ours: object, theirs: object, found: list[str]):
@@ -61,6 +76,19 @@ def plain(format: str, value: object, key: str = "") -> object:
 
 
 def chat(key: str, value: object) -> tuple:
+    if key == "tools" and isinstance(value, list):
+        # What a tool is by default.
+        value = [{"type": "function", **it} for it in value]
+    if key in {"function_call", "tool_choice"} and value == "auto":
+        # The default.
+        value = None
+    if key == "thinking" and isinstance(value, list):
+        # Several pieces are one thought.
+        value = "".join(it.get("text", "") for it in value).replace("\n", "")
+    elif key == "thinking" and isinstance(value, str):
+        value = value.replace("\n", "")
+    if key == "image_url" and isinstance(value, str):
+        value = {"url": value}
     if key == "content" and isinstance(value, str):
         value = [{"type": "text", "text": value}] if value else None
     return SYNONYMS.get(key, key), value
@@ -68,7 +96,10 @@ def chat(key: str, value: object) -> tuple:
 
 def messages(key: str, value: object) -> tuple:
     if key in {"content", "system"} and isinstance(value, str):
-        value = [{"type": "text", "text": value}] if value else None
+        value = [{"type": "text", "text": value}]
+    if key in {"content", "system"} and isinstance(value, list):
+        # An empty text is none.
+        value = [it for it in value if it != {"type": "text", "text": ""}]
     return key, value
 
 
@@ -79,6 +110,9 @@ def responses(key: str, value: object) -> tuple:
         value = [{"type": "text", "text": value}]
     if key == "content" and isinstance(value, list):
         value = [{**it, "type": "text"} if it.get("type") in {"input_text", "output_text"} else it for it in value]
+    if key == "detail" and value == "auto":
+        # The default, which the schema demands.
+        value = None
     return key, value
 
 
@@ -91,20 +125,23 @@ def gemini(key: str, value: object) -> tuple:
         value = [it for it in value if it != {"text": ""}]
     if key == "contents":
         value = turns(value)
+    if key == "thinkingLevel":
+        value = value.upper()
     if key == "systemInstruction":
         value = {"parts": [{"text": value}] if isinstance(value, str) else value.get("parts")}
     return key, value
 
 
-def turns(contents: list) -> list:
+def turns(contents: list, place: str = "parts") -> list:
     """Neighbours of one role are one turn."""
     found: list[dict] = []
     for it in contents:
-        role, parts = it.get("role", "user"), it.get("parts") or []
+        role, parts = it.get("role", "user"), it.get(place) or []
+        parts = parts if isinstance(parts, list) else [parts]
         if found and found[-1]["role"] == role:
-            found[-1]["parts"] = [*found[-1]["parts"], *parts]
+            found[-1][place] = [*found[-1][place], *parts]
         else:
-            found.append({"role": role, "parts": parts if isinstance(parts, list) else [parts]})
+            found.append({**it, "role": role, place: parts})
     return found
 
 
@@ -132,10 +169,31 @@ def older_schema(schema: object) -> object:
     return {} if found == {"type": "OBJECT"} else found
 
 
+def cohere(key: str, value: object) -> tuple:
+    # The older name of the same member.
+    if key == "response_format" and isinstance(value, dict) and "schema" in value:
+        value = {**{name: it for name, it in value.items() if name != "schema"}, "json_schema": value["schema"]}
+    return messages(key, value)
+
+
+def bedrock(key: str, value: object) -> tuple:
+    if key == "messages" and isinstance(value, list):
+        value = turns(value, "content")
+    return key, value
+
+
+def ollama(key: str, value: object) -> tuple:
+    # None of it, in so many words.
+    return key, None if key in {"format", "system", "template"} and value == "" else value
+
+
 SPELLINGS = {
     "openai.chat": chat,
-    "openai.completions": lambda key, value: (key, value),
     "openai.responses": responses,
     "anthropic.messages": messages,
     "gemini.generate": gemini,
+    "bedrock.converse": bedrock,
+    "cohere.chat": cohere,
+    "ollama.chat": ollama,
+    "ollama.generate": ollama,
 }

@@ -11,11 +11,17 @@ import yaml
 from data import SPECS, formats, table
 
 
+# Adapters that write the model into the path where the format has it in the body.
+IN_PATH = {"vertex", "azure-openai"}
+
+
 def complaints(adapter: str, format: str, body: object) -> list[str]:
     """What the schema finds wrong with a request; nothing where there is no schema."""
     schema = table("providers.toml")["schemas"].get(adapter, formats()[format].schema)
     if schema == "bedrock":
         return converse(body)
+    if adapter in IN_PATH:
+        body = {"model": "m", **body}
     errors = [deepest(it) for it in validator(schema).iter_errors(body)]
     return [f"{'/'.join(map(str, it.absolute_path))}: {it.message[:300]}" for it in errors]
 

@@ -36,17 +36,14 @@ class Outcome:
         return self.reason is not None or (self.status < 400 and not self.problems)
 
 
-def targets(recordings: list[Recording], is_sample: bool) -> dict[tuple, dict[bool, Recording]]:
-    """For each adapter and format, an answer to be had from it: the shortest one, whole and streamed. A sample makes do with
-    the adapters that are called after their format."""
+def targets(recordings: list[Recording]) -> dict[tuple, dict[bool, Recording]]:
+    """For each adapter and format, an answer to be had from it: the shortest one, whole and streamed."""
     found: dict = defaultdict(dict)
     for it in sorted(recordings, key=lambda it: (len(it.body), it.id)):
         name = adapter(it.provider, it.format)
-        if is_sample and name not in formats()[it.format].adapters:
-            continue
-        if name and it.status == 200 and "error" not in it.features:
+        if name and it.status == 200 and not {"error", "content_filter"} & set(it.features):
             found[name, it.format].setdefault(it.stream, it)
-    return {place: answers for place, answers in found.items() if len(answers) == 2}
+    return found
 
 
 class Sender:
@@ -56,6 +53,17 @@ class Sender:
         self.replay, self.house = replay, house
         address = urllib.parse.urlsplit(house.url).netloc
         self.connection = http.client.HTTPConnection(address, timeout=30)
+
+    def send_all(self, recording: Recording, targets: dict) -> list[Outcome]:
+        """To the adapter that is called after each format, and to that of the one who was asked."""
+        home = (adapter(recording.provider, recording.format), recording.format)
+        answers = {place: it.get(recording.stream) for place, it in targets.items()}
+        places = {
+            (name, format): it
+            for (name, format), it in answers.items()
+            if it and ((name, format) == home or name in formats()[format].adapters)
+        }
+        return [self.send(recording, place, answer) for place, answer in places.items()]
 
     def send(self, recording: Recording, target: tuple, answer: Recording) -> Outcome:
         name, format = target
@@ -68,13 +76,17 @@ class Sender:
             outcome.words = words(text)
             outcome.reason = refusal(recording.format, format, outcome.words)
         elif self.replay.asked:
-            sent = self.replay.asked[0].body
-            outcome.problems = [it for it in schemas.complaints(name, format, sent) if not heeds_not(format, it)]
+            asked = self.replay.asked[0]
+            sent = asked.body
+            # An adapter may have several endpoints for a format: a prompt with a suffix is not chat to Ollama.
+            where = asked.path.split("?")[0]
+            spoken = next((it.id for it in formats().values() if it.path.search(where)), format)
+            outcome.problems = [it for it in schemas.complaints(name, spoken, sent) if not heeds_not(format, it)]
             if format == recording.format:
                 # What is wrong with the original is none of ours.
                 original = {**recording.request, "model": recording.model}
-                known = set(schemas.complaints(name, format, original))
-                outcome.problems = [it for it in outcome.problems if it not in known]
+                known = {place(it) for it in schemas.complaints(name, format, original)}
+                outcome.problems = [it for it in outcome.problems if place(it) not in known]
             if is_own:
                 outcome.problems += same.differences(format, recording.request, sent)
         return outcome
@@ -88,7 +100,18 @@ class Sender:
         headers = {"content-type": "application/json", "authorization": "Bearer sk-fidelity"}
         self.connection.request("POST", path, json.dumps(body).encode(), headers)
         response = self.connection.getresponse()
-        return response.status, response.read()
+        try:
+            return response.status, response.read()
+        except http.client.IncompleteRead as cut:
+            # The recorded stream ends in an error, so Weir breaks it off.
+            self.connection.close()
+            return response.status, cut.partial
+
+
+def place(complaint: str) -> str:
+    """The member or item that a schema complains about; which of its parts is at fault depends on the alternative that was
+    tried."""
+    return "/".join(complaint.split(":")[0].split("/")[:2])
 
 
 def is_at_home(recording: Recording, name: str, format: str) -> bool:

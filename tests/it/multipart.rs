@@ -81,12 +81,10 @@ async fn a_form_that_can_be_read_in_two_ways_reaches_nobody() {
     let good = form(&["choir"], &[]);
     let mut cut = good.clone();
     cut.truncate(good.len() - 4);
-    let nameless = form(&[], &[]);
     let hidden = form(&["choir"], &[part("name=\"x\"; name*=utf-8''brain", b"loud")]);
     let within = form(&["choir"], &[part("name=\"x\"", format!("\n--{BOUNDARY}\r\n").as_bytes())]);
     for (body, says) in [
         (cut, "closing boundary"),
-        (nameless, "which model"),
         (form(&[""], &[]), "must be the name of a model"),
         (hidden, "cannot be read"),
         (within, "its boundary stands within a part"),
@@ -100,6 +98,15 @@ async fn a_form_that_can_be_read_in_two_ways_reaches_nobody() {
     let reply = house.ask(&json).await;
     assert!(reply.status() == 422 && reply.text().contains("multipart/form-data"), "{}", reply.text());
     assert!(upstream.unseen().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_without_a_model_goes_to_the_only_provider_that_takes_it() {
+    let (mut upstream, house) = open().await;
+    let nameless = form(&[], &[part("name=\"prompt\"", b"loud")]);
+    let reply = house.ask(&request(&nameless)).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    assert!(upstream.request().await.body == nameless);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,8 +37,8 @@ fn streamed() -> Answer {
         json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 9}}),
         json!({"type": "message_stop"}),
     ];
-    let text: String =
-        events.iter().map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())).collect();
+    let frame = |event: &Value| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap());
+    let text = events.iter().map(frame).collect::<Vec<_>>().concat();
     Answer::sse().piece(text).end()
 }
 

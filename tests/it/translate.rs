@@ -163,11 +163,11 @@ async fn c45_a_model_that_cannot_be_served_is_told_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_only_its_provider_has_is_refused_in_translation_and_relayed_otherwise() {
-    let mut upstream = provider(ZETA).await;
+    let mut upstream = provider(ANTHROPIC).await;
     let house = House::open(&config(&upstream)).await;
     for member in [r#""previous_response_id":"resp_1""#, r#""conversation":"conv_1""#, r#""background":true"#] {
         let body = |model: &str| format!("{{\"model\":\"{model}\",\"input\":\"Hi\",{member}}}");
-        let reply = house.post("/v1/responses", &body("zeta")).await;
+        let reply = house.post("/v1/responses", &body("anthropic")).await;
         let field = member.split('"').nth(1).unwrap_or_default();
         assert_eq!(reply.status(), 400, "{}", reply.text());
         assert!(OPENAI.error(&reply).unwrap_or_default().contains(field) || reply.text().contains(field));
@@ -175,7 +175,7 @@ async fn what_only_its_provider_has_is_refused_in_translation_and_relayed_otherw
         house.post("/v1/responses", &body("openai")).await;
         assert!(upstream.request().await.text().contains(member));
     }
-    let harmless = r#"{"model":"zeta","input":"Hi","previous_response_id":null,"background":false}"#;
+    let harmless = r#"{"model":"anthropic","input":"Hi","previous_response_id":null,"background":false}"#;
     assert_eq!(house.post("/v1/responses", harmless).await.status(), 200);
 }
 

@@ -1,19 +1,18 @@
 //! The translate lane: dialect → provider → upstream → provider → dialect.
 
+mod answer;
+
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use http::Response;
 use http::header;
-use http::{Response, StatusCode};
 
 use super::follow::{Farewell, Steps};
-use super::head::{keep_alive_frame, stream_headers, tell_losses};
 use super::media;
-use super::pipeline::{Parts, Pipeline};
 use super::reply::ReplyBody;
 use super::send::{body_of, bytes_of, fault_of, rendered, response_of, send, upstream_fault};
-use super::translated::{Translated, prime};
-use super::unified::{self, Answer, Outcome, Parsed, Request, heard};
+use super::unified::{self, Answer, Outcome, Parsed, Request};
 use super::{Asked, House};
 use crate::account::Account;
 use crate::blob::{self, Lifted};
@@ -22,13 +21,11 @@ use crate::contract::types::{
     Context, ErrorKind, FollowUp, Framing, Header, HttpRequest, HttpResponse, Loss, LossKind, RenderedRequest,
 };
 use crate::dialect::faces::operation_name;
-use crate::dialect::reply::insert;
 use crate::fault::{Fault, Side};
 use crate::plugin::{Interface, Lease, lease_pair};
-use crate::recall::Witness;
 use crate::route::Target;
 use crate::upstream::{Chunks, DecodeBound, Decoded, UpstreamRequest, UpstreamResponse};
-use crate::{estimate, frame, query, referee};
+use crate::{estimate, frame, query};
 
 /// Bytes of base64 from which a value is lifted out of a body, and how often an adapter may use it.
 const BLOB_MIN: usize = 8 * 1024;
@@ -319,124 +316,6 @@ impl<'a> Run<'a> {
         Ok(response_of(status, &headers, &body))
     }
 
-    /// Writes a whole answer; a client that asked for a stream gets one all the same.
-    fn answer(mut self, mut answer: Answer, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
-        if let Answer::Chat(chat) = &mut answer {
-            let losses = referee::settle(chat, &self.asked.exchange.id);
-            self.house.recall.keep(&self.asked.caller.tenant, &self.target.adapter.manifest.family, chat);
-            self.note(losses);
-        }
-        if let Some(usage) = answer.usage() {
-            account.used(usage.clone());
-        }
-        answer.set_model(self.asked.model());
-        if self.asked.reading.stream
-            && let Answer::Chat(chat) = answer
-        {
-            return self.unfold(chat, account);
-        }
-        let rendered = unified::render_answer(&mut self.dialect, &self.dialect_ctx, &answer)?;
-        self.note(rendered.losses);
-        account.lost(&self.losses);
-        account.answering(rendered.response.status, false, answer.usage().is_some());
-        let mut response = Response::new(ReplyBody::from(bytes_of(rendered.response.body).0));
-        *response.status_mut() = StatusCode::from_u16(rendered.response.status).unwrap_or(StatusCode::OK);
-        for header in &rendered.response.headers {
-            insert(response.headers_mut(), &header.name, &header.value);
-        }
-        self.tell_losses(&mut response);
-        self.dialect.release();
-        self.provider.release();
-        Ok(response)
-    }
-
-    /// Answers a request for a count with the host's own estimate, and says so.
-    fn answer_estimate(self, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
-        let input = self.provider_ctx.input_tokens.unwrap_or_default();
-        let answer = Answer::CountTokens(crate::contract::types::TokenCount { input, cached: None });
-        let mut response = self.answer(answer, account)?;
-        insert(response.headers_mut(), "x-weir-token-count", "estimate");
-        Ok(response)
-    }
-
-    /// A whole answer for a client that asked for a stream.
-    fn unfold(
-        mut self,
-        chat: crate::contract::types::ChatResponse,
-        account: &mut Account,
-    ) -> Result<Response<ReplyBody>, Fault> {
-        let mut encoder = self.dialect.encoder(&self.dialect_ctx).map_err(|fault| unified::blame(&fault))?;
-        let mut referee = referee::Referee::new(&self.asked.exchange.id);
-        let mut events = referee.push(referee::unfold(chat));
-        events.extend(referee.end());
-        let mut frames = heard(encoder.push(&events), Side::Adapter)?.frames;
-        frames.extend(heard(encoder.finish(), Side::Adapter)?.frames);
-        let mut enframer = frame::Encoder::new(self.asked.framing);
-        let mut out = Vec::new();
-        for frame in &frames {
-            enframer.push(frame, &mut out);
-        }
-        enframer.finish(&mut out);
-        account.lost(&self.losses);
-        account.answering(200, true, true);
-        account.piece();
-        let mut response = Response::new(ReplyBody::from(Bytes::from(out)));
-        stream_headers(&mut response, self.asked.framing);
-        let losses = std::mem::take(&mut self.losses);
-        tell_losses(&mut response, &losses);
-        encoder.release();
-        self.provider.release();
-        Ok(response)
-    }
-
-    /// Answers with a stream.
-    async fn stream(
-        mut self,
-        response: UpstreamResponse,
-        framing: Framing,
-        farewell: Option<Farewell>,
-        account: &mut Account,
-    ) -> Result<Response<ReplyBody>, Fault> {
-        let bound = self.decode_bound();
-        let limits =
-            frame::Limits { frame_bytes: self.house.config.server.max_frame_bytes, ..frame::Limits::default() };
-        let mut upstream = Decoded::new(&response.headers, response.body, bound).map_err(|error| fault_of(&error))?;
-        let losses = std::mem::take(&mut self.losses);
-        account.lost(&losses);
-        let asked = self.asked;
-        let mut pipeline = Pipeline::new(Parts {
-            from: framing,
-            to: asked.framing,
-            limits,
-            decoder: self.provider.decoder(&self.provider_ctx).map_err(|fault| unified::blame(&fault))?,
-            encoder: self.dialect.encoder(&self.dialect_ctx).map_err(|fault| unified::blame(&fault))?,
-            errors: asked.face.errors.clone(),
-            request_id: asked.exchange.id.clone(),
-            model: asked.reading.model.clone(),
-            target: Arc::clone(self.target),
-            witness: Witness::new(
-                Arc::clone(self.house.recall),
-                &asked.caller.tenant,
-                &self.target.adapter.manifest.family,
-            ),
-        });
-        let keep_alive = self.house.config.server.keep_alive_interval.zip(keep_alive_frame(asked));
-        let first = match keep_alive {
-            None => prime(&mut upstream, &mut pipeline).await?,
-            Some(_) => super::translated::First::default(),
-        };
-        account.answering(200, true, true);
-        let mut body = Translated::new(upstream, pipeline, first, asked.can_cut);
-        body.farewell(farewell);
-        if let Some((every, frame)) = keep_alive {
-            body.keep_alive(every, frame);
-        }
-        let mut response = Response::new(ReplyBody::Translated(Box::new(body)));
-        stream_headers(&mut response, asked.framing);
-        tell_losses(&mut response, &losses);
-        Ok(response)
-    }
-
     /// How an answer is framed if it is the stream that was asked for.
     fn framing_of(&self, response: &UpstreamResponse, streams: bool) -> Option<Framing> {
         if !streams {
@@ -468,10 +347,6 @@ impl<'a> Run<'a> {
 
     fn note(&mut self, losses: Vec<Loss>) {
         self.losses.extend(losses);
-    }
-
-    fn tell_losses(&self, response: &mut Response<ReplyBody>) {
-        tell_losses(response, &self.losses);
     }
 }
 

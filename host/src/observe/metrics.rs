@@ -133,8 +133,9 @@ impl Series {
         let [into, out] = &self.usage;
         into.observe(input + cache_read + cache_write);
         out.observe(output + reasoning);
-        let cost = self.price.and_then(|price| price.of(buckets));
-        cost.into_iter().for_each(|dollars| self.cost.inc_by(dollars));
+        if let Some(dollars) = self.price.and_then(|price| price.of(buckets)) {
+            self.cost.inc_by(dollars);
+        }
     }
 
     /// Records tokens that nobody told, input and output.

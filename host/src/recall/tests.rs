@@ -153,7 +153,9 @@ fn a_streamed_turn_is_kept_like_a_whole_one() {
         sign(1, "S2"),
         ChatEvent::Finish(CandidateFinish { candidate: 0, finish }),
     ];
-    events.iter().for_each(|event| witness.see(event));
+    for event in &events {
+        witness.see(event);
+    }
     assert_eq!(restored(&recall, "t", "zeta", vec![call("c1", None)]), ["think hm S1", "call c1 S2"]);
 }
 

@@ -1,7 +1,7 @@
 //! Options choose between Azure's paths, in both lanes alike.
 #![allow(clippy::unwrap_used, reason = "a test: what does not hold fails it")]
 
-use weir_azure_openai::AzureOpenAi;
+use weir_adapter_azure_openai::AzureOpenAi;
 use weir_sdk::adapter::{About, ProviderChat, ProviderEmbeddings};
 use weir_sdk::types::{ChatRequest, Context, EmbeddingInput, EmbeddingsRequest, HttpRequest, Setting};
 

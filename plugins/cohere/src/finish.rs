@@ -2,11 +2,10 @@
 
 use weir_sdk::types::{Error, ErrorKind, Finish, FinishReason};
 
-/// Reads a reason. Where a tool was called, that is the reason, whatever the service says (C-11). The last ones are of
-/// the older API.
+/// Reads a reason. Where a tool was called, that is the reason (C-11), unless the answer was cut or failed: a call that was
+/// cut cannot be carried out. The last ones are of the older API.
 pub(crate) fn read(raw: &str, calls: bool) -> Finish {
     let reason = match raw.to_ascii_uppercase().as_str() {
-        _ if calls => FinishReason::ToolCalls,
         "COMPLETE" => FinishReason::Complete,
         "STOP_SEQUENCE" => FinishReason::StopSequence,
         "MAX_TOKENS" => FinishReason::Length,
@@ -16,7 +15,13 @@ pub(crate) fn read(raw: &str, calls: bool) -> Finish {
         "ERROR_LIMIT" => FinishReason::ContextLength,
         _ => FinishReason::Other,
     };
-    Finish::new(reason, raw)
+    Finish::new(if calls && is_outranked(reason) { FinishReason::ToolCalls } else { reason }, raw)
+}
+
+/// Whether a call that was seen tells more than this reason.
+fn is_outranked(reason: FinishReason) -> bool {
+    use FinishReason::{Complete, Other, Paused, StopSequence};
+    matches!(reason, Complete | StopSequence | Paused | Other)
 }
 
 /// The error that a reason stands for: an answer that ends so never looks complete (C-91).
@@ -29,9 +34,9 @@ pub(crate) fn failure(raw: &str, message: Option<String>) -> Option<Error> {
     Some(Error::new(kind, message.unwrap_or_else(|| "the provider broke off".to_owned())).with_code(raw))
 }
 
-/// The format's word for a reason, and whether it is only nearly the same. A call that was seen outranks the reason.
+/// The format's word for a reason, and whether it is only nearly the same. A call that was seen outranks a natural end.
 pub(crate) fn word(reason: FinishReason, calls: bool) -> (&'static str, bool) {
-    if calls {
+    if calls && is_outranked(reason) {
         return ("TOOL_CALL", false);
     }
     match reason {
@@ -72,6 +77,8 @@ mod tests {
     fn c11_a_call_outranks_the_reason() {
         assert_eq!(read("COMPLETE", true).reason, FinishReason::ToolCalls);
         assert_eq!(word(FinishReason::Complete, true), ("TOOL_CALL", false));
+        assert_eq!(word(FinishReason::Length, true), ("MAX_TOKENS", false), "a call that was cut is none");
+        assert_eq!(read("MAX_TOKENS", true).reason, FinishReason::Length);
     }
 
     #[test]

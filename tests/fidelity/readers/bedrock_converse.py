@@ -9,6 +9,8 @@ from botocore.exceptions import BotoCoreError, ClientError, EventStreamError
 from ask import Ask
 from meaning import Call, Candidate, Failure, Meaning, Usage, added, arguments
 
+# A tool that the service runs itself: its calls are not the client's to carry out.
+SERVER = "server_tool_use"
 SETTINGS = Config(retries={"total_max_attempts": 1}, read_timeout=30, connect_timeout=10)
 SESSION = boto3.Session(aws_access_key_id="AKIAFIDELITY", aws_secret_access_key="secret", region_name="us-east-1")
 
@@ -41,8 +43,12 @@ def whole(answer: dict) -> Meaning:
     for block in answer["output"].get("message", {}).get("content", []):
         if "text" in block:
             candidate.texts.append(block["text"])
+        elif "citationsContent" in block:
+            candidate.texts += [it["text"] for it in block["citationsContent"].get("content", [])]
         elif "toolUse" in block:
             call = block["toolUse"]
+            if call.get("type") == SERVER:
+                continue
             candidate.calls.append(Call(call["name"], call["input"], call["toolUseId"]))
         elif "reasoningContent" in block:
             candidate.thoughts.append(block["reasoningContent"].get("reasoningText", {}).get("text", ""))
@@ -53,13 +59,14 @@ def streamed(events) -> Meaning:
     candidate, calls, tokens = Candidate(), {}, None
     for event in events:
         if start := event.get("contentBlockStart"):
-            if call := start["start"].get("toolUse"):
+            call = start["start"].get("toolUse")
+            if call and call.get("type") != SERVER:
                 calls[start["contentBlockIndex"]] = [call["name"], "", call["toolUseId"]]
         elif piece := event.get("contentBlockDelta"):
             delta = piece["delta"]
             candidate.texts.append(delta.get("text", ""))
             candidate.thoughts.append(delta.get("reasoningContent", {}).get("text", ""))
-            if "toolUse" in delta:
+            if "toolUse" in delta and piece["contentBlockIndex"] in calls:
                 calls[piece["contentBlockIndex"]][1] += delta["toolUse"]["input"]
         elif stop := event.get("messageStop"):
             candidate.finish = stop["stopReason"]

@@ -3,6 +3,7 @@
 import functools
 
 import cohere
+import httpx
 from cohere.core.api_error import ApiError
 
 from ask import KEY, Ask
@@ -27,6 +28,9 @@ def ask(ask: Ask) -> Meaning | Failure:
         return streamed(client(ask.base).chat_stream(**words))
     except ApiError as error:
         return Failure(error.status_code, str(error.body))
+    except httpx.RemoteProtocolError as error:
+        # The format has no event for an error in mid-stream: the connection breaks (C-91).
+        return Failure(None, str(error))
 
 
 def whole(answer) -> Meaning:
@@ -69,7 +73,8 @@ def usage(tokens) -> Usage | None:
     counted = tokens and (tokens.tokens or tokens.billed_units)
     if not counted:
         return None
-    return Usage(whole_number(counted.input_tokens), whole_number(counted.output_tokens), whole_number(tokens.cached_tokens))
+    figures = (counted.input_tokens, counted.output_tokens, tokens.cached_tokens, None)
+    return Usage(*map(whole_number, figures), whole_number(getattr(counted, "reasoning_tokens", None)))
 
 
 def whole_number(figure) -> int | None:

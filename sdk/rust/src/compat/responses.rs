@@ -9,6 +9,7 @@ pub mod request;
 pub mod response;
 pub mod write;
 
+use crate::compat::usage;
 use crate::json::{Object, Rest};
 use crate::ledger::extensions;
 use crate::types::{Extension, ReasoningPart, Signature, Usage};
@@ -103,11 +104,11 @@ pub fn write_usage(o: &mut Object<'_>, usage: &Usage) {
     o.object("usage", |o| {
         o.num("input_tokens", input);
         o.object("input_tokens_details", |o| {
-            o.num("cached_tokens", usage.cache_read.unwrap_or(0));
+            o.num("cached_tokens", usage::cached_tokens(usage).unwrap_or(0));
             o.opt_num("cache_write_tokens", usage.cache_write);
         });
         o.num("output_tokens", output);
-        o.object("output_tokens_details", |o| o.num("reasoning_tokens", usage.reasoning.unwrap_or(0)));
+        o.object("output_tokens_details", |o| o.num("reasoning_tokens", usage::reasoning_tokens(usage).unwrap_or(0)));
         o.num("total_tokens", input.saturating_add(output));
         write_members(o, &usage.extensions);
     });

@@ -5,6 +5,9 @@ use crate::json::{Count, Object, Rest};
 use crate::ledger::{extension, extensions};
 use crate::types::{Extension, Usage};
 
+const INPUT: &str = "prompt_tokens_details";
+const OUTPUT: &str = "completion_tokens_details";
+
 /// Reads usage; none where every figure is null.
 pub fn read(wire: wire::Usage<'_>) -> Option<Usage> {
     let details = wire.prompt_details.unwrap_or_default();
@@ -15,12 +18,14 @@ pub fn read(wire: wire::Usage<'_>) -> Option<Usage> {
         completion: wire.completion.map(|n| n.0),
         total: wire.total.map(|n| n.0),
     };
-    let (input, cache_read, cache_write) =
-        figures.input(first(&cached), first(&[details.cache_write, wire.cache_creation]));
-    let (output, reasoning) = figures.output(first(&[output_details.reasoning]));
+    let (cached, thought) = (first(&cached), first(&[output_details.reasoning]));
+    let (input, cache_read, cache_write) = figures.input(cached, first(&[details.cache_write, wire.cache_creation]));
+    let (output, reasoning) = figures.output(thought);
     let mut extensions = extensions(FORMAT, wire.rest);
-    keep_details(&mut extensions, "prompt_tokens_details", &details.rest);
-    keep_details(&mut extensions, "completion_tokens_details", &output_details.rest);
+    let cut = cached.filter(|_| cached != cache_read);
+    keep_details(&mut extensions, INPUT, &details.rest, cut.map(|n| ("cached_tokens", n)));
+    let cut = thought.filter(|_| thought != reasoning);
+    keep_details(&mut extensions, OUTPUT, &output_details.rest, cut.map(|n| ("reasoning_tokens", n)));
     let usage = Usage { input, cache_read, cache_write, output, reasoning, extensions };
     (usage != Usage::default()).then_some(usage)
 }
@@ -73,11 +78,32 @@ fn first(places: &[Option<Count>]) -> Option<u32> {
     places.iter().flatten().next().map(|n| n.0)
 }
 
-/// Keeps the details that no bucket holds (audio, prediction).
-fn keep_details(kept: &mut Vec<Extension>, key: &str, rest: &Rest<'_>) {
-    if !rest.0.is_empty() {
-        kept.push(Extension { format: FORMAT.to_owned(), key: key.to_owned(), json: rest_json(rest) });
+/// Keeps the details that no bucket holds (audio, prediction), and one that exceeds its sum, as the server said it.
+fn keep_details(kept: &mut Vec<Extension>, key: &str, rest: &Rest<'_>, cut: Option<(&str, u32)>) {
+    if rest.0.is_empty() && cut.is_none() {
+        return;
     }
+    let mut json = rest_json(rest);
+    if let Some((name, tokens)) = cut {
+        let comma = if rest.0.is_empty() { "" } else { "," };
+        json.insert_str(1, &format!("\"{name}\":{tokens}{comma}"));
+    }
+    kept.push(Extension { format: FORMAT.to_owned(), key: key.to_owned(), json });
+}
+
+/// Cached tokens as the server said them.
+pub fn cached_tokens(usage: &Usage) -> Option<u32> {
+    said(usage, INPUT, "cached_tokens").or(usage.cache_read)
+}
+
+/// Reasoning tokens as the server said them.
+pub fn reasoning_tokens(usage: &Usage) -> Option<u32> {
+    said(usage, OUTPUT, "reasoning_tokens").or(usage.reasoning)
+}
+
+/// A figure that exceeds its sum.
+fn said(usage: &Usage, key: &str, name: &str) -> Option<u32> {
+    Rest::parse(extension(&usage.extensions, FORMAT, key)?).ok()?.count(name)
 }
 
 /// Writes usage as a member of an answer or a chunk.
@@ -88,9 +114,10 @@ pub fn write(o: &mut Object<'_>, usage: &Usage) {
         o.num("prompt_tokens", prompt);
         o.num("completion_tokens", completion);
         o.num("total_tokens", prompt.saturating_add(completion));
-        let buckets = [("cached_tokens", usage.cache_read), ("cache_write_tokens", usage.cache_write)];
-        write_details(o, "prompt_tokens_details", &buckets, usage);
-        write_details(o, "completion_tokens_details", &[("reasoning_tokens", usage.reasoning)], usage);
+        let read = usage.cache_read.filter(|_| said(usage, INPUT, "cached_tokens").is_none());
+        write_details(o, INPUT, &[("cached_tokens", read), ("cache_write_tokens", usage.cache_write)], usage);
+        let thought = usage.reasoning.filter(|_| said(usage, OUTPUT, "reasoning_tokens").is_none());
+        write_details(o, OUTPUT, &[("reasoning_tokens", thought)], usage);
         for kept in usage.extensions.iter().filter(|kept| kept.format == FORMAT) {
             if !kept.key.ends_with("_tokens_details") {
                 o.raw(&kept.key, &kept.json);
@@ -150,6 +177,10 @@ mod tests {
         let text = r#"{"prompt_tokens":392,"completion_tokens":16,"total_tokens":408,
             "prompt_tokens_details":{"cached_tokens":461},"completion_tokens_details":{"reasoning_tokens":19}}"#;
         assert_eq!(buckets(text), [Some(0), Some(392), None, Some(0), Some(16)]);
+        let mut out = String::new();
+        json::object(&mut out, |o| write(o, &read(json::parse(text).unwrap()).unwrap()));
+        assert!(out.contains(r#""prompt_tokens_details":{"cached_tokens":461}"#), "{out}");
+        assert!(out.contains(r#""completion_tokens_details":{"reasoning_tokens":19}"#), "{out}");
         let apart = r#"{"prompt_tokens":3,"completion_tokens":5,"cache_read_input_tokens":1000}"#;
         assert_eq!(buckets(apart), [Some(3), Some(1000), None, Some(5), None]);
     }

@@ -6,7 +6,7 @@ use crate::compat::media::{mime, to_data_url};
 use crate::json::{Array, Object};
 use crate::ledger::extension;
 use crate::types::{
-    Citation, Context, MediaKind, MediaPart, MediaSource, Part, ReasoningPart, TextPart, ToolCall, ToolKind,
+    Citation, Context, Extension, MediaKind, MediaPart, MediaSource, Part, ReasoningPart, TextPart, ToolCall, ToolKind,
 };
 
 /// Makes ids for items of an answer that have none.
@@ -68,7 +68,8 @@ pub fn assistant(a: &mut Array<'_>, parts: &[&Part], mut ids: Option<&mut Ids<'_
 /// must have.
 fn plain(part: &Part) -> Option<&str> {
     let Part::Text(text) = part else { return None };
-    let bare = text.citations.is_empty() && text.extensions.iter().all(|extension| extension.format != FORMAT);
+    let is_note = |extension: &Extension| extension.format != FORMAT || extension.json == "null";
+    let bare = text.citations.is_empty() && text.extensions.iter().all(is_note);
     bare.then_some(text.text.as_str())
 }
 
@@ -125,6 +126,10 @@ pub fn output_text(o: &mut Object<'_>, text: &TextPart) {
     });
     for extension in text.extensions.iter().filter(|e| e.format == FORMAT && e.json != "null" && e.key != "item") {
         o.raw(&extension.key, &extension.json);
+    }
+    // The schema demands them, be they none.
+    if extension(&text.extensions, FORMAT, "logprobs").is_none() {
+        o.array("logprobs", |_| {});
     }
 }
 
