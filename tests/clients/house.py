@@ -170,10 +170,13 @@ class Lane:
 def lanes(face: str) -> list[Lane]:
     """All lanes for clients of one format: to their own, and to both formats that everybody speaks.
 
-    The script does not speak OpenAI's responses and legacy completions: those are only translated.
+    OpenAI's responses and legacy completions are formats of their own; the latter the script does not speak, so that they
+    are only translated.
     """
-    if face in {"responses", "completions"}:
+    if face == "completions":
         return [Lane("translate", "anthropic"), Lane("across", "gemini")]
+    if face == "responses":
+        return [*(Lane(name, "openai") for name in ("direct", "relay", "forced")), *lanes("completions")]
     own = [Lane(name, face) for name in ("direct", "relay", "forced")]
     others = [it for it in ("openai", "anthropic") if it != face]
     return own + [Lane(*it) for it in zip(("translate", "across"), others)]

@@ -1,7 +1,4 @@
-"""The official OpenAI client: responses and legacy completions, and both clients below the prefixes of their formats.
-
-The script speaks neither responses nor completions: they are translated to what it speaks.
-"""
+"""The official OpenAI client: responses and legacy completions, and both clients below the prefixes of their formats."""
 
 import asyncio
 import json

@@ -11,6 +11,7 @@ import cohere_format
 import gemini_format
 import ollama_format
 import openai_format
+import responses_format
 from script import Refused, Stream
 
 KEY = "sk-upstream"
@@ -109,6 +110,7 @@ def handler(upstream: Upstream):
             routes = {
                 "/v1/chat/completions": openai_format.chat,
                 "/v1/embeddings": openai_format.embeddings,
+                "/v1/responses": responses_format.responses,
                 "/v1/messages": anthropic_format.messages,
                 "/v1/messages/count_tokens": anthropic_format.count_tokens,
             }

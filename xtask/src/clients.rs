@@ -69,7 +69,8 @@ fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
 /// The tests of a folder; what all of them share is in `tests/clients` itself.
 fn unittest(workspace: &Workspace, python: &Path, folder: &Path, words: &[String]) -> Result<()> {
     let mut command = Command::new(python);
-    command.current_dir(folder).args(["-B", "-m", "unittest"]).args(words);
+    // Some clients leave their sockets to the garbage collector, and Python would say so each time.
+    command.current_dir(folder).args(["-B", "-W", "ignore::ResourceWarning", "-m", "unittest"]).args(words);
     command.env("PYTHONPATH", workspace.root.join("tests/clients"));
     command.env("WEIR_BIN", workspace.target.join("debug").join(format!("weir{}", std::env::consts::EXE_SUFFIX)));
     command.env("WEIR_PLUGINS", workspace.root.join("plugins"));

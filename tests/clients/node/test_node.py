@@ -52,9 +52,7 @@ def variables(**more: str) -> dict:
 
 def words() -> str:
     """What the tests need to know."""
-    faces = {face: lanes(face) for face in ("openai", "anthropic", "gemini")}
-    # The script does not speak it: it is only translated.
-    faces["responses"] = [Lane("translate", "anthropic"), Lane("across", "gemini")]
+    faces = {face: lanes(face) for face in ("openai", "responses", "anthropic", "gemini")}
     shown = {face: [show(lane) for lane in them] for face, them in faces.items()}
     return json.dumps({"lanes": shown, "greeting": GREETING, "calls": CALLS, "results": RESULTS})
 
