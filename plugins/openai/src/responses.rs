@@ -4,9 +4,11 @@ pub(crate) mod encoder;
 pub(crate) mod request;
 pub(crate) mod response;
 
-use weir_sdk::compat::responses::{noted, write_usage};
-use weir_sdk::json::{Object, Rest};
-use weir_sdk::types::{Context, Error, Extension, FinishReason, Usage};
+use std::borrow::Cow;
+
+use weir_sdk::compat::responses::{namespace, noted, write_usage};
+use weir_sdk::json::{Object, RawValue, Rest};
+use weir_sdk::types::{Context, Error, Extension, FinishReason, Part, Usage};
 
 use crate::chat::answer_model;
 use crate::manifest;
@@ -46,6 +48,26 @@ const DEFAULTS: [(&str, &str); 15] = [
     ("user", "null"),
     ("prompt_cache_key", "null"),
 ];
+
+/// The parts of an answer, its calls with the groups that the request had them in.
+fn grouped<'p>(memo: &str, parts: &'p [Part]) -> Cow<'p, [Part]> {
+    let Some(tools) = groups(memo) else { return Cow::Borrowed(parts) };
+    let mut parts = parts.to_vec();
+    for part in &mut parts {
+        if let Part::ToolCall(call) = part {
+            namespace::part(tools, call);
+        }
+    }
+    Cow::Owned(parts)
+}
+
+/// The request's tools as JSON, where there are groups among them.
+fn groups(memo: &str) -> Option<&str> {
+    if !memo.contains("\"namespace\"") {
+        return None;
+    }
+    Rest::parse(memo).ok()?.get("tools").map(RawValue::get)
+}
 
 /// Writes a response object; `output` are its items as JSON.
 pub(crate) fn write_response(o: &mut Object<'_>, ctx: &Context, frame: &Frame<'_>, output: &[&str]) {
@@ -110,5 +132,87 @@ pub(crate) fn status(reason: FinishReason, refused: bool) -> (&'static str, Opti
         FinishReason::Failed => ("failed", None, true),
         FinishReason::Paused | FinishReason::MalformedToolCall | FinishReason::Other => ("completed", None, false),
         _ => ("completed", None, true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_sdk::adapter::{Encoder as _, ParsedChat};
+    use weir_sdk::compat;
+    use weir_sdk::types::{
+        Body, Candidate, CandidateFinish, ChatEvent, ChatResponse, Finish, HttpRequest, PartKind, PartStart, PartStop,
+        Tool, ToolCall, ToolKind, ToolStart,
+    };
+
+    use super::*;
+    use crate::quirks::QUIRKS;
+
+    const ASKED: &str = r#"{"model":"m","tools":[
+        {"type":"namespace","name":"agents","description":"d","tools":[
+            {"type":"function","name":"spawn","parameters":{"type":"object","properties":{}}},
+            {"type":"function","name":"wait","parameters":{"type":"object","properties":{}}}]},
+        {"type":"function","name":"look","parameters":{"type":"object","properties":{}}}],
+        "input":[{"role":"user","content":"Hi"},
+            {"type":"function_call","call_id":"c1","name":"spawn","arguments":"{}","namespace":"agents"},
+            {"type":"function_call_output","call_id":"c1","output":"done"}]}"#;
+
+    fn asked() -> ParsedChat {
+        let http = HttpRequest::post("v1/responses", ASKED.to_owned());
+        request::parse(&Context::default(), &http).unwrap()
+    }
+
+    fn value(text: &str) -> serde_json::Value {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn groups_of_tools_are_tools_of_their_own_for_other_formats() {
+        let request = asked().request;
+        let name = |tool: &Tool| if let Tool::Function(one) = tool { one.name.clone() } else { "?".into() };
+        let names: Vec<String> = request.tools.iter().map(name).collect();
+        assert_eq!(names, ["agents__spawn", "agents__wait", "look"]);
+        let rendered = compat::request::render(&QUIRKS, &Context::default(), request).unwrap();
+        assert!(rendered.losses.is_empty(), "{:?}", rendered.losses);
+        let sent = value(rendered.request.body.as_text().unwrap());
+        assert_eq!(sent["messages"][1]["tool_calls"][0]["function"]["name"], "agents__spawn");
+    }
+
+    #[test]
+    fn groups_of_tools_come_back_to_their_own_format_as_they_were() {
+        let rendered = compat::responses::request::render(&QUIRKS, &Context::default(), asked().request).unwrap();
+        let (sent, asked) = (value(rendered.request.body.as_text().unwrap()), value(ASKED));
+        assert_eq!(sent["tools"][0], asked["tools"][0]);
+        assert_eq!(sent["input"][1]["name"], "spawn");
+        assert_eq!(sent["input"][1]["namespace"], "agents");
+    }
+
+    #[test]
+    fn calls_of_answers_are_in_the_groups_that_the_client_knows() {
+        let ctx = Context { memo: asked().memo, ..Context::default() };
+        let candidate = Candidate {
+            index: 0,
+            parts: vec![Part::ToolCall(ToolCall::new("c2", "agents__wait", "{}"))],
+            finish: Some(Finish::new(FinishReason::ToolCalls, "x")),
+            logprobs: None,
+            extensions: Vec::new(),
+        };
+        let answer = ChatResponse { candidates: vec![candidate], ..ChatResponse::default() };
+        let Body::Text(whole) = response::render(&ctx, &answer).response.body else { panic!("text") };
+        let whole = value(&whole);
+        let mut encoder = encoder::EventEncoder::new(ctx);
+        let tool =
+            ToolStart { id: "c2".into(), name: "agents__wait".into(), kind: ToolKind::Function, signature: None };
+        let start = PartStart { candidate: 0, part: 0, kind: PartKind::ToolCall(tool) };
+        let finish = Finish::new(FinishReason::ToolCalls, "x");
+        let events = vec![
+            ChatEvent::PartStart(start),
+            ChatEvent::PartStop(PartStop { candidate: 0, part: 0, extensions: Vec::new() }),
+            ChatEvent::Finish(CandidateFinish { candidate: 0, finish }),
+        ];
+        let frames = encoder.push(events).unwrap().frames;
+        let items = frames.iter().filter_map(|frame| value(&frame.data).get("item").cloned());
+        for item in items.chain([whole["output"][0].clone()]) {
+            assert_eq!((&item["name"], &item["namespace"]), (&"wait".into(), &"agents".into()), "{item}");
+        }
     }
 }

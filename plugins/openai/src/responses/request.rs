@@ -1,7 +1,7 @@
 //! Requests: from a client's `POST /v1/responses` to the unified model.
 
 use weir_sdk::adapter::{ParsedChat, Result};
-use weir_sdk::compat::responses::{FORMAT, note, read};
+use weir_sdk::compat::responses::{FORMAT, namespace, note, read};
 use weir_sdk::compat::wire::rest_json;
 use weir_sdk::json::{self, RawValue, Rest, Str};
 use weir_sdk::ledger::extensions;
@@ -41,6 +41,7 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
         messages.push(message);
     }
     messages.extend(input(wire.value("input"))?);
+    namespace::spread_calls(&mut messages);
     let (tools, tool_choice) = (tools(&mut wire)?, wire.value("tool_choice").map(tool_choice));
     let mut kept = vec![note("dialect", "")];
     let (output, reasoning) = (output(&mut wire, &mut kept), wire.object("reasoning").map(reasoning));
@@ -96,26 +97,53 @@ fn input(raw: Option<&RawValue>) -> Result<Vec<Message>> {
 fn tools(wire: &mut Rest<'_>) -> Result<Vec<Tool>> {
     let mut tools = Vec::new();
     for (at, raw) in wire.list("tools").unwrap_or_default().into_iter().enumerate() {
-        let field = || format!("tools[{at}]");
-        let mut tool = Rest::parse(raw.get()).map_err(|_| Error::invalid("a tool is an object").at(field()))?;
-        let kind = tool.str("type").map(Str::into_string).unwrap_or_default();
-        if kind != "function" {
-            tools.push(Tool::Opaque(Opaque { format: FORMAT.to_owned(), kind, json: raw.get().to_owned() }));
-            continue;
+        let field = format!("tools[{at}]");
+        let tool = Rest::parse(raw.get()).map_err(|_| Error::invalid("a tool is an object").at(&field))?;
+        match group(&tool, raw, &field)? {
+            Some(group) => tools.extend(group),
+            None => tools.push(self::tool(tool, raw, &field)?),
         }
-        let name = tool.str("name").ok_or_else(|| Error::invalid("a function has no name").at(field()))?;
-        let mut function = FunctionTool {
-            name: name.into_string(),
-            description: tool.str("description").map(Str::into_string),
-            parameters: tool.value("parameters").map(|raw| raw.get().to_owned()),
-            strict: tool.bool("strict"),
-            cache: None,
-            extensions: extensions(FORMAT, tool),
-        };
-        function.extensions.push(note("lax", ""));
-        tools.push(Tool::Function(function));
     }
     Ok(tools)
+}
+
+/// The tools of a group, where all of them are functions.
+fn group(tool: &Rest<'_>, raw: &RawValue, field: &str) -> Result<Option<Vec<Tool>>> {
+    let mut tool = tool.clone();
+    if tool.str("type").as_deref() != Some("namespace") {
+        return Ok(None);
+    }
+    let (Some(name), Some(list)) = (tool.str("name"), tool.list("tools")) else { return Ok(None) };
+    let mut tools = Vec::new();
+    for (at, inner) in list.into_iter().enumerate() {
+        let field = format!("{field}.tools[{at}]");
+        let function = Rest::parse(inner.get()).map_err(|_| Error::invalid("a tool is an object").at(&field))?;
+        tools.push(self::tool(function, inner, &field)?);
+    }
+    let all_functions = tools.iter().all(|tool| matches!(tool, Tool::Function(_)));
+    if !all_functions || tools.is_empty() {
+        return Ok(None);
+    }
+    namespace::spread(&name, raw.get(), &mut tools);
+    Ok(Some(tools))
+}
+
+fn tool(mut tool: Rest<'_>, raw: &RawValue, field: &str) -> Result<Tool> {
+    let kind = tool.str("type").map(Str::into_string).unwrap_or_default();
+    if kind != "function" {
+        return Ok(Tool::Opaque(Opaque { format: FORMAT.to_owned(), kind, json: raw.get().to_owned() }));
+    }
+    let name = tool.str("name").ok_or_else(|| Error::invalid("a function has no name").at(field))?;
+    let mut function = FunctionTool {
+        name: name.into_string(),
+        description: tool.str("description").map(Str::into_string),
+        parameters: tool.value("parameters").map(|raw| raw.get().to_owned()),
+        strict: tool.bool("strict"),
+        cache: None,
+        extensions: extensions(FORMAT, tool),
+    };
+    function.extensions.push(note("lax", ""));
+    Ok(Tool::Function(function))
 }
 
 fn tool_choice(raw: &RawValue) -> ToolChoice {

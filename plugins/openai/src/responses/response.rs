@@ -14,7 +14,8 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
     ledger.dropped_if(response.candidates.len() > 1, "choices", "an answer is one here: the first");
     let candidate = response.candidates.first();
     let parts = candidate.map(|candidate| candidate.parts.as_slice()).unwrap_or_default();
-    let shown: Vec<&Part> = parts.iter().filter(|part| has_place(part, &mut ledger)).collect();
+    let grouped = super::grouped(&ctx.memo, parts);
+    let shown: Vec<&Part> = grouped.iter().filter(|part| has_place(part, &mut ledger)).collect();
     let mut list = String::new();
     json::array(&mut list, |a| assistant(a, &shown, Some(&mut Ids::new(ctx))));
     let items: Vec<&json::RawValue> = json::parse(&list).unwrap_or_default();

@@ -4,6 +4,7 @@
 //! divided is noted on their parts, so that they are divided in the same way again.
 
 pub mod decoder;
+pub mod namespace;
 pub mod read;
 pub mod request;
 pub mod response;

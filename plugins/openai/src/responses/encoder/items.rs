@@ -1,7 +1,7 @@
 //! Items in the making: messages with their parts, thinking, calls.
 
-use weir_sdk::compat::responses::FORMAT;
 use weir_sdk::compat::responses::write::{annotation, call, item_id, output_text, reasoning};
+use weir_sdk::compat::responses::{FORMAT, namespace};
 use weir_sdk::json::{self, Rest, Str};
 use weir_sdk::ledger::extension;
 use weir_sdk::types::{
@@ -9,6 +9,7 @@ use weir_sdk::types::{
 };
 
 use super::EventEncoder;
+use crate::responses::groups;
 
 /// One item that is not done yet.
 #[derive(Debug)]
@@ -98,6 +99,7 @@ fn in_progress(o: &mut json::Object<'_>, call: &ToolCall) {
     o.str(text, "");
     o.str("call_id", &call.id);
     o.str("name", &call.name);
+    o.opt_raw("namespace", extension(&call.extensions, FORMAT, "namespace"));
 }
 
 fn words(kind: ToolKind) -> (&'static str, &'static str) {
@@ -123,7 +125,10 @@ impl EventEncoder {
             }
             PartKind::ToolCall(tool) => {
                 self.close_message();
-                let call = ToolCall { kind: tool.kind, ..ToolCall::new(tool.id, tool.name, "") };
+                let mut call = ToolCall { kind: tool.kind, ..ToolCall::new(tool.id, tool.name, "") };
+                if let Some(tools) = groups(&self.ctx.memo) {
+                    namespace::part(tools, &mut call);
+                }
                 self.add(
                     if tool.kind == ToolKind::Custom { "ctc" } else { "fc" },
                     Kind::Call { part: start.part, call },
@@ -301,7 +306,7 @@ impl EventEncoder {
                 return;
             }
             Kind::Reasoning { thought, .. } => thought.extensions = stop.extensions,
-            Kind::Call { call, .. } => call.extensions = stop.extensions,
+            Kind::Call { call, .. } => call.extensions.extend(stop.extensions),
         }
         self.item_done(stop.part);
     }

@@ -2,7 +2,7 @@
 
 mod tools;
 
-use super::{ANYBODY, FORMAT, inner, noted, write};
+use super::{ANYBODY, FORMAT, inner, namespace, noted, write};
 use crate::compat::content::STORE;
 use crate::compat::names::{IdRule, Renamed};
 use crate::compat::quirks::{Quirks, Thinking};
@@ -22,6 +22,7 @@ const LEAST: u32 = 16;
 
 /// Writes a request.
 pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Result<RenderedRequest, Error> {
+    namespace::gather(&mut request);
     let renamed = Renamed::apply(&mut request, &quirks.tool_names);
     let mut writer = Writer { quirks, ctx, ledger: Ledger::default(), refused: None };
     let mut body = String::with_capacity(1024);

@@ -1,0 +1,150 @@
+//! Groups of tools: `{"type": "namespace", "name", "description", "tools"}`, whose calls name the group beside the tool.
+//!
+//! Other formats know no groups. So a client's groups become tools of their own, `GROUP__TOOL`, with a note of where they
+//! come from: a provider of this format gathers them again, and every other one's calls are told apart on the way back.
+
+use super::{FORMAT, note, noted};
+use crate::json::{self, RawValue, Rest, Str};
+use crate::ledger::extension;
+use crate::types::{ChatRequest, Extension, Message, Opaque, Part, Tool, ToolCall};
+
+/// The member, and the word of groups among the tools.
+const GROUP: &str = "namespace";
+/// The note on all but a group's first tool.
+const REST: &str = "grouped";
+
+/// The name by which formats without groups know a tool.
+pub fn joined(group: &str, tool: &str) -> String {
+    format!("{group}__{tool}")
+}
+
+/// Makes the functions of a group tools of their own. `raw` is the group as it came.
+pub fn spread(group: &str, raw: &str, tools: &mut [Tool]) {
+    for (at, tool) in tools.iter_mut().enumerate() {
+        let Tool::Function(function) = tool else { continue };
+        function.name = joined(group, &function.name);
+        function.extensions.push(if at == 0 { note(GROUP, raw) } else { note(REST, "") });
+    }
+}
+
+/// Gives the calls of a history the names of the tools that [`spread`] made.
+pub fn spread_calls(messages: &mut [Message]) {
+    for part in messages.iter_mut().flat_map(|message| &mut message.parts) {
+        match part {
+            Part::ToolCall(call) => {
+                if let Some(group) = taken(&mut call.extensions) {
+                    call.name = joined(&group, &call.name);
+                }
+            }
+            Part::ToolResult(result) => _ = taken(&mut result.extensions),
+            _ => {}
+        }
+    }
+}
+
+/// Takes the group's name out of members and leaves a note of it.
+fn taken(extensions: &mut Vec<Extension>) -> Option<String> {
+    let group: String = json::parse::<Str<'_>>(extension(extensions, FORMAT, GROUP)?).ok()?.into_string();
+    extensions.retain(|member| member.format != FORMAT || member.key != GROUP);
+    extensions.push(note(GROUP, &group));
+    Some(group)
+}
+
+/// Takes all of it back, for a provider that knows groups.
+pub fn gather(request: &mut ChatRequest) {
+    request.tools.retain_mut(|tool| {
+        let Tool::Function(function) = tool else { return true };
+        if noted(&function.extensions, REST).is_some() {
+            return false;
+        }
+        if let Some(raw) = noted(&function.extensions, GROUP) {
+            *tool = Tool::Opaque(Opaque { format: FORMAT.to_owned(), kind: GROUP.to_owned(), json: raw.to_owned() });
+        }
+        true
+    });
+    for part in request.messages.iter_mut().flat_map(|message| &mut message.parts) {
+        let (name, extensions) = match part {
+            Part::ToolCall(call) => (Some(&mut call.name), &mut call.extensions),
+            Part::ToolResult(result) => (None, &mut result.extensions),
+            _ => continue,
+        };
+        let Some(group) = noted(extensions, GROUP).map(str::to_owned) else { continue };
+        if let Some(name) = name
+            && let Some(bare) = name.strip_prefix(&joined(&group, ""))
+        {
+            *name = bare.to_owned();
+        }
+        extensions.push(member(&group));
+    }
+}
+
+fn member(group: &str) -> Extension {
+    let mut text = String::new();
+    json::quote(&mut text, group);
+    Extension { format: FORMAT.to_owned(), key: GROUP.to_owned(), json: text }
+}
+
+/// Gives a call of an answer its own name and its group, by the tools that the request had (`tools`, JSON).
+pub fn part(tools: &str, call: &mut ToolCall) {
+    let Ok(list) = json::parse::<Vec<&RawValue>>(tools) else { return };
+    let groups = list.into_iter().filter_map(|raw| {
+        let mut tool = Rest::parse(raw.get()).ok()?;
+        let is_group = tool.str("type").as_deref() == Some(GROUP);
+        tool.str("name").filter(|_| is_group).map(Str::into_string)
+    });
+    let fitting = groups.filter(|group| call.name.starts_with(&joined(group, "")));
+    let Some(group) = fitting.max_by_key(String::len) else { return };
+    call.name = call.name.split_off(group.len() + 2);
+    call.extensions.push(member(&group));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{FunctionTool, Role};
+
+    fn function(name: &str) -> Tool {
+        Tool::Function(FunctionTool {
+            name: name.to_owned(),
+            description: None,
+            parameters: None,
+            strict: None,
+            cache: None,
+            extensions: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn a_group_is_spread_and_gathered_again() {
+        let raw = r#"{"type":"namespace","name":"crm","description":"d","tools":[]}"#;
+        let mut tools = vec![function("find"), function("add")];
+        spread("crm", raw, &mut tools);
+        let name = |tool: &Tool| if let Tool::Function(one) = tool { one.name.clone() } else { String::new() };
+        assert_eq!(tools.iter().map(name).collect::<Vec<_>>(), ["crm__find", "crm__add"]);
+        let call = ToolCall { extensions: vec![member("crm")], ..ToolCall::new("c", "find", "{}") };
+        let mut messages = vec![Message::new(Role::Assistant, vec![Part::ToolCall(call)])];
+        spread_calls(&mut messages);
+        assert!(matches!(&messages[0].parts[0], Part::ToolCall(call) if call.name == "crm__find"));
+        tools.push(function("plain"));
+        let mut request = ChatRequest { tools, messages, ..ChatRequest::default() };
+        gather(&mut request);
+        assert!(matches!(&request.tools[..], [Tool::Opaque(group), Tool::Function(_)] if group.json == raw));
+        let Part::ToolCall(call) = &request.messages[0].parts[0] else { panic!("a call") };
+        assert_eq!((call.name.as_str(), extension(&call.extensions, FORMAT, GROUP)), ("find", Some("\"crm\"")));
+    }
+
+    #[test]
+    fn a_call_of_an_answer_finds_its_group() {
+        let tools = r#"[{"type":"function","name":"a__b"},{"type":"namespace","name":"crm"},
+            {"type":"namespace","name":"crm__eu"}]"#;
+        for (name, bare, group) in [
+            ("crm__find", "find", Some("\"crm\"")),
+            ("crm__eu__find", "find", Some("\"crm__eu\"")),
+            ("a__b", "a__b", None),
+        ] {
+            let mut call = ToolCall::new("c", name, "{}");
+            part(tools, &mut call);
+            assert_eq!((call.name.as_str(), extension(&call.extensions, FORMAT, GROUP)), (bare, group));
+        }
+    }
+}
