@@ -1,4 +1,4 @@
-//! What a provider wants back and a client's format has no place for.
+//! Thinking: what a provider wants back and a client's format has no place for, and how clients see it.
 
 use serde_json::{Value, json};
 use weir_tests::{Answer, House, Upstream};
@@ -76,4 +76,36 @@ async fn c30_a_chat_client_need_not_carry_what_vouches_for_thinking() {
         assert_eq!(assistant[0], thinking, "stream: {stream}: {sent}");
         assert_eq!(assistant[1]["id"], "toolu_1", "stream: {stream}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c35_thinking_stands_in_a_field_of_its_own_and_never_in_tags() {
+    for stream in [false, true] {
+        let answer = if stream { streamed() } else { Answer::json(200, turn().to_string()) };
+        let upstream = Upstream::always(answer).await;
+        let house = House::open(&config(&upstream)).await;
+        let question = json!([{"role": "user", "content": "Is it blue?"}]);
+        let reply = house.post("/v1/chat/completions", &asking(stream, &question)).await;
+        let text = reply.text();
+        assert!(text.contains("reasoning_content") && text.contains(THOUGHT), "stream: {stream}: {text}");
+        for tag in ["<think", "</think", "\\u003cthink"] {
+            assert!(!text.contains(tag), "stream: {stream}: {text}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c36_thinking_is_relayed_byte_for_byte_both_ways() {
+    let said = turn().to_string().replace(":", ": ");
+    let mut upstream = Upstream::always(Answer::json(200, &said)).await;
+    let house = House::open(&config(&upstream)).await;
+    let block = format!("{{\"type\": \"thinking\",\"signature\": \"{VALUE}\", \"thinking\":\"\"}}");
+    let redacted = r#"{"data":"EmwKAhgB","type":"redacted_thinking"}"#;
+    let body = format!(
+        "{{\"model\":\"anthropic\",\"max_tokens\":2000,\"messages\":[{{\"role\":\"user\",\"content\":\"Hi\"}},\
+         {{\"role\":\"assistant\",\"content\":[{block},{redacted}]}},{{\"role\":\"user\",\"content\":\"So?\"}}]}}"
+    );
+    let reply = house.post("/v1/messages", &body).await;
+    assert_eq!(reply.text(), said);
+    assert_eq!(upstream.request().await.text(), body);
 }
