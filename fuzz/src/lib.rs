@@ -3,4 +3,4 @@
 
 pub mod oracle;
 
-use weir::{config, contract, frame, peek, tap};
+use weir::{config, contract, form, frame, peek, tap};

@@ -3,6 +3,7 @@
 use crate::config::{Config, Environment};
 use crate::contract::about::exports::weir::adapter::about::{Bucket, FrameTest, Merge, PointerEquals, Tap, UsagePlace};
 use crate::contract::types::{Frame, Framing};
+use crate::form;
 use crate::frame::{Decoder, Encoder, FrameRef, Limits};
 use crate::peek::{self, Found, Hit, Peek, Pointers};
 use crate::tap::{CompiledTap, Reading, TapState};
@@ -216,5 +217,24 @@ pub fn config(data: &[u8]) {
             assert!(config.models.iter().all(|model| config.models.lookup(&model.alias.to_string()).is_some()));
         }
         Err(problems) => assert!(!problems.render(false).is_empty()),
+    }
+}
+
+/// A form has the same fields however its body is cut, and they stand where they are said to.
+pub fn form(data: &[u8]) {
+    let names = ["model", "stream"];
+    let whole = form::fields(&[Bytes::copy_from_slice(data)], "x", &names);
+    for longest in [1, 5, 40] {
+        let cut: Vec<Bytes> = pieces(data, longest).into_iter().map(Bytes::copy_from_slice).collect();
+        assert_eq!(form::fields(&cut, "x", &names), whole, "cut in pieces of up to {longest}");
+    }
+    for field in whole.into_iter().flatten() {
+        let value = data.get(field.range.clone()).expect("the range lies in the body");
+        if let Some(text) = field.text {
+            assert_eq!(text.as_bytes(), value);
+        }
+    }
+    if let Ok(text) = std::str::from_utf8(data) {
+        assert!(form::boundary(text).map_or(true, |boundary| (1..=70).contains(&boundary.len())));
     }
 }

@@ -40,3 +40,8 @@ fn seeds_of_the_tap_hold() {
 fn seeds_of_configurations_hold() {
     replay("config", oracle::config);
 }
+
+#[test]
+fn seeds_of_forms_hold() {
+    replay("form", oracle::form);
+}
