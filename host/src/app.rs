@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tower_service::Service as _;
 
 use crate::attempt::ReplyBody;
-use crate::config::{AdapterSettings, Config, Isolation, Problem};
+use crate::config::{AdapterSettings, Config, Isolation};
 use crate::contract::about::exports::weir::adapter::about::Manifest;
 use crate::dialect::faces::Faces;
 use crate::gateway::Gateway;
@@ -120,9 +120,9 @@ pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
     }
 }
 
-/// What only adapters can tell to be wrong with a configuration.
-pub fn problems(config: &Config, plugins: &Plugins) -> Result<Vec<Problem>, StartError> {
-    Ok(Serving::derive(config, plugins.catalog.snapshot())?.problems)
+/// What would be served, with what only adapters can tell to be wrong with the configuration.
+pub fn derive(config: &Config, plugins: &Plugins) -> Result<Serving, StartError> {
+    Ok(Serving::derive(config, plugins.catalog.snapshot())?)
 }
 
 impl App {

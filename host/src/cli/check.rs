@@ -14,15 +14,15 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let found = app::load_plugins(&config).and_then(|plugins| app::problems(&config, &plugins));
-    let mut problems = config.warnings.clone();
-    match found {
-        Ok(found) => problems.extend(found),
+    let serving = match app::load_plugins(&config).and_then(|plugins| app::derive(&config, &plugins)) {
+        Ok(serving) => serving,
         Err(error) => {
             super::complain(&format!("error: {error}"));
             return ExitCode::FAILURE;
         }
-    }
+    };
+    let mut problems = config.warnings.clone();
+    problems.extend(serving.problems);
     let problems = config.problems(problems);
     if !problems.is_empty() {
         super::complain_of(&problems);
@@ -30,7 +30,8 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
     if problems.are_fatal() {
         return ExitCode::from(2);
     }
-    let (models, providers) = (config.models.len(), config.providers.len());
+    // With what the environment brought in, where there is no file.
+    let (models, providers) = (serving.config.models.len(), serving.config.providers.len());
     super::print(&format!("the configuration is fine: {models} models, {providers} providers"));
     ExitCode::SUCCESS
 }
