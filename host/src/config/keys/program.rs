@@ -1,0 +1,173 @@
+//! The tables of the program itself.
+
+use super::{DURATION, FLAG, ISOLATION, Keys, NUMBER, SIZE, TABLE, TEXT, key};
+
+pub(in super::super) const TOP: Keys = Keys {
+    title: "The top of the file",
+    path: Some(""),
+    meaning: "",
+    list: &[
+        key(
+            "log_level",
+            "\"trace\", \"debug\", \"info\", \"warn\", \"error\"",
+            "\"info\"",
+            "The least grave level that is logged.",
+        ),
+        key(
+            "log_format",
+            "\"auto\", \"human\", \"json\"",
+            "\"auto\"",
+            "How log lines look. `auto` is human on a terminal and JSON otherwise.",
+        ),
+        key(
+            "default_provider",
+            TEXT,
+            "",
+            "The provider that serves models which no alias matches, as an alias `*` would.",
+        ),
+        key("server", TABLE, "", "The listener; see `[server]`."),
+        key("admin", TABLE, "", "The operations side; see `[admin]`."),
+        key("media", TABLE, "", "Media that are fetched; see `[media]`."),
+        key("plugins", TABLE, "", "Adapters; see `[plugins]`."),
+        key("providers", "list of tables", "", "Accounts with those who serve models; see `[[providers]]`."),
+        key("models", "list of tables", "", "What clients may ask for; see `[[models]]`."),
+    ],
+};
+
+pub(in super::super) const SERVER: Keys = Keys {
+    title: "[server]",
+    path: Some("server"),
+    meaning: "The main listener and its limits.",
+    list: &[
+        key("host", TEXT, "\"127.0.0.1\"", "Address or name to listen on."),
+        key("port", NUMBER, "8080", "Port to listen on. 0 lets the system choose."),
+        key("max_connections", NUMBER, "4096", "Connections at the same time."),
+        key("max_concurrency", NUMBER, "", "Exchanges at the same time. Not limited without it."),
+        key("max_body_bytes", SIZE, "\"64MiB\"", "The largest request body."),
+        key("max_header_bytes", SIZE, "\"64KiB\"", "The largest request head."),
+        key("header_timeout", DURATION, "\"10s\"", "How long a client may take to send a request's head."),
+        key("body_timeout", DURATION, "\"30s\"", "How long a client may pause while it sends a request's body."),
+        key("shutdown_timeout", DURATION, "\"30s\"", "How long streams may go on when Weir is told to stop."),
+        key(
+            "translate_body_limit",
+            SIZE,
+            "\"32MiB\"",
+            "The largest body, of a request or an answer, that is translated: it is held in memory.",
+        ),
+        key(
+            "recall_bytes",
+            SIZE,
+            "\"32MiB\"",
+            "How much of signed thinking is kept, by tool-call id, for clients whose format cannot carry it to their \
+             next turn.",
+        ),
+        key("max_frame_bytes", SIZE, "\"4MiB\"", "The largest frame of a stream."),
+        key(
+            "diagnostic_headers",
+            FLAG,
+            "true",
+            "Whether answers carry `x-weir-*` headers, which tell where a request went.",
+        ),
+        key(
+            "keep_alive_interval",
+            DURATION,
+            "",
+            "How often something harmless is sent to a client that waits for a stream's first byte. Never without it.",
+        ),
+        key(
+            "strict",
+            FLAG,
+            "false",
+            "Whether a request is refused where its translation would lose something. Otherwise the loss is told in a header, a metric and the log.",
+        ),
+    ],
+};
+
+pub(in super::super) const ADMIN: Keys = Keys {
+    title: "[admin]",
+    path: Some("admin"),
+    meaning: "The operations side: health, metrics and everything under `/admin`.",
+    list: &[
+        key(
+            "listen",
+            "address:port",
+            "",
+            "A listener of its own, such as `\"127.0.0.1:9090\"`. Without it, the main listener serves these paths too.",
+        ),
+        key("token", "secret", "", "What everything under `/admin` asks for."),
+    ],
+};
+
+pub(in super::super) const MEDIA: Keys = Keys {
+    title: "[media]",
+    path: Some("media"),
+    meaning: "Images and files that a request gives by their address, towards providers that take only bytes.",
+    list: &[
+        key(
+            "fetch",
+            FLAG,
+            "false",
+            "Whether Weir fetches them: by https, from public addresses only. Without it such a request gets a 400.",
+        ),
+        key("max_bytes", SIZE, "\"20MiB\"", "The largest that is fetched."),
+        key("timeout", DURATION, "\"10s\"", "How long one may take."),
+        key(
+            "origins",
+            "list of urls",
+            "",
+            "Places of your own, such as `\"http://files.internal\"`, from which they are fetched without these rules.",
+        ),
+    ],
+};
+
+pub(in super::super) const PLUGINS: Keys = Keys {
+    title: "[plugins]",
+    path: Some("plugins"),
+    meaning: "Where adapters are found, and how those without a table of their own are run. Paths are taken from the working directory.",
+    list: &[
+        key("dir", "path", "\"plugins\"", "The folder with `NAME.wasm`. It is watched."),
+        key(
+            "lock",
+            "path",
+            "\"plugins.lock\" beside the configuration, else beside the folder",
+            "The digests of components whose suggestions (url, key variables) are taken without asking. It need not exist.",
+        ),
+        key("poll_interval", DURATION, "\"2s\"", "How often the folder is looked at, besides the system's own hints."),
+        key(
+            "cache_dir",
+            "path",
+            "`weir` in the user's cache folder",
+            "Where compiled components are kept. Empty for nowhere.",
+        ),
+        key("isolation", ISOLATION, "as the adapter wishes", "As in `[plugins.NAME]`, for all."),
+        key("max_instances", NUMBER, "from `server.max_connections`", "As in `[plugins.NAME]`, for all."),
+        key("prewarm", NUMBER, "8", "As in `[plugins.NAME]`, for all."),
+        key("memory", SIZE, "\"64MiB\"", "As in `[plugins.NAME]`, for all."),
+        key("deadline", DURATION, "\"1s\"", "As in `[plugins.NAME]`, for all."),
+        key("max_uses", NUMBER, "10000", "As in `[plugins.NAME]`, for all."),
+    ],
+};
+
+pub(in super::super) const ADAPTER: Keys = Keys {
+    title: "[plugins.NAME]",
+    path: None,
+    meaning: "How the adapter `NAME` is run. What is left out is taken from `[plugins]`.",
+    list: &[
+        key(
+            "isolation",
+            ISOLATION,
+            "as the adapter wishes",
+            "`fresh`: an instance for each exchange and side. `tenant`: an instance serves the exchanges of one client key. `shared`: an instance serves all.",
+        ),
+        key("max_instances", NUMBER, "from `server.max_connections`", "Instances at the same time."),
+        key("prewarm", NUMBER, "8", "Instances kept ready."),
+        key("memory", SIZE, "\"64MiB\"", "The most that one instance may hold."),
+        key("deadline", DURATION, "\"1s\"", "How long one call into it may take."),
+        key(
+            "max_uses",
+            NUMBER,
+            "10000",
+            "Exchanges that an instance serves before it is dropped, where it serves more than one.",
+        ),
+    ],
+};
