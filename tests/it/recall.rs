@@ -96,7 +96,7 @@ async fn c35_thinking_stands_in_a_field_of_its_own_and_never_in_tags() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c36_thinking_is_relayed_byte_for_byte_both_ways() {
-    let said = turn().to_string().replace(":", ": ");
+    let said = turn().to_string().replace(':', ": ");
     let mut upstream = Upstream::always(Answer::json(200, &said)).await;
     let house = House::open(&config(&upstream)).await;
     let block = format!("{{\"type\": \"thinking\",\"signature\": \"{VALUE}\", \"thinking\":\"\"}}");
