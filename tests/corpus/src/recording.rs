@@ -108,10 +108,13 @@ fn folder(path: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// OpenAI's recordings of one operation.
+/// OpenAI's recordings of one operation, and those of our own writing.
 pub fn openai(operation: &str) -> Vec<Recording> {
-    let Some(root) = root() else { return Vec::new() };
-    folder(&root.join("openai").join(operation)).iter().map(|path| Recording::load(path)).collect()
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/openai/fixtures");
+    let mut paths = root().map(|root| folder(&root.join("openai").join(operation))).unwrap_or_default();
+    paths.extend(folder(&own));
+    let recordings = paths.iter().map(|path| Recording::load(path));
+    recordings.filter(|recording| recording.operation == operation).collect()
 }
 
 /// One provider's recordings of these operations.

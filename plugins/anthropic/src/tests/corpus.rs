@@ -59,23 +59,24 @@ fn shared(path: &str) -> PathBuf {
 
 /// All recordings of an operation; none where they are not at hand.
 fn recordings(operation: &str) -> Vec<Recording> {
-    let folder = shared("fixtures/anthropic").join(operation);
-    let Ok(files) = std::fs::read_dir(&folder) else {
-        println!("skipped: there are no recordings in {}", folder.display());
-        return Vec::new();
-    };
-    let mut paths: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for folder in [own, shared("fixtures/anthropic").join(operation)] {
+        let Ok(files) = std::fs::read_dir(&folder) else {
+            println!("skipped: there are no recordings in {}", folder.display());
+            continue;
+        };
+        paths.extend(files.map(|file| file.unwrap().path()));
+    }
     paths.sort();
     let read = |path: &PathBuf| {
         let recording: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         let member = |key: &str| recording[key].clone();
-        Recording {
-            id: member("id").as_str().unwrap().into(),
-            request: member("request"),
-            response: member("response"),
-        }
+        let id = member("id").as_str().unwrap().into();
+        let recording = Recording { id, request: member("request"), response: member("response") };
+        (member("operation") == operation).then_some(recording)
     };
-    paths.iter().map(read).collect()
+    paths.iter().filter_map(read).collect()
 }
 
 fn excepted(list: &[(&str, &str)], id: &str) -> bool {
@@ -173,6 +174,7 @@ fn c83_recorded_errors_are_understood() {
         let kind = match recording.status() {
             401 => ErrorKind::Authentication,
             404 => ErrorKind::NotFound,
+            529 => ErrorKind::Overloaded,
             _ if message.contains("too long") => ErrorKind::ContextLength,
             _ => ErrorKind::InvalidRequest,
         };

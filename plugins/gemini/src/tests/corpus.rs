@@ -29,9 +29,9 @@ const EXCEPTIONS: [(&str, &str, &str); 3] = [
 /// The recordings of an operation; none, said aloud, where the folder is not there.
 fn recordings(operation: &str) -> Vec<Value> {
     let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures");
-    let mut all = Vec::new();
-    for service in ["gemini", "vertex"] {
-        let folder = fixtures.join(service).join(operation);
+    let own = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let mut all: Vec<Value> = Vec::new();
+    for folder in [own, fixtures.join("gemini").join(operation), fixtures.join("vertex").join(operation)] {
         let Ok(files) = std::fs::read_dir(&folder) else {
             println!("skipped: there are no recordings in {}", folder.display());
             continue;
@@ -39,6 +39,7 @@ fn recordings(operation: &str) -> Vec<Value> {
         let read = |path: PathBuf| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         all.extend(files.map(|file| read(file.unwrap().path())));
     }
+    all.retain(|one| one["operation"] == operation);
     // The cloud serves other formats too.
     all.retain(|one: &Value| !target(one).contains("/anthropic/") && !target(one).ends_with(":predict"));
     all.sort_by_key(|one| one["id"].to_string());
