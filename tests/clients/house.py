@@ -1,7 +1,9 @@
 """The house that the tests drive: a scripted upstream, a Weir in front of it, and clients that point at either."""
 
 import atexit
+import faulthandler
 import functools
+import gc
 import os
 import random
 import socket
@@ -16,6 +18,12 @@ from pathlib import Path
 
 from script import MODELS
 from upstream import KEY, Upstream
+
+# A client that leaves a stream unread has the collector close it, and the collector may come while the HTTP library holds
+# a lock that closing wants as well: then the thread waits for itself. These runs are short; nothing need be collected.
+gc.disable()
+# Whatever else hangs tells where it does, and ends the run.
+faulthandler.dump_traceback_later(15 * 60, exit=True)
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT_KEY = "sk-client"
