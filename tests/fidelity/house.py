@@ -1,6 +1,8 @@
 """A running Weir in front of the replay: each recorded provider is configured, each model of each recording an alias."""
 
+import faulthandler
 import functools
+import gc
 import json
 import os
 import random
@@ -12,6 +14,11 @@ import urllib.request
 from pathlib import Path
 
 from data import ROOT, Recording, formats, providers
+
+# As in the clients' tests: the collector must not close a forgotten stream while the HTTP library holds the lock for it.
+gc.disable()
+# Whatever hangs tells where it does, and ends the run.
+faulthandler.dump_traceback_later(30 * 60, exit=True)
 
 # A Weir that has never seen its adapters compiles them first.
 START_SECONDS = 300
