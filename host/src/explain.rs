@@ -15,6 +15,7 @@ use crate::dialect::reading::{Reading, ReadingPlan};
 use crate::estimate;
 use crate::fault::Fault;
 use crate::plugin::Adapter;
+use crate::route::format_for;
 use crate::serving::Serving;
 use crate::upstream::encode_segment;
 
@@ -75,8 +76,9 @@ pub async fn explain(serving: &Serving, question: &Question) -> Result<Explained
     match (reason(question, &reading, accepted), accepted) {
         (None, Some(acceptance)) => relayed(question, &reading, &holes, acceptance),
         (why, _) => {
-            let preferred = accepts.iter().filter(of_operation).find(|one| one.preferred);
-            let format = format(question, provider, preferred.or_else(|| accepts.iter().find(of_operation)));
+            let able = accepts.iter().filter(of_operation);
+            let format = format_for(question.to_format.as_deref(), &question.from, &provider.manifest, able);
+            let format = format.to_owned();
             let way = Way { face, provider, path, format };
             translated(serving, question, &reading, way, why).await
         }
@@ -143,18 +145,6 @@ fn acceptances(serving: &Serving, provider: &Adapter) -> Result<Vec<Acceptance>,
     let compiled = provider.manifest.accepts.iter();
     let compiled = compiled.map(|claim| Acceptance::compile(claim, &provider.manifest, &credentials));
     compiled.collect::<Result<_, _>>().map_err(|error| Fault::internal(error.to_string()))
-}
-
-fn format(question: &Question, provider: &Adapter, accepted: Option<&Acceptance>) -> String {
-    let formats = &provider.manifest.formats;
-    if let Some(format) = &question.to_format {
-        return format.clone();
-    }
-    if formats.iter().any(|format| format.id == question.from) {
-        return question.from.clone();
-    }
-    let first = || formats.first().map(|format| format.id.clone());
-    accepted.map(|one| one.format.clone()).or_else(first).unwrap_or_default()
 }
 
 fn relayed(question: &Question, reading: &Reading, holes: &Holes, acceptance: &Acceptance) -> Result<Explained, Fault> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::accept::Acceptance;
 use crate::config::{Aliases, Metering, Model, Price, Provider};
-use crate::contract::about::exports::weir::adapter::about::Operation;
+use crate::contract::about::exports::weir::adapter::about::{Manifest, Operation};
 use crate::contract::types::Setting;
 use crate::dialect::faces::{Face, operation_name};
 use crate::fault::Fault;
@@ -68,19 +68,7 @@ impl Target {
     /// The format to translate a client's request to: the configured one, the client's own where this adapter has it,
     /// the preferred one, the first.
     pub fn format_for<'a>(&'a self, client: &'a str, operation: &Operation) -> &'a str {
-        if let Some(format) = self.format.as_deref() {
-            return format;
-        }
-        let formats = &self.adapter.manifest.formats;
-        if formats.iter().any(|format| format.id == client) {
-            return client;
-        }
-        let mut able = self.able(operation);
-        let chosen = able.clone().find(|one| one.preferred).or_else(|| able.next());
-        chosen
-            .map(|one| one.format.as_str())
-            .or_else(|| formats.first().map(|format| format.id.as_str()))
-            .unwrap_or(client)
+        format_for(self.format.as_deref(), client, &self.adapter.manifest, self.able(operation))
     }
 
     /// Takes this provider's keys out of a text: some providers repeat the key that they refuse.
@@ -93,6 +81,24 @@ impl Target {
     pub fn option(&self, name: &str) -> Option<String> {
         crate::accept::option(&self.options, name)
     }
+}
+
+/// The format to translate a client's request to; `able` are the acceptances of its operation.
+pub fn format_for<'a>(
+    configured: Option<&'a str>,
+    client: &'a str,
+    manifest: &'a Manifest,
+    mut able: impl Iterator<Item = &'a Acceptance> + Clone,
+) -> &'a str {
+    if let Some(format) = configured {
+        return format;
+    }
+    if manifest.formats.iter().any(|format| format.id == client) {
+        return client;
+    }
+    let chosen = able.clone().find(|one| one.preferred).or_else(|| able.next());
+    let first = || manifest.formats.first().map(|format| format.id.as_str());
+    chosen.map(|one| one.format.as_str()).or_else(first).unwrap_or(client)
 }
 
 /// One model of the configuration, ready to be served.

@@ -161,8 +161,7 @@ impl<'a> Run<'a> {
             let message = "the request is too large to be translated; raise `server.translate_body_limit`";
             return Err(Fault::new(Side::Client, ErrorKind::TooLarge, message).with_status(413));
         }
-        let takes_blobs = self.asked.dialect.manifest.takes_blobs && self.target.adapter.manifest.takes_blobs;
-        let body = if takes_blobs {
+        let body = if self.takes_blobs() {
             let (small, lifted) = blob::lift(&body, &self.blob_limits()).map_err(|e| Fault::internal(e.to_string()))?;
             self.lifted = lifted;
             self.dialect_ctx.blobs = self.lifted.describe();
@@ -233,8 +232,7 @@ impl<'a> Run<'a> {
         if !config.fetch {
             return Err(refused);
         }
-        let takes_blobs = self.asked.dialect.manifest.takes_blobs && self.target.adapter.manifest.takes_blobs;
-        let lifted = takes_blobs.then_some(&mut self.lifted);
+        let lifted = self.takes_blobs().then_some(&mut self.lifted);
         media::fetch_all(client, config, chat, lifted).await?;
         self.provider_ctx.blobs = self.lifted.describe();
         Ok(())
@@ -334,6 +332,11 @@ impl<'a> Run<'a> {
         let (body, _) = bytes_of(rendered.request.body.clone());
         let chunks = self.lifted.splice(&body, &self.blob_limits());
         chunks.map(Chunks::from).map_err(|error| Fault::adapter(error.to_string()))
+    }
+
+    /// Whether both sides let large values be lifted out of bodies.
+    fn takes_blobs(&self) -> bool {
+        self.asked.dialect.manifest.takes_blobs && self.target.adapter.manifest.takes_blobs
     }
 
     fn blob_limits(&self) -> blob::Limits {
