@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::admit::Permit;
 use crate::contract::types::{Loss, Usage};
+use crate::fault::Side;
+use crate::health::Ticket;
 use crate::observe::metrics::{Metrics, Series};
 
 /// How an exchange ended.
@@ -34,6 +36,9 @@ pub struct Account {
     estimate: Option<[u32; 2]>,
     metered: bool,
     provider: Option<Arc<str>>,
+    tries: u32,
+    /// The attempt that gave the answer.
+    ticket: Option<Ticket>,
     request_id: String,
     _permit: Permit,
 }
@@ -55,6 +60,8 @@ impl Account {
             estimate: None,
             metered: false,
             provider: None,
+            tries: 0,
+            ticket: None,
             request_id: request_id.to_owned(),
             _permit: permit,
         }
@@ -65,9 +72,32 @@ impl Account {
         &self.metrics
     }
 
-    /// Time since the request came, less the wait for the provider so far.
+    /// Time since the request came, less the waits for providers and between attempts so far.
     pub fn overhead(&self) -> Duration {
         self.begun.elapsed().saturating_sub(self.waited)
+    }
+
+    /// An attempt begins.
+    pub fn tried(&mut self) {
+        self.tries += 1;
+    }
+
+    /// Attempts so far.
+    pub fn tries(&self) -> u32 {
+        self.tries
+    }
+
+    /// Time passed that is none of the gateway's own work: a wait between two attempts.
+    pub fn waited(&mut self, wait: Duration) {
+        self.waited += wait;
+    }
+
+    /// This attempt gives the answer.
+    pub fn serve(&mut self, ticket: Ticket) {
+        if !self.streaming {
+            ticket.first_piece();
+        }
+        self.ticket = Some(ticket);
     }
 
     /// A request to the provider took this long until its answer's head came (or it failed).
@@ -103,6 +133,7 @@ impl Account {
         if !self.first_piece {
             self.first_piece = true;
             self.series.first_token(self.begun.elapsed().as_secs_f64());
+            self.ticket.iter().for_each(Ticket::first_piece);
         }
     }
 
@@ -135,6 +166,12 @@ impl Account {
     /// The stream broke, by this side's fault.
     pub fn broke(&mut self, side: &str) {
         self.outcome = Outcome::Failed;
+        if side == Side::Upstream.as_str()
+            && let Some(ticket) = &mut self.ticket
+            && ticket.broke()
+        {
+            tracing::warn!(provider = self.provider.as_deref(), "target fails too often and rests");
+        }
         self.metrics.stream_errors.with_label_values(&[side]).inc();
     }
 
@@ -195,6 +232,7 @@ impl Drop for Account {
             status = self.status,
             outcome = ?self.outcome,
             provider = self.provider.as_deref(),
+            attempts = self.tries,
             seconds,
             "request ended"
         );

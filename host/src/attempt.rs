@@ -1,21 +1,26 @@
 //! Carries out a plan, in one of two lanes: relay (bytes through) or translate (through two components).
 
+mod backoff;
+mod failure;
 mod follow;
 mod head;
 mod list;
 mod media;
 mod meter;
 mod pipeline;
+mod policy;
 mod relay;
 mod relayed;
 mod reply;
 mod send;
 mod translate;
 mod translated;
+mod tries;
 mod unified;
 mod withhold;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
@@ -28,15 +33,16 @@ use crate::dialect::faces::Face;
 use crate::dialect::path::Holes;
 use crate::dialect::reading::Reading;
 use crate::exchange::Exchange;
-use crate::fault::Fault;
 use crate::identify::Caller;
 use crate::plugin::Adapter;
 use crate::recall::Recall;
 use crate::route::Target;
-use crate::upstream::Upstreams;
+use crate::upstream::{Timeouts, Upstreams};
 
+pub use failure::Failure;
 pub use list::ask_models;
 pub use reply::{BodyError, ReplyBody};
+pub use tries::{Journey, Tried};
 pub use unified::{Answer, Request, blame, heard, parse, parse_answer, render, render_answer};
 
 /// A request that has been recognised, identified and peeked at.
@@ -91,19 +97,32 @@ pub struct House<'a> {
     pub upstreams: &'a Upstreams,
     /// What clients' formats have no place for.
     pub recall: &'a Arc<Recall>,
+    /// When the whole request has to be answered, whatever is tried for it.
+    pub deadline: Option<Instant>,
+}
+
+impl House<'_> {
+    /// Time limits of one attempt that keep within what is left of the whole.
+    fn within(&self, mut timeouts: Timeouts) -> Timeouts {
+        if let Some(deadline) = self.deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            timeouts.total = Some(timeouts.total.map_or(left, |total| total.min(left)));
+        }
+        timeouts
+    }
 }
 
 /// Sends a request to a target and answers with what comes back.
 ///
 /// # Errors
 ///
-/// A fault means that no byte of an answer has left.
-pub async fn attempt(
+/// A failure means that no byte of an answer has left.
+async fn attempt(
     house: House<'_>,
     asked: &Asked,
     target: &Arc<Target>,
     account: &mut Account,
-) -> Result<Response<ReplyBody>, Fault> {
+) -> Result<Response<ReplyBody>, Failure> {
     if !target.translate
         && let Some(acceptance) = target.accepts(asked.face.format(), asked.operation())
     {
@@ -112,5 +131,5 @@ pub async fn attempt(
             Some(reason) => tracing::debug!(request_id = asked.exchange.id, reason, "translated instead of relayed"),
         }
     }
-    translate::translate(house, asked, target, account).await
+    Ok(translate::translate(house, asked, target, account).await?)
 }

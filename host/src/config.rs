@@ -34,7 +34,7 @@ use sha2::{Digest, Sha256};
 pub use address::{Address, AddressError, BaseUrl, Origin};
 pub use alias::{Alias, Aliases};
 pub use environment::Environment;
-pub use model::{Capabilities, Model, Price, Strategy, Target};
+pub use model::{Affinity, Capabilities, Model, Price, Strategy, Target};
 pub use options::Options;
 pub use place::{Place, Source};
 pub use problem::{Problem, Problems, Severity};

@@ -28,6 +28,21 @@ impl Side {
     }
 }
 
+/// What became of an exchange with a provider that gave no proper answer, for those who decide what to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lapse {
+    /// The provider never saw the request.
+    Unreachable,
+    /// It took too long.
+    Slow,
+    /// The connection went away.
+    Gone,
+    /// The gateway's credential was refused.
+    Credential,
+    /// What came makes no sense, or there is too much of it.
+    Garbled,
+}
+
 /// A failure on its way to the client.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{}", error.message)]
@@ -36,13 +51,19 @@ pub struct Fault {
     pub error: Error,
     /// Who is to blame.
     pub side: Side,
+    /// What became of the exchange with the provider, where there was one without a proper answer.
+    pub lapse: Option<Lapse>,
 }
 
 impl Fault {
     /// A failure of this kind.
     pub fn new(side: Side, kind: ErrorKind, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { error: Error { kind, message, status: None, code: None, param: None, retry_after_ms: None }, side }
+        Self {
+            error: Error { kind, message, status: None, code: None, param: None, retry_after_ms: None },
+            side,
+            lapse: None,
+        }
     }
 
     /// The client's request is wrong.
@@ -72,7 +93,14 @@ impl Fault {
 
     /// An error that an adapter's function returned on purpose.
     pub fn from_error(side: Side, error: Error) -> Self {
-        Self { error, side }
+        Self { error, side, lapse: None }
+    }
+
+    /// Says what became of the exchange with the provider.
+    #[must_use]
+    pub fn with_lapse(mut self, lapse: Lapse) -> Self {
+        self.lapse = Some(lapse);
+        self
     }
 
     /// Sets the status.

@@ -2,8 +2,9 @@
 
 mod door;
 
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use hyper::body::Incoming;
 
 use crate::account::Account;
 use crate::admit::{self, Demand};
-use crate::attempt::{Asked, House, ReplyBody, attempt};
+use crate::attempt::{Asked, House, Journey, ReplyBody, Tried};
 use crate::contract::about::exports::weir::adapter::about::{ErrorFormat, Operation};
 use crate::contract::types::ErrorKind;
 use crate::dialect::faces::{Face, Head, Lookup};
@@ -21,13 +22,19 @@ use crate::dialect::path::Holes;
 use crate::dialect::reply::{error_response, insert};
 use crate::exchange::Exchange;
 use crate::fault::{Fault, Side};
+use crate::health::{Health, Standing};
 use crate::identify::identify;
 use crate::models;
 use crate::observe::metrics::Metrics;
 use crate::recall::Recall;
-use crate::route::{self, Plan, Target};
+use crate::route::{self, Circumstances, Plan, Target};
 use crate::serving::Serving;
 use crate::upstream::Upstreams;
+
+/// The headers that keep the requests of a session together.
+const SESSION_HEADERS: [&str; 2] = ["x-weir-session", "x-session-id"];
+/// The header by which a client says how long it waits at the most.
+const TIMEOUT_HEADER: &str = "x-weir-timeout-ms";
 
 /// The data plane.
 #[derive(Debug)]
@@ -37,6 +44,7 @@ pub struct Gateway {
     metrics: Arc<Metrics>,
     lists: models::Lists,
     recall: Arc<Recall>,
+    health: Health,
 }
 
 impl Gateway {
@@ -44,13 +52,16 @@ impl Gateway {
     pub fn new(serving: Serving, upstreams: Upstreams, metrics: Arc<Metrics>) -> Self {
         let recall = Arc::new(Recall::new(serving.config.server.recall_bytes));
         let lists = models::Lists::default();
-        Self { serving: ArcSwap::from_pointee(serving), upstreams, metrics, lists, recall }
+        Self { serving: ArcSwap::from_pointee(serving), upstreams, metrics, lists, recall, health: Health::default() }
     }
 
     /// Serves from this from now on. Requests under way keep what they began with.
     pub fn replace(&self, serving: Serving) {
+        let targets: HashSet<Arc<str>> = targets(&serving).map(|target| Arc::clone(&target.id)).collect();
         self.serving.store(Arc::new(serving));
         self.lists.forget();
+        self.health.retain(|name| targets.contains(name));
+        self.metrics.tries.forget();
     }
 
     /// What is served from now.
@@ -61,6 +72,20 @@ impl Gateway {
     /// The metrics.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// Tells the metrics how all targets stand now.
+    pub fn note_health(&self) {
+        let now = Instant::now();
+        for target in targets(&self.serving.load()) {
+            let rests = match self.health.standing(target.subject(), now) {
+                Standing::Resting(until, _) => until.saturating_duration_since(now).as_millis().div_ceil(1000),
+                Standing::Well => 0,
+            };
+            let position = self.health.of(&target.id).position(now).figure();
+            let rests = u64::try_from(rests).unwrap_or(u64::MAX);
+            self.metrics.tries.stands(&target.label, target.model_label(), position, rests);
+        }
     }
 
     /// Answers one request.
@@ -113,7 +138,7 @@ impl Gateway {
             can_cut: head.version < Version::HTTP_2,
             face,
         };
-        let house = House { config: &serving.config, upstreams: &self.upstreams, recall: &self.recall };
+        let house = House { config: &serving.config, upstreams: &self.upstreams, recall: &self.recall, deadline: None };
         if *asked.operation() == Operation::Models {
             return models::answer(house, serving, &self.lists, &asked).await;
         }
@@ -126,23 +151,23 @@ impl Gateway {
         let model = asked.reading.model.as_deref();
         let demand = Demand { model, output_limit: asked.reading.output_limit, body_len };
         let permit = admit::admit(&serving.config, &asked.caller, &demand)?;
-        let plan = plan(serving, asked)?;
+        let now = Instant::now();
+        let session = SESSION_HEADERS.iter().find_map(|name| asked.headers.get(*name)?.to_str().ok());
+        let plan = plan(serving, asked, Circumstances { health: &self.health, now, session })?;
         let series = plan.route.series(&self.metrics, &asked.face);
         let mut account = Account::open(&self.metrics, series, asked.exchange.begun, &asked.exchange.id, permit);
-        let Some(target) = plan.targets.first() else {
-            return Err(Fault::internal("the plan has no target"));
-        };
-        let mut response = match attempt(house, asked, target, &mut account).await {
-            Ok(response) => response,
-            Err(fault) => {
-                let response = fault_response(asked.face.errors.as_deref(), &fault, &asked.exchange.id);
-                account.answering(response.status().as_u16(), false, false);
-                response
-            }
-        };
+        let house = House { deadline: deadline(asked, &plan), ..house };
+        plan.route.deposit(plan.stops.first().map_or(0.0, |stop| stop.target.retry.budget));
+        let journey = Journey { house, asked, plan: &plan, health: &self.health };
+        let Tried { answer, target } = journey.travel(&mut account).await;
+        let mut response = answer.unwrap_or_else(|fault| {
+            let response = fault_response(asked.face.errors.as_deref(), &fault, &asked.exchange.id);
+            account.answering(response.status().as_u16(), false, false);
+            response
+        });
         account.note_overhead();
         if serving.config.server.diagnostic_headers {
-            diagnose(&mut response, target, asked, account.overhead());
+            diagnose(&mut response, target.as_deref(), asked, &account);
         }
         Ok(response.map(|body| body.attach(Box::new(account))))
     }
@@ -160,10 +185,24 @@ impl Gateway {
     }
 }
 
+/// The targets that can be served.
+fn targets(serving: &Serving) -> impl Iterator<Item = &Arc<Target>> {
+    serving.routes.iter().flat_map(|(_, route)| route.targets.iter().flatten())
+}
+
+/// When a request has to be answered, whatever is tried for it: by its own word, and by the total limit of the target
+/// that it goes to first.
+fn deadline(asked: &Asked, plan: &Plan) -> Option<Instant> {
+    let own = asked.headers.get(TIMEOUT_HEADER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let total = plan.stops.first().and_then(|stop| stop.target.timeouts.total);
+    let first = own.map(Duration::from_millis).into_iter().chain(total).min()?;
+    asked.exchange.begun.checked_add(first)
+}
+
 /// Where a request goes. Operations that are only relayed need not be about a model.
-fn plan(serving: &Serving, asked: &Asked) -> Result<Plan, Fault> {
+fn plan(serving: &Serving, asked: &Asked, circumstances: Circumstances<'_>) -> Result<Plan, Fault> {
     match (asked.reading.model.as_deref(), asked.operation()) {
-        (Some(model), _) => route::plan(&serving.routes, model),
+        (Some(model), _) => route::plan(&serving.routes, model, circumstances),
         (None, operation @ Operation::Other(_)) => {
             let named = asked.headers.get(route::PROVIDER_HEADER).and_then(|value| value.to_str().ok());
             route::plan_for_provider(&serving.routes, named, asked.face.format(), operation)
@@ -228,11 +267,13 @@ fn name(response: &mut Response<ReplyBody>, face: Option<&Face>, id: &str) {
 }
 
 /// What happened to the request, for people who look.
-fn diagnose(response: &mut Response<ReplyBody>, target: &Target, asked: &Asked, overhead: Duration) {
+fn diagnose(response: &mut Response<ReplyBody>, target: Option<&Target>, asked: &Asked, account: &Account) {
     let headers = response.headers_mut();
-    insert(headers, "x-weir-provider", &target.label);
-    insert(headers, "x-weir-model", target.model(asked.model()));
-    insert(headers, "x-weir-attempts", "1");
-    insert(headers, "x-weir-adapter", &format!("{}@{}", target.adapter.name, target.adapter.digest.short()));
-    insert(headers, "x-weir-overhead-ms", &format!("{:.3}", overhead.as_secs_f64() * 1000.0));
+    if let Some(target) = target {
+        insert(headers, "x-weir-provider", &target.label);
+        insert(headers, "x-weir-model", target.model(asked.model()));
+        insert(headers, "x-weir-adapter", &format!("{}@{}", target.adapter.name, target.adapter.digest.short()));
+    }
+    insert(headers, "x-weir-attempts", &account.tries().to_string());
+    insert(headers, "x-weir-overhead-ms", &format!("{:.3}", account.overhead().as_secs_f64() * 1000.0));
 }

@@ -19,6 +19,7 @@
 //! | [`identify`] | who is asking |
 //! | [`dialect`] | what clients may speak, as data: faces, readings, errors |
 //! | [`accept`] | what a target's provider takes as it is |
+//! | [`health`] | which targets and keys are well |
 //! | [`upstream`] | sends requests to providers: connections, timers, credentials, recordings |
 //! | [`plugin`] | adapters: loading, checking, swapping, instances |
 //! | [`observe`] | metrics and the log |
@@ -54,6 +55,7 @@ pub mod fault;
 pub mod form;
 pub mod frame;
 pub mod gateway;
+pub mod health;
 pub mod identify;
 pub mod listen;
 pub mod models;

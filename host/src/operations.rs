@@ -129,6 +129,7 @@ fn adapters(serving: &Snapshot, catalog: &Snapshot) -> Vec<Value> {
 }
 
 async fn metrics(State(operations): State<Operations>) -> Response {
+    operations.gateway.note_health();
     match operations.gateway.metrics().text() {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),

@@ -1,24 +1,37 @@
 //! From a model's name to the targets that can serve it, in order. Decisions only: nothing here does I/O.
 
+mod budget;
+pub mod chance;
+pub mod order;
+mod plan;
+
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::iter;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use crate::accept::Acceptance;
-use crate::config::{Aliases, Metering, Model, Price, Provider};
+use crate::config::{Affinity, Aliases, Metering, Model, Price, Provider, Retry, Strategy};
 use crate::contract::about::exports::weir::adapter::about::{Manifest, Operation};
 use crate::contract::types::Setting;
 use crate::dialect::faces::{Face, operation_name};
-use crate::fault::Fault;
+use crate::health::Subject;
 use crate::observe::metrics::{Labels, Metrics, Series};
 use crate::plugin::Adapter;
 use crate::upstream::{Base, Credential, Timeouts};
+
+use budget::Budget;
+pub use plan::{Circumstances, Plan, Stop, plan, plan_for_provider};
 
 /// The header by which a request without a model says which provider it is for.
 pub const PROVIDER_HEADER: &str = "x-weir-provider";
 
 /// Where a request can go, with everything that an attempt needs.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Target {
+    /// Provider and model, by which its health is known; a label.
+    pub id: Arc<str>,
     /// The provider's name, a label.
     pub label: Arc<str>,
     /// The provider as configured.
@@ -31,6 +44,10 @@ pub struct Target {
     pub base: Base,
     /// What proves who we are.
     pub credential: Option<Credential>,
+    /// The number of the key in it.
+    pub key: usize,
+    /// The same target with the provider's other keys.
+    pub spares: Vec<Arc<Target>>,
     /// The provider's name for the model; the client's own if none.
     pub model: Option<String>,
     /// The format to translate to, where the adapter has several.
@@ -45,9 +62,25 @@ pub struct Target {
     pub options: Vec<Setting>,
     /// Time limits.
     pub timeouts: Timeouts,
+    /// Its share where the strategy goes by weights.
+    pub weight: u32,
+    /// Repetitions.
+    pub retry: Retry,
+    /// Whether a request that failed here may go elsewhere.
+    pub enable_fallback: bool,
 }
 
 impl Target {
+    /// What its health is asked by.
+    pub fn subject(&self) -> Subject<'_> {
+        Subject { target: &self.id, provider: &self.label, key: self.key, settings: self.provider.breaker }
+    }
+
+    /// The provider's name for the model, as labels have it.
+    pub fn model_label(&self) -> &str {
+        self.model.as_deref().unwrap_or("*")
+    }
+
     /// The model as this provider names it.
     pub fn model<'a>(&'a self, asked: &'a str) -> &'a str {
         self.model.as_deref().unwrap_or(asked)
@@ -83,6 +116,11 @@ impl Target {
     }
 }
 
+/// A target with each of its keys.
+pub fn keys(target: &Arc<Target>) -> impl Iterator<Item = &Arc<Target>> {
+    iter::once(target).chain(&target.spares)
+}
+
 /// The format to translate a client's request to; `able` are the acceptances of its operation.
 pub fn format_for<'a>(
     configured: Option<&'a str>,
@@ -110,14 +148,60 @@ pub struct Route {
     pub price: Option<Price>,
     /// Its targets, or why one cannot be served.
     pub targets: Vec<Result<Arc<Target>, String>>,
+    /// How one of them is chosen.
+    pub strategy: Strategy,
+    /// Aliases that are tried when every target failed.
+    pub fallbacks: Vec<String>,
+    /// Whether a request whose content was filtered may go to another target.
+    pub fallback_when_filtered: bool,
+    /// What keeps requests at one target.
+    pub affinity: Affinity,
+    /// After how long without an answer the next target is asked too.
+    pub hedge: Option<Duration>,
+    turn: AtomicUsize,
+    key: AtomicUsize,
+    budget: Mutex<Budget>,
     /// By the face's index.
     series: RwLock<HashMap<usize, Arc<Series>>>,
 }
 
 impl Route {
-    /// A route with these targets.
-    pub fn new(alias: String, price: Option<Price>, targets: Vec<Result<Arc<Target>, String>>) -> Self {
-        Self { alias, price, targets, series: RwLock::default() }
+    /// A model's route with these targets.
+    pub fn new(model: &Model, targets: Vec<Result<Arc<Target>, String>>) -> Self {
+        Self {
+            alias: model.alias.to_string(),
+            price: model.price,
+            targets,
+            strategy: model.strategy,
+            fallbacks: model.fallbacks.clone(),
+            fallback_when_filtered: model.fallback_when_filtered,
+            affinity: model.affinity.clone(),
+            hedge: model.hedge,
+            turn: AtomicUsize::new(0),
+            key: AtomicUsize::new(0),
+            budget: Mutex::default(),
+            series: RwLock::default(),
+        }
+    }
+
+    /// Counts the requests.
+    pub fn next_turn(&self) -> usize {
+        self.turn.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Counts the attempts with one of several keys.
+    pub fn next_key(&self) -> usize {
+        self.key.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A request came: it adds to what may be repeated.
+    pub fn deposit(&self, share: f64) {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner).deposit(share);
+    }
+
+    /// Takes a repetition out of the budget, if there is one.
+    pub fn take_repetition(&self, now: Instant) -> bool {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner).take(now)
     }
 
     /// The metrics of this route for a face, which are made once.
@@ -131,15 +215,6 @@ impl Route {
         let mut all = self.series.write().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(all.entry(face.index).or_insert_with(|| Arc::new(metrics.series(labels))))
     }
-}
-
-/// The targets for one request, in the order in which they are to be tried; never empty.
-#[derive(Debug)]
-pub struct Plan {
-    /// The route that was found.
-    pub route: Arc<Route>,
-    /// Where to go.
-    pub targets: Vec<Arc<Target>>,
 }
 
 /// All routes.
@@ -170,63 +245,4 @@ impl Routes {
 
 fn address(model: &Arc<Model>) -> usize {
     Arc::as_ptr(model).addr()
-}
-
-/// Decides where a request for a model goes.
-pub fn plan(routes: &Routes, model: &str) -> Result<Plan, Fault> {
-    let route = routes.find(model).ok_or_else(|| unknown_model(model))?;
-    let targets: Vec<_> = route.targets.iter().filter_map(|target| target.as_ref().ok().cloned()).collect();
-    if targets.is_empty() {
-        let reason =
-            route.targets.iter().find_map(|target| target.as_ref().err()).map_or("it has no target", String::as_str);
-        return Err(Fault::internal(format!("the model `{}` cannot be served: {reason}", route.alias)).with_status(503));
-    }
-    Ok(Plan { route: Arc::clone(route), targets })
-}
-
-/// Decides where a request that names no model goes: to the provider that it names, else to the only one that takes such
-/// requests as they are.
-pub fn plan_for_provider(
-    routes: &Routes,
-    provider: Option<&str>,
-    format: &str,
-    operation: &Operation,
-) -> Result<Plan, Fault> {
-    let mut able: Vec<(&Arc<Route>, &Arc<Target>)> = Vec::new();
-    for (_, route) in routes.iter() {
-        for target in route.targets.iter().flatten() {
-            let is_new = !able.iter().any(|(_, known)| known.label == target.label);
-            if is_new && target.accepts(format, operation).is_some() {
-                able.push((route, target));
-            }
-        }
-    }
-    let chosen = match (provider, able.as_slice()) {
-        (Some(name), _) => able.iter().find(|(_, target)| *target.label == *name),
-        (None, [only]) => Some(only),
-        (None, _) => None,
-    };
-    match chosen {
-        Some((route, target)) => Ok(Plan { route: Arc::clone(route), targets: vec![Arc::clone(target)] }),
-        None => Err(no_provider(provider, &able)),
-    }
-}
-
-fn no_provider(asked: Option<&str>, able: &[(&Arc<Route>, &Arc<Target>)]) -> Fault {
-    let names: Vec<&str> = able.iter().map(|(_, target)| &*target.label).collect();
-    if names.is_empty() {
-        return Fault::invalid("no configured provider takes this operation").with_code("unsupported_operation");
-    }
-    let able = format!("these providers take this operation: {}", names.join(", "));
-    match asked {
-        Some(_) => Fault::invalid(format!("{PROVIDER_HEADER} names none of those; {able}")),
-        None => Fault::invalid(format!("the request names no model; say by {PROVIDER_HEADER} where it goes: {able}")),
-    }
-    .with_code("provider_not_chosen")
-}
-
-fn unknown_model(model: &str) -> Fault {
-    let shown: String = model.chars().filter(|c| !c.is_control()).take(128).collect();
-    let message = format!("the model `{shown}` is not known here; GET the list of models to see which are");
-    Fault::not_found(message).at("model").with_code("model_not_found")
 }

@@ -23,13 +23,14 @@ pub(crate) const TEXT: &str = "Grüße, 世界 🦀!";
 pub(crate) const TOKENS: Tokens = Tokens { input: 10, cached: 4, output: 7 };
 
 /// A provider of each format, all at one upstream; for each a model that is relayed where that is possible (`openai`)
-/// and one that is always translated (`openai-t`).
+/// and one that is always translated (`openai-t`). A failure is told at once, and nothing rests after it.
 pub(crate) fn config(upstream: &Upstream) -> String {
     let one = |tongue: Tongue| {
         let name = tongue.name;
         format!(
             "[[providers]]\nname = \"{name}\"\nadapter = \"{name}\"\nurl = \"{}\"\napi_key = \"KEY-OF-{name}\"\n\
-             timeouts = {{ connect = \"5s\" }}\n\
+             timeouts = {{ connect = \"5s\" }}\nretry = {{ max_retries = 0 }}\n\
+             breaker = {{ min_attempts = 1000000, max_cooldown = \"0s\" }}\n\
              [[models]]\nalias = \"{name}\"\ntarget = {{ provider = \"{name}\", model = \"{name}\" }}\n\
              [[models]]\nalias = \"{name}-t\"\ntranslate = true\n\
              target = {{ provider = \"{name}\", model = \"{name}\" }}\n",

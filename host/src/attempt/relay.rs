@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::header::{self, HeaderMap, HeaderName};
 use http::{Response, StatusCode};
 
+use super::failure::{self, Failure};
 use super::meter::Meter;
 use super::relayed::{Ends, Relayed};
 use super::reply::ReplyBody;
@@ -31,13 +32,18 @@ pub(super) async fn relay(
     target: &Arc<Target>,
     acceptance: &Acceptance,
     account: &mut Account,
-) -> Result<Response<ReplyBody>, Fault> {
+) -> Result<Response<ReplyBody>, Failure> {
     let model = target.model(asked.model());
     let (edits, asks_usage) = edits(asked, target, acceptance, model)?;
     let request = request(asked, target, acceptance, model, &edits)?;
     let response = send(house, target, request, account).await?;
-    let lane = Lane { house, asked, target, acceptance, asks_usage };
-    Ok(answer(lane, response, account))
+    let lane = Lane { house, asked, acceptance, asks_usage };
+    if response.status.as_u16() < 400 {
+        return Ok(answer(lane, response, account));
+    }
+    let (fault, response) = failure::read(house, asked, target, response, account).await?;
+    let told = answer(lane, response, account);
+    Err(Failure { fault, told: Some(Box::new(told)) })
 }
 
 fn request<'a>(
@@ -104,14 +110,13 @@ fn request_headers(asked: &Asked, acceptance: &Acceptance, filling: &Filling<'_>
 struct Lane<'a> {
     house: House<'a>,
     asked: &'a Asked,
-    target: &'a Target,
     acceptance: &'a Acceptance,
     /// Whether the request was made to ask for usage that the client did not ask for.
     asks_usage: bool,
 }
 
 fn answer(lane: Lane<'_>, upstream: UpstreamResponse, account: &mut Account) -> Response<ReplyBody> {
-    let Lane { house, asked, target, acceptance, asks_usage } = lane;
+    let Lane { house, asked, acceptance, asks_usage } = lane;
     let UpstreamResponse { status, headers, body } = upstream;
     let framing = stream_framing(asked, status, &headers);
     let limits = frame::Limits { frame_bytes: house.config.server.max_frame_bytes, ..frame::Limits::default() };
@@ -143,7 +148,6 @@ fn answer(lane: Lane<'_>, upstream: UpstreamResponse, account: &mut Account) -> 
         to.insert(header::CONTENT_LENGTH, length.clone());
     }
     if status.as_u16() >= 400 {
-        account.failed_upstream(&target.label, "status");
         insert(to, "x-weir-error-source", "upstream");
     }
     response

@@ -10,7 +10,7 @@ use super::{Asked, House};
 use crate::account::Account;
 use crate::contract::types::{Body, Error, ErrorKind, Header, HttpRequest, HttpResponse};
 use crate::exchange::TRACE_HEADERS;
-use crate::fault::{Fault, Side};
+use crate::fault::{Fault, Lapse, Side};
 use crate::route::Target;
 use crate::upstream::{Address, Chunks, UpstreamError, UpstreamErrorKind, UpstreamRequest, UpstreamResponse};
 
@@ -26,6 +26,7 @@ pub(super) async fn send(
     account: &mut Account,
 ) -> Result<UpstreamResponse, Fault> {
     let begun = Instant::now();
+    let request = UpstreamRequest { timeouts: house.within(request.timeouts), ..request };
     let sent = house.upstreams.send(request).await;
     account.attempted(&target.label, begun.elapsed());
     sent.map_err(|error| {
@@ -47,11 +48,25 @@ pub(super) fn fault_of(error: &UpstreamError) -> Fault {
         UpstreamErrorKind::Token => (ErrorKind::Upstream, 502, "the provider's token endpoint gives no token"),
         UpstreamErrorKind::TokenRefused => {
             let fault = Fault::new(Side::Upstream, ErrorKind::Upstream, REFUSED);
-            return fault.with_status(502).with_code(REFUSED_CODE);
+            return fault.with_status(502).with_code(REFUSED_CODE).with_lapse(Lapse::Credential);
         }
         _ => (ErrorKind::Upstream, 502, "the provider broke off its answer"),
     };
-    Fault::new(Side::Upstream, kind, format!("{message} ({})", error.kind.name())).with_status(status)
+    let fault = Fault::new(Side::Upstream, kind, format!("{message} ({})", error.kind.name())).with_status(status);
+    fault.with_lapse(lapse_of(error.kind))
+}
+
+fn lapse_of(kind: UpstreamErrorKind) -> Lapse {
+    match kind {
+        UpstreamErrorKind::TokenRefused => Lapse::Credential,
+        // Its total limit is the operator's word on how long all may take.
+        UpstreamErrorKind::FirstByteTimeout | UpstreamErrorKind::IdleTimeout | UpstreamErrorKind::TotalTimeout => {
+            Lapse::Slow
+        }
+        kind if kind.is_unsent() => Lapse::Unreachable,
+        UpstreamErrorKind::Reset | UpstreamErrorKind::Cut => Lapse::Gone,
+        _ => Lapse::Garbled,
+    }
 }
 
 /// The headers that every request upstream has, whatever the lane.
@@ -149,7 +164,8 @@ pub(super) fn response_of(status: StatusCode, headers: &HeaderMap, body: &Bytes)
 pub(super) fn upstream_fault(mut error: Error, target: &Target, account: &Account) -> Fault {
     account.failed_upstream(&target.label, kind_name(error.kind));
     target.hide_keys(&mut error.message);
-    if error.kind == ErrorKind::Authentication {
+    let refused = error.kind == ErrorKind::Authentication;
+    if refused {
         tracing::error!(provider = %target.label, "the provider refuses the configured credential");
         error.kind = ErrorKind::Upstream;
         error.message = REFUSED.into();
@@ -158,11 +174,12 @@ pub(super) fn upstream_fault(mut error: Error, target: &Target, account: &Accoun
     }
     // Statuses of a provider's own making (529) are told by kind.
     error.status = error.status.filter(|status| matches!(status, 400..=499 | 500 | 502..=504));
-    Fault::from_error(Side::Upstream, error)
+    let fault = Fault::from_error(Side::Upstream, error);
+    if refused { fault.with_lapse(Lapse::Credential) } else { fault }
 }
 
 /// A kind as it stands in metrics.
-fn kind_name(kind: ErrorKind) -> &'static str {
+pub(super) fn kind_name(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::InvalidRequest => "invalid_request",
         ErrorKind::Authentication => "authentication",

@@ -1,6 +1,7 @@
 //! A model as clients name it, and where requests for it go.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Alias, Metering, Options, Place, Provider, Retry, Timeouts};
 
@@ -20,6 +21,18 @@ pub enum Strategy {
     LeastBusy,
     /// The one with the lowest price.
     Cheapest,
+}
+
+/// What keeps requests at one target.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Affinity {
+    /// A session's header, where a client sends one of the usual.
+    #[default]
+    Session,
+    /// This header, its name in lower case.
+    Header(String),
+    /// The caller.
+    Tenant,
 }
 
 /// What a model can do, as far as the operator says so; the bundled file is asked for the rest.
@@ -135,6 +148,12 @@ pub struct Model {
     pub strategy: Strategy,
     /// Aliases that are tried when every target failed. Each is one that [`super::Aliases::lookup`] finds.
     pub fallbacks: Vec<String>,
+    /// Whether a request whose content was filtered may go to another target.
+    pub fallback_when_filtered: bool,
+    /// What keeps requests at one target.
+    pub affinity: Affinity,
+    /// After how long without an answer the next target is asked too.
+    pub hedge: Option<Duration>,
     /// What the operator says that it can do.
     pub capabilities: Capabilities,
     /// Whether a request is refused where its translation would lose something; as the server's if none.

@@ -29,17 +29,21 @@ impl Default for Timeouts {
 }
 
 /// How often a failed attempt is repeated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Retry {
     /// Attempts after the first.
     pub max_retries: u32,
     /// Before the first repetition; grows from there.
     pub delay: Duration,
+    /// The longest wait before a repetition, whoever asks for it.
+    pub max_delay: Duration,
+    /// Repetitions for each request of a model, on the average.
+    pub budget: f64,
 }
 
 impl Default for Retry {
     fn default() -> Self {
-        Self { max_retries: 2, delay: Duration::from_secs(1) }
+        Self { max_retries: 2, delay: Duration::from_secs(1), max_delay: Duration::from_secs(10), budget: 0.2 }
     }
 }
 
@@ -52,11 +56,24 @@ pub struct Breaker {
     pub window: Duration,
     /// How long the target then rests.
     pub open: Duration,
+    /// Attempts within the window below which no share is taken.
+    pub min_attempts: u32,
+    /// How long a key rests that met a rate limit of unknown length.
+    pub cooldown: Duration,
+    /// The longest rest that a provider can ask for.
+    pub max_cooldown: Duration,
 }
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self { failure_rate: 0.5, window: Duration::from_secs(10), open: Duration::from_secs(5) }
+        Self {
+            failure_rate: 0.5,
+            window: Duration::from_secs(10),
+            open: Duration::from_secs(5),
+            min_attempts: 10,
+            cooldown: Duration::from_secs(1),
+            max_cooldown: Duration::from_mins(5),
+        }
     }
 }
 

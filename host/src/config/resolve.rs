@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::alias::{Alias, Aliases};
 use super::environment::provider_key_variable;
-use super::model::{Capabilities, Model, Strategy, Target};
+use super::model::{Affinity, Capabilities, Model, Strategy, Target};
 use super::options::Options;
 use super::provider::Provider;
 use super::read::{Located, ModelDraft, Reader, RetryDraft, TargetDraft, TimeoutsDraft};
@@ -71,6 +71,9 @@ pub(super) fn served_by(provider: &Arc<Provider>, alias: Alias) -> Model {
         targets: vec![target(&draft, Inherited::default(), Arc::clone(provider))],
         strategy: Strategy::default(),
         fallbacks: Vec::new(),
+        fallback_when_filtered: false,
+        affinity: Affinity::default(),
+        hedge: None,
         capabilities: Capabilities::default(),
         price: None,
         strict: None,
@@ -198,6 +201,9 @@ impl Joiner<'_> {
             targets,
             strategy: draft.strategy.unwrap_or(if weighted { Strategy::Weighted } else { Strategy::Priority }),
             fallbacks: draft.fallbacks.iter().map(|name| name.value.clone()).collect(),
+            fallback_when_filtered: draft.fallback_when_filtered,
+            affinity: draft.affinity.clone(),
+            hedge: draft.hedge,
             capabilities: draft.capabilities,
             price: draft.price,
             strict: draft.strict,

@@ -105,6 +105,8 @@ pub struct Server {
     pub max_frame_bytes: usize,
     /// Whether answers carry `x-weir-*` headers.
     pub diagnostic_headers: bool,
+    /// Whether a request may choose among its model's targets.
+    pub target_header: bool,
     /// How often something is sent to a client that waits for the first byte of a stream; never if none.
     pub keep_alive_interval: Option<Duration>,
     /// Whether a request is refused where its translation would lose something.
@@ -129,6 +131,7 @@ impl Default for Server {
             recall_bytes: 32 << 20,
             max_frame_bytes: 4 << 20,
             diagnostic_headers: true,
+            target_header: false,
             keep_alive_interval: None,
             strict: false,
             place: Place::Unset,

@@ -136,7 +136,7 @@ fn targets_take_what_they_do_not_say_from_model_and_provider() {
         total: Some(Duration::from_mins(15)),
     };
     assert_eq!(first.timeouts, expected);
-    assert_eq!(first.retry, Retry { max_retries: 5, delay: Duration::from_millis(10) });
+    assert_eq!(first.retry, Retry { max_retries: 5, delay: Duration::from_millis(10), ..Retry::default() });
     assert_eq!((first.enable_fallback, second.enable_fallback), (true, false));
     let glob = target(&config, "gpt-4o");
     assert_eq!((glob.model.as_deref(), glob.metering, glob.enable_fallback), (None, Metering::Ask, false));
@@ -147,7 +147,12 @@ fn a_provider_is_read_whole() {
     let config = read(TWO_PROVIDERS);
     let first = config.provider("first").unwrap();
     assert_eq!((first.keys.len(), first.max_concurrency), (2, Some(64)));
-    let expected = Breaker { failure_rate: 0.25, window: Duration::from_secs(20), open: Duration::from_secs(3) };
+    let expected = Breaker {
+        failure_rate: 0.25,
+        window: Duration::from_secs(20),
+        open: Duration::from_secs(3),
+        ..Breaker::default()
+    };
     assert_eq!(first.breaker, expected);
     let origins: Vec<_> =
         first.allow_origins.iter().map(|allowed| (allowed.origin.as_str(), allowed.credential)).collect();

@@ -1,5 +1,7 @@
 //! The closed list of metrics. Label values come from the configuration and from manifests, never from requests.
 
+mod tries;
+
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
@@ -10,6 +12,8 @@ use prometheus::{
 };
 
 use crate::config::Price;
+
+pub use tries::Tries;
 
 /// Distinct names of lost fields that are told apart; the rest is `other`.
 const MAX_FIELDS: usize = 256;
@@ -52,6 +56,8 @@ pub struct Metrics {
     pub attempts: IntCounterVec,
     /// Requests to providers that failed, by reason.
     pub failures: IntCounterVec,
+    /// What failed, what was tried again and elsewhere.
+    pub tries: Tries,
     /// Time until a provider's answer began.
     pub upstream: HistogramVec,
     /// Clients that left, by phase.
@@ -230,6 +236,7 @@ impl Metrics {
                 "Requests to providers that failed",
                 &["provider", "reason"],
             )?,
+            tries: Tries::new(r)?,
             upstream: seconds(
                 r,
                 "weir_upstream_duration_seconds",

@@ -22,6 +22,8 @@ pub(super) struct Credentials<'a> {
 #[derive(Debug, PartialEq, Eq)]
 struct Means {
     provider: String,
+    /// The number of the key.
+    key: usize,
     /// The scheme's name.
     scheme: String,
     region: String,
@@ -34,23 +36,25 @@ impl<'a> Credentials<'a> {
         Self { environment, made: RefCell::default() }
     }
 
-    /// The credential by the scheme that the option `auth` names, else the manifest's first. A replayed provider needs
+    /// The credential of the key with this number, by the scheme that the option `auth` names, else the manifest's first. A replayed provider needs
     /// none.
     pub(super) fn of(
         &self,
         target: &config::Target,
         adapter: &Adapter,
         base: &Base,
+        number: usize,
     ) -> Result<Option<Credential>, Problem> {
         let provider = &target.provider;
         let Some(auth) = chosen(target, adapter)? else { return Ok(None) };
-        let key = provider.keys.first();
+        let key = provider.keys.get(number);
         let is_replayed = matches!(provider.address, Some(Address::Replay { .. }));
         if key.is_none() && (is_replayed || matches!(auth.scheme, AuthScheme::Open)) {
             return Ok(None);
         }
         let means = Means {
             provider: provider.name.clone(),
+            key: number,
             scheme: auth.name.clone(),
             token_url: target.options.text("token_url").map(str::to_owned),
             suggested_token_url: suggested_token_url(auth, adapter, target, base),

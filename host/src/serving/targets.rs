@@ -35,7 +35,7 @@ pub(super) fn routes(
             }
             made.map(Arc::new).map_err(|problem| problem.message)
         });
-        Route::new(model.alias.to_string(), model.price, targets.collect())
+        Route::new(model, targets.collect())
     };
     Routes::new(config.models.clone(), route)
 }
@@ -59,13 +59,17 @@ fn make(
     let options =
         target.options.values.iter().map(|(key, value)| Setting { key: key.clone(), json: value.to_string() });
     let base = base(provider, adapter)?;
-    Ok(Target {
+    let id = format!("{}/{}", provider.name, target.model.as_deref().unwrap_or("*"));
+    let first = Target {
+        id: Arc::from(id),
         label: Arc::from(provider.name.as_str()),
         provider: Arc::clone(provider),
         adapter: Arc::clone(adapter),
         accepts: accepts.get(provider.adapter.as_str()).cloned().unwrap_or_else(|| Arc::from([])),
-        credential: credentials.of(target, adapter, &base)?,
-        base,
+        credential: credentials.of(target, adapter, &base, 0)?,
+        key: 0,
+        spares: Vec::new(),
+        base: base.clone(),
         model: target.model.clone(),
         format,
         translate: target.translate,
@@ -73,7 +77,16 @@ fn make(
         metering: target.metering,
         options: options.collect(),
         timeouts: timeouts(&target.timeouts),
-    })
+        weight: target.weight,
+        retry: target.retry,
+        enable_fallback: target.enable_fallback,
+    };
+    let spare = |key| {
+        let credential = credentials.of(target, adapter, &base, key)?;
+        Ok(Arc::new(Target { credential, key, ..first.clone() }))
+    };
+    let spares = (1..provider.keys.len()).map(spare).collect::<Result<_, Problem>>()?;
+    Ok(Target { spares, ..first })
 }
 
 fn not_loaded(provider: &Provider, adapters: &Snapshot) -> Problem {

@@ -1,5 +1,6 @@
 //! The body of a provider's answer: from the network or from a recording, under the timers of its exchange.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ pub struct UpstreamBody {
     source: Source,
     watch: Watch,
     origin: Arc<str>,
+    /// What was read ahead, and comes again.
+    held: VecDeque<Bytes>,
 }
 
 enum Source {
@@ -30,11 +33,11 @@ enum Source {
 
 impl UpstreamBody {
     pub(super) fn network(body: Incoming, watch: Watch, origin: Arc<str>) -> Self {
-        Self { source: Source::Network(body), watch, origin }
+        Self { source: Source::Network(body), watch, origin, held: VecDeque::new() }
     }
 
     pub(super) fn replay(body: Playback, watch: Watch, origin: Arc<str>) -> Self {
-        Self { source: Source::Replay(Box::new(body)), watch, origin }
+        Self { source: Source::Replay(Box::new(body)), watch, origin, held: VecDeque::new() }
     }
 
     /// The provider's origin, for messages.
@@ -51,6 +54,21 @@ impl UpstreamBody {
     /// The next piece of the body, or none at its end.
     pub async fn next_piece(&mut self) -> Result<Option<Bytes>, UpstreamError> {
         next_piece(self).await
+    }
+
+    /// Reads until there are so many bytes, or the end. They are still there for whoever reads the body afterwards.
+    pub async fn read_ahead(&mut self, enough: usize) -> Result<Bytes, UpstreamError> {
+        let mut held = std::mem::take(&mut self.held);
+        while held.iter().map(Bytes::len).sum::<usize>() < enough
+            && let Some(piece) = self.next_piece().await?
+        {
+            held.push_back(piece);
+        }
+        self.held = held;
+        if let [only] = self.held.make_contiguous() {
+            return Ok(only.clone());
+        }
+        Ok(self.held.iter().flatten().copied().collect())
     }
 
     /// Ends the exchange here.
@@ -88,6 +106,9 @@ impl Body for UpstreamBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.get_mut();
+        if let Some(held) = this.held.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(held))));
+        }
         let result = match this.poll_source(cx) {
             Poll::Ready(Some(Ok(piece))) => {
                 this.watch.piece_came();
@@ -104,15 +125,32 @@ impl Body for UpstreamBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.source {
+        self.held.is_empty() && self.source.is_ended()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let held: usize = self.held.iter().map(Bytes::len).sum();
+        let left = self.source.left();
+        let mut hint = SizeHint::new();
+        hint.set_lower(left.lower().saturating_add(held as u64));
+        if let Some(upper) = left.upper() {
+            hint.set_upper(upper.saturating_add(held as u64));
+        }
+        hint
+    }
+}
+
+impl Source {
+    fn is_ended(&self) -> bool {
+        match self {
             Source::Network(body) => body.is_end_stream(),
             Source::Replay(playback) => playback.is_finished(),
             Source::Done => true,
         }
     }
 
-    fn size_hint(&self) -> SizeHint {
-        match &self.source {
+    fn left(&self) -> SizeHint {
+        match self {
             Source::Network(body) => body.size_hint(),
             Source::Replay(playback) => playback.left().map_or_else(SizeHint::default, SizeHint::with_exact),
             Source::Done => SizeHint::with_exact(0),

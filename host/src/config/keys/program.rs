@@ -69,6 +69,12 @@ pub(in super::super) const SERVER: Keys = Keys {
             "Whether answers carry `x-weir-*` headers, which tell where a request went.",
         ),
         key(
+            "target_header",
+            FLAG,
+            "false",
+            "Whether a request may choose among its model's targets by the header `x-weir-target`, which gives a provider's name.",
+        ),
+        key(
             "keep_alive_interval",
             DURATION,
             "",

@@ -101,6 +101,24 @@ pub(in super::super) const MODEL: Keys = Keys {
         key("fallbacks", "list of strings", "[]", "Models that are tried when every target failed."),
         key("enable_fallback", FLAG, "as the provider", "Whether a request that failed may go elsewhere."),
         key(
+            "fallback_when_filtered",
+            FLAG,
+            "false",
+            "Whether a request goes on to another target when a provider filtered its content.",
+        ),
+        key(
+            "affinity",
+            "a header's name, \"tenant\"",
+            "`x-weir-session`, `x-session-id`",
+            "What keeps requests at one target as long as that is well, where the strategy leaves a choice: requests with the same value of that header, or of the same caller.",
+        ),
+        key(
+            "hedge",
+            DURATION,
+            "",
+            "Asks the next target too when nothing has come for so long; the first answer counts, the other exchange is cancelled. Never without it.",
+        ),
+        key(
             "translate",
             FLAG,
             "as the provider",
@@ -156,7 +174,24 @@ pub(in super::super) const RETRY: Keys = Keys {
     meaning: "How often a failed attempt is repeated. Nothing is repeated once the client has received a byte.",
     list: &[
         key("max_retries", NUMBER, "2", "Attempts after the first."),
-        key("retry_delay_ms", NUMBER, "1000", "Milliseconds before the first repetition; grows from there."),
+        key(
+            "retry_delay_ms",
+            NUMBER,
+            "1000",
+            "Milliseconds before the first repetition at the most; doubles with each. The wait is drawn by chance between nothing and that.",
+        ),
+        key(
+            "max_delay",
+            DURATION,
+            "\"10s\"",
+            "The longest wait before a repetition. A provider that asks for a longer one is not asked again.",
+        ),
+        key(
+            "budget",
+            "number",
+            "0.2",
+            "Repetitions for each request of a model on the average, so that they cannot multiply an outage. A few are always free.",
+        ),
     ],
 };
 
@@ -167,7 +202,15 @@ pub(in super::super) const BREAKER: Keys = Keys {
     list: &[
         key("failure_rate", "number", "0.5", "The share of failed attempts, above 0 and up to 1."),
         key("window", DURATION, "\"10s\"", "The time over which attempts are counted."),
-        key("open", DURATION, "\"5s\"", "How long it then rests."),
+        key("open", DURATION, "\"5s\"", "How long it then rests. After that one request finds out whether it is well."),
+        key("min_attempts", NUMBER, "10", "Attempts within the window below which no share is taken."),
+        key(
+            "cooldown",
+            DURATION,
+            "\"1s\"",
+            "How long a key rests that met a rate limit which says nothing of its length.",
+        ),
+        key("max_cooldown", DURATION, "\"5m\"", "The longest rest that a provider can ask for."),
     ],
 };
 

@@ -1,6 +1,8 @@
 //! `[[models]]` and their targets.
 
-use super::super::model::{Capabilities, Price, Strategy};
+use std::time::Duration;
+
+use super::super::model::{Affinity, Capabilities, Price, Strategy};
 use super::super::provider::Metering;
 use super::super::{Address, Options, Place, Problem, Secret, keys};
 use super::provider::{METERINGS, RetryDraft, TimeoutsDraft, retry, timeouts};
@@ -29,6 +31,9 @@ pub(in super::super) struct ModelDraft {
     pub(in super::super) strategy: Option<Strategy>,
     pub(in super::super) fallbacks: Vec<Located<String>>,
     pub(in super::super) enable_fallback: Option<bool>,
+    pub(in super::super) fallback_when_filtered: bool,
+    pub(in super::super) affinity: Affinity,
+    pub(in super::super) hedge: Option<Duration>,
     pub(in super::super) translate: Option<bool>,
     pub(in super::super) strict: Option<bool>,
     pub(in super::super) metering: Option<Metering>,
@@ -69,6 +74,9 @@ pub(super) fn model(mut section: Section<'_>) -> Option<ModelDraft> {
         strategy: section.choice("strategy", STRATEGIES),
         fallbacks: section.texts("fallbacks"),
         enable_fallback: section.flag("enable_fallback"),
+        fallback_when_filtered: section.flag("fallback_when_filtered").unwrap_or(false),
+        affinity: affinity(&mut section),
+        hedge: section.duration("hedge"),
         translate: section.flag("translate"),
         strict: section.flag("strict"),
         metering: section.choice("usage", METERINGS),
@@ -83,6 +91,21 @@ pub(super) fn model(mut section: Section<'_>) -> Option<ModelDraft> {
     };
     section.finish();
     alias.map(|_| draft)
+}
+
+fn affinity(section: &mut Section<'_>) -> Affinity {
+    let Some(text) = section.text("affinity") else { return Affinity::default() };
+    if text.value == "tenant" {
+        return Affinity::Tenant;
+    }
+    match http::HeaderName::try_from(text.value.trim()) {
+        Ok(name) => Affinity::Header(name.as_str().to_owned()),
+        Err(_) => {
+            let problem = Problem::error(&text.place, "`affinity` is neither `tenant` nor the name of a header");
+            section.reader.report(problem.with_help("such as `affinity = \"x-session-id\"`"));
+            Affinity::default()
+        }
+    }
 }
 
 fn alias(section: &mut Section<'_>) -> Option<Located<String>> {

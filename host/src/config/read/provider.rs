@@ -36,12 +36,19 @@ impl TimeoutsDraft {
 pub(in super::super) struct RetryDraft {
     max_retries: Option<u32>,
     delay: Option<Duration>,
+    max_delay: Option<Duration>,
+    budget: Option<f64>,
 }
 
 impl RetryDraft {
     /// These laid over others.
     pub(in super::super) fn over(self, lower: Retry) -> Retry {
-        Retry { max_retries: self.max_retries.unwrap_or(lower.max_retries), delay: self.delay.unwrap_or(lower.delay) }
+        Retry {
+            max_retries: self.max_retries.unwrap_or(lower.max_retries),
+            delay: self.delay.unwrap_or(lower.delay),
+            max_delay: self.max_delay.unwrap_or(lower.max_delay),
+            budget: self.budget.unwrap_or(lower.budget),
+        }
     }
 }
 
@@ -174,6 +181,8 @@ pub(super) fn retry(section: &mut Section<'_>) -> RetryDraft {
     let retry = RetryDraft {
         max_retries: table.count("max_retries", &(0..=100)).and_then(|count| u32::try_from(count).ok()),
         delay: table.count("retry_delay_ms", &(0..=3_600_000)).map(Duration::from_millis),
+        max_delay: table.duration("max_delay"),
+        budget: table.number("budget"),
     };
     table.finish();
     retry
@@ -191,6 +200,12 @@ fn breaker(section: &mut Section<'_>) -> Breaker {
         failure_rate,
         window: table.duration("window").unwrap_or(default.window),
         open: table.duration("open").unwrap_or(default.open),
+        min_attempts: table
+            .count("min_attempts", &(1..=1_000_000))
+            .and_then(|count| u32::try_from(count).ok())
+            .unwrap_or(default.min_attempts),
+        cooldown: table.pause("cooldown").unwrap_or(default.cooldown),
+        max_cooldown: table.pause("max_cooldown").unwrap_or(default.max_cooldown),
     };
     table.finish();
     breaker

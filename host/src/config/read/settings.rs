@@ -45,6 +45,7 @@ pub(super) fn server(mut section: Section<'_>) -> Server {
         recall_bytes: section.size("recall_bytes").unwrap_or(default.recall_bytes),
         max_frame_bytes: buffer(&mut section, "max_frame_bytes").unwrap_or(default.max_frame_bytes),
         diagnostic_headers: section.flag("diagnostic_headers").unwrap_or(default.diagnostic_headers),
+        target_header: section.flag("target_header").unwrap_or(default.target_header),
         keep_alive_interval: section.duration("keep_alive_interval"),
         strict: section.flag("strict").unwrap_or(default.strict),
         place: section.place.clone(),

@@ -122,6 +122,17 @@ impl Section<'_> {
 
     /// A duration above nothing.
     pub(super) fn duration(&mut self, name: &'static str) -> Option<Duration> {
+        let place = self.table.get(name).map(|member| member.node.place.clone());
+        let duration = self.pause(name)?;
+        if duration.is_zero() {
+            let message = format!("`{name}` must be longer than nothing");
+            self.reader.report(Problem::error(&place.unwrap_or_default(), message));
+        }
+        Some(duration).filter(|duration| !duration.is_zero())
+    }
+
+    /// A duration, be it none.
+    pub(super) fn pause(&mut self, name: &'static str) -> Option<Duration> {
         let node = self.take(name)?;
         let help = match &node.value {
             Value::Whole(number) => Some(format!("durations are strings with a unit: `\"{number}s\"`")),
@@ -131,13 +142,11 @@ impl Section<'_> {
             self.wrong(name, &node, units::DURATION, help);
             return None;
         };
-        let message = match units::duration(text) {
-            Some(Duration::ZERO) => format!("`{name}` must be longer than nothing"),
-            Some(duration) => return Some(duration),
-            None => format!("`{name}` must be {}", units::DURATION),
-        };
-        self.reader.report(Problem::error(&node.place, message));
-        None
+        let duration = units::duration(text);
+        if duration.is_none() {
+            self.reader.report(Problem::error(&node.place, format!("`{name}` must be {}", units::DURATION)));
+        }
+        duration
     }
 
     /// Bytes, at least one.

@@ -1,0 +1,159 @@
+//! An attempt that failed, and what the client hears of it should it be the last one.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
+
+use super::reply::ReplyBody;
+use super::send::{fault_of, kind_name, response_of};
+use super::{Asked, House};
+use crate::account::Account;
+use crate::contract::types::{Context, Error, ErrorKind};
+use crate::fault::{Fault, Lapse, Side};
+use crate::route::Target;
+use crate::upstream::{Coding, DecodeBound, Decoder, UpstreamResponse};
+
+/// Bytes of an error that are looked at.
+const ERROR_BODY: usize = 256 << 10;
+
+/// A failed attempt.
+#[derive(Debug)]
+pub struct Failure {
+    /// What failed, and whose fault it is.
+    pub fault: Fault,
+    /// The provider's own answer, where the client gets that as it is.
+    pub told: Option<Box<Response<ReplyBody>>>,
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self { fault, told: None }
+    }
+}
+
+/// Finds out what a refusal in the relay lane means. The answer is left as it is: what was read of it comes again.
+pub(super) async fn read(
+    house: House<'_>,
+    asked: &Asked,
+    target: &Target,
+    mut response: UpstreamResponse,
+    account: &Account,
+) -> Result<(Fault, UpstreamResponse), Failure> {
+    let mut error = by_status(response.status, &response.headers);
+    if has_reasons(response.status) {
+        let read = response.body.read_ahead(ERROR_BODY).await.map_err(|error| fault_of(&error))?;
+        let plain = decoded(&response.headers, read, house.config.server.translate_body_limit);
+        if let Some(told) = by_adapter(asked, target, &response, plain).await {
+            let retry_after_ms = told.retry_after_ms.or(error.retry_after_ms);
+            error = Error { retry_after_ms, ..told };
+        }
+    }
+    account.failed_upstream(&target.label, kind_name(error.kind));
+    target.hide_keys(&mut error.message);
+    let refused = error.kind == ErrorKind::Authentication;
+    let fault = Fault::from_error(Side::Upstream, error);
+    Ok((if refused { fault.with_lapse(Lapse::Credential) } else { fault }, response))
+}
+
+/// Whether an error of this status may have several reasons.
+fn has_reasons(status: StatusCode) -> bool {
+    status.is_client_error() && !matches!(status.as_u16(), 401 | 404 | 408)
+}
+
+fn by_status(status: StatusCode, headers: &HeaderMap) -> Error {
+    let kind = match status.as_u16() {
+        401 => ErrorKind::Authentication,
+        402 => ErrorKind::Quota,
+        403 => ErrorKind::Permission,
+        404 => ErrorKind::NotFound,
+        408 => ErrorKind::Timeout,
+        413 => ErrorKind::TooLarge,
+        429 => ErrorKind::RateLimited,
+        503 | 529 => ErrorKind::Overloaded,
+        500.. => ErrorKind::Upstream,
+        _ => ErrorKind::InvalidRequest,
+    };
+    let after = retry_after(headers, SystemTime::now());
+    Error {
+        kind,
+        message: format!("the provider answered {}", status.as_u16()),
+        status: Some(status.as_u16()),
+        code: None,
+        param: None,
+        retry_after_ms: after.map(|after| u32::try_from(after.as_millis()).unwrap_or(u32::MAX)),
+    }
+}
+
+/// When to ask again: `retry-after-ms`, or `retry-after` in seconds or as a date (RFC 9110, 10.2.3).
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
+    if let Some(ms) = text("retry-after-ms").and_then(number) {
+        return Duration::try_from_secs_f64(ms / 1000.0).ok();
+    }
+    let value = text("retry-after")?;
+    match number(value) {
+        Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        None => Some(httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or_default()),
+    }
+}
+
+fn decoded(headers: &HeaderMap, body: Bytes, limit: usize) -> Bytes {
+    let bound = DecodeBound { piece: limit, ..DecodeBound::default() };
+    let decode = |coding| {
+        let mut decoder = Decoder::new(coding, bound).ok()?;
+        let head = decoder.push(&body).ok()?;
+        let tail = decoder.finish().ok()?;
+        Some(Bytes::from([head, tail].concat()))
+    };
+    match Coding::of(headers) {
+        Ok(Coding::Identity) | Err(_) => body,
+        Ok(coding) => decode(coding).unwrap_or_default(),
+    }
+}
+
+/// What the provider's adapter makes of an error; none where it cannot be asked.
+async fn by_adapter(asked: &Asked, target: &Target, response: &UpstreamResponse, body: Bytes) -> Option<Error> {
+    let mut provider = target.adapter.lease(&asked.caller.tenant).await.ok()?;
+    let ctx = Context {
+        request_id: asked.exchange.id.clone(),
+        now_ms: asked.exchange.now_ms,
+        model: target.model(asked.model()).to_owned(),
+        format: asked.face.format().to_owned(),
+        options: target.options.clone(),
+        blobs: Vec::new(),
+        input_tokens: None,
+        memo: String::new(),
+    };
+    let error = provider.parse_error(&ctx, &response_of(response.status, &response.headers, &body)).ok()?;
+    provider.release();
+    Some(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn after(name: &'static str, value: &'static str) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, HeaderValue::from_static(value));
+        retry_after(&headers, UNIX_EPOCH + Duration::from_secs(784_111_777))
+    }
+
+    #[test]
+    fn c63_every_spelling_of_when_to_ask_again_is_read() {
+        assert_eq!(after("retry-after", "2"), Some(Duration::from_secs(2)));
+        assert_eq!(after("retry-after", "0.25"), Some(Duration::from_millis(250)));
+        assert_eq!(after("retry-after-ms", "120"), Some(Duration::from_millis(120)));
+        assert_eq!(after("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT"), Some(Duration::from_secs(10)));
+        assert_eq!(after("retry-after", "Sun, 06 Nov 1994 08:49:27 GMT"), Some(Duration::ZERO));
+        for nonsense in ["", "soon", "-1", "NaN", "inf", "1e400", "Sun, 99 Foo 1994 08:49:37 GMT"] {
+            assert_eq!(after("retry-after", nonsense), None, "{nonsense}");
+        }
+    }
+}

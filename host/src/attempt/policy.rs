@@ -1,0 +1,298 @@
+//! What to do after a failed attempt: the same again, another key, another target, or nothing. Pure.
+//!
+//! | what happened | counts against | what follows |
+//! |---|---|---|
+//! | no connection, rate limit, overload | the target; a rate limit: the key | another key or target, else again |
+//! | 5xx, broken connection, nonsense | the target | again, then another target |
+//! | too slow | the target | another target; never again |
+//! | credential refused, quota used up | the key | another key, then another target |
+//! | the model is not there; this adapter cannot say it; too long for the context | nobody | another target |
+//! | filtered content | nobody | another target, where the operator lets it |
+//! | anything else that is the client's | nobody | nothing |
+
+use std::time::Duration;
+
+use super::backoff;
+use crate::config::Retry;
+use crate::contract::types::ErrorKind;
+use crate::fault::{Fault, Lapse, Side};
+use crate::health::Blame;
+
+/// What may help after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cure {
+    /// The same again.
+    Again,
+    /// The same again, but once at the most: the provider may have seen the request.
+    Once,
+    /// Another place; where there is none, the same again.
+    Elsewhere,
+    /// Another place, and nothing else.
+    OnlyElsewhere,
+    /// Another key; where there is none, another place.
+    Key,
+    /// Another place, if the operator lets what was filtered be sent there.
+    Unfiltered,
+    /// Nothing.
+    None,
+}
+
+/// What follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Move {
+    /// The same again, after this wait.
+    Again(Duration),
+    /// The same target with another key, at once.
+    NextKey,
+    /// The next target, at once.
+    Next,
+    /// The client hears of the failure.
+    Stop,
+}
+
+/// What can be done at all.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Situation {
+    /// Repetitions so far, at this target.
+    pub(super) repeats: u32,
+    /// How often and when.
+    pub(super) retry: Retry,
+    /// Whether the request may be sent again although the provider may have seen it.
+    pub(super) is_repeatable: bool,
+    /// Whether there is another target, and this one lets requests go on.
+    pub(super) has_next: bool,
+    /// Whether there is another key.
+    pub(super) has_key: bool,
+    /// How long the target rests, if it does.
+    pub(super) rests: Option<Duration>,
+    /// What is left of the time for all.
+    pub(super) left: Option<Duration>,
+    /// Whether filtered content may be sent elsewhere.
+    pub(super) may_unfilter: bool,
+    /// A number from 0 up to 1.
+    pub(super) draw: f64,
+}
+
+/// Whom a failure counts against.
+pub(super) fn blame(fault: &Fault) -> Blame {
+    let rest = fault.error.retry_after_ms.map(|ms| Duration::from_millis(ms.into()));
+    match (fault.lapse, fault.side, fault.error.kind) {
+        (Some(Lapse::Credential), ..) => Blame::Key,
+        (Some(_), ..) => Blame::Target(None),
+        (None, Side::Upstream, kind) => match kind {
+            ErrorKind::RateLimited => Blame::Limit(rest),
+            ErrorKind::Permission | ErrorKind::Quota | ErrorKind::Authentication => Blame::Key,
+            ErrorKind::Overloaded | ErrorKind::Upstream | ErrorKind::Internal | ErrorKind::Timeout => {
+                Blame::Target(rest)
+            }
+            _ => Blame::Nobody,
+        },
+        (None, ..) => Blame::Nobody,
+    }
+}
+
+fn cure(fault: &Fault) -> Cure {
+    match (fault.lapse, fault.side) {
+        (Some(Lapse::Credential), _) => Cure::Key,
+        (Some(Lapse::Unreachable), _) => Cure::Elsewhere,
+        (Some(Lapse::Slow), _) => Cure::OnlyElsewhere,
+        (Some(Lapse::Gone), _) => Cure::Once,
+        (Some(Lapse::Garbled), _) => Cure::Again,
+        (None, Side::Upstream) => cure_of_answer(fault.error.kind),
+        (None, Side::Adapter) => Cure::OnlyElsewhere,
+        (None, Side::Gateway) if fault.error.kind == ErrorKind::Overloaded => Cure::OnlyElsewhere,
+        (None, Side::Gateway) => Cure::None,
+        // What one provider's format has no place for, another's may have.
+        (None, Side::Client) => {
+            let is_of_target = fault.error.kind == ErrorKind::Unsupported
+                || matches!(fault.error.code.as_deref(), Some("unsupported_parameter" | "unsupported_operation"));
+            if is_of_target { Cure::OnlyElsewhere } else { Cure::None }
+        }
+    }
+}
+
+fn cure_of_answer(kind: ErrorKind) -> Cure {
+    match kind {
+        ErrorKind::RateLimited | ErrorKind::Overloaded => Cure::Elsewhere,
+        ErrorKind::Upstream | ErrorKind::Internal | ErrorKind::Timeout => Cure::Again,
+        ErrorKind::Authentication | ErrorKind::Permission | ErrorKind::Quota => Cure::Key,
+        ErrorKind::NotFound | ErrorKind::Unsupported | ErrorKind::ContextLength => Cure::OnlyElsewhere,
+        ErrorKind::ContentFiltered => Cure::Unfiltered,
+        ErrorKind::InvalidRequest | ErrorKind::TooLarge => Cure::None,
+    }
+}
+
+/// Decides what follows a failure. `take` takes a repetition out of the budget, if there is one.
+pub(super) fn decide(fault: &Fault, now: Situation, take: impl FnOnce() -> bool) -> Move {
+    let cure = cure(fault);
+    let next = if now.has_next { Move::Next } else { Move::Stop };
+    let is_limited = matches!(blame(fault), Blame::Limit(_));
+    match cure {
+        Cure::None => Move::Stop,
+        Cure::OnlyElsewhere => next,
+        Cure::Unfiltered => {
+            if now.may_unfilter {
+                next
+            } else {
+                Move::Stop
+            }
+        }
+        Cure::Key | Cure::Elsewhere if now.has_key && (cure == Cure::Key || is_limited) => Move::NextKey,
+        Cure::Key => next,
+        Cure::Elsewhere if now.has_next => Move::Next,
+        Cure::Once if now.repeats > 0 => next,
+        Cure::Again | Cure::Once | Cure::Elsewhere => again(fault, now, take).map_or(next, Move::Again),
+    }
+}
+
+/// How long to wait before the same again, if that is allowed.
+fn again(fault: &Fault, now: Situation, take: impl FnOnce() -> bool) -> Option<Duration> {
+    let was_unseen = fault.lapse == Some(Lapse::Unreachable) || matches!(blame(fault), Blame::Limit(_));
+    if now.repeats >= now.retry.max_retries || !(now.is_repeatable || was_unseen) {
+        return None;
+    }
+    let asked = fault.error.retry_after_ms.map(|ms| Duration::from_millis(ms.into()));
+    let wait = backoff::wait(&now.retry, now.repeats, asked.max(now.rests), now.draw)?;
+    let fits = now.left.is_none_or(|left| wait < left);
+    (fits && take()).then_some(wait)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ALONE: Situation = Situation {
+        repeats: 0,
+        retry: Retry { max_retries: 2, delay: Duration::from_secs(1), max_delay: Duration::from_secs(10), budget: 0.2 },
+        is_repeatable: true,
+        has_next: false,
+        has_key: false,
+        rests: None,
+        left: None,
+        may_unfilter: false,
+        draw: 0.5,
+    };
+
+    const KINDS: [ErrorKind; 14] = [
+        ErrorKind::InvalidRequest,
+        ErrorKind::Authentication,
+        ErrorKind::Permission,
+        ErrorKind::NotFound,
+        ErrorKind::TooLarge,
+        ErrorKind::ContextLength,
+        ErrorKind::RateLimited,
+        ErrorKind::Quota,
+        ErrorKind::ContentFiltered,
+        ErrorKind::Overloaded,
+        ErrorKind::Timeout,
+        ErrorKind::Unsupported,
+        ErrorKind::Upstream,
+        ErrorKind::Internal,
+    ];
+
+    fn upstream(kind: ErrorKind) -> Fault {
+        Fault::new(Side::Upstream, kind, "")
+    }
+
+    fn lapsed(lapse: Lapse) -> Fault {
+        upstream(ErrorKind::Upstream).with_lapse(lapse)
+    }
+
+    fn decided(fault: &Fault, now: Situation) -> Move {
+        decide(fault, now, || true)
+    }
+
+    #[test]
+    fn c66_what_a_retry_cannot_cure_is_not_repeated() {
+        for kind in [
+            ErrorKind::InvalidRequest,
+            ErrorKind::Authentication,
+            ErrorKind::Permission,
+            ErrorKind::NotFound,
+            ErrorKind::TooLarge,
+            ErrorKind::ContextLength,
+            ErrorKind::ContentFiltered,
+            ErrorKind::Unsupported,
+        ] {
+            assert_eq!(decided(&upstream(kind), ALONE), Move::Stop, "{kind:?}");
+            assert!(!matches!(blame(&upstream(kind)), Blame::Target(_) | Blame::Limit(_)), "{kind:?}");
+        }
+        assert_eq!(decided(&Fault::invalid("no"), ALONE), Move::Stop);
+        assert_eq!(blame(&Fault::invalid("no")), Blame::Nobody);
+    }
+
+    #[test]
+    fn c66_a_broken_connection_is_tried_again_once() {
+        let gone = lapsed(Lapse::Gone);
+        assert_eq!(decided(&gone, ALONE), Move::Again(Duration::from_millis(500)));
+        assert_eq!(decided(&gone, Situation { repeats: 1, ..ALONE }), Move::Stop);
+        assert_eq!(decided(&gone, Situation { is_repeatable: false, ..ALONE }), Move::Stop);
+        let unreachable = lapsed(Lapse::Unreachable);
+        assert!(matches!(decided(&unreachable, Situation { is_repeatable: false, ..ALONE }), Move::Again(_)));
+    }
+
+    #[test]
+    fn c66_without_budget_there_is_no_repetition() {
+        let failed = upstream(ErrorKind::Upstream);
+        assert_eq!(decide(&failed, ALONE, || false), Move::Stop);
+        assert_eq!(decide(&failed, Situation { has_next: true, ..ALONE }, || false), Move::Next);
+    }
+
+    #[test]
+    fn a_limit_goes_to_the_next_key_then_the_next_target_then_waits() {
+        let limited = upstream(ErrorKind::RateLimited);
+        let everything = Situation { has_key: true, has_next: true, ..ALONE };
+        assert_eq!(decided(&limited, everything), Move::NextKey);
+        assert_eq!(decided(&limited, Situation { has_key: false, ..everything }), Move::Next);
+        let rests = Situation { rests: Some(Duration::from_secs(1)), ..ALONE };
+        assert!(matches!(decided(&limited, rests), Move::Again(wait) if wait >= Duration::from_secs(1)));
+        let failing = upstream(ErrorKind::Upstream);
+        assert!(matches!(decided(&failing, everything), Move::Again(_)), "a key is not to blame for a 500");
+    }
+
+    #[test]
+    fn what_is_too_slow_is_not_repeated_but_may_go_elsewhere() {
+        assert_eq!(decided(&lapsed(Lapse::Slow), ALONE), Move::Stop);
+        assert_eq!(decided(&lapsed(Lapse::Slow), Situation { has_next: true, ..ALONE }), Move::Next);
+    }
+
+    #[test]
+    fn filtered_content_goes_elsewhere_only_with_leave() {
+        let filtered = upstream(ErrorKind::ContentFiltered);
+        let next = Situation { has_next: true, ..ALONE };
+        assert_eq!(decided(&filtered, next), Move::Stop);
+        assert_eq!(decided(&filtered, Situation { may_unfilter: true, ..next }), Move::Next);
+    }
+
+    proptest! {
+        /// Never more repetitions than allowed, never beyond the time that is left, never to where nothing is.
+        #[test]
+        fn every_move_is_a_possible_one(
+            kind in 0..KINDS.len(), lapse in 0..6usize, repeats in 0..5u32, has_next in any::<bool>(),
+            has_key in any::<bool>(), left in prop::option::of(0u64..20_000), draw in 0.0..1.0f64,
+            after in prop::option::of(0u32..30_000),
+        ) {
+            let lapses = [
+                None, Some(Lapse::Unreachable), Some(Lapse::Slow), Some(Lapse::Gone), Some(Lapse::Credential),
+                Some(Lapse::Garbled),
+            ];
+            let mut fault = Fault { lapse: lapses[lapse], ..upstream(KINDS[kind]) };
+            fault.error.retry_after_ms = after;
+            let left = left.map(Duration::from_millis);
+            let now = Situation { repeats, has_next, has_key, left, draw, ..ALONE };
+            match decided(&fault, now) {
+                Move::Again(wait) => {
+                    prop_assert!(repeats < ALONE.retry.max_retries);
+                    prop_assert!(left.is_none_or(|left| wait < left));
+                    let asked = Duration::from_millis(after.unwrap_or(0).into());
+                    prop_assert!(wait >= asked && asked <= ALONE.retry.max_delay);
+                }
+                Move::NextKey => prop_assert!(has_key),
+                Move::Next => prop_assert!(has_next),
+                Move::Stop => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! One attempt after another, until one answers or nothing helps any more. Nothing is tried once a byte has left.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::Response;
+
+use super::failure::Failure;
+use super::policy::{self, Move, Situation};
+use super::reply::ReplyBody;
+use super::{Asked, House, attempt};
+use crate::account::Account;
+use crate::contract::about::exports::weir::adapter::about::Operation;
+use crate::fault::{Fault, Lapse};
+use crate::health::{Blame, Health, Rest, Standing};
+use crate::route::{Plan, Stop, Target, chance, keys};
+
+/// A request on its way along its plan.
+#[derive(Debug, Clone, Copy)]
+pub struct Journey<'a> {
+    /// What attempts need.
+    pub house: House<'a>,
+    /// The request.
+    pub asked: &'a Asked,
+    /// Where it may go.
+    pub plan: &'a Plan,
+    /// What is well.
+    pub health: &'a Health,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Tried {
+    /// The answer, or what the client hears instead.
+    pub answer: Result<Response<ReplyBody>, Fault>,
+    /// Who gave it; none where nobody was asked.
+    pub target: Option<Arc<Target>>,
+}
+
+/// What came of one target.
+enum Visit {
+    Answered(Response<ReplyBody>, Arc<Target>),
+    Failed {
+        failure: Failure,
+        target: Arc<Target>,
+        /// Whether the next target is tried.
+        onward: bool,
+    },
+    /// It rests.
+    Closed,
+}
+
+/// Where a request comes from when it falls back, and why.
+struct Fallen {
+    from: Arc<Target>,
+    reason: &'static str,
+}
+
+impl Journey<'_> {
+    /// Tries the targets of the plan in order.
+    pub async fn travel(&self, account: &mut Account) -> Tried {
+        let mut last: Option<(Failure, Arc<Target>)> = None;
+        for (number, stop) in self.plan.stops.iter().enumerate() {
+            if last.is_some() && self.left().is_some_and(|left| left.is_zero()) {
+                break;
+            }
+            let has_next = number + 1 < self.plan.stops.len();
+            let fallen =
+                last.as_ref().map(|(failure, from)| Fallen { from: Arc::clone(from), reason: reason(failure) });
+            match self.visit(stop, has_next, fallen, account).await {
+                Visit::Answered(response, target) => {
+                    return Tried { answer: Ok(response), target: Some(target) };
+                }
+                Visit::Failed { failure, target, onward } => {
+                    last = Some((failure, target));
+                    if !onward {
+                        break;
+                    }
+                }
+                Visit::Closed => {}
+            }
+        }
+        match last {
+            Some((Failure { told: Some(response), .. }, target)) => {
+                Tried { answer: Ok(*response), target: Some(target) }
+            }
+            Some((Failure { fault, .. }, target)) => Tried { answer: Err(fault), target: Some(target) },
+            None => Tried { answer: Err(self.exhausted()), target: None },
+        }
+    }
+
+    /// Tries one target until it answers or nothing more is to be had of it.
+    async fn visit(&self, stop: &Stop, has_next: bool, mut fallen: Option<Fallen>, account: &mut Account) -> Visit {
+        let mut last: Option<(Failure, Arc<Target>)> = None;
+        let (mut repeats, mut spare_keys) = (0, keys(&stop.target).count() - 1);
+        loop {
+            let Some((target, mut ticket)) = stop.admit(self.health, Instant::now()) else {
+                return match last {
+                    Some((failure, target)) => {
+                        let onward = has_next && target.enable_fallback;
+                        Visit::Failed { failure, target, onward }
+                    }
+                    None => Visit::Closed,
+                };
+            };
+            if let Some(Fallen { from, reason }) = fallen.take() {
+                account.metrics().tries.fell_back(&from.id, &target.id, reason);
+            }
+            account.tried();
+            let failure = match attempt(self.house, self.asked, &target, account).await {
+                Ok(response) => {
+                    ticket.answers();
+                    account.serve(ticket);
+                    return Visit::Answered(response, target);
+                }
+                Err(failure) => failure,
+            };
+            let blame = self.blame(&failure.fault);
+            if ticket.failed(blame) {
+                account.metrics().tries.tripped(&target.label, target.model_label());
+                tracing::warn!(provider = %target.label, model = target.model_label(), "target fails too often and rests");
+            }
+            let situation = Situation {
+                repeats,
+                retry: target.retry,
+                is_repeatable: !matches!(self.asked.operation(), Operation::Other(_)),
+                has_next: has_next && target.enable_fallback,
+                has_key: spare_keys > 0,
+                rests: self.rests(stop),
+                left: self.left(),
+                may_unfilter: stop.route.fallback_when_filtered,
+                draw: chance::draw(),
+            };
+            let next = policy::decide(&failure.fault, situation, || stop.route.take_repetition(Instant::now()));
+            self.note(&failure, &target, next, account);
+            match next {
+                Move::Again(wait) => {
+                    repeats += 1;
+                    tokio::time::sleep(wait).await;
+                    account.waited(wait);
+                }
+                Move::NextKey => spare_keys -= 1,
+                Move::Next => return Visit::Failed { failure, target, onward: true },
+                Move::Stop => return Visit::Failed { failure, target, onward: false },
+            }
+            last = Some((failure, target));
+        }
+    }
+
+    /// Whom a failure counts against. That there was little time left is not the target's fault.
+    fn blame(&self, fault: &Fault) -> Blame {
+        let hurried = fault.lapse == Some(Lapse::Slow) && self.left().is_some_and(|left| left.is_zero());
+        if hurried { Blame::Nobody } else { policy::blame(fault) }
+    }
+
+    /// How long a target still rests after a failure.
+    fn rests(&self, stop: &Stop) -> Option<Duration> {
+        let now = Instant::now();
+        match stop.standing(self.health, now) {
+            Standing::Resting(until, Rest::Limited | Rest::Failing) => Some(until.saturating_duration_since(now)),
+            Standing::Resting(_, Rest::Refused) | Standing::Well => None,
+        }
+    }
+
+    fn left(&self) -> Option<Duration> {
+        self.house.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Counts and logs a failed attempt.
+    fn note(&self, failure: &Failure, target: &Target, next: Move, account: &Account) {
+        let (reason, side) = (reason(failure), failure.fault.side.as_str());
+        account.metrics().tries.failed(&target.label, reason, side);
+        if let Move::Again(_) | Move::NextKey = next {
+            account.metrics().tries.repeated(&target.label, reason);
+        }
+        tracing::warn!(
+            request_id = self.asked.exchange.id,
+            attempt = account.tries(),
+            provider = %target.label,
+            model = target.model_label(),
+            key = target.key,
+            reason,
+            side,
+            error = %failure.fault,
+            ?next,
+            "attempt failed"
+        );
+    }
+
+    /// What a client hears where every target rests.
+    fn exhausted(&self) -> Fault {
+        let now = Instant::now();
+        self.plan.exhausted(self.health, now)
+    }
+}
+
+/// Why an attempt failed, as metrics have it.
+fn reason(failure: &Failure) -> &'static str {
+    match failure.fault.lapse {
+        Some(Lapse::Unreachable) => "connect",
+        Some(Lapse::Slow) => "timeout",
+        Some(Lapse::Gone) => "reset",
+        Some(Lapse::Credential) => "credential",
+        Some(Lapse::Garbled) => "garbled",
+        None => super::send::kind_name(failure.fault.error.kind),
+    }
+}

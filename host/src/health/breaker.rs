@@ -1,0 +1,240 @@
+//! The circuit breaker of one target: closed, open, half open. Pure: the time is an argument.
+
+use std::time::{Duration, Instant};
+
+use super::window::Window;
+use crate::config;
+
+/// When a target is left alone, and when it is tried again.
+#[derive(Debug, Clone, Default)]
+pub struct Breaker {
+    window: Window,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum State {
+    #[default]
+    Closed,
+    Open {
+        until: Instant,
+    },
+    /// One exchange finds out whether the target is well again. Should nothing come of it, the next is let in after
+    /// a while.
+    HalfOpen {
+        since: Instant,
+    },
+}
+
+/// How a breaker stands, as metrics have it: 0, 1, 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Position {
+    /// Everything passes.
+    Closed,
+    /// One exchange passes.
+    HalfOpen,
+    /// Nothing passes.
+    Open,
+}
+
+impl Position {
+    /// The figure that metrics have for it.
+    pub fn figure(self) -> i64 {
+        match self {
+            Self::Closed => 0,
+            Self::HalfOpen => 1,
+            Self::Open => 2,
+        }
+    }
+}
+
+impl Breaker {
+    /// Until when nothing passes; none where something may.
+    pub fn closed_until(&self, now: Instant, settings: &config::Breaker) -> Option<Instant> {
+        match self.state {
+            State::Closed => None,
+            State::Open { until } => Some(until).filter(|until| *until > now),
+            State::HalfOpen { since } => Some(since + probe_time(settings)).filter(|until| *until > now),
+        }
+    }
+
+    /// Lets an exchange in, if one may pass. Whoever is let in has to say what came of it.
+    pub fn admit(&mut self, now: Instant, settings: &config::Breaker) -> bool {
+        if self.closed_until(now, settings).is_some() {
+            return false;
+        }
+        if self.state != State::Closed {
+            self.state = State::HalfOpen { since: now };
+        }
+        true
+    }
+
+    /// An exchange went well.
+    pub fn succeeded(&mut self, now: Instant, settings: &config::Breaker) {
+        match self.state {
+            State::Closed => self.window.succeeded(now, settings.window),
+            // Of one that was let in before the breaker opened, that says nothing yet.
+            State::Open { .. } => {}
+            State::HalfOpen { .. } => {
+                self.window.clear();
+                self.state = State::Closed;
+            }
+        }
+    }
+
+    /// An exchange failed by the target's fault; whether the breaker opens for that.
+    pub fn failed(&mut self, now: Instant, settings: &config::Breaker) -> bool {
+        let opens = match self.state {
+            State::Open { .. } => false,
+            State::HalfOpen { .. } => true,
+            State::Closed => {
+                self.window.failed(now, settings.window);
+                let (all, rate) = self.window.rate(now, settings.window);
+                all >= settings.min_attempts && rate >= settings.failure_rate
+            }
+        };
+        if opens {
+            self.window.clear();
+            self.state = State::Open { until: now + settings.open };
+        }
+        opens
+    }
+
+    /// An exchange that had begun well failed after all; whether the breaker opens for that.
+    pub fn broke(&mut self, now: Instant, settings: &config::Breaker) -> bool {
+        self.window.retract();
+        self.failed(now, settings)
+    }
+
+    /// Nothing came of an exchange that was let in: its client left, or its failure was nobody's fault here.
+    pub fn abandoned(&mut self, now: Instant) {
+        if let State::HalfOpen { .. } = self.state {
+            self.state = State::Open { until: now };
+        }
+    }
+
+    /// How it stands.
+    pub fn position(&self, now: Instant) -> Position {
+        match self.state {
+            State::Closed => Position::Closed,
+            State::Open { until } if until > now => Position::Open,
+            State::Open { .. } | State::HalfOpen { .. } => Position::HalfOpen,
+        }
+    }
+}
+
+/// How long a probe may go without an outcome before another is let in.
+fn probe_time(settings: &config::Breaker) -> Duration {
+    settings.open.max(Duration::from_secs(30))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SETTINGS: config::Breaker = config::Breaker {
+        failure_rate: 0.5,
+        window: Duration::from_secs(10),
+        open: Duration::from_secs(5),
+        min_attempts: 4,
+        cooldown: Duration::from_secs(1),
+        max_cooldown: Duration::from_mins(5),
+    };
+
+    fn opened(begun: Instant) -> Breaker {
+        let mut breaker = Breaker::default();
+        for _ in 0..4 {
+            assert!(breaker.admit(begun, &SETTINGS));
+            breaker.failed(begun, &SETTINGS);
+        }
+        breaker
+    }
+
+    #[test]
+    fn it_opens_at_the_rate_and_not_before_there_are_enough() {
+        let now = Instant::now();
+        let mut breaker = Breaker::default();
+        for _ in 0..3 {
+            assert!(!breaker.failed(now, &SETTINGS));
+        }
+        assert!(breaker.failed(now, &SETTINGS));
+        assert_eq!(breaker.position(now), Position::Open);
+        assert_eq!(breaker.closed_until(now, &SETTINGS), Some(now + SETTINGS.open));
+        let mut healthy = Breaker::default();
+        for _ in 0..10 {
+            healthy.succeeded(now, &SETTINGS);
+        }
+        for _ in 0..9 {
+            assert!(!healthy.failed(now, &SETTINGS), "nine of nineteen are less than half");
+        }
+        assert!(healthy.failed(now, &SETTINGS));
+    }
+
+    #[test]
+    fn half_open_one_passes_and_its_outcome_decides() {
+        let begun = Instant::now();
+        let later = begun + SETTINGS.open;
+        for goes_well in [true, false] {
+            let mut breaker = opened(begun);
+            assert!(!breaker.admit(begun, &SETTINGS));
+            assert!(breaker.admit(later, &SETTINGS), "the probe");
+            assert!(!breaker.admit(later, &SETTINGS), "and no other");
+            if goes_well {
+                breaker.succeeded(later, &SETTINGS);
+                assert_eq!(breaker.position(later), Position::Closed);
+                assert!(!breaker.failed(later, &SETTINGS), "old failures are forgotten");
+            } else {
+                assert!(breaker.failed(later, &SETTINGS));
+                assert!(!breaker.admit(later, &SETTINGS));
+            }
+        }
+    }
+
+    #[test]
+    fn c27_a_probe_whose_client_leaves_makes_room_for_the_next() {
+        let begun = Instant::now();
+        let later = begun + SETTINGS.open;
+        let mut breaker = opened(begun);
+        assert!(breaker.admit(later, &SETTINGS));
+        breaker.abandoned(later);
+        assert!(breaker.admit(later, &SETTINGS));
+    }
+
+    #[test]
+    fn streams_that_break_count_once_and_as_failures() {
+        let now = Instant::now();
+        let mut breaker = Breaker::default();
+        for round in 1..=4 {
+            breaker.succeeded(now, &SETTINGS);
+            assert_eq!(breaker.broke(now, &SETTINGS), round == 4);
+        }
+    }
+
+    proptest! {
+        /// Whatever happens: never two probes at once, and never shut for longer than its settings say.
+        #[test]
+        fn it_never_stays_shut(steps in prop::collection::vec((0u8..5, 0u64..8000), 1..200)) {
+            let mut now = Instant::now();
+            let mut breaker = Breaker::default();
+            for (what, wait) in steps {
+                now += Duration::from_millis(wait);
+                match what {
+                    0 => {
+                        if breaker.admit(now, &SETTINGS) && breaker.position(now) == Position::HalfOpen {
+                            prop_assert!(!breaker.admit(now, &SETTINGS));
+                        }
+                    }
+                    1 => breaker.succeeded(now, &SETTINGS),
+                    2 => _ = breaker.failed(now, &SETTINGS),
+                    3 => _ = breaker.broke(now, &SETTINGS),
+                    _ => breaker.abandoned(now),
+                }
+                let longest = now + SETTINGS.open.max(probe_time(&SETTINGS));
+                prop_assert!(breaker.closed_until(now, &SETTINGS).is_none_or(|until| until <= longest));
+            }
+            prop_assert!(breaker.admit(now + Duration::from_mins(1), &SETTINGS));
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! How long a target's first pieces take of late: a mean in which old figures fade. Pure: the time is an argument.
+
+use std::time::{Duration, Instant};
+
+/// After so long, a figure counts for half as much as a new one.
+const HALF_LIFE: Duration = Duration::from_secs(30);
+/// A figure that is older says nothing any more, so that a slow target is tried again.
+const STALE: Duration = Duration::from_mins(5);
+/// What a new figure counts for at least.
+const SHARE: f64 = 0.1;
+
+/// A decayed mean.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Latency {
+    mean: Option<(f64, Instant)>,
+}
+
+impl Latency {
+    /// Takes a figure in.
+    pub(super) fn observe(&mut self, took: Duration, now: Instant) {
+        let took = took.as_secs_f64();
+        let mean = match self.mean {
+            None => took,
+            Some((mean, at)) => {
+                let age = now.saturating_duration_since(at).as_secs_f64() / HALF_LIFE.as_secs_f64();
+                let keep = 0.5_f64.powf(age) * (1.0 - SHARE);
+                mean * keep + took * (1.0 - keep)
+            }
+        };
+        self.mean = Some((mean, now));
+    }
+
+    /// The mean; none where nothing is known.
+    pub(super) fn of(&self, now: Instant) -> Option<Duration> {
+        let (mean, at) = self.mean?;
+        (now.saturating_duration_since(at) < STALE).then(|| Duration::try_from_secs_f64(mean).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_follows_what_changes_and_forgets() {
+        let begun = Instant::now();
+        let mut latency = Latency::default();
+        assert_eq!(latency.of(begun), None);
+        latency.observe(Duration::from_millis(100), begun);
+        assert_eq!(latency.of(begun), Some(Duration::from_millis(100)));
+        for _ in 0..60 {
+            latency.observe(Duration::from_secs(1), begun);
+        }
+        assert!(latency.of(begun) > Some(Duration::from_millis(950)));
+        let later = begun + HALF_LIFE * 4;
+        latency.observe(Duration::from_millis(100), later);
+        assert!(latency.of(later) < Some(Duration::from_millis(200)), "{:?}", latency.of(later));
+        assert_eq!(latency.of(later + STALE), None);
+    }
+}

@@ -1,0 +1,86 @@
+//! Metrics of attempts: what failed and by whose fault, what was tried again, and where requests went instead.
+
+use prometheus::{IntCounterVec, IntGaugeVec, Registry};
+
+use super::{counters, gauges};
+
+/// The family.
+#[derive(Debug)]
+pub struct Tries {
+    failures: IntCounterVec,
+    retries: IntCounterVec,
+    fallbacks: IntCounterVec,
+    trips: IntCounterVec,
+    breaker: IntGaugeVec,
+    cooldown: IntGaugeVec,
+}
+
+impl Tries {
+    pub(super) fn new(r: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            failures: counters(
+                r,
+                "weir_attempt_failures_total",
+                "Failed attempts, by the side at fault",
+                &["provider", "reason", "side"],
+            )?,
+            retries: counters(
+                r,
+                "weir_retries_total",
+                "Attempts repeated at the same target, by what failed before",
+                &["provider", "reason"],
+            )?,
+            fallbacks: counters(
+                r,
+                "weir_fallbacks_total",
+                "Requests that went on to another target",
+                &["from", "to", "reason"],
+            )?,
+            trips: counters(r, "weir_breaker_trips_total", "Times that a breaker opened", &["provider", "model"])?,
+            breaker: gauges(
+                r,
+                "weir_breaker_state",
+                "0 while everything passes, 1 half open, 2 open",
+                &["provider", "model"],
+            )?,
+            cooldown: gauges(
+                r,
+                "weir_cooldown_seconds",
+                "How long a target still rests; 0 while it may be used",
+                &["provider", "model"],
+            )?,
+        })
+    }
+
+    /// An attempt failed.
+    pub fn failed(&self, provider: &str, reason: &str, side: &str) {
+        self.failures.with_label_values(&[provider, reason, side]).inc();
+    }
+
+    /// An attempt is repeated.
+    pub fn repeated(&self, provider: &str, reason: &str) {
+        self.retries.with_label_values(&[provider, reason]).inc();
+    }
+
+    /// A request goes from one target to another.
+    pub fn fell_back(&self, from: &str, to: &str, reason: &str) {
+        self.fallbacks.with_label_values(&[from, to, reason]).inc();
+    }
+
+    /// A breaker opened.
+    pub fn tripped(&self, provider: &str, model: &str) {
+        self.trips.with_label_values(&[provider, model]).inc();
+    }
+
+    /// How a target stands at this moment: its breaker's figure and the seconds that it still rests.
+    pub fn stands(&self, provider: &str, model: &str, breaker: i64, rests: u64) {
+        self.breaker.with_label_values(&[provider, model]).set(breaker);
+        self.cooldown.with_label_values(&[provider, model]).set(i64::try_from(rests).unwrap_or(i64::MAX));
+    }
+
+    /// Forgets how targets stood that are no more.
+    pub fn forget(&self) {
+        self.breaker.reset();
+        self.cooldown.reset();
+    }
+}

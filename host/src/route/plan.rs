@@ -1,0 +1,214 @@
+//! The plan for one request: where it may go, in order, and when there will be somewhere if there is nothing now.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::order::{Candidate, Lot, order};
+use super::{PROVIDER_HEADER, Route, Routes, Target, chance, keys};
+use crate::contract::about::exports::weir::adapter::about::Operation;
+use crate::contract::types::ErrorKind;
+use crate::fault::{Fault, Side};
+use crate::health::{Health, Rest, Standing, Ticket};
+
+/// How many targets one request may have, over all fallbacks.
+const MAX_STOPS: usize = 32;
+
+/// The targets for one request, in the order in which they are to be tried.
+#[derive(Debug)]
+pub struct Plan {
+    /// The route that was found.
+    pub route: Arc<Route>,
+    /// Where to go; empty where everything rests.
+    pub stops: Vec<Stop>,
+    /// When the first that rests can be used again.
+    pub rest: Option<(Instant, Rest)>,
+}
+
+/// A place to go to.
+#[derive(Debug, Clone)]
+pub struct Stop {
+    /// The route that it is a target of: the one that was asked for, or a fallback.
+    pub route: Arc<Route>,
+    /// The target; with any of its keys.
+    pub target: Arc<Target>,
+}
+
+/// What a plan depends on besides the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'a> {
+    /// What is well.
+    pub health: &'a Health,
+    /// Now.
+    pub now: Instant,
+    /// What keeps requests together.
+    pub session: Option<&'a str>,
+}
+
+impl Plan {
+    /// A plan with one target only.
+    fn only(route: &Arc<Route>, target: &Arc<Target>) -> Self {
+        let stop = Stop { route: Arc::clone(route), target: Arc::clone(target) };
+        Self { route: Arc::clone(route), stops: vec![stop], rest: None }
+    }
+
+    /// What a client hears where everything rests (C-65).
+    pub fn exhausted(&self, health: &Health, now: Instant) -> Fault {
+        let resting = self.stops.iter().filter_map(|stop| match stop.standing(health, now) {
+            Standing::Resting(until, why) => Some((until, why)),
+            Standing::Well => None,
+        });
+        let first = resting.fold(self.rest, |known, other| Some(sooner(known, other)));
+        let (until, rest) = first.unwrap_or((now, Rest::Failing));
+        let after = until.saturating_duration_since(now).max(Duration::from_millis(1));
+        if rest == Rest::Limited {
+            let message = "every target of this model has reached a rate limit; try again later";
+            let fault = Fault::new(Side::Gateway, ErrorKind::RateLimited, message);
+            return fault.with_status(429).with_retry_after(after);
+        }
+        Fault::overloaded("every target of this model is resting after failures; try again later", after)
+    }
+}
+
+impl Stop {
+    /// How it stands, by the best of its keys.
+    pub fn standing(&self, health: &Health, now: Instant) -> Standing {
+        standing(&self.target, health, now)
+    }
+
+    /// Lets an exchange in with one of its keys: the next that is well, else one that was refused of late.
+    pub fn admit(&self, health: &Health, now: Instant) -> Option<(Arc<Target>, Ticket)> {
+        let all: Vec<&Arc<Target>> = keys(&self.target).collect();
+        let first = if all.len() > 1 { self.route.next_key() % all.len() } else { 0 };
+        let in_turn = || all.iter().cycle().skip(first).take(all.len());
+        let well = in_turn().filter(|target| health.standing(target.subject(), now) == Standing::Well);
+        let refused = in_turn()
+            .filter(|target| matches!(health.standing(target.subject(), now), Standing::Resting(_, Rest::Refused)));
+        let mut usable = well.chain(refused);
+        usable.find_map(|target| Some((Arc::clone(target), health.admit(target.subject(), now).ok()?)))
+    }
+}
+
+fn standing(target: &Arc<Target>, health: &Health, now: Instant) -> Standing {
+    let all = keys(target).map(|one| health.standing(one.subject(), now));
+    all.reduce(Standing::sooner).unwrap_or(Standing::Well)
+}
+
+/// Decides where a request for a model goes: the targets of its route by the route's strategy, then those of its
+/// fallbacks. Targets that rest are left out; those whose keys were all refused come last.
+pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> Result<Plan, Fault> {
+    let route = routes.find(model).ok_or_else(|| unknown_model(model))?;
+    let mut plan = Plan { route: Arc::clone(route), stops: Vec::new(), rest: None };
+    let mut seen: HashSet<*const Route> = HashSet::new();
+    let mut next: Vec<(&Arc<Route>, Option<&str>)> = vec![(route, None)];
+    while let Some((route, name)) = next.pop() {
+        if plan.stops.len() >= MAX_STOPS || !seen.insert(Arc::as_ptr(route)) {
+            continue;
+        }
+        add(&mut plan, route, name, circumstances);
+        let fallbacks = route.fallbacks.iter().rev();
+        next.extend(fallbacks.filter_map(|name| Some((routes.find(name)?, Some(name.as_str())))));
+    }
+    if plan.stops.is_empty() && plan.rest.is_none() {
+        let reason =
+            route.targets.iter().find_map(|target| target.as_ref().err()).map_or("it has no target", String::as_str);
+        return Err(Fault::internal(format!("the model `{}` cannot be served: {reason}", route.alias)).with_status(503));
+    }
+    Ok(plan)
+}
+
+/// Adds a route's targets. `name` is what a fallback calls it.
+fn add(plan: &mut Plan, route: &Arc<Route>, name: Option<&str>, circumstances: Circumstances<'_>) {
+    let Circumstances { health, now, session } = circumstances;
+    let mut usable: Vec<(&Arc<Target>, bool)> = Vec::new();
+    for target in route.targets.iter().flatten() {
+        match standing(target, health, now) {
+            Standing::Well => usable.push((target, false)),
+            Standing::Resting(_, Rest::Refused) => usable.push((target, true)),
+            Standing::Resting(until, why) => plan.rest = Some(sooner(plan.rest, (until, why))),
+        }
+    }
+    let vitals: Vec<_> = usable.iter().map(|(target, _)| health.of(&target.id)).collect();
+    let candidates: Vec<Candidate<'_>> = usable
+        .iter()
+        .zip(&vitals)
+        .map(|((target, last), vitals)| Candidate {
+            name: &target.id,
+            weight: target.weight,
+            last: *last,
+            latency: vitals.latency(now),
+            busy: vitals.in_flight(),
+            price: None,
+        })
+        .collect();
+    let lot = Lot { draw: chance::draw, turn: route.next_turn(), session };
+    let stops = order(route.strategy, &candidates, lot).into_iter().filter_map(|place| usable.get(place));
+    let stops = stops.map(|(target, _)| Stop { route: Arc::clone(route), target: named(target, name) });
+    plan.stops.extend(stops.take(MAX_STOPS.saturating_sub(plan.stops.len())));
+}
+
+/// A target that takes the client's own name for the model is asked for what the fallback is called instead.
+fn named(target: &Arc<Target>, name: Option<&str>) -> Arc<Target> {
+    match (name, &target.model) {
+        (Some(name), None) => {
+            let rename = |target: &Target| Target { model: Some(name.to_owned()), ..target.clone() };
+            let spares = target.spares.iter().map(|spare| Arc::new(rename(spare))).collect();
+            Arc::new(Target { spares, ..rename(target) })
+        }
+        _ => Arc::clone(target),
+    }
+}
+
+/// The earlier of two recoveries; a rate limit is told only where nothing else is the matter.
+fn sooner(known: Option<(Instant, Rest)>, other: (Instant, Rest)) -> (Instant, Rest) {
+    let Some(known) = known else { return other };
+    let rest = if known.1 == Rest::Limited { other.1 } else { known.1 };
+    (known.0.min(other.0), rest)
+}
+
+/// Decides where a request that names no model goes: to the provider that it names, else to the only one that takes such
+/// requests as they are.
+pub fn plan_for_provider(
+    routes: &Routes,
+    provider: Option<&str>,
+    format: &str,
+    operation: &Operation,
+) -> Result<Plan, Fault> {
+    let mut able: Vec<(&Arc<Route>, &Arc<Target>)> = Vec::new();
+    for (_, route) in routes.iter() {
+        for target in route.targets.iter().flatten() {
+            let is_new = !able.iter().any(|(_, known)| known.label == target.label);
+            if is_new && target.accepts(format, operation).is_some() {
+                able.push((route, target));
+            }
+        }
+    }
+    let chosen = match (provider, able.as_slice()) {
+        (Some(name), _) => able.iter().find(|(_, target)| *target.label == *name),
+        (None, [only]) => Some(only),
+        (None, _) => None,
+    };
+    match chosen {
+        Some((route, target)) => Ok(Plan::only(route, target)),
+        None => Err(no_provider(provider, &able)),
+    }
+}
+
+fn no_provider(asked: Option<&str>, able: &[(&Arc<Route>, &Arc<Target>)]) -> Fault {
+    let names: Vec<&str> = able.iter().map(|(_, target)| &*target.label).collect();
+    if names.is_empty() {
+        return Fault::invalid("no configured provider takes this operation").with_code("unsupported_operation");
+    }
+    let able = format!("these providers take this operation: {}", names.join(", "));
+    match asked {
+        Some(_) => Fault::invalid(format!("{PROVIDER_HEADER} names none of those; {able}")),
+        None => Fault::invalid(format!("the request names no model; say by {PROVIDER_HEADER} where it goes: {able}")),
+    }
+    .with_code("provider_not_chosen")
+}
+
+fn unknown_model(model: &str) -> Fault {
+    let shown: String = model.chars().filter(|c| !c.is_control()).take(128).collect();
+    let message = format!("the model `{shown}` is not known here; GET the list of models to see which are");
+    Fault::not_found(message).at("model").with_code("model_not_found")
+}
