@@ -1,0 +1,205 @@
+//! Where requests go when one place fails: other targets, other formats, other models.
+
+use weir_tests::{Answer, House, Request, Upstream};
+
+use crate::retries::{QUICK, failing_first, provider};
+use crate::tongue::{self, ALL, ANTHROPIC, OPENAI, TEXT};
+
+/// Two providers of different formats, and models that lead from the first to the second.
+fn two(first: &Upstream, second: &Upstream, settings: &str) -> String {
+    let providers = provider(first, OPENAI, "first", settings) + &provider(second, ANTHROPIC, "second", settings);
+    providers
+        + "[[models]]\nalias = \"both\"\nstrategy = \"priority\"\n\
+           targets = [{ provider = \"first\", model = \"openai\" }, { provider = \"second\", model = \"anthropic\" }]\n\
+           [[models]]\nalias = \"other\"\ntarget = { provider = \"first\", model = \"openai\" }\nfallbacks = [\"second\"]\n\
+           [[models]]\nalias = \"stays\"\nenable_fallback = false\n\
+           targets = [{ provider = \"first\", model = \"openai\" }, { provider = \"second\", model = \"anthropic\" }]\n\
+           [[models]]\nalias = \"any-*\"\ntarget = { provider = \"first\" }\nfallbacks = [\"wild-thing\"]\n\
+           [[models]]\nalias = \"wild-*\"\ntarget = { provider = \"second\" }\n"
+}
+
+/// A port that was just free, as an upstream's address.
+async fn nobody() -> (Upstream, String) {
+    let upstream = Upstream::always(Answer::default()).await;
+    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    (upstream, format!("http://127.0.0.1:{free}/base/"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_failure_of_one_provider_is_made_good_by_another_in_every_format() {
+    let failures = [
+        ("upstream", Answer::json(500, "{}")),
+        ("overloaded", Answer::json(503, "{}")),
+        ("rate_limited", Answer::whole(429, &[("retry-after", "0")], "{}")),
+        ("reset", Answer::default().close()),
+        ("credential", Answer::json(401, "{}")),
+        ("not_found", Answer::json(404, "{\"error\":{\"message\":\"gone\",\"code\":\"model_not_found\"}}")),
+        ("timeout", Answer::silence()),
+        (
+            "context_length",
+            Answer::json(
+                400,
+                "{\"error\":{\"message\":\"maximum context length is 8192 tokens\",\"type\":\"invalid_request_error\",\"code\":\"context_length_exceeded\"}}",
+            ),
+        ),
+    ];
+    for (reason, failure) in failures {
+        let first = Upstream::always(failure).await;
+        let second = tongue::provider(ANTHROPIC).await;
+        let settings = "retry = { max_retries = 1, retry_delay_ms = 1 }\nbreaker = { min_attempts = 1000000 }\n\
+                        timeouts = { first_byte = \"100ms\" }";
+        let house = House::open(&two(&first, &second, settings)).await;
+        let mut fallen = 0.0;
+        for from in ALL {
+            for (model, stream) in [("both", false), ("both", true), ("other", false), ("other", true)] {
+                let reply = house.ask(&from.request(model, stream)).await;
+                let place = format!("{reason}: {} asks {model}: {}", from.name, reply.text());
+                assert_eq!(reply.status(), 200, "{place}");
+                assert_eq!(from.heard(&reply, stream).text, TEXT, "{place}");
+                assert_eq!(reply.header("x-weir-provider"), Some("second"), "{place}");
+                fallen += 1.0;
+            }
+        }
+        let series =
+            format!("weir_fallbacks_total{{from=\"first/openai\",reason=\"{reason}\",to=\"second/anthropic\"}}");
+        let told = house.metric(&series).await;
+        // A key that was refused is benched, and those who come later don't go there at all.
+        assert!(
+            told == fallen || (reason == "credential" && told >= 1.0),
+            "{series} {told}\n{}",
+            house.metrics().await
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_is_not_there_is_made_good_too() {
+    let (unused, url) = nobody().await;
+    let second = tongue::provider(ANTHROPIC).await;
+    let house = House::open(&two(&unused, &second, QUICK).replace(&unused.url(), &url)).await;
+    for from in ALL {
+        let reply = house.ask(&from.request("both", true)).await;
+        assert_eq!(from.heard(&reply, true).text, TEXT, "{}", reply.text());
+        assert_eq!(reply.header("x-weir-attempts"), Some("2"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_it_is_forbidden_nothing_goes_elsewhere() {
+    let first = Upstream::always(Answer::json(500, "{}")).await;
+    let mut second = tongue::provider(ANTHROPIC).await;
+    let house = House::open(&two(&first, &second, QUICK)).await;
+    assert_eq!(house.ask(&OPENAI.request("stays", false)).await.status(), 500);
+    assert!(second.unseen().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_the_clients_fault_goes_nowhere_else() {
+    let first =
+        Upstream::always(Answer::json(400, "{\"error\":{\"message\":\"no\",\"type\":\"invalid_request_error\"}}"))
+            .await;
+    let mut second = tongue::provider(ANTHROPIC).await;
+    let house = House::open(&two(&first, &second, QUICK)).await;
+    for from in ALL {
+        let reply = house.ask(&from.request("both", false)).await;
+        assert!((400..500).contains(&reply.status()), "{}", reply.text());
+    }
+    assert!(second.unseen().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn content_that_was_filtered_goes_elsewhere_only_with_leave() {
+    let filtered =
+        "{\"error\":{\"message\":\"filtered\",\"type\":\"invalid_request_error\",\"code\":\"content_filter\"}}";
+    let first = Upstream::always(Answer::json(400, filtered)).await;
+    let second = tongue::provider(ANTHROPIC).await;
+    let config = two(&first, &second, QUICK);
+    let house = House::open(&config).await;
+    assert_eq!(house.ask(&OPENAI.request("both", false)).await.status(), 400);
+    let leave = config.replace("strategy = \"priority\"\n", "fallback_when_filtered = true\n");
+    let house = House::open(&leave).await;
+    assert_eq!(house.ask(&OPENAI.request("both", false)).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fallback_with_a_pattern_is_asked_for_by_its_own_name() {
+    let first = Upstream::always(Answer::json(500, "{}")).await;
+    let mut second = tongue::provider(ANTHROPIC).await;
+    let house = House::open(&two(&first, &second, QUICK)).await;
+    let reply = house.ask(&ANTHROPIC.request("any-thing", false)).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    assert_eq!(second.request().await.json()["model"], "wild-thing");
+    assert_eq!(reply.header("x-weir-model"), Some("wild-thing"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_rests_is_passed_over_and_not_asked() {
+    let mut first = Upstream::always(Answer::whole(429, &[("retry-after", "60")], "{}")).await;
+    let second = tongue::provider(ANTHROPIC).await;
+    let house = House::open(&two(&first, &second, "")).await;
+    for attempts in ["2", "1", "1"] {
+        let reply = house.ask(&OPENAI.request("both", false)).await;
+        assert_eq!((reply.status(), reply.header("x-weir-attempts")), (200, Some(attempts)), "{}", reply.text());
+    }
+    first.request().await;
+    assert!(first.unseen().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c65_when_everything_rests_the_client_is_told_when_to_come_again() {
+    let first = Upstream::always(Answer::whole(429, &[("retry-after", "60")], "{}")).await;
+    let second = Upstream::always(Answer::whole(429, &[("retry-after", "30")], "{}")).await;
+    let house = House::open(&two(&first, &second, "")).await;
+    for from in ALL {
+        let reply = house.ask(&from.request("both", true)).await;
+        assert_eq!(reply.status(), 429, "{}", reply.text());
+    }
+    for from in ALL {
+        let reply = house.ask(&from.request("both", true)).await;
+        assert_eq!((reply.status(), reply.header("x-weir-attempts")), (429, Some("0")), "{}", reply.text());
+        let after: u64 = reply.header("retry-after").unwrap().parse().unwrap();
+        assert!((20..=30).contains(&after), "the earlier of both: {after}");
+        assert!(from.error(&reply).is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_fails_before_its_first_word_is_begun_elsewhere() {
+    let failure = "data: {\"error\":{\"message\":\"oops\",\"type\":\"server_error\",\"code\":null}}\n\n";
+    let first = Upstream::always(Answer::sse().piece(failure).end()).await;
+    let second = tongue::provider(ANTHROPIC).await;
+    let house = House::open(&two(&first, &second, QUICK)).await;
+    // Where it is translated; a relayed stream's head is passed on as it comes.
+    for from in [ANTHROPIC, tongue::ZETA] {
+        let reply = house.ask(&from.request("both", true)).await;
+        assert_eq!(from.heard(&reply, true).text, TEXT, "{}", reply.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_stays_and_sessions_are_shared_out() {
+    let first = Upstream::scripted(failing_first(OPENAI, 0, Answer::default())).await;
+    let second = Upstream::scripted(failing_first(OPENAI, 0, Answer::default())).await;
+    let config = provider(&first, OPENAI, "first", "")
+        + &provider(&second, OPENAI, "second", "")
+        + "[[models]]\nalias = \"both\"\nstrategy = \"round-robin\"\n\
+           targets = [{ provider = \"first\", model = \"m\" }, { provider = \"second\", model = \"m\" }]\n";
+    let house = House::open(&config).await;
+    let ask = |session: Option<String>| {
+        let request = OPENAI.request("both", false);
+        match session {
+            Some(session) => request.header("x-weir-session", &session),
+            None => request,
+        }
+    };
+    let provider_of = async |request: Request| house.ask(&request).await.header("x-weir-provider").unwrap().to_owned();
+    let mut places = std::collections::BTreeSet::new();
+    for number in 0..12 {
+        let session = Some(format!("s{number}"));
+        let place = provider_of(ask(session.clone())).await;
+        assert_eq!(provider_of(ask(session)).await, place);
+        places.insert(place);
+    }
+    assert_eq!(places.len(), 2);
+    assert_ne!(provider_of(ask(None)).await, provider_of(ask(None)).await, "others take turns");
+}
