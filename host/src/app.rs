@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tower_service::Service as _;
 
 use crate::attempt::ReplyBody;
-use crate::config::{AdapterSettings, Config, Isolation};
+use crate::config::{AdapterSettings, Config, Isolation, Severity};
 use crate::contract::about::exports::weir::adapter::about::Manifest;
 use crate::dialect::faces::Faces;
 use crate::gateway::Gateway;
@@ -131,7 +131,7 @@ impl App {
         let metrics = Arc::new(Metrics::new()?);
         let plugins = load_plugins(&config)?;
         let serving = Serving::derive(&config, plugins.catalog.snapshot())?;
-        for problem in &serving.problems {
+        for problem in serving.problems.iter().filter(|problem| problem.severity == Severity::Error) {
             tracing::error!(
                 problem = problem.message,
                 help = problem.help.as_deref(),

@@ -66,7 +66,7 @@ pub async fn explain(serving: &Serving, question: &Question) -> Result<Explained
     let path = path(question, face)?;
     let holes = holes(serving, face, &path)?;
     let accepts = acceptances(serving, provider)?;
-    let plan = Arc::new(ReadingPlan::new(face, accepts.iter()));
+    let plan = Arc::new(ReadingPlan::new(face, accepts.iter(), false));
     let head = HeaderMap::new();
     let about = Head { headers: &head, query: "" };
     let reading = plan.read(std::slice::from_ref(&question.body), &holes, &about)?;

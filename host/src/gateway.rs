@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use crate::account::Account;
 use crate::admit::{self, Demand};
 use crate::attempt::{Asked, House, Journey, ReplyBody, Tried};
+use crate::config::Affinity;
 use crate::contract::about::exports::weir::adapter::about::{ErrorFormat, Operation};
 use crate::contract::types::ErrorKind;
 use crate::dialect::faces::{Face, Head, Lookup};
@@ -27,6 +28,7 @@ use crate::identify::identify;
 use crate::models;
 use crate::observe::metrics::Metrics;
 use crate::recall::Recall;
+use crate::route::fit::Needs;
 use crate::route::{self, Circumstances, Plan, Target};
 use crate::serving::Serving;
 use crate::upstream::Upstreams;
@@ -147,13 +149,20 @@ impl Gateway {
 
     /// Admits, routes and attempts a request; whatever happens from here on is accounted for.
     async fn forward(&self, house: House<'_>, serving: &Serving, asked: &Asked) -> Result<Response<ReplyBody>, Fault> {
-        let body_len = asked.body.iter().map(Bytes::len).sum();
+        let body_len: usize = asked.body.iter().map(Bytes::len).sum();
         let model = asked.reading.model.as_deref();
         let demand = Demand { model, output_limit: asked.reading.output_limit, body_len };
         let permit = admit::admit(&serving.config, &asked.caller, &demand)?;
         let now = Instant::now();
-        let session = SESSION_HEADERS.iter().find_map(|name| asked.headers.get(*name)?.to_str().ok());
-        let plan = plan(serving, asked, Circumstances { health: &self.health, now, session })?;
+        let features = asked.reading.features();
+        let circumstances = Circumstances {
+            health: &self.health,
+            now,
+            session: &|affinity| session(asked, affinity),
+            needs: Needs { features: &features, body_len },
+            provider: header(asked, route::TARGET_HEADER).filter(|_| serving.config.server.target_header),
+        };
+        let plan = plan(serving, asked, circumstances)?;
         let series = plan.route.series(&self.metrics, &asked.face);
         let mut account = Account::open(&self.metrics, series, asked.exchange.begun, &asked.exchange.id, permit);
         let house = House { deadline: deadline(asked, &plan), ..house };
@@ -185,6 +194,20 @@ impl Gateway {
     }
 }
 
+fn header<'a>(asked: &'a Asked, name: &str) -> Option<&'a str> {
+    asked.headers.get(name)?.to_str().ok()
+}
+
+/// What keeps the requests of one session or caller together.
+fn session(asked: &Asked, affinity: &Affinity) -> Option<String> {
+    let words = match affinity {
+        Affinity::Session => SESSION_HEADERS.iter().find_map(|name| header(asked, name))?,
+        Affinity::Header(name) => header(asked, name)?,
+        Affinity::Tenant => &asked.caller.tenant,
+    };
+    Some(words.to_owned())
+}
+
 /// The targets that can be served.
 fn targets(serving: &Serving) -> impl Iterator<Item = &Arc<Target>> {
     serving.routes.iter().flat_map(|(_, route)| route.targets.iter().flatten())
@@ -193,7 +216,7 @@ fn targets(serving: &Serving) -> impl Iterator<Item = &Arc<Target>> {
 /// When a request has to be answered, whatever is tried for it: by its own word, and by the total limit of the target
 /// that it goes to first.
 fn deadline(asked: &Asked, plan: &Plan) -> Option<Instant> {
-    let own = asked.headers.get(TIMEOUT_HEADER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let own = header(asked, TIMEOUT_HEADER).and_then(|value| value.trim().parse().ok());
     let total = plan.stops.first().and_then(|stop| stop.target.timeouts.total);
     let first = own.map(Duration::from_millis).into_iter().chain(total).min()?;
     asked.exchange.begun.checked_add(first)

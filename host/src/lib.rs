@@ -21,6 +21,7 @@
 //! | [`accept`] | what a target's provider takes as it is |
 //! | [`health`] | which targets and keys are well |
 //! | [`upstream`] | sends requests to providers: connections, timers, credentials, recordings |
+//! | [`facts`] | prices and abilities of models, from the bundled file |
 //! | [`plugin`] | adapters: loading, checking, swapping, instances |
 //! | [`observe`] | metrics and the log |
 //! | [`config`] | the file and the environment, checked, as what the program needs |
@@ -51,6 +52,7 @@ pub mod dialect;
 pub mod estimate;
 pub mod exchange;
 pub mod explain;
+pub mod facts;
 pub mod fault;
 pub mod form;
 pub mod frame;

@@ -2,6 +2,7 @@
 
 mod budget;
 pub mod chance;
+pub mod fit;
 pub mod order;
 mod plan;
 
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use crate::accept::Acceptance;
-use crate::config::{Affinity, Aliases, Metering, Model, Price, Provider, Retry, Strategy};
+use crate::config::{Affinity, Aliases, Capabilities, Metering, Model, Price, Provider, Retry, Strategy};
 use crate::contract::about::exports::weir::adapter::about::{Manifest, Operation};
 use crate::contract::types::Setting;
 use crate::dialect::faces::{Face, operation_name};
@@ -26,6 +27,9 @@ pub use plan::{Circumstances, Plan, Stop, plan, plan_for_provider};
 
 /// The header by which a request without a model says which provider it is for.
 pub const PROVIDER_HEADER: &str = "x-weir-provider";
+
+/// The header by which a request chooses among the targets of its model, where it may.
+pub const TARGET_HEADER: &str = "x-weir-target";
 
 /// Where a request can go, with everything that an attempt needs.
 #[derive(Debug, Clone)]
@@ -62,6 +66,10 @@ pub struct Target {
     pub options: Vec<Setting>,
     /// Time limits.
     pub timeouts: Timeouts,
+    /// What its model can do, as far as that is known.
+    pub capabilities: Capabilities,
+    /// What its model costs, if that is known.
+    pub price: Option<Price>,
     /// Its share where the strategy goes by weights.
     pub weight: u32,
     /// Repetitions.
@@ -182,6 +190,13 @@ impl Route {
             budget: Mutex::default(),
             series: RwLock::default(),
         }
+    }
+
+    /// Whether it matters here what a request asks for: there is a choice, or something is known to be lacking.
+    pub fn chooses_by_abilities(&self) -> bool {
+        let mut able = self.targets.iter().flatten().map(|target| &target.capabilities);
+        let has_choice = self.targets.len() > 1 || !self.fallbacks.is_empty();
+        able.any(|able| has_choice && *able != Capabilities::default() || able.lacks_something())
     }
 
     /// Counts the requests.

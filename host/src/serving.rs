@@ -47,7 +47,10 @@ impl Serving {
             targets.any(|target| *target.adapter.name == *adapter)
         };
         let used: Vec<_> = accepts.iter().filter(|(adapter, _)| used(adapter)).map(|(_, accepts)| accepts).collect();
-        let reading = |face| Arc::new(ReadingPlan::new(face, used.iter().flat_map(|accepts| accepts.iter())));
+        // Nor is it asked what a request wants where that decides nothing.
+        let chooses = routes.iter().any(|(_, route)| route.chooses_by_abilities());
+        let accepts = || used.iter().flat_map(|accepts| accepts.iter());
+        let reading = |face| Arc::new(ReadingPlan::new(face, accepts(), chooses));
         let readings = faces.all().iter().map(|face| reading(face)).collect();
         Ok(Self { config, adapters, faces, readings, routes, problems })
     }

@@ -11,6 +11,7 @@ use super::reply::ReplyBody;
 use super::{Asked, House, attempt};
 use crate::account::Account;
 use crate::contract::about::exports::weir::adapter::about::Operation;
+use crate::contract::types::ErrorKind;
 use crate::fault::{Fault, Lapse};
 use crate::health::{Blame, Health, Rest, Standing};
 use crate::route::{Plan, Stop, Target, chance, keys};
@@ -63,6 +64,9 @@ impl Journey<'_> {
         for (number, stop) in self.plan.stops.iter().enumerate() {
             if last.is_some() && self.left().is_some_and(|left| left.is_zero()) {
                 break;
+            }
+            if last.as_ref().is_some_and(|(failure, target)| is_as_short(stop, failure, target)) {
+                continue;
             }
             let has_next = number + 1 < self.plan.stops.len();
             let fallen =
@@ -192,6 +196,12 @@ impl Journey<'_> {
         let now = Instant::now();
         self.plan.exhausted(self.health, now)
     }
+}
+
+/// Whether a request that was too long for one target is known to be too long for another.
+fn is_as_short(stop: &Stop, failure: &Failure, target: &Target) -> bool {
+    let known = stop.target.capabilities.context.zip(target.capabilities.context);
+    failure.fault.error.kind == ErrorKind::ContextLength && known.is_some_and(|(next, this)| next <= this)
 }
 
 /// Why an attempt failed, as metrics have it.

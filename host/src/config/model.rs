@@ -57,6 +57,12 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
+    /// Whether something is said to be lacking.
+    pub fn lacks_something(&self) -> bool {
+        let said = [self.vision, self.tools, self.audio, self.documents, self.schema];
+        said.contains(&Some(false))
+    }
+
     /// What is said of a feature by the name that manifests use (`vision`, `tools`, ...).
     pub fn feature(&self, name: &str) -> Option<bool> {
         match name {
@@ -125,6 +131,8 @@ pub struct Target {
     pub options: Options,
     /// Its share under [`Strategy::Weighted`]; at least 1.
     pub weight: u32,
+    /// What the operator says that it costs here.
+    pub price: Option<Price>,
     /// Time limits: the provider's, with the model's laid over them.
     pub timeouts: Timeouts,
     /// Repetitions: the provider's, with the model's laid over them.

@@ -109,6 +109,7 @@ fn target(draft: &TargetDraft, model: Inherited, provider: Arc<Provider>) -> Tar
         metering: draft.metering.or(model.metering).unwrap_or(provider.metering),
         options,
         weight: draft.weight.unwrap_or(1),
+        price: draft.price,
         timeouts: model.timeouts.over(provider.timeouts),
         retry: model.retry.over(provider.retry),
         enable_fallback: model.enable_fallback.unwrap_or(provider.enable_fallback),

@@ -32,6 +32,8 @@ pub struct ReadingPlan {
     /// Fields of a multipart body: those with the model's name, and at the end perhaps one with the stream flag.
     fields: Vec<String>,
     output_limit: Vec<usize>,
+    /// What a request may ask for, by name; empty where nobody wants to know.
+    features: Vec<(String, Vec<Test>)>,
     /// By acceptance.
     exclusions: HashMap<usize, Vec<(Test, String)>>,
 }
@@ -79,8 +81,9 @@ impl ModelSpot {
 }
 
 impl ReadingPlan {
-    /// A plan for a face; `accepts` are all acceptances, whose exclusions have to be seen too.
-    pub fn new<'a>(face: &Face, accepts: impl Iterator<Item = &'a Acceptance>) -> Self {
+    /// A plan for a face; `accepts` are all acceptances, whose exclusions have to be seen too. Features are looked for
+    /// only where somebody wants to know of them.
+    pub fn new<'a>(face: &Face, accepts: impl Iterator<Item = &'a Acceptance>, wants_features: bool) -> Self {
         let claim = face.claim.clone();
         let mut wanted = Wanted::default();
         let models = claim.model.iter().filter_map(|place| match place {
@@ -102,9 +105,10 @@ impl ReadingPlan {
             let asked = acceptance.ask_usage.iter().flat_map(|ask| prefixes(&ask.pointer));
             asked.for_each(|pointer| _ = wanted.add(&pointer));
         }
+        let features = if wants_features { features(&claim, &mut wanted) } else { Vec::new() };
         let pointers = (claim.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten();
         let fields = form_fields(&claim);
-        Self { claim, pointers, models, stream, fields, output_limit, exclusions }
+        Self { claim, pointers, models, stream, fields, output_limit, features, exclusions }
     }
 
     /// Reads a request.
@@ -211,11 +215,28 @@ impl ReadingPlan {
 }
 
 impl Reading {
+    /// What the request asks for, by the names that manifests use.
+    pub fn features(&self) -> Vec<String> {
+        let Some(found) = &self.found else { return Vec::new() };
+        let asks = |(_, tests): &&(String, Vec<Test>)| tests.iter().any(|test| test.holds(found));
+        self.plan.features.iter().filter(asks).map(|(name, _)| name.clone()).collect()
+    }
+
     /// Why a request has to be translated although its format is accepted.
     pub fn excluded(&self, acceptance: &Acceptance) -> Option<&str> {
         let (found, tests) = (self.found.as_ref()?, self.plan.exclusions.get(&acceptance.id)?);
         tests.iter().find(|(test, _)| test.holds(found)).map(|(_, reason)| reason.as_str())
     }
+}
+
+/// The tests for what a request may ask for.
+fn features(claim: &Claim, wanted: &mut Wanted) -> Vec<(String, Vec<Test>)> {
+    let mut compiled = Vec::new();
+    for feature in &claim.features {
+        let tests = feature.tests.iter().filter_map(|test| Test::compile(test, wanted).ok()).collect();
+        compiled.push((feature.name.clone(), tests));
+    }
+    compiled
 }
 
 /// The fields of a form that are read: a pointer of one segment stands for a field.

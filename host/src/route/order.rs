@@ -12,8 +12,8 @@ pub struct Candidate<'a> {
     pub name: &'a str,
     /// Its share.
     pub weight: u32,
-    /// Whether it is to be used only when nothing else is left.
-    pub last: bool,
+    /// Those with the lowest are tried first, whatever the strategy: 0 is the best.
+    pub rank: u8,
     /// Time to the first piece of late.
     pub latency: Option<Duration>,
     /// Exchanges under way.
@@ -54,9 +54,10 @@ pub fn order(strategy: Strategy, candidates: &[Candidate<'_>], lot: Lot<'_>) -> 
             places.sort_by(|a, b| key(a).total_cmp(&key(b)));
         }
         (Strategy::RoundRobin, None) => {
-            let usable = candidates.iter().filter(|one| !one.last).count().max(1);
+            let best = candidates.iter().map(|one| one.rank).min().unwrap_or_default();
+            let usable = candidates.iter().filter(|one| one.rank == best).count().max(1);
             // Those that are left out are no part of the turn, so that nobody gets theirs on top.
-            places.sort_by_key(|place| of(place).is_none_or(|one| one.last));
+            places.sort_by_key(|place| of(place).map(|one| one.rank));
             if let Some(turning) = places.get_mut(..usable) {
                 turning.rotate_left(lot.turn % usable);
             }
@@ -68,7 +69,7 @@ pub fn order(strategy: Strategy, candidates: &[Candidate<'_>], lot: Lot<'_>) -> 
             places.sort_by(|a, b| load(of(a)).total_cmp(&load(of(b))));
         }
     }
-    places.sort_by_key(|place| of(place).is_none_or(|one| one.last));
+    places.sort_by_key(|place| of(place).map(|one| one.rank));
     places
 }
 
@@ -93,8 +94,7 @@ mod tests {
     use super::*;
     use crate::config::Strategy;
 
-    const ONE: Candidate<'static> =
-        Candidate { name: "x", weight: 1, last: false, latency: None, busy: 0, price: None };
+    const ONE: Candidate<'static> = Candidate { name: "x", weight: 1, rank: 0, latency: None, busy: 0, price: None };
 
     fn first(strategy: Strategy, candidates: &[Candidate<'_>], turn: usize, session: Option<&str>) -> usize {
         order(strategy, candidates, Lot { draw: chance::draw, turn, session })[0]
@@ -150,16 +150,16 @@ mod tests {
         assert_eq!(first(Strategy::LeastLatency, &candidates, 0, None), 1);
     }
 
-    fn any_candidate() -> impl Strategy_<Value = (u32, bool, Option<u64>, usize, Option<u32>)> {
-        (1u32..10, any::<bool>(), prop::option::of(0u64..1000), 0usize..100, prop::option::of(0u32..100))
+    fn any_candidate() -> impl Strategy_<Value = (u32, u8, Option<u64>, usize, Option<u32>)> {
+        (1u32..10, 0u8..3, prop::option::of(0u64..1000), 0usize..100, prop::option::of(0u32..100))
     }
 
     use proptest::strategy::Strategy as Strategy_;
 
     proptest! {
-        /// Every candidate stands in the order once, and none of the last resort before another.
+        /// Every candidate stands in the order once, and none before one of a better rank.
         #[test]
-        fn the_order_is_whole_and_the_last_resort_is_last(
+        fn the_order_is_whole_and_goes_by_rank_first(
             known in prop::collection::vec(any_candidate(), 0..8),
             which in 0usize..6,
             turn in any::<usize>(),
@@ -170,17 +170,17 @@ mod tests {
                 Strategy::LeastLatency, Strategy::LeastBusy, Strategy::Cheapest,
             ];
             let names: Vec<String> = (0..known.len()).map(|n| n.to_string()).collect();
-            let candidates: Vec<Candidate<'_>> = known.iter().zip(&names).map(|((weight, last, latency, busy, price), name)| {
+            let candidates: Vec<Candidate<'_>> = known.iter().zip(&names).map(|((weight, rank, latency, busy, price), name)| {
                 let (latency, price) = (latency.map(Duration::from_millis), price.map(f64::from));
-                Candidate { name, weight: *weight, last: *last, latency, busy: *busy, price }
+                Candidate { name, weight: *weight, rank: *rank, latency, busy: *busy, price }
             }).collect();
             let session = has_session.then_some("s");
             let order = order(strategies[which], &candidates, Lot { draw: chance::draw, turn, session });
             let mut sorted = order.clone();
             sorted.sort_unstable();
             prop_assert_eq!(sorted, (0..candidates.len()).collect::<Vec<_>>());
-            let lasts: Vec<bool> = order.iter().map(|place| candidates[*place].last).collect();
-            prop_assert!(lasts.is_sorted(), "{:?}", lasts);
+            let ranks: Vec<u8> = order.iter().map(|place| candidates[*place].rank).collect();
+            prop_assert!(ranks.is_sorted(), "{:?}", ranks);
         }
     }
 }

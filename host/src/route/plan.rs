@@ -4,8 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::fit::{Fit, Needs};
 use super::order::{Candidate, Lot, order};
-use super::{PROVIDER_HEADER, Route, Routes, Target, chance, keys};
+use super::{PROVIDER_HEADER, Route, Routes, TARGET_HEADER, Target, chance, keys};
+use crate::config::Affinity;
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::ErrorKind;
 use crate::fault::{Fault, Side};
@@ -23,6 +25,8 @@ pub struct Plan {
     pub stops: Vec<Stop>,
     /// When the first that rests can be used again.
     pub rest: Option<(Instant, Rest)>,
+    /// Targets that were left out because they cannot serve this request: their names, and what they lack.
+    pub unfit: Vec<(Arc<str>, String)>,
 }
 
 /// A place to go to.
@@ -35,21 +39,26 @@ pub struct Stop {
 }
 
 /// What a plan depends on besides the configuration.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
+#[expect(missing_debug_implementations, reason = "holds a closure, for the length of a call")]
 pub struct Circumstances<'a> {
     /// What is well.
     pub health: &'a Health,
     /// Now.
     pub now: Instant,
-    /// What keeps requests together.
-    pub session: Option<&'a str>,
+    /// What keeps the requests of this one's kind together, for a route that leaves it to the client or not.
+    pub session: &'a dyn Fn(&Affinity) -> Option<String>,
+    /// What the request asks for.
+    pub needs: Needs<'a>,
+    /// The provider that it has to go to, by its own word.
+    pub provider: Option<&'a str>,
 }
 
 impl Plan {
     /// A plan with one target only.
     fn only(route: &Arc<Route>, target: &Arc<Target>) -> Self {
         let stop = Stop { route: Arc::clone(route), target: Arc::clone(target) };
-        Self { route: Arc::clone(route), stops: vec![stop], rest: None }
+        Self { route: Arc::clone(route), stops: vec![stop], rest: None, unfit: Vec::new() }
     }
 
     /// What a client hears where everything rests (C-65).
@@ -98,7 +107,7 @@ fn standing(target: &Arc<Target>, health: &Health, now: Instant) -> Standing {
 /// fallbacks. Targets that rest are left out; those whose keys were all refused come last.
 pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> Result<Plan, Fault> {
     let route = routes.find(model).ok_or_else(|| unknown_model(model))?;
-    let mut plan = Plan { route: Arc::clone(route), stops: Vec::new(), rest: None };
+    let mut plan = Plan { route: Arc::clone(route), stops: Vec::new(), rest: None, unfit: Vec::new() };
     let mut seen: HashSet<*const Route> = HashSet::new();
     let mut next: Vec<(&Arc<Route>, Option<&str>)> = vec![(route, None)];
     while let Some((route, name)) = next.pop() {
@@ -109,22 +118,41 @@ pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> R
         let fallbacks = route.fallbacks.iter().rev();
         next.extend(fallbacks.filter_map(|name| Some((routes.find(name)?, Some(name.as_str())))));
     }
-    if plan.stops.is_empty() && plan.rest.is_none() {
-        let reason =
-            route.targets.iter().find_map(|target| target.as_ref().err()).map_or("it has no target", String::as_str);
-        return Err(Fault::internal(format!("the model `{}` cannot be served: {reason}", route.alias)).with_status(503));
+    if !plan.stops.is_empty() || plan.rest.is_some() {
+        return Ok(plan);
     }
-    Ok(plan)
+    Err(nowhere(&plan, circumstances))
+}
+
+/// Why a request can go nowhere, though nothing rests.
+fn nowhere(plan: &Plan, circumstances: Circumstances<'_>) -> Fault {
+    let alias = &plan.route.alias;
+    if let Some((_, lacking)) = plan.unfit.first() {
+        let message = format!("no target of the model `{alias}` can serve this request: it needs `{lacking}`");
+        return Fault::new(Side::Client, ErrorKind::Unsupported, message).with_code("unsupported_feature");
+    }
+    if let Some(provider) = circumstances.provider {
+        let message = format!("{TARGET_HEADER} names `{provider}`, where the model `{alias}` has no target");
+        return Fault::invalid(message).with_code("target_not_found");
+    }
+    let reason = plan.route.targets.iter().find_map(|target| target.as_ref().err());
+    let reason = reason.map_or("it has no target", String::as_str);
+    Fault::internal(format!("the model `{alias}` cannot be served: {reason}")).with_status(503)
 }
 
 /// Adds a route's targets. `name` is what a fallback calls it.
 fn add(plan: &mut Plan, route: &Arc<Route>, name: Option<&str>, circumstances: Circumstances<'_>) {
-    let Circumstances { health, now, session } = circumstances;
-    let mut usable: Vec<(&Arc<Target>, bool)> = Vec::new();
-    for target in route.targets.iter().flatten() {
+    let Circumstances { health, now, session, needs, provider } = circumstances;
+    let mut usable: Vec<(&Arc<Target>, u8)> = Vec::new();
+    let chosen = |target: &&Arc<Target>| provider.is_none_or(|name| *target.label == *name);
+    for target in route.targets.iter().flatten().filter(chosen) {
+        if let Fit::Lacks(what) = needs.fit(&target.capabilities) {
+            plan.unfit.push((Arc::clone(&target.id), what));
+            continue;
+        }
         match standing(target, health, now) {
-            Standing::Well => usable.push((target, false)),
-            Standing::Resting(_, Rest::Refused) => usable.push((target, true)),
+            Standing::Well => usable.push((target, 0)),
+            Standing::Resting(_, Rest::Refused) => usable.push((target, 1)),
             Standing::Resting(until, why) => plan.rest = Some(sooner(plan.rest, (until, why))),
         }
     }
@@ -132,16 +160,17 @@ fn add(plan: &mut Plan, route: &Arc<Route>, name: Option<&str>, circumstances: C
     let candidates: Vec<Candidate<'_>> = usable
         .iter()
         .zip(&vitals)
-        .map(|((target, last), vitals)| Candidate {
+        .map(|((target, rank), vitals)| Candidate {
             name: &target.id,
             weight: target.weight,
-            last: *last,
+            rank: *rank,
             latency: vitals.latency(now),
             busy: vitals.in_flight(),
-            price: None,
+            price: target.price.and_then(|price| Some(price.input? + price.output.unwrap_or(0.0))),
         })
         .collect();
-    let lot = Lot { draw: chance::draw, turn: route.next_turn(), session };
+    let session = session(&route.affinity);
+    let lot = Lot { draw: chance::draw, turn: route.next_turn(), session: session.as_deref() };
     let stops = order(route.strategy, &candidates, lot).into_iter().filter_map(|place| usable.get(place));
     let stops = stops.map(|(target, _)| Stop { route: Arc::clone(route), target: named(target, name) });
     plan.stops.extend(stops.take(MAX_STOPS.saturating_sub(plan.stops.len())));

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::Acceptances;
 use super::credential::{Credentials, set_region, usual_region};
 use super::holes;
-use crate::config::{self, Address, Config, Environment, Model, Problem, Provider};
+use crate::config::{self, Address, Config, Environment, Model, Problem, Provider, Strategy};
 use crate::contract::about::exports::weir::adapter::about::AuthScheme;
 use crate::contract::types::Setting;
+use crate::facts::{self, Facts};
 use crate::plugin::Adapter;
 use crate::plugin::catalog::Snapshot;
 use crate::route::{Route, Routes, Target};
@@ -25,8 +26,12 @@ pub(super) fn routes(
     let credentials = Credentials::new(&config.environment);
     let route = |model: &Model| {
         let targets = model.targets.iter().map(|target| {
+            let facts = facts_of(model, target);
+            if let Some(problem) = unpriced(model, target, &facts) {
+                problems.borrow_mut().push(problem);
+            }
             let strict = model.strict.unwrap_or(config.server.strict);
-            let made = make(target, strict, adapters, accepts, &credentials);
+            let made = make(target, (strict, facts), adapters, accepts, &credentials);
             if let Err(problem) = &made {
                 let known = problems.borrow().iter().any(|one| one.message == problem.message);
                 if !known {
@@ -42,7 +47,7 @@ pub(super) fn routes(
 
 fn make(
     target: &config::Target,
-    strict: bool,
+    (strict, facts): (bool, Facts),
     adapters: &Snapshot,
     accepts: &Acceptances,
     credentials: &Credentials<'_>,
@@ -77,6 +82,8 @@ fn make(
         metering: target.metering,
         options: options.collect(),
         timeouts: timeouts(&target.timeouts),
+        capabilities: facts.capabilities,
+        price: facts.price,
         weight: target.weight,
         retry: target.retry,
         enable_fallback: target.enable_fallback,
@@ -87,6 +94,31 @@ fn make(
     };
     let spares = (1..provider.keys.len()).map(spare).collect::<Result<_, Problem>>()?;
     Ok(Target { spares, ..first })
+}
+
+/// What is known of a target's model: by the operator's word, else by the bundled file.
+fn facts_of(model: &Model, target: &config::Target) -> Facts {
+    let name = target.model.as_deref().map_or_else(|| model.alias.to_string(), str::to_owned);
+    let bundled = facts::of(&target.provider.adapter, &name);
+    Facts {
+        capabilities: facts::over(model.capabilities, bundled.capabilities),
+        // Of several targets the model's one price says little.
+        price: target.price.or(model.price.filter(|_| model.targets.len() == 1)).or(bundled.price).or(model.price),
+    }
+}
+
+/// A word on a price that is needed and that nobody knows.
+fn unpriced(model: &Model, target: &config::Target, facts: &Facts) -> Option<Problem> {
+    let known = facts.price.is_some_and(|price| price.input.is_some());
+    if model.strategy != Strategy::Cheapest || known {
+        return None;
+    }
+    let name = target.model.as_deref().unwrap_or("the client's own");
+    let message = format!("nobody knows what the model `{name}` costs at `{}`: it comes last", target.provider.name);
+    let warning = Problem::warning(&target.place, message);
+    Some(warning.with_help(
+        "`strategy = \"cheapest\"` goes by `price = { input = ..., output = ... }`, else by the bundled file",
+    ))
 }
 
 fn not_loaded(provider: &Provider, adapters: &Snapshot) -> Problem {

@@ -153,6 +153,7 @@ pub(in super::super) const TARGET: Keys = Keys {
         key("translate", FLAG, "as the model", "Whether even requests that could be relayed untouched are translated."),
         key("usage", METERING, "as the model", "How the tokens of relayed streams are counted."),
         key("weight", NUMBER, "1", "Its share where the strategy is `weighted`."),
+        key("price", TABLE, "as the model or the bundled file", "What the model costs here."),
     ],
 };
 

@@ -62,6 +62,7 @@ pub(in super::super) struct TargetDraft {
     pub(in super::super) translate: Option<bool>,
     pub(in super::super) metering: Option<Metering>,
     pub(in super::super) weight: Option<u32>,
+    pub(in super::super) price: Option<Price>,
     pub(in super::super) place: Place,
 }
 
@@ -153,6 +154,7 @@ fn target(mut section: Section<'_>) -> TargetDraft {
         options: section.options("options"),
         translate: section.flag("translate"),
         metering: section.choice("usage", METERINGS),
+        price: section.section("price", &keys::PRICE).map(price),
         weight: section.count("weight", &(1..=1_000_000)).and_then(|weight| u32::try_from(weight).ok()),
         place: section.place.clone(),
     };
