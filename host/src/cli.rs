@@ -3,6 +3,7 @@
 mod check;
 mod explain;
 mod plugin;
+mod route;
 mod serve;
 
 use std::path::{Path, PathBuf};
@@ -50,6 +51,11 @@ enum Command {
     Check(File),
     /// Shows what would be sent for a request, and what would be lost, without sending it.
     Explain(Box<explain::Explain>),
+    /// Tells where requests go.
+    Route {
+        #[command(subcommand)]
+        command: route::Command,
+    },
     /// Looks at adapters.
     Plugin {
         #[command(subcommand)]
@@ -66,6 +72,7 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(file)) => serve::run(file.config.as_deref()),
         Some(Command::Check(file)) => check::run(file.config.as_deref()),
         Some(Command::Explain(asked)) => explain::run(*asked),
+        Some(Command::Route { command }) => route::run(command),
         Some(Command::Plugin { command }) => plugin::run(command),
     }
 }

@@ -1,5 +1,7 @@
 //! What would be sent to a provider for a request, and what would be lost, without sending it.
 
+pub mod route;
+
 use std::sync::Arc;
 
 use bytes::Bytes;

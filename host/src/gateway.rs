@@ -71,6 +71,11 @@ impl Gateway {
         self.serving.load_full()
     }
 
+    /// What is well.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
     /// The metrics.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics

@@ -1,5 +1,7 @@
 //! The operations side: health, readiness, metrics, version, and what the admin may see. Never in the way of requests.
 
+mod routes;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -7,7 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
@@ -40,6 +42,7 @@ pub fn router(operations: Operations) -> Router {
     let admin = Router::new()
         .route("/plugins", get(plugins))
         .route("/config", get(config))
+        .route("/routes/explain", post(routes::explain))
         .route_layer(axum::middleware::from_fn_with_state(operations.clone(), guard));
     Router::new()
         .route("/health", get(|| async { Json(json!({"status": "ok"})) }))

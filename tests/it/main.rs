@@ -21,6 +21,7 @@ mod passthrough;
 mod recall;
 mod relay;
 mod retries;
+mod routing;
 mod secrets;
 mod streams;
 mod swap;

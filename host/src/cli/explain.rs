@@ -84,7 +84,7 @@ fn answer(asked: Explain) -> Result<Explained, String> {
     runtime.block_on(explain(&serving, &question)).map_err(|fault| fault.to_string())
 }
 
-fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+pub(super) fn read(file: &Path) -> std::io::Result<Vec<u8>> {
     if file != Path::new("-") {
         return std::fs::read(file);
     }

@@ -1,0 +1,267 @@
+//! Where a request for a model would go and why, and what would be lost there, without sending it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use serde::Serialize;
+
+use super::{Explained, Question, explain};
+use crate::config::{Affinity, Strategy};
+use crate::contract::types::{Loss, LossKind};
+use crate::dialect::faces::Head;
+use crate::dialect::path::Holes;
+use crate::dialect::reading::ReadingPlan;
+use crate::fault::Fault;
+use crate::health::{Health, Rest, Standing};
+use crate::route::fit::{Fit, Needs};
+use crate::route::{Circumstances, Plan, Target, keys, plan};
+use crate::serving::Serving;
+
+/// For how many targets a request is rendered.
+const MAX_RENDERED: usize = 8;
+
+/// What is asked.
+#[derive(Debug, Default)]
+pub struct RouteQuestion {
+    /// The model as a client names it.
+    pub model: String,
+    /// A request for it and the format that it is written in.
+    pub request: Option<(String, Bytes)>,
+    /// What keeps requests together: the value of the session's header.
+    pub session: Option<String>,
+    /// The provider that the request asks for.
+    pub provider: Option<String>,
+}
+
+/// Where a request would go.
+#[derive(Debug, Serialize)]
+pub struct RouteExplained {
+    /// The alias that matches.
+    pub alias: String,
+    /// How its targets are put in order.
+    pub strategy: &'static str,
+    /// What the request asks for, as far as the manifest tells.
+    pub needs: Vec<String>,
+    /// The targets in the order in which they would be tried, then those that would not be.
+    pub targets: Vec<TargetExplained>,
+}
+
+/// What becomes of one target.
+#[derive(Debug, Serialize)]
+pub struct TargetExplained {
+    /// The alias that it is a target of: the one that was asked for, or a fallback.
+    pub alias: String,
+    /// The provider.
+    pub provider: String,
+    /// The provider's name for the model.
+    pub model: String,
+    /// The adapter.
+    pub adapter: String,
+    /// Its place in the order, from 1; none where it is left out.
+    pub place: Option<usize>,
+    /// Why it has this place, or none.
+    pub why: String,
+    /// `relay` or `translate`, where a request was given.
+    pub lane: Option<&'static str>,
+    /// Why it would be translated.
+    pub reason: Option<String>,
+    /// What would be lost.
+    pub losses: Vec<LossExplained>,
+    /// Why the request could not be sent there.
+    pub refused: Option<String>,
+}
+
+/// Something that would be lost.
+#[derive(Debug, Serialize)]
+pub struct LossExplained {
+    /// Which field.
+    pub field: String,
+    /// `dropped`, `clamped` or `approximated`.
+    pub kind: &'static str,
+    /// Why.
+    pub note: Option<String>,
+}
+
+/// Explains where a request would go.
+///
+/// # Errors
+///
+/// What the client would be told.
+pub async fn explain_route(
+    serving: &Serving,
+    health: &Health,
+    question: &RouteQuestion,
+) -> Result<RouteExplained, Fault> {
+    let now = Instant::now();
+    let needs = needs(serving, question)?;
+    let (plan, left_out) = planned(serving, health, question, (&needs, now))?;
+    let mut targets = Vec::new();
+    for (number, stop) in plan.stops.iter().enumerate() {
+        let why = why_here(&plan, number, health, now);
+        let mut told = told(&stop.route.alias, &stop.target, Some(number + 1), why);
+        if let Some((from, body)) = question.request.as_ref().filter(|_| number < MAX_RENDERED) {
+            note(&mut told, explain(serving, &asked(question, from, body, Some(&stop.target))).await);
+        }
+        targets.push(told);
+    }
+    targets.extend(left_out);
+    let strategy = name(plan.route.strategy);
+    Ok(RouteExplained { alias: plan.route.alias.clone(), strategy, needs, targets })
+}
+
+/// The plan, and what it leaves out.
+fn planned(
+    serving: &Serving,
+    health: &Health,
+    question: &RouteQuestion,
+    (needs, now): (&[String], Instant),
+) -> Result<(Plan, Vec<TargetExplained>), Fault> {
+    let body_len = question.request.as_ref().map_or(0, |(_, body)| body.len());
+    let session = |affinity: &Affinity| match affinity {
+        Affinity::Tenant => Some(String::new()),
+        Affinity::Session | Affinity::Header(_) => question.session.clone(),
+    };
+    let circumstances = Circumstances {
+        health,
+        now,
+        session: &session,
+        needs: Needs { features: needs, body_len },
+        provider: question.provider.as_deref(),
+    };
+    let plan = plan(&serving.routes, &question.model, circumstances)?;
+    let out = left_out(serving, &plan, circumstances);
+    Ok((plan, out))
+}
+
+/// What the request asks for.
+fn needs(serving: &Serving, question: &RouteQuestion) -> Result<Vec<String>, Fault> {
+    let Some((from, body)) = &question.request else { return Ok(Vec::new()) };
+    let about = asked(question, from, body, None);
+    let face = super::face(serving, &about)?;
+    let head = HeaderMap::new();
+    let plan = Arc::new(ReadingPlan::new(face, std::iter::empty(), true));
+    let read = plan.read(std::slice::from_ref(body), &Holes::default(), &Head { headers: &head, query: "" })?;
+    Ok(read.features())
+}
+
+fn name(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::Priority => "priority",
+        Strategy::Weighted => "weighted",
+        Strategy::RoundRobin => "round-robin",
+        Strategy::LeastLatency => "least-latency",
+        Strategy::LeastBusy => "least-busy",
+        Strategy::Cheapest => "cheapest",
+    }
+}
+
+/// The question of what would be sent to a target.
+fn asked(question: &RouteQuestion, from: &str, body: &Bytes, target: Option<&Target>) -> Question {
+    Question {
+        from: from.to_owned(),
+        operation: "chat".to_owned(),
+        to: target.map(|target| target.adapter.name.to_string()).unwrap_or_default(),
+        to_format: target.and_then(|target| target.format.clone()),
+        model: Some(target.map_or(question.model.as_str(), |target| target.model(&question.model)).to_owned()),
+        options: target.map(|target| target.options.clone()).unwrap_or_default(),
+        translate: target.is_some_and(|target| target.translate),
+        stream: false,
+        body: body.clone(),
+    }
+}
+
+fn told(alias: &str, target: &Target, place: Option<usize>, why: String) -> TargetExplained {
+    TargetExplained {
+        alias: alias.to_owned(),
+        provider: target.label.to_string(),
+        model: target.model_label().to_owned(),
+        adapter: target.adapter.name.to_string(),
+        place,
+        why,
+        lane: None,
+        reason: None,
+        losses: Vec::new(),
+        refused: None,
+    }
+}
+
+/// Adds what would become of the request there.
+fn note(told: &mut TargetExplained, explained: Result<Explained, Fault>) {
+    match explained {
+        Err(fault) => told.refused = Some(fault.to_string()),
+        Ok(explained) => {
+            told.lane = Some(if explained.translated.is_some() { "translate" } else { "relay" });
+            told.reason = explained.translated;
+            told.losses = explained.losses.into_iter().map(lost).collect();
+        }
+    }
+}
+
+fn lost(loss: Loss) -> LossExplained {
+    let kind = match loss.kind {
+        LossKind::Dropped => "dropped",
+        LossKind::Clamped => "clamped",
+        LossKind::Approximated => "approximated",
+    };
+    LossExplained { field: loss.field, kind, note: loss.note }
+}
+
+/// Why a target stands where it does.
+fn why_here(plan: &Plan, number: usize, health: &Health, now: Instant) -> String {
+    let Some(stop) = plan.stops.get(number) else { return String::new() };
+    let target = &stop.target;
+    if !Arc::ptr_eq(&stop.route, &plan.route) {
+        return format!("a fallback, should all targets of `{}` fail", plan.route.alias);
+    }
+    let vitals = health.of(&target.id);
+    let by = match stop.route.strategy {
+        Strategy::Priority => "the order of the configuration".to_owned(),
+        Strategy::Weighted => format!("drawn with the weight {}", target.weight),
+        Strategy::RoundRobin => "its turn".to_owned(),
+        Strategy::LeastLatency => match vitals.latency(now) {
+            Some(latency) => format!("a first piece after {} ms of late", latency.as_millis()),
+            None => "nothing is known of how fast it is".to_owned(),
+        },
+        Strategy::LeastBusy => format!("{} exchanges under way", vitals.in_flight()),
+        Strategy::Cheapest => match target.price.and_then(|price| price.input) {
+            Some(input) => format!("{input} dollars for a million tokens of input"),
+            None => "nobody knows its price".to_owned(),
+        },
+    };
+    match stop.standing(health, now) {
+        Standing::Resting(_, Rest::Refused) => format!("{by}; last, because its keys were refused"),
+        _ => by,
+    }
+}
+
+/// The targets of the route and its fallbacks that the plan leaves out.
+fn left_out(serving: &Serving, plan: &Plan, circumstances: Circumstances<'_>) -> Vec<TargetExplained> {
+    let fallbacks = plan.route.fallbacks.iter().filter_map(|name| serving.routes.find(name));
+    let routes = std::iter::once(&plan.route).chain(fallbacks);
+    let all = routes.flat_map(|route| route.targets.iter().flatten().map(move |target| (route, target)));
+    let is_out = |target: &Target| !plan.stops.iter().any(|stop| stop.target.id == target.id);
+    all.filter(|(_, target)| is_out(target))
+        .map(|(route, target)| {
+            let why = match circumstances.needs.fit(&target.capabilities) {
+                Fit::Lacks(what) => format!("it cannot serve this: it lacks `{what}`"),
+                Fit::Known | Fit::Unknown => why_out(target, circumstances),
+            };
+            told(&route.alias, target, None, why)
+        })
+        .collect()
+}
+
+fn why_out(target: &Arc<Target>, circumstances: Circumstances<'_>) -> String {
+    let Circumstances { health, now, .. } = circumstances;
+    let all = keys(target).map(|one| health.standing(one.subject(), now));
+    let seconds = |until: Instant| until.saturating_duration_since(now).as_secs_f64().ceil();
+    match all.reduce(Standing::sooner) {
+        Some(Standing::Resting(until, Rest::Limited)) => {
+            format!("it reached a rate limit and rests for {} s", seconds(until))
+        }
+        Some(Standing::Resting(until, _)) => format!("it failed and rests for {} s", seconds(until)),
+        _ => "another provider was asked for".to_owned(),
+    }
+}

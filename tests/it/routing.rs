@@ -1,0 +1,120 @@
+//! Which target a request goes to, and what is told of that.
+
+use weir_tests::{Answer, House, Request, Upstream};
+
+use crate::retries::provider;
+use crate::tongue::{ANTHROPIC, OPENAI, provider as serving};
+
+/// Two providers of one format and a model over both.
+fn two(first: &Upstream, second: &Upstream, model: &str) -> String {
+    provider(first, OPENAI, "first", "") + &provider(second, OPENAI, "second", "") + model
+}
+
+async fn taken(house: &House, request: &Request) -> String {
+    let reply = house.ask(request).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    reply.header("x-weir-provider").unwrap().to_owned()
+}
+
+fn picture(model: &str) -> Request {
+    let body = format!(
+        "{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":[{{\"type\":\"image_url\",\
+         \"image_url\":{{\"url\":\"https://x.example/a.png\"}}}}]}}]}}"
+    );
+    Request::post("/v1/chat/completions", body)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cheapest_is_taken_by_the_operators_price_or_the_bundled_one() {
+    let (first, second) = (serving(OPENAI).await, serving(OPENAI).await);
+    let model = "[[models]]\nalias = \"cheap\"\nstrategy = \"cheapest\"\n\
+                 targets = [{ provider = \"first\", model = \"gpt-4o\" }, { provider = \"second\", model = \"gpt-4o-mini\" }]\n\
+                 [[models]]\nalias = \"told\"\nstrategy = \"cheapest\"\n\
+                 targets = [{ provider = \"first\", model = \"gpt-4o\", price = { input = 0.01, output = 0.01 } },\n\
+                 { provider = \"second\", model = \"gpt-4o-mini\" }]\n";
+    let house = House::open(&two(&first, &second, model)).await;
+    assert_eq!(taken(&house, &OPENAI.request("cheap", false)).await, "second");
+    assert_eq!(taken(&house, &OPENAI.request("told", false)).await, "first");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_target_lacks_is_not_asked_of_it() {
+    let (mut first, second) = (serving(OPENAI).await, serving(OPENAI).await);
+    let model = "[[models]]\nalias = \"blind\"\ntarget = { provider = \"first\", model = \"m\" }\n\
+                 capabilities = { vision = false, context = 1000 }\nfallbacks = [\"seeing\"]\n\
+                 [[models]]\nalias = \"seeing\"\ntarget = { provider = \"second\", model = \"m\" }\n\
+                 [[models]]\nalias = \"alone\"\ntarget = { provider = \"first\", model = \"m\" }\n\
+                 capabilities = { vision = false }\n";
+    let house = House::open(&two(&first, &second, model)).await;
+    assert_eq!(taken(&house, &OPENAI.request("blind", false)).await, "first");
+    first.request().await;
+    assert_eq!(taken(&house, &picture("blind")).await, "second");
+    let long = format!(
+        "{{\"model\":\"blind\",\"messages\":[{{\"role\":\"user\",\"content\":\"{}\"}}]}}",
+        "many words ".repeat(1000)
+    );
+    assert_eq!(taken(&house, &Request::post("/v1/chat/completions", long)).await, "second");
+    let reply = house.ask(&picture("alone")).await;
+    assert_eq!(reply.status(), 400, "{}", reply.text());
+    assert!(OPENAI.error(&reply).is_some_and(|message| message.contains("vision")), "{}", reply.text());
+    assert!(first.unseen().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_chooses_its_target_only_where_it_may() {
+    let (first, second) = (serving(OPENAI).await, serving(OPENAI).await);
+    let model = "[[models]]\nalias = \"both\"\nstrategy = \"priority\"\n\
+                 targets = [{ provider = \"first\", model = \"m\" }, { provider = \"second\", model = \"m\" }]\n";
+    let config = two(&first, &second, model);
+    let request = OPENAI.request("both", false).header("x-weir-target", "second");
+    assert_eq!(taken(&House::open(&config).await, &request).await, "first");
+    let house = House::open(&format!("[server]\ntarget_header = true\n{config}")).await;
+    assert_eq!(taken(&house, &request).await, "second");
+    let reply = house.ask(&OPENAI.request("both", false).header("x-weir-target", "third")).await;
+    assert_eq!(reply.status(), 400, "{}", reply.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_and_headers_keep_requests_together_where_the_operator_says_so() {
+    let (first, second) = (serving(OPENAI).await, serving(OPENAI).await);
+    let targets = "strategy = \"round-robin\"\n\
+                   targets = [{ provider = \"first\", model = \"m\" }, { provider = \"second\", model = \"m\" }]\n";
+    let model = format!(
+        "[[models]]\nalias = \"by-caller\"\naffinity = \"tenant\"\n{targets}\
+         [[models]]\nalias = \"by-header\"\naffinity = \"X-Conversation\"\n{targets}"
+    );
+    let house = House::open(&two(&first, &second, &model)).await;
+    let one = taken(&house, &OPENAI.request("by-caller", false)).await;
+    assert_eq!(taken(&house, &OPENAI.request("by-caller", false)).await, one);
+    let request = OPENAI.request("by-header", false).header("x-conversation", "c-1");
+    let one = taken(&house, &request).await;
+    assert_eq!(taken(&house, &request).await, one);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_is_explained_with_its_order_its_lanes_and_its_losses() {
+    let first = Upstream::always(Answer::whole(429, &[("retry-after", "60")], "{}")).await;
+    let second = serving(ANTHROPIC).await;
+    let config = provider(&first, OPENAI, "first", "")
+        + &provider(&second, ANTHROPIC, "second", "")
+        + "[[models]]\nalias = \"both\"\n\
+           targets = [{ provider = \"first\", model = \"gpt-4o\" }, { provider = \"second\", model = \"claude-sonnet-4-5\" }]\n";
+    let house = House::open(&config).await;
+    let question = "{\"model\":\"both\",\"from\":\"openai.chat\",\"request\":{\"model\":\"both\",\"seed\":7,\
+                    \"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"tools\":[{\"type\":\"function\",\
+                    \"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\"}}}]}}";
+    let explained = house.post("/admin/routes/explain", question).await.json();
+    assert_eq!(explained["needs"], serde_json::json!(["tools"]), "{explained}");
+    assert_eq!(explained["targets"][0]["lane"], "relay", "{explained}");
+    assert_eq!(explained["targets"][1]["lane"], "translate", "{explained}");
+    let lost = explained["targets"][1]["losses"].to_string();
+    assert!(lost.contains("seed"), "{explained}");
+    // After a limit the first rests, and that is told.
+    assert_eq!(house.ask(&OPENAI.request("both", false)).await.status(), 200);
+    let explained = house.post("/admin/routes/explain", "{\"model\":\"both\"}").await.json();
+    let (first, second) = (&explained["targets"][1], &explained["targets"][0]);
+    assert_eq!((&second["provider"], &second["place"]), (&"second".into(), &1.into()), "{explained}");
+    assert!(first["place"].is_null() && first["why"].as_str().unwrap().contains("rests"), "{explained}");
+    let reply = house.post("/admin/routes/explain", "{\"model\":\"unknown\"}").await;
+    assert_eq!(reply.status(), 400, "{}", reply.text());
+}
