@@ -22,6 +22,7 @@ enum Outcome {
 
 /// The account of one exchange. It is closed when it is dropped.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Account {
     metrics: Arc<Metrics>,
     series: Arc<Series>,
@@ -40,6 +41,8 @@ pub struct Account {
     /// The attempt that gave the answer.
     ticket: Option<Ticket>,
     request_id: String,
+    /// An account of one of several attempts at the same time: it records nothing by itself.
+    is_branch: bool,
     _permit: Permit,
 }
 
@@ -63,6 +66,7 @@ impl Account {
             tries: 0,
             ticket: None,
             request_id: request_id.to_owned(),
+            is_branch: false,
             _permit: permit,
         }
     }
@@ -85,6 +89,44 @@ impl Account {
     /// Attempts so far.
     pub fn tries(&self) -> u32 {
         self.tries
+    }
+
+    /// An account for one of several attempts at the same time. What it takes in counts once it is adopted.
+    #[must_use]
+    pub fn branch(&self) -> Self {
+        Self {
+            metrics: Arc::clone(&self.metrics),
+            series: Arc::clone(&self.series),
+            begun: self.begun,
+            waited: Duration::ZERO,
+            status: 0,
+            outcome: Outcome::Open,
+            streaming: false,
+            first_piece: false,
+            usage: None,
+            estimate: None,
+            metered: false,
+            provider: None,
+            tries: 0,
+            ticket: None,
+            request_id: self.request_id.clone(),
+            is_branch: true,
+            _permit: Permit::free(),
+        }
+    }
+
+    /// Takes over what an attempt's own account has taken in, `waited` having passed before it began.
+    pub fn adopt(&mut self, mut branch: Self, waited: Duration) {
+        self.tries += branch.tries;
+        self.waited += branch.waited + waited;
+        self.status = branch.status;
+        self.streaming |= std::mem::take(&mut branch.streaming);
+        self.first_piece |= branch.first_piece;
+        self.metered = branch.metered;
+        self.usage = branch.usage.take();
+        self.estimate = branch.estimate.take();
+        self.provider = branch.provider.take();
+        self.ticket = branch.ticket.take();
     }
 
     /// Time passed that is none of the gateway's own work: a wait between two attempts.
@@ -209,10 +251,13 @@ fn outcome_of(status: u16) -> &'static str {
 impl Drop for Account {
     fn drop(&mut self) {
         let seconds = self.begun.elapsed().as_secs_f64();
-        self.metrics.in_flight.dec();
         if self.streaming {
             self.metrics.streams_active.dec();
         }
+        if self.is_branch {
+            return;
+        }
+        self.metrics.in_flight.dec();
         self.settle();
         match self.outcome {
             Outcome::Whole => self.close_whole(seconds),

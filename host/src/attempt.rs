@@ -4,6 +4,7 @@ mod backoff;
 mod failure;
 mod follow;
 mod head;
+mod hedge;
 mod list;
 mod media;
 mod meter;

@@ -21,12 +21,14 @@ pub use vitals::{Rest, Standing, Vitals};
 /// How long a refused key is left alone while there is another.
 pub const BENCH: Duration = Duration::from_mins(1);
 
+/// Until when keys are benched, by provider and the key's number.
+type Benches = HashMap<(Arc<str>, usize), Instant>;
+
 /// The health of all targets and keys.
 #[derive(Debug, Default)]
 pub struct Health {
     targets: RwLock<HashMap<Arc<str>, Arc<Vitals>>>,
-    /// Until when a key is benched, by provider and the key's number.
-    keys: Arc<Mutex<HashMap<(Arc<str>, usize), Instant>>>,
+    keys: Arc<Mutex<Benches>>,
 }
 
 /// What is asked about: one key of one target.
@@ -74,7 +76,7 @@ impl Health {
         Ok(Ticket::new(vitals, Arc::clone(&self.keys), subject, now))
     }
 
-    fn keys(&self) -> MutexGuard<'_, HashMap<(Arc<str>, usize), Instant>> {
+    fn keys(&self) -> MutexGuard<'_, Benches> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

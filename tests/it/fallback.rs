@@ -203,3 +203,31 @@ async fn a_session_stays_and_sessions_are_shared_out() {
     assert_eq!(places.len(), 2);
     assert_ne!(provider_of(ask(None)).await, provider_of(ask(None)).await, "others take turns");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hedge_asks_the_next_when_nothing_comes_and_leaves_the_slow_one() {
+    let mut first = Upstream::always(Answer::silence()).await;
+    let mut second = tongue::provider(ANTHROPIC).await;
+    let config = two(&first, &second, QUICK).replace("strategy = \"priority\"\n", "hedge = \"30ms\"\n");
+    let house = House::open(&config).await;
+    for from in ALL {
+        for stream in [false, true] {
+            let reply = house.ask(&from.request("both", stream)).await;
+            assert_eq!(from.heard(&reply, stream).text, TEXT, "{}", reply.text());
+            assert_eq!(reply.header("x-weir-attempts"), Some("2"));
+            assert_eq!(reply.header("x-weir-provider"), Some("second"));
+            first.departure().await;
+        }
+    }
+    let hedged = "weir_hedges_total{answered=\"second/anthropic\",from=\"first/openai\",to=\"second/anthropic\"}";
+    assert_eq!(house.metric(hedged).await, 6.0);
+    house.until_metric("weir_streams_active", 0.0).await;
+    house.until_metric("weir_in_flight", 0.0).await;
+    while second.unseen().is_some() {}
+    // One that answers in time is asked alone.
+    first.now(Answer::json(200, OPENAI.whole()));
+    let slow = config.replace("hedge = \"30ms\"", "hedge = \"30s\"");
+    let reply = House::open(&slow).await.ask(&OPENAI.request("both", false)).await;
+    assert_eq!((reply.status(), reply.header("x-weir-attempts")), (200, Some("1")));
+    assert!(second.unseen().is_none());
+}

@@ -52,6 +52,7 @@ pub(super) enum Move {
 
 /// What can be done at all.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a possibility of its own")]
 pub(super) struct Situation {
     /// Repetitions so far, at this target.
     pub(super) repeats: u32,
@@ -95,11 +96,10 @@ fn cure(fault: &Fault) -> Cure {
     match (fault.lapse, fault.side) {
         (Some(Lapse::Credential), _) => Cure::Key,
         (Some(Lapse::Unreachable), _) => Cure::Elsewhere,
-        (Some(Lapse::Slow), _) => Cure::OnlyElsewhere,
+        (Some(Lapse::Slow), _) | (None, Side::Adapter) => Cure::OnlyElsewhere,
         (Some(Lapse::Gone), _) => Cure::Once,
         (Some(Lapse::Garbled), _) => Cure::Again,
         (None, Side::Upstream) => cure_of_answer(fault.error.kind),
-        (None, Side::Adapter) => Cure::OnlyElsewhere,
         (None, Side::Gateway) if fault.error.kind == ErrorKind::Overloaded => Cure::OnlyElsewhere,
         (None, Side::Gateway) => Cure::None,
         // What one provider's format has no place for, another's may have.
@@ -129,7 +129,6 @@ pub(super) fn decide(fault: &Fault, now: Situation, take: impl FnOnce() -> bool)
     let is_limited = matches!(blame(fault), Blame::Limit(_));
     match cure {
         Cure::None => Move::Stop,
-        Cure::OnlyElsewhere => next,
         Cure::Unfiltered => {
             if now.may_unfilter {
                 next
@@ -138,7 +137,7 @@ pub(super) fn decide(fault: &Fault, now: Situation, take: impl FnOnce() -> bool)
             }
         }
         Cure::Key | Cure::Elsewhere if now.has_key && (cure == Cure::Key || is_limited) => Move::NextKey,
-        Cure::Key => next,
+        Cure::Key | Cure::OnlyElsewhere => next,
         Cure::Elsewhere if now.has_next => Move::Next,
         Cure::Once if now.repeats > 0 => next,
         Cure::Again | Cure::Once | Cure::Elsewhere => again(fault, now, take).map_or(next, Move::Again),

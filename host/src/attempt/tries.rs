@@ -8,7 +8,7 @@ use http::Response;
 use super::failure::Failure;
 use super::policy::{self, Move, Situation};
 use super::reply::ReplyBody;
-use super::{Asked, House, attempt};
+use super::{Asked, House, attempt, hedge};
 use crate::account::Account;
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::ErrorKind;
@@ -39,7 +39,7 @@ pub struct Tried {
 }
 
 /// What came of one target.
-enum Visit {
+pub(super) enum Visit {
     Answered(Response<ReplyBody>, Arc<Target>),
     Failed {
         failure: Failure,
@@ -52,7 +52,7 @@ enum Visit {
 }
 
 /// Where a request comes from when it falls back, and why.
-struct Fallen {
+pub(super) struct Fallen {
     from: Arc<Target>,
     reason: &'static str,
 }
@@ -61,17 +61,25 @@ impl Journey<'_> {
     /// Tries the targets of the plan in order.
     pub async fn travel(&self, account: &mut Account) -> Tried {
         let mut last: Option<(Failure, Arc<Target>)> = None;
-        for (number, stop) in self.plan.stops.iter().enumerate() {
+        let stops = &self.plan.stops;
+        let mut number = 0;
+        while let Some(stop) = stops.get(number) {
             if last.is_some() && self.left().is_some_and(|left| left.is_zero()) {
                 break;
             }
             if last.as_ref().is_some_and(|(failure, target)| is_as_short(stop, failure, target)) {
+                number += 1;
                 continue;
             }
-            let has_next = number + 1 < self.plan.stops.len();
-            let fallen =
-                last.as_ref().map(|(failure, from)| Fallen { from: Arc::clone(from), reason: reason(failure) });
-            match self.visit(stop, has_next, fallen, account).await {
+            let has_next = number + 1 < stops.len();
+            let (visit, tried) = match (self.plan.route.hedge, stops.get(number + 1)) {
+                (Some(after), Some(other)) if last.is_none() && self.is_repeatable() => {
+                    hedge::visit(self, [stop, other], after, number + 2 < stops.len(), account).await
+                }
+                _ => (self.visit(stop, has_next, last.as_ref().map(fallen), account).await, 1),
+            };
+            number += tried;
+            match visit {
                 Visit::Answered(response, target) => {
                     return Tried { answer: Ok(response), target: Some(target) };
                 }
@@ -94,7 +102,13 @@ impl Journey<'_> {
     }
 
     /// Tries one target until it answers or nothing more is to be had of it.
-    async fn visit(&self, stop: &Stop, has_next: bool, mut fallen: Option<Fallen>, account: &mut Account) -> Visit {
+    pub(super) async fn visit(
+        &self,
+        stop: &Stop,
+        has_next: bool,
+        mut fallen: Option<Fallen>,
+        account: &mut Account,
+    ) -> Visit {
         let mut last: Option<(Failure, Arc<Target>)> = None;
         let (mut repeats, mut spare_keys) = (0, keys(&stop.target).count() - 1);
         loop {
@@ -127,7 +141,7 @@ impl Journey<'_> {
             let situation = Situation {
                 repeats,
                 retry: target.retry,
-                is_repeatable: !matches!(self.asked.operation(), Operation::Other(_)),
+                is_repeatable: self.is_repeatable(),
                 has_next: has_next && target.enable_fallback,
                 has_key: spare_keys > 0,
                 rests: self.rests(stop),
@@ -149,6 +163,12 @@ impl Journey<'_> {
             }
             last = Some((failure, target));
         }
+    }
+
+    /// Whether the request may be sent again although a provider may have seen it. Files that were put somewhere and
+    /// batches that were begun would be there twice.
+    fn is_repeatable(&self) -> bool {
+        !matches!(self.asked.operation(), Operation::Other(_))
     }
 
     /// Whom a failure counts against. That there was little time left is not the target's fault.
@@ -196,6 +216,10 @@ impl Journey<'_> {
         let now = Instant::now();
         self.plan.exhausted(self.health, now)
     }
+}
+
+fn fallen((failure, from): &(Failure, Arc<Target>)) -> Fallen {
+    Fallen { from: Arc::clone(from), reason: reason(failure) }
 }
 
 /// Whether a request that was too long for one target is known to be too long for another.

@@ -1,11 +1,10 @@
 //! One exchange with a target, from its admission to what came of it, said exactly once.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::vitals::Vitals;
-use super::{BENCH, Subject};
+use super::{BENCH, Benches, Subject};
 use crate::config;
 
 /// Who a failure is put down to.
@@ -25,7 +24,7 @@ pub enum Blame {
 #[derive(Debug)]
 pub struct Ticket {
     vitals: Arc<Vitals>,
-    keys: Arc<Mutex<HashMap<(Arc<str>, usize), Instant>>>,
+    keys: Arc<Mutex<Benches>>,
     provider: Arc<str>,
     key: usize,
     settings: config::Breaker,
@@ -41,12 +40,7 @@ enum State {
 }
 
 impl Ticket {
-    pub(super) fn new(
-        vitals: Arc<Vitals>,
-        keys: Arc<Mutex<HashMap<(Arc<str>, usize), Instant>>>,
-        subject: Subject<'_>,
-        begun: Instant,
-    ) -> Self {
+    pub(super) fn new(vitals: Arc<Vitals>, keys: Arc<Mutex<Benches>>, subject: Subject<'_>, begun: Instant) -> Self {
         let Subject { provider, key, settings, .. } = subject;
         Self { vitals, keys, provider: Arc::clone(provider), key, settings, begun, state: State::Waiting }
     }

@@ -20,7 +20,7 @@ pub fn of_words(words: &[&str]) -> f64 {
     unit(mix(hash))
 }
 
-/// The step of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators).
+/// The step of `SplitMix64` (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators).
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 fn mix(mut z: u64) -> u64 {

@@ -99,14 +99,12 @@ fn affinity(section: &mut Section<'_>) -> Affinity {
     if text.value == "tenant" {
         return Affinity::Tenant;
     }
-    match http::HeaderName::try_from(text.value.trim()) {
-        Ok(name) => Affinity::Header(name.as_str().to_owned()),
-        Err(_) => {
-            let problem = Problem::error(&text.place, "`affinity` is neither `tenant` nor the name of a header");
-            section.reader.report(problem.with_help("such as `affinity = \"x-session-id\"`"));
-            Affinity::default()
-        }
+    if let Ok(name) = http::HeaderName::try_from(text.value.trim()) {
+        return Affinity::Header(name.as_str().to_owned());
     }
+    let problem = Problem::error(&text.place, "`affinity` is neither `tenant` nor the name of a header");
+    section.reader.report(problem.with_help("such as `affinity = \"x-session-id\"`"));
+    Affinity::default()
 }
 
 fn alias(section: &mut Section<'_>) -> Option<Located<String>> {

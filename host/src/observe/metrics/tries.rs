@@ -10,6 +10,7 @@ pub struct Tries {
     failures: IntCounterVec,
     retries: IntCounterVec,
     fallbacks: IntCounterVec,
+    hedges: IntCounterVec,
     trips: IntCounterVec,
     breaker: IntGaugeVec,
     cooldown: IntGaugeVec,
@@ -35,6 +36,12 @@ impl Tries {
                 "weir_fallbacks_total",
                 "Requests that went on to another target",
                 &["from", "to", "reason"],
+            )?,
+            hedges: counters(
+                r,
+                "weir_hedges_total",
+                "Requests for which a second target was asked, by the one that answered",
+                &["from", "to", "answered"],
             )?,
             trips: counters(r, "weir_breaker_trips_total", "Times that a breaker opened", &["provider", "model"])?,
             breaker: gauges(
@@ -65,6 +72,11 @@ impl Tries {
     /// A request goes from one target to another.
     pub fn fell_back(&self, from: &str, to: &str, reason: &str) {
         self.fallbacks.with_label_values(&[from, to, reason]).inc();
+    }
+
+    /// Two targets were asked, and this one answered.
+    pub fn hedged(&self, from: &str, to: &str, answered: &str) {
+        self.hedges.with_label_values(&[from, to, answered]).inc();
     }
 
     /// A breaker opened.

@@ -1,0 +1,59 @@
+//! Two targets for one request: the second is asked when the first has said nothing for a while, and the one that
+//! answers first counts. The other exchange is cancelled with its future.
+
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+
+use super::tries::{Journey, Visit};
+use crate::account::Account;
+use crate::route::Stop;
+
+/// Tries a target and, should nothing come of it for so long, the next one beside it. Says how many were tried.
+pub(super) async fn visit(
+    journey: &Journey<'_>,
+    [first, second]: [&Stop; 2],
+    after: Duration,
+    has_more: bool,
+    account: &mut Account,
+) -> (Visit, usize) {
+    let one = Box::pin(alone(journey, first, true, account.branch()));
+    let patience = Box::pin(tokio::time::sleep(after));
+    let one = match select(one, patience).await {
+        Either::Left(((visit, branch), _)) => {
+            account.adopt(branch, Duration::ZERO);
+            return (visit, 1);
+        }
+        Either::Right(((), one)) => one,
+    };
+    let two = Box::pin(alone(journey, second, has_more, account.branch()));
+    let (visit, branch, waited) = match select(one, two).await {
+        Either::Left(((visit, branch), other)) => match visit {
+            Visit::Answered(..) => (visit, branch, Duration::ZERO),
+            Visit::Failed { .. } | Visit::Closed => {
+                account.adopt(branch, Duration::ZERO);
+                let (visit, branch) = other.await;
+                (visit, branch, Duration::ZERO)
+            }
+        },
+        Either::Right(((visit, branch), other)) => match visit {
+            Visit::Answered(..) => (visit, branch, after),
+            Visit::Failed { .. } | Visit::Closed => {
+                account.adopt(branch, Duration::ZERO);
+                let (visit, branch) = other.await;
+                (visit, branch, Duration::ZERO)
+            }
+        },
+    };
+    account.adopt(branch, waited);
+    if let Visit::Answered(_, target) = &visit {
+        account.metrics().tries.hedged(&first.target.id, &second.target.id, &target.id);
+    }
+    (visit, 2)
+}
+
+/// A visit with an account of its own.
+async fn alone(journey: &Journey<'_>, stop: &Stop, has_next: bool, mut account: Account) -> (Visit, Account) {
+    let visit = journey.visit(stop, has_next, None, &mut account).await;
+    (visit, account)
+}
