@@ -1,6 +1,7 @@
 //! The close of every exchange: usage, time and outcome, recorded exactly once, also when the client leaves.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::admit::Permit;
@@ -37,7 +38,8 @@ pub struct Account {
     estimate: Option<[u32; 2]>,
     metered: bool,
     provider: Option<Arc<str>>,
-    tries: u32,
+    /// Shared with branches: the attempts of all of them are this request's.
+    tries: Arc<AtomicU32>,
     /// The attempt that gave the answer.
     ticket: Option<Ticket>,
     request_id: String,
@@ -63,7 +65,7 @@ impl Account {
             estimate: None,
             metered: false,
             provider: None,
-            tries: 0,
+            tries: Arc::default(),
             ticket: None,
             request_id: request_id.to_owned(),
             is_branch: false,
@@ -82,13 +84,13 @@ impl Account {
     }
 
     /// An attempt begins.
-    pub fn tried(&mut self) {
-        self.tries += 1;
+    pub fn tried(&self) {
+        self.tries.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Attempts so far.
     pub fn tries(&self) -> u32 {
-        self.tries
+        self.tries.load(Ordering::Relaxed)
     }
 
     /// An account for one of several attempts at the same time. What it takes in counts once it is adopted.
@@ -107,7 +109,7 @@ impl Account {
             estimate: None,
             metered: false,
             provider: None,
-            tries: 0,
+            tries: Arc::clone(&self.tries),
             ticket: None,
             request_id: self.request_id.clone(),
             is_branch: true,
@@ -117,7 +119,6 @@ impl Account {
 
     /// Takes over what an attempt's own account has taken in, `waited` having passed before it began.
     pub fn adopt(&mut self, mut branch: Self, waited: Duration) {
-        self.tries += branch.tries;
         self.waited += branch.waited + waited;
         self.status = branch.status;
         self.streaming |= std::mem::take(&mut branch.streaming);
@@ -132,6 +133,11 @@ impl Account {
     /// Time passed that is none of the gateway's own work: a wait between two attempts.
     pub fn waited(&mut self, wait: Duration) {
         self.waited += wait;
+    }
+
+    /// What would have been answered is not: the request goes on.
+    pub fn goes_on(&mut self) {
+        self.status = 0;
     }
 
     /// This attempt gives the answer.
@@ -277,7 +283,7 @@ impl Drop for Account {
             status = self.status,
             outcome = ?self.outcome,
             provider = self.provider.as_deref(),
-            attempts = self.tries,
+            attempts = self.tries(),
             seconds,
             "request ended"
         );

@@ -94,6 +94,7 @@ impl Journey<'_> {
         }
         match last {
             Some((Failure { told: Some(response), .. }, target)) => {
+                account.answering(response.status().as_u16(), false, false);
                 Tried { answer: Ok(*response), target: Some(target) }
             }
             Some((Failure { fault, .. }, target)) => Tried { answer: Err(fault), target: Some(target) },
@@ -133,6 +134,7 @@ impl Journey<'_> {
                 }
                 Err(failure) => failure,
             };
+            account.goes_on();
             let blame = self.blame(&failure.fault);
             if ticket.failed(blame) {
                 account.metrics().tries.tripped(&target.label, target.model_label());
