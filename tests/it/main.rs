@@ -25,4 +25,5 @@ mod swap;
 mod tongue;
 mod translate;
 mod usage;
+mod versions;
 mod zeta;

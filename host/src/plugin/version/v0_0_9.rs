@@ -6,8 +6,8 @@ use wasmtime::component::ResourceAny;
 use super::{MissingFunction, Said, Speech, exports};
 use crate::contract::about::exports::weir::adapter::about::Manifest;
 use crate::contract::types::{
-    ChatEvent, ChatRequest, ChatResponse, Context, Decoded, Encoded, Frame, HttpRequest, HttpResponse, RenderedRequest,
-    RenderedResponse,
+    ChatEvent, ChatRequest, ChatResponse, Context, Decoded, Encoded, Error, ErrorKind, Frame, HttpRequest,
+    HttpResponse, RenderedRequest, RenderedResponse,
 };
 use crate::contract::v0_0_9 as contract;
 use crate::contract::v0_0_9::downward::{self, Ledger};
@@ -81,6 +81,18 @@ impl Speech for Voice<'_> {
     fn describe(&mut self) -> wasmtime::Result<Manifest> {
         let (store, view) = self.about()?;
         view.weir_adapter_about().call_describe(store).map(Manifest::from)
+    }
+
+    /// Came later: an error of the provider's is told by its status alone.
+    fn parse_error(&mut self, _: &Context, response: &HttpResponse) -> wasmtime::Result<Error> {
+        let kind = match response.status {
+            429 => ErrorKind::RateLimited,
+            400..500 => ErrorKind::InvalidRequest,
+            _ => ErrorKind::Upstream,
+        };
+        let message = format!("the provider answered with status {}", response.status);
+        let status = Some(response.status);
+        Ok(Error { kind, message, status, code: None, param: None, retry_after_ms: None })
     }
 
     fn decoder(&mut self, ctx: &Context) -> wasmtime::Result<ResourceAny> {
