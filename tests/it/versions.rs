@@ -38,7 +38,13 @@ async fn elder() -> Upstream {
             json!({"why": "done"}),
             json!({"count": tally}),
         ];
-        lines.iter().map(|line| format!("{line}\n")).collect::<Vec<_>>().iter().fold(Answer::lines(), Answer::piece).end()
+        lines
+            .iter()
+            .map(|line| format!("{line}\n"))
+            .collect::<Vec<_>>()
+            .iter()
+            .fold(Answer::lines(), Answer::piece)
+            .end()
     })
     .await
 }
@@ -78,7 +84,9 @@ async fn a_provider_of_the_older_version_answers_clients_of_the_newer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_of_the_older_version_is_answered_by_providers_of_both() {
     for flow in [false, true] {
-        for (model, upstream) in [("openai", provider(OPENAI).await), ("zeta", provider(ZETA).await), ("elder", elder().await)] {
+        for (model, upstream) in
+            [("openai", provider(OPENAI).await), ("zeta", provider(ZETA).await), ("elder", elder().await)]
+        {
             let house = house(&upstream).await;
             let reply = house.ask(&ask(model, flow)).await;
             assert_eq!(reply.status(), 200, "{model}: {}", reply.text());
@@ -96,7 +104,7 @@ async fn what_the_older_version_has_no_place_for_is_said_or_refused() {
     let mut body = json!({"model": "elder", "messages": [{"role": "user", "content": "Hi"}], "top_p": 0.5, "seed": 7});
     let reply = house.post("/v1/chat/completions", &body.to_string()).await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
-    let lost = reply.header("x-weir-dropped").unwrap_or_default();
+    let lost = reply.header("x-weir-dropped-params").unwrap_or_default();
     assert!(lost.contains("sampling.top-p") && lost.contains("sampling.seed"), "{lost}");
     upstream.request().await;
     body["tools"] = json!([{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]);

@@ -1,4 +1,5 @@
-//! A frozen generation of the contract (`wit/vX.Y.Z/`) stays as it was when it was first committed.
+//! The contract: a frozen generation (`wit/vX.Y.Z/`) stays as it was when it was first committed, what is worked on does
+//! not contradict it, and the pages of the reference say what `wit/` says.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -7,9 +8,20 @@ use anyhow::Result;
 
 use super::Findings;
 use super::source::Tree;
-use crate::process;
+use crate::{contract, process};
 
 pub(super) fn check(tree: &Tree, findings: &mut Findings) -> Result<()> {
+    history(tree, findings)?;
+    for problem in contract::frozen_problems(&tree.root)? {
+        findings.problem(problem);
+    }
+    for page in contract::stale(&tree.root)? {
+        findings.problem(format!("{page}: is not what wit/ says; run `cargo xtask contract`"));
+    }
+    Ok(())
+}
+
+fn history(tree: &Tree, findings: &mut Findings) -> Result<()> {
     for generation in generations(tree.files.iter().map(|file| file.path.as_str())) {
         let folder = format!("wit/{generation}");
         let git = || {
@@ -59,7 +71,7 @@ mod tests {
         git(&["commit", "--quiet", "-m", "freeze"]);
         let found = || {
             let mut findings = Findings::default();
-            check(&Tree::read(folder.path()).unwrap(), &mut findings).unwrap();
+            history(&Tree::read(folder.path()).unwrap(), &mut findings).unwrap();
             findings.problems
         };
         assert_eq!(found(), [""; 0]);

@@ -91,11 +91,7 @@ pub fn http_request(request: &HttpRequest) -> Passed<old::HttpRequest> {
 
 /// An upstream's response.
 pub fn http_response(response: &HttpResponse) -> Passed<old::HttpResponse> {
-    Ok(old::HttpResponse {
-        status: response.status,
-        headers: headers(&response.headers),
-        body: text(&response.body)?,
-    })
+    Ok(old::HttpResponse { status: response.status, headers: headers(&response.headers), body: text(&response.body)? })
 }
 
 /// A request for an answer.
@@ -178,7 +174,8 @@ impl From<FinishReason> for old::FinishReason {
 
 impl From<&Usage> for old::Usage {
     fn from(usage: &Usage) -> Self {
-        let sum = |buckets: &[Option<u32>]| buckets.iter().flatten().fold(0, |sum: u32, more| sum.saturating_add(*more));
+        let sum =
+            |buckets: &[Option<u32>]| buckets.iter().flatten().fold(0, |sum: u32, more| sum.saturating_add(*more));
         Self {
             input: sum(&[usage.input, usage.cache_read, usage.cache_write]),
             output: sum(&[usage.output, usage.reasoning]),
@@ -250,7 +247,7 @@ fn chat_event(event: &ChatEvent, ledger: &mut Ledger) -> Passed<Option<old::Chat
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::types::{TextPart, ToolKind, ToolStart, PartStart, ToolCall};
+    use crate::contract::types::{PartStart, TextPart, ToolCall, ToolKind, ToolStart};
 
     fn empty() -> ChatRequest {
         let old = old::ChatRequest {
@@ -267,7 +264,10 @@ mod tests {
     fn what_came_up_goes_down_as_it_was() {
         let mut ledger = Ledger::default();
         let down = chat_request(&empty(), &mut ledger).unwrap();
-        assert_eq!((down.model.as_str(), down.max_tokens, down.temperature, down.stream), ("m", Some(7), Some(0.5), true));
+        assert_eq!(
+            (down.model.as_str(), down.max_tokens, down.temperature, down.stream),
+            ("m", Some(7), Some(0.5), true)
+        );
         assert_eq!(down.messages[0].text, "hi");
         assert!(ledger.0.is_empty());
     }

@@ -215,12 +215,8 @@ impl From<old::ChatEvent> for ChatEvent {
                 Self::PartStart(PartStart { candidate: 0, part, kind })
             }
             old::ChatEvent::Delta(old::PartDelta { part, text }) => Self::Delta(PartDelta { candidate: 0, part, text }),
-            old::ChatEvent::PartStop(part) => {
-                Self::PartStop(PartStop { candidate: 0, part, extensions: Vec::new() })
-            }
-            old::ChatEvent::Finish(reason) => {
-                Self::Finish(CandidateFinish { candidate: 0, finish: reason.into() })
-            }
+            old::ChatEvent::PartStop(part) => Self::PartStop(PartStop { candidate: 0, part, extensions: Vec::new() }),
+            old::ChatEvent::Finish(reason) => Self::Finish(CandidateFinish { candidate: 0, finish: reason.into() }),
             old::ChatEvent::Usage(usage) => Self::Usage(usage.into()),
             old::ChatEvent::Failure(error) => Self::Failure(error.into()),
         }

@@ -1,11 +1,11 @@
 //! A manifest of a made-up format that is right in every member, and what becomes of it when one is wrong.
 
 use super::*;
-use crate::plugin::Version;
 use crate::contract::about::exports::weir::adapter::about::{
     BodyKind, Bucket, Capabilities, ErrorSpelling, Exclusion, Isolation, Merge, Oauth, Operation, PointerEquals,
     Suggestions, UsagePlace, UsageRequest,
 };
+use crate::plugin::Version;
 
 fn header(name: &str, value: &str) -> Header {
     Header { name: name.into(), value: value.into() }

@@ -6,8 +6,7 @@ use crate::bindings::types::{ErrorKind, Framing};
 
 impl Guest for Elder {
     fn describe() -> Manifest {
-        let spelling =
-            |kind, name: &str, status| ErrorSpelling { kind, name: name.into(), status };
+        let spelling = |kind, name: &str, status| ErrorSpelling { kind, name: name.into(), status };
         Manifest {
             name: "elder".into(),
             version: "1.0.0".into(),
