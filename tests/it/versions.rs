@@ -123,3 +123,28 @@ async fn an_error_is_told_in_the_format_of_the_older_version() {
     let reply = house.ask(&ask("nobody", false)).await;
     assert_eq!((reply.status(), reply.json()["sort"].as_str()), (400, Some("garbled")), "{}", reply.text());
 }
+
+/// A component that exports these interfaces, all of them empty.
+fn hollow(exports: &[&str]) -> Vec<u8> {
+    let exports: String = exports.iter().map(|name| format!("(export \"{name}\" (instance $i))")).collect();
+    wat::parse_str(format!("(component (instance $i) {exports})")).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_other_version_is_refused_naming_both_while_the_rest_serves() {
+    let upstream = elder().await;
+    let house = house(&upstream).await;
+    for (exports, told) in [
+        (&["weir:adapter/about@0.2.0"][..], "built for contract 0.2.0"),
+        (&["weir:adapter/about@0.1.0", "weir:adapter/provider-chat@0.0.9"], "mixes contracts"),
+        (&["some:other/thing@1.0.0"], "exports no weir:adapter/about"),
+    ] {
+        house.folder.put("stray", &hollow(exports));
+        let told_of = |one: &Value| {
+            let reason = one["reason"].as_str().unwrap_or_default();
+            one["status"] == "refused" && reason.contains(told) && reason.contains("0.1.0 and 0.0.9")
+        };
+        house.until_adapter("stray", |all| all.iter().any(told_of)).await;
+        assert_eq!(house.ask(&OPENAI.request("elder", false)).await.status(), 200);
+    }
+}

@@ -39,18 +39,24 @@ fn index(contract: &Contract) -> String {
     for file in &contract.files {
         for interface in contract.interfaces(file) {
             let _ = write!(text, "\n**{}**\n\n", interface.name.as_deref().unwrap_or_default());
-            for (heading, names) in by_heading(contract, file, interface) {
-                let link = |name: &String| format!("[`{name}`](contract/{}.md#{})", file.name, slug(name));
-                let links: Vec<String> = names.iter().map(link).collect();
-                let heading = heading.map(|heading| format!("{heading}: ")).unwrap_or_default();
-                let _ = writeln!(text, "- {heading}{}", links.join(", "));
-            }
+            text += &contents(contract, file, interface, &format!("contract/{}.md", file.name));
         }
     }
     text +=
         "\n## Worlds\n\nOne for each interface: an adapter includes those that it has.\n\n| world | has |\n|---|---|\n";
     for (name, has) in &contract.worlds {
         let _ = writeln!(text, "| `{name}` | `{has}` |");
+    }
+    text
+}
+
+/// Links to an interface's items, which stand on this page.
+fn contents(contract: &Contract, file: &File, interface: &Interface, page: &str) -> String {
+    let mut text = String::new();
+    for (heading, names) in by_heading(contract, file, interface) {
+        let links: Vec<String> = names.iter().map(|name| format!("[`{name}`]({page}#{})", slug(name))).collect();
+        let heading = heading.map(|heading| format!("{heading}: ")).unwrap_or_default();
+        let _ = writeln!(text, "- {heading}{}", links.join(", "));
     }
     text
 }
@@ -92,6 +98,7 @@ fn page(contract: &Contract, file: &File, users: &Users) -> String {
     for interface in contract.interfaces(file) {
         let own = interface.name.as_deref().unwrap_or_default();
         let _ = write!(text, "\n## `{own}`\n{}", paragraphs(&interface.docs));
+        let _ = write!(text, "\n{}", contents(contract, file, interface, &format!("{}.md", file.name)));
         let mut under = None;
         for (name, def) in types(contract, interface) {
             let heading = file.heading(own, name);
@@ -282,7 +289,9 @@ mod tests {
             for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
                 if target.contains('#') {
                     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-                    assert!(places.contains(&format!("{folder}/{target}")), "{path}: {target}");
+                    let place =
+                        if target.starts_with('#') { format!("{path}{target}") } else { format!("{folder}/{target}") };
+                    assert!(places.contains(&place), "{path}: {target}");
                 }
             }
         }
