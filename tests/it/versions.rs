@@ -29,7 +29,7 @@ async fn elder() -> Upstream {
         let tally = json!({"in": TOKENS.input, "out": TOKENS.output});
         if request.json()["flow"] != true {
             let answer = json!({"name": "e-1", "mind": "elder-1", "text": TEXT, "why": "done", "count": tally});
-            return Answer::json(200, &answer.to_string());
+            return Answer::json(200, answer.to_string());
         }
         let lines = [
             json!({"hail": {"name": "e-1", "mind": "elder-1"}}),
@@ -126,7 +126,8 @@ async fn an_error_is_told_in_the_format_of_the_older_version() {
 
 /// A component that exports these interfaces, all of them empty.
 fn hollow(exports: &[&str]) -> Vec<u8> {
-    let exports: String = exports.iter().map(|name| format!("(export \"{name}\" (instance $i))")).collect();
+    let export = |name: &&str| format!("(export \"{name}\" (instance $i))");
+    let exports = exports.iter().map(export).collect::<Vec<_>>().concat();
     wat::parse_str(format!("(component (instance $i) {exports})")).unwrap()
 }
 

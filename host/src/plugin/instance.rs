@@ -69,11 +69,6 @@ impl Interfaces {
         self.0 |= 1 << interface as u16;
     }
 
-    /// Those that are in one of the two.
-    pub const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
     /// Those in it, in the order of the contract.
     pub fn iter(self) -> impl Iterator<Item = Interface> {
         Interface::ALL.iter().copied().filter(move |i| self.has(*i))

@@ -191,7 +191,8 @@ fn an_import_is_refused_by_name() {
 
 /// Why a component with these exports, which hold nothing, is refused.
 fn refusal(exports: &[&str]) -> String {
-    let exports: String = exports.iter().map(|name| format!("(export \"{name}\" (instance $i))")).collect();
+    let export = |name: &&str| format!("(export \"{name}\" (instance $i))");
+    let exports = exports.iter().map(export).collect::<Vec<_>>().concat();
     let component = wat::parse_str(format!("(component (instance $i) {exports})")).unwrap();
     loader(small()).load("zeta", &component, &Admission::default()).unwrap_err().to_string()
 }

@@ -129,7 +129,7 @@ impl Views {
     pub(super) fn prepared(&self) -> Interfaces {
         let used = self.v0_1_0.prepared();
         #[cfg(feature = "contract-0-0-9")]
-        let used = used.union(self.v0_0_9.prepared());
+        let used = used.iter().chain(self.v0_0_9.prepared().iter()).collect();
         used
     }
 }

@@ -21,7 +21,7 @@ impl Guest for Elder {
     fn render_response(_: Context, response: ChatResponse) -> Result<RenderedResponse> {
         let body = json!({
             "name": response.id, "mind": response.model, "text": response.text, "why": word_of(response.finish),
-            "count": response.usage.as_ref().map(tally_of),
+            "count": response.usage.map(tally_of),
         });
         let header = Header { name: "content-type".into(), value: "application/json".into() };
         let response = HttpResponse { status: 200, headers: vec![header], body: body.to_string() };
@@ -65,7 +65,7 @@ impl Encoder {
             ChatEvent::Delta(delta) => json!({"piece": delta.text}),
             ChatEvent::PartStop(_) => return None,
             ChatEvent::Finish(reason) => json!({"why": word_of(reason)}),
-            ChatEvent::Usage(usage) => json!({"count": tally_of(&usage)}),
+            ChatEvent::Usage(usage) => json!({"count": tally_of(usage)}),
             ChatEvent::Failure(error) => json!({"fault": error.message}),
         })
     }

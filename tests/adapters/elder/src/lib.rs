@@ -80,6 +80,6 @@ fn usage_of(tally: &Value) -> Option<Usage> {
     tally.is_object().then(|| Usage { input: count(&tally["in"]), output: count(&tally["out"]) })
 }
 
-fn tally_of(usage: &Usage) -> Value {
+fn tally_of(usage: Usage) -> Value {
     json!({"in": usage.input, "out": usage.output})
 }
