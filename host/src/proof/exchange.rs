@@ -75,7 +75,10 @@ impl<'f> Exchange<'f> {
         let interfaces = interfaces(&told.operation).ok_or_else(|| {
             Unfit::Skip(format!("`{}` is only relayed", operation_name(&told.operation)))
         })?;
-        let model = told.model.or_else(|| face.as_ref().and_then(|face| face.model.clone()));
+        let model = told
+            .model
+            .or_else(|| face.as_ref().and_then(|face| face.model.clone()))
+            .or_else(|| answered_model(fixture, &adapter.manifest, &told.format));
         let provider = context(fixture, told.format, model.unwrap_or_else(|| "model".to_owned()));
         let mut dialect = Context { options: Vec::new(), memo: String::new(), ..provider.clone() };
         if let Some(face) = &face {
@@ -177,7 +180,6 @@ fn told(fixture: &Fixture, manifest: &Manifest, place: Option<&Place>) -> Result
         _ => named.unwrap_or(Operation::Chat),
     };
     let model = says.model.clone().or_else(|| place.and_then(|place| place.model.clone()));
-    let model = model.or_else(|| answered_model(fixture, manifest, &format));
     Ok(Place { format, operation, model })
 }
 

@@ -62,7 +62,8 @@ fn collect<'v>(value: &'v Value, at: &mut String, each: &mut impl FnMut(&str, &'
 
 /// Whether it may be a word of the format, a role or a kind, which is spelled in several ways.
 fn is_word(text: &str) -> bool {
-    text.len() <= 24 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    let is_of = |is_letter: fn(&u8) -> bool| text.bytes().all(|b| is_letter(&b) || b.is_ascii_digit() || b == b'_');
+    text.len() <= 24 && (is_of(u8::is_ascii_lowercase) || is_of(u8::is_ascii_uppercase))
 }
 
 fn holds(there: &Value, leaf: &Value) -> bool {
