@@ -40,6 +40,12 @@ impl Flaw {
         Self::plain(fault.function, format!("the component failed: {}: {}", fault.kind.name(), fault.detail))
     }
 
+    /// Some adapters tell formats apart by the model.
+    fn hinted(self, exchange: &Exchange<'_>) -> Self {
+        let hint = if exchange.is_nameless { " (nothing tells the model's name; the member `model` can)" } else { "" };
+        Self { reason: format!("{}{hint}", self.reason), ..self }
+    }
+
     pub(super) fn on_used(self) -> Self {
         Self { reason: format!("on an instance that has served before, {}", self.reason), ..self }
     }
@@ -52,8 +58,9 @@ impl Flaw {
 /// The first thing that is wrong with what came.
 pub(super) fn check(adapter: &Adapter, exchange: &Exchange<'_>, came: &Came) -> Option<Flaw> {
     refused(exchange, came)
-        .or_else(|| answer(adapter, exchange, came))
+        .or_else(|| answer(adapter, exchange, came).map(|flaw| flaw.hinted(exchange)))
         .or_else(|| round_trip(exchange, came))
+        .or_else(|| unheard(exchange, came))
         .or_else(|| reread(came))
 }
 
@@ -154,6 +161,14 @@ fn round_trip(exchange: &Exchange<'_>, came: &Came) -> Option<Flaw> {
     let difference = first(&essence::of_request(&one.request), &essence::of_request(&two.request))?;
     let reason = "the request that is sent does not say what the client's request said";
     Some(Flaw::differs("upstream", reason, difference))
+}
+
+/// Words of the recorded answer that nothing was made of.
+fn unheard(exchange: &Exchange<'_>, came: &Came) -> Option<Flaw> {
+    match came.answer.as_ref()? {
+        read @ (Read::Whole(Answer::Chat(_), losses) | Read::Stream(_, losses)) => leaves::unheard(exchange, read, losses),
+        _ => None,
+    }
 }
 
 /// The client's answer, read again by the same adapter.

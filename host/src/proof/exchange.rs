@@ -37,6 +37,8 @@ pub(super) struct Exchange<'f> {
     pub(super) client: Option<HttpRequest>,
     /// The request to render, where no client's says it.
     pub(super) request: Option<Request>,
+    /// Whether nothing told the model's name.
+    pub(super) is_nameless: bool,
     pub(super) given: Given,
     /// The answer to write for a client, where no provider's says it.
     pub(super) answer: Option<Answer>,
@@ -79,6 +81,7 @@ impl<'f> Exchange<'f> {
             .model
             .or_else(|| face.as_ref().and_then(|face| face.model.clone()))
             .or_else(|| answered_model(fixture, &adapter.manifest, &told.format));
+        let is_nameless = model.is_none();
         let provider = context(fixture, told.format, model.unwrap_or_else(|| "model".to_owned()));
         let mut dialect = Context { options: Vec::new(), memo: String::new(), ..provider.clone() };
         if let Some(face) = &face {
@@ -94,6 +97,7 @@ impl<'f> Exchange<'f> {
             provider,
             client: client.filter(|_| face.is_some()).map(request),
             request: None,
+            is_nameless,
             given: given.map_err(Unfit::Wrong)?,
             answer: None,
             operation: told.operation,
