@@ -7,6 +7,7 @@
 //! | [`cli`] | the commands: serve, check, plugin |
 //! | [`app`] | puts the parts together, runs them, drains them |
 //! | [`operations`] | health, readiness, metrics, what the admin may see |
+//! | [`proof`] | proves adapters by recorded exchanges |
 //! | [`gateway`] | the way of a request, as a story |
 //! | [`listen`] | sockets and HTTP on the client's side |
 //! | [`explain`] | what would be sent for a request, without sending it |
@@ -61,6 +62,7 @@ pub mod observe;
 pub mod operations;
 pub mod peek;
 pub mod plugin;
+pub mod proof;
 pub mod query;
 pub mod recall;
 pub mod referee;

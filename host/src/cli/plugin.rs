@@ -1,6 +1,7 @@
 //! `weir plugin …`: a look at adapters.
 
 mod bench;
+mod test;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,6 +33,8 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Proves an adapter by recorded exchanges: replays them through the component and shows the first difference.
+    Test(test::Test),
     /// Shows everything about one component, its manifest included, as JSON.
     Inspect {
         /// The component (`.wasm`).
@@ -41,6 +44,7 @@ pub(super) enum Command {
 
 pub(super) fn run(command: Command) -> ExitCode {
     let done = match command {
+        Command::Test(asked) => return test::run(&asked),
         Command::List { config, json } => list(config.as_deref(), json),
         Command::Bench { files, json } => bench::run(&files, json),
         Command::Inspect { file } => inspect(&file),
