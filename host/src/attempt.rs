@@ -82,6 +82,10 @@ impl Asked {
     }
 }
 
+/// The version of an adapter that spoke to the provider, among an answer's extensions.
+#[derive(Debug, Clone)]
+pub struct SpokenBy(pub Arc<Adapter>);
+
 /// What attempts need of the house.
 #[derive(Debug, Clone, Copy)]
 pub struct House<'a> {

@@ -4,6 +4,7 @@
 
 mod credential;
 mod model;
+mod plugins;
 mod provider;
 mod settings;
 mod value;
@@ -62,7 +63,7 @@ impl Reader<'_> {
             server: top.section("server", &keys::SERVER).map(settings::server).unwrap_or_default(),
             admin: top.section("admin", &keys::ADMIN).map(settings::admin).unwrap_or_default(),
             media: top.section("media", &keys::MEDIA).map(settings::media).unwrap_or_default(),
-            plugins: settings::plugins(self, &mut top),
+            plugins: plugins::plugins(self, &mut top),
             default_provider: top.text("default_provider"),
             providers: top.sections("providers", &keys::PROVIDER).into_iter().filter_map(provider::provider).collect(),
             models: top.sections("models", &keys::MODEL).into_iter().filter_map(model::model).collect(),

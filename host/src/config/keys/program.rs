@@ -1,6 +1,6 @@
 //! The tables of the program itself.
 
-use super::{DURATION, FLAG, ISOLATION, Keys, NUMBER, SIZE, TABLE, TEXT, key};
+use super::{DURATION, FLAG, Keys, NUMBER, SIZE, TABLE, TEXT, key};
 
 pub(in super::super) const TOP: Keys = Keys {
     title: "The top of the file",
@@ -116,58 +116,6 @@ pub(in super::super) const MEDIA: Keys = Keys {
             "list of urls",
             "",
             "Places of your own, such as `\"http://files.internal\"`, from which they are fetched without these rules.",
-        ),
-    ],
-};
-
-pub(in super::super) const PLUGINS: Keys = Keys {
-    title: "[plugins]",
-    path: Some("plugins"),
-    meaning: "Where adapters are found, and how those without a table of their own are run. Paths are taken from the working directory.",
-    list: &[
-        key("dir", "path", "\"plugins\"", "The folder with `NAME.wasm`. It is watched."),
-        key(
-            "lock",
-            "path",
-            "\"plugins.lock\" beside the configuration, else beside the folder",
-            "The digests of components whose suggestions (url, key variables) are taken without asking. It need not exist.",
-        ),
-        key("poll_interval", DURATION, "\"2s\"", "How often the folder is looked at, besides the system's own hints."),
-        key(
-            "cache_dir",
-            "path",
-            "`weir` in the user's cache folder",
-            "Where compiled components are kept. Empty for nowhere.",
-        ),
-        key("isolation", ISOLATION, "as the adapter wishes", "As in `[plugins.NAME]`, for all."),
-        key("max_instances", NUMBER, "from `server.max_connections`", "As in `[plugins.NAME]`, for all."),
-        key("prewarm", NUMBER, "8", "As in `[plugins.NAME]`, for all."),
-        key("memory", SIZE, "\"64MiB\"", "As in `[plugins.NAME]`, for all."),
-        key("deadline", DURATION, "\"1s\"", "As in `[plugins.NAME]`, for all."),
-        key("max_uses", NUMBER, "10000", "As in `[plugins.NAME]`, for all."),
-    ],
-};
-
-pub(in super::super) const ADAPTER: Keys = Keys {
-    title: "[plugins.NAME]",
-    path: None,
-    meaning: "How the adapter `NAME` is run. What is left out is taken from `[plugins]`.",
-    list: &[
-        key(
-            "isolation",
-            ISOLATION,
-            "as the adapter wishes",
-            "`fresh`: an instance for each exchange and side. `tenant`: an instance serves the exchanges of one client key. `shared`: an instance serves all.",
-        ),
-        key("max_instances", NUMBER, "from `server.max_connections`", "Instances at the same time."),
-        key("prewarm", NUMBER, "8", "Instances kept ready."),
-        key("memory", SIZE, "\"64MiB\"", "The most that one instance may hold."),
-        key("deadline", DURATION, "\"1s\"", "How long one call into it may take."),
-        key(
-            "max_uses",
-            NUMBER,
-            "10000",
-            "Exchanges that an instance serves before it is dropped, where it serves more than one.",
         ),
     ],
 };
