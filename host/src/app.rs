@@ -25,7 +25,7 @@ use crate::plugin::load::Loader;
 use crate::plugin::sign::PublicKey;
 use crate::plugin::watch::{Folder, Watch, Watching};
 use crate::plugin::{
-    self, CanaryRule, Care, Cares, Demand, Engine, Judge, Limits, Policy, QuarantineRule, Reuse, Terms,
+    self, Adapter, CanaryRule, Care, Cares, Demand, Engine, Judge, Limits, Policy, QuarantineRule, Reuse, Terms,
 };
 use crate::serving::Serving;
 use crate::upstream::{Settings, Upstreams};
@@ -83,6 +83,15 @@ impl Plugins {
     /// The adapters that are loaded now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.catalog.snapshot()
+    }
+
+    /// Has bytes pass everything that a file of the folder would have to, as if the lock file pinned them.
+    ///
+    /// # Errors
+    ///
+    /// Why they would be refused.
+    pub fn rehearse(&mut self, bytes: &[u8], signature: Option<&str>) -> Result<Arc<Adapter>, String> {
+        self.watch.rehearse(bytes, signature)
     }
 }
 

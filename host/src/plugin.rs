@@ -19,7 +19,7 @@
 //! | [`call`], [`stream`] | the contract's functions, typed, with deadline and limits |
 //! | [`fault`] | what a component can do wrong |
 //! | [`engine`], [`limits`], [`ticker`] | the sandbox and its bounds |
-//! | [`lock`], [`inspect`] | trusted digests; what is printed about a component |
+//! | [`lock`], [`inspect`], [`install`] | trusted digests; what is printed about a component; files put in place in one step |
 //!
 //! At the start:
 //!
@@ -62,6 +62,7 @@ pub mod fault;
 #[cfg(test)]
 mod guest;
 pub mod inspect;
+pub mod install;
 pub mod instance;
 pub mod judge;
 pub mod limits;

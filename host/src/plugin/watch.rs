@@ -16,13 +16,14 @@ use super::adapter::Adapter;
 use super::catalog::Catalog;
 use super::digest::Digest;
 use super::limits::Terms;
-use super::load::{Admission, Loader};
+use super::load::{Admission, LoadError, Loader};
 use super::lock::Lock;
 use super::policy::Policy;
 
 mod file;
 mod follow;
 
+pub use file::signature_beside;
 use file::{Found, Stamp, list, read_signature};
 pub use follow::{Bell, Watching};
 
@@ -127,6 +128,25 @@ impl Watch {
     /// What is followed, and how.
     pub fn folder(&self) -> &Folder {
         &self.folder
+    }
+
+    /// Has bytes pass everything that a file of the directory would have to, beside the adapters that are there, as if the
+    /// lock file pinned them. Their compiled code is in the cache afterwards.
+    pub fn rehearse(&mut self, bytes: &[u8], signature: Option<&str>) -> Result<Arc<Adapter>, String> {
+        let name = match self.loader.load("", bytes, &Admission::default()) {
+            Err(LoadError::Name { found, .. }) => found,
+            Err(error) => return Err(error.to_string()),
+            Ok(adapter) => adapter.name.to_string(),
+        };
+        let digest = Digest::of(bytes);
+        self.lock.pin(&name, digest);
+        let vouched = self.folder.policy.check(&name, digest, &self.lock, signature);
+        let signer = vouched.map_err(|missing| missing.to_string())?.signer;
+        let terms = self.folder.terms.get(&name).unwrap_or(&self.folder.usual_terms).clone();
+        let admission = Admission { terms, trusted: true, signer };
+        let adapter = self.load(&name, bytes, &admission, self.folder.patience).map_err(Option::unwrap_or_default)?;
+        self.catalog.publish(&adapter)?;
+        Ok(adapter)
     }
 
     /// Looks at the directory until every file in it has been taken in or refused, or is still being written: what a

@@ -63,6 +63,11 @@ fn stamp_of(path: &Path) -> Option<Stamp> {
     about.is_file().then(|| Stamp::of(target, &about))
 }
 
+/// The text of the signature beside a component's file.
+pub fn signature_beside(file: &Path) -> Option<String> {
+    read_signature(&stamp_of(&file.with_extension("wasm.sig"))?)
+}
+
 /// The text of a signature file; none where it cannot be read, is none, or is too long to be one.
 pub(super) fn read_signature(stamp: &Stamp) -> Option<String> {
     let bytes = read(stamp, SIGNATURE_FILE).ok()??;
