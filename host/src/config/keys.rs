@@ -3,12 +3,10 @@
 //! The one list of them. The reader takes from it what a table may hold, messages take suggestions from it, the short
 //! names of environment variables and the reference in `docs/configuration.md` are made from it.
 
-mod plugins;
 mod program;
 mod traffic;
 
-pub(super) use plugins::{ADAPTER, CANARY, PLUGINS, QUARANTINE};
-pub(super) use program::{ADMIN, MEDIA, SERVER, TOP};
+pub(super) use program::{ADAPTER, ADMIN, CANARY, MEDIA, PLUGINS, QUARANTINE, SERVER, TOP};
 pub(super) use traffic::{ALLOWED_ORIGIN, BREAKER, CAPABILITIES, MODEL, PRICE, PROVIDER, RETRY, TARGET, TIMEOUTS};
 
 /// A key.

@@ -3,8 +3,8 @@
 //! A [`Section`] is one table being read: each key is taken out of it, and what is left in the end is unknown.
 
 mod credential;
+mod life;
 mod model;
-mod plugins;
 mod provider;
 mod settings;
 mod value;
@@ -63,7 +63,7 @@ impl Reader<'_> {
             server: top.section("server", &keys::SERVER).map(settings::server).unwrap_or_default(),
             admin: top.section("admin", &keys::ADMIN).map(settings::admin).unwrap_or_default(),
             media: top.section("media", &keys::MEDIA).map(settings::media).unwrap_or_default(),
-            plugins: plugins::plugins(self, &mut top),
+            plugins: settings::plugins(self, &mut top),
             default_provider: top.text("default_provider"),
             providers: top.sections("providers", &keys::PROVIDER).into_iter().filter_map(provider::provider).collect(),
             models: top.sections("models", &keys::MODEL).into_iter().filter_map(model::model).collect(),

@@ -1,8 +1,11 @@
-//! `[server]`, `[admin]`, `[media]` and the log.
+//! `[server]`, `[admin]`, `[plugins]` and the log.
 
-use super::super::settings::{Admin, Log, LogFormat, LogLevel, Media, Server};
-use super::super::{Origin, Problem};
-use super::Section;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::super::settings::{AdapterSettings, Admin, Isolation, Log, LogFormat, LogLevel, Media, Plugins, Server};
+use super::super::{Origin, Problem, keys};
+use super::{Reader, Section, life};
 
 const LEVELS: &[(&str, LogLevel)] = &[
     ("trace", LogLevel::Trace),
@@ -13,6 +16,8 @@ const LEVELS: &[(&str, LogLevel)] = &[
 ];
 const FORMATS: &[(&str, LogFormat)] =
     &[("auto", LogFormat::Auto), ("human", LogFormat::Human), ("json", LogFormat::Json)];
+const ISOLATIONS: &[(&str, Isolation)] =
+    &[("fresh", Isolation::Fresh), ("tenant", Isolation::Tenant), ("shared", Isolation::Shared)];
 
 /// The smallest head and frame that anything works with: less is refused by the HTTP library.
 const LEAST_BUFFER: usize = 8192;
@@ -89,4 +94,83 @@ pub(super) fn media(mut section: Section<'_>) -> Media {
     };
     section.finish();
     media
+}
+
+pub(super) fn plugins(reader: &Reader<'_>, top: &mut Section<'_>) -> Plugins {
+    let mut plugins = Plugins {
+        dir: PathBuf::from("plugins"),
+        poll_interval: Duration::from_secs(2),
+        cache_dir: usual_cache(reader),
+        ..Plugins::default()
+    };
+    if let Some(section) = top.section("plugins", &keys::PLUGINS) {
+        plugins_table(section, &mut plugins);
+    }
+    if plugins.lock.as_os_str().is_empty() {
+        plugins.lock = usual_lock(reader, &plugins);
+    }
+    plugins
+}
+
+fn plugins_table(mut section: Section<'_>, plugins: &mut Plugins) {
+    plugins.place = section.place.clone();
+    if let Some(dir) = section.text("dir") {
+        plugins.dir = dir.value.into();
+        plugins.place = dir.place;
+    }
+    if let Some(lock) = section.text("lock") {
+        plugins.lock = lock.value.into();
+    }
+    if let Some(interval) = section.duration("poll_interval") {
+        plugins.poll_interval = interval;
+    }
+    if let Some(node) = section.take("cache_dir") {
+        match node.value {
+            super::super::raw::Value::Text(path) => {
+                plugins.cache_dir = (!path.is_empty()).then(|| path.into());
+            }
+            _ => section.wrong("cache_dir", &node, "a path", None),
+        }
+    }
+    plugins.trusted_keys = life::trusted_keys(&mut section);
+    plugins.defaults = adapter(&mut section, &AdapterSettings::default());
+    for (name, mut section) in section.named_sections(&keys::ADAPTER) {
+        let settings = adapter(&mut section, &plugins.defaults);
+        life::check_signed(&section, &settings, plugins);
+        plugins.adapters.insert(name, settings);
+        section.finish();
+    }
+    life::check_signed(&section, &plugins.defaults, plugins);
+    section.finish();
+}
+
+fn adapter(section: &mut Section<'_>, default: &AdapterSettings) -> AdapterSettings {
+    AdapterSettings {
+        isolation: section.choice("isolation", ISOLATIONS).or(default.isolation),
+        max_instances: section.amount("max_instances").or(default.max_instances),
+        prewarm: section.count("prewarm", &(0..=100_000)).map_or(default.prewarm, |count| count as usize),
+        memory: section.size("memory").unwrap_or(default.memory),
+        deadline: section.duration("deadline").unwrap_or(default.deadline),
+        max_uses: section.amount("max_uses").unwrap_or(default.max_uses),
+        quarantine: life::quarantine(section).unwrap_or(default.quarantine),
+        canary: life::canary(section).unwrap_or(default.canary),
+        require_signature: section.flag("require_signature").unwrap_or(default.require_signature),
+        require_lock: section.flag("require_lock").unwrap_or(default.require_lock),
+    }
+}
+
+/// The user's cache folder, by the usual variables.
+fn usual_cache(reader: &Reader<'_>) -> Option<PathBuf> {
+    let variable = |name: &str| reader.environment.get(name).map(PathBuf::from);
+    let base = variable("XDG_CACHE_HOME").filter(|path| path.is_absolute());
+    base.or_else(|| Some(variable("HOME")?.join(".cache"))).map(|base| base.join("weir"))
+}
+
+/// Beside the configuration, where there is one; else beside the folder of adapters.
+fn usual_lock(reader: &Reader<'_>, plugins: &Plugins) -> PathBuf {
+    let beside_configuration = reader.folder.join("plugins.lock");
+    if beside_configuration.is_file() {
+        return beside_configuration;
+    }
+    plugins.dir.with_file_name("plugins.lock")
 }
