@@ -13,6 +13,7 @@ mod send;
 mod translate;
 mod translated;
 mod unified;
+mod versions;
 mod withhold;
 
 use std::sync::Arc;

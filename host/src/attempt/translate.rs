@@ -13,7 +13,8 @@ use super::media;
 use super::reply::ReplyBody;
 use super::send::{body_of, bytes_of, fault_of, rendered, response_of, send, upstream_fault};
 use super::unified::{self, Answer, Outcome, Parsed, Request};
-use super::{Asked, House, SpokenBy};
+use super::versions::Versions;
+use super::{Asked, House};
 use crate::account::Account;
 use crate::blob::{self, Lifted};
 use crate::contract::about::exports::weir::adapter::about::Operation;
@@ -22,7 +23,7 @@ use crate::contract::types::{
 };
 use crate::dialect::faces::operation_name;
 use crate::fault::{Fault, Side};
-use crate::plugin::{Chosen, Interface, Lease, lease_pair};
+use crate::plugin::{Interface, Lease, lease_pair};
 use crate::route::Target;
 use crate::upstream::{Chunks, DecodeBound, Decoded, UpstreamRequest, UpstreamResponse};
 use crate::{estimate, frame, query};
@@ -47,28 +48,6 @@ pub(super) async fn translate(
         versions.provider.failed();
     }
     answer.map(|response| versions.named(response))
-}
-
-/// The versions of both adapters that one exchange runs on, from its beginning to its end.
-struct Versions {
-    dialect: Chosen,
-    provider: Chosen,
-}
-
-impl Versions {
-    fn choose(asked: &Asked, target: &Target) -> Self {
-        let dialect = asked.dialect.choose();
-        // One that speaks to both sides is chosen once.
-        let is_one = Arc::ptr_eq(&asked.dialect, &target.adapter);
-        let provider = if is_one { dialect.clone() } else { target.adapter.choose() };
-        Self { dialect, provider }
-    }
-
-    /// Tells who reads the answer's head which version spoke to the provider.
-    fn named(&self, mut response: Response<ReplyBody>) -> Response<ReplyBody> {
-        response.extensions_mut().insert(SpokenBy(Arc::clone(&self.provider.adapter)));
-        response
-    }
 }
 
 async fn translate_by(

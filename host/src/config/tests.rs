@@ -201,7 +201,7 @@ fn settings_are_read() {
 #[test]
 fn quarantine_and_trials_can_be_set_and_switched_off_for_each_adapter() {
     let config = read(
-        r#"
+        r"
         [plugins]
         quarantine = { faults = 3 }
         canary = {}
@@ -210,7 +210,7 @@ fn quarantine_and_trials_can_be_set_and_switched_off_for_each_adapter() {
         [plugins.reckless]
         quarantine = false
         canary = false
-        "#,
+        ",
     );
     let of = |name: &str| (config.plugins.adapter(name).quarantine, config.plugins.adapter(name).canary);
     let usual = Some(Quarantine { faults: 3, ..Quarantine::default() });

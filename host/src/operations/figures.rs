@@ -135,7 +135,9 @@ impl Families {
             tell(name, &trial.adapter.digest.short(), "candidate");
         }
         for (name, former) in &snapshot.former {
-            former.iter().for_each(|one| tell(name, &one.adapter.digest.short(), one.standing.name()));
+            for one in former {
+                tell(name, &one.adapter.digest.short(), one.standing.name());
+            }
         }
         for (name, refusal) in &snapshot.refused {
             tell(name, &refusal.digest.map(|digest| digest.short()).unwrap_or_default(), "refused");

@@ -5,6 +5,7 @@
 //! that is kept compiled: *retired* when a newer one replaced it, *rolled back* by the operator, or *quarantined*. Only a
 //! retired one is a last good one, to which Weir returns of its own accord.
 
+mod history;
 mod tallies;
 mod versions;
 
@@ -23,8 +24,8 @@ use super::engine::Engine;
 use super::judge::Care;
 use crate::contract::about::exports::weir::adapter::about::Manifest;
 
+pub use history::{Denied, Former, Quarantined, Service, Standing};
 use tallies::Tallies;
-pub use versions::{Denied, Former, Quarantined, Service, Standing};
 
 /// Says whether manifests can serve side by side, and if not, why, naming both.
 type Together = dyn Fn(&[&Manifest]) -> Result<(), String> + Send + Sync;

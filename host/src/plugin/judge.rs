@@ -174,7 +174,7 @@ impl QuarantineRule {
             return None;
         }
         let failing = offences.iter().fold(0, |all, offence| all | offence.caller);
-        if failing.count_ones() == 1 && window.callers & !failing != 0 {
+        if failing.is_power_of_two() && window.callers & !failing != 0 {
             return None;
         }
         let kinds = FaultKind::ALL.into_iter().filter_map(|kind| {

@@ -8,14 +8,14 @@ use super::super::settings::{AdapterSettings, Canary, Plugins, Quarantine};
 use super::super::{Problem, keys};
 use super::Section;
 
-/// When an adapter is taken out of service: nothing where it is not said, none for never.
-pub(super) fn quarantine(section: &mut Section<'_>) -> Option<Option<Quarantine>> {
-    unless_off(section, "quarantine", &keys::QUARANTINE, quarantine_table)
+/// When an adapter is taken out of service; none for never.
+pub(super) fn quarantine(section: &mut Section<'_>, default: Option<Quarantine>) -> Option<Quarantine> {
+    unless_off(section, "quarantine", &keys::QUARANTINE, default, quarantine_table)
 }
 
-/// How new versions are tried: nothing where it is not said, none for not at all.
-pub(super) fn canary(section: &mut Section<'_>) -> Option<Option<Canary>> {
-    unless_off(section, "canary", &keys::CANARY, canary_table)
+/// How new versions are tried; none for not at all.
+pub(super) fn canary(section: &mut Section<'_>, default: Option<Canary>) -> Option<Canary> {
+    unless_off(section, "canary", &keys::CANARY, default, canary_table)
 }
 
 pub(super) fn trusted_keys(section: &mut Section<'_>) -> Vec<[u8; 32]> {
@@ -42,21 +42,22 @@ pub(super) fn check_signed(section: &Section<'_>, settings: &AdapterSettings, pl
     }
 }
 
-/// A table, or `false` for none of it; nothing where the key is left out.
+/// A table, or `false` for none of it; the default where the key is left out.
 fn unless_off<'r, T>(
     section: &mut Section<'r>,
     name: &'static str,
     keys: &'static keys::Keys,
+    default: Option<T>,
     read: impl Fn(&mut Section<'r>) -> T,
-) -> Option<Option<T>> {
-    let node = section.take(name)?;
+) -> Option<T> {
+    let Some(node) = section.take(name) else { return default };
     if matches!(node.value, Value::Flag(false)) || node.variable_text() == Some("false") {
-        return Some(None);
+        return None;
     }
     let mut table = Section::new(section.reader, node, keys)?;
     let read = read(&mut table);
     table.finish();
-    Some(Some(read))
+    Some(read)
 }
 
 fn quarantine_table(table: &mut Section<'_>) -> Quarantine {

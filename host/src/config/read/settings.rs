@@ -152,8 +152,8 @@ fn adapter(section: &mut Section<'_>, default: &AdapterSettings) -> AdapterSetti
         memory: section.size("memory").unwrap_or(default.memory),
         deadline: section.duration("deadline").unwrap_or(default.deadline),
         max_uses: section.amount("max_uses").unwrap_or(default.max_uses),
-        quarantine: life::quarantine(section).unwrap_or(default.quarantine),
-        canary: life::canary(section).unwrap_or(default.canary),
+        quarantine: life::quarantine(section, default.quarantine),
+        canary: life::canary(section, default.canary),
         require_signature: section.flag("require_signature").unwrap_or(default.require_signature),
         require_lock: section.flag("require_lock").unwrap_or(default.require_lock),
     }

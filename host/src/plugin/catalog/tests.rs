@@ -72,7 +72,9 @@ fn kept(catalog: &Catalog) -> Vec<(String, Standing)> {
 fn with_versions(versions: &[&str]) -> (Catalog, Vec<Arc<Adapter>>) {
     let catalog = catalog();
     let all: Vec<_> = versions.iter().map(|text| version(text)).collect();
-    all.iter().for_each(|adapter| catalog.publish(adapter).unwrap());
+    for adapter in &all {
+        catalog.publish(adapter).unwrap();
+    }
     (catalog, all)
 }
 

@@ -4,7 +4,7 @@ use super::super::guest::{Guest, call, guest};
 use super::super::stats;
 use super::*;
 
-const RULE: QuarantineRule = QuarantineRule { faults: 3, window: Duration::from_secs(60), share: 0.1 };
+const RULE: QuarantineRule = QuarantineRule { faults: 3, window: Duration::from_mins(1), share: 0.1 };
 
 fn offence(caller: &str, bytes: usize) -> Offence {
     Offence::new(FaultKind::Trap, stats::caller(caller), "f", bytes)
@@ -55,7 +55,7 @@ fn what_lies_before_the_window_does_not_count() {
     };
     let digest = Digest::of(b"x");
     let mut watched = Watched { digest, samples: VecDeque::from([sample(0, 0, 0, 0)]) };
-    let minute = Duration::from_secs(60);
+    let minute = Duration::from_mins(1);
     assert_eq!(watched.note(sample(30, 10, 10, 1), minute), Window { exchanges: 10, faults: 10, callers: 1 });
     assert_eq!(watched.note(sample(80, 20, 10, 2), minute), Window { exchanges: 20, faults: 10, callers: 3 });
     assert_eq!(watched.note(sample(100, 30, 10, 0), minute), Window { exchanges: 20, faults: 0, callers: 3 });
