@@ -12,6 +12,7 @@ mod explain;
 mod fidelity;
 mod hostile;
 mod http2;
+mod lifecycle;
 mod limits;
 mod media;
 mod multipart;

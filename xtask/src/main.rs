@@ -10,6 +10,7 @@ mod plugins;
 mod process;
 mod run;
 mod strip;
+mod swaps;
 mod tidy;
 mod wasm;
 mod workspace;
@@ -30,6 +31,7 @@ usage: cargo xtask VERB
   clients [TEST...]    the official Python clients against a running Weir
   fidelity [ID...]     recordings of every provider in every dialect, read by the official clients: docs/fidelity.md
   fuzz [TARGET] [SECS] the fuzz targets, or one of them (60 s each)
+  swaps [COUNT]        adapters replaced a thousand times under load: no request fails, memory stays
   ci                   what CI runs: test
 ";
 
@@ -62,6 +64,7 @@ fn dispatch(words: &[String]) -> Result<()> {
         "clients" => clients::run(&workspace, rest),
         "fidelity" => fidelity::run(&workspace, rest),
         "fuzz" => fuzz::run(&workspace, rest),
+        "swaps" => swaps::run(&workspace, rest),
         "run" => run::run(&workspace, rest),
         _ => bail!("there is no verb {verb:?}\n\n{HELP}"),
     }

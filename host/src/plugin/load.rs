@@ -14,6 +14,7 @@ use super::adapter::Adapter;
 use super::cache::{Cache, Described};
 use super::check::{self, Problems};
 use super::digest::Digest;
+use super::duty::Duty;
 use super::engine::Engine;
 use super::fault::{Failure, clean, head};
 use super::instance::{Instance, Template};
@@ -88,6 +89,8 @@ pub struct Admission {
     pub terms: Terms,
     /// Whether the lock file vouches for it.
     pub trusted: bool,
+    /// The key that signed it, where one that the operator trusts did.
+    pub signer: Option<Arc<str>>,
 }
 
 impl Loader {
@@ -190,7 +193,9 @@ impl Loader {
             interfaces: shape.interfaces(),
             size: shape.bytes as usize,
             trusted: admission.trusted,
+            signer: admission.signer.clone(),
             stats: Stats::default(),
+            duty: Duty::default(),
             pool: Pool::new(self.engine.clone(), template, ways),
             call: terms.call.unwrap_or(self.engine.limits().call),
             concurrency: terms.concurrency.map(|turns| Arc::new(Semaphore::new(turns as usize))),

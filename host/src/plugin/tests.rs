@@ -248,7 +248,7 @@ fn less_isolation_is_a_wish_that_only_trusted_bytes_have() {
     let mut zeta = guest("zeta");
     zeta.isolation = 2;
     let isolation = |terms: Terms, trusted| {
-        let adapter = loader(small()).load("zeta", &zeta.build(), &Admission { terms, trusted }).unwrap();
+        let adapter = loader(small()).load("zeta", &zeta.build(), &Admission { terms, trusted, signer: None }).unwrap();
         adapter.pool().isolation()
     };
     assert_eq!(isolation(Terms::default(), false), Isolation::Fresh);
