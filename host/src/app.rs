@@ -1,6 +1,7 @@
 //! Puts the parts together, runs them, drains them. The only place that knows them all.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,7 @@ use crate::plugin::cache::Cache;
 use crate::plugin::catalog::{Catalog, Snapshot};
 use crate::plugin::load::Loader;
 use crate::plugin::watch::{Folder, Watch};
-use crate::plugin::{self, Engine, Limits, Reuse, Terms};
+use crate::plugin::{self, Bounds, Compiler, Engine, Limits, Reuse, Terms};
 use crate::serving::Serving;
 use crate::upstream::{Settings, Upstreams};
 
@@ -109,15 +110,26 @@ pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
         every: plugins.poll_interval,
         ..Folder::new(plugins.dir.clone())
     };
-    let mut watch = Watch::new(folder, Loader::new(engine, cache), Arc::clone(&catalog));
+    let bounds = Bounds { memory: plugins.compile.memory as u64, time: plugins.compile.time };
+    let compiler = plugins.compiler.clone().map_or(Compiler::Here, |program| Compiler::Child { program, bounds });
+    let loader = Loader::new(engine, cache).compiling(compiler);
+    loader.expect(components(&plugins.dir));
+    let mut watch = Watch::new(folder, loader.clone(), Arc::clone(&catalog));
     let begun = Instant::now();
     loop {
         let next = watch.scan();
         if next >= plugins.poll_interval || begun.elapsed() > START_PATIENCE {
+            loader.expect(0);
             return Ok(Plugins { watch, catalog });
         }
         std::thread::sleep(next);
     }
+}
+
+/// How many files look like components.
+fn components(dir: &Path) -> usize {
+    let is_component = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|is| is == "wasm");
+    std::fs::read_dir(dir).map_or(0, |files| files.flatten().filter(is_component).count())
 }
 
 /// What would be served, with what only adapters can tell to be wrong with the configuration.

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`watch`] | notices that a file in the plugins directory has changed |
 //! | [`shape`] | reads a component without running it: imports, exports, sizes; refuses what the policy refuses |
+//! | [`compile`] | makes code of a component, in a process of its own |
 //! | [`cache`] | keeps compiled components on disk |
 //! | [`load`] | bytes to [`Adapter`]: shape, compile, `describe`, [`check`] |
 //! | [`wasi`] | the WASI with nothing behind it, for runtimes that cannot do without |
@@ -51,6 +52,7 @@ pub mod cache;
 pub mod call;
 pub mod catalog;
 pub mod check;
+pub mod compile;
 pub mod digest;
 pub mod engine;
 pub mod fault;
@@ -76,6 +78,7 @@ mod weigh;
 pub use adapter::{Adapter, Lease, lease_pair};
 pub use cache::Cache;
 pub use catalog::{Catalog, Refusal, Snapshot};
+pub use compile::{Bounds, Compiler};
 pub use digest::Digest;
 pub use engine::Engine;
 pub use fault::{Called, FaultKind, PluginFault};

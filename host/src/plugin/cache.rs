@@ -147,9 +147,10 @@ pub(super) fn twin(engine: &Engine, component: &Component) -> wasmtime::Result<C
     unsafe_code,
     reason = "the bytes come from a directory that only this user can write, and are as this program wrote them"
 )]
-fn deserialise(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: `code` was made by `Component::serialize` in this program, just now or before (then the directory is private
-    // and the checksum right), for an engine whose settings are part of its key; wasmtime compares those once more.
+pub(super) fn deserialise(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: `code` was made by this program, just now (here, or by a child over a pipe that nobody else holds, its digest
+    // compared) or before (then the directory is private and the checksum right), for an engine whose settings are part of
+    // its key; wasmtime compares those once more.
     unsafe { Component::deserialize(&engine.wasm(), code) }
 }
 

@@ -134,19 +134,13 @@ impl Engine {
 
     /// What compiled code depends on beside the component: wasmtime, its settings, the machine.
     pub fn fingerprint(&self) -> Digest {
-        struct Feed(Sha256);
-        impl Hasher for Feed {
-            fn finish(&self) -> u64 {
-                0
-            }
-            fn write(&mut self, bytes: &[u8]) {
-                self.0.update(bytes);
-            }
-        }
-        let mut feed = Feed(Sha256::new());
-        self.wasm().precompile_compatibility_hash().hash(&mut feed);
-        std::env::consts::ARCH.hash(&mut feed);
-        Digest::from(<[u8; 32]>::from(feed.0.finalize()))
+        fingerprint(&self.wasm())
+    }
+
+    /// What only compiles, for engines like this: it reserves no address space, and uses the cores that it is given.
+    pub(super) fn for_compiling() -> Result<wasmtime::Engine, EngineError> {
+        let limits = Limits { parallel_compilation: true, ..Limits::default() };
+        wasmtime::Engine::new(&config(&limits, false)).map_err(EngineError::Config)
     }
 
     pub(super) fn wasm(&self) -> Arc<wasmtime::Engine> {
@@ -233,6 +227,23 @@ fn tick(pools: &Mutex<Vec<EngineWeak>>) {
     }
 }
 
+/// What code that this engine compiles depends on.
+pub(super) fn fingerprint(engine: &wasmtime::Engine) -> Digest {
+    struct Feed(Sha256);
+    impl Hasher for Feed {
+        fn finish(&self) -> u64 {
+            0
+        }
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+    }
+    let mut feed = Feed(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut feed);
+    std::env::consts::ARCH.hash(&mut feed);
+    Digest::from(<[u8; 32]>::from(feed.0.finalize()))
+}
+
 fn config(limits: &Limits, pooling: bool) -> Config {
     let mut config = Config::new();
     config
@@ -289,6 +300,12 @@ mod tests {
         let mut hasher = std::hash::DefaultHasher::new();
         one.wasm().precompile_compatibility_hash().hash(&mut hasher);
         assert_ne!(other, hasher.finish());
+    }
+
+    #[test]
+    fn what_only_compiles_makes_code_for_what_serves() {
+        let serving = Engine::new(Limits::for_connections(2)).unwrap();
+        assert_eq!(fingerprint(&Engine::for_compiling().unwrap()), serving.fingerprint());
     }
 
     #[test]

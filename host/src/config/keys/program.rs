@@ -139,12 +139,23 @@ pub(in super::super) const PLUGINS: Keys = Keys {
             "`weir` in the user's cache folder",
             "Where compiled components are kept. Empty for nowhere.",
         ),
+        key("compile", TABLE, "", "What compiling one component may take."),
         key("isolation", ISOLATION, "as the adapter wishes", "As in `[plugins.NAME]`, for all."),
         key("max_instances", NUMBER, "from `server.max_connections`", "As in `[plugins.NAME]`, for all."),
         key("prewarm", NUMBER, "8", "As in `[plugins.NAME]`, for all."),
         key("memory", SIZE, "\"64MiB\"", "As in `[plugins.NAME]`, for all."),
         key("deadline", DURATION, "\"1s\"", "As in `[plugins.NAME]`, for all."),
         key("max_uses", NUMBER, "10000", "As in `[plugins.NAME]`, for all."),
+    ],
+};
+
+pub(in super::super) const COMPILE: Keys = Keys {
+    title: "compile = { ... }",
+    path: None,
+    meaning: "What compiling one component may take. It is done in a process of its own, which is ended when it takes more; the component is then refused.",
+    list: &[
+        key("memory", SIZE, "\"1GiB\"", "Address space. CPython needs 400 MiB."),
+        key("time", DURATION, "\"60s\"", "Time on the wall. CPython takes 10 seconds of one core."),
     ],
 };
 

@@ -207,6 +207,10 @@ fn with_key(table: &keys::Keys, key: &str, value: &str) -> String {
     let name = title.split(' ').next().unwrap();
     let inner =
         if title.contains("[{") { format!("[{{ {key} = {value} }}]") } else { format!("{{ {key} = {value} }}") };
-    let outer = if keys::MODEL.list.iter().any(|key| key.name == name) { "[[models]]" } else { "[[providers]]" };
+    let outer = match name {
+        _ if keys::MODEL.has(name) => "[[models]]",
+        _ if keys::PLUGINS.has(name) => "[plugins]",
+        _ => "[[providers]]",
+    };
     format!("{outer}\n{name} = {inner}")
 }
