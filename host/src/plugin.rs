@@ -15,6 +15,7 @@
 //! | [`pool`] | isolation: which instance serves which request |
 //! | [`instance`] | a store and what was instantiated in it |
 //! | [`call`], [`stream`] | the contract's functions, typed, with deadline and limits |
+//! | [`aside`] | the threads for components that are not trusted with an async worker |
 //! | [`fault`] | what a component can do wrong |
 //! | [`engine`], [`limits`], [`ticker`] | the sandbox and its bounds |
 //! | [`lock`], [`inspect`] | trusted digests; what is printed about a component |
@@ -47,6 +48,7 @@
 //! ```
 
 pub mod adapter;
+mod aside;
 pub mod bench;
 pub mod cache;
 pub mod call;

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use wasmtime::component::InstancePre;
 use wasmtime::{Config, Enabled, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use super::aside::Aside;
 use super::digest::Digest;
 use super::limits::Limits;
 use super::state::State;
@@ -55,6 +56,7 @@ struct Inner {
     leases: Arc<Semaphore>,
     idle: Arc<Semaphore>,
     compiling: Mutex<()>,
+    aside: Aside,
     /// Components that nobody uses any more.
     buried: Mutex<Vec<InstancePre<State>>>,
     /// Whether much memory lay unused at the last look.
@@ -103,6 +105,7 @@ impl Engine {
             leases,
             idle,
             compiling: Mutex::default(),
+            aside: Aside::new(),
             buried: Mutex::default(),
             was_bloated: AtomicBool::default(),
         })))
@@ -184,6 +187,11 @@ impl Engine {
     /// Held while compiling: one at a time, so that a costly component takes one core at the most.
     pub(super) fn compiling(&self) -> &Mutex<()> {
         &self.0.compiling
+    }
+
+    /// Where calls into components run that are not trusted with an async worker.
+    pub(super) fn aside(&self) -> &Aside {
+        &self.0.aside
     }
 
     /// Takes a component whose last user is gone, to be dropped by [`Engine::sweep`].
