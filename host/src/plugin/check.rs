@@ -14,6 +14,8 @@ use crate::contract::about::exports::weir::adapter::about::{
 };
 use crate::contract::types::{ErrorKind, Header};
 
+mod bounds;
+
 /// Problems that are reported at once.
 const REPORTED: usize = 20;
 
@@ -67,6 +69,10 @@ const KINDS: [ErrorKind; 14] = [
 /// Checks a manifest by itself; what two manifests may not both claim is checked where they meet.
 pub fn manifest(manifest: &Manifest) -> Result<(), Problems> {
     let mut p = Problems::default();
+    bounds::check(manifest, &mut p);
+    if !p.0.is_empty() {
+        return Err(p);
+    }
     identity(manifest, &mut p);
     let mut formats = HashSet::new();
     for (i, format) in manifest.formats.iter().enumerate() {
