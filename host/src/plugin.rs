@@ -65,6 +65,8 @@ pub mod instance;
 pub mod limits;
 pub mod load;
 pub mod lock;
+#[cfg(test)]
+mod mutants;
 pub mod pool;
 pub mod shape;
 pub mod state;

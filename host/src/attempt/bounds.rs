@@ -53,11 +53,8 @@ mod tests {
 
     #[test]
     fn a_ledger_is_bounded_in_every_direction() {
-        let loss = |field: &str| Loss {
-            field: field.into(),
-            kind: LossKind::Dropped,
-            note: Some("n\u{1b}[31m".repeat(1000)),
-        };
+        let loss =
+            |field: &str| Loss { field: field.into(), kind: LossKind::Dropped, note: Some("n\u{1b}[31m".repeat(1000)) };
         let mut ledger = Vec::new();
         note(&mut ledger, vec![loss("fine"), loss("a\r\nb")]);
         note(&mut ledger, (0..10_000).map(|_| loss(&"é".repeat(10_000))).collect());
