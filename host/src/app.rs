@@ -1,6 +1,7 @@
 //! Puts the parts together, runs them, drains them. The only place that knows them all.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ use crate::plugin::load::Loader;
 use crate::plugin::sign::PublicKey;
 use crate::plugin::watch::{Folder, Proof, Watch, Watching};
 use crate::plugin::{
-    self, Adapter, CanaryRule, Care, Cares, Demand, Engine, Judge, Limits, Policy, QuarantineRule, Reuse, Terms,
+    self, Adapter, Bounds, CanaryRule, Care, Cares, Compiler, Demand, Engine, Judge, Limits, Policy, QuarantineRule, Reuse, Terms,
 };
 use crate::proof;
 use crate::serving::Serving;
@@ -110,7 +111,10 @@ pub fn loader(config: &Config) -> Result<Loader, StartError> {
             None
         }
     });
-    Ok(Loader::new(engine, cache))
+    let plugins = &config.plugins;
+    let bounds = Bounds { memory: plugins.compile.memory as u64, time: plugins.compile.time };
+    let compiler = plugins.compiler.clone().map_or(Compiler::Here, |program| Compiler::Child { program, bounds });
+    Ok(Loader::new(engine, cache).compiling(compiler))
 }
 
 /// What the operator demands of adapters' files.
@@ -147,11 +151,13 @@ pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
         proof: Some(gate(config)),
         ..Folder::new(plugins.dir.clone())
     };
-    let mut watch = Watch::new(folder, loader, Arc::clone(&catalog));
+    loader.expect(components(&plugins.dir));
+    let mut watch = Watch::new(folder, loader.clone(), Arc::clone(&catalog));
     let begun = Instant::now();
     loop {
         let next = watch.scan();
         if next >= plugins.poll_interval || begun.elapsed() > START_PATIENCE {
+            loader.expect(0);
             return Ok(Plugins { watch, catalog });
         }
         std::thread::sleep(next);
@@ -170,6 +176,12 @@ fn gate(config: &Config) -> Arc<Proof> {
         }
         Ok(())
     })
+}
+
+/// How many files look like components.
+fn components(dir: &Path) -> usize {
+    let is_component = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|is| is == "wasm");
+    std::fs::read_dir(dir).map_or(0, |files| files.flatten().filter(is_component).count())
 }
 
 /// What would be served, with what only adapters can tell to be wrong with the configuration.

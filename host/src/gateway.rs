@@ -98,6 +98,8 @@ impl Gateway {
         let framing = face.framing(&about);
         let (body, reading) = door::read(serving, &face, &holes, &head, body).await?;
         let dialect = serving.adapter(&face.adapter).cloned();
+        let query = head.uri.query().unwrap_or_default();
+        let (headers, query) = serving.faces.without_credentials(head.headers, query);
         let asked = Asked {
             exchange,
             caller,
@@ -105,8 +107,8 @@ impl Gateway {
             holes,
             method: head.method,
             path: head.uri.path().to_owned(),
-            query: head.uri.query().unwrap_or_default().to_owned(),
-            headers: head.headers,
+            query,
+            headers,
             body,
             reading,
             framing,

@@ -13,7 +13,7 @@ use clap::Subcommand;
 
 use crate::plugin::inspect;
 use crate::plugin::load::Loader;
-use crate::plugin::{Engine, Limits};
+use crate::plugin::{Bounds, Compiler, Engine, Limits};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -78,7 +78,9 @@ pub(super) fn run(command: Command) -> ExitCode {
 /// An engine for looking, not for serving: a few instances do.
 fn loader() -> Result<Loader, String> {
     let engine = Engine::new(Limits::for_connections(8)).map_err(|error| format!("error: {error}"))?;
-    Ok(Loader::new(engine, None))
+    let compiler = Compiler::this_program()
+        .map_or(Compiler::Here, |program| Compiler::Child { program, bounds: Bounds::default() });
+    Ok(Loader::new(engine, None).compiling(compiler))
 }
 
 fn inspect(file: &Path) -> Result<String, String> {

@@ -6,7 +6,7 @@
 mod program;
 mod traffic;
 
-pub(super) use program::{ADAPTER, ADMIN, CANARY, MEDIA, PLUGINS, QUARANTINE, SERVER, TOP};
+pub(super) use program::{ADAPTER, ADMIN, CANARY, COMPILE, MEDIA, PLUGINS, QUARANTINE, SERVER, TOP};
 pub(super) use traffic::{ALLOWED_ORIGIN, BREAKER, CAPABILITIES, MODEL, PRICE, PROVIDER, RETRY, TARGET, TIMEOUTS};
 
 /// A key.
@@ -50,6 +50,7 @@ pub(super) const ALL: &[&Keys] = &[
     &ADMIN,
     &MEDIA,
     &PLUGINS,
+    &COMPILE,
     &ADAPTER,
     &QUARANTINE,
     &CANARY,

@@ -237,6 +237,21 @@ impl Default for AdapterSettings {
     }
 }
 
+/// What compiling one component may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compile {
+    /// Bytes of memory.
+    pub memory: usize,
+    /// Time on the wall.
+    pub time: Duration,
+}
+
+impl Default for Compile {
+    fn default() -> Self {
+        Self { memory: 1 << 30, time: Duration::from_mins(1) }
+    }
+}
+
 /// Where adapters are found and how they are run.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plugins {
@@ -250,6 +265,11 @@ pub struct Plugins {
     pub cache_dir: Option<PathBuf>,
     /// Whose signatures count: public keys of Ed25519.
     pub trusted_keys: Vec<[u8; 32]>,
+    /// What compiling one component may take.
+    pub compile: Compile,
+    /// The program `weir`, which compiles in processes of its own; without one it is done in this process. Not a key: the
+    /// command line names itself.
+    pub compiler: Option<PathBuf>,
     /// For adapters without a table of their own.
     pub defaults: AdapterSettings,
     /// `[plugins.NAME]`, completed from the defaults.

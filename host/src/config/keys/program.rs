@@ -139,6 +139,7 @@ pub(in super::super) const PLUGINS: Keys = Keys {
             "`weir` in the user's cache folder",
             "Where compiled components are kept. Empty for nowhere.",
         ),
+        key("compile", TABLE, "", "What compiling one component may take."),
         key("isolation", ISOLATION, "as the adapter wishes", "As in `[plugins.NAME]`, for all."),
         key("max_instances", NUMBER, "from `server.max_connections`", "As in `[plugins.NAME]`, for all."),
         key("prewarm", NUMBER, "8", "As in `[plugins.NAME]`, for all."),
@@ -156,6 +157,16 @@ pub(in super::super) const PLUGINS: Keys = Keys {
             "",
             "Public keys, `\"ed25519:BASE64\"`, whose signatures count. `weir plugin keygen` makes a pair.",
         ),
+    ],
+};
+
+pub(in super::super) const COMPILE: Keys = Keys {
+    title: "compile = { ... }",
+    path: None,
+    meaning: "What compiling one component may take. It is done in a process of its own, which is ended when it takes more; the component is then refused.",
+    list: &[
+        key("memory", SIZE, "\"1GiB\"", "Address space. CPython needs 400 MiB."),
+        key("time", DURATION, "\"60s\"", "Time on the wall. CPython takes 10 seconds of one core."),
     ],
 };
 

@@ -133,6 +133,11 @@ fn plugins_table(mut section: Section<'_>, plugins: &mut Plugins) {
         }
     }
     plugins.trusted_keys = life::trusted_keys(&mut section);
+    if let Some(mut compile) = section.section("compile", &keys::COMPILE) {
+        plugins.compile.memory = compile.size("memory").unwrap_or(plugins.compile.memory);
+        plugins.compile.time = compile.duration("time").unwrap_or(plugins.compile.time);
+        compile.finish();
+    }
     plugins.defaults = adapter(&mut section, &AdapterSettings::default());
     for (name, mut section) in section.named_sections(&keys::ADAPTER) {
         let settings = adapter(&mut section, &plugins.defaults);
