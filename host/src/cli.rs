@@ -2,7 +2,9 @@
 
 mod check;
 mod explain;
+mod fixture;
 mod plugin;
+mod record;
 mod serve;
 
 use std::path::{Path, PathBuf};
@@ -50,6 +52,13 @@ enum Command {
     Check(File),
     /// Shows what would be sent for a request, and what would be lost, without sending it.
     Explain(Box<explain::Explain>),
+    /// Records what passes between a client and a provider, as files that can stand in for the provider.
+    Record(record::Record),
+    /// Imports and checks recordings.
+    Fixture {
+        #[command(subcommand)]
+        command: fixture::Command,
+    },
     /// Looks at adapters.
     Plugin {
         #[command(subcommand)]
@@ -66,6 +75,8 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(file)) => serve::run(file.config.as_deref()),
         Some(Command::Check(file)) => check::run(file.config.as_deref()),
         Some(Command::Explain(asked)) => explain::run(*asked),
+        Some(Command::Record(asked)) => record::run(asked),
+        Some(Command::Fixture { command }) => fixture::run(command),
         Some(Command::Plugin { command }) => plugin::run(command),
     }
 }
