@@ -31,7 +31,6 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-pub(crate) use units::size;
 pub use address::{Address, AddressError, BaseUrl, Origin};
 pub use alias::{Alias, Aliases};
 pub use environment::Environment;
@@ -43,6 +42,7 @@ pub use provider::{AllowedOrigin, Breaker, Metering, Provider, ProviderPlaces, R
 pub use reference::reference;
 pub use secret::Secret;
 pub use settings::{AdapterSettings, Admin, Isolation, Log, LogFormat, LogLevel, Media, Plugins, Server};
+pub(crate) use units::size;
 
 /// Everything that the program needs to know.
 #[derive(Debug, Clone)]

@@ -80,8 +80,7 @@ impl Capture {
     }
 
     fn ended(&self, end: End) {
-        let (exchange, is_too_large) =
-            self.with(|heard| (std::mem::take(&mut heard.exchange), heard.is_too_large));
+        let (exchange, is_too_large) = self.with(|heard| (std::mem::take(&mut heard.exchange), heard.is_too_large));
         let path = exchange.path_and_query.split('?').next().unwrap_or_default();
         let line = format!("{} {path} {}", exchange.method, exchange.status);
         if is_too_large {

@@ -11,7 +11,6 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-
 use super::format::{ChunkPart, File, ResponsePart};
 use super::likeness::Likeness;
 use super::playback::{Piece, Playback, cut_bytes, cut_text};
