@@ -16,7 +16,7 @@ use crate::record::{Recorder, Settings};
 
 #[derive(Debug, Args)]
 pub(super) struct Record {
-    /// The provider: https://host, with a path where every request has it in front of its own.
+    /// The provider: `https://host`, with a path where every request has it in front of its own.
     #[arg(long, value_name = "URL")]
     to: String,
     /// The folder that recordings are written to; it is made where it is missing.
