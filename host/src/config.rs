@@ -44,6 +44,7 @@ pub use secret::Secret;
 pub use settings::{
     AdapterSettings, Admin, Canary, Isolation, Log, LogFormat, LogLevel, Media, Plugins, Quarantine, Server,
 };
+pub(crate) use units::size;
 
 /// Everything that the program needs to know.
 #[derive(Debug, Clone)]

@@ -24,6 +24,7 @@ mod multipart;
 mod operations;
 mod passthrough;
 mod recall;
+mod record;
 mod relay;
 mod secrets;
 mod streams;
