@@ -21,8 +21,9 @@ use crate::operations::{self, Operations};
 use crate::plugin::cache::Cache;
 use crate::plugin::catalog::{Catalog, Snapshot};
 use crate::plugin::load::Loader;
-use crate::plugin::watch::{Folder, Watch};
+use crate::plugin::watch::{Folder, Proof, Watch};
 use crate::plugin::{self, Engine, Limits, Reuse, Terms};
+use crate::proof;
 use crate::serving::Serving;
 use crate::upstream::{Settings, Upstreams};
 
@@ -107,6 +108,7 @@ pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
         terms: plugins.adapters.iter().map(|(name, settings)| (name.clone(), terms(settings))).collect(),
         usual_terms: terms(&plugins.defaults),
         every: plugins.poll_interval,
+        proof: Some(gate(config)),
         ..Folder::new(plugins.dir.clone())
     };
     let mut watch = Watch::new(folder, Loader::new(engine, cache), Arc::clone(&catalog));
@@ -118,6 +120,20 @@ pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
         }
         std::thread::sleep(next);
     }
+}
+
+/// Has each adapter prove itself by the fixtures that it comes with, before it serves.
+fn gate(config: &Config) -> Arc<Proof> {
+    let plugins = config.plugins.clone();
+    Arc::new(move |adapter, file| {
+        let required = plugins.adapter(&adapter.name).require_fixtures;
+        let report = proof::admit(adapter, file, required)?;
+        if !report.verdicts.is_empty() {
+            let (passed, skipped, millis) = (report.passed, report.skipped, report.millis);
+            tracing::info!(adapter = %adapter.name, passed, skipped, millis, "adapter proved");
+        }
+        Ok(())
+    })
 }
 
 /// What would be served, with what only adapters can tell to be wrong with the configuration.

@@ -8,6 +8,7 @@
 //! | [`author`] | what authors of adapters need: new projects, building, building again |
 //! | [`app`] | puts the parts together, runs them, drains them |
 //! | [`operations`] | health, readiness, metrics, what the admin may see |
+//! | [`proof`] | proves adapters by recorded exchanges |
 //! | [`gateway`] | the way of a request, as a story |
 //! | [`listen`] | sockets and HTTP on the client's side |
 //! | [`explain`] | what would be sent for a request, without sending it |
@@ -63,6 +64,7 @@ pub mod observe;
 pub mod operations;
 pub mod peek;
 pub mod plugin;
+pub mod proof;
 pub mod query;
 pub mod recall;
 pub mod referee;

@@ -16,7 +16,7 @@ use crate::plugin::{Called, FaultKind, Lease, PluginFault};
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A client's request, understood.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Request {
     /// For an answer.
     Chat(ChatRequest),
@@ -31,7 +31,7 @@ pub enum Request {
 }
 
 /// A provider's answer, understood.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     /// An answer.
     Chat(ChatResponse),

@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod new;
+mod test;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -38,6 +39,8 @@ pub(super) enum Command {
     New(new::New),
     /// Builds the project in a folder as a component: NAME.wasm.
     Build(build::Build),
+    /// Proves an adapter by recorded exchanges: replays them through the component and shows the first difference.
+    Test(test::Test),
     /// Shows everything about one component, its manifest included, as JSON.
     Inspect {
         /// The component (`.wasm`).
@@ -47,6 +50,7 @@ pub(super) enum Command {
 
 pub(super) fn run(command: Command) -> ExitCode {
     let done = match command {
+        Command::Test(asked) => return test::run(&asked),
         Command::List { config, json } => list(config.as_deref(), json),
         Command::Bench { files, json } => bench::run(&files, json),
         Command::New(asked) => new::run(&asked),

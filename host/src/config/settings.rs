@@ -171,6 +171,8 @@ pub struct AdapterSettings {
     pub deadline: Duration,
     /// Exchanges that one instance serves before it is dropped, where it serves more than one.
     pub max_uses: usize,
+    /// Whether it serves only if it is proved by fixtures.
+    pub require_fixtures: bool,
 }
 
 impl Default for AdapterSettings {
@@ -182,6 +184,7 @@ impl Default for AdapterSettings {
             memory: 64 << 20,
             deadline: Duration::from_secs(1),
             max_uses: 10_000,
+            require_fixtures: false,
         }
     }
 }

@@ -145,6 +145,7 @@ pub(in super::super) const PLUGINS: Keys = Keys {
         key("memory", SIZE, "\"64MiB\"", "As in `[plugins.NAME]`, for all."),
         key("deadline", DURATION, "\"1s\"", "As in `[plugins.NAME]`, for all."),
         key("max_uses", NUMBER, "10000", "As in `[plugins.NAME]`, for all."),
+        key("require_fixtures", FLAG, "false", "As in `[plugins.NAME]`, for all."),
     ],
 };
 
@@ -168,6 +169,12 @@ pub(in super::super) const ADAPTER: Keys = Keys {
             NUMBER,
             "10000",
             "Exchanges that an instance serves before it is dropped, where it serves more than one.",
+        ),
+        key(
+            "require_fixtures",
+            FLAG,
+            "false",
+            "Whether it serves only if it is proved by fixtures. Those that it has are replayed in any case; see docs/fixtures.md.",
         ),
     ],
 };

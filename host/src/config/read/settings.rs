@@ -148,6 +148,7 @@ fn adapter(section: &mut Section<'_>, default: &AdapterSettings) -> AdapterSetti
         memory: section.size("memory").unwrap_or(default.memory),
         deadline: section.duration("deadline").unwrap_or(default.deadline),
         max_uses: section.amount("max_uses").unwrap_or(default.max_uses),
+        require_fixtures: section.flag("require_fixtures").unwrap_or(default.require_fixtures),
     }
 }
 
