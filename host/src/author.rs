@@ -10,10 +10,16 @@
 //! | [`recipe`] | which commands build a project, and what to say where one is missing |
 //! | [`build`] | runs them, and puts the component in its place |
 //! | [`component`] | a core module as a component that imports nothing |
+//! | [`sources`] | notices that a project's files have changed |
+//! | [`dev`] | one round after another: build, prove, install |
+//! | [`running`] | asks a running Weir whether it serves the new one |
 
 pub mod build;
 pub mod component;
+pub mod dev;
 pub mod language;
 pub mod project;
 pub mod recipe;
+pub mod running;
+pub mod sources;
 pub mod template;

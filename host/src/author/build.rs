@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 
 use super::component::{ComponentError, component};
 use super::project::Project;
 use super::recipe::{self, Step};
-use crate::plugin::inspect::{self, Inspection};
-use crate::plugin::load::{LoadError, Loader};
+use crate::plugin::Adapter;
+use crate::plugin::load::{Admission, LoadError, Loader};
 
 /// A project cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -52,14 +53,14 @@ pub enum BuildError {
 }
 
 /// A component in its place.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Built {
     /// The file.
     pub path: PathBuf,
     /// Its size.
     pub bytes: usize,
-    /// What it is.
-    pub inspection: Inspection,
+    /// What it is, loaded as Weir loads it.
+    pub adapter: Arc<Adapter>,
 }
 
 /// Builds a project. What its tools say goes to the terminal; each command is told first.
@@ -75,25 +76,17 @@ pub fn build(project: &Project, loader: &Loader, tell: &mut dyn FnMut(&str)) -> 
     let product = std::fs::read(&path).map_err(|source| BuildError::Io { path: path.clone(), source })?;
     let bytes = component(product, &project.dir.join("wit")).map_err(|source| BuildError::Product { path, source })?;
     let path = project.output();
-    let inspection = check(project, loader, &bytes)
+    let adapter = loader
+        .load(&project.name, &bytes, &Admission::default())
         .map_err(|source| BuildError::Refused { path: path.clone(), source: Box::new(source) })?;
     replace(&path, &bytes).map_err(|source| BuildError::Io { path: path.clone(), source })?;
-    Ok(Built { path, bytes: bytes.len(), inspection })
+    Ok(Built { path, bytes: bytes.len(), adapter })
 }
 
 fn run(step: &Step, project: &Project) -> Result<(), BuildError> {
     let failed = |how: String| BuildError::Command { command: step.line(), how, hint: recipe::hint(project) };
     let status = step.command(&project.dir).stdin(Stdio::null()).status().map_err(|error| failed(error.to_string()))?;
     if status.success() { Ok(()) } else { Err(failed(status.to_string())) }
-}
-
-/// What Weir does when it loads a component, under the name that its file will have.
-fn check(project: &Project, loader: &Loader, bytes: &[u8]) -> Result<Inspection, LoadError> {
-    let inspection = inspect::inspect(loader, bytes)?;
-    if inspection.manifest.name == project.name {
-        return Ok(inspection);
-    }
-    Err(LoadError::Name { expected: project.name.clone(), found: inspection.manifest.name })
 }
 
 /// Writes a file beside its place and renames it, so that nobody ever reads half of it.

@@ -73,7 +73,8 @@ fn embed(module: &mut Vec<u8>, wit: &Path) -> Result<(), ComponentError> {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(wit).map_err(|error| failed(format!("{error:#}")))?;
     let world = resolve.select_world(&[package], Some(WORLD)).map_err(|error| failed(format!("{error:#}")))?;
-    embed_component_metadata(module, &resolve, world, StringEncoding::UTF8).map_err(|error| failed(format!("{error:#}")))
+    embed_component_metadata(module, &resolve, world, StringEncoding::UTF8)
+        .map_err(|error| failed(format!("{error:#}")))
 }
 
 fn encode(module: &[u8], wants_preview1: bool) -> Result<Vec<u8>, ComponentError> {
@@ -128,7 +129,7 @@ mod tests {
                (func (export \"zeta\") (result i32) (call 0 (i32.const 0) (i32.const 4))))",
         );
         let bytes = bytes.unwrap();
-        let wants = wasmparser::Parser::new(0).parse_all(&bytes);
+        let wants = Parser::new(0).parse_all(&bytes);
         let imports = wants.filter(|payload| matches!(payload, Ok(Payload::ComponentImportSection(_)))).count();
         assert_eq!(imports, 0);
     }

@@ -49,7 +49,8 @@ impl Step {
     /// As one would type it.
     pub fn line(&self) -> String {
         let variables = self.variables.iter().map(|(name, value)| format!("{name}={value}"));
-        let words = std::iter::once(&self.program).chain(&self.arguments).map(|word| word.to_string_lossy().into_owned());
+        let words =
+            std::iter::once(&self.program).chain(&self.arguments).map(|word| word.to_string_lossy().into_owned());
         variables.chain(words).collect::<Vec<_>>().join(" ")
     }
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod dev;
 mod new;
 mod test;
 
@@ -39,6 +40,8 @@ pub(super) enum Command {
     New(new::New),
     /// Builds the project in a folder as a component: NAME.wasm.
     Build(build::Build),
+    /// Builds and tests a project again whenever it changes, and installs what passes into a running Weir's folder.
+    Dev(dev::Dev),
     /// Proves an adapter by recorded exchanges: replays them through the component and shows the first difference.
     Test(test::Test),
     /// Shows everything about one component, its manifest included, as JSON.
@@ -55,6 +58,7 @@ pub(super) fn run(command: Command) -> ExitCode {
         Command::Bench { files, json } => bench::run(&files, json),
         Command::New(asked) => new::run(&asked),
         Command::Build(asked) => build::run(&asked),
+        Command::Dev(asked) => dev::run(&asked),
         Command::Inspect { file } => inspect(&file),
     };
     match done {

@@ -47,7 +47,12 @@ fn compiler(dir: &Path) -> Option<Step> {
     }
     if is_there("clang") && Path::new(HEADERS).is_dir() {
         let (headers, libraries) = (format!("-isystem{HEADERS}"), format!("-L{LIBRARIES}"));
-        return Some(Step::new("clang").args(["--target=wasm32-wasi".to_owned(), "--sysroot=/usr".to_owned(), headers, libraries]));
+        return Some(Step::new("clang").args([
+            "--target=wasm32-wasi".to_owned(),
+            "--sysroot=/usr".to_owned(),
+            headers,
+            libraries,
+        ]));
     }
     None
 }

@@ -10,7 +10,16 @@ pub(super) fn recipe(project: &Project) -> Result<Recipe, String> {
         return Err(format!("JavaScript projects are built with {TOOL}, which isn't there: npm install -g {TOOL}"));
     }
     // Without `--sync` the component holds asynchronous built-ins, which Weir's engine refuses.
-    let step = Step::new(TOOL)
-        .args(["--wit", "wit", "-n", "adapter", "--js", "src/adapter.js", "--sync", "-o", "build/component.wasm"]);
+    let step = Step::new(TOOL).args([
+        "--wit",
+        "wit",
+        "-n",
+        "adapter",
+        "--js",
+        "src/adapter.js",
+        "--sync",
+        "-o",
+        "build/component.wasm",
+    ]);
     Ok(Recipe { steps: vec![step], product: project.scratch().join("component.wasm") })
 }

@@ -23,13 +23,14 @@ pub(super) fn run(asked: &Build) -> Result<String, String> {
 
 /// One line on what has been built.
 pub(super) fn told(built: &build::Built) -> String {
-    let inspection = &built.inspection;
+    let adapter = &built.adapter;
+    let interfaces: Vec<&str> = adapter.interfaces.iter().map(crate::plugin::Interface::name).collect();
     format!(
         "{}: {} KiB, {}, contract {}, {}",
         built.path.display(),
         built.bytes.div_ceil(1024),
-        inspection.digest.short(),
-        inspection.contract,
-        inspection.interfaces.join(" "),
+        adapter.digest.short(),
+        adapter.manifest.contract,
+        interfaces.join(" "),
     )
 }
