@@ -36,8 +36,11 @@ const COPIES: &[Copy] = &[
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
     /// Weir would refuse it.
-    #[error("the name {0:?} {}", check::NAME_RULE)]
-    Name(String),
+    #[error("the name {name:?} {}", check::NAME_RULE)]
+    Name {
+        /// The name.
+        name: String,
+    },
     /// Something is there already.
     #[error("{0} is there already, and not empty")]
     Occupied(PathBuf),
@@ -68,7 +71,7 @@ pub struct New<'a> {
 /// Writes a project. How many files it has.
 pub fn write(new: &New<'_>) -> Result<usize, TemplateError> {
     if !check::is_name(new.name) {
-        return Err(TemplateError::Name(new.name.to_owned()));
+        return Err(TemplateError::Name { name: new.name.to_owned() });
     }
     if fs::read_dir(new.dir).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(TemplateError::Occupied(new.dir.to_owned()));
@@ -169,7 +172,7 @@ mod tests {
     fn a_name_that_weir_would_refuse_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["", "Zeta", "../zeta", "-zeta", "zeta adapter"] {
-            assert!(matches!(write(&new(name, C, dir.path())), Err(TemplateError::Name(_))), "{name}");
+            assert!(matches!(write(&new(name, C, dir.path())), Err(TemplateError::Name { .. })), "{name}");
         }
     }
 }

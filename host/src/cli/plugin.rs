@@ -1,6 +1,8 @@
-//! `weir plugin …`: a look at adapters.
+//! `weir plugin …`: a look at adapters, and what their authors need.
 
 mod bench;
+mod build;
+mod new;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,6 +34,10 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Writes a new adapter's project: a small complete one, with fixtures and a README.
+    New(new::New),
+    /// Builds the project in a folder as a component: NAME.wasm.
+    Build(build::Build),
     /// Shows everything about one component, its manifest included, as JSON.
     Inspect {
         /// The component (`.wasm`).
@@ -43,6 +49,8 @@ pub(super) fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::List { config, json } => list(config.as_deref(), json),
         Command::Bench { files, json } => bench::run(&files, json),
+        Command::New(asked) => new::run(&asked),
+        Command::Build(asked) => build::run(&asked),
         Command::Inspect { file } => inspect(&file),
     };
     match done {
