@@ -31,15 +31,12 @@ export function plan(type) {
 /** Text, without halves of surrogate pairs. */
 export function text(value) {
   if (typeof value !== 'string') value = asText(value);
-  // Nearly all text has no surrogates at all.
-  return /[\ud800-\udfff]/.test(value) ? mended(value) : value;
+  return value.isWellFormed() ? value : value.toWellFormed();
 }
 
-function mended(value) {
-  return value.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd');
-}
-
-function asText(value) {
+/** Text, whatever the value is. */
+export function asText(value) {
+  if (typeof value === 'string') return value;
   if (value == null) return '';
   if (typeof value === 'object' && !(value instanceof Error)) return JSON.stringify(value);
   if (typeof value === 'function' || typeof value === 'symbol') throw new TypeError(`text is due, this is a ${typeof value}`);

@@ -1,6 +1,6 @@
 // The unified model: builders for what a provider answers with, and readers for what it is asked. Members that are left
 // out are filled in on the way out (`fit.js`), so a plain object with what there is to say does as well.
-import { text as fitText } from './fit.js';
+import { asText } from './fit.js';
 
 /** An error of the contract, to be thrown: `throw fail('unsupported', 'no tools here', { param: 'tools' })`. */
 export const fail = (kind, message, more = {}) => ({ kind, message, ...more });
@@ -105,5 +105,5 @@ export const finished = (candidate, finish) => ({ tag: 'finish', val: { candidat
 /** Words, however they are wrapped; an object is its JSON. */
 export function wordsOf(value) {
   if (Array.isArray(value)) return value.map((part) => wordsOf(part?.text)).join('');
-  return fitText(value);
+  return asText(value);
 }

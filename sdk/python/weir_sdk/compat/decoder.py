@@ -99,7 +99,8 @@ class ChunkDecoder:
         self._usage(chunk)
 
     def _usage(self, chunk: dict) -> None:
-        found = usage.read(chunk.get("usage"))
+        given = chunk.get("usage")
+        found = usage.read(given) if given else None
         if found is not None and found != self.usage:
             self.usage = found
             self.events.append(t.ChatEvent_Usage(found))
@@ -108,7 +109,8 @@ class ChunkDecoder:
         """The members around the choices: the first chunk starts the answer, later ones tell what is new."""
         news = {}
         tier = {"service_tier": chunk["service_tier"]} if self.started and "service_tier" in chunk else {}
-        for key, value in (without(chunk, _CHUNK | self.noise) | tier).items():
+        rest = {} if chunk.keys() <= _CHUNK else without(chunk, _CHUNK | self.noise)
+        for key, value in (rest | tier).items():
             if value is not None and self.told.get(key) != (written := wire.whole(value)):
                 self.told[key] = news[key] = written
         if self.started:
@@ -177,20 +179,26 @@ class Candidate:
     def _others(self, choice: dict, delta: dict) -> None:
         """Members that other formats have no place for, as an event."""
         noise = self.decoder.noise
+        # Nearly all chunks have none: seen without making a dictionary.
+        if choice.keys() <= _CHOICE and delta.keys() <= _DELTA:
+            return
         rest = {key: value for key, value in without(choice, _CHOICE | noise).items() if value is not None}
         inner = {key: value for key, value in without(delta, _DELTA | noise).items() if value is not None}
         if rest or inner:
             self.decoder._opaque("choice", {"index": self.index, "delta": inner} | rest)
 
     def _delta(self, delta: dict) -> None:
-        thought = words_of(delta.get("reasoning_content")) or words_of(delta.get("reasoning"))
-        self._words(t.PartKind_Reasoning, thought)
-        self._words(t.PartKind_Text, words_of(delta.get("content")))
+        thought = delta.get("reasoning_content") or delta.get("reasoning")
+        if thought:
+            self._words(t.PartKind_Reasoning, words_of(thought))
+        if delta.get("content"):
+            self._words(t.PartKind_Text, words_of(delta["content"]))
         for note in list_of(delta.get("annotations")):
             part = self._open_words(t.PartKind_Text)
             cited = t.PartCitation(self.index, part, citation(object_of(note)))
             self.events.append(t.ChatEvent_Citation(cited))
-        self._words(t.PartKind_Refusal, words_of(delta.get("refusal")))
+        if delta.get("refusal"):
+            self._words(t.PartKind_Refusal, words_of(delta["refusal"]))
         for call in list_of(delta.get("tool_calls")):
             self._call(Piece(object_of(call)))
         if delta.get("function_call"):
