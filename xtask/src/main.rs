@@ -5,6 +5,7 @@ mod check;
 mod clients;
 mod fidelity;
 mod fuzz;
+mod languages;
 mod plugins;
 mod process;
 mod run;
@@ -28,6 +29,7 @@ usage: cargo xtask VERB
   clients [TEST...]    the official Python clients against a running Weir
   fidelity [ID...]     recordings of every provider in every dialect, read by the official clients: docs/fidelity.md
   fuzz [TARGET] [SECS] the fuzz targets, or one of them (60 s each)
+  languages [LANG...]  an adapter from each language's template, as docs/authors.md says: built, tested, served
   ci                   what CI runs: test
 ";
 
@@ -58,6 +60,7 @@ fn dispatch(words: &[String]) -> Result<()> {
         "tidy" => tidy::check(&workspace),
         "clients" => clients::run(&workspace, rest),
         "fidelity" => fidelity::run(&workspace, rest),
+        "languages" => languages::run(&workspace, rest),
         "fuzz" => fuzz::run(&workspace, rest),
         "run" => run::run(&workspace, rest),
         _ => bail!("there is no verb {verb:?}\n\n{HELP}"),
