@@ -1,6 +1,7 @@
 //! Carries out a plan, in one of two lanes: relay (bytes through) or translate (through two components).
 
 mod backoff;
+mod bounds;
 mod failure;
 mod follow;
 mod head;
@@ -18,6 +19,7 @@ mod translate;
 mod translated;
 mod tries;
 mod unified;
+mod versions;
 mod withhold;
 
 use std::sync::Arc;
@@ -88,6 +90,10 @@ impl Asked {
         self.reading.model.as_deref().unwrap_or_default()
     }
 }
+
+/// The version of an adapter that spoke to the provider, among an answer's extensions.
+#[derive(Debug, Clone)]
+pub struct SpokenBy(pub Arc<Adapter>);
 
 /// What attempts need of the house.
 #[derive(Debug, Clone, Copy)]

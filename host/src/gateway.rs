@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 
 use crate::account::Account;
 use crate::admit::{self, Demand};
-use crate::attempt::{Asked, House, Journey, ReplyBody, Tried};
+use crate::attempt::{Asked, House, Journey, ReplyBody, SpokenBy, Tried};
 use crate::config::Affinity;
 use crate::contract::about::exports::weir::adapter::about::{ErrorFormat, Operation};
 use crate::contract::types::ErrorKind;
@@ -130,6 +130,8 @@ impl Gateway {
         let framing = face.framing(&about);
         let (body, reading) = door::read(serving, &face, &holes, &head, body).await?;
         let dialect = serving.adapter(&face.adapter).cloned();
+        let query = head.uri.query().unwrap_or_default();
+        let (headers, query) = serving.faces.without_credentials(head.headers, query);
         let asked = Asked {
             exchange,
             caller,
@@ -137,8 +139,8 @@ impl Gateway {
             holes,
             method: head.method,
             path: head.uri.path().to_owned(),
-            query: head.uri.query().unwrap_or_default().to_owned(),
-            headers: head.headers,
+            query,
+            headers,
             body,
             reading,
             framing,
@@ -296,11 +298,13 @@ fn name(response: &mut Response<ReplyBody>, face: Option<&Face>, id: &str) {
 
 /// What happened to the request, for people who look.
 fn diagnose(response: &mut Response<ReplyBody>, target: Option<&Target>, asked: &Asked, account: &Account) {
+    let spoke = response.extensions().get::<SpokenBy>().map(|SpokenBy(adapter)| Arc::clone(adapter));
     let headers = response.headers_mut();
     if let Some(target) = target {
+        let adapter = spoke.unwrap_or_else(|| Arc::clone(&target.adapter));
         insert(headers, "x-weir-provider", &target.label);
         insert(headers, "x-weir-model", target.model(asked.model()));
-        insert(headers, "x-weir-adapter", &format!("{}@{}", target.adapter.name, target.adapter.digest.short()));
+        insert(headers, "x-weir-adapter", &format!("{}@{}", adapter.name, adapter.digest.short()));
     }
     insert(headers, "x-weir-attempts", &account.tries().to_string());
     insert(headers, "x-weir-overhead-ms", &format!("{:.3}", account.overhead().as_secs_f64() * 1000.0));

@@ -5,9 +5,12 @@
 //! | module | does |
 //! |---|---|
 //! | [`cli`] | the commands: serve, check, plugin |
+//! | [`author`] | what authors of adapters need: new projects, building, building again |
 //! | [`app`] | puts the parts together, runs them, drains them |
 //! | [`operations`] | health, readiness, metrics, what the admin may see |
+//! | [`proof`] | proves adapters by recorded exchanges |
 //! | [`gateway`] | the way of a request, as a story |
+//! | [`record`] | a proxy that writes down what passes through it |
 //! | [`listen`] | sockets and HTTP on the client's side |
 //! | [`explain`] | what would be sent for a request, without sending it |
 //! | [`models`] | lists of models |
@@ -20,6 +23,7 @@
 //! | [`dialect`] | what clients may speak, as data: faces, readings, errors |
 //! | [`accept`] | what a target's provider takes as it is |
 //! | [`health`] | which targets and keys are well |
+//! | [`fixture`] | recordings as files: cleaned, imported, checked |
 //! | [`upstream`] | sends requests to providers: connections, timers, credentials, recordings |
 //! | [`facts`] | prices and abilities of models, from the bundled file |
 //! | [`plugin`] | adapters: loading, checking, swapping, instances |
@@ -44,6 +48,7 @@ pub mod account;
 pub mod admit;
 pub mod app;
 pub mod attempt;
+pub mod author;
 pub mod blob;
 pub mod cli;
 pub mod config;
@@ -54,6 +59,7 @@ pub mod exchange;
 pub mod explain;
 pub mod facts;
 pub mod fault;
+pub mod fixture;
 pub mod form;
 pub mod frame;
 pub mod gateway;
@@ -65,8 +71,10 @@ pub mod observe;
 pub mod operations;
 pub mod peek;
 pub mod plugin;
+pub mod proof;
 pub mod query;
 pub mod recall;
+pub mod record;
 pub mod referee;
 pub mod route;
 pub mod serving;

@@ -5,20 +5,28 @@
 #![allow(clippy::float_cmp, reason = "metrics are counts")]
 #![allow(clippy::print_stdout, reason = "what is skipped is said")]
 
+mod authors;
 mod cancel;
+mod contain;
 mod credentials;
 mod errors;
 mod explain;
 mod fallback;
 mod fidelity;
 mod hostile;
+mod hostile_answers;
+mod hostile_figures;
+mod hostile_files;
 mod http2;
+mod lifecycle;
 mod limits;
 mod media;
+mod memory;
 mod multipart;
 mod operations;
 mod passthrough;
 mod recall;
+mod record;
 mod relay;
 mod retries;
 mod routing;
@@ -28,4 +36,5 @@ mod swap;
 mod tongue;
 mod translate;
 mod usage;
+mod versions;
 mod zeta;

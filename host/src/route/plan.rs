@@ -150,10 +150,9 @@ fn add(plan: &mut Plan, route: &Arc<Route>, name: Option<&str>, circumstances: C
             plan.unfit.push((Arc::clone(&target.id), what));
             continue;
         }
-        match standing(target, health, now) {
-            Standing::Well => usable.push((target, 0)),
-            Standing::Resting(_, Rest::Refused) => usable.push((target, 1)),
-            Standing::Resting(until, why) => plan.rest = Some(sooner(plan.rest, (until, why))),
+        match ranked(standing(target, health, now)) {
+            Ok(rank) => usable.push((target, rank)),
+            Err(rest) => plan.rest = Some(sooner(plan.rest, rest)),
         }
     }
     let vitals: Vec<_> = usable.iter().map(|(target, _)| health.of(&target.id)).collect();
@@ -174,6 +173,16 @@ fn add(plan: &mut Plan, route: &Arc<Route>, name: Option<&str>, circumstances: C
     let stops = order(route.strategy, &candidates, lot).into_iter().filter_map(|place| usable.get(place));
     let stops = stops.map(|(target, _)| Stop { route: Arc::clone(route), target: named(target, name) });
     plan.stops.extend(stops.take(MAX_STOPS.saturating_sub(plan.stops.len())));
+}
+
+/// The rank of a target by how it stands, or until when it rests.
+fn ranked(standing: Standing) -> Result<u8, (Instant, Rest)> {
+    match standing {
+        Standing::Well => Ok(0),
+        // Such a key is a last resort: nothing is spared by leaving it alone, and the client learns what is wrong.
+        Standing::Resting(_, Rest::Refused) => Ok(1),
+        Standing::Resting(until, why) => Err((until, why)),
+    }
 }
 
 /// A target that takes the client's own name for the model is asked for what the fallback is called instead.
@@ -240,4 +249,72 @@ fn unknown_model(model: &str) -> Fault {
     let shown: String = model.chars().filter(|c| !c.is_control()).take(128).collect();
     let message = format!("the model `{shown}` is not known here; GET the list of models to see which are");
     Fault::not_found(message).at("model").with_code("model_not_found")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config;
+    use crate::config::Strategy::{Cheapest, LeastBusy, LeastLatency, Priority, RoundRobin, Weighted};
+    use crate::health::{Blame, Subject};
+
+    const SETTINGS: config::Breaker = config::Breaker {
+        failure_rate: 0.5,
+        window: Duration::from_secs(10),
+        open: Duration::from_secs(5),
+        min_attempts: 2,
+        cooldown: Duration::from_secs(1),
+        max_cooldown: Duration::from_mins(5),
+    };
+
+    fn blames() -> [Blame; 4] {
+        [Blame::Target(None), Blame::Limit(Some(Duration::from_secs(9))), Blame::Key, Blame::Nobody]
+    }
+
+    proptest! {
+        /// Whatever happened before: as long as one target is well, the first of the order is one that is, and none of
+        /// those that rest is in it at all.
+        #[test]
+        fn a_target_that_rests_is_never_taken_while_another_is_well(
+            past in prop::collection::vec((0usize..4, 0usize..4), 0..60), which in 0usize..6, turn in any::<usize>(),
+        ) {
+            let health = Health::default();
+            let names: Vec<Arc<str>> = (0..4).map(|n| Arc::from(format!("p{n}/m"))).collect();
+            let subject =
+                |n: usize| Subject { target: &names[n], provider: &names[n], key: 0, settings: SETTINGS };
+            let now = Instant::now();
+            for (target, blame) in past {
+                if let Ok(ticket) = health.admit(subject(target), now) {
+                    ticket.failed(blames()[blame]);
+                }
+            }
+            let later = Instant::now();
+            let stands: Vec<Standing> = (0..4).map(|n| health.standing(subject(n), later)).collect();
+            let usable: Vec<(usize, u8)> =
+                (0..4).filter_map(|n| Some((n, ranked(stands[n]).ok()?))).collect();
+            let candidates: Vec<Candidate<'_>> = usable.iter().map(|(n, rank)| Candidate {
+                name: &names[*n], weight: 1, rank: *rank, latency: None, busy: 0, price: None,
+            }).collect();
+            let strategy = [Priority, Weighted, RoundRobin, LeastLatency, LeastBusy, Cheapest][which];
+            let order = order(strategy, &candidates, Lot { draw: chance::draw, turn, session: None });
+            if stands.contains(&Standing::Well) {
+                prop_assert_eq!(stands[usable[order[0]].0], Standing::Well);
+            }
+            for place in order {
+                let stands = stands[usable[place].0];
+                prop_assert!(matches!(stands, Standing::Well | Standing::Resting(_, Rest::Refused)), "{:?}", stands);
+            }
+        }
+    }
+
+    #[test]
+    fn c65_the_earliest_recovery_counts_and_a_limit_only_where_all_is_limits() {
+        let (early, late) = (Instant::now(), Instant::now() + Duration::from_secs(5));
+        let both = sooner(Some((late, Rest::Limited)), (early, Rest::Limited));
+        assert_eq!(both, (early, Rest::Limited));
+        assert_eq!(sooner(Some((early, Rest::Limited)), (late, Rest::Failing)), (early, Rest::Failing));
+        assert_eq!(sooner(Some((late, Rest::Failing)), (early, Rest::Limited)), (early, Rest::Failing));
+    }
 }

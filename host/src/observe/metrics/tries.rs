@@ -1,8 +1,8 @@
 //! Metrics of attempts: what failed and by whose fault, what was tried again, and where requests went instead.
 
-use prometheus::{IntCounterVec, IntGaugeVec, Registry};
+use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
 
-use super::{counters, gauges};
+use super::{add, counters};
 
 /// The family.
 #[derive(Debug)]
@@ -95,4 +95,8 @@ impl Tries {
         self.breaker.reset();
         self.cooldown.reset();
     }
+}
+
+fn gauges(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+    add(r, IntGaugeVec::new(Opts::new(name, help), labels)?)
 }
