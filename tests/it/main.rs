@@ -11,6 +11,7 @@ mod contain;
 mod credentials;
 mod errors;
 mod explain;
+mod failures;
 mod fallback;
 mod fidelity;
 mod hostile;
