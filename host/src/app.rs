@@ -141,7 +141,7 @@ impl App {
         metrics.config_ok.set(1);
         metrics.config_revision.set(1);
         let upstreams = Upstreams::new(&Settings::default());
-        let gateway = Arc::new(Gateway::new(serving, upstreams, metrics));
+        let gateway = Arc::new(Gateway::new(serving, upstreams, metrics)?);
         let (main, main_address) = open(&config.server.host, config.server.port).await?;
         let (admin, admin_address) = match config.admin.listen {
             Some(address) => {

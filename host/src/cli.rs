@@ -2,6 +2,8 @@
 
 mod check;
 mod explain;
+mod import;
+mod key;
 mod plugin;
 mod serve;
 
@@ -50,6 +52,13 @@ enum Command {
     Check(File),
     /// Shows what would be sent for a request, and what would be lost, without sending it.
     Explain(Box<explain::Explain>),
+    /// Makes a configuration out of another gateway's, or out of the environment.
+    Import {
+        #[command(subcommand)]
+        command: import::Command,
+    },
+    /// Makes a key for a client, and its hash for the configuration.
+    Key(key::Key),
     /// Looks at adapters.
     Plugin {
         #[command(subcommand)]
@@ -66,6 +75,8 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(file)) => serve::run(file.config.as_deref()),
         Some(Command::Check(file)) => check::run(file.config.as_deref()),
         Some(Command::Explain(asked)) => explain::run(*asked),
+        Some(Command::Import { command }) => import::run(command),
+        Some(Command::Key(asked)) => key::run(&asked),
         Some(Command::Plugin { command }) => plugin::run(command),
     }
 }

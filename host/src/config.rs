@@ -6,6 +6,7 @@
 
 mod address;
 mod alias;
+mod client;
 mod environment;
 mod keys;
 mod mask;
@@ -33,6 +34,7 @@ use sha2::{Digest, Sha256};
 
 pub use address::{Address, AddressError, BaseUrl, Origin};
 pub use alias::{Alias, Aliases};
+pub use client::{Client, Clients, KeyHash, Limits, Priority};
 pub use environment::Environment;
 pub use model::{Capabilities, Model, Price, Strategy, Target};
 pub use options::Options;
@@ -41,7 +43,7 @@ pub use problem::{Problem, Problems, Severity};
 pub use provider::{AllowedOrigin, Breaker, Metering, Provider, ProviderPlaces, Retry, Timeouts};
 pub use reference::reference;
 pub use secret::Secret;
-pub use settings::{AdapterSettings, Admin, Isolation, Log, LogFormat, LogLevel, Media, Plugins, Server};
+pub use settings::{AdapterSettings, Admin, Isolation, Log, LogFormat, LogLevel, Media, Plugins, Queue, Server};
 
 /// Everything that the program needs to know.
 #[derive(Debug, Clone)]
@@ -58,6 +60,8 @@ pub struct Config {
     pub log: Log,
     /// Adapters.
     pub plugins: Plugins,
+    /// Those who may ask.
+    pub clients: Clients,
     /// In the file's order, those that were made for a model's own url behind the named ones.
     pub providers: Vec<Arc<Provider>>,
     /// What clients may ask for. Where there is a default provider, `*` leads to it.
@@ -109,6 +113,7 @@ impl Config {
             source: &source,
             providers: draft.providers,
             models: draft.models,
+            clients: draft.clients,
             default_provider: draft.default_provider,
             unnamed_keys,
         };
@@ -124,6 +129,7 @@ impl Config {
             media: draft.media,
             log: draft.log,
             plugins: draft.plugins,
+            clients: joined.clients,
             providers: joined.providers,
             models: joined.models,
             default_provider: joined.default_provider,

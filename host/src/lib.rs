@@ -8,6 +8,7 @@
 //! | [`app`] | puts the parts together, runs them, drains them |
 //! | [`operations`] | health, readiness, metrics, what the admin may see |
 //! | [`gateway`] | the way of a request, as a story |
+//! | [`import`] | configurations of other gateways as one of ours |
 //! | [`listen`] | sockets and HTTP on the client's side |
 //! | [`explain`] | what would be sent for a request, without sending it |
 //! | [`models`] | lists of models |
@@ -34,6 +35,8 @@
 //! | [`surrogate`] | mends lone surrogates |
 //! | [`query`] | queries of urls |
 //! | [`exchange`] | what is known of a request from its first moment |
+//! | [`limit`] | how much may be had in a minute, and at once |
+//! | [`gate`] | how many at the same time, and whose turn it is |
 //! | [`fault`] | failures, and who is to blame |
 //! | [`contract`] | the generated types of `wit/` |
 
@@ -53,8 +56,11 @@ pub mod explain;
 pub mod fault;
 pub mod form;
 pub mod frame;
+pub mod gate;
 pub mod gateway;
 pub mod identify;
+pub mod import;
+pub mod limit;
 pub mod listen;
 pub mod models;
 pub mod observe;

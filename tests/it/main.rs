@@ -7,6 +7,7 @@
 
 mod cancel;
 mod credentials;
+mod door;
 mod errors;
 mod explain;
 mod fidelity;

@@ -40,11 +40,20 @@ impl House {
     ///
     /// When the configuration is wrong or the house cannot be opened.
     pub async fn with(folder: Folder, config: &str) -> Self {
+        Self::on("127.0.0.1", folder, config).await
+    }
+
+    /// Opens a house that listens on another address, with all adapters but the hostile one.
+    pub async fn open_on(host: &str, config: &str) -> Self {
+        Self::on(host, Folder::with(&["openai", "anthropic", "zeta"]), config).await
+    }
+
+    async fn on(host: &str, folder: Folder, config: &str) -> Self {
         log::begin();
         let text = |path: &Path| path.to_str().expect("paths here are text").to_owned();
         // A pool for few connections: each slot reserves address space, and several houses stand at the same time.
         let settings = [
-            ("WEIR_SERVER__HOST", "127.0.0.1".to_owned()),
+            ("WEIR_SERVER__HOST", host.to_owned()),
             ("WEIR_SERVER__PORT", "0".to_owned()),
             ("WEIR_SERVER__MAX_CONNECTIONS", "256".to_owned()),
             ("WEIR_PLUGINS__DIR", text(folder.path())),

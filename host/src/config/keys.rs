@@ -3,9 +3,11 @@
 //! The one list of them. The reader takes from it what a table may hold, messages take suggestions from it, the short
 //! names of environment variables and the reference in `docs/configuration.md` are made from it.
 
+mod clients;
 mod program;
 mod traffic;
 
+pub(super) use clients::{CLIENT, LIMITS, QUEUE};
 pub(super) use program::{ADAPTER, ADMIN, MEDIA, PLUGINS, SERVER, TOP};
 pub(super) use traffic::{ALLOWED_ORIGIN, BREAKER, CAPABILITIES, MODEL, PRICE, PROVIDER, RETRY, TARGET, TIMEOUTS};
 
@@ -51,6 +53,9 @@ pub(super) const ALL: &[&Keys] = &[
     &MEDIA,
     &PLUGINS,
     &ADAPTER,
+    &CLIENT,
+    &LIMITS,
+    &QUEUE,
     &PROVIDER,
     &ALLOWED_ORIGIN,
     &MODEL,

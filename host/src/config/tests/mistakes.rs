@@ -207,6 +207,11 @@ fn with_key(table: &keys::Keys, key: &str, value: &str) -> String {
     let name = title.split(' ').next().unwrap();
     let inner =
         if title.contains("[{") { format!("[{{ {key} = {value} }}]") } else { format!("{{ {key} = {value} }}") };
-    let outer = if keys::MODEL.list.iter().any(|key| key.name == name) { "[[models]]" } else { "[[providers]]" };
+    let has = |table: &keys::Keys| table.list.iter().any(|key| key.name == name);
+    let outer = match () {
+        () if has(&keys::MODEL) => "[[models]]",
+        () if has(&keys::SERVER) => "[server]",
+        () => "[[providers]]",
+    };
     format!("{outer}\n{name} = {inner}")
 }
