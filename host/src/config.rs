@@ -76,6 +76,8 @@ pub struct Config {
     pub warnings: Vec<Problem>,
     /// The file's folder, from which relative paths of recordings and secrets are taken.
     pub folder: PathBuf,
+    /// The file itself; none where there is none to read again.
+    pub path: Option<PathBuf>,
     /// The file as it is shown in messages.
     pub source: Arc<Source>,
 }
@@ -92,7 +94,8 @@ impl Config {
             Problems::new(Arc::new(source), vec![Problem::error(&Place::Unset, message)])
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        Self::parse(&name, &text, folder, environment)
+        let config = Self::parse(&name, &text, folder, environment)?;
+        Ok(Self { path: Some(path.to_owned()), ..config })
     }
 
     /// What the environment alone says: usual providers are to be discovered.
@@ -137,6 +140,7 @@ impl Config {
             environment,
             warnings: problems.iter().cloned().collect(),
             folder: folder.to_owned(),
+            path: None,
             source,
         })
     }

@@ -7,6 +7,7 @@
 //! | [`cli`] | the commands: serve, check, plugin |
 //! | [`app`] | puts the parts together, runs them, drains them |
 //! | [`operations`] | health, readiness, metrics, what the admin may see |
+//! | [`reload`] | takes configurations into service while requests are served |
 //! | [`gateway`] | the way of a request, as a story |
 //! | [`import`] | configurations of other gateways as one of ours |
 //! | [`listen`] | sockets and HTTP on the client's side |
@@ -70,6 +71,7 @@ pub mod plugin;
 pub mod query;
 pub mod recall;
 pub mod referee;
+pub mod reload;
 pub mod route;
 pub mod serving;
 pub mod surrogate;

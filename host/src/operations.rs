@@ -1,5 +1,7 @@
 //! The operations side: health, readiness, metrics, version, and what the admin may see. Never in the way of requests.
 
+mod config;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -11,9 +13,9 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use crate::config::{Address, Secret};
 use crate::gateway::Gateway;
 use crate::plugin::catalog::{Catalog, Snapshot};
+use crate::reload::Reload;
 
 /// What the operations side looks at.
 #[derive(Debug, Clone)]
@@ -24,8 +26,8 @@ pub struct Operations {
     pub catalog: Arc<Catalog>,
     /// Becomes true when the program is told to stop.
     pub draining: tokio::sync::watch::Receiver<bool>,
-    /// What everything under `/admin` asks for; none leaves it to loopback.
-    pub token: Option<Secret>,
+    /// The configuration in force. Its token is what everything under `/admin` asks for; none leaves it to loopback.
+    pub reload: Arc<Reload>,
     /// Whether this side listens beyond loopback.
     pub is_exposed: bool,
 }
@@ -39,7 +41,7 @@ pub fn serves(path: &str) -> bool {
 pub fn router(operations: Operations) -> Router {
     let admin = Router::new()
         .route("/plugins", get(plugins))
-        .route("/config", get(config))
+        .merge(config::router())
         .route_layer(axum::middleware::from_fn_with_state(operations.clone(), guard));
     Router::new()
         .route("/health", get(|| async { Json(json!({"status": "ok"})) }))
@@ -59,7 +61,8 @@ fn refuse(status: StatusCode, message: &str) -> Response {
 
 /// Lets in who has the token; without one, only where nobody from outside can come.
 async fn guard(State(operations): State<Operations>, request: Request, next: Next) -> Response {
-    let allowed = match &operations.token {
+    let config = Arc::clone(&operations.reload.current().config);
+    let allowed = match &config.admin.token {
         Some(token) => bearer(request.headers()).is_some_and(|sent| token.matches(sent)),
         None => !operations.is_exposed,
     };
@@ -137,32 +140,6 @@ async fn metrics(State(operations): State<Operations>) -> Response {
 
 async fn plugins(State(operations): State<Operations>) -> Response {
     Json(json!({"plugins": operations.adapters()})).into_response()
-}
-
-/// The configuration as it is in force, without secrets.
-async fn config(State(operations): State<Operations>) -> Response {
-    let serving = operations.gateway.serving();
-    let config = &serving.config;
-    let providers: Vec<Value> = config
-        .providers
-        .iter()
-        .map(|provider| {
-            json!({
-                "name": provider.name,
-                "adapter": provider.adapter,
-                "url": provider.address.as_ref().map(Address::to_string),
-                "keys": provider.keys.len(),
-                "translate": provider.translate,
-            })
-        })
-        .collect();
-    let target = |target: &crate::config::Target| json!({"provider": target.provider.name, "model": target.model});
-    let models: Vec<Value> = config
-        .models
-        .iter()
-        .map(|model| json!({"alias": model.alias.to_string(), "targets": model.targets.iter().map(target).collect::<Vec<_>>()}))
-        .collect();
-    Json(json!({"revision": config.revision, "providers": providers, "models": models})).into_response()
 }
 
 /// Whether an address can be reached from elsewhere.

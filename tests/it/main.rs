@@ -20,6 +20,7 @@ mod operations;
 mod passthrough;
 mod recall;
 mod relay;
+mod reload;
 mod secrets;
 mod streams;
 mod swap;

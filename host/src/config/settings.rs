@@ -233,6 +233,11 @@ pub struct Plugins {
 }
 
 impl Plugins {
+    /// Whether these are the same settings, wherever they stand.
+    pub fn is_as(&self, other: &Self) -> bool {
+        Self { place: Place::Unset, ..self.clone() } == Self { place: Place::Unset, ..other.clone() }
+    }
+
     /// How the adapter of this name is run.
     pub fn adapter(&self, name: &str) -> &AdapterSettings {
         self.adapters.get(name).unwrap_or(&self.defaults)
