@@ -26,9 +26,11 @@ use crate::plugin::load::Loader;
 use crate::plugin::sign::PublicKey;
 use crate::plugin::watch::{Folder, Proof, Watch, Watching};
 use crate::plugin::{
-    self, Adapter, Bounds, CanaryRule, Care, Cares, Compiler, Demand, Engine, Judge, Limits, Policy, QuarantineRule, Reuse, Terms,
+    self, Adapter, Bounds, CanaryRule, Care, Cares, Compiler, Demand, Engine, Judge, Limits, Policy, QuarantineRule,
+    Reuse, Terms,
 };
 use crate::proof;
+use crate::reload::{self, Reload};
 use crate::serving::Serving;
 use crate::upstream::{Settings, Upstreams};
 
@@ -60,6 +62,7 @@ pub struct App {
     gateway: Arc<Gateway>,
     plugins: Plugins,
     config: Config,
+    reload: Arc<Reload>,
     main: TcpListener,
     admin: Option<TcpListener>,
     addresses: Addresses,
@@ -202,10 +205,9 @@ impl App {
                 "part of the configuration cannot be served"
             );
         }
-        metrics.config_ok.set(1);
-        metrics.config_revision.set(1);
         let upstreams = Upstreams::new(&Settings::default());
-        let gateway = Arc::new(Gateway::new(serving, upstreams, metrics));
+        let gateway = Arc::new(Gateway::new(serving, upstreams, metrics)?);
+        let reload = Arc::new(Reload::new(config.clone(), Arc::clone(&gateway), Arc::clone(&plugins.catalog)));
         let (main, main_address) = open(&config.server.host, config.server.port).await?;
         let (admin, admin_address) = match config.admin.listen {
             Some(address) => {
@@ -215,7 +217,12 @@ impl App {
             None => (None, None),
         };
         let addresses = Addresses { main: main_address, admin: admin_address };
-        Ok(Self { gateway, plugins, config, main, admin, addresses })
+        Ok(Self { gateway, plugins, config, reload, main, admin, addresses })
+    }
+
+    /// The configuration in force, and the way to another.
+    pub fn reload(&self) -> Arc<Reload> {
+        Arc::clone(&self.reload)
     }
 
     /// Where it listens.
@@ -225,7 +232,7 @@ impl App {
 
     /// Serves until `stop` becomes true, then lets what is under way end.
     pub async fn run(self, stop: watch::Receiver<bool>) {
-        let Self { gateway, plugins, config, main, admin, addresses } = self;
+        let Self { gateway, plugins, config, reload, main, admin, addresses } = self;
         let allowance = Allowance {
             connections: config.server.max_connections,
             header_bytes: config.server.max_header_bytes,
@@ -256,12 +263,13 @@ impl App {
             proof,
             dir,
             draining: stop.clone(),
-            token: config.admin.token.clone(),
+            reload: Arc::clone(&reload),
             is_exposed: operations::is_exposed(&addresses.admin.unwrap_or(addresses.main)),
         };
         let router = operations::router(operations);
         let judging = tokio::spawn(judge(Arc::clone(&catalog)));
-        let follow = tokio::spawn(follow(Arc::clone(&gateway), config.clone(), (catalog, changed), stop.clone()));
+        let follow = tokio::spawn(follow(Arc::clone(&reload), changed, stop.clone()));
+        tokio::spawn(reload::follow(reload, stop.clone()));
         let side = admin.map(|listener| {
             let router = router.clone();
             let handle = move |request| operate(router.clone(), request);
@@ -301,21 +309,13 @@ async fn operate(mut router: axum::Router, request: Request<Incoming>) -> http::
 }
 
 /// Derives anew what requests are served from whenever the adapters change.
-async fn follow(
-    gateway: Arc<Gateway>,
-    config: Config,
-    (catalog, mut changed): (Arc<Catalog>, watch::Receiver<u64>),
-    mut stop: watch::Receiver<bool>,
-) {
+async fn follow(reload: Arc<Reload>, mut changed: watch::Receiver<u64>, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
             change = changed.changed() => if change.is_err() { break },
         }
-        match Serving::derive(&config, catalog.snapshot()) {
-            Ok(serving) => gateway.replace(serving),
-            Err(error) => tracing::error!(%error, "the adapters do not go together; the former ones serve on"),
-        }
+        reload.adapters_changed();
     }
 }
 
