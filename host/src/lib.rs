@@ -7,6 +7,7 @@
 //! | [`cli`] | the commands: serve, check, plugin |
 //! | [`app`] | puts the parts together, runs them, drains them |
 //! | [`operations`] | health, readiness, metrics, what the admin may see |
+//! | [`proof`] | proves adapters by recorded exchanges |
 //! | [`gateway`] | the way of a request, as a story |
 //! | [`record`] | a proxy that writes down what passes through it |
 //! | [`listen`] | sockets and HTTP on the client's side |
@@ -64,6 +65,7 @@ pub mod observe;
 pub mod operations;
 pub mod peek;
 pub mod plugin;
+pub mod proof;
 pub mod query;
 pub mod recall;
 pub mod record;

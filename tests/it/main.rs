@@ -6,14 +6,20 @@
 #![allow(clippy::print_stdout, reason = "what is skipped is said")]
 
 mod cancel;
+mod contain;
 mod credentials;
 mod errors;
 mod explain;
 mod fidelity;
 mod hostile;
+mod hostile_answers;
+mod hostile_figures;
+mod hostile_files;
 mod http2;
+mod lifecycle;
 mod limits;
 mod media;
+mod memory;
 mod multipart;
 mod operations;
 mod passthrough;
@@ -26,4 +32,5 @@ mod swap;
 mod tongue;
 mod translate;
 mod usage;
+mod versions;
 mod zeta;
