@@ -5,6 +5,7 @@
 //! | module | does |
 //! |---|---|
 //! | [`cli`] | the commands: serve, check, plugin |
+//! | [`author`] | what authors of adapters need: new projects, building, building again |
 //! | [`app`] | puts the parts together, runs them, drains them |
 //! | [`operations`] | health, readiness, metrics, what the admin may see |
 //! | [`proof`] | proves adapters by recorded exchanges |
@@ -45,6 +46,7 @@ pub mod account;
 pub mod admit;
 pub mod app;
 pub mod attempt;
+pub mod author;
 pub mod blob;
 pub mod cli;
 pub mod config;

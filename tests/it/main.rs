@@ -5,6 +5,7 @@
 #![allow(clippy::float_cmp, reason = "metrics are counts")]
 #![allow(clippy::print_stdout, reason = "what is skipped is said")]
 
+mod authors;
 mod cancel;
 mod contain;
 mod credentials;

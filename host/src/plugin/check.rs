@@ -105,14 +105,17 @@ pub fn manifest(manifest: &Manifest, spoken: Version) -> Result<(), Problems> {
     if p.0.is_empty() { Ok(()) } else { Err(p) }
 }
 
-fn identity(manifest: &Manifest, spoken: Version, p: &mut Problems) {
-    let name = &manifest.name;
+/// What [`is_name`] asks for, in words.
+pub const NAME_RULE: &str = "must be lower-case letters, digits, - and _, at most 64";
+
+/// Whether an adapter may be called this.
+pub fn is_name(name: &str) -> bool {
     let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
-    p.unless(
-        !name.is_empty() && name.len() <= 64 && name.chars().all(sound) && !name.starts_with(['-', '_']),
-        "name",
-        "must be lower-case letters, digits, - and _, at most 64",
-    );
+    !name.is_empty() && name.len() <= 64 && name.chars().all(sound) && !name.starts_with(['-', '_'])
+}
+
+fn identity(manifest: &Manifest, spoken: Version, p: &mut Problems) {
+    p.unless(is_name(&manifest.name), "name", NAME_RULE);
     p.unless(!manifest.version.is_empty(), "version", "is empty");
     p.unless(!manifest.family.is_empty(), "family", "is empty");
     p.unless(
