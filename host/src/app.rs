@@ -1,7 +1,7 @@
 //! Puts the parts together, runs them, drains them. The only place that knows them all.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,9 +26,11 @@ use crate::plugin::load::Loader;
 use crate::plugin::sign::PublicKey;
 use crate::plugin::watch::{Folder, Proof, Watch, Watching};
 use crate::plugin::{
-    self, Adapter, CanaryRule, Care, Cares, Demand, Engine, Judge, Limits, Policy, QuarantineRule, Reuse, Terms,
+    self, Adapter, Bounds, CanaryRule, Care, Cares, Compiler, Demand, Engine, Judge, Limits, Policy, QuarantineRule,
+    Reuse, Terms,
 };
 use crate::proof;
+use crate::reload::{self, Reload};
 use crate::serving::Serving;
 use crate::upstream::{Settings, Upstreams};
 
@@ -60,6 +62,7 @@ pub struct App {
     gateway: Arc<Gateway>,
     plugins: Plugins,
     config: Config,
+    reload: Arc<Reload>,
     main: TcpListener,
     admin: Option<TcpListener>,
     addresses: Addresses,
@@ -117,7 +120,10 @@ pub fn loader(config: &Config) -> Result<Loader, StartError> {
             None
         }
     });
-    Ok(Loader::new(engine, cache))
+    let plugins = &config.plugins;
+    let bounds = Bounds { memory: plugins.compile.memory as u64, time: plugins.compile.time };
+    let compiler = plugins.compiler.clone().map_or(Compiler::Here, |program| Compiler::Child { program, bounds });
+    Ok(Loader::new(engine, cache).compiling(compiler))
 }
 
 /// What the operator demands of adapters' files.
@@ -154,11 +160,13 @@ pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
         proof: Some(gate(config)),
         ..Folder::new(plugins.dir.clone())
     };
-    let mut watch = Watch::new(folder, loader, Arc::clone(&catalog));
+    loader.expect(components(&plugins.dir));
+    let mut watch = Watch::new(folder, loader.clone(), Arc::clone(&catalog));
     let begun = Instant::now();
     loop {
         let next = watch.scan();
         if next >= plugins.poll_interval || begun.elapsed() > START_PATIENCE {
+            loader.expect(0);
             return Ok(Plugins { watch, catalog });
         }
         std::thread::sleep(next);
@@ -179,6 +187,12 @@ fn gate(config: &Config) -> Arc<Proof> {
     })
 }
 
+/// How many files look like components.
+fn components(dir: &Path) -> usize {
+    let is_component = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|is| is == "wasm");
+    std::fs::read_dir(dir).map_or(0, |files| files.flatten().filter(is_component).count())
+}
+
 /// What would be served, with what only adapters can tell to be wrong with the configuration.
 pub fn derive(config: &Config, plugins: &Plugins) -> Result<Serving, StartError> {
     Ok(Serving::derive(config, plugins.catalog.snapshot())?)
@@ -197,10 +211,9 @@ impl App {
                 "part of the configuration cannot be served"
             );
         }
-        metrics.config_ok.set(1);
-        metrics.config_revision.set(1);
         let upstreams = Upstreams::new(&Settings::default());
-        let gateway = Arc::new(Gateway::new(serving, upstreams, metrics));
+        let gateway = Arc::new(Gateway::new(serving, upstreams, metrics)?);
+        let reload = Arc::new(Reload::new(config.clone(), Arc::clone(&gateway), Arc::clone(&plugins.catalog)));
         let (main, main_address) = open(&config.server.host, config.server.port).await?;
         let (admin, admin_address) = match config.admin.listen {
             Some(address) => {
@@ -210,7 +223,12 @@ impl App {
             None => (None, None),
         };
         let addresses = Addresses { main: main_address, admin: admin_address };
-        Ok(Self { gateway, plugins, config, main, admin, addresses })
+        Ok(Self { gateway, plugins, config, reload, main, admin, addresses })
+    }
+
+    /// The configuration in force, and the way to another.
+    pub fn reload(&self) -> Arc<Reload> {
+        Arc::clone(&self.reload)
     }
 
     /// Where it listens.
@@ -220,7 +238,7 @@ impl App {
 
     /// Serves until `stop` becomes true, then lets what is under way end.
     pub async fn run(self, stop: watch::Receiver<bool>) {
-        let Self { gateway, plugins, config, main, admin, addresses } = self;
+        let Self { gateway, plugins, config, reload, main, admin, addresses } = self;
         let allowance = Allowance {
             connections: config.server.max_connections,
             header_bytes: config.server.max_header_bytes,
@@ -249,12 +267,13 @@ impl App {
             bell: watching.as_ref().map(Watching::bell),
             dir,
             draining: stop.clone(),
-            token: config.admin.token.clone(),
+            reload: Arc::clone(&reload),
             is_exposed: operations::is_exposed(&addresses.admin.unwrap_or(addresses.main)),
         };
         let router = operations::router(operations);
         let judging = tokio::spawn(judge(Arc::clone(&catalog)));
-        let follow = tokio::spawn(follow(Arc::clone(&gateway), config.clone(), (catalog, changed), stop.clone()));
+        let follow = tokio::spawn(follow(Arc::clone(&reload), changed, stop.clone()));
+        tokio::spawn(reload::follow(reload, stop.clone()));
         let side = admin.map(|listener| {
             let router = router.clone();
             let handle = move |request| operate(router.clone(), request);
@@ -294,21 +313,13 @@ async fn operate(mut router: axum::Router, request: Request<Incoming>) -> http::
 }
 
 /// Derives anew what requests are served from whenever the adapters change.
-async fn follow(
-    gateway: Arc<Gateway>,
-    config: Config,
-    (catalog, mut changed): (Arc<Catalog>, watch::Receiver<u64>),
-    mut stop: watch::Receiver<bool>,
-) {
+async fn follow(reload: Arc<Reload>, mut changed: watch::Receiver<u64>, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
             change = changed.changed() => if change.is_err() { break },
         }
-        match Serving::derive(&config, catalog.snapshot()) {
-            Ok(serving) => gateway.replace(serving),
-            Err(error) => tracing::error!(%error, "the adapters do not go together; the former ones serve on"),
-        }
+        reload.adapters_changed();
     }
 }
 

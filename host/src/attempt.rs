@@ -1,5 +1,6 @@
 //! Carries out a plan, in one of two lanes: relay (bytes through) or translate (through two components).
 
+mod bounds;
 mod follow;
 mod head;
 mod list;

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`watch`] | notices that a file in the plugins directory has changed |
 //! | [`shape`] | reads a component without running it: imports, exports, sizes; refuses what the policy refuses |
+//! | [`compile`] | makes code of a component, in a process of its own |
 //! | [`cache`] | keeps compiled components on disk |
 //! | [`load`] | bytes to [`Adapter`]: shape, compile, `describe`, [`check`] |
 //! | [`wasi`] | the WASI with nothing behind it, for runtimes that cannot do without |
@@ -18,6 +19,7 @@
 //! | [`instance`] | a store and what was instantiated in it |
 //! | [`version`] | the versions of the contract, side by side |
 //! | [`call`], [`stream`] | the contract's functions, typed, with deadline and limits |
+//! | [`aside`] | the threads for components that are not trusted with an async worker |
 //! | [`fault`] | what a component can do wrong |
 //! | [`engine`], [`limits`], [`ticker`] | the sandbox and its bounds |
 //! | [`lock`], [`inspect`], [`install`] | trusted digests; what is printed about a component; files put in place in one step |
@@ -50,12 +52,14 @@
 //! ```
 
 pub mod adapter;
+mod aside;
 pub mod bench;
 pub mod cache;
 pub mod call;
 pub mod canary;
 pub mod catalog;
 pub mod check;
+pub mod compile;
 pub mod digest;
 pub mod duty;
 pub mod engine;
@@ -69,6 +73,8 @@ pub mod judge;
 pub mod limits;
 pub mod load;
 pub mod lock;
+#[cfg(test)]
+mod mutants;
 pub mod policy;
 pub mod pool;
 pub mod shape;
@@ -88,6 +94,7 @@ pub use adapter::{Adapter, Lease, lease_pair};
 pub use cache::Cache;
 pub use canary::{CanaryRule, Chosen};
 pub use catalog::{Cares, Catalog, Refusal, Snapshot};
+pub use compile::{Bounds, Compiler};
 pub use digest::Digest;
 pub use engine::Engine;
 pub use fault::{Called, FaultKind, PluginFault};

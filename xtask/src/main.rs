@@ -6,6 +6,7 @@ mod clients;
 mod contract;
 mod fidelity;
 mod fuzz;
+mod languages;
 mod plugins;
 mod process;
 mod run;
@@ -32,6 +33,7 @@ usage: cargo xtask VERB
   fidelity [ID...]     recordings of every provider in every dialect, read by the official clients: docs/fidelity.md
   fuzz [TARGET] [SECS] the fuzz targets, or one of them (60 s each)
   swaps [COUNT]        adapters replaced a thousand times under load: no request fails, memory stays
+  languages [LANG...]  an adapter from each language's template, as docs/authors.md says: built, tested, served
   ci                   what CI runs: test
 ";
 
@@ -63,6 +65,7 @@ fn dispatch(words: &[String]) -> Result<()> {
         "tidy" => tidy::check(&workspace),
         "clients" => clients::run(&workspace, rest),
         "fidelity" => fidelity::run(&workspace, rest),
+        "languages" => languages::run(&workspace, rest),
         "fuzz" => fuzz::run(&workspace, rest),
         "swaps" => swaps::run(&workspace, rest),
         "run" => run::run(&workspace, rest),

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http::Response;
 use http::header;
 
+use super::bounds;
 use super::follow::{Farewell, Steps};
 use super::media;
 use super::reply::ReplyBody;
@@ -365,7 +366,7 @@ impl<'a> Run<'a> {
     }
 
     fn note(&mut self, losses: Vec<Loss>) {
-        self.losses.extend(losses);
+        bounds::note(&mut self.losses, losses);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::bounds;
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::{
     ChatRequest, ChatResponse, Context, EmbeddingsRequest, EmbeddingsResponse, Error, ErrorKind, FollowUp, HttpRequest,
@@ -124,7 +125,7 @@ pub fn blame(fault: &PluginFault) -> Fault {
 pub fn heard<T>(called: Called<T>, side: Side) -> Result<T, Fault> {
     match called {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(Fault::from_error(side, error)),
+        Ok(Err(error)) => Err(Fault::from_error(side, bounds::error(error))),
         Err(fault) => Err(blame(&fault)),
     }
 }

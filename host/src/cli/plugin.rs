@@ -1,20 +1,23 @@
-//! `weir plugin …`: a look at adapters.
+//! `weir plugin …`: a look at adapters, and what their authors need.
 
 mod bench;
+mod build;
+mod dev;
+mod inspect;
 mod install;
 mod list;
+mod new;
 mod running;
 mod sign;
 mod test;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use crate::plugin::inspect;
 use crate::plugin::load::Loader;
-use crate::plugin::{Engine, Limits};
+use crate::plugin::{Bounds, Compiler, Engine, Limits};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -29,6 +32,12 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Writes a new adapter's project: a small complete one, with fixtures and a README.
+    New(new::New),
+    /// Builds the project in a folder as a component: NAME.wasm.
+    Build(build::Build),
+    /// Builds and tests a project again whenever it changes, and installs what passes into a running Weir's folder.
+    Dev(dev::Dev),
     /// Proves an adapter by recorded exchanges: replays them through the component and shows the first difference.
     Test(test::Test),
     /// Checks an adapter as Weir would, puts it in the folder in one step, and pins its digest in the lock file.
@@ -39,7 +48,7 @@ pub(super) enum Command {
     Sign(sign::Sign),
     /// Tells whether a key that is trusted signed a component.
     Verify(sign::Verify),
-    /// Shows everything about one component, its manifest included, as JSON.
+    /// Shows everything about one component as JSON: what it is made of, its manifest, what it costs here and now.
     Inspect {
         /// The component (`.wasm`).
         file: PathBuf,
@@ -55,7 +64,10 @@ pub(super) fn run(command: Command) -> ExitCode {
         Command::Sign(sign) => sign.run(),
         Command::Verify(verify) => verify.run(),
         Command::Bench { files, json } => bench::run(&files, json),
-        Command::Inspect { file } => inspect(&file),
+        Command::New(asked) => new::run(&asked),
+        Command::Build(asked) => build::run(&asked),
+        Command::Dev(asked) => dev::run(&asked),
+        Command::Inspect { file } => inspect::run(&file),
     };
     match done {
         Ok(text) => {
@@ -72,12 +84,7 @@ pub(super) fn run(command: Command) -> ExitCode {
 /// An engine for looking, not for serving: a few instances do.
 fn loader() -> Result<Loader, String> {
     let engine = Engine::new(Limits::for_connections(8)).map_err(|error| format!("error: {error}"))?;
-    Ok(Loader::new(engine, None))
-}
-
-fn inspect(file: &Path) -> Result<String, String> {
-    let shown = file.display();
-    let bytes = std::fs::read(file).map_err(|error| format!("error: {shown}: {error}"))?;
-    let inspection = inspect::inspect(&loader()?, &bytes).map_err(|error| format!("error: {shown}: {error}"))?;
-    serde_json::to_string_pretty(&inspection).map_err(|error| format!("error: {error}"))
+    let compiler = Compiler::this_program()
+        .map_or(Compiler::Here, |program| Compiler::Child { program, bounds: Bounds::default() });
+    Ok(Loader::new(engine, None).compiling(compiler))
 }

@@ -15,10 +15,12 @@ use super::instance::{Instance, Interface, Interfaces};
 use super::limits::Isolation;
 use super::pool::Pool;
 use super::shape::Shape;
-use super::stats::{self, Offence, Stats};
+use super::stats::{self, Offence, Standing, Stats};
 use crate::contract::about::exports::weir::adapter::about::Manifest;
 
 const MIB: u64 = 1 << 20;
+/// How long a call of a suspect waits for its turn. Those before it may well spin to their deadlines.
+const SUSPECTS_PATIENCE: Duration = Duration::from_millis(100);
 
 /// A component that was checked and compiled. Whoever serves a request keeps its `Arc` to the end, whatever replaces it
 /// in the catalog meanwhile.
@@ -122,7 +124,7 @@ impl Adapter {
 
     fn make(&self) -> Result<Box<Instance>, PluginFault> {
         self.stats.made();
-        let made = in_its_place(self.pool.starts_slowly(), || self.pool.make());
+        let made = on_this_thread(self.pool.starts_slowly(), || self.pool.make());
         made.map_err(|error| self.fault("instantiate", Failure::of(&error, &[])))
     }
 
@@ -130,6 +132,23 @@ impl Adapter {
         let Failure { kind, detail } = failure;
         self.stats.failed(kind);
         PluginFault { adapter: Arc::clone(&self.name), digest: self.digest, function, kind, detail }
+    }
+
+    /// Runs a call that takes in so many bytes where it does no harm to others; none if there is no room for it.
+    fn in_its_place<R: Send>(&self, bytes: usize, work: impl FnOnce() -> R + Send) -> Option<R> {
+        let patience = match self.stats.standing() {
+            Standing::Suspect => SUSPECTS_PATIENCE,
+            Standing::New => self.engine.limits().lease_wait,
+            Standing::Proved => return Some(on_this_thread(bytes > self.engine.limits().blocking_above, work)),
+        };
+        if !is_worker() {
+            return Some(work());
+        }
+        let aside = self.engine.aside();
+        if aside.is_full() {
+            return None;
+        }
+        tokio::task::block_in_place(|| aside.run(patience, work))
     }
 
     /// Ticks until the deadline of a call that takes in so many bytes.
@@ -160,11 +179,12 @@ pub async fn lease_pair(one: &Arc<Adapter>, other: &Arc<Adapter>, tenant: &str) 
 /// An instance, for one exchange. The contract's functions are its methods ([`crate::plugin::call`]).
 ///
 /// Calls run where they are made: they take microseconds, less than handing them to another thread. One that takes in more
-/// than [`Limits::blocking_above`](super::Limits::blocking_above) bytes, or that goes to a component that missed a deadline
-/// lately, first tells the runtime to move the worker's other tasks elsewhere (`block_in_place`; on a current-thread runtime
-/// it just runs). Callers need not decide anything.
+/// than [`Limits::blocking_above`](super::Limits::blocking_above) bytes first tells the runtime to move the worker's other
+/// tasks elsewhere (`block_in_place`; on a current-thread runtime it just runs). One that goes to a component that missed a
+/// deadline lately, or that is new, runs on one of a few threads for these; where too many of them do already, it answers
+/// [`FaultKind::Exhausted`] and leaves the instance as it is. Callers need not decide anything.
 ///
-/// After a fault the instance is gone, and every further call answers [`FaultKind::Host`].
+/// After any other fault the instance is gone, and every further call answers [`FaultKind::Host`].
 #[derive(Debug)]
 pub struct Lease {
     // The order matters: the instance goes before its slot does.
@@ -215,21 +235,26 @@ impl Lease {
         &mut self,
         function: &'static str,
         bytes: usize,
-        call: impl FnOnce(&mut Instance) -> wasmtime::Result<R>,
-    ) -> Result<R, PluginFault> {
+        call: impl FnOnce(&mut Instance) -> wasmtime::Result<R> + Send,
+    ) -> Result<R, PluginFault>
+    where
+        R: Send,
+    {
         let adapter = &self.adapter;
         let Some(instance) = self.instance.as_deref_mut() else {
             return Err(
                 adapter.fault(function, Failure::new(FaultKind::Host, "an earlier call on this instance failed"))
             );
         };
-        let aside = bytes > adapter.engine.limits().blocking_above || adapter.stats.is_suspect();
         let begun = Instant::now();
-        let result = in_its_place(aside, || {
+        let result = adapter.in_its_place(bytes, || {
             let _active = adapter.engine.ticker().begin();
             instance.arm(adapter.deadline(bytes));
             call(instance)
         });
+        let Some(result) = result else {
+            return Err(adapter.fault(function, Failure::new(FaultKind::Exhausted, "too many calls of its kind run")));
+        };
         adapter.stats.called(begun.elapsed());
         let stderr = instance.store.data_mut().take_stderr();
         match result {
@@ -293,7 +318,11 @@ impl Adapter {
 }
 
 /// Runs here; where it may take long, after telling the runtime, if its kind allows that.
-fn in_its_place<R>(long: bool, work: impl FnOnce() -> R) -> R {
-    let many_threads = || Handle::try_current().is_ok_and(|h| h.runtime_flavor() == RuntimeFlavor::MultiThread);
-    if long && many_threads() { tokio::task::block_in_place(work) } else { work() }
+fn on_this_thread<R>(long: bool, work: impl FnOnce() -> R) -> R {
+    if long && is_worker() { tokio::task::block_in_place(work) } else { work() }
+}
+
+/// Whether this may be a thread on which others' tasks wait.
+fn is_worker() -> bool {
+    Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
 }

@@ -14,6 +14,8 @@ use crate::contract::about::exports::weir::adapter::about::{
 };
 use crate::contract::types::{ErrorKind, Header};
 
+mod bounds;
+
 /// Problems that are reported at once.
 const REPORTED: usize = 20;
 
@@ -68,6 +70,10 @@ const KINDS: [ErrorKind; 14] = [
 /// `spoken` is the version of the contract whose interfaces the component exports.
 pub fn manifest(manifest: &Manifest, spoken: Version) -> Result<(), Problems> {
     let mut p = Problems::default();
+    bounds::check(manifest, &mut p);
+    if !p.0.is_empty() {
+        return Err(p);
+    }
     identity(manifest, spoken, &mut p);
     let mut formats = HashSet::new();
     for (i, format) in manifest.formats.iter().enumerate() {
@@ -99,14 +105,17 @@ pub fn manifest(manifest: &Manifest, spoken: Version) -> Result<(), Problems> {
     if p.0.is_empty() { Ok(()) } else { Err(p) }
 }
 
-fn identity(manifest: &Manifest, spoken: Version, p: &mut Problems) {
-    let name = &manifest.name;
+/// What [`is_name`] asks for, in words.
+pub const NAME_RULE: &str = "must be lower-case letters, digits, - and _, at most 64";
+
+/// Whether an adapter may be called this.
+pub fn is_name(name: &str) -> bool {
     let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
-    p.unless(
-        !name.is_empty() && name.len() <= 64 && name.chars().all(sound) && !name.starts_with(['-', '_']),
-        "name",
-        "must be lower-case letters, digits, - and _, at most 64",
-    );
+    !name.is_empty() && name.len() <= 64 && name.chars().all(sound) && !name.starts_with(['-', '_'])
+}
+
+fn identity(manifest: &Manifest, spoken: Version, p: &mut Problems) {
+    p.unless(is_name(&manifest.name), "name", NAME_RULE);
     p.unless(!manifest.version.is_empty(), "version", "is empty");
     p.unless(!manifest.family.is_empty(), "family", "is empty");
     p.unless(

@@ -138,12 +138,12 @@ fn kind_of(error: &wasmtime::Error) -> FaultKind {
 }
 
 /// Control characters (terminal escapes among them) become spaces.
-pub(super) fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// At most the first `limit` bytes, cut between characters.
-pub(super) fn head(text: &str, limit: usize) -> &str {
+pub fn head(text: &str, limit: usize) -> &str {
     text.get(..text.floor_char_boundary(limit)).unwrap_or(text)
 }
 

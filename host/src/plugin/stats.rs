@@ -12,8 +12,22 @@ pub use offences::Offence;
 use offences::Offences;
 pub(super) use offences::caller;
 
-/// How long after a missed deadline calls stay away from the async workers.
+/// How long after a missed deadline calls stay away from the async workers, for each that was missed, up to so many.
 const SUSPECT_FOR: Duration = Duration::from_mins(1);
+const MISSES: u32 = 60;
+/// Calls after which it is known what they cost.
+const TRIALS: u64 = 32;
+
+/// How far a component is trusted with an async worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It keeps its deadlines.
+    Proved,
+    /// It has not been called often enough to know.
+    New,
+    /// It missed a deadline lately.
+    Suspect,
+}
 
 /// Counts since the adapter was loaded.
 #[derive(Debug)]
@@ -115,7 +129,16 @@ impl Stats {
         FaultKind::ALL.into_iter().filter(|kind| kind.is_the_adapters()).map(|kind| self.faults(kind)).sum()
     }
 
-    /// Whether it missed a deadline within the last minute.
+    /// How far it is trusted.
+    pub fn standing(&self) -> Standing {
+        match self.calls() {
+            _ if self.is_suspect() => Standing::Suspect,
+            0..TRIALS => Standing::New,
+            _ => Standing::Proved,
+        }
+    }
+
+    /// Whether it missed a deadline lately: within a minute, or as many as it missed.
     pub fn is_suspect(&self) -> bool {
         let until = self.suspect_until.load(Relaxed);
         until != 0 && (self.loaded.elapsed().as_millis() as u64) < until
@@ -135,7 +158,9 @@ impl Stats {
             count.fetch_add(1, Relaxed);
         }
         if kind == FaultKind::Deadline {
-            self.suspect_until.store((self.loaded.elapsed() + SUSPECT_FOR).as_millis() as u64, Relaxed);
+            let misses = u32::try_from(self.faults(kind)).unwrap_or(MISSES).min(MISSES);
+            let until = self.loaded.elapsed() + SUSPECT_FOR * misses;
+            self.suspect_until.store(until.as_millis() as u64, Relaxed);
         }
     }
 
@@ -157,6 +182,24 @@ mod tests {
         assert!(stats.is_suspect());
         stats.failed(FaultKind::Exhausted);
         assert_eq!((stats.faults(FaultKind::Trap), stats.faults_of_its_own()), (1, 2));
+    }
+
+    #[test]
+    fn it_is_new_until_it_was_called_some_times_and_suspect_for_longer_with_each_miss() {
+        let stats = Stats::default();
+        for _ in 0..TRIALS {
+            assert_eq!(stats.standing(), Standing::New);
+            stats.called(Duration::ZERO);
+        }
+        assert_eq!(stats.standing(), Standing::Proved);
+        let mut until = 0;
+        for _ in 0..3 {
+            stats.failed(FaultKind::Deadline);
+            assert_eq!(stats.standing(), Standing::Suspect);
+            let now = stats.suspect_until.load(Relaxed);
+            assert!(now >= until + SUSPECT_FOR.as_millis() as u64);
+            until = now;
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub(in super::super) const TOP: Keys = Keys {
         key("admin", TABLE, "", "The operations side; see `[admin]`."),
         key("media", TABLE, "", "Media that are fetched; see `[media]`."),
         key("plugins", TABLE, "", "Adapters; see `[plugins]`."),
+        key("clients", "list of tables", "", "Those who may ask; see `[[clients]]`."),
         key("providers", "list of tables", "", "Accounts with those who serve models; see `[[providers]]`."),
         key("models", "list of tables", "", "What clients may ask for; see `[[models]]`."),
     ],
@@ -42,7 +43,12 @@ pub(in super::super) const SERVER: Keys = Keys {
         key("host", TEXT, "\"127.0.0.1\"", "Address or name to listen on."),
         key("port", NUMBER, "8080", "Port to listen on. 0 lets the system choose."),
         key("max_connections", NUMBER, "4096", "Connections at the same time."),
-        key("max_concurrency", NUMBER, "", "Exchanges at the same time. Not limited without it."),
+        key(
+            "max_concurrency",
+            NUMBER,
+            "",
+            "Exchanges at the same time; further ones wait in the `queue`. Not limited without it.",
+        ),
         key("max_body_bytes", SIZE, "\"64MiB\"", "The largest request body."),
         key("max_header_bytes", SIZE, "\"64KiB\"", "The largest request head."),
         key("header_timeout", DURATION, "\"10s\"", "How long a client may take to send a request's head."),
@@ -80,6 +86,20 @@ pub(in super::super) const SERVER: Keys = Keys {
             "false",
             "Whether a request is refused where its translation would lose something. Otherwise the loss is told in a header, a metric and the log.",
         ),
+        key(
+            "anonymous",
+            FLAG,
+            "false",
+            "Whether whoever reaches the listener is served without a key. Otherwise requests without one are served only where no `[[clients]]` are configured, and only from this machine.",
+        ),
+        key(
+            "key_headers",
+            "list of strings",
+            "[\"authorization\", \"x-api-key\", \"x-litellm-api-key\"]",
+            "Headers in which a client's key may stand, besides the place where its format has it. They are never sent on.",
+        ),
+        key("address_limits", TABLE, "", "What may be had from one address; see `limits`."),
+        key("queue", TABLE, "", "Where requests wait for their turn; see `queue`."),
     ],
 };
 
@@ -139,6 +159,7 @@ pub(in super::super) const PLUGINS: Keys = Keys {
             "`weir` in the user's cache folder",
             "Where compiled components are kept. Empty for nowhere.",
         ),
+        key("compile", TABLE, "", "What compiling one component may take."),
         key("isolation", ISOLATION, "as the adapter wishes", "As in `[plugins.NAME]`, for all."),
         key("max_instances", NUMBER, "from `server.max_connections`", "As in `[plugins.NAME]`, for all."),
         key("prewarm", NUMBER, "8", "As in `[plugins.NAME]`, for all."),
@@ -156,6 +177,16 @@ pub(in super::super) const PLUGINS: Keys = Keys {
             "",
             "Public keys, `\"ed25519:BASE64\"`, whose signatures count. `weir plugin keygen` makes a pair.",
         ),
+    ],
+};
+
+pub(in super::super) const COMPILE: Keys = Keys {
+    title: "compile = { ... }",
+    path: None,
+    meaning: "What compiling one component may take. It is done in a process of its own, which is ended when it takes more; the component is then refused.",
+    list: &[
+        key("memory", SIZE, "\"1GiB\"", "Address space. CPython needs 400 MiB."),
+        key("time", DURATION, "\"60s\"", "Time on the wall. CPython takes 10 seconds of one core."),
     ],
 };
 
