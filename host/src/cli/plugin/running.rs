@@ -31,14 +31,12 @@ pub(super) fn run(config: &Config, json: bool) -> Result<String, String> {
 
 /// Where its operations side listens; what listens everywhere listens here too.
 fn address(config: &Config) -> Result<SocketAddr, String> {
-    let mut address = match config.admin.listen {
-        Some(address) => address,
-        None => {
-            let named = (config.server.host.as_str(), config.server.port).to_socket_addrs();
-            let none = || format!("error: {} has no address", config.server.host);
-            named.ok().and_then(|mut all| all.next()).ok_or_else(none)?
-        }
+    let served = || {
+        let named = (config.server.host.as_str(), config.server.port).to_socket_addrs();
+        let none = || format!("error: {} has no address", config.server.host);
+        named.ok().and_then(|mut all| all.next()).ok_or_else(none)
     };
+    let mut address = config.admin.listen.map_or_else(served, Ok)?;
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
     }
