@@ -1,7 +1,7 @@
 //! Puts the parts together, runs them, drains them. The only place that knows them all.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -90,13 +90,19 @@ impl Plugins {
         self.catalog.snapshot()
     }
 
-    /// Has bytes pass everything that a file of the folder would have to, as if the lock file pinned them.
+    /// Has bytes pass everything that a file of the folder would have to, as if the lock file pinned them, and proved by
+    /// the fixtures of the file that `proved_by` tells for the adapter's name.
     ///
     /// # Errors
     ///
     /// Why they would be refused.
-    pub fn rehearse(&mut self, bytes: &[u8], signature: Option<&str>) -> Result<Arc<Adapter>, String> {
-        self.watch.rehearse(bytes, signature)
+    pub fn rehearse(
+        &mut self,
+        bytes: &[u8],
+        signature: Option<&str>,
+        proved_by: impl Fn(&str) -> Result<PathBuf, String>,
+    ) -> Result<Arc<Adapter>, String> {
+        self.watch.rehearse(bytes, signature, proved_by)
     }
 }
 
@@ -241,7 +247,6 @@ impl App {
         };
         let listens = admin.is_some();
         let Plugins { watch, catalog } = plugins;
-        let proof = watch.folder().proof.clone();
         let dir = watch.folder().dir.clone();
         // Before the directory is followed, so that no change is missed.
         let changed = catalog.subscribe();
@@ -260,7 +265,6 @@ impl App {
             gateway: Arc::clone(&gateway),
             catalog: Arc::clone(&catalog),
             bell: watching.as_ref().map(Watching::bell),
-            proof,
             dir,
             draining: stop.clone(),
             reload: Arc::clone(&reload),

@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::gateway::Gateway;
 use crate::plugin::catalog::Catalog;
-use crate::plugin::watch::{Bell, Proof};
+use crate::plugin::watch::Bell;
 use crate::reload::Reload;
 
 pub use figures::Figures;
@@ -32,8 +32,6 @@ pub struct Operations {
     pub catalog: Arc<Catalog>,
     /// Has the adapters' folder looked at; none where it is not followed.
     pub bell: Option<Bell>,
-    /// What an adapter must prove before it serves.
-    pub proof: Option<Arc<Proof>>,
     /// The adapters' folder.
     pub dir: PathBuf,
     /// Becomes true when the program is told to stop.
