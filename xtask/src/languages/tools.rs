@@ -61,7 +61,7 @@ fn go() -> Result<Tool> {
     Ok(Tool::default())
 }
 
-/// A compiler that is there, or zig from PyPI.
+/// A compiler that is there, or zig from Python's package index.
 fn c(workspace: &Workspace) -> Result<Tool> {
     let clang = process::find("clang").is_some() && Path::new("/usr/include/wasm32-wasi").is_dir();
     if clang || process::find("zig").is_some() || std::env::var_os("WASI_SDK_PATH").is_some() {
