@@ -88,7 +88,7 @@ fn javascript(workspace: &Workspace, template: &Path) -> Result<Tool> {
         for file in ["package.json", "package-lock.json"] {
             fs::copy(template.join(file), place.join(file))?;
         }
-        process::run(Command::new(npm).current_dir(&place).args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]))
+        process::run(Command::new(npm).current_dir(&place).args(["install", "--no-audit", "--no-fund", "--loglevel=error"]))
             .context("npm could not install the template's tools")?;
         fs::write(stamp, lock)?;
     }
