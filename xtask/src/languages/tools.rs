@@ -88,8 +88,9 @@ fn javascript(workspace: &Workspace, template: &Path) -> Result<Tool> {
         for file in ["package.json", "package-lock.json"] {
             fs::copy(template.join(file), place.join(file))?;
         }
-        process::run(Command::new(npm).current_dir(&place).args(["install", "--no-audit", "--no-fund", "--loglevel=error"]))
-            .context("npm could not install the template's tools")?;
+        let install = ["install", "--no-audit", "--no-fund", "--loglevel=error"];
+        process::run(Command::new(npm).current_dir(&place).args(install))
+        .context("npm could not install the template's tools")?;
         fs::write(stamp, lock)?;
     }
     Ok(Tool { path: vec![place.join("node_modules/.bin")], ..Tool::default() })
