@@ -90,7 +90,7 @@ fn javascript(workspace: &Workspace, template: &Path) -> Result<Tool> {
         }
         let install = ["install", "--no-audit", "--no-fund", "--loglevel=error"];
         process::run(Command::new(npm).current_dir(&place).args(install))
-        .context("npm could not install the template's tools")?;
+            .context("npm could not install the template's tools")?;
         fs::write(stamp, lock)?;
     }
     Ok(Tool { path: vec![place.join("node_modules/.bin")], ..Tool::default() })
