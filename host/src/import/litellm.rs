@@ -7,6 +7,7 @@ mod router;
 use serde_json::{Map, Value as Json};
 
 use super::Draft;
+use crate::fixture::import::yaml_as_json;
 use prefixes::Prefixes;
 
 /// The file cannot be imported.
@@ -40,7 +41,28 @@ pub fn import(yaml: &str) -> Result<Draft, LitellmError> {
 }
 
 fn yaml_of(text: &str) -> Result<Json, String> {
-    serde_yaml_ng::from_str(text).map_err(|error| error.to_string())
+    let mut file = yaml_as_json(text)?;
+    merge(&mut file);
+    Ok(file)
+}
+
+/// Carries out merge keys (`<<`), with which files repeat what several entries have in common. Own members go first.
+fn merge(value: &mut Json) {
+    match value {
+        Json::Array(items) => items.iter_mut().for_each(merge),
+        Json::Object(members) => {
+            let merged = match members.remove("<<") {
+                Some(Json::Array(list)) => list,
+                Some(one) => vec![one],
+                None => Vec::new(),
+            };
+            for (name, value) in merged.into_iter().filter_map(|one| one.as_object().cloned()).flatten() {
+                members.entry(name).or_insert(value);
+            }
+            members.values_mut().for_each(merge);
+        }
+        _ => {}
+    }
 }
 
 /// `credential_list`, by name.

@@ -119,6 +119,14 @@ fn keys_of_the_file_are_not_copied() {
 }
 
 #[test]
+fn anchors_and_merge_keys_are_carried_out() {
+    let yaml = "usual: &usual {api_key: os.environ/MINE, timeout: 5}\nmodel_list:\n- model_name: a\n  litellm_params:\n    \
+                <<: *usual\n    model: openai/a\n    timeout: 7\n";
+    let text = import(yaml).unwrap().text("x");
+    assert!(text.contains("env:MINE") && text.contains("7s") && !text.contains("5s"), "{text}");
+}
+
+#[test]
 fn a_server_without_a_key_gets_none() {
     let yaml = "model_list:\n- model_name: local\n  litellm_params: {model: openai/x, api_key: none, api_base: 'http://h:1/v1'}\n";
     assert!(read_back(yaml).0.providers[0].keys.is_empty());
