@@ -2,7 +2,9 @@
 
 mod check;
 mod explain;
+mod fixture;
 mod plugin;
+mod record;
 mod serve;
 
 use std::path::{Path, PathBuf};
@@ -62,6 +64,13 @@ enum Command {
         #[arg(long)]
         seconds: u64,
     },
+    /// Records what passes between a client and a provider, as files that can stand in for the provider.
+    Record(record::Record),
+    /// Imports and checks recordings.
+    Fixture {
+        #[command(subcommand)]
+        command: fixture::Command,
+    },
     /// Looks at adapters.
     Plugin {
         #[command(subcommand)]
@@ -79,6 +88,8 @@ pub fn run() -> ExitCode {
         Some(Command::Check(file)) => check::run(file.config.as_deref()),
         Some(Command::Explain(asked)) => explain::run(*asked),
         Some(Command::Compile { memory, seconds }) => compile(memory, seconds),
+        Some(Command::Record(asked)) => record::run(asked),
+        Some(Command::Fixture { command }) => fixture::run(command),
         Some(Command::Plugin { command }) => plugin::run(command),
     }
 }

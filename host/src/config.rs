@@ -41,7 +41,10 @@ pub use problem::{Problem, Problems, Severity};
 pub use provider::{AllowedOrigin, Breaker, Metering, Provider, ProviderPlaces, Retry, Timeouts};
 pub use reference::reference;
 pub use secret::Secret;
-pub use settings::{AdapterSettings, Admin, Isolation, Log, LogFormat, LogLevel, Media, Plugins, Server};
+pub use settings::{
+    AdapterSettings, Admin, Canary, Isolation, Log, LogFormat, LogLevel, Media, Plugins, Quarantine, Server,
+};
+pub(crate) use units::size;
 
 /// Everything that the program needs to know.
 #[derive(Debug, Clone)]

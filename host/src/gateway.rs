@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 
 use crate::account::Account;
 use crate::admit::{self, Demand};
-use crate::attempt::{Asked, House, ReplyBody, attempt};
+use crate::attempt::{Asked, House, ReplyBody, SpokenBy, attempt};
 use crate::contract::about::exports::weir::adapter::about::{ErrorFormat, Operation};
 use crate::contract::types::ErrorKind;
 use crate::dialect::faces::{Face, Head, Lookup};
@@ -231,10 +231,12 @@ fn name(response: &mut Response<ReplyBody>, face: Option<&Face>, id: &str) {
 
 /// What happened to the request, for people who look.
 fn diagnose(response: &mut Response<ReplyBody>, target: &Target, asked: &Asked, overhead: Duration) {
+    let spoke = response.extensions().get::<SpokenBy>().map(|SpokenBy(adapter)| Arc::clone(adapter));
+    let adapter = spoke.unwrap_or_else(|| Arc::clone(&target.adapter));
     let headers = response.headers_mut();
     insert(headers, "x-weir-provider", &target.label);
     insert(headers, "x-weir-model", target.model(asked.model()));
     insert(headers, "x-weir-attempts", "1");
-    insert(headers, "x-weir-adapter", &format!("{}@{}", target.adapter.name, target.adapter.digest.short()));
+    insert(headers, "x-weir-adapter", &format!("{}@{}", adapter.name, adapter.digest.short()));
     insert(headers, "x-weir-overhead-ms", &format!("{:.3}", overhead.as_secs_f64() * 1000.0));
 }

@@ -7,7 +7,9 @@
 //! | [`cli`] | the commands: serve, check, plugin |
 //! | [`app`] | puts the parts together, runs them, drains them |
 //! | [`operations`] | health, readiness, metrics, what the admin may see |
+//! | [`proof`] | proves adapters by recorded exchanges |
 //! | [`gateway`] | the way of a request, as a story |
+//! | [`record`] | a proxy that writes down what passes through it |
 //! | [`listen`] | sockets and HTTP on the client's side |
 //! | [`explain`] | what would be sent for a request, without sending it |
 //! | [`models`] | lists of models |
@@ -19,6 +21,7 @@
 //! | [`identify`] | who is asking |
 //! | [`dialect`] | what clients may speak, as data: faces, readings, errors |
 //! | [`accept`] | what a target's provider takes as it is |
+//! | [`fixture`] | recordings as files: cleaned, imported, checked |
 //! | [`upstream`] | sends requests to providers: connections, timers, credentials, recordings |
 //! | [`plugin`] | adapters: loading, checking, swapping, instances |
 //! | [`observe`] | metrics and the log |
@@ -51,6 +54,7 @@ pub mod estimate;
 pub mod exchange;
 pub mod explain;
 pub mod fault;
+pub mod fixture;
 pub mod form;
 pub mod frame;
 pub mod gateway;
@@ -61,8 +65,10 @@ pub mod observe;
 pub mod operations;
 pub mod peek;
 pub mod plugin;
+pub mod proof;
 pub mod query;
 pub mod recall;
+pub mod record;
 pub mod referee;
 pub mod route;
 pub mod serving;

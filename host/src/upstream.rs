@@ -17,6 +17,7 @@ pub mod error;
 pub mod headers;
 pub mod media;
 pub mod origin;
+pub mod pass;
 pub mod replay;
 
 use http::{HeaderMap, Method, StatusCode};

@@ -51,6 +51,8 @@ impl House {
             ("WEIR_PLUGINS__LOCK", text(&folder.path().join("plugins.lock"))),
             ("WEIR_PLUGINS__CACHE_DIR", text(&target().join("test-cache"))),
             ("WEIR_PLUGINS__PREWARM", "1".to_owned()),
+            // What misbehaves goes on misbehaving: a test that wants it otherwise says so in `[plugins.NAME]`.
+            ("WEIR_PLUGINS__QUARANTINE", "false".to_owned()),
         ];
         let environment: Environment = settings.into_iter().collect();
         let config = Config::parse("test.toml", config, folder.path(), environment)
@@ -84,6 +86,11 @@ impl House {
     /// Posts JSON.
     pub async fn post(&self, path: &str, body: &str) -> Reply {
         self.ask(&Request::post(path, body)).await
+    }
+
+    /// Has the admin do something with an adapter: `rollback`, `quarantine`, …
+    pub async fn act(&self, name: &str, verb: &str, body: &str) -> Reply {
+        self.post(&format!("/admin/plugins/{name}/{verb}"), body).await
     }
 
     /// Gets a path.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::bounds;
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::{
-    ChatRequest, ChatResponse, Context, EmbeddingsRequest, EmbeddingsResponse, Error, FollowUp, HttpRequest,
+    ChatRequest, ChatResponse, Context, EmbeddingsRequest, EmbeddingsResponse, Error, ErrorKind, FollowUp, HttpRequest,
     HttpResponse, Loss, ModelsRequest, ModelsResponse, RenderedRequest, RenderedResponse, RerankRequest,
     RerankResponse, TokenCount, Usage,
 };
@@ -17,7 +17,7 @@ use crate::plugin::{Called, FaultKind, Lease, PluginFault};
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A client's request, understood.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Request {
     /// For an answer.
     Chat(ChatRequest),
@@ -32,7 +32,7 @@ pub enum Request {
 }
 
 /// A provider's answer, understood.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     /// An answer.
     Chat(ChatResponse),
@@ -110,6 +110,12 @@ impl Answer {
 pub fn blame(fault: &PluginFault) -> Fault {
     if fault.kind == FaultKind::Exhausted {
         return Fault::overloaded("no adapter instance is free, try again in a moment", RETRY_AFTER);
+    }
+    if fault.kind == FaultKind::Quarantined {
+        let message = format!("the adapter `{}` is out of service, since {}", fault.adapter, fault.detail);
+        return Fault::new(Side::Adapter, ErrorKind::Overloaded, message)
+            .with_status(503)
+            .with_code("adapter_quarantined");
     }
     tracing::warn!(adapter = %fault.adapter, function = fault.function, kind = fault.kind.name(), detail = fault.detail, "adapter failed");
     Fault::adapter(format!("the adapter `{}` failed in {}: {}", fault.adapter, fault.function, fault.kind.name()))

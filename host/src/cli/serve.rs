@@ -58,7 +58,7 @@ async fn serve(config: Config) -> ExitCode {
 }
 
 /// Waits for an interrupt or a termination signal.
-async fn told_to_stop() {
+pub(super) async fn told_to_stop() {
     let mut terminate = match signal::unix::signal(signal::unix::SignalKind::terminate()) {
         Ok(terminate) => terminate,
         Err(error) => {

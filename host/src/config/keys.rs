@@ -6,7 +6,7 @@
 mod program;
 mod traffic;
 
-pub(super) use program::{ADAPTER, ADMIN, COMPILE, MEDIA, PLUGINS, SERVER, TOP};
+pub(super) use program::{ADAPTER, ADMIN, CANARY, COMPILE, MEDIA, PLUGINS, QUARANTINE, SERVER, TOP};
 pub(super) use traffic::{ALLOWED_ORIGIN, BREAKER, CAPABILITIES, MODEL, PRICE, PROVIDER, RETRY, TARGET, TIMEOUTS};
 
 /// A key.
@@ -52,6 +52,8 @@ pub(super) const ALL: &[&Keys] = &[
     &PLUGINS,
     &COMPILE,
     &ADAPTER,
+    &QUARANTINE,
+    &CANARY,
     &PROVIDER,
     &ALLOWED_ORIGIN,
     &MODEL,
@@ -69,5 +71,6 @@ const SIZE: &str = "size";
 const NUMBER: &str = "integer";
 const TEXT: &str = "string";
 const TABLE: &str = "table";
+const TABLE_OR_FALSE: &str = "table, false";
 const ISOLATION: &str = "\"fresh\", \"tenant\", \"shared\"";
 const METERING: &str = "\"tap\", \"ask\"";

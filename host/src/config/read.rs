@@ -3,6 +3,7 @@
 //! A [`Section`] is one table being read: each key is taken out of it, and what is left in the end is unknown.
 
 mod credential;
+mod life;
 mod model;
 mod provider;
 mod settings;

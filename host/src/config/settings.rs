@@ -156,8 +156,44 @@ pub enum Isolation {
     Shared,
 }
 
+/// When an adapter is taken out of service.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quarantine {
+    /// Different requests that it fails at.
+    pub faults: usize,
+    /// The time over which they are counted.
+    pub window: Duration,
+    /// The share of exchanges that must have failed, above 0 and up to 1.
+    pub share: f64,
+}
+
+impl Default for Quarantine {
+    fn default() -> Self {
+        Self { faults: 5, window: Duration::from_mins(1), share: 0.1 }
+    }
+}
+
+/// How a new version is tried before it serves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Canary {
+    /// The share of exchanges that it gets, above 0 and up to 1.
+    pub share: f64,
+    /// Exchanges after which it is promoted.
+    pub requests: usize,
+    /// The share of them that may fail, beyond what fails on the former version.
+    pub max_fault_rate: f64,
+    /// How long it is tried at most.
+    pub max_time: Duration,
+}
+
+impl Default for Canary {
+    fn default() -> Self {
+        Self { share: 0.05, requests: 200, max_fault_rate: 0.01, max_time: Duration::from_mins(10) }
+    }
+}
+
 /// How one adapter is run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AdapterSettings {
     /// How instances are shared; as the adapter wishes if none.
     pub isolation: Option<Isolation>,
@@ -171,6 +207,16 @@ pub struct AdapterSettings {
     pub deadline: Duration,
     /// Exchanges that one instance serves before it is dropped, where it serves more than one.
     pub max_uses: usize,
+    /// Whether it serves only if it is proved by fixtures.
+    pub require_fixtures: bool,
+    /// When it is taken out of service; never if none.
+    pub quarantine: Option<Quarantine>,
+    /// How new versions are tried; not at all if none.
+    pub canary: Option<Canary>,
+    /// Whether a trusted key must have signed it.
+    pub require_signature: bool,
+    /// Whether the lock file must pin it.
+    pub require_lock: bool,
 }
 
 impl Default for AdapterSettings {
@@ -182,6 +228,11 @@ impl Default for AdapterSettings {
             memory: 64 << 20,
             deadline: Duration::from_secs(1),
             max_uses: 10_000,
+            require_fixtures: false,
+            quarantine: Some(Quarantine::default()),
+            canary: None,
+            require_signature: false,
+            require_lock: false,
         }
     }
 }
@@ -202,7 +253,7 @@ impl Default for Compile {
 }
 
 /// Where adapters are found and how they are run.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plugins {
     /// The folder with `NAME.wasm`.
     pub dir: PathBuf,
@@ -212,6 +263,8 @@ pub struct Plugins {
     pub poll_interval: Duration,
     /// Where compiled components are kept; nowhere if none.
     pub cache_dir: Option<PathBuf>,
+    /// Whose signatures count: public keys of Ed25519.
+    pub trusted_keys: Vec<[u8; 32]>,
     /// What compiling one component may take.
     pub compile: Compile,
     /// The program `weir`, which compiles in processes of its own; without one it is done in this process. Not a key: the

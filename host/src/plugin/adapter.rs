@@ -8,13 +8,14 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::digest::Digest;
+use super::duty::Duty;
 use super::engine::Engine;
 use super::fault::{Failure, FaultKind, PluginFault, clean};
 use super::instance::{Instance, Interface, Interfaces};
 use super::limits::Isolation;
 use super::pool::Pool;
 use super::shape::Shape;
-use super::stats::{Standing, Stats};
+use super::stats::{self, Offence, Standing, Stats};
 use crate::contract::about::exports::weir::adapter::about::Manifest;
 
 const MIB: u64 = 1 << 20;
@@ -38,8 +39,12 @@ pub struct Adapter {
     pub shape: Shape,
     /// Whether the lock file vouches for these bytes, so that the manifest's suggestions count without asking.
     pub trusted: bool,
+    /// The key that signed these bytes, where one that the operator trusts did.
+    pub signer: Option<Arc<str>>,
     /// What happened to it.
     pub stats: Stats,
+    /// Whether it is to serve now.
+    pub duty: Duty,
     pub(super) pool: Pool,
     pub(super) engine: Engine,
     /// Deadline of a call.
@@ -104,12 +109,17 @@ impl Adapter {
         turn: Option<OwnedSemaphorePermit>,
         tenant: &str,
     ) -> Result<Lease, PluginFault> {
+        if let Some(reason) = self.duty.suspended() {
+            return Err(self.fault("lease", Failure::new(FaultKind::Quarantined, &*reason)));
+        }
+        let caller = stats::caller(tenant);
+        self.stats.leased(caller);
         let instance = match self.pool.take(tenant) {
             Some(waiting) => waiting,
             None => self.make()?,
         };
         let tenant = (self.pool.isolation() == Isolation::Tenant).then(|| tenant.into());
-        Ok(Lease { instance: Some(instance), tenant, adapter: Arc::clone(self), _turn: turn, _slot: slot })
+        Ok(Lease { instance: Some(instance), tenant, caller, adapter: Arc::clone(self), _turn: turn, _slot: slot })
     }
 
     fn make(&self) -> Result<Box<Instance>, PluginFault> {
@@ -185,6 +195,8 @@ pub struct Lease {
     instance: Option<Box<Instance>>,
     /// Only where instances belong to tenants.
     tenant: Option<Box<str>>,
+    /// Whose it is, as one bit of many.
+    caller: u64,
     adapter: Arc<Adapter>,
     _turn: Option<OwnedSemaphorePermit>,
     _slot: OwnedSemaphorePermit,
@@ -212,7 +224,7 @@ impl Lease {
         }
         let used = instance.prepared();
         drop(instance);
-        if !pool.wants_more() {
+        if !pool.wants_more() || self.adapter.duty.rests() {
             return;
         }
         let adapter = Arc::clone(&self.adapter);
@@ -259,6 +271,7 @@ impl Lease {
             }
             Err(error) => {
                 let fault = adapter.fault(function, Failure::of(&error, &stderr));
+                adapter.stats.offended(Offence::new(fault.kind, self.caller, function, bytes));
                 self.instance = None;
                 Err(fault)
             }
@@ -277,13 +290,23 @@ impl Adapter {
         }
     }
 
+    /// Drops the instances that lie ready, of an adapter that is kept and does not serve.
+    pub(super) fn rest(&self) {
+        self.duty.leave();
+        self.pool.empty();
+    }
+
     /// Lets the pool drop what has waited too long, and move where the engine has a new pool.
     pub(super) fn sweep(&self, renewed: bool) {
+        if self.duty.rests() {
+            self.pool.empty();
+        }
         self.pool.sweep();
         if !renewed {
             return;
         }
         match self.pool.renew() {
+            Ok(()) if self.duty.rests() => {}
             Ok(()) => self.warm(),
             Err(error) => tracing::warn!(adapter = %self.name, error = %format!("{error:#}"), "memory not given back"),
         }

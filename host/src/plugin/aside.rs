@@ -156,8 +156,8 @@ mod tests {
     #[test]
     fn a_panic_gives_the_turn_back() {
         let aside = with(1);
-        let run = || run(&aside, Duration::ZERO, || std::panic::panic_any(7));
-        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
+        let panics = || run(&aside, Duration::ZERO, || std::panic::panic_any(7));
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
         assert_eq!(run(&aside, Duration::ZERO, || 1), Some(1));
     }
 }

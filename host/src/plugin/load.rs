@@ -15,6 +15,7 @@ use super::cache::{Cache, Described};
 use super::check::{self, Problems};
 use super::compile::{CompileError, Compiler};
 use super::digest::Digest;
+use super::duty::Duty;
 use super::engine::Engine;
 use super::fault::{Failure, clean, head};
 use super::instance::{Instance, Template};
@@ -95,6 +96,8 @@ pub struct Admission {
     pub terms: Terms,
     /// Whether the lock file vouches for it.
     pub trusted: bool,
+    /// The key that signed it, where one that the operator trusts did.
+    pub signer: Option<Arc<str>>,
 }
 
 impl Loader {
@@ -142,7 +145,7 @@ impl Loader {
             Described { shape, manifest }
         } else {
             let manifest = self.describe(&mut instance)?;
-            check::manifest(&manifest).map_err(LoadError::Manifest)?;
+            check::manifest(&manifest, shape.version()?).map_err(LoadError::Manifest)?;
             let described = Described { shape, manifest };
             if let Some(cache) = &self.cache {
                 cache.put(digest, &component, &described);
@@ -166,14 +169,15 @@ impl Loader {
     }
 
     fn template(&self, component: &Component, shape: &Shape) -> Result<Arc<Template>, LoadError> {
-        let template = Template::new(&self.engine, component, shape.interfaces(), shape.imports_functions());
+        let (version, wasi) = (shape.version()?, shape.imports_functions());
+        let template = Template::new(&self.engine, component, version, shape.interfaces(), wasi);
         template.map(Arc::new).map_err(|error| LoadError::Contract(told(&error)))
     }
 
     fn describe(&self, instance: &mut Instance) -> Result<Manifest, LoadError> {
         let _active = self.engine.ticker().begin();
         instance.arm(self.engine.ticks(self.engine.limits().start));
-        let described = instance.about().and_then(|(store, view)| view.weir_adapter_about().call_describe(store));
+        let described = instance.speak(|speech| speech.describe());
         described.map_err(|error| {
             let Failure { kind, detail } = Failure::of(&error, &instance.store.data_mut().take_stderr());
             LoadError::Describe { kind: kind.name(), detail }
@@ -204,7 +208,9 @@ impl Loader {
             interfaces: shape.interfaces(),
             size: shape.bytes as usize,
             trusted: admission.trusted,
+            signer: admission.signer.clone(),
             stats: Stats::default(),
+            duty: Duty::default(),
             pool: Pool::new(self.engine.clone(), template, ways),
             call: terms.call.unwrap_or(self.engine.limits().call),
             concurrency: terms.concurrency.map(|turns| Arc::new(Semaphore::new(turns as usize))),

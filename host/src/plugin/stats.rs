@@ -1,9 +1,16 @@
 //! What happened to an adapter: counts for metrics, and whether it is to be watched.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::fault::FaultKind;
+
+mod offences;
+
+pub use offences::Offence;
+use offences::Offences;
+pub(super) use offences::caller;
 
 /// How long after a missed deadline calls stay away from the async workers, for each that was missed, up to so many.
 const SUSPECT_FOR: Duration = Duration::from_mins(1);
@@ -29,6 +36,10 @@ pub struct Stats {
     calls: AtomicU64,
     nanos: AtomicU64,
     instances: AtomicU64,
+    leases: AtomicU64,
+    /// A bit for each caller that came since this was taken last.
+    callers: AtomicU64,
+    offences: Mutex<Offences>,
     faults: [AtomicU64; FaultKind::ALL.len()],
     /// Milliseconds after `loaded` until which it is suspect.
     suspect_until: AtomicU64,
@@ -41,6 +52,9 @@ impl Default for Stats {
             calls: AtomicU64::default(),
             nanos: AtomicU64::default(),
             instances: AtomicU64::default(),
+            leases: AtomicU64::default(),
+            callers: AtomicU64::default(),
+            offences: Mutex::default(),
             faults: Default::default(),
             suspect_until: AtomicU64::default(),
         }
@@ -61,6 +75,48 @@ impl Stats {
     /// Instances made.
     pub fn instances(&self) -> u64 {
         self.instances.load(Relaxed)
+    }
+
+    /// Sides of exchanges that it was leased for.
+    pub fn leases(&self) -> u64 {
+        self.leases.load(Relaxed)
+    }
+
+    /// How long ago it was loaded.
+    pub fn age(&self) -> Duration {
+        self.loaded.elapsed()
+    }
+
+    /// The different requests that it failed at since then, as far as they are remembered.
+    pub fn offences(&self, since: Option<Instant>) -> Vec<Offence> {
+        self.lock().since(since)
+    }
+
+    /// The callers that came since this was asked last, a bit each.
+    pub(super) fn take_callers(&self) -> u64 {
+        self.callers.swap(0, Relaxed)
+    }
+
+    /// Forgets what it did.
+    pub(super) fn forgive(&self) {
+        self.lock().forget();
+    }
+
+    pub(super) fn leased(&self, caller: u64) {
+        self.leases.fetch_add(1, Relaxed);
+        if self.callers.load(Relaxed) & caller == 0 {
+            self.callers.fetch_or(caller, Relaxed);
+        }
+    }
+
+    pub(super) fn offended(&self, offence: Offence) {
+        if offence.kind.is_the_adapters() {
+            self.lock().note(offence);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Offences> {
+        self.offences.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Faults of this kind.

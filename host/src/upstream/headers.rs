@@ -124,6 +124,15 @@ pub fn is_answerable(name: &str) -> bool {
     !is_in(&OF_CONNECTION) && !is_in(&OF_SERVER) && !name.starts_with("x-weir-")
 }
 
+/// Removes what belongs to one connection, and what `connection` says does: for messages that otherwise pass as they are.
+pub(super) fn hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> =
+        headers.keys().filter(|name| is_of_connection(name) || Named::of(headers).contains(name)).cloned().collect();
+    for name in named {
+        headers.remove(name);
+    }
+}
+
 /// An allow-list, compiled once: exact names and `name-*` globs, less what never passes.
 #[derive(Clone, Debug, Default)]
 pub struct HeaderRules {

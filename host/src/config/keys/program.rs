@@ -1,6 +1,6 @@
 //! The tables of the program itself.
 
-use super::{DURATION, FLAG, ISOLATION, Keys, NUMBER, SIZE, TABLE, TEXT, key};
+use super::{DURATION, FLAG, ISOLATION, Keys, NUMBER, SIZE, TABLE, TABLE_OR_FALSE, TEXT, key};
 
 pub(in super::super) const TOP: Keys = Keys {
     title: "The top of the file",
@@ -146,6 +146,17 @@ pub(in super::super) const PLUGINS: Keys = Keys {
         key("memory", SIZE, "\"64MiB\"", "As in `[plugins.NAME]`, for all."),
         key("deadline", DURATION, "\"1s\"", "As in `[plugins.NAME]`, for all."),
         key("max_uses", NUMBER, "10000", "As in `[plugins.NAME]`, for all."),
+        key("require_fixtures", FLAG, "false", "As in `[plugins.NAME]`, for all."),
+        key("quarantine", TABLE_OR_FALSE, "as below", "As in `[plugins.NAME]`, for all."),
+        key("canary", TABLE_OR_FALSE, "false", "As in `[plugins.NAME]`, for all."),
+        key("require_signature", FLAG, "false", "As in `[plugins.NAME]`, for all."),
+        key("require_lock", FLAG, "false", "As in `[plugins.NAME]`, for all."),
+        key(
+            "trusted_keys",
+            "list of strings",
+            "",
+            "Public keys, `\"ed25519:BASE64\"`, whose signatures count. `weir plugin keygen` makes a pair.",
+        ),
     ],
 };
 
@@ -180,5 +191,68 @@ pub(in super::super) const ADAPTER: Keys = Keys {
             "10000",
             "Exchanges that an instance serves before it is dropped, where it serves more than one.",
         ),
+        key(
+            "require_fixtures",
+            FLAG,
+            "false",
+            "Whether it serves only if it is proved by fixtures. Those that it has are replayed in any case; see docs/fixtures.md.",
+        ),
+        key(
+            "quarantine",
+            TABLE_OR_FALSE,
+            "as below",
+            "When it is taken out of service for failing too often, and the last good version returns. `false` for never.",
+        ),
+        key(
+            "canary",
+            TABLE_OR_FALSE,
+            "false",
+            "How a new version is tried on a share of the exchanges first. `{}` tries it as below says, `false` not at all.",
+        ),
+        key(
+            "require_signature",
+            FLAG,
+            "false",
+            "Whether only files are loaded that one of `trusted_keys` signed: `NAME.wasm.sig` beside `NAME.wasm`.",
+        ),
+        key("require_lock", FLAG, "false", "Whether only files are loaded whose digest the lock file pins."),
+    ],
+};
+
+pub(in super::super) const QUARANTINE: Keys = Keys {
+    title: "quarantine = { ... }",
+    path: None,
+    meaning: "When an adapter is taken out of service.",
+    list: &[
+        key(
+            "faults",
+            NUMBER,
+            "5",
+            "Different requests that it fails at within the window, 64 at most. The same request sent again is not another one.",
+        ),
+        key("window", DURATION, "\"1m\"", "The time over which they are counted."),
+        key(
+            "share",
+            "number",
+            "0.1",
+            "The share of exchanges in that time that must have failed, above 0 and up to 1.",
+        ),
+    ],
+};
+
+pub(in super::super) const CANARY: Keys = Keys {
+    title: "canary = { ... }",
+    path: None,
+    meaning: "How a new version is tried before it serves.",
+    list: &[
+        key("share", "number", "0.05", "The share of exchanges that it gets, above 0 and up to 1."),
+        key("requests", NUMBER, "200", "Exchanges after which it is promoted."),
+        key(
+            "max_fault_rate",
+            "number",
+            "0.01",
+            "The share of them that may fail, beyond what fails on the former version. With more it is rolled back.",
+        ),
+        key("max_time", DURATION, "\"10m\"", "How long it is tried at most; then what it has served decides."),
     ],
 };

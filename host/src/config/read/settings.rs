@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::settings::{AdapterSettings, Admin, Isolation, Log, LogFormat, LogLevel, Media, Plugins, Server};
 use super::super::{Origin, Problem, keys};
-use super::{Reader, Section};
+use super::{Reader, Section, life};
 
 const LEVELS: &[(&str, LogLevel)] = &[
     ("trace", LogLevel::Trace),
@@ -132,6 +132,7 @@ fn plugins_table(mut section: Section<'_>, plugins: &mut Plugins) {
             _ => section.wrong("cache_dir", &node, "a path", None),
         }
     }
+    plugins.trusted_keys = life::trusted_keys(&mut section);
     if let Some(mut compile) = section.section("compile", &keys::COMPILE) {
         plugins.compile.memory = compile.size("memory").unwrap_or(plugins.compile.memory);
         plugins.compile.time = compile.duration("time").unwrap_or(plugins.compile.time);
@@ -139,9 +140,12 @@ fn plugins_table(mut section: Section<'_>, plugins: &mut Plugins) {
     }
     plugins.defaults = adapter(&mut section, &AdapterSettings::default());
     for (name, mut section) in section.named_sections(&keys::ADAPTER) {
-        plugins.adapters.insert(name, adapter(&mut section, &plugins.defaults));
+        let settings = adapter(&mut section, &plugins.defaults);
+        life::check_signed(&section, &settings, plugins);
+        plugins.adapters.insert(name, settings);
         section.finish();
     }
+    life::check_signed(&section, &plugins.defaults, plugins);
     section.finish();
 }
 
@@ -153,6 +157,11 @@ fn adapter(section: &mut Section<'_>, default: &AdapterSettings) -> AdapterSetti
         memory: section.size("memory").unwrap_or(default.memory),
         deadline: section.duration("deadline").unwrap_or(default.deadline),
         max_uses: section.amount("max_uses").unwrap_or(default.max_uses),
+        require_fixtures: section.flag("require_fixtures").unwrap_or(default.require_fixtures),
+        quarantine: life::quarantine(section, default.quarantine),
+        canary: life::canary(section, default.canary),
+        require_signature: section.flag("require_signature").unwrap_or(default.require_signature),
+        require_lock: section.flag("require_lock").unwrap_or(default.require_lock),
     }
 }
 

@@ -55,7 +55,9 @@ fn the_example_holds_with_every_key_in_use() {
     let bare = example(EXAMPLE, &[]);
     let adjusted = Server { max_concurrency: None, keep_alive_interval: None, ..config.server.clone() };
     assert_eq!(adjusted, Server { place: adjusted.place.clone(), ..bare.server.clone() });
-    let adjusted = AdapterSettings { isolation: None, max_instances: None, ..config.plugins.defaults.clone() };
+    let adjusted =
+        AdapterSettings { isolation: None, max_instances: None, canary: None, ..config.plugins.defaults.clone() };
+    assert_eq!(config.plugins.defaults.canary, Some(Canary::default()));
     assert_eq!(adjusted, bare.plugins.defaults);
     let (full, bare) = (config.provider("openai").unwrap(), bare.provider("openai").unwrap());
     assert_eq!(Timeouts { total: None, ..full.timeouts }, bare.timeouts);
