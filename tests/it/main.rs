@@ -17,6 +17,7 @@ mod media;
 mod multipart;
 mod operations;
 mod passthrough;
+mod proof;
 mod recall;
 mod relay;
 mod secrets;

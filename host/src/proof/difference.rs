@@ -37,7 +37,8 @@ fn walk(expected: &Value, got: &Value, at: &mut String) -> Option<Difference> {
     let parts = |at: &str| Some(Difference::of(at, shown(Some(expected)), shown(Some(got))));
     match (expected, got) {
         (Value::Object(left), Value::Object(right)) => {
-            let mut names: Vec<&String> = left.keys().chain(right.keys().filter(|key| !left.contains_key(*key))).collect();
+            let mut names: Vec<&String> =
+                left.keys().chain(right.keys().filter(|key| !left.contains_key(*key))).collect();
             names.sort_unstable();
             names.into_iter().find_map(|name| {
                 within(at, &name.replace('~', "~0").replace('/', "~1"), |at| both(left.get(name), right.get(name), at))
@@ -49,7 +50,7 @@ fn walk(expected: &Value, got: &Value, at: &mut String) -> Option<Difference> {
         (Value::String(left), Value::String(right)) if left != right => {
             match (neutral::parsed(left), neutral::parsed(right)) {
                 (Some(left), Some(right)) => walk(&left, &right, at),
-                _ => text(left, right, at),
+                _ => Some(text(left, right, at)),
             }
         }
         (left, right) => (left != right).then(|| parts(at)).flatten(),
@@ -74,7 +75,7 @@ fn both(expected: Option<&Value>, got: Option<&Value>, at: &mut String) -> Optio
 }
 
 /// Long texts are shown from shortly before the place where they part.
-fn text(expected: &str, got: &str, at: &str) -> Option<Difference> {
+fn text(expected: &str, got: &str, at: &str) -> Difference {
     let same = expected.chars().zip(got.chars()).take_while(|(left, right)| left == right).count();
     let skipped = if expected.len().max(got.len()) > EXCERPT { same.saturating_sub(30) } else { 0 };
     let tail = |text: &str| {
@@ -82,7 +83,7 @@ fn text(expected: &str, got: &str, at: &str) -> Option<Difference> {
         let shown = Value::String(tail).to_string();
         if skipped > 0 { format!("…{shown}") } else { shown }
     };
-    Some(Difference::of(at, tail(expected), tail(got)))
+    Difference::of(at, tail(expected), tail(got))
 }
 
 fn shown(value: Option<&Value>) -> String {

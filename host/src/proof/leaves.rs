@@ -16,7 +16,7 @@ use super::replay::Read;
 pub(super) fn missing<'l>(
     exchange: &Exchange<'_>,
     sent: &HttpRequest,
-    losses: impl Iterator<Item = &'l Loss> + Clone,
+    losses: &(impl Iterator<Item = &'l Loss> + Clone),
 ) -> Option<Flaw> {
     let recorded: Value = serde_json::from_str(exchange.fixture.says.request.as_ref()?.body.as_ref()?.get()).ok()?;
     let Body::Text(text) = &sent.body else { return None };
@@ -55,13 +55,15 @@ pub(super) fn unheard(exchange: &Exchange<'_>, read: &Read, losses: &[Loss]) -> 
     collect(&asked, &mut String::new(), &mut |_, leaf| echoes.extend(leaf.as_str().map(str::trim)));
     let is_stream = matches!(read, Read::Stream(..));
     // A piece of JSON may be understood with its neighbours only.
-    let counts = |text: &str| is_prose(text, is_stream) && !(is_stream && text.contains(['"', '{', '[', ']', '}', '\\']));
+    let counts =
+        |text: &str| is_prose(text, is_stream) && !(is_stream && text.contains(['"', '{', '[', ']', '}', '\\']));
     let look = |step: &str, prefix: &str, json: &str| {
         let value: Value = serde_json::from_str(json).ok()?;
         let mut gone = None;
         collect(&value, &mut prefix.to_owned(), &mut |at, leaf| {
             let Some(text) = leaf.as_str().map(str::trim) else { return };
-            let is_told = || heard.contains(text) || echoes.contains(&text) || losses.iter().any(|loss| names(loss, at));
+            let is_told =
+                || heard.contains(text) || echoes.contains(&text) || losses.iter().any(|loss| names(loss, at));
             if gone.is_none() && counts(text) && !is_told() {
                 gone = Some(Difference::of(at, leaf.to_string(), "nothing that holds it"));
             }
@@ -140,7 +142,9 @@ fn is_word(text: &str) -> bool {
 
 fn holds(there: &Value, leaf: &Value) -> bool {
     match (there, leaf) {
-        (Value::String(there), Value::String(leaf)) => there.contains(leaf.trim()) || leaf.contains(there.trim()) && there.trim().len() * 2 > leaf.len(),
+        (Value::String(there), Value::String(leaf)) => {
+            there.contains(leaf.trim()) || leaf.contains(there.trim()) && there.trim().len() * 2 > leaf.len()
+        }
         (Value::Number(there), Value::Number(leaf)) => there.as_f64() == leaf.as_f64(),
         (Value::String(there), Value::Number(leaf)) => there.contains(&leaf.to_string()),
         _ => false,

@@ -370,4 +370,3 @@ fn put_body(value: &mut Value, body: &Body) {
         Body::Bytes(bytes) => value["body_text"] = String::from_utf8_lossy(bytes).into(),
     }
 }
-

@@ -77,8 +77,11 @@ impl Story {
             }
             ChatEvent::PartStop(stop) => {
                 let flaw = self.go_on(stop.candidate, stop.part, "a stop comes for");
-                let open = self.parts.iter_mut().rev().find(|told| (told.candidate, told.part) == (stop.candidate, stop.part));
-                open.into_iter().for_each(|told| told.has_stopped = true);
+                let open =
+                    self.parts.iter_mut().rev().find(|told| (told.candidate, told.part) == (stop.candidate, stop.part));
+                if let Some(told) = open {
+                    told.has_stopped = true;
+                }
                 flaw
             }
             ChatEvent::Finish(finish) => {
@@ -108,8 +111,7 @@ impl Story {
         if self.finished.contains(&candidate) {
             return Some(format!("part {part} begins after the finish"));
         }
-        let is_open =
-            |told: &Told| (told.candidate, told.part) == (candidate, part) && !told.has_stopped;
+        let is_open = |told: &Told| (told.candidate, told.part) == (candidate, part) && !told.has_stopped;
         if self.parts.iter().any(is_open) {
             return Some(format!("part {part} begins a second time"));
         }
