@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
-use weir::plugin::{Adapter, Admission, Engine, Limits, Loader};
+use weir::plugin::{Adapter, Admission, Cache, Engine, Limits, Loader};
 use weir::proof::{self, Bounds, Depth, Report};
-use weir_tests::plugins::{component, root, zeta_build, zeta_fixtures, zeta_with_fault};
+use weir_tests::plugins::{component, root, target, zeta_build, zeta_fixtures, zeta_with_fault};
 use weir_tests::{Folder, House, Upstream, log};
 
 use crate::tongue::{TEXT, ZETA, config, provider};
@@ -95,7 +95,8 @@ async fn where_fixtures_are_required_an_adapter_without_stays_out() {
 fn load(file: &Path, bytes: &[u8]) -> Arc<Adapter> {
     let engine = Engine::new(Limits::for_connections(8)).unwrap();
     let name = file.file_stem().unwrap().to_str().unwrap();
-    Loader::new(engine, None).load(name, bytes, &Admission::default()).unwrap()
+    let cache = Cache::open(&target().join("test-cache"), &engine).ok();
+    Loader::new(engine, cache).load(name, bytes, &Admission::default()).unwrap()
 }
 
 fn proved(bytes: &[u8]) -> Report {
