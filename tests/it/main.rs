@@ -5,25 +5,36 @@
 #![allow(clippy::float_cmp, reason = "metrics are counts")]
 #![allow(clippy::print_stdout, reason = "what is skipped is said")]
 
+mod authors;
 mod cancel;
+mod contain;
 mod credentials;
+mod door;
 mod errors;
 mod explain;
 mod fidelity;
 mod hostile;
+mod hostile_answers;
+mod hostile_figures;
+mod hostile_files;
 mod http2;
+mod lifecycle;
 mod limits;
 mod media;
+mod memory;
 mod multipart;
 mod operations;
 mod passthrough;
 mod proof;
 mod recall;
+mod record;
 mod relay;
+mod reload;
 mod secrets;
 mod streams;
 mod swap;
 mod tongue;
 mod translate;
 mod usage;
+mod versions;
 mod zeta;

@@ -5,6 +5,7 @@ use crate::contract::about::exports::weir::adapter::about::{
     BodyKind, Bucket, Capabilities, ErrorSpelling, Exclusion, Isolation, Merge, Oauth, Operation, PointerEquals,
     Suggestions, UsagePlace, UsageRequest,
 };
+use crate::plugin::Version;
 
 fn header(name: &str, value: &str) -> Header {
     Header { name: name.into(), value: value.into() }
@@ -80,7 +81,7 @@ fn good() -> Manifest {
     Manifest {
         name: "zeta".into(),
         version: "1".into(),
-        contract: CONTRACT.into(),
+        contract: Version::V0_1_0.name().into(),
         description: String::new(),
         family: "zeta".into(),
         settings: "{}".into(),
@@ -104,7 +105,7 @@ fn good() -> Manifest {
 fn problem(change: impl FnOnce(&mut Manifest)) -> String {
     let mut changed = good();
     change(&mut changed);
-    let problems = manifest(&changed).unwrap_err();
+    let problems = manifest(&changed, Version::V0_1_0).unwrap_err();
     assert_eq!(problems.lines().len(), 1, "{problems}");
     problems.to_string()
 }
@@ -119,7 +120,7 @@ fn tap(manifest: &mut Manifest) -> &mut Tap {
 
 #[test]
 fn a_manifest_of_any_format_is_right() {
-    assert_eq!(manifest(&good()), Ok(()));
+    assert_eq!(manifest(&good(), Version::V0_1_0), Ok(()));
 }
 
 #[test]
@@ -208,10 +209,29 @@ fn headers_are_headers() {
 }
 
 #[test]
+fn a_manifest_is_bounded_and_can_be_printed() {
+    let told = |spoil: fn(&mut Manifest)| {
+        let mut faulty = good();
+        spoil(&mut faulty);
+        manifest(&faulty).unwrap_err().to_string()
+    };
+    assert!(told(|m| m.faces = vec![m.faces[0].clone(); 10_000]).contains("faces: has 10000 entries"));
+    assert!(told(|m| m.accepts = vec![m.accepts[0].clone(); 257]).contains("257 entries"));
+    assert!(told(|m| m.faces[0].prefixes = vec!["/a".into(); 300]).contains("prefixes: has 300"));
+    assert!(told(|m| m.settings = " ".repeat(2 << 20)).contains("the manifest: has"));
+    assert!(problem(|m| m.description = "d".repeat(2000)).starts_with("description:"));
+    for text in ["1\u{1b}[2J", "1\n2", &"1".repeat(200)] {
+        assert!(problem(|m| m.version = text.into()).starts_with("version:"));
+        assert!(problem(|m| m.formats[0].id = text.into()).starts_with("format:"));
+        assert!(problem(|m| m.auth[0].name = text.into()).starts_with("auth:"));
+    }
+}
+
+#[test]
 fn many_problems_are_told_at_once_but_not_without_end() {
     let mut faulty = good();
     faulty.faces =
         std::iter::repeat_with(|| Face { method: String::new(), ..good().faces.remove(0) }).take(50).collect();
-    let problems = manifest(&faulty).unwrap_err();
+    let problems = manifest(&faulty, Version::V0_1_0).unwrap_err();
     assert_eq!(problems.lines().len(), REPORTED);
 }

@@ -1,0 +1,145 @@
+//! Components from what languages' tools leave: a component is taken as it is, a core module becomes one.
+
+use std::path::Path;
+
+use wasmparser::{Parser, Payload};
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+/// The world that a project's `wit/` describes.
+const WORLD: &str = "adapter";
+/// Custom sections in which a core module tells its own world.
+const METADATA: &str = "component-type";
+/// What modules for WASI import, and what answers them.
+const PREVIEW1: &str = "wasi_snapshot_preview1";
+const INERT: &[u8] = include_bytes!("inert.wasm");
+
+/// A file is not what a component can be made of.
+#[derive(Debug, thiserror::Error)]
+pub enum ComponentError {
+    /// It is neither a module nor a component.
+    #[error("it is no WebAssembly: {0}")]
+    NoWasm(#[from] wasmparser::BinaryReaderError),
+    /// The world cannot be read.
+    #[error("the world {WORLD} in {0} cannot be read: {1}")]
+    World(String, String),
+    /// The module doesn't have what the world asks for, or wants more than there is.
+    #[error("no component can be made of it: {0}")]
+    Encode(String),
+}
+
+/// What can be seen of a module without running it.
+#[derive(Debug, Default)]
+struct Seen {
+    is_component: bool,
+    tells_world: bool,
+    wants_preview1: bool,
+}
+
+/// A component of these bytes. The world is read from the folder `wit` where a core module does not tell its own.
+pub fn component(bytes: Vec<u8>, wit: &Path) -> Result<Vec<u8>, ComponentError> {
+    let seen = see(&bytes)?;
+    if seen.is_component {
+        return Ok(bytes);
+    }
+    let mut module = bytes;
+    if !seen.tells_world {
+        embed(&mut module, wit)?;
+    }
+    encode(&module, seen.wants_preview1)
+}
+
+fn see(bytes: &[u8]) -> Result<Seen, wasmparser::BinaryReaderError> {
+    let mut seen = Seen::default();
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload? {
+            Payload::Version { encoding: wasmparser::Encoding::Component, .. } => {
+                return Ok(Seen { is_component: true, ..seen });
+            }
+            Payload::CustomSection(section) => seen.tells_world |= section.name().starts_with(METADATA),
+            Payload::ImportSection(imports) => {
+                for import in imports.into_imports() {
+                    seen.wants_preview1 |= import?.module == PREVIEW1;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(seen)
+}
+
+fn embed(module: &mut Vec<u8>, wit: &Path) -> Result<(), ComponentError> {
+    let failed = |text: String| ComponentError::World(wit.display().to_string(), text);
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_dir(wit).map_err(|error| failed(format!("{error:#}")))?;
+    let world = resolve.select_world(&[package], Some(WORLD)).map_err(|error| failed(format!("{error:#}")))?;
+    embed_component_metadata(module, &resolve, world, StringEncoding::UTF8)
+        .map_err(|error| failed(format!("{error:#}")))
+}
+
+fn encode(module: &[u8], wants_preview1: bool) -> Result<Vec<u8>, ComponentError> {
+    let encoder = ComponentEncoder::default().module(module).and_then(|encoder| {
+        // Some runtimes take it ill when another's allocator is called before they have begun.
+        let encoder = encoder.validate(true).realloc_via_memory_grow(true);
+        if wants_preview1 { encoder.adapter(PREVIEW1, INERT) } else { Ok(encoder) }
+    });
+    let encoded = encoder.and_then(|mut encoder| encoder.encode());
+    encoded.map_err(|error| ComponentError::Encode(format!("{error:#}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WIT: &str = "package local:adapter;\nworld adapter { export zeta: func() -> u32; }\n";
+
+    fn world() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("world.wit"), WIT).unwrap();
+        dir
+    }
+
+    fn made(text: &str) -> Result<Vec<u8>, String> {
+        component(wat::parse_str(text).unwrap(), world().path()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_inert_module_is_its_text() {
+        let text = wat::parse_str(include_str!("inert.wat")).unwrap();
+        if std::env::var_os("WEIR_BLESS").is_some() {
+            let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/author/inert.wasm");
+            std::fs::write(place, &text).unwrap();
+        }
+        assert!(text == INERT, "run this test with WEIR_BLESS=1 to renew inert.wasm");
+    }
+
+    #[test]
+    fn a_module_becomes_a_component_of_the_projects_world() {
+        let bytes = made("(module (func (export \"zeta\") (result i32) (i32.const 7)))").unwrap();
+        assert!(see(&bytes).unwrap().is_component);
+        assert_eq!(component(bytes.clone(), Path::new("nowhere")).unwrap(), bytes, "and stays one");
+    }
+
+    #[test]
+    fn what_a_module_wants_of_wasi_is_answered_within() {
+        let bytes = made(
+            "(module (import \"wasi_snapshot_preview1\" \"random_get\" (func (param i32 i32) (result i32)))
+               (import \"wasi_snapshot_preview1\" \"fd_write\" (func (param i32 i32 i32 i32) (result i32)))
+               (memory (export \"memory\") 1)
+               (func (export \"zeta\") (result i32) (call 0 (i32.const 0) (i32.const 4))))",
+        );
+        let bytes = bytes.unwrap();
+        let wants = Parser::new(0).parse_all(&bytes);
+        let imports = wants.filter(|payload| matches!(payload, Ok(Payload::ComponentImportSection(_)))).count();
+        assert_eq!(imports, 0);
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        assert!(made("(module)").unwrap_err().contains("zeta"));
+        assert!(component(b"zeta".to_vec(), Path::new(".")).unwrap_err().to_string().contains("no WebAssembly"));
+        let module = wat::parse_str("(module)").unwrap();
+        let error = component(module, Path::new("nowhere")).unwrap_err().to_string();
+        assert!(error.starts_with("the world adapter in nowhere"), "{error}");
+    }
+}

@@ -1,0 +1,145 @@
+//! How a project becomes a core module or a component: the commands of its language, and what to say where one fails.
+
+mod c;
+mod go;
+mod javascript;
+mod python;
+mod rust;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::language::Language;
+use super::project::Project;
+
+/// One command. It runs in the project's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The program, looked for on the path.
+    pub program: OsString,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Variables that it gets.
+    pub variables: Vec<(&'static str, &'static str)>,
+}
+
+impl Step {
+    fn new(program: impl Into<OsString>) -> Self {
+        Self { program: program.into(), arguments: vec![], variables: vec![] }
+    }
+
+    fn args<T: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    fn var(mut self, name: &'static str, value: &'static str) -> Self {
+        self.variables.push((name, value));
+        self
+    }
+
+    /// The command, as it would be run in a folder.
+    pub fn command(&self, dir: &Path) -> Command {
+        let mut command = Command::new(&self.program);
+        command.current_dir(dir).args(&self.arguments).envs(self.variables.iter().copied());
+        command
+    }
+
+    /// As one would type it.
+    pub fn line(&self) -> String {
+        let variables = self.variables.iter().map(|(name, value)| format!("{name}={value}"));
+        let words =
+            std::iter::once(&self.program).chain(&self.arguments).map(|word| word.to_string_lossy().into_owned());
+        variables.chain(words).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// What is to be done for a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipe {
+    /// One after another.
+    pub steps: Vec<Step>,
+    /// The file that they leave.
+    pub product: PathBuf,
+}
+
+/// The recipe for a project: its own, or its language's. An error is a tool that is missing, and how to get it.
+pub fn of(project: &Project) -> Result<Recipe, String> {
+    if let Some(own) = &project.build {
+        let step = |words: &Vec<String>| {
+            let (program, arguments) = words.split_first()?;
+            Some(Step::new(program).args(arguments))
+        };
+        return Ok(Recipe {
+            steps: own.run.iter().filter_map(step).collect(),
+            product: project.dir.join(&own.product),
+        });
+    }
+    match project.language {
+        Language::Rust => rust::recipe(project),
+        Language::Python => python::recipe(project),
+        Language::Javascript => javascript::recipe(project),
+        Language::Go => go::recipe(project),
+        Language::C => c::recipe(project),
+    }
+}
+
+/// What is likely missing where a language's commands have failed.
+pub fn hint(project: &Project) -> Option<String> {
+    match (&project.build, project.language) {
+        (None, Language::Rust) => rust::hint(project),
+        (None, Language::Go) => go::hint(project),
+        _ => None,
+    }
+}
+
+/// What a program prints when it is asked something; none where it isn't there or fails.
+fn asked(program: &str, arguments: &[&str], dir: &Path) -> Option<String> {
+    let mut command = Command::new(program);
+    let output = command.args(arguments).current_dir(dir).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// A tool as the project has it installed for itself, or as it is on the path.
+fn tool(name: &str, own: &Path) -> Option<OsString> {
+    let file = own.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    // Commands run in the project's folder, so its own tools have to be named from the root.
+    let file = file.is_file().then(|| file.canonicalize().ok()).flatten();
+    file.map(PathBuf::into_os_string).or_else(|| is_there(name).then(|| name.into()))
+}
+
+/// Whether a program is on the path.
+fn is_there(program: &str) -> bool {
+    let file = format!("{program}{}", std::env::consts::EXE_SUFFIX);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(&file).is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::project::Own;
+    use super::*;
+
+    #[test]
+    fn a_projects_own_commands_replace_the_languages() {
+        let own = Own { run: vec![vec!["make".into(), "all".into()], vec![]], product: "out/core.wasm".into() };
+        let project = Project {
+            dir: "here".into(),
+            name: "zeta".into(),
+            language: Language::C,
+            watch: None,
+            fixtures: "here/fixtures".into(),
+            build: Some(own),
+        };
+        let recipe = of(&project).unwrap();
+        assert_eq!(recipe.product, Path::new("here/out/core.wasm"));
+        assert_eq!(recipe.steps.iter().map(Step::line).collect::<Vec<_>>(), ["make all"]);
+    }
+
+    #[test]
+    fn a_line_reads_as_it_would_be_typed() {
+        let step = Step::new("go").args(["build", "."]).var("GOOS", "wasip1");
+        assert_eq!(step.line(), "GOOS=wasip1 go build .");
+    }
+}

@@ -1,0 +1,88 @@
+//! C: clang for WASI, wherever one is: wasi-sdk, zig (which has one inside), or the distribution's.
+
+use std::path::Path;
+
+use super::super::project::Project;
+use super::{Recipe, Step, asked, is_there};
+
+/// Small, fast, and a library that is started once (a reactor), not a program that ends.
+const FLAGS: [&str; 4] = ["-O2", "-flto", "-mexec-model=reactor", "-std=c17"];
+/// Sources that belong to the project, beside those in `src/`.
+const SOURCES: [&str; 2] = ["src", "bindings"];
+/// Where distributions put the headers of WASI's C library.
+const HEADERS: &str = "/usr/include/wasm32-wasi";
+const LIBRARIES: &str = "/usr/lib/wasm32-wasi";
+
+pub(super) fn recipe(project: &Project) -> Result<Recipe, String> {
+    let compiler = compiler(&project.dir).ok_or(
+        "C projects are built with a clang for WASI, and there is none. Any of these will do:\n  \
+         pip install ziglang\n  \
+         zig, from https://ziglang.org/download\n  \
+         wasi-sdk, from https://github.com/WebAssembly/wasi-sdk/releases, and WASI_SDK_PATH set to its folder\n  \
+         apt-get install clang lld wasi-libc libclang-rt-dev-wasm32",
+    )?;
+    let step = compiler
+        .args(FLAGS)
+        .args(["-Wall", "-Wextra", "-Isrc", "-Ibindings"])
+        .args(sources(&project.dir))
+        .args(["-Wl,--strip-all", "-Wl,-z,stack-size=131072", "-o", "build/core.wasm"]);
+    Ok(Recipe { steps: vec![step], product: project.scratch().join("core.wasm") })
+}
+
+/// The first compiler that is there, with what it needs to compile for WASI.
+fn compiler(dir: &Path) -> Option<Step> {
+    if let Some(sdk) = std::env::var_os("WASI_SDK_PATH") {
+        let clang = Path::new(&sdk).join("bin/clang");
+        if clang.is_file() {
+            return Some(Step::new(clang).args(["--target=wasm32-wasip1"]));
+        }
+    }
+    if is_there("zig") {
+        return Some(Step::new("zig").args(["cc", "-target", "wasm32-wasi"]));
+    }
+    for python in ["python3", "python"] {
+        if asked(python, &["-m", "ziglang", "version"], dir).is_some() {
+            return Some(Step::new(python).args(["-m", "ziglang", "cc", "-target", "wasm32-wasi"]));
+        }
+    }
+    if is_there("clang") && Path::new(HEADERS).is_dir() {
+        let (headers, libraries) = (format!("-isystem{HEADERS}"), format!("-L{LIBRARIES}"));
+        return Some(Step::new("clang").args([
+            "--target=wasm32-wasi".to_owned(),
+            "--sysroot=/usr".to_owned(),
+            headers,
+            libraries,
+        ]));
+    }
+    None
+}
+
+/// All C files of the project, from its folder, in the order of their names.
+fn sources(dir: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for folder in SOURCES {
+        for entry in std::fs::read_dir(dir.join(folder)).into_iter().flatten().flatten() {
+            if let Some(name) = entry.file_name().to_str().filter(|name| name.ends_with(".c")) {
+                found.push(format!("{folder}/{name}"));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_projects_own_files_and_the_bindings_are_compiled() {
+        let dir = tempfile::tempdir().unwrap();
+        for file in ["src/b.c", "src/a.c", "src/a.h", "bindings/adapter.c"] {
+            let file = dir.path().join(file);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, "").unwrap();
+        }
+        assert_eq!(sources(dir.path()), ["bindings/adapter.c", "src/a.c", "src/b.c"]);
+    }
+}

@@ -1,0 +1,21 @@
+//! JavaScript: componentize-qjs, which puts QuickJS and the program into one component.
+
+use super::super::project::Project;
+use super::{Recipe, Step, tool};
+
+const TOOL: &str = "componentize-qjs";
+
+pub(super) fn recipe(project: &Project) -> Result<Recipe, String> {
+    let Some(tool) = tool(TOOL, &project.dir.join("node_modules/.bin")) else {
+        return Err(format!(
+            "JavaScript projects are built with {TOOL}, which isn't there: npm install (in the project)"
+        ));
+    };
+    // Without `--sync` the component holds asynchronous built-ins, which Weir's engine refuses.
+    let step = Step::new(tool).args(["--wit", "wit", "-n", "adapter", "--js", "src/adapter.js"]).args([
+        "--sync",
+        "-o",
+        "build/component.wasm",
+    ]);
+    Ok(Recipe { steps: vec![step], product: project.scratch().join("component.wasm") })
+}

@@ -1,0 +1,48 @@
+//! Rust: cargo, for the target whose programs import nothing of their own accord.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::super::project::Project;
+use super::{Recipe, Step, asked};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+const PROFILE: &str = "adapter";
+
+pub(super) fn recipe(project: &Project) -> Result<Recipe, String> {
+    let metadata = asked("cargo", &["metadata", "--no-deps", "--format-version", "1"], &project.dir);
+    let Some(target) = metadata.as_deref().and_then(target_directory) else {
+        return Err(if asked("cargo", &["--version"], &project.dir).is_none() {
+            "Rust projects are built with cargo, which isn't there; https://rustup.rs says how to install it".to_owned()
+        } else {
+            format!("cargo cannot read {}", project.dir.join("Cargo.toml").display())
+        });
+    };
+    let file = format!("{}.wasm", project.name.replace('-', "_"));
+    let step = Step::new("cargo").args(["build", "--profile", PROFILE, "--target", TARGET]);
+    Ok(Recipe { steps: vec![step], product: target.join(TARGET).join(PROFILE).join(file) })
+}
+
+fn target_directory(metadata: &str) -> Option<PathBuf> {
+    let metadata: Value = serde_json::from_str(metadata).ok()?;
+    metadata["target_directory"].as_str().map(PathBuf::from)
+}
+
+/// A toolchain without the target says "can't find crate for `core`", which helps nobody.
+pub(super) fn hint(project: &Project) -> Option<String> {
+    let sysroot = asked("rustc", &["--print", "sysroot"], &project.dir)?;
+    let library = PathBuf::from(sysroot).join("lib/rustlib").join(TARGET).join("lib");
+    (!library.is_dir()).then(|| format!("the toolchain lacks the target {TARGET}: rustup target add {TARGET}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_target_folder_is_where_cargo_says() {
+        assert_eq!(target_directory(r#"{"target_directory":"/t"}"#), Some("/t".into()));
+        assert_eq!(target_directory("{"), None);
+    }
+}

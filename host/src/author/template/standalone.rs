@@ -1,0 +1,61 @@
+//! A crate's manifest without the workspace around it: each `x.workspace = true` becomes what the workspace says of x.
+
+use toml::{Table, Value};
+
+/// The manifest of a crate that is copied out of its workspace. Its tests stay behind, and what they depend on.
+pub(super) fn manifest(krate: &str, workspace: &str) -> Result<String, String> {
+    let read = |text: &str| text.parse::<Table>().map_err(|error| error.to_string());
+    let (mut krate, workspace) = (read(krate)?, read(workspace)?);
+    let of_workspace = |path: &[&str]| {
+        let steps = path.iter().try_fold(workspace.get("workspace")?, |value, step| value.get(step));
+        steps.and_then(Value::as_table)
+    };
+    krate.remove("dev-dependencies");
+    krate.remove("lints");
+    if let (Some(package), Some(shared)) = (table(&mut krate, "package"), of_workspace(&["package"])) {
+        resolve(package, shared);
+    }
+    let Some(shared) = of_workspace(&["dependencies"]) else { return Err("there are no shared dependencies".into()) };
+    if let Some(dependencies) = table(&mut krate, "dependencies") {
+        resolve(dependencies, shared);
+    }
+    for (_, target) in table(&mut krate, "target").into_iter().flatten() {
+        if let Some(dependencies) = target.get_mut("dependencies").and_then(Value::as_table_mut) {
+            resolve(dependencies, shared);
+        }
+    }
+    toml::to_string(&krate).map_err(|error| error.to_string())
+}
+
+fn table<'a>(of: &'a mut Table, name: &str) -> Option<&'a mut Table> {
+    of.get_mut(name)?.as_table_mut()
+}
+
+fn resolve(table: &mut Table, shared: &Table) {
+    for (name, value) in table.iter_mut() {
+        let is_shared = value.get("workspace").and_then(Value::as_bool) == Some(true);
+        if let Some(said) = shared.get(name).filter(|_| is_shared) {
+            *value = said.clone();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_workspace_says_is_written_out() {
+        let krate = "[package]\nname = \"a\"\nversion.workspace = true\n[dependencies]\nx.workspace = true\ny = \"1\"\n\
+            [target.'cfg(any)'.dependencies]\nx.workspace = true\n[dev-dependencies]\nz.workspace = true\n\
+            [lints]\nworkspace = true\n";
+        let workspace = "[workspace.package]\nversion = \"2.0.0\"\n[workspace.dependencies]\n\
+            x = { version = \"3\", features = [\"f\"] }\n";
+        let manifest: Table = manifest(krate, workspace).unwrap().parse().unwrap();
+        assert_eq!(manifest["package"]["version"].as_str(), Some("2.0.0"));
+        assert_eq!(manifest["dependencies"]["x"]["version"].as_str(), Some("3"));
+        assert_eq!(manifest["dependencies"]["y"].as_str(), Some("1"));
+        assert_eq!(manifest["target"]["cfg(any)"]["dependencies"]["x"]["features"][0].as_str(), Some("f"));
+        assert!(!manifest.contains_key("dev-dependencies") && !manifest.contains_key("lints"));
+    }
+}

@@ -1,0 +1,55 @@
+//! `weir plugin dev`: an author's loop.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::author::dev::{self, Target};
+use crate::author::project::Project;
+use crate::author::sources::Sources;
+use crate::cli::complain;
+
+#[derive(Debug, Args)]
+pub(crate) struct Dev {
+    /// The project's folder.
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+    /// The plugins folder of a running Weir: what passes its fixtures is put there.
+    #[arg(long, value_name = "DIR")]
+    plugins: Option<PathBuf>,
+    /// The address of a running Weir's operations side (`http://127.0.0.1:8080`): it is asked whether it serves it.
+    #[arg(long, value_name = "URL", requires = "plugins")]
+    admin: Option<String>,
+    /// One round, and its outcome as the exit code.
+    #[arg(long)]
+    once: bool,
+}
+
+pub(super) fn run(asked: &Dev) -> Result<String, String> {
+    let project = Project::read(&asked.dir).map_err(|error| format!("error: {error}"))?;
+    let loader = super::loader()?;
+    let target = Target { plugins: asked.plugins.clone(), admin: asked.admin.clone() };
+    let round = || {
+        let built = dev::round(&asked.dir, &target, &loader, &mut |line| complain(line));
+        built.map(|built| super::build::told(&built)).map_err(|error| format!("error: {error}"))
+    };
+    if asked.once {
+        return round();
+    }
+    let sources = Sources::of(&project);
+    loop {
+        clear();
+        let before = sources.snapshot();
+        complain(&round().unwrap_or_else(|error| error));
+        complain("waiting for changes (end with Ctrl-C)");
+        sources.wait(&before);
+    }
+}
+
+/// The terminal shows one round.
+fn clear() {
+    if std::io::stderr().is_terminal() {
+        complain("\u{1b}[2J\u{1b}[H");
+    }
+}

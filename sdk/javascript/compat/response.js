@@ -1,0 +1,132 @@
+// Whole answers: from what the provider sent to the unified model.
+import { answerJson, extension, extensions, finish, reasoning, refusal, text, toolCall, wordsOf } from '../model.js';
+import { Names } from '../names.js';
+import { count, isEmpty, listOf, objectOf, without } from '../wire.js';
+import { fromJson } from './errors.js';
+import { FORMAT } from './quirks.js';
+import { readUsage } from './usage.js';
+
+const ANSWER = new Set(['id', 'object', 'created', 'model', 'choices', 'usage', 'service_tier', 'obfuscation', 'error']);
+const CHOICE = new Set(['index', 'message', 'delta', 'text', 'logprobs', 'finish_reason', 'error']);
+const MESSAGE = new Set(['role', 'content', 'refusal', 'reasoning_content', 'reasoning', 'tool_calls', 'function_call', 'annotations']);
+const CALL = new Set(['id', 'type', 'index', 'function', 'custom']);
+const TEXT = new Set(['type', 'text']);
+const FINISH = {
+  complete: 'stop end_turn eos eos_token completed STOP',
+  'stop-sequence': 'stop_sequence',
+  length: 'length max_tokens max_output_tokens MAX_TOKENS',
+  'context-length': 'model_length',
+  'tool-calls': 'tool_calls tool_call tool_use function_call',
+  'content-filter': 'content_filter safety SAFETY content_filtered',
+  refusal: 'refusal',
+  'malformed-tool-call': 'malformed_function_call',
+  failed: 'error abort cancelled insufficient_system_resource',
+};
+const REASONS = new Map(Object.entries(FINISH).flatMap(([reason, words]) => words.split(' ').map((word) => [word, reason])));
+const NATURAL = new Set(['complete', 'stop-sequence', 'other']);
+
+/** Reads a whole chat answer. */
+export function parse(provider, ctx, response) {
+  const answer = objectOf(answerJson(response));
+  if (answer.error) throw fromJson(answer.error);
+  const names = new Names(provider.quirks.toolNames, ctx.memo);
+  const whole = {
+    id: answer.id,
+    model: answer.model,
+    createdMs: createdMs(answer),
+    candidates: listOf(answer.choices).map((choice, at) => candidate(provider, ctx, names, at, objectOf(choice))),
+    usage: readUsage(answer.usage),
+    serviceTier: answer.service_tier,
+    extensions: extensions(FORMAT, without(answer, ANSWER)),
+  };
+  return { tag: 'complete', val: { response: whole, losses: [] } };
+}
+
+/** When the answer was made. */
+export const createdMs = (answer) => (typeof answer.created === 'number' ? answer.created * 1000 : undefined);
+
+function candidate(provider, ctx, names, position, choice) {
+  if (choice.error) throw fromJson(choice.error);
+  const message = objectOf(choice.message ?? choice.delta ?? { content: choice.text });
+  const parts = partsOf(ctx, names, message);
+  const kept = extensions(FORMAT, without(choice, CHOICE));
+  const rest = without(message, MESSAGE);
+  if (!isEmpty(rest)) kept.push(extension(FORMAT, 'message', rest));
+  return {
+    index: count(choice.index) ?? position,
+    parts,
+    finish: readFinish(provider, choice.finish_reason, parts.some((part) => part.tag === 'tool-call')),
+    logprobs: choice.logprobs == null ? undefined : JSON.stringify(choice.logprobs),
+    extensions: kept,
+  };
+}
+
+/** Reads a finish reason. The presence of tool calls outranks a natural end. */
+export function readFinish(provider, given, called) {
+  if (!given) return undefined;
+  const word = wordsOf(given);
+  const reason = provider.finish(word) ?? REASONS.get(word) ?? 'other';
+  return finish(called && NATURAL.has(reason) ? 'tool-calls' : reason, word);
+}
+
+function partsOf(ctx, names, message) {
+  const parts = [];
+  const thought = wordsOf(message.reasoning_content) || wordsOf(message.reasoning);
+  if (thought) parts.push(reasoning(thought));
+  if (Array.isArray(message.content)) parts.push(...message.content.map((part) => contentPart(objectOf(part))));
+  else if (message.content) parts.push(text(wordsOf(message.content)));
+  const citations = listOf(message.annotations).map((note) => citation(objectOf(note)));
+  if (citations.length) {
+    const last = parts.findLast((part) => part.tag === 'text');
+    if (last) last.val.citations = citations;
+    else parts.push(text('', { citations }));
+  }
+  if (message.refusal) parts.push(refusal(message.refusal));
+  const calls = listOf(message.tool_calls).concat(message.function_call ? [{ function: message.function_call }] : []);
+  return parts.concat(callsOf(ctx, names, calls));
+}
+
+function contentPart(part) {
+  if (typeof part.text === 'string' && (part.type ?? 'text') === 'text') {
+    return text(part.text, { extensions: extensions(FORMAT, without(part, TEXT)) });
+  }
+  if (part.type === 'refusal' && part.refusal) return refusal(part.refusal);
+  return { tag: 'opaque', val: { format: FORMAT, kind: part.type, json: JSON.stringify(part) } };
+}
+
+const only = (object, keys) => Object.keys(object).every((key) => keys.includes(key));
+
+/** An entry of `annotations`; one with members beside those of a page's citation is kept whole as well. */
+export function citation(note) {
+  const page = objectOf(note.url_citation);
+  const plain = note.type === 'url_citation' && page.url != null && only(note, ['type', 'url_citation'])
+    && only(page, ['url', 'title', 'start_index', 'end_index']);
+  return {
+    url: page.url,
+    title: page.title,
+    start: count(page.start_index),
+    end: count(page.end_index),
+    source: plain ? undefined : { format: FORMAT, kind: note.type, json: JSON.stringify(note) },
+  };
+}
+
+function callsOf(ctx, names, calls) {
+  const parts = [];
+  const ids = new Set();
+  calls.map(objectOf).forEach((call, number) => {
+    const custom = call.custom != null;
+    const inner = objectOf(custom ? call.custom : call.function);
+    if (!inner.name) return;
+    const said = wordsOf(call.id);
+    const id = said && !ids.has(said) ? said : madeId(ctx, 0, number);
+    ids.add(id);
+    const kind = custom ? 'custom' : 'function';
+    const kept = extensions(FORMAT, without(call, CALL));
+    const name = names.restore(wordsOf(inner.name));
+    parts.push(toolCall(id, name, wordsOf(custom ? inner.input : inner.arguments), { kind, extensions: kept }));
+  });
+  return parts;
+}
+
+/** An id for a call that came without one: the same for the same place in the same exchange. */
+export const madeId = (ctx, candidate, number) => `call_${candidate}_${number}_${ctx.requestId}`;

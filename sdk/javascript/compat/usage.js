@@ -1,0 +1,55 @@
+// Tokens: from the totals of OpenAI's format to disjoint buckets.
+import { extensions } from '../model.js';
+import { count, isEmpty, objectOf, without } from '../wire.js';
+import { FORMAT } from './quirks.js';
+
+const CACHED = ['cached_tokens', 'prompt_cache_hit_tokens', 'num_cached_tokens', 'cache_read_input_tokens'];
+const OWN = new Set([
+  'prompt_tokens', 'completion_tokens', 'total_tokens', 'prompt_tokens_details', 'completion_tokens_details',
+  'cache_creation_input_tokens', ...CACHED,
+]);
+const INSIDE = new Set(['cached_tokens', 'cache_write_tokens']);
+const OUTSIDE = new Set(['reasoning_tokens']);
+
+/** Reads usage; undefined where every figure is null. */
+export function readUsage(given) {
+  const wire = objectOf(given);
+  const inside = objectOf(wire.prompt_tokens_details);
+  const outside = objectOf(wire.completion_tokens_details);
+  const cached = [inside.cached_tokens, ...CACHED.map((name) => wire[name])].map(count).find((n) => n !== undefined);
+  const written = count(inside.cache_write_tokens) ?? count(wire.cache_creation_input_tokens);
+  const thought = count(outside.reasoning_tokens);
+  const [input, cacheRead, cacheWrite] = inputOf(wire, cached, written);
+  const [output, reasoning] = outputOf(wire, thought);
+  const rest = without(wire, OWN);
+  // What no bucket holds, and a figure that exceeds its sum, as the server said it.
+  const more = { ...(cached !== cacheRead && { cached_tokens: cached }), ...without(inside, INSIDE) };
+  const also = { ...(thought !== reasoning && { reasoning_tokens: thought }), ...without(outside, OUTSIDE) };
+  if (!isEmpty(more)) rest.prompt_tokens_details = more;
+  if (!isEmpty(also)) rest.completion_tokens_details = also;
+  const figures = [input, cacheRead, cacheWrite, output, reasoning];
+  if (isEmpty(rest) && figures.every((figure) => figure === undefined)) return undefined;
+  return { input, cacheRead, cacheWrite, output, reasoning, extensions: extensions(FORMAT, rest) };
+}
+
+/** Whether the total is the sum of input, output and `more`. */
+const sumsUp = (wire, more) => count(wire.total_tokens) === count(wire.prompt_tokens) + count(wire.completion_tokens) + more;
+
+/** Uncached input, cache reads and cache writes. A server whose cached tokens exceed its input does not count them in it;
+ * if its total says that it does, they are no more than the input. */
+function inputOf(wire, read, written) {
+  const prompt = count(wire.prompt_tokens);
+  if (prompt === undefined) return [undefined, read, written];
+  const rest = prompt - (read ?? 0);
+  if (rest < 0 && sumsUp(wire, 0)) return [0, prompt, written === undefined ? undefined : 0];
+  if (rest < 0) return [prompt, read, written];
+  return [rest >= (written ?? 0) ? rest - (written ?? 0) : rest, read, written];
+}
+
+/** Output without thinking, and thinking. Most servers count it in; of one that does not, the total tells. */
+function outputOf(wire, thought) {
+  const completion = count(wire.completion_tokens);
+  if (completion === undefined || thought === undefined || (thought > 0 && sumsUp(wire, thought))) return [completion, thought];
+  if (completion >= thought) return [completion - thought, thought];
+  return sumsUp(wire, 0) ? [0, completion] : [completion, thought];
+}

@@ -1,0 +1,109 @@
+// The unified model: builders for what a provider answers with, and readers for what it is asked. Members that are left
+// out are filled in on the way out (`fit.js`), so a plain object with what there is to say does as well.
+import { asText } from './fit.js';
+
+/** An error of the contract, to be thrown: `throw fail('unsupported', 'no tools here', { param: 'tools' })`. */
+export const fail = (kind, message, more = {}) => ({ kind, message, ...more });
+
+/** The provider sent something that is not understood. */
+export const unreadable = (message) => fail('upstream', message);
+
+/** A 32-bit count as it was meant: QuickJS shows one of 2^31 or more as a negative number. */
+export const u32 = (value) => (value == null ? undefined : value >>> 0);
+
+// ---- Context ---------------------------------------------------------------------------------------------------------
+
+/** The value of one of the target's options. */
+export function option(ctx, key, fallback) {
+  const found = ctx.options.find((setting) => setting.key === key);
+  return found ? JSON.parse(found.json) : fallback;
+}
+
+/** The value of a header; names are in lower case. */
+export const header = (headers, name) => headers.find((header) => header.name === name)?.value;
+
+/** A body as text. */
+export const bodyText = (body) => (body.tag === 'text' ? body.val : decoded(body.val));
+
+/** UTF-8 by hand: QuickJS has no TextDecoder. Bodies of text never come here. */
+function decoded(bytes) {
+  let out = '';
+  for (let at = 0; at < bytes.length; at += 8192) out += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  try {
+    return decodeURIComponent(escape(out));
+  } catch {
+    return out;
+  }
+}
+
+/** A whole answer's JSON; an error of kind `upstream` where it is none. */
+export function answerJson(response) {
+  try {
+    return JSON.parse(bodyText(response.body));
+  } catch (error) {
+    throw unreadable(`the provider's answer is not readable: ${error.message}`);
+  }
+}
+
+// ---- Requests upstream -----------------------------------------------------------------------------------------------
+
+/** A request without a body. */
+export const get = (path, more = {}) => ({ method: 'GET', path, body: { tag: 'text', val: '' }, ...more });
+
+/** A request with JSON text. */
+export const post = (path, json, more = {}) => ({ method: 'POST', path, body: { tag: 'text', val: json }, ...more });
+
+// ---- Parts and events ------------------------------------------------------------------------------------------------
+
+/** Words. */
+export const text = (words, more = {}) => ({ tag: 'text', val: { text: words, ...more } });
+
+/** A refusal, in words. */
+export const refusal = (words) => ({ tag: 'refusal', val: words });
+
+/** The model's thinking. */
+export const reasoning = (words, more = {}) => ({ tag: 'reasoning', val: { text: words, ...more } });
+
+/** A call that the client is to carry out. */
+export const toolCall = (id, name, args, more = {}) => ({
+  tag: 'tool-call',
+  val: { id, name, kind: 'function', arguments: args, ...more },
+});
+
+/** A member that the unified model has no name for. */
+export const extension = (format, key, value) => ({ format, key, json: JSON.stringify(value) });
+
+/** Members that the unified model has no name for; those that are null say nothing. */
+export const extensions = (format, rest) =>
+  Object.entries(rest).filter(([, value]) => value != null).map(([key, value]) => extension(format, key, value));
+
+/** The JSON of an extension. */
+export const findExtension = (extensions, format, key) =>
+  extensions.find((extension) => extension.format === format && extension.key === key)?.json;
+
+/** Tokens in disjoint buckets: `usage({ input: 3 })`. */
+export const usage = (buckets) => buckets;
+
+/** Why an answer ended: `complete`, `length`, `tool-calls`, ... */
+export const finish = (reason, raw) => ({ reason, raw });
+
+/** A part begins; `kind` is `{ tag: 'text' }`, `toolStart(...)`, ... */
+export const partStart = (candidate, part, kind) => ({ tag: 'part-start', val: { candidate, part, kind } });
+
+/** The kind of a part that is a tool call. */
+export const toolStart = (id, name, kind = 'function') => ({ tag: 'tool-call', val: { id, name, kind } });
+
+/** More text of a part. */
+export const delta = (candidate, part, words) => ({ tag: 'delta', val: { candidate, part, text: words } });
+
+/** A part ends. */
+export const partStop = (candidate, part) => ({ tag: 'part-stop', val: { candidate, part } });
+
+/** A candidate ends. */
+export const finished = (candidate, finish) => ({ tag: 'finish', val: { candidate, finish } });
+
+/** Words, however they are wrapped; an object is its JSON. */
+export function wordsOf(value) {
+  if (Array.isArray(value)) return value.map((part) => wordsOf(part?.text)).join('');
+  return asText(value);
+}

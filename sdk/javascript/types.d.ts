@@ -1,0 +1,1232 @@
+// Made from wit/ by tools/contract.mjs; change that, not this.
+
+export type Operation =
+  | { tag: 'chat'; val?: undefined }
+  | { tag: 'embeddings'; val?: undefined }
+  | { tag: 'models'; val?: undefined }
+  | { tag: 'count-tokens'; val?: undefined }
+  | { tag: 'rerank'; val?: undefined }
+  /** Relayed only: `images`, `moderations`, `files`, ... */
+  | { tag: 'other'; val: string };
+
+/** Something that can be seen in a request's head. */
+export type Condition =
+  /** A header of this name is present. */
+  | { tag: 'header-present'; val: string }
+  /** A query parameter of this name is present. */
+  | { tag: 'query-present'; val: string }
+  /** A query parameter has this value. */
+  | { tag: 'query-equals'; val: Header };
+
+export interface PointerEquals {
+  pointer: string;
+  /** JSON. */
+  json: string;
+}
+
+/** Something that can be seen in a frame of a stream (or in a whole answer, where events do not exist). */
+export type FrameTest =
+  /** The event has this name. */
+  | { tag: 'event'; val: string }
+  /** The data is exactly this text. */
+  | { tag: 'data'; val: string }
+  /** There is a value here, and it is not null, an empty string, an empty array or an empty object. */
+  | { tag: 'present'; val: string }
+  /** The value here is this one. */
+  | { tag: 'equals'; val: PointerEquals };
+
+/** How one kind of error is spelled. */
+export interface ErrorSpelling {
+  kind: ErrorKind;
+  /** What `{{kind}}` becomes. */
+  name: string;
+  /** What `{{code}}` becomes, where the error brings none of its own. */
+  code?: string | null;
+  /** The status, where the error brings none. */
+  status: number;
+}
+
+/** A frame as a template. */
+export interface FrameTemplate {
+  event?: string | null;
+  /** Empty for a frame without data. */
+  data: string;
+}
+
+/**
+ * Errors as templates, so that the host can answer in the format without running a component.
+ *
+ * Holes are `{{kind}}`, `{{status}}`, `{{message}}`, `{{code}}`, `{{param}}`, `{{request_id}}`. Each becomes a whole
+ * JSON value: a quoted string, a number, or null.
+ */
+export interface ErrorFormat {
+  body: string;
+  /** One for each kind. */
+  spellings: ErrorSpelling[];
+  /** Further headers; holes are filled with plain text. */
+  headers: Header[];
+  /** How a stream that breaks is ended; none where the format has no such frame. */
+  streamFailure?: FrameTemplate | null;
+  /** Sent while nothing else is there to send; none for an SSE comment where the framing is SSE. */
+  keepAlive?: FrameTemplate | null;
+  /** The header in which this format's clients look for a request id. */
+  requestIdHeader?: string | null;
+  /**
+   * Headers that tell limits; holes are `{{limit}}`, `{{remaining}}`, `{{reset}}` and the name has `{{scope}}`
+   * (`requests`, `tokens`).
+   */
+  rateLimitHeaders: Header[];
+}
+
+export type Bucket =
+  | 'input'
+  | 'cache-read'
+  | 'cache-write'
+  | 'output'
+  | 'reasoning';
+
+/** How a later value is taken together with an earlier one. */
+export type Merge =
+  | 'last'
+  | 'max'
+  | 'sum';
+
+/** Where one figure of tokens stands. A bucket that has several places is the sum of their figures. */
+export interface UsagePlace {
+  bucket: Bucket;
+  /** Every count that is found at any of these, in whatever frame, is merged into the one figure. */
+  pointers: string[];
+  merge: Merge;
+  /** Buckets that this figure includes: they are subtracted, so that no token counts twice. Never in a circle. */
+  includes: Bucket[];
+}
+
+/** How answers in a format are read by the host while their bytes go through untouched. */
+export interface Tap {
+  usage: UsagePlace[];
+  /** Pointers at a finish reason. */
+  finish: string[];
+  /** Pointers at the answer's model. */
+  model: string[];
+  /** Frames that bring the first content. */
+  content: FrameTest[];
+  /** Frames after which the answer is complete. */
+  end: FrameTest[];
+  /** Frames that are errors. */
+  failure: FrameTest[];
+}
+
+/** A format, as far as the host has to do with it. */
+export interface Format {
+  /** `openai.chat`. */
+  id: string;
+  /** For formats that clients may speak. */
+  errors?: ErrorFormat | null;
+  /** For formats that the provider answers in. */
+  tap?: Tap | null;
+}
+
+/** Where a client's credential may stand. None of these is ever forwarded. */
+export type CredentialPlace =
+  /** A header, with the text in front of the credential (`Bearer `) as its value; empty for none. */
+  | { tag: 'header'; val: Header }
+  /** A query parameter. */
+  | { tag: 'query'; val: string };
+
+export interface ModelPointer {
+  pointer: string;
+  /** Text in front of the model's name, kept when it is rewritten: `models/`. */
+  prefix: string;
+}
+
+/** Where the model's name stands. */
+export type ModelPlace =
+  /** The `{model}` of the path. */
+  | { tag: 'path'; val?: undefined }
+  | { tag: 'pointer'; val: ModelPointer }
+  /** A field of a multipart body. */
+  | { tag: 'field'; val: string };
+
+export interface StreamPointer {
+  /** In a multipart body `/NAME` stands for the field of that name. */
+  pointer: string;
+  /** What an absent flag means. */
+  fallback: boolean;
+}
+
+/** Whether a streamed answer is wanted. */
+export type StreamFlag =
+  | { tag: 'constant'; val: boolean }
+  | { tag: 'pointer'; val: StreamPointer }
+  | { tag: 'query'; val: Header };
+
+export type BodyKind =
+  | 'json'
+  | 'multipart'
+  | 'raw'
+  | 'empty';
+
+/**
+ * Something that a request may ask for, seen without parsing it: any of the pointers has a value, or any of the
+ * tests holds.
+ */
+export interface Feature {
+  /** `tools`, `vision`, `audio`, `documents`, `schema`, `reasoning`. */
+  name: string;
+  tests: FrameTest[];
+}
+
+export interface AnswerFraming {
+  framing: Framing;
+  when?: Condition | null;
+}
+
+export interface Face {
+  format: string;
+  operation: Operation;
+  method: string;
+  /** `/v1/messages`, `/v1/models/{model}`, `/v1beta/models/{model}:generateContent`. `{model...}` takes slashes too. */
+  path: string;
+  /** Under which it is served as well: `/anthropic`. */
+  prefixes: string[];
+  /** Decides between faces that share a path. One with a condition is more specific than one without. */
+  when?: Condition | null;
+  credentials: CredentialPlace[];
+  /** Rewritten together where the target's name differs. */
+  model: ModelPlace[];
+  stream: StreamFlag;
+  body: BodyKind;
+  /** Pointers at the limit of output tokens. */
+  outputLimit: string[];
+  /** Pointers at the client's name for its end user. */
+  endUser: string[];
+  /** Pointers at ids of objects that an earlier answer made; `{id}` stands for the path's own. */
+  objectIds: string[];
+  features: Feature[];
+  /** Headers that the dialect reads. */
+  requestHeaders: string[];
+  /** How a streamed answer is framed: the first whose condition holds. */
+  framings: AnswerFraming[];
+}
+
+/** A query parameter that the host adds upstream; the value has holes as the path has. */
+export interface FixedQuery {
+  name: string;
+  value: string;
+  /** Only with streamed answers (true) or whole ones (false). */
+  stream?: boolean | null;
+}
+
+/** A member that this provider does not take as the format defines it: a request that holds one is translated. */
+export interface Exclusion {
+  /** Where. */
+  test: FrameTest;
+  /** Why, for the operator. */
+  reason: string;
+}
+
+/** How to make the provider tell the usage of a stream. */
+export interface UsageRequest {
+  /** The member to splice in. */
+  pointer: string;
+  /** JSON. */
+  json: string;
+  /** The frame that came only because of it, and is withheld from a client that did not ask. */
+  withheld: FrameTest;
+}
+
+/** A format that the provider takes as it is, so that no component need run. */
+export interface Acceptance {
+  format: string;
+  operation: Operation;
+  method: string;
+  /**
+   * Relative to the target's url; holes are `{model}`, `{id}` and `{option.NAME}`. An acceptance with a hole for an
+   * option that the target does not set is not there: so an option chooses between acceptances of one format.
+   */
+  path: string;
+  /** The same for streamed answers, where it differs. */
+  streamPath?: string | null;
+  query: FixedQuery[];
+  /** Query parameters of the client's that are forwarded. */
+  queryForwarded: string[];
+  /** Request headers forwarded, in lower case; a trailing `*` stands for any ending. */
+  requestHeaders: string[];
+  /**
+   * Request headers set, where the client did not send one that is forwarded; holes as in the path. One with a hole
+   * for an option that is not set is left out.
+   */
+  setHeaders: Header[];
+  /** Response headers passed back, in lower case; a trailing `*` stands for any ending. */
+  responseHeaders: string[];
+  exclusions: Exclusion[];
+  askUsage?: UsageRequest | null;
+  /** Whether other formats are translated to this one before any other that has the same operation. */
+  preferred: boolean;
+}
+
+export interface Oauth {
+  /**
+   * Where tokens are to be had; holes as in a suggested url, and `{origin}` for the provider's own origin
+   * (`https://host`). Followed under the rule for suggestions, or where the origin may have the key in any case;
+   * else the operator sets the option `token_url`. A service account's key may name its own.
+   */
+  tokenUrl: string;
+  scopes: string[];
+}
+
+/** How the host proves to the provider who it is. The credential itself never enters an adapter. */
+export type AuthScheme =
+  /** No credential. */
+  | { tag: 'open'; val?: undefined }
+  /** `authorization: Bearer KEY`. */
+  | { tag: 'bearer'; val?: undefined }
+  /** A header, with the text in front of the key as its value. */
+  | { tag: 'header'; val: Header }
+  | { tag: 'query'; val: string }
+  /** AWS Signature Version 4 for this service. */
+  | { tag: 'aws-sigv4'; val: string }
+  | { tag: 'oauth2-client-credentials'; val: Oauth }
+  /** A JWT signed with a service account's key. */
+  | { tag: 'service-account'; val: Oauth };
+
+export interface Auth {
+  /** By which the option `auth` chooses; the first is the default. */
+  name: string;
+  scheme: AuthScheme;
+}
+
+/** What the adapter proposes. Taken without asking only from components whose digest is in the lock file. */
+export interface Suggestions {
+  /**
+   * `https://api.openai.com/v1/`; holes are `{region}`, `{option.NAME}` and, for a url that people keep in a variable,
+   * `{env.NAME}`.
+   */
+  url?: string | null;
+  /** Usual environment variables of the key, the most usual first. */
+  keyVariables: string[];
+  /** Globs of model names that this provider serves. */
+  models: string[];
+  /** Further origins that follow-ups go to. */
+  origins: string[];
+}
+
+export type Isolation =
+  /** A fresh instance for each exchange and side. */
+  | 'fresh'
+  /** An instance serves exchanges of one client key. */
+  | 'tenant'
+  /** An instance serves all. */
+  | 'shared';
+
+export interface Capabilities {
+  operations: Operation[];
+  /** `image`, `audio`, `video`, `document`. */
+  media: string[];
+  tools: boolean;
+  countsTokens: boolean;
+}
+
+export interface Manifest {
+  name: string;
+  version: string;
+  /** Version of this contract: `0.1.0`. */
+  contract: string;
+  /** One line for people. */
+  description: string;
+  /** Adapters of one family understand each other's extensions and signatures. */
+  family: string;
+  /** JSON Schema of the options; empty where there are none. */
+  settings: string;
+  isolation: Isolation;
+  /** Whether large base64 values may be lifted out of bodies. */
+  takesBlobs: boolean;
+  suggests: Suggestions;
+  formats: Format[];
+  faces: Face[];
+  accepts: Acceptance[];
+  auth: Auth[];
+  capabilities: Capabilities;
+}
+
+/** A whole answer, understood. */
+export interface ChatAnswer {
+  response: ChatResponse;
+  losses: Loss[];
+}
+
+/** What became of a request so far. */
+export type ChatOutcome =
+  | { tag: 'complete'; val: ChatAnswer }
+  /** The provider needs one more request. */
+  | { tag: 'follow-up'; val: FollowUp };
+
+export interface ParsedChat {
+  request: ChatRequest;
+  losses: Loss[];
+  /** Returned to the later calls of the same exchange: fields to echo, whether usage was asked for. */
+  memo: string;
+}
+
+export interface ParsedCount {
+  request: ChatRequest;
+  losses: Loss[];
+  memo: string;
+}
+
+export interface ParsedEmbeddings {
+  request: EmbeddingsRequest;
+  losses: Loss[];
+  memo: string;
+}
+
+export interface ParsedModels {
+  request: ModelsRequest;
+  losses: Loss[];
+  memo: string;
+}
+
+export interface ParsedRerank {
+  request: RerankRequest;
+  losses: Loss[];
+  memo: string;
+}
+
+/** One header or query parameter. Names of headers are in lower case. */
+export interface Header {
+  name: string;
+  value: string;
+}
+
+/** A body. The host hands over `text` for anything that is UTF-8 and takes either. */
+export type Body =
+  | { tag: 'text'; val: string }
+  | { tag: 'bytes'; val: Uint8Array };
+
+/** A request, either as it came from a client (dialect side) or as it is to be sent upstream (provider side). */
+export interface HttpRequest {
+  /** Upper case: `POST`. */
+  method: string;
+  /**
+   * Client side: the path as it came, decoded by nobody. Upstream: relative to the target's configured url
+   * (`chat/completions`), never absolute, without query. A path that tries to leave the url is refused.
+   */
+  path: string;
+  /** Query parameters, decoded. */
+  query: Header[];
+  /**
+   * Client side: the headers that the face's `request-headers` name. Upstream: headers to set beside the ones the
+   * host sets itself (content-type for JSON text, accept, user-agent, credentials).
+   */
+  headers: Header[];
+  body: Body;
+}
+
+/** A response, from an upstream (provider side) or for a client (dialect side). */
+export interface HttpResponse {
+  status: number;
+  headers: Header[];
+  body: Body;
+}
+
+/** How a stream is cut into frames. Framing itself is the host's work. */
+export type Framing =
+  /** `text/event-stream`. */
+  | 'sse'
+  /** One JSON value a line. */
+  | 'ndjson'
+  /** One JSON array whose elements arrive one by one. */
+  | 'json-array'
+  /** `application/vnd.amazon.eventstream`, binary, with checksums. */
+  | 'event-stream';
+
+/** One frame of a stream. */
+export interface Frame {
+  /** The event's name: SSE's `event:`, the event-stream's `:event-type` (or `:exception-type`); none in the others. */
+  event?: string | null;
+  /** SSE: the joined `data:` lines. NDJSON and JSON array: one JSON value. Event-stream: the payload. */
+  data: string;
+}
+
+/** One option of the target's configuration, checked against the manifest's settings schema beforehand. */
+export interface Setting {
+  key: string;
+  /** JSON. */
+  json: string;
+}
+
+/**
+ * A large base64 value that the host has lifted out of the body; its token stands in its place (a JSON string, or
+ * the tail of a data URL) and may be copied, a few times at the most, but not looked into.
+ */
+export interface Blob {
+  /** The token as it stands in the body. */
+  token: string;
+  /** Length of the base64 text that it stands for, in bytes. */
+  length: number;
+  /** The first characters of that text (up to 64), enough to tell the media type. */
+  head: string;
+}
+
+/** What a pure function needs and cannot find out by itself. The same in every call of one exchange. */
+export interface Context {
+  /** The exchange's id, for formats whose answers need an id of the gateway's making. */
+  requestId: string;
+  /** When the exchange began: milliseconds since the Unix epoch. */
+  nowMs: number;
+  /** Dialect side: the model as the client named it. Provider side: the model as the target names it. */
+  model: string;
+  /** The format to speak, for adapters that have several. */
+  format: string;
+  /** The target's options (provider side). */
+  options: Setting[];
+  /** The blobs lifted from this request. */
+  blobs: Blob[];
+  /** The request's input tokens, by the host's estimate; none before the request has been parsed. */
+  inputTokens?: number | null;
+  /** What this side's request call returned as its memo; empty in that call itself. */
+  memo: string;
+}
+
+/** What happened to a field that the other side cannot hold. */
+export type LossKind =
+  /** Left out. */
+  | 'dropped'
+  /** Moved to the nearest value that is allowed. */
+  | 'clamped'
+  /** Said in another way, which means nearly the same. */
+  | 'approximated';
+
+/** One entry of the ledger: nothing is lost in silence. */
+export interface Loss {
+  /** Where, in the spelling of the format the value came from: `temperature`, `messages[2].name`. */
+  field: string;
+  kind: LossKind;
+  /** Why, or what became of it. Never the value itself. */
+  note?: string | null;
+}
+
+/** A member of some format that the unified model has no name for. */
+export interface Extension {
+  /** The format it belongs to: `openai.chat`. */
+  format: string;
+  /** The member's name. */
+  key: string;
+  /** JSON. */
+  json: string;
+}
+
+export type ErrorKind =
+  /** The request is wrong; sending it again will not help. */
+  | 'invalid-request'
+  /** The credential is missing or wrong. */
+  | 'authentication'
+  /** The credential may not do this. */
+  | 'permission'
+  /** No such model, object or path. */
+  | 'not-found'
+  /** The body is too large. */
+  | 'too-large'
+  /** The input does not fit into the model's context window. */
+  | 'context-length'
+  /** Too many requests or tokens for now. */
+  | 'rate-limited'
+  /** No credit left; waiting will not help. */
+  | 'quota'
+  /** Refused by a content filter. */
+  | 'content-filtered'
+  /** The provider has too much to do. */
+  | 'overloaded'
+  /** The provider took too long. */
+  | 'timeout'
+  /** What was asked for cannot be expressed here. */
+  | 'unsupported'
+  /** The provider failed in another way. */
+  | 'upstream'
+  /** The adapter could not understand its input. */
+  | 'internal';
+
+/** An error, the same on both sides. */
+export interface Error {
+  kind: ErrorKind;
+  /** For people. Never a secret, never a body. */
+  message: string;
+  /** The HTTP status, where one is known or wanted. */
+  status?: number | null;
+  /**
+   * The format's own code (`model_not_found`). A provider's `render-request` that needs the bytes of a medium which
+   * the request gives by its address says `media_url`: the host fetches them, where the operator lets it, and asks
+   * again.
+   */
+  code?: string | null;
+  /** The field at fault, in the spelling of the client's format. */
+  param?: string | null;
+  /** When to try again. */
+  retryAfterMs?: number | null;
+}
+
+export type Role =
+  | { tag: 'system'; val?: undefined }
+  | { tag: 'developer'; val?: undefined }
+  | { tag: 'user'; val?: undefined }
+  | { tag: 'assistant'; val?: undefined }
+  /** The turn that carries tool results, in formats that have one of its own. */
+  | { tag: 'tool'; val?: undefined }
+  | { tag: 'other'; val: string };
+
+/** The place up to which a provider may cache the prompt. */
+export interface CacheHint {
+  /** How long, in the format's spelling: `5m`, `1h`. */
+  ttl?: string | null;
+}
+
+/** An opaque value by which a provider recognises its own output. It returns only to its issuer. */
+export interface Signature {
+  /** The family whose value this is: `anthropic`, `gemini`, `openai`. */
+  issuer: string;
+  value: string;
+}
+
+/** A source that a piece of text rests on. */
+export interface Citation {
+  url?: string | null;
+  title?: string | null;
+  /** The words that are quoted from the source. */
+  quote?: string | null;
+  /** Range in the text that the citation belongs to, in Unicode characters. */
+  start?: number | null;
+  end?: number | null;
+  /** The citation in its own format, whole. */
+  source?: Opaque | null;
+}
+
+/** A value of some format that is carried as it is. */
+export interface Opaque {
+  /** The format it belongs to. */
+  format: string;
+  /** Its type within that format: `server_tool_use`. */
+  kind: string;
+  /** JSON. */
+  json: string;
+}
+
+export interface TextPart {
+  text: string;
+  citations: Citation[];
+  signature?: Signature | null;
+  cache?: CacheHint | null;
+  extensions: Extension[];
+}
+
+export type MediaKind =
+  | 'image'
+  | 'audio'
+  | 'video'
+  | 'document';
+
+/** Where the bytes of a medium are. */
+export type MediaSource =
+  /** An address that the model's provider is to fetch. */
+  | { tag: 'url'; val: string }
+  /** The bytes in base64, without a data URL's head; often a blob token. */
+  | { tag: 'base64'; val: string }
+  /** Plain text that stands for a document. */
+  | { tag: 'text'; val: string }
+  /** An id in the provider's file store; never crosses to another provider. */
+  | { tag: 'file-id'; val: string };
+
+export interface MediaPart {
+  kind: MediaKind;
+  /** Media type: `image/png`. None where the format does not say. */
+  mime?: string | null;
+  source: MediaSource;
+  /** File name or title. */
+  name?: string | null;
+  /** Level of detail, in the format's spelling: `low`, `high`, `auto`. */
+  detail?: string | null;
+  cache?: CacheHint | null;
+  extensions: Extension[];
+}
+
+export type ToolKind =
+  /** Arguments are a JSON object. */
+  | 'function'
+  /** Arguments are free text. */
+  | 'custom';
+
+/** A call that the client is to carry out. A tool that the provider ran itself is an `opaque` part. */
+export interface ToolCall {
+  id: string;
+  name: string;
+  kind: ToolKind;
+  /** JSON text for a function, plain text for a custom tool. Kept as the other side wrote it. */
+  arguments: string;
+  signature?: Signature | null;
+  cache?: CacheHint | null;
+  extensions: Extension[];
+}
+
+/** A piece of a tool's result. */
+export type ResultPart =
+  | { tag: 'text'; val: TextPart }
+  | { tag: 'media'; val: MediaPart }
+  /** JSON, for formats whose results have structure. */
+  | { tag: 'json'; val: string }
+  | { tag: 'opaque'; val: Opaque };
+
+export interface ToolResult {
+  callId: string;
+  /** The tool's name, where the format says it; else an adapter that needs it looks it up in the history. */
+  name?: string | null;
+  content: ResultPart[];
+  isError?: boolean | null;
+  cache?: CacheHint | null;
+  extensions: Extension[];
+}
+
+/** The model's thinking. */
+export interface ReasoningPart {
+  id?: string | null;
+  /** What may be read; none where there is only an opaque value. */
+  text?: string | null;
+  /** Vouches for the text. A signed part is never dropped or edited on its way back to its issuer. */
+  signature?: Signature | null;
+  /** The thinking itself, unreadable (`redacted_thinking.data`, `encrypted_content`). */
+  encrypted?: Signature | null;
+  extensions: Extension[];
+}
+
+export type Part =
+  | { tag: 'text'; val: TextPart }
+  | { tag: 'media'; val: MediaPart }
+  | { tag: 'tool-call'; val: ToolCall }
+  | { tag: 'tool-result'; val: ToolResult }
+  | { tag: 'reasoning'; val: ReasoningPart }
+  /** The model's refusal, in words. */
+  | { tag: 'refusal'; val: string }
+  /** A part of one format that others have no place for. */
+  | { tag: 'opaque'; val: Opaque };
+
+export interface Message {
+  role: Role;
+  /** The speaker's name, where several share a role. */
+  name?: string | null;
+  parts: Part[];
+  extensions: Extension[];
+}
+
+export interface FunctionTool {
+  name: string;
+  description?: string | null;
+  /** JSON Schema of the arguments. */
+  parameters?: string | null;
+  strict?: boolean | null;
+  cache?: CacheHint | null;
+  extensions: Extension[];
+}
+
+export type Tool =
+  | { tag: 'function'; val: FunctionTool }
+  /** Any other tool: one that the provider runs itself, one that takes free text. Crosses only within its family. */
+  | { tag: 'opaque'; val: Opaque };
+
+export interface AllowedTools {
+  names: string[];
+  /** Whether one of them must be called. */
+  required: boolean;
+}
+
+export type ToolChoice =
+  /** The model decides. */
+  | { tag: 'automatic'; val?: undefined }
+  /** No tool may be called. */
+  | { tag: 'disabled'; val?: undefined }
+  /** Some tool must be called. */
+  | { tag: 'required'; val?: undefined }
+  /** This tool must be called. */
+  | { tag: 'named'; val: string }
+  /** Only these may be called. */
+  | { tag: 'allowed'; val: AllowedTools }
+  | { tag: 'opaque'; val: Opaque };
+
+export interface JsonSchema {
+  name?: string | null;
+  description?: string | null;
+  /** JSON. */
+  schema: string;
+  strict?: boolean | null;
+}
+
+export type OutputFormat =
+  | { tag: 'plain'; val?: undefined }
+  /** Some JSON object. */
+  | { tag: 'json'; val?: undefined }
+  /** JSON of this schema. */
+  | { tag: 'schema'; val: JsonSchema }
+  | { tag: 'opaque'; val: Opaque };
+
+export interface Sampling {
+  temperature?: number | null;
+  topP?: number | null;
+  topK?: number | null;
+  /** Decimal text. */
+  seed?: string | null;
+  stop: string[];
+  frequencyPenalty?: number | null;
+  presencePenalty?: number | null;
+  /** How many answers are wanted. */
+  candidates?: number | null;
+  logprobs?: boolean | null;
+  topLogprobs?: number | null;
+}
+
+export type ReasoningMode =
+  | 'disabled'
+  | 'enabled'
+  /** The model decides how much. */
+  | 'adaptive';
+
+export interface ReasoningRequest {
+  mode?: ReasoningMode | null;
+  /** `none`, `minimal`, `low`, `medium`, `high`, or a level of the format's own. */
+  effort?: string | null;
+  budgetTokens?: number | null;
+  /** How the thinking is to be shown: `auto`, `concise`, `detailed`; `omitted` where it is not. */
+  summary?: string | null;
+  extensions: Extension[];
+}
+
+/** A request for an answer, in any of the formats. */
+export interface ChatRequest {
+  model: string;
+  /** System text stands here too, in order, as messages of role system or developer. */
+  messages: Message[];
+  tools: Tool[];
+  toolChoice?: ToolChoice | null;
+  parallelToolCalls?: boolean | null;
+  output?: OutputFormat | null;
+  sampling: Sampling;
+  maxOutputTokens?: number | null;
+  reasoning?: ReasoningRequest | null;
+  stream: boolean;
+  /** The client's own name for its end user. */
+  endUser?: string | null;
+  /** JSON object of the client's own labels. */
+  metadata?: string | null;
+  serviceTier?: string | null;
+  /** Groups requests that share a prompt, for caching. */
+  cacheKey?: string | null;
+  extensions: Extension[];
+}
+
+/** Tokens in disjoint buckets: no token is counted in two of them. None means that the provider did not say. */
+export interface Usage {
+  /** Input that was neither read from nor written to a cache. */
+  input?: number | null;
+  cacheRead?: number | null;
+  cacheWrite?: number | null;
+  /** Output without reasoning, or all of it where the provider does not tell them apart. */
+  output?: number | null;
+  reasoning?: number | null;
+  /** Details of one format, such as audio tokens. */
+  extensions: Extension[];
+}
+
+export type FinishReason =
+  /** The answer is complete. */
+  | 'complete'
+  /** One of the stop sequences came. */
+  | 'stop-sequence'
+  /** The limit of output tokens was reached. */
+  | 'length'
+  /** The context window is full. */
+  | 'context-length'
+  | 'tool-calls'
+  | 'content-filter'
+  /** The model declined. */
+  | 'refusal'
+  /** A tool of the provider's is at work; the client is to send the answer back to go on. */
+  | 'paused'
+  | 'malformed-tool-call'
+  /** The provider broke off. */
+  | 'failed'
+  | 'other';
+
+export interface Finish {
+  reason: FinishReason;
+  /** The provider's own word. */
+  raw?: string | null;
+  /** Which stop sequence it was. */
+  stopSequence?: string | null;
+}
+
+export interface Candidate {
+  index: number;
+  parts: Part[];
+  finish?: Finish | null;
+  /** JSON in OpenAI Chat's shape (`{"content": [...]}`). */
+  logprobs?: string | null;
+  extensions: Extension[];
+}
+
+export interface ChatResponse {
+  id: string;
+  /** As the provider names it. */
+  model?: string | null;
+  createdMs?: number | null;
+  candidates: Candidate[];
+  usage?: Usage | null;
+  serviceTier?: string | null;
+  extensions: Extension[];
+}
+
+export interface ResponseStart {
+  id: string;
+  model?: string | null;
+  createdMs?: number | null;
+  serviceTier?: string | null;
+  extensions: Extension[];
+}
+
+export interface ToolStart {
+  id: string;
+  name: string;
+  kind: ToolKind;
+  signature?: Signature | null;
+}
+
+export type PartKind =
+  | { tag: 'text'; val?: undefined }
+  | { tag: 'reasoning'; val?: undefined }
+  | { tag: 'refusal'; val?: undefined }
+  | { tag: 'tool-call'; val: ToolStart }
+  /** A part of one format only: its whole value, no deltas follow. */
+  | { tag: 'opaque'; val: Opaque }
+  /** A medium that the model made: its whole value, no deltas follow. */
+  | { tag: 'media'; val: MediaPart };
+
+export interface PartStart {
+  candidate: number;
+  /** Number of the part within its candidate, counted by the decoder; parts may overlap. */
+  part: number;
+  kind: PartKind;
+}
+
+/** More text of a part: words, thinking, refusal, or a piece of a tool call's arguments. */
+export interface PartDelta {
+  candidate: number;
+  part: number;
+  text: string;
+}
+
+export interface PartSignature {
+  candidate: number;
+  part: number;
+  signature: Signature;
+  /** Whether it stands for the thinking itself (`encrypted`) rather than vouching for the text. */
+  encrypted: boolean;
+}
+
+export interface PartCitation {
+  candidate: number;
+  part: number;
+  citation: Citation;
+}
+
+export interface PartStop {
+  candidate: number;
+  part: number;
+  /** Members of the finished part, as in the whole part's `extensions`. */
+  extensions: Extension[];
+}
+
+export interface CandidateLogprobs {
+  candidate: number;
+  /** JSON in OpenAI Chat's shape. */
+  json: string;
+}
+
+export interface CandidateFinish {
+  candidate: number;
+  finish: Finish;
+}
+
+/**
+ * What happens in a streamed answer. The host's referee sees every event before the dialect does: it starts parts
+ * that were not started, stops those left open, numbers tool calls and sees to exactly one finish.
+ */
+export type ChatEvent =
+  | { tag: 'start'; val: ResponseStart }
+  | { tag: 'part-start'; val: PartStart }
+  | { tag: 'delta'; val: PartDelta }
+  | { tag: 'signature'; val: PartSignature }
+  | { tag: 'citation'; val: PartCitation }
+  | { tag: 'part-stop'; val: PartStop }
+  | { tag: 'logprobs'; val: CandidateLogprobs }
+  | { tag: 'finish'; val: CandidateFinish }
+  /** Tokens so far: a later one replaces the values that it names. */
+  | { tag: 'usage'; val: Usage }
+  /** The stream has failed; nothing follows. */
+  | { tag: 'failure'; val: Error }
+  /** An event of one format that others have no place for. */
+  | { tag: 'opaque'; val: Opaque };
+
+/** What a decoder makes of some frames. */
+export interface Decoded {
+  events: ChatEvent[];
+  losses: Loss[];
+}
+
+/** What an encoder makes of some events. */
+export interface Encoded {
+  frames: Frame[];
+  losses: Loss[];
+}
+
+/** A request to send upstream. */
+export interface RenderedRequest {
+  request: HttpRequest;
+  losses: Loss[];
+  /** Returned to the later calls of the same exchange. */
+  memo: string;
+  /** How a streamed answer will be framed, where its content type does not tell. */
+  framing?: Framing | null;
+}
+
+/** One more request, for APIs that need several steps. */
+export interface FollowUp {
+  request: HttpRequest;
+  /** Another origin than the target's url (`https://host`); it must be approved by the operator. */
+  origin?: string | null;
+  /** How long to wait before sending it. */
+  afterMs: number;
+  /** What to send when the client leaves in the meantime. */
+  onCancel?: HttpRequest | null;
+  /** Whether the answer to it is the stream. */
+  stream: boolean;
+  /** Replaces the memo. */
+  memo: string;
+}
+
+/** A whole answer for the client. */
+export interface RenderedResponse {
+  response: HttpResponse;
+  losses: Loss[];
+}
+
+export type EmbeddingInput =
+  | { tag: 'text'; val: string }
+  | { tag: 'tokens'; val: number[] }
+  | { tag: 'media'; val: MediaPart };
+
+export type EmbeddingEncoding =
+  | 'floats'
+  /** Little-endian 32-bit floats in base64. */
+  | 'base64';
+
+export interface EmbeddingsRequest {
+  model: string;
+  inputs: EmbeddingInput[];
+  /** Whether a single input was given as such and not as a list. */
+  single: boolean;
+  dimensions?: number | null;
+  encoding?: EmbeddingEncoding | null;
+  /** What the vectors are for, in the format's spelling. */
+  task?: string | null;
+  title?: string | null;
+  endUser?: string | null;
+  extensions: Extension[];
+}
+
+export type Vector =
+  | { tag: 'floats'; val: number[] }
+  /** Little-endian 32-bit floats in base64. */
+  | { tag: 'base64'; val: string }
+  /** Another kind (int8, binary), in its own format. */
+  | { tag: 'opaque'; val: Opaque };
+
+export interface Embedding {
+  index: number;
+  vector: Vector;
+}
+
+export interface EmbeddingsResponse {
+  id?: string | null;
+  model?: string | null;
+  embeddings: Embedding[];
+  usage?: Usage | null;
+  extensions: Extension[];
+}
+
+export interface ModelInfo {
+  id: string;
+  displayName?: string | null;
+  createdMs?: number | null;
+  owner?: string | null;
+  contextTokens?: number | null;
+  outputTokens?: number | null;
+  extensions: Extension[];
+}
+
+export interface ModelsRequest {
+  /** The one model asked for, or none for the list. */
+  id?: string | null;
+  /** Where to go on, as a former answer said. */
+  cursor?: string | null;
+  limit?: number | null;
+}
+
+export interface ModelsResponse {
+  models: ModelInfo[];
+  /** Where to go on, if there is more. */
+  cursor?: string | null;
+}
+
+export interface TokenCount {
+  input: number;
+  cached?: number | null;
+}
+
+export type RerankDocument =
+  | { tag: 'text'; val: string }
+  /** A JSON object with fields of its own. */
+  | { tag: 'json'; val: string };
+
+export interface RerankRequest {
+  model: string;
+  query: string;
+  documents: RerankDocument[];
+  topN?: number | null;
+  returnDocuments?: boolean | null;
+  extensions: Extension[];
+}
+
+export interface RerankResult {
+  index: number;
+  score: number;
+  document?: RerankDocument | null;
+}
+
+export interface RerankResponse {
+  id?: string | null;
+  model?: string | null;
+  results: RerankResult[];
+  usage?: Usage | null;
+  extensions: Extension[];
+}
+
+/**
+ * What an adapter says about itself: all that the host must know of a format, as data.
+ *
+ * The host knows no wire format. Where no component runs (recognising a request, relaying bytes, metering, answering
+ * with an error) it works from this record alone. It is read once, when the component is admitted.
+ *
+ * Pointers are JSON pointers (RFC 6901) in which a segment `*` stands for every element of an array.
+ */
+export interface About {
+  /** The manifest. Pure, without arguments, always the same. */
+  describe(): Manifest;
+}
+
+/**
+ * Reads a streamed answer, frame by frame. It keeps what it needs from frame to frame; the constructor cannot fail,
+ * so what is wrong with the context shows at the first push.
+ */
+export interface ChatDecoder {
+  /** The frames of one read, in order. The same frames give the same events however they are grouped. */
+  push(frames: Frame[]): Decoded;
+  /** The upstream has ended in an orderly way. */
+  finish(): Decoded;
+}
+
+/** A provider of answers: from the unified model to its format and back. */
+export interface ProviderChat {
+  /**
+   * Turns a request of the unified model into one that the provider understands.
+   *
+   * Dropping tools, tool results, media or system text is an error of kind `unsupported`, never a loss.
+   */
+  renderRequest(ctx: Context, request: ChatRequest): RenderedRequest;
+  /** Reads a whole answer with a status below 400. */
+  parseResponse(ctx: Context, response: HttpResponse): ChatOutcome;
+  ChatDecoder: new (ctx: Context) => ChatDecoder;
+}
+
+/** Writes a streamed answer, event by event. */
+export interface ChatEncoder {
+  /** The events of one read, in order, as the referee lets them through. */
+  push(events: ChatEvent[]): Encoded;
+  /** All events have been pushed, the finish or a failure among them. */
+  finish(): Encoded;
+}
+
+/** A format that clients speak: from it to the unified model and back. */
+export interface DialectChat {
+  /** Reads a client's request. */
+  parseRequest(ctx: Context, request: HttpRequest): ParsedChat;
+  /** Writes a whole answer. */
+  renderResponse(ctx: Context, response: ChatResponse): RenderedResponse;
+  ChatEncoder: new (ctx: Context) => ChatEncoder;
+}
+
+/** A provider that counts the tokens of a request. */
+export interface ProviderCountTokens {
+  renderRequest(ctx: Context, request: ChatRequest): RenderedRequest;
+  /** Reads an answer with a status below 400. */
+  parseResponse(ctx: Context, response: HttpResponse): TokenCount;
+}
+
+/** A format in which clients have the tokens of a request counted. */
+export interface DialectCountTokens {
+  parseRequest(ctx: Context, request: HttpRequest): ParsedCount;
+  renderResponse(ctx: Context, response: TokenCount): RenderedResponse;
+}
+
+/** A provider of embeddings. */
+export interface ProviderEmbeddings {
+  renderRequest(ctx: Context, request: EmbeddingsRequest): RenderedRequest;
+  /** Reads an answer with a status below 400. */
+  parseResponse(ctx: Context, response: HttpResponse): EmbeddingsResponse;
+}
+
+/** A format in which clients ask for embeddings. */
+export interface DialectEmbeddings {
+  parseRequest(ctx: Context, request: HttpRequest): ParsedEmbeddings;
+  renderResponse(ctx: Context, response: EmbeddingsResponse): RenderedResponse;
+}
+
+/** A provider's list of models. */
+export interface ProviderModels {
+  renderRequest(ctx: Context, request: ModelsRequest): RenderedRequest;
+  /** Reads an answer with a status below 400. */
+  parseResponse(ctx: Context, response: HttpResponse): ModelsResponse;
+}
+
+/** A format in which clients ask for models. */
+export interface DialectModels {
+  parseRequest(ctx: Context, request: HttpRequest): ParsedModels;
+  /** Writes the list, or the one model that was asked for. */
+  renderResponse(ctx: Context, response: ModelsResponse): RenderedResponse;
+}
+
+/** Errors of a provider, whatever the operation. */
+export interface ProviderErrors {
+  /**
+   * Reads an answer with a status of 400 or over: what kind of error is it, what may be told, when to try again.
+   * The body may be anything: HTML, empty, cut short.
+   */
+  parseError(ctx: Context, response: HttpResponse): Error;
+}
+
+/** A provider that orders documents by how well they answer a query. */
+export interface ProviderRerank {
+  renderRequest(ctx: Context, request: RerankRequest): RenderedRequest;
+  /** Reads an answer with a status below 400. */
+  parseResponse(ctx: Context, response: HttpResponse): RerankResponse;
+}
+
+/** A format in which clients have documents ordered. */
+export interface DialectRerank {
+  parseRequest(ctx: Context, request: HttpRequest): ParsedRerank;
+  renderResponse(ctx: Context, response: RerankResponse): RenderedResponse;
+}

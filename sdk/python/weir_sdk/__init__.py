@@ -1,0 +1,12 @@
+"""What adapters in Python build on.
+
+`weir_sdk.compat` is the base for OpenAI-compatible providers. For any other format write one class for each interface of
+the world and hand them to `export`; `weir_sdk.model` has builders with defaults, `weir_sdk.wire` reads and writes JSON.
+"""
+
+from . import compat, model, wire
+from .export import export
+from .ledger import Ledger
+from .model import fail
+
+__all__ = ["Ledger", "compat", "export", "fail", "model", "wire"]

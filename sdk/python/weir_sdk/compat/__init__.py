@@ -1,0 +1,11 @@
+"""The base for OpenAI-compatible providers: a provider is its `Quirks` and little else.
+
+    from weir_sdk.compat import Provider, Quirks
+
+    Provider(Quirks(name="acme", description="Acme", url="https://api.acme.example/v1/")).export(__name__)
+"""
+
+from .provider import Provider
+from .quirks import Quirks
+
+__all__ = ["Provider", "Quirks"]

@@ -1,0 +1,140 @@
+"""The manifest with defaults. `wit/about.wit` says what each member means."""
+
+import json
+from typing import Any, Iterable, Optional
+
+from wit_world.exports import about as a
+from wit_world.imports import types as t
+
+CONTRACT = "0.1.0"
+
+
+def manifest(
+    *,
+    name: str,
+    version: str,
+    description: str,
+    formats: Iterable[a.Format],
+    capabilities: a.Capabilities,
+    family: Optional[str] = None,
+    settings: str = "",
+    isolation: str = "tenant",
+    takes_blobs: bool = True,
+    url: Optional[str] = None,
+    key_variables: Iterable[str] = (),
+    models: Iterable[str] = (),
+    origins: Iterable[str] = (),
+    faces: Iterable[a.Face] = (),
+    accepts: Iterable[a.Acceptance] = (),
+    auth: Iterable[a.Auth] = (),
+) -> a.Manifest:
+    """A manifest. An instance of Python takes two milliseconds to make, so it serves several exchanges by default."""
+    suggests = a.Suggestions(url, list(key_variables), list(models), list(origins))
+    return a.Manifest(
+        name,
+        version,
+        CONTRACT,
+        description,
+        family or name,
+        settings,
+        isolation,  # type: ignore[arg-type]
+        takes_blobs,
+        suggests,
+        list(formats),
+        list(faces),
+        list(accepts),
+        list(auth) or [bearer()],
+        capabilities,
+    )
+
+
+def capabilities(
+    operations: Iterable[Any], *, media: Iterable[str] = (), tools: bool = True, counts_tokens: bool = False
+) -> a.Capabilities:
+    """What the provider can do."""
+    return a.Capabilities(list(operations), list(media), tools, counts_tokens)
+
+
+def bearer(name: str = "bearer") -> a.Auth:
+    """`authorization: Bearer KEY`."""
+    return a.Auth(name, a.AuthScheme_Bearer())
+
+
+def no_key(name: str = "open") -> a.Auth:
+    """No credential."""
+    return a.Auth(name, a.AuthScheme_Open())
+
+
+def key_header(header: str, prefix: str = "", name: str = "header") -> a.Auth:
+    """A header, with the text in front of the key."""
+    return a.Auth(name, a.AuthScheme_Header(t.Header(header, prefix)))
+
+
+def acceptance(
+    format: str,
+    operation: Any,
+    path: str,
+    *,
+    method: str = "POST",
+    stream_path: Optional[str] = None,
+    query: Iterable[a.FixedQuery] = (),
+    query_forwarded: Iterable[str] = (),
+    request_headers: Iterable[str] = (),
+    set_headers: Iterable[t.Header] = (),
+    response_headers: Iterable[str] = (),
+    exclusions: Iterable[a.Exclusion] = (),
+    ask_usage: Optional[a.UsageRequest] = None,
+    preferred: bool = False,
+) -> a.Acceptance:
+    """A format that the provider takes as it is."""
+    return a.Acceptance(
+        format,
+        operation,
+        method,
+        path,
+        stream_path,
+        list(query),
+        list(query_forwarded),
+        list(request_headers),
+        list(set_headers),
+        list(response_headers),
+        list(exclusions),
+        ask_usage,
+        preferred,
+    )
+
+
+def present(pointer: str) -> a.FrameTest_Present:
+    """There is a value at the pointer."""
+    return a.FrameTest_Present(pointer)
+
+
+def equals(pointer: str, value: Any) -> a.FrameTest_Equals:
+    """The value at the pointer is this one."""
+    return a.FrameTest_Equals(a.PointerEquals(pointer, json.dumps(value)))
+
+
+def has_member(member: str, reason: str) -> a.Exclusion:
+    """A request with this member is translated."""
+    return a.Exclusion(present("/" + member), reason)
+
+
+def usage_place(
+    bucket: str, *pointers: str, includes: Iterable[str] = (), merge: str = "last"
+) -> a.UsagePlace:
+    """Where one figure of tokens stands; `includes` are buckets that it counts as well."""
+    inside = [a.Bucket[name.upper().replace("-", "_")] for name in includes]
+    return a.UsagePlace(bucket, list(pointers), merge, inside)  # type: ignore[arg-type]
+
+
+def tap(
+    *,
+    usage: Iterable[a.UsagePlace] = (),
+    finish: Iterable[str] = (),
+    model: Iterable[str] = (),
+    content: Iterable[Any] = (),
+    end: Iterable[Any] = (),
+    failure: Iterable[Any] = (),
+) -> a.Tap:
+    """How the host reads answers while their bytes go through untouched."""
+    return a.Tap(list(usage), list(finish), list(model), list(content), list(end), list(failure))

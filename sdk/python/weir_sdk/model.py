@@ -1,0 +1,242 @@
+"""The unified model with defaults: builders for what a provider answers with, and readers for what it is asked.
+
+The generated classes want every field; these want what there is to say.
+"""
+
+from typing import Any, Iterable, Optional, Union
+
+from componentize_py_types import Err
+from wit_world.imports import types as t
+
+from . import wire
+
+Kind = Union[str, t.ErrorKind]
+
+
+def fail(
+    kind: Kind,
+    message: str,
+    *,
+    status: Optional[int] = None,
+    code: Optional[str] = None,
+    param: Optional[str] = None,
+    retry_after_ms: Optional[int] = None,
+) -> Err:
+    """An error of the contract, to be raised: `raise fail("unsupported", "no tools here", param="tools")`."""
+    return Err(t.Error(kind, message, status, code, param, retry_after_ms))  # type: ignore[arg-type]
+
+
+def unreadable(message: str) -> Err:
+    """The provider sent something that is not understood."""
+    return fail("upstream", message)
+
+
+# ---- Context -----------------------------------------------------------------------------------------------------------
+
+
+def option(ctx: t.Context, key: str, default: Any = None) -> Any:
+    """The value of one of the target's options."""
+    for setting in ctx.options:
+        if setting.key == key:
+            return wire.read(setting.json)
+    return default
+
+
+def header(headers: Iterable[t.Header], name: str) -> Optional[str]:
+    """The value of a header; names are in lower case."""
+    return next((header.value for header in headers if header.name == name), None)
+
+
+def body_text(body: t.Body) -> str:
+    """A body as text."""
+    if isinstance(body, t.Body_Text):
+        return body.value
+    return bytes(body.value).decode("utf-8", "replace")
+
+
+def answer_json(response: t.HttpResponse) -> Any:
+    """A whole answer's JSON; an error of kind `upstream` where it is none."""
+    try:
+        return wire.read(body_text(response.body))
+    except ValueError as error:
+        raise unreadable(f"the provider's answer is not readable: {error}") from None
+
+
+# ---- Requests upstream -------------------------------------------------------------------------------------------------
+
+
+def get(path: str, *, query: Iterable[t.Header] = (), headers: Iterable[t.Header] = ()) -> t.HttpRequest:
+    """A request without a body."""
+    return t.HttpRequest("GET", path, list(query), list(headers), t.Body_Text(""))
+
+
+def post(path: str, body: str, *, query: Iterable[t.Header] = (), headers: Iterable[t.Header] = ()) -> t.HttpRequest:
+    """A request with JSON text."""
+    return t.HttpRequest("POST", path, list(query), list(headers), t.Body_Text(body))
+
+
+def rendered(
+    request: t.HttpRequest,
+    losses: Iterable[t.Loss] = (),
+    memo: str = "",
+    framing: Optional[t.Framing] = None,
+) -> t.RenderedRequest:
+    """A request to send upstream."""
+    return t.RenderedRequest(request, list(losses), memo, framing)
+
+
+# ---- Parts of answers --------------------------------------------------------------------------------------------------
+
+
+def text(words: str, *, citations: Iterable[t.Citation] = (), extensions: Iterable[t.Extension] = ()) -> t.Part_Text:
+    """Words."""
+    return t.Part_Text(t.TextPart(words, list(citations), None, None, list(extensions)))
+
+
+def refusal(words: str) -> t.Part_Refusal:
+    """A refusal, in words."""
+    return t.Part_Refusal(words)
+
+
+def reasoning(
+    words: Optional[str],
+    *,
+    id: Optional[str] = None,
+    signature: Optional[t.Signature] = None,
+    encrypted: Optional[t.Signature] = None,
+    extensions: Iterable[t.Extension] = (),
+) -> t.Part_Reasoning:
+    """The model's thinking."""
+    return t.Part_Reasoning(t.ReasoningPart(id, words, signature, encrypted, list(extensions)))
+
+
+def tool_call(
+    id: str,
+    name: str,
+    arguments: str,
+    *,
+    custom: bool = False,
+    signature: Optional[t.Signature] = None,
+    extensions: Iterable[t.Extension] = (),
+) -> t.Part_ToolCall:
+    """A call that the client is to carry out."""
+    kind = t.ToolKind.CUSTOM if custom else t.ToolKind.FUNCTION
+    return t.Part_ToolCall(t.ToolCall(id, name, kind, arguments, signature, None, list(extensions)))
+
+
+def citation(
+    *,
+    url: Optional[str] = None,
+    title: Optional[str] = None,
+    quote: Optional[str] = None,
+    start: Optional[int] = None,
+    end: Optional[int] = None,
+    source: Optional[t.Opaque] = None,
+) -> t.Citation:
+    """A source that a piece of text rests on."""
+    return t.Citation(url, title, quote, start, end, source)
+
+
+def extension(format: str, key: str, value: Any) -> t.Extension:
+    """A member that the unified model has no name for."""
+    return t.Extension(format, key, wire.whole(value))
+
+
+def extensions(format: str, rest: dict) -> list[t.Extension]:
+    """Members that the unified model has no name for; those that are null say nothing."""
+    return [extension(format, key, value) for key, value in rest.items() if value is not None]
+
+
+def find_extension(extensions: Iterable[t.Extension], format: str, key: str) -> Optional[str]:
+    """The JSON of an extension."""
+    return next((e.json for e in extensions if e.format == format and e.key == key), None)
+
+
+# ---- Answers -----------------------------------------------------------------------------------------------------------
+
+
+def usage(
+    *,
+    input: Optional[int] = None,
+    output: Optional[int] = None,
+    cache_read: Optional[int] = None,
+    cache_write: Optional[int] = None,
+    reasoning: Optional[int] = None,
+    extensions: Iterable[t.Extension] = (),
+) -> t.Usage:
+    """Tokens in disjoint buckets."""
+    return t.Usage(input, cache_read, cache_write, output, reasoning, list(extensions))
+
+
+def finish(reason: Union[str, t.FinishReason], raw: Optional[str] = None, stop: Optional[str] = None) -> t.Finish:
+    """Why an answer ended: `complete`, `length`, `tool-calls`, ..."""
+    return t.Finish(reason, raw, stop)  # type: ignore[arg-type]
+
+
+def candidate(
+    index: int,
+    parts: Iterable[Any],
+    finish: Optional[t.Finish] = None,
+    *,
+    logprobs: Optional[str] = None,
+    extensions: Iterable[t.Extension] = (),
+) -> t.Candidate:
+    """One answer."""
+    return t.Candidate(index, list(parts), finish, logprobs, list(extensions))
+
+
+def response(
+    id: str,
+    candidates: Iterable[t.Candidate],
+    *,
+    model: Optional[str] = None,
+    created_ms: Optional[float] = None,
+    usage: Optional[t.Usage] = None,
+    service_tier: Optional[str] = None,
+    extensions: Iterable[t.Extension] = (),
+) -> t.ChatResponse:
+    """A whole answer."""
+    return t.ChatResponse(id, model, created_ms, list(candidates), usage, service_tier, list(extensions))
+
+
+# ---- Events ------------------------------------------------------------------------------------------------------------
+
+
+def start(
+    id: str,
+    *,
+    model: Optional[str] = None,
+    created_ms: Optional[float] = None,
+    service_tier: Optional[str] = None,
+    extensions: Iterable[t.Extension] = (),
+) -> t.ChatEvent_Start:
+    """A streamed answer begins."""
+    return t.ChatEvent_Start(t.ResponseStart(id, model, created_ms, service_tier, list(extensions)))
+
+
+def part_start(candidate: int, part: int, kind: Any) -> t.ChatEvent_PartStart:
+    """A part begins; `kind` is one of `PartKind_Text()`, `tool_start(...)`, ..."""
+    return t.ChatEvent_PartStart(t.PartStart(candidate, part, kind))
+
+
+def tool_start(
+    id: str, name: str, *, custom: bool = False, signature: Optional[t.Signature] = None
+) -> t.PartKind_ToolCall:
+    """The kind of a part that is a tool call."""
+    kind = t.ToolKind.CUSTOM if custom else t.ToolKind.FUNCTION
+    return t.PartKind_ToolCall(t.ToolStart(id, name, kind, signature))
+
+
+def delta(candidate: int, part: int, words: str) -> t.ChatEvent_Delta:
+    """More text of a part."""
+    return t.ChatEvent_Delta(t.PartDelta(candidate, part, words))
+
+
+def part_stop(candidate: int, part: int, extensions: Iterable[t.Extension] = ()) -> t.ChatEvent_PartStop:
+    """A part ends."""
+    return t.ChatEvent_PartStop(t.PartStop(candidate, part, list(extensions)))
+
+
+def finished(candidate: int, finish: t.Finish) -> t.ChatEvent_Finish:
+    """A candidate ends."""
+    return t.ChatEvent_Finish(t.CandidateFinish(candidate, finish))

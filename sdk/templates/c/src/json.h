@@ -1,0 +1,58 @@
+// JSON: a tree that points into the text it was read from, and a writer that keeps the commas.
+#ifndef JSON_H
+#define JSON_H
+
+#include "common.h"
+
+typedef enum { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT } json_kind;
+
+typedef struct json {
+    json_kind kind;
+    // The value as it is written; of a string what stands between the quotes, escapes and all.
+    str raw;
+    // The member's name, in the same way; empty but in objects.
+    str key;
+    struct json *child, *next;
+} json;
+
+// Reads a whole text. NULL where it is not JSON. Free it with json_free; it points into the text.
+json *json_read(str text);
+void json_free(json *root);
+
+// All of these take NULL for a value that isn't there.
+const json *json_get(const json *object, const char *name);
+bool json_is(const json *value, json_kind kind);
+// A copy of a string's text; of an empty one where it is no string.
+str json_text(const json *value);
+opt_str json_opt_text(const json *value);
+// Whether it is a string that has anything in it.
+bool json_has_text(const json *value);
+bool json_equals(const json *value, const char *text);
+adapter_option_f64_t json_number(const json *value);
+adapter_option_u32_t json_count(const json *value);
+
+// A text under construction. A comma is written where a value or a name begins and something stands before it.
+typedef struct {
+    char *ptr;
+    size_t len, cap;
+} out;
+
+void put_raw(out *o, const void *at, size_t length);
+void put_open(out *o, char bracket);
+void put_close(out *o, char bracket);
+void put_key(out *o, const char *name);
+void put_str(out *o, str value);
+void put_c(out *o, const char *value);
+void put_number(out *o, double value);
+void put_bool(out *o, bool value);
+void put_null(out *o);
+// JSON text as it is.
+void put_json(out *o, str json);
+
+// Members that are there only if they have a value.
+void put_opt_str(out *o, const char *name, opt_str value);
+void put_opt_number(out *o, const char *name, adapter_option_f64_t value);
+void put_opt_count(out *o, const char *name, adapter_option_u32_t value);
+void put_opt_bool(out *o, const char *name, adapter_option_bool_t value);
+
+#endif

@@ -1,0 +1,24 @@
+// A request under construction: what is written, what is lost, and what cannot be lost.
+#ifndef REQUEST_H
+#define REQUEST_H
+
+#include "json.h"
+
+typedef struct {
+    out body;
+    T(list_loss_t) losses;
+    // Dropping tools, their results, media or system text is an error, never a loss.
+    bool refused;
+    T(error_t) error;
+} request;
+
+#define LOSE(r, kind, note, ...) lose(&(r)->losses, TAG(LOSS_KIND_##kind), textf(__VA_ARGS__), note)
+
+void refuse(request *r, const char *message, str field);
+// Writes the members of our own format, which the unified model has no name for; others go to the ledger.
+void put_extensions(request *r, const char *place, const T(list_extension_t) * extensions);
+// The provider caches without being asked.
+void lose_hint(request *r, const char *place, const T(option_cache_hint_t) * cache);
+void put_messages(request *r, const T(list_message_t) * messages);
+
+#endif

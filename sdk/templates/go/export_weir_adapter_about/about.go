@@ -1,0 +1,91 @@
+// Package export_weir_adapter_about says what the adapter is. Weir works from this alone where no component runs:
+// what may be relayed untouched, how usage is read from it, how keys are sent. `wit/deps/weir/about.wit` has every field.
+package export_weir_adapter_about
+
+import (
+	w "go.bytecodealliance.org/pkg/wit/types"
+	a "wit_component/weir_adapter_about"
+	"wit_component/wire"
+)
+
+// Describe is always the same.
+func Describe() a.Manifest {
+	return a.Manifest{
+		Name:        "acme",
+		Version:     "0.1.0",
+		Contract:    "0.1.0",
+		Description: "acme: chat completions and models",
+		Family:      "openai",
+		Isolation:   a.Isolation_Fresh,
+		TakesBlobs:  true,
+		Suggests:    a.Suggestions{
+			// Url: w.Some("https://api.example.com/v1/"), KeyVariables: []string{"API_KEY"},
+		},
+		Formats: []a.Format{{Id: wire.Format, Tap: w.Some(tap())}, {Id: wire.ModelsFormat}},
+		Accepts: []a.Acceptance{chat(), models("models"), models("models/{model}")},
+		Auth:    []a.Auth{{Name: "bearer", Scheme: a.MakeAuthSchemeBearer()}},
+		Capabilities: a.Capabilities{
+			Operations: []a.Operation{a.MakeOperationChat(), a.MakeOperationModels()},
+			Media:      []string{"image"},
+			Tools:      true,
+		},
+	}
+}
+
+var responseHeaders = []string{"x-request-id", "x-ratelimit-*", "retry-after", "retry-after-ms"}
+
+// What may go to the provider as it came. A request that the provider does not take as the format defines it has to be
+// translated: each exclusion is one reason why.
+func chat() a.Acceptance {
+	return a.Acceptance{
+		Format:          wire.Format,
+		Operation:       a.MakeOperationChat(),
+		Method:          "POST",
+		Path:            "chat/completions",
+		ResponseHeaders: responseHeaders,
+		Exclusions: []a.Exclusion{
+			{Test: a.MakeFrameTestPresent("/max_completion_tokens"), Reason: "it is called max_tokens here"},
+			{Test: equals("/messages/*/role", `"developer"`), Reason: "the role is not known here"},
+		},
+		AskUsage: w.Some(a.UsageRequest{
+			Pointer: "/stream_options/include_usage", Json: "true", Withheld: equals("/choices", "[]"),
+		}),
+		Preferred: true,
+	}
+}
+
+func models(path string) a.Acceptance {
+	return a.Acceptance{
+		Format: wire.ModelsFormat, Operation: a.MakeOperationModels(), Method: "GET", Path: path,
+		ResponseHeaders: responseHeaders,
+	}
+}
+
+// How usage and the like are read from answers that pass by untouched.
+func tap() a.Tap {
+	return a.Tap{
+		Usage: []a.UsagePlace{
+			place(a.Bucket_Input, "/usage/prompt_tokens", a.Bucket_CacheRead),
+			place(a.Bucket_CacheRead, "/usage/prompt_tokens_details/cached_tokens"),
+			place(a.Bucket_Output, "/usage/completion_tokens", a.Bucket_Reasoning),
+			place(a.Bucket_Reasoning, "/usage/completion_tokens_details/reasoning_tokens"),
+		},
+		Finish: []string{"/choices/*/finish_reason"},
+		Model:  []string{"/model"},
+		Content: []a.FrameTest{
+			a.MakeFrameTestPresent("/choices/*/delta/content"),
+			a.MakeFrameTestPresent("/choices/*/delta/tool_calls"),
+			a.MakeFrameTestPresent("/choices/*/message"),
+		},
+		End:     []a.FrameTest{a.MakeFrameTestData("[DONE]")},
+		Failure: []a.FrameTest{a.MakeFrameTestPresent("/error")},
+	}
+}
+
+func place(bucket a.Bucket, pointer string, includes ...a.Bucket) a.UsagePlace {
+	return a.UsagePlace{Bucket: bucket, Pointers: []string{pointer}, Merge: a.Merge_Last, Includes: includes}
+}
+
+func equals(pointer, json string) a.FrameTest {
+	return a.MakeFrameTestEquals(a.PointerEquals{Pointer: pointer, Json: json})
+}

@@ -1,0 +1,39 @@
+"""acme: an OpenAI-compatible provider, as an adapter for Weir.
+
+Most of a compatible provider is data, its quirks. Each has a default that suits most servers; `vendor/sdk/python/
+weir_sdk/compat/quirks.py` lists them all. What data cannot say is a method to override, such as the two below.
+"""
+
+from typing import Optional
+
+from weir_sdk import Ledger
+from weir_sdk.compat import Provider, Quirks
+from wit_world.imports import types as t
+
+QUIRKS = Quirks(
+    name="acme",
+    description="acme: chat completions and models",
+    version="0.1.0",
+    # Where the provider is, and what its key's variable is usually called.
+    url="https://api.acme.example/v1/",
+    key_variables=(),
+    # The models that it serves, as globs.
+    models=("acme-*",),
+    # Members that it does not take, and why: they are dropped with a note, and a request that holds one is translated
+    # even where the client speaks this format.
+    drops={"logit_bias": "there is no such parameter", "top_k": "there is no such parameter"},
+    # Numbers with a narrower range than the format's.
+    clamps={"temperature": (0.0, 1.0)},
+)
+
+
+class Adapter(Provider):
+    def prepare(self, ctx: t.Context, request: t.ChatRequest, ledger: Ledger) -> None:
+        """A last look at a request before it is written."""
+
+    def finish(self, word: str) -> Optional[str]:
+        """Finish reasons that only this provider has, in the contract's words."""
+        return {"done": "complete"}.get(word)
+
+
+Adapter(QUIRKS).export(__name__)

@@ -1,0 +1,109 @@
+//! Adapters that were made of the templates serve like any other. `cargo xtask languages` makes them, in every language
+//! whose tool is found, and runs this with `WEIR_AUTHORS`, a folder with a folder for each language.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use weir_tests::heard::{Heard, Tokens};
+use weir_tests::plugins::Folder;
+use weir_tests::{House, Request};
+
+use crate::tongue::{ANTHROPIC, OPENAI, Tongue};
+
+/// As the transcript in `docs/authors.md` calls it.
+const NAME: &str = "demo";
+
+fn projects() -> Vec<PathBuf> {
+    let Some(folder) = std::env::var_os("WEIR_AUTHORS") else {
+        println!("skipped: `cargo xtask languages` makes the adapters and sets WEIR_AUTHORS");
+        return vec![];
+    };
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path().join(NAME));
+    let built: Vec<PathBuf> = entries.filter(|project| project.join("demo.wasm").exists()).collect();
+    assert!(!built.is_empty(), "WEIR_AUTHORS names a folder of built projects");
+    built
+}
+
+async fn house(project: &Path) -> House {
+    let folder = Folder::with(&["openai", "anthropic"]);
+    let fixtures = project.join("fixtures");
+    // Beside the component, so that Weir proves it before it serves.
+    let beside = folder.path().join("demo.fixtures");
+    std::fs::create_dir(&beside).unwrap();
+    for entry in std::fs::read_dir(&fixtures).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, beside.join(path.file_name().unwrap())).unwrap();
+    }
+    folder.put(NAME, &std::fs::read(project.join("demo.wasm")).unwrap());
+    let url = format!("replay:{}", fixtures.display());
+    let model = |alias: &str, translate: bool| {
+        format!(
+            "[[models]]\nalias = \"{alias}\"\ntype = \"demo\"\ntranslate = {translate}\n\
+             target = {{ url = {url:?}, model = \"demo-large\" }}\n"
+        )
+    };
+    let config = [model("relayed", false), model("translated", true), "[plugins.demo]\nprewarm = 1\n".into()].concat();
+    House::with(folder, &config).await
+}
+
+/// The request that a fixture recorded, for this model.
+fn recorded(project: &Path, fixture: &str, model: &str) -> Request {
+    let text = std::fs::read_to_string(project.join("fixtures").join(fixture)).unwrap();
+    let mut body = serde_json::from_str::<Value>(&text).unwrap()["request"]["body"].take();
+    body["model"] = json!(model);
+    Request::post("/v1/chat/completions", body.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn adapters_of_the_templates_serve_in_both_lanes() {
+    for project in projects() {
+        let house = house(&project).await;
+        for model in ["relayed", "translated"] {
+            let said = format!("{} {model}", project.display());
+            let reply = house.ask(&recorded(&project, "chat.json", model)).await;
+            let heard = OPENAI.heard(&reply, false);
+            assert_eq!(heard.text, "Four. \"4\" 😀 \\ é\n", "{said}: {}", reply.text());
+            assert_eq!(heard.tokens, Some(Tokens { input: 30, cached: 10, output: 12 }), "{said}");
+            let reply = house.ask(&recorded(&project, "chat-stream-tools.json", model)).await;
+            calls(&OPENAI.heard(&reply, true), &said);
+        }
+        println!("{} serves", project.display());
+    }
+}
+
+fn calls(heard: &Heard, said: &str) {
+    assert!(heard.complete, "{said}: {heard:?}");
+    assert_eq!(heard.text, "Let me look.", "{said}");
+    let calls: Vec<_> = heard.calls.iter().map(|call| (call.name.as_str(), call.value())).collect();
+    let expected = [("get_weather", json!({"city": "Romeé"})), ("get_time", json!({"city": "\"Roma\""}))];
+    assert_eq!(calls, expected, "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_of_other_formats_are_answered_through_them() {
+    for project in projects() {
+        let house = house(&project).await;
+        for stream in [false, true] {
+            let asked: Tongue = ANTHROPIC;
+            let reply = house.ask(&asked.request("relayed", stream)).await;
+            let heard = asked.heard(&reply, stream);
+            let expected = if stream { "Hello, \"Ünal\" 👋\n" } else { "Four. \"4\" 😀 \\ é\n" };
+            assert_eq!(heard.text, expected, "{}: {}", project.display(), reply.text());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_of_the_provider_comes_through_them_in_the_clients_words() {
+    for project in projects() {
+        let limit = project.join("fixtures/error-limit.json");
+        let only = project.join("limited");
+        std::fs::create_dir_all(only.join("fixtures")).unwrap();
+        std::fs::copy(limit, only.join("fixtures/error-limit.json")).unwrap();
+        std::fs::copy(project.join("demo.wasm"), only.join("demo.wasm")).unwrap();
+        let house = house(&only).await;
+        let reply = house.ask(&ANTHROPIC.request("translated", false)).await;
+        assert_eq!(reply.status(), 429, "{}", reply.text());
+        assert_eq!(reply.json()["error"]["type"], "rate_limit_error", "{}", reply.text());
+    }
+}
