@@ -25,6 +25,7 @@ mod memory;
 mod multipart;
 mod operations;
 mod passthrough;
+mod proof;
 mod recall;
 mod record;
 mod relay;
