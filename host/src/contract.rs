@@ -2,6 +2,9 @@
 //!
 //! Everything here is generated; the WIT files carry the documentation. One world an interface, because a component
 //! exports only those that it has: the host looks which exports are there and binds those.
+//!
+//! The types of this module are those of the newest version, in which the rest of the host speaks. An older version that
+//! is still served is a module of its own below this one: its bindings, and conversions into these types.
 #![allow(
     missing_docs,
     unreachable_pub,
@@ -10,6 +13,9 @@
     clippy::pedantic,
     reason = "generated code; its documentation stands in wit/"
 )]
+
+#[cfg(feature = "contract-0-0-9")]
+pub mod v0_0_9;
 
 mod shared {
     wasmtime::component::bindgen!({

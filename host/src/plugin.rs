@@ -13,6 +13,7 @@
 //! | [`adapter`] | one loaded adapter, and the lease of an instance of it |
 //! | [`pool`] | isolation: which instance serves which request |
 //! | [`instance`] | a store and what was instantiated in it |
+//! | [`version`] | the versions of the contract, side by side |
 //! | [`call`], [`stream`] | the contract's functions, typed, with deadline and limits |
 //! | [`fault`] | what a component can do wrong |
 //! | [`engine`], [`limits`], [`ticker`] | the sandbox and its bounds |
@@ -69,6 +70,7 @@ pub mod stream;
 #[cfg(test)]
 mod tests;
 pub mod ticker;
+pub mod version;
 pub mod wasi;
 pub mod watch;
 mod weigh;
@@ -86,4 +88,5 @@ pub use lock::Lock;
 pub use shape::Shape;
 pub use stats::Stats;
 pub use stream::{ChatDecoder, ChatEncoder};
+pub use version::Version;
 pub use watch::{Folder, Watch, Watching};

@@ -9,13 +9,14 @@
 //! | `exchange` | a fixture as this adapter takes it |
 //! | `replay` | one exchange through one instance, step by step |
 //! | `cuts` | ways to cut a stream |
-//! | `check`, `leaves`, `story`, `expected` | what is asked of what came |
+//! | `check`, `leaves`, `story`, `essence`, `expected` | what is asked of what came |
 //! | `neutral`, `fold`, `difference` | the unified model as JSON, and where two of them part |
 //! | `report` | what is told |
 
 mod check;
 mod cuts;
 mod difference;
+mod essence;
 mod exchange;
 mod expected;
 mod fixture;

@@ -26,4 +26,5 @@ mod swap;
 mod tongue;
 mod translate;
 mod usage;
+mod versions;
 mod zeta;

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::process::{self, cargo};
 use crate::workspace::Workspace;
-use crate::{clients, fidelity, fuzz, plugins, tidy};
+use crate::{clients, fidelity, fuzz, languages, plugins, tidy};
 
 /// Seconds that each fuzz target gets here; a longer run is `cargo xtask fuzz TARGET SECONDS`.
 const FUZZ_SECONDS: u64 = 10;
@@ -41,6 +41,7 @@ const STEPS: &[Step] = &[
     Step { name: "build", long: false, needs: &[], act: build },
     Step { name: "tests", long: false, needs: &["build", "plugins"], act: tests },
     Step { name: "clients", long: true, needs: &["build", "plugins"], act: clients::test },
+    Step { name: "languages", long: true, needs: &["build", "plugins"], act: languages::test },
     Step { name: "fidelity", long: true, needs: &["build", "plugins"], act: fidelity::test },
     Step { name: "fuzz", long: true, needs: &[], act: |workspace| fuzz::run_all(workspace, FUZZ_SECONDS) },
     Step { name: "deny", long: true, needs: &[], act: deny },

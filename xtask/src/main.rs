@@ -3,8 +3,10 @@
 
 mod check;
 mod clients;
+mod contract;
 mod fidelity;
 mod fuzz;
+mod languages;
 mod plugins;
 mod process;
 mod run;
@@ -24,10 +26,12 @@ usage: cargo xtask VERB
   run [-- ARGS]        build everything and serve with config.example.toml (or with ARGS for `weir`)
   test [--quick]       everything that must hold: format, rules, lints, tests, official clients, a little fuzzing
   plugins [NAME...]    build the adapters of plugins/ as components: plugins/NAME.wasm and plugins.lock
-  tidy                 the rules that can be counted: layers, lengths, names, paths, licences
+  tidy                 the rules that can be counted: layers, lengths, names, paths, licences, the contract
+  contract [--freeze]  docs/contract.md from wit/; with --freeze the frozen copy of a contract that is released
   clients [TEST...]    the official Python clients against a running Weir
   fidelity [ID...]     recordings of every provider in every dialect, read by the official clients: docs/fidelity.md
   fuzz [TARGET] [SECS] the fuzz targets, or one of them (60 s each)
+  languages [LANG...]  an adapter from each language's template, as docs/authors.md says: built, tested, served
   ci                   what CI runs: test
 ";
 
@@ -55,9 +59,11 @@ fn dispatch(words: &[String]) -> Result<()> {
     match verb.as_str() {
         "plugins" => plugins::build(&workspace, rest),
         "test" | "ci" => check::run(&workspace, rest),
+        "contract" => contract::run(&workspace, rest),
         "tidy" => tidy::check(&workspace),
         "clients" => clients::run(&workspace, rest),
         "fidelity" => fidelity::run(&workspace, rest),
+        "languages" => languages::run(&workspace, rest),
         "fuzz" => fuzz::run(&workspace, rest),
         "run" => run::run(&workspace, rest),
         _ => bail!("there is no verb {verb:?}\n\n{HELP}"),

@@ -101,6 +101,14 @@ fn asked(program: &str, arguments: &[&str], dir: &Path) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// A tool as the project has it installed for itself, or as it is on the path.
+fn tool(name: &str, own: &Path) -> Option<OsString> {
+    let file = own.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    // Commands run in the project's folder, so its own tools have to be named from the root.
+    let file = file.is_file().then(|| file.canonicalize().ok()).flatten();
+    file.map(PathBuf::into_os_string).or_else(|| is_there(name).then(|| name.into()))
+}
+
 /// Whether a program is on the path.
 fn is_there(program: &str) -> bool {
     let file = format!("{program}{}", std::env::consts::EXE_SUFFIX);

@@ -2,6 +2,7 @@
 
 use super::adapter::Lease;
 use super::fault::{Called, PluginFault};
+use super::version::{MissingFunction, Said, v0_1_0 as newest};
 use super::weigh::Weigh;
 use crate::contract::types::{
     ChatRequest, ChatResponse, Context, EmbeddingsRequest, EmbeddingsResponse, Error, HttpRequest, HttpResponse,
@@ -21,14 +22,31 @@ macro_rules! calls {
         $(#[$doc:meta])*
         $method:ident = $view:ident . $guest:ident . $function:ident ($input:ty) -> $output:ty, $name:literal;
     )+) => {
+        /// The part of [`Speech`](super::version::Speech) that is the same for every function here. A version of the
+        /// contract that lacks one leaves it as it is.
+        pub(super) trait Calls {
+            $(
+                $(#[$doc])*
+                fn $method(&mut self, _: &Context, _: &$input) -> Said<$output> {
+                    Err(MissingFunction($name).into())
+                }
+            )+
+        }
+
+        impl Calls for newest::Voice<'_> {
+            $(
+                fn $method(&mut self, ctx: &Context, input: &$input) -> Said<$output> {
+                    let (store, view) = self.$view()?;
+                    view.$guest().$function(store, ctx, input)
+                }
+            )+
+        }
+
         impl Lease {
             $(
                 $(#[$doc])*
                 pub fn $method(&mut self, ctx: &Context, input: &$input) -> Called<$output> {
-                    self.run($name, input.weigh(), |instance| {
-                        let (store, view) = instance.$view()?;
-                        view.$guest().$function(store, ctx, input)
-                    })
+                    self.run($name, input.weigh(), |instance| instance.speak(|speech| speech.$method(ctx, input)))
                 }
             )+
         }
@@ -84,16 +102,14 @@ impl Lease {
     /// Dialect: writes a count of tokens for the client.
     pub fn render_count_response(&mut self, ctx: &Context, count: &TokenCount) -> Called<RenderedResponse> {
         self.run("dialect-count-tokens.render-response", 0, |instance| {
-            let (store, view) = instance.dialect_count_tokens()?;
-            view.weir_adapter_dialect_count_tokens().call_render_response(store, ctx, *count)
+            instance.speak(|speech| speech.render_count_response(ctx, *count))
         })
     }
 
     /// Provider: reads an answer with a status of 400 or over, whatever the operation.
     pub fn parse_error(&mut self, ctx: &Context, response: &HttpResponse) -> Result<Error, PluginFault> {
         self.run("provider-errors.parse-error", response.weigh(), |instance| {
-            let (store, view) = instance.provider_errors()?;
-            view.weir_adapter_provider_errors().call_parse_error(store, ctx, response)
+            instance.speak(|speech| speech.parse_error(ctx, response))
         })
     }
 }

@@ -7,7 +7,7 @@ use std::fmt::{self, Display, Formatter};
 use serde_json::Value;
 
 use super::fault::{clean, head};
-use super::shape::CONTRACT;
+use super::version::Version;
 use crate::contract::about::exports::weir::adapter::about::{
     Acceptance, Auth, AuthScheme, Condition, CredentialPlace, ErrorFormat, Face, Format, FrameTemplate, FrameTest,
     Manifest, ModelPlace, StreamFlag, Tap,
@@ -65,9 +65,10 @@ const KINDS: [ErrorKind; 14] = [
 ];
 
 /// Checks a manifest by itself; what two manifests may not both claim is checked where they meet.
-pub fn manifest(manifest: &Manifest) -> Result<(), Problems> {
+/// `spoken` is the version of the contract whose interfaces the component exports.
+pub fn manifest(manifest: &Manifest, spoken: Version) -> Result<(), Problems> {
     let mut p = Problems::default();
-    identity(manifest, &mut p);
+    identity(manifest, spoken, &mut p);
     let mut formats = HashSet::new();
     for (i, format) in manifest.formats.iter().enumerate() {
         let place = format!("formats[{i}]");
@@ -107,14 +108,14 @@ pub fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 64 && name.chars().all(sound) && !name.starts_with(['-', '_'])
 }
 
-fn identity(manifest: &Manifest, p: &mut Problems) {
+fn identity(manifest: &Manifest, spoken: Version, p: &mut Problems) {
     p.unless(is_name(&manifest.name), "name", NAME_RULE);
     p.unless(!manifest.version.is_empty(), "version", "is empty");
     p.unless(!manifest.family.is_empty(), "family", "is empty");
     p.unless(
-        manifest.contract == CONTRACT,
+        manifest.contract == spoken.name(),
         "contract",
-        format_args!("is {:?}, this Weir speaks {CONTRACT}", manifest.contract),
+        format_args!("is {:?}, but the component exports the interfaces of {}", manifest.contract, spoken.name()),
     );
     if !manifest.settings.is_empty() {
         let schema = serde_json::from_str::<Value>(&manifest.settings);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use wasmtime::Trap;
 
 use super::digest::Digest;
-use super::instance::MissingInterface;
 use super::state::MemoryExceeded;
+use super::version::MissingFunction;
 use crate::contract::types;
 
 /// What a call into an adapter comes to: `Err` is the component's failure, `Ok(Err)` its answer that it cannot.
@@ -118,7 +118,7 @@ fn kind_of(error: &wasmtime::Error) -> FaultKind {
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
         return FaultKind::Exhausted;
     }
-    if error.is::<MissingInterface>() {
+    if error.is::<MissingFunction>() {
         return FaultKind::Missing;
     }
     match error.downcast_ref::<Trap>() {

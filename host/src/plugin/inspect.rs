@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::digest::Digest;
 use super::load::{Admission, LoadError, Loader};
 use super::lock::Lock;
-use super::shape::{CONTRACT, Shape, ShapeError};
+use super::shape::{Shape, ShapeError};
 use crate::contract::about::exports::weir::adapter::about::Manifest;
 
 /// All that can be told about a component.
@@ -38,7 +38,7 @@ pub fn inspect(loader: &Loader, bytes: &[u8]) -> Result<Inspection, LoadError> {
     };
     Ok(Inspection {
         digest: adapter.digest,
-        contract: CONTRACT,
+        contract: adapter.shape.version()?.name(),
         interfaces: adapter.interfaces.iter().map(super::Interface::name).collect(),
         weight: adapter.pool().weight(),
         shape: adapter.shape.clone(),

@@ -9,12 +9,12 @@ use wasmtime::component::{Component, InstancePre, Linker, ResourceAny};
 
 use super::engine::Engine;
 use super::state::State;
+use super::version::{Indices, Version, Views};
 use super::{cache, wasi};
-use crate::contract;
 
-/// Declares everything that there is once for each interface: its name, its export indices, its typed view.
+/// Declares the interfaces.
 macro_rules! interfaces {
-    ($($variant:ident, $field:ident, $name:literal, $world:ident, $indices:ident;)+) => {
+    ($($variant:ident, $name:literal;)+) => {
         /// An interface of the contract.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Interface {
@@ -30,83 +30,23 @@ macro_rules! interfaces {
                 match self { $(Self::$variant => $name,)+ }
             }
         }
-
-        /// Where a component's exports lie, looked up once.
-        #[derive(Clone)]
-        struct Indices {
-            $($field: Option<contract::$field::$indices>,)+
-        }
-
-        impl Indices {
-            fn new(pre: &InstancePre<State>, interfaces: Interfaces) -> wasmtime::Result<Self> {
-                Ok(Self {
-                    $($field: if interfaces.has(Interface::$variant) {
-                        Some(contract::$field::$indices::new(pre)?)
-                    } else {
-                        None
-                    },)+
-                })
-            }
-        }
-
-        /// An instance's functions, by interface, each looked up when it is first wanted.
-        #[derive(Default)]
-        struct Views {
-            $($field: Option<contract::$field::$world>,)+
-        }
-
-        impl Instance {
-            $(
-                #[doc = concat!("The store and the functions of `", $name, "`.")]
-                pub(super) fn $field(
-                    &mut self,
-                ) -> wasmtime::Result<(&mut Store<State>, &contract::$field::$world)> {
-                    let view = match &mut self.views.$field {
-                        Some(view) => view,
-                        empty => {
-                            let indices = self.template.indices.$field.as_ref().ok_or(MissingInterface($name))?;
-                            empty.insert(indices.load(&mut self.store, &self.exports)?)
-                        }
-                    };
-                    Ok((&mut self.store, view))
-                }
-            )+
-
-            /// Looks up the functions of these interfaces now, which also checks their types.
-            pub(super) fn prepare(&mut self, interfaces: Interfaces) -> wasmtime::Result<()> {
-                $(if interfaces.has(Interface::$variant) { self.$field()?; })+
-                Ok(())
-            }
-
-            /// The interfaces that have been used.
-            pub(super) fn prepared(&self) -> Interfaces {
-                let mut used = Interfaces::default();
-                $(if self.views.$field.is_some() { used.insert(Interface::$variant); })+
-                used
-            }
-        }
     };
 }
 
 interfaces! {
-    About, about, "about", AboutOnly, AboutOnlyIndices;
-    ProviderErrors, provider_errors, "provider-errors", ProviderErrorsOnly, ProviderErrorsOnlyIndices;
-    ProviderChat, provider_chat, "provider-chat", ProviderChatOnly, ProviderChatOnlyIndices;
-    DialectChat, dialect_chat, "dialect-chat", DialectChatOnly, DialectChatOnlyIndices;
-    ProviderEmbeddings, provider_embeddings, "provider-embeddings", ProviderEmbeddingsOnly, ProviderEmbeddingsOnlyIndices;
-    DialectEmbeddings, dialect_embeddings, "dialect-embeddings", DialectEmbeddingsOnly, DialectEmbeddingsOnlyIndices;
-    ProviderModels, provider_models, "provider-models", ProviderModelsOnly, ProviderModelsOnlyIndices;
-    DialectModels, dialect_models, "dialect-models", DialectModelsOnly, DialectModelsOnlyIndices;
-    ProviderCountTokens, provider_count_tokens, "provider-count-tokens", ProviderCountTokensOnly, ProviderCountTokensOnlyIndices;
-    DialectCountTokens, dialect_count_tokens, "dialect-count-tokens", DialectCountTokensOnly, DialectCountTokensOnlyIndices;
-    ProviderRerank, provider_rerank, "provider-rerank", ProviderRerankOnly, ProviderRerankOnlyIndices;
-    DialectRerank, dialect_rerank, "dialect-rerank", DialectRerankOnly, DialectRerankOnlyIndices;
+    About, "about";
+    ProviderErrors, "provider-errors";
+    ProviderChat, "provider-chat";
+    DialectChat, "dialect-chat";
+    ProviderEmbeddings, "provider-embeddings";
+    DialectEmbeddings, "dialect-embeddings";
+    ProviderModels, "provider-models";
+    DialectModels, "dialect-models";
+    ProviderCountTokens, "provider-count-tokens";
+    DialectCountTokens, "dialect-count-tokens";
+    ProviderRerank, "provider-rerank";
+    DialectRerank, "dialect-rerank";
 }
-
-/// The component does not have this interface.
-#[derive(Debug, thiserror::Error)]
-#[error("the component does not export {0}")]
-pub(super) struct MissingInterface(&'static str);
 
 impl Display for Interface {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -154,6 +94,7 @@ impl Debug for Interfaces {
 pub(super) struct Template {
     engine: Engine,
     pre: InstancePre<State>,
+    version: Version,
     interfaces: Interfaces,
     indices: Indices,
     /// Whether it imports functions.
@@ -164,6 +105,7 @@ impl Template {
     pub(super) fn new(
         engine: &Engine,
         component: &Component,
+        version: Version,
         interfaces: Interfaces,
         wasi: bool,
     ) -> wasmtime::Result<Self> {
@@ -172,14 +114,18 @@ impl Template {
             wasi::link(&mut linker, component)?;
         }
         let pre = linker.instantiate_pre(component)?;
-        let indices = Indices::new(&pre, interfaces)?;
-        Ok(Self { engine: engine.clone(), pre, interfaces, indices, wasi })
+        let indices = Indices::new(&pre, version, interfaces)?;
+        Ok(Self { engine: engine.clone(), pre, version, interfaces, indices, wasi })
     }
 
     /// The same in the engine's current pool.
     pub(super) fn twin(&self) -> wasmtime::Result<Self> {
         let component = cache::twin(&self.engine, self.pre.component())?;
-        Self::new(&self.engine, &component, self.interfaces, self.wasi)
+        Self::new(&self.engine, &component, self.version, self.interfaces, self.wasi)
+    }
+
+    pub(super) fn indices(&self) -> &Indices {
+        &self.indices
     }
 
     /// Makes an instance. A component without a start function does so in about five microseconds; one with a start
@@ -220,9 +166,9 @@ impl Debug for Template {
 
 /// A store and the component instantiated in it.
 pub(super) struct Instance {
-    template: Arc<Template>,
-    views: Views,
-    exports: wasmtime::component::Instance,
+    pub(super) template: Arc<Template>,
+    pub(super) views: Views,
+    pub(super) exports: wasmtime::component::Instance,
     pub(super) store: Store<State>,
     pub(super) made: Instant,
     /// Exchanges that it has served.
@@ -238,6 +184,21 @@ impl Instance {
     /// Ends a stream reader or writer.
     pub(super) fn end(&mut self, resource: ResourceAny) -> wasmtime::Result<()> {
         resource.resource_drop(&mut self.store)
+    }
+
+    /// The version of the contract that it was built for.
+    pub(super) fn version(&self) -> Version {
+        self.template.version
+    }
+
+    /// Looks up the functions of these interfaces now, which also checks their types.
+    pub(super) fn prepare(&mut self, interfaces: Interfaces) -> wasmtime::Result<()> {
+        self.speak(|speech| speech.prepare(interfaces))
+    }
+
+    /// The interfaces that have been used.
+    pub(super) fn prepared(&self) -> Interfaces {
+        self.views.prepared()
     }
 
     /// What instances like it are made from.

@@ -122,7 +122,7 @@ impl Loader {
             Described { shape, manifest }
         } else {
             let manifest = self.describe(&mut instance)?;
-            check::manifest(&manifest).map_err(LoadError::Manifest)?;
+            check::manifest(&manifest, shape.version()?).map_err(LoadError::Manifest)?;
             let described = Described { shape, manifest };
             if let Some(cache) = &self.cache {
                 cache.put(digest, &component, &described);
@@ -151,14 +151,15 @@ impl Loader {
     }
 
     fn template(&self, component: &Component, shape: &Shape) -> Result<Arc<Template>, LoadError> {
-        let template = Template::new(&self.engine, component, shape.interfaces(), shape.imports_functions());
+        let (version, wasi) = (shape.version()?, shape.imports_functions());
+        let template = Template::new(&self.engine, component, version, shape.interfaces(), wasi);
         template.map(Arc::new).map_err(|error| LoadError::Contract(told(&error)))
     }
 
     fn describe(&self, instance: &mut Instance) -> Result<Manifest, LoadError> {
         let _active = self.engine.ticker().begin();
         instance.arm(self.engine.ticks(self.engine.limits().start));
-        let described = instance.about().and_then(|(store, view)| view.weir_adapter_about().call_describe(store));
+        let described = instance.speak(|speech| speech.describe());
         described.map_err(|error| {
             let Failure { kind, detail } = Failure::of(&error, &instance.store.data_mut().take_stderr());
             LoadError::Describe { kind: kind.name(), detail }

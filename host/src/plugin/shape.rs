@@ -14,9 +14,8 @@ use wasmparser::{
 use super::engine::{CORE_INSTANCES, TABLES};
 use super::instance::{Interface, Interfaces};
 use super::limits::Structure;
+use super::version::Version;
 
-/// The version of the contract that this host speaks.
-pub const CONTRACT: &str = "0.1.0";
 /// The contract's package.
 const PACKAGE: &str = "weir:adapter/";
 /// Packages whose functions are answered by [`super::wasi`].
@@ -41,16 +40,30 @@ pub enum ShapeError {
         /// Instance and function, or the name of whatever else it is.
         name: String,
     },
-    /// It speaks another version of the contract.
-    #[error("speaks version {found} of the contract (it exports {export}), this Weir speaks {CONTRACT}")]
+    /// It was built for a version of the contract that this host does not speak.
+    #[error("built for contract {found} (it exports {export}); this Weir speaks {}; {advice}", Version::spoken())]
     Version {
-        /// The version that it speaks.
+        /// The version that it was built for.
         found: String,
         /// The export that says so.
         export: String,
+        /// What to do about it.
+        advice: &'static str,
     },
-    /// It is no adapter.
-    #[error("exports no weir:adapter/about@{CONTRACT}, so it is no adapter")]
+    /// Some of it was built for one version and some for another.
+    #[error(
+        "mixes contracts: {one} and {other} are of two versions, and only the first has an about; this Weir speaks {}; \
+         build all of it for one version",
+        Version::spoken()
+    )]
+    Mixture {
+        /// An export of the version that it would serve with.
+        one: String,
+        /// An export of a version that has no `about`.
+        other: String,
+    },
+    /// It is no adapter, or a part of one.
+    #[error("exports no weir:adapter/about (this Weir speaks contract {}), so it is no adapter", Version::spoken())]
     NoManifest,
     /// It is too large in some way.
     #[error("too large: {what} is {found}, the limit is {limit}")]
@@ -161,15 +174,54 @@ impl Shape {
         validate(functions)?;
         let types = types.ok_or(ShapeError::NotAComponent)?;
         shape.imports = imports.into_iter().map(|name| import(name, types.as_ref())).collect::<Result<_, _>>()?;
-        shape.check_exports()?;
+        shape.version()?;
         Ok(shape)
     }
 
-    /// The contract's interfaces among the exports.
+    /// The version of the contract that it is served with: the newest that this host speaks and it has an `about` of.
+    pub fn version(&self) -> Result<Version, ShapeError> {
+        let about = Interface::About.name();
+        let has_about = |version: &str| self.contract().any(|(_, name, own)| (name, own) == (about, version));
+        let Some(version) = Version::ALL.iter().copied().find(|version| has_about(version.name())) else {
+            return Err(self.other_version());
+        };
+        let one = |(export, _, own): (&str, _, &str)| (own == version.name()).then(|| export.to_owned());
+        // Interfaces of another whole version beside it are for hosts that speak that one.
+        match self.contract().find(|(_, _, own)| !has_about(own)) {
+            Some((other, ..)) => Err(ShapeError::Mixture {
+                one: self.contract().find_map(one).unwrap_or_default(),
+                other: other.to_owned(),
+            }),
+            None => Ok(version),
+        }
+    }
+
+    /// Why it speaks no version that this host does.
+    fn other_version(&self) -> ShapeError {
+        let about = self.contract().find(|(_, name, _)| *name == Interface::About.name());
+        let Some((export, _, found)) = about.or_else(|| self.contract().next()) else { return ShapeError::NoManifest };
+        if Version::named(found).is_some() {
+            return ShapeError::NoManifest;
+        }
+        let newest = Version::ALL.first().map(|version| version.name()).unwrap_or_default();
+        let is_newer = numbers(found) > numbers(newest);
+        let advice = if is_newer { "update Weir, or build it for that contract" } else { "build it anew" };
+        ShapeError::Version { found: found.to_owned(), export: export.to_owned(), advice }
+    }
+
+    /// The contract's interfaces among the exports: the export, the interface, the version.
+    fn contract(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.exports.iter().filter_map(|export| {
+            let (name, version) = contract_name(export)?;
+            Some((export.as_str(), name, version))
+        })
+    }
+
+    /// The contract's interfaces that it is served with.
     pub fn interfaces(&self) -> Interfaces {
-        let exported =
-            |i: &Interface| self.exports.iter().any(|name| contract_name(name) == Some((i.name(), CONTRACT)));
-        Interface::ALL.iter().copied().filter(exported).collect()
+        let Ok(version) = self.version() else { return Interfaces::default() };
+        let has = |i: &Interface| self.contract().any(|(_, name, own)| (name, own) == (i.name(), version.name()));
+        Interface::ALL.iter().copied().filter(has).collect()
     }
 
     /// Whether it needs [`super::wasi`].
@@ -228,24 +280,17 @@ impl Shape {
         self.most_locals = self.most_locals.max(locals);
         Ok(())
     }
-
-    fn check_exports(&self) -> Result<(), ShapeError> {
-        if self.interfaces().has(Interface::About) {
-            return Ok(());
-        }
-        let other = self.exports.iter().find_map(|export| contract_name(export).map(|(_, version)| (export, version)));
-        match other {
-            Some((export, found)) if found != CONTRACT => {
-                Err(ShapeError::Version { found: found.to_owned(), export: export.clone() })
-            }
-            _ => Err(ShapeError::NoManifest),
-        }
-    }
 }
 
 /// `weir:adapter/NAME@VERSION` in its two parts.
 fn contract_name(export: &str) -> Option<(&str, &str)> {
     export.strip_prefix(PACKAGE)?.split_once('@')
+}
+
+/// A version's numbers, for comparing; what follows them (`-rc1`) is left out.
+fn numbers(version: &str) -> Vec<u64> {
+    let numbers = version.split(['-', '+']).next().unwrap_or_default().split('.');
+    numbers.map(|number| number.parse().unwrap_or_default()).collect()
 }
 
 fn import(name: String, types: TypesRef<'_>) -> Result<Import, ShapeError> {

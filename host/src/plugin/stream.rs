@@ -13,7 +13,7 @@ use crate::contract::types::{ChatEvent, Context, Decoded, Encoded, Frame};
 macro_rules! stream {
     (
         $(#[$doc:meta])* $stream:ident, $(#[$begin_doc:meta])* $begin:ident,
-        $view:ident . $guest:ident . $resource:ident, $item:ty => $output:ty,
+        $push_to:ident, $finish_it:ident, $item:ty => $output:ty,
         $new:literal, $push:literal, $finish:literal, $drop:literal
     ) => {
         $(#[$doc])*
@@ -26,10 +26,7 @@ macro_rules! stream {
         impl Lease {
             $(#[$begin_doc])*
             pub fn $begin(mut self, ctx: &Context) -> Result<$stream, PluginFault> {
-                let resource = self.run($new, 0, |instance| {
-                    let (store, view) = instance.$view()?;
-                    view.$guest().$resource().call_constructor(store, ctx)
-                })?;
+                let resource = self.run($new, 0, |instance| instance.speak(|speech| speech.$begin(ctx)))?;
                 Ok($stream { lease: self, resource })
             }
         }
@@ -44,18 +41,14 @@ macro_rules! stream {
             pub fn push(&mut self, items: &[$item]) -> Called<$output> {
                 let resource = self.resource;
                 self.lease.run($push, items.weigh(), |instance| {
-                    let (store, view) = instance.$view()?;
-                    view.$guest().$resource().call_push(store, resource, items)
+                    instance.speak(|speech| speech.$push_to(resource, items))
                 })
             }
 
             /// Says that everything has been pushed.
             pub fn finish(&mut self) -> Called<$output> {
                 let resource = self.resource;
-                self.lease.run($finish, 0, |instance| {
-                    let (store, view) = instance.$view()?;
-                    view.$guest().$resource().call_finish(store, resource)
-                })
+                self.lease.run($finish, 0, |instance| instance.speak(|speech| speech.$finish_it(resource)))
             }
 
             /// Ends the stream and gives the lease back, for another call in the same exchange.
@@ -85,7 +78,7 @@ stream! {
     ChatDecoder,
     /// Provider: begins to read a streamed answer.
     decoder,
-    provider_chat.weir_adapter_provider_chat.chat_decoder, Frame => Decoded,
+    decoder_push, decoder_finish, Frame => Decoded,
     "provider-chat.chat-decoder.new", "provider-chat.chat-decoder.push", "provider-chat.chat-decoder.finish",
     "provider-chat.chat-decoder.drop"
 }
@@ -95,7 +88,7 @@ stream! {
     ChatEncoder,
     /// Dialect: begins to write a streamed answer.
     encoder,
-    dialect_chat.weir_adapter_dialect_chat.chat_encoder, ChatEvent => Encoded,
+    encoder_push, encoder_finish, ChatEvent => Encoded,
     "dialect-chat.chat-encoder.new", "dialect-chat.chat-encoder.push", "dialect-chat.chat-encoder.finish",
     "dialect-chat.chat-encoder.drop"
 }

@@ -189,12 +189,46 @@ fn an_import_is_refused_by_name() {
     assert!(error.to_string().contains("bad:net/socket#connect"), "{error}");
 }
 
+/// Why a component with these exports, which hold nothing, is refused.
+fn refusal(exports: &[&str]) -> String {
+    let export = |name: &&str| format!("(export \"{name}\" (instance $i))");
+    let exports = exports.iter().map(export).collect::<Vec<_>>().concat();
+    let component = wat::parse_str(format!("(component (instance $i) {exports})")).unwrap();
+    loader(small()).load("zeta", &component, &Admission::default()).unwrap_err().to_string()
+}
+
 #[test]
 fn another_version_of_the_contract_is_refused_naming_both() {
-    let other =
-        wat::parse_str(r#"(component (instance $i) (export "weir:adapter/about@0.9.0" (instance $i)))"#).unwrap();
-    let error = loader(small()).load("zeta", &other, &Admission::default()).unwrap_err().to_string();
-    assert!(error.contains("0.9.0") && error.contains("0.1.0"), "{error}");
+    for (exports, found, advice) in [
+        (["weir:adapter/about@0.2.0", "weir:adapter/dialect-chat@0.2.0"], "0.2.0", "update Weir"),
+        (["weir:adapter/provider-chat@0.10.0", "weir:adapter/about@0.10.0"], "0.10.0", "update Weir"),
+        (["weir:adapter/about@0.0.8", "weir:adapter/dialect-chat@0.0.8"], "0.0.8", "build it anew"),
+        // Only what it lacks an `about` of.
+        (["weir:adapter/provider-chat@0.3.0", "some:other/thing@0.1.0"], "0.3.0", "update Weir"),
+    ] {
+        let error = refusal(&exports);
+        assert!(error.starts_with(&format!("built for contract {found} (it exports weir:adapter/")), "{error}");
+        assert!(error.contains("this Weir speaks 0.1.0") && error.contains(advice), "{error}");
+    }
+}
+
+#[test]
+fn a_mixture_of_versions_is_refused_naming_both() {
+    let error = refusal(&["weir:adapter/about@0.1.0", "weir:adapter/provider-chat@0.2.0"]);
+    for told in ["weir:adapter/about@0.1.0", "weir:adapter/provider-chat@0.2.0", "this Weir speaks 0.1.0"] {
+        assert!(error.contains(told), "{told}: {error}");
+    }
+    // Two whole ones are for two hosts: this one takes its own, which has no functions here.
+    let error = refusal(&["weir:adapter/about@0.2.0", "weir:adapter/about@0.1.0"]);
+    assert!(error.starts_with("does not fit the contract"), "{error}");
+}
+
+#[test]
+fn what_has_no_interface_of_the_contract_is_no_adapter() {
+    for exports in [&["wasi:cli/run@0.2.0"][..], &["weir:adapter/provider-chat@0.1.0"], &[]] {
+        let error = refusal(exports);
+        assert!(error.contains("no weir:adapter/about") && error.contains("0.1.0"), "{error}");
+    }
 }
 
 #[test]

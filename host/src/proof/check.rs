@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::attempt::{Answer, Request};
+use crate::attempt::Answer;
 use crate::contract::types::{Body, ChatEvent, Error, ErrorKind};
 use crate::frame::FrameRef;
 use crate::plugin::{Adapter, PluginFault};
@@ -13,8 +13,8 @@ use super::difference::{Difference, first};
 use super::exchange::{Exchange, Given};
 use super::fold::{Folded, fold, joined};
 use super::neutral::write;
-use super::replay::{Came, Read, Written, read_steps, request_value};
-use super::{leaves, story};
+use super::replay::{Came, Read, Written, read_steps};
+use super::{essence, leaves, story};
 
 /// Why an exchange fails.
 #[derive(Debug, Clone)]
@@ -40,6 +40,12 @@ impl Flaw {
         Self::plain(fault.function, format!("the component failed: {}: {}", fault.kind.name(), fault.detail))
     }
 
+    /// Some adapters tell formats apart by the model.
+    fn hinted(self, exchange: &Exchange<'_>) -> Self {
+        let hint = if exchange.is_nameless { " (nothing tells the model's name; the member `model` can)" } else { "" };
+        Self { reason: format!("{}{hint}", self.reason), ..self }
+    }
+
     pub(super) fn on_used(self) -> Self {
         Self { reason: format!("on an instance that has served before, {}", self.reason), ..self }
     }
@@ -52,8 +58,9 @@ impl Flaw {
 /// The first thing that is wrong with what came.
 pub(super) fn check(adapter: &Adapter, exchange: &Exchange<'_>, came: &Came) -> Option<Flaw> {
     refused(exchange, came)
-        .or_else(|| answer(adapter, exchange, came))
+        .or_else(|| answer(adapter, exchange, came).map(|flaw| flaw.hinted(exchange)))
         .or_else(|| round_trip(exchange, came))
+        .or_else(|| unheard(exchange, came))
         .or_else(|| reread(came))
 }
 
@@ -87,6 +94,9 @@ fn answer(adapter: &Adapter, exchange: &Exchange<'_>, came: &Came) -> Option<Fla
             (!excused).then(|| Flaw::plain("answer", format!("a recorded success is refused: {}", said(error))))
         }
         (Read::Stream(events, _), given) => stream(adapter, exchange, events, given),
+        (Read::Whole(Answer::Chat(chat), _), _) if essence::is_empty(chat) && !exchange.may_fail() => {
+            Some(Flaw::plain("answer", "nothing of the recorded answer was understood"))
+        }
         (Read::Whole(Answer::Chat(chat), _), _) => chat.candidates.iter().find_map(|candidate| {
             let finish = candidate.finish.as_ref().map(|finish| finish.reason);
             Some(Flaw::plain("answer", story::arguments(&candidate.parts, finish)?))
@@ -148,14 +158,17 @@ fn round_trip(exchange: &Exchange<'_>, came: &Came) -> Option<Flaw> {
     if losses.peek().is_some() {
         return None;
     }
-    let value = |request: &Request| {
-        let mut request = request.clone();
-        request.set_model("");
-        request_value(&request)
-    };
-    let difference = first(&value(&one.request), &value(&two.request))?;
+    let difference = first(&essence::of_request(&one.request), &essence::of_request(&two.request))?;
     let reason = "the request that is sent does not say what the client's request said";
     Some(Flaw::differs("upstream", reason, difference))
+}
+
+/// Words of the recorded answer that nothing was made of.
+fn unheard(exchange: &Exchange<'_>, came: &Came) -> Option<Flaw> {
+    match came.answer.as_ref()? {
+        read @ (Read::Whole(Answer::Chat(_), losses) | Read::Stream(_, losses)) => leaves::unheard(exchange, read, losses),
+        _ => None,
+    }
 }
 
 /// The client's answer, read again by the same adapter.
@@ -164,7 +177,7 @@ fn reread(came: &Came) -> Option<Flaw> {
     let losses = match client {
         Written::Whole(_, losses) | Written::Frames(_, losses) => losses,
     };
-    let (Some(expected), Some(got)) = (essence(read), essence(again)) else {
+    let (Some(expected), Some(got)) = (said_by(read), said_by(again)) else {
         let Read::Error(error) = again else { return None };
         return Some(Flaw::plain("client", format!("what the client gets cannot be read again: {}", said(error))));
     };
@@ -176,7 +189,7 @@ fn reread(came: &Came) -> Option<Flaw> {
 }
 
 /// What every format can say of an answer: words, calls, and why it ended.
-fn essence(read: &Read) -> Option<Value> {
+fn said_by(read: &Read) -> Option<Value> {
     let chat = match read {
         Read::Whole(Answer::Chat(chat), _) => chat.clone(),
         Read::Stream(events, _) => match fold(events) {
@@ -185,7 +198,7 @@ fn essence(read: &Read) -> Option<Value> {
         },
         _ => return None,
     };
-    Some(super::expected::essence(&chat))
+    Some(essence::of_answer(&chat))
 }
 
 /// Whether two replays came to the same, to the byte.

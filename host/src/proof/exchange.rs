@@ -37,6 +37,8 @@ pub(super) struct Exchange<'f> {
     pub(super) client: Option<HttpRequest>,
     /// The request to render, where no client's says it.
     pub(super) request: Option<Request>,
+    /// Whether nothing told the model's name.
+    pub(super) is_nameless: bool,
     pub(super) given: Given,
     /// The answer to write for a client, where no provider's says it.
     pub(super) answer: Option<Answer>,
@@ -72,16 +74,20 @@ impl<'f> Exchange<'f> {
         let face = client.and_then(|asked| by_face(asked, faces));
         let accepted = says.request.as_ref().and_then(|asked| by_acceptance(asked, &adapter.manifest));
         let told = told(fixture, &adapter.manifest, accepted.as_ref().or(face.as_ref()))?;
-        let interfaces = interfaces(&told.operation)
-            .ok_or_else(|| Unfit::Skip(format!("`{}` is only relayed", operation_name(&told.operation))))?;
-        let model = told.model.or_else(|| face.as_ref().and_then(|face| face.model.clone()));
+        let interfaces = interfaces(&told.operation).ok_or_else(|| {
+            Unfit::Skip(format!("`{}` is only relayed", operation_name(&told.operation)))
+        })?;
+        let model = told
+            .model
+            .or_else(|| face.as_ref().and_then(|face| face.model.clone()))
+            .or_else(|| answered_model(fixture, &adapter.manifest, &told.format));
+        let is_nameless = model.is_none();
         let provider = context(fixture, told.format, model.unwrap_or_else(|| "model".to_owned()));
         let mut dialect = Context { options: Vec::new(), memo: String::new(), ..provider.clone() };
         if let Some(face) = &face {
             dialect.format.clone_from(&face.format);
         }
-        let speaks_format =
-            adapter.manifest.faces.iter().any(|face| face.format == dialect.format && face.operation == told.operation);
+        let speaks_format = adapter.manifest.faces.iter().any(|face| face.format == dialect.format && face.operation == told.operation);
         let given = says.response.as_ref().map_or(Ok(Given::Nothing), |answered| given(fixture, answered));
         let exchange = Self {
             fixture,
@@ -91,6 +97,7 @@ impl<'f> Exchange<'f> {
             provider,
             client: client.filter(|_| face.is_some()).map(request),
             request: None,
+            is_nameless,
             given: given.map_err(Unfit::Wrong)?,
             answer: None,
             operation: told.operation,
@@ -177,7 +184,6 @@ fn told(fixture: &Fixture, manifest: &Manifest, place: Option<&Place>) -> Result
         _ => named.unwrap_or(Operation::Chat),
     };
     let model = says.model.clone().or_else(|| place.and_then(|place| place.model.clone()));
-    let model = model.or_else(|| answered_model(fixture, manifest, &format));
     Ok(Place { format, operation, model })
 }
 
@@ -235,8 +241,7 @@ fn by_acceptance(asked: &Asked, manifest: &Manifest) -> Option<Place> {
             let weight = pattern.weight();
             if best.as_ref().is_none_or(|(known, _)| weight > *known) {
                 let model = holes.get("model").map(str::to_owned);
-                best =
-                    Some((weight, Place { format: claim.format.clone(), operation: claim.operation.clone(), model }));
+                best = Some((weight, Place { format: claim.format.clone(), operation: claim.operation.clone(), model }));
             }
         }
     }
@@ -273,9 +278,7 @@ fn request(asked: &Asked) -> HttpRequest {
         path: path.to_owned(),
         query: query::pairs(query).map(|(name, value)| Header { name, value }).collect(),
         headers: headers(&asked.headers),
-        body: Body::Text(
-            asked.body.as_ref().map(|body| body.get().to_owned()).filter(|text| text != "null").unwrap_or_default(),
-        ),
+        body: Body::Text(asked.body.as_ref().map(|body| body.get().to_owned()).filter(|text| text != "null").unwrap_or_default()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::contract::types::{ChatEvent, ChatResponse, ErrorKind, Part};
+use crate::contract::types::{ChatEvent, ErrorKind};
 
 use super::check::{Flaw, views};
 use super::difference::first;
@@ -57,10 +57,7 @@ fn error(expected: &Value, came: &Came) -> Option<Flaw> {
     let views = views(came);
     let got = views.iter().find(|(step, _)| *step == "error").map(|(_, value)| value);
     let Some(got) = got else {
-        return Some(Flaw {
-            is_of_expectation: true,
-            ..Flaw::plain("error", "an error is expected, and there is none")
-        });
+        return Some(Flaw { is_of_expectation: true, ..Flaw::plain("error", "an error is expected, and there is none") });
     };
     let named: Map<String, Value> = expected.as_object().cloned().unwrap_or_default();
     let told = named.keys().filter_map(|name| Some((name.clone(), got.get(name)?.clone()))).collect();
@@ -89,25 +86,4 @@ pub(super) fn now(exchange: &Exchange<'_>, came: &Came) -> Value {
     put("events", says.events.and_then(|_| came_to("events")));
     put("losses", says.losses.and_then(|_| came_to("losses")));
     Value::Object(expect)
-}
-
-/// What every format can say of an answer: words, calls, and why it ended.
-pub(super) fn essence(chat: &ChatResponse) -> Value {
-    let candidate = |candidate: &crate::contract::types::Candidate| {
-        let (mut text, mut calls) = (String::new(), Vec::new());
-        for part in &candidate.parts {
-            match part {
-                Part::Text(part) => text.push_str(&part.text),
-                Part::Refusal(words) => text.push_str(words),
-                Part::ToolCall(call) => {
-                    let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
-                    calls.push(json!({"name": call.name, "arguments": arguments}));
-                }
-                _ => {}
-            }
-        }
-        let finish = candidate.finish.as_ref().map(|finish| write(&finish.reason));
-        json!({"text": text, "calls": calls, "finish": finish})
-    };
-    chat.candidates.iter().map(candidate).collect()
 }

@@ -3,11 +3,14 @@
 
 use serde_json::Value;
 
+use crate::attempt::Answer;
 use crate::contract::types::{Body, HttpRequest, Loss};
 
 use super::check::Flaw;
 use super::difference::Difference;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Given};
+use super::fold::fold;
+use super::replay::Read;
 
 /// The first value that is gone, unless the ledger names it.
 pub(super) fn missing<'l>(
@@ -32,6 +35,66 @@ pub(super) fn missing<'l>(
     });
     let reason = "a value of the recorded request is neither sent nor named as lost";
     gone.map(|difference| Flaw::differs("upstream", reason, difference))
+}
+
+/// The first text of a recorded chat answer that is nowhere in what was understood of it.
+pub(super) fn unheard(exchange: &Exchange<'_>, read: &Read, losses: &[Loss]) -> Option<Flaw> {
+    let mut heard = String::new();
+    match read {
+        Read::Whole(Answer::Chat(chat), _) => gather(&serde_json::to_value(chat).ok()?, &mut heard),
+        Read::Stream(events, _) => {
+            gather(&serde_json::to_value(fold(events).response).ok()?, &mut heard);
+            gather(&serde_json::to_value(events).ok()?, &mut heard);
+        }
+        _ => return None,
+    }
+    // What only echoes the request is no news; an answer that was polled echoes one that is not at hand.
+    let asked = exchange.fixture.says.request.as_ref()?.body.as_ref()?;
+    gather(&serde_json::from_str(asked.get()).ok().filter(|body: &Value| !body.is_null())?, &mut heard);
+    let is_stream = matches!(read, Read::Stream(..));
+    // A piece of JSON may be understood with its neighbours only.
+    let counts = |text: &str| text.contains(' ') && !(is_stream && text.contains(['"', '{', '[', ']', '}', '\\']));
+    let look = |step: &str, prefix: &str, json: &str| {
+        let value: Value = serde_json::from_str(json).ok()?;
+        let mut gone = None;
+        collect(&value, &mut prefix.to_owned(), &mut |at, leaf| {
+            let Some(text) = leaf.as_str().map(str::trim) else { return };
+            let is_told = || heard.contains(text) || losses.iter().any(|loss| names(loss, at));
+            if gone.is_none() && counts(text) && !is_told() {
+                gone = Some(Difference::of(at, leaf.to_string(), "nothing that holds it"));
+            }
+        });
+        let reason = "a text of the recorded answer is neither understood nor named as lost";
+        gone.map(|difference| Flaw::differs(step, reason, difference))
+    };
+    match &exchange.given {
+        Given::Whole(http) => match &http.body {
+            Body::Text(text) => look("answer", "", text),
+            Body::Bytes(_) => None,
+        },
+        Given::Stream(stream) => stream
+            .frames
+            .iter()
+            .enumerate()
+            .find_map(|(number, frame)| look("answer", &format!("frame {number}"), &frame.data)),
+        _ => None,
+    }
+}
+
+/// Every text of a value, and those of texts that are JSON.
+fn gather(value: &Value, heard: &mut String) {
+    match value {
+        Value::Object(members) => members.values().for_each(|member| gather(member, heard)),
+        Value::Array(elements) => elements.iter().for_each(|element| gather(element, heard)),
+        Value::String(text) => {
+            heard.push_str(text);
+            heard.push('\n');
+            if let Ok(inner @ (Value::String(_) | Value::Object(_) | Value::Array(_))) = serde_json::from_str(text) {
+                gather(&inner, heard);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Texts that somebody wrote, and numbers that say something.
@@ -62,14 +125,13 @@ fn collect<'v>(value: &'v Value, at: &mut String, each: &mut impl FnMut(&str, &'
 
 /// Whether it may be a word of the format, a role or a kind, which is spelled in several ways.
 fn is_word(text: &str) -> bool {
-    text.len() <= 24 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    let is_of = |is_letter: fn(&u8) -> bool| text.bytes().all(|b| is_letter(&b) || b.is_ascii_digit() || b == b'_');
+    text.len() <= 24 && (is_of(u8::is_ascii_lowercase) || is_of(u8::is_ascii_uppercase))
 }
 
 fn holds(there: &Value, leaf: &Value) -> bool {
     match (there, leaf) {
-        (Value::String(there), Value::String(leaf)) => {
-            there.contains(leaf.trim()) || leaf.contains(there.trim()) && there.trim().len() * 2 > leaf.len()
-        }
+        (Value::String(there), Value::String(leaf)) => there.contains(leaf.trim()) || leaf.contains(there.trim()) && there.trim().len() * 2 > leaf.len(),
         (Value::Number(there), Value::Number(leaf)) => there.as_f64() == leaf.as_f64(),
         (Value::String(there), Value::Number(leaf)) => there.contains(&leaf.to_string()),
         _ => false,

@@ -363,7 +363,6 @@ fn put_pairs(value: &mut Value, name: &str, pairs: &[Header]) {
 fn put_body(value: &mut Value, body: &Body) {
     match body {
         Body::Text(text) if text.is_empty() => {}
-        Body::Bytes(bytes) if bytes.is_empty() => {}
         Body::Text(text) => match serde_json::from_str::<Value>(text) {
             Ok(json) => value["body"] = json,
             Err(_) => value["body_text"] = text.as_str().into(),
@@ -371,3 +370,4 @@ fn put_body(value: &mut Value, body: &Body) {
         Body::Bytes(bytes) => value["body_text"] = String::from_utf8_lossy(bytes).into(),
     }
 }
+

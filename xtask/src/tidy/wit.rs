@@ -1,4 +1,5 @@
-//! A frozen generation of the contract (`wit/vX.Y.Z/`) stays as it was when it was first committed.
+//! The contract: a frozen generation (`wit/vX.Y.Z/`) stays as it was when it was first committed, what is worked on does
+//! not contradict it, and the pages of the reference say what `wit/` says.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -7,9 +8,34 @@ use anyhow::Result;
 
 use super::Findings;
 use super::source::Tree;
-use crate::process;
+use crate::{contract, process};
+
+/// The feature that brings it.
+const MADE_UP: &str = "contract-0-0-9";
 
 pub(super) fn check(tree: &Tree, findings: &mut Findings) -> Result<()> {
+    history(tree, findings)?;
+    made_up(tree, findings);
+    for problem in contract::frozen_problems(&tree.root)? {
+        findings.problem(problem);
+    }
+    for page in contract::stale(&tree.root)? {
+        findings.problem(format!("{page}: is not what wit/ says; run `cargo xtask contract`"));
+    }
+    Ok(())
+}
+
+/// The made-up version that the tests serve beside the real one is in no program that anybody gets.
+fn made_up(tree: &Tree, findings: &mut Findings) {
+    for file in tree.files.iter().filter(|file| file.is_a("toml") && file.path != "tests/Cargo.toml") {
+        let uses = file.text.lines().filter(|line| line.contains(MADE_UP) && !line.starts_with(MADE_UP));
+        for line in uses {
+            findings.problem(format!("{}: {}: only the tests turn {MADE_UP} on", file.path, line.trim()));
+        }
+    }
+}
+
+fn history(tree: &Tree, findings: &mut Findings) -> Result<()> {
     for generation in generations(tree.files.iter().map(|file| file.path.as_str())) {
         let folder = format!("wit/{generation}");
         let git = || {
@@ -36,12 +62,23 @@ fn generations<'a>(paths: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::source::File;
     use super::*;
 
     #[test]
     fn generations_are_folders_with_a_version() {
         let paths = ["wit/chat.wit", "wit/v0.1.0/chat.wit", "wit/v0.1.0/about.wit", "wit/views/a.wit", "host/v1/a"];
         assert_eq!(generations(paths.into_iter()).into_iter().collect::<Vec<_>>(), ["v0.1.0"]);
+    }
+
+    #[test]
+    fn only_the_tests_turn_the_made_up_version_on() {
+        let file = |path: &str| File::new(path, "weir = { features = [\"contract-0-0-9\"] }\n");
+        let declared = File::new("host/Cargo.toml", "[features]\ncontract-0-0-9 = []\n");
+        let mut findings = Findings::default();
+        let files = vec![file("tests/Cargo.toml"), declared, file("tests/corpus/Cargo.toml")];
+        made_up(&Tree { root: ".".into(), files }, &mut findings);
+        assert_eq!(findings.problems.len(), 1, "{:?}", findings.problems);
     }
 
     #[test]
@@ -59,7 +96,7 @@ mod tests {
         git(&["commit", "--quiet", "-m", "freeze"]);
         let found = || {
             let mut findings = Findings::default();
-            check(&Tree::read(folder.path()).unwrap(), &mut findings).unwrap();
+            history(&Tree::read(folder.path()).unwrap(), &mut findings).unwrap();
             findings.problems
         };
         assert_eq!(found(), [""; 0]);

@@ -1,22 +1,18 @@
 //! JavaScript: componentize-qjs, which puts QuickJS and the program into one component.
 
 use super::super::project::Project;
-use super::{Recipe, Step, is_there};
+use super::{Recipe, Step, tool};
 
 const TOOL: &str = "componentize-qjs";
 
 pub(super) fn recipe(project: &Project) -> Result<Recipe, String> {
-    if !is_there(TOOL) {
-        return Err(format!("JavaScript projects are built with {TOOL}, which isn't there: npm install -g {TOOL}"));
-    }
+    let Some(tool) = tool(TOOL, &project.dir.join("node_modules/.bin")) else {
+        return Err(format!(
+            "JavaScript projects are built with {TOOL}, which isn't there: npm install (in the project)"
+        ));
+    };
     // Without `--sync` the component holds asynchronous built-ins, which Weir's engine refuses.
-    let step = Step::new(TOOL).args([
-        "--wit",
-        "wit",
-        "-n",
-        "adapter",
-        "--js",
-        "src/adapter.js",
+    let step = Step::new(tool).args(["--wit", "wit", "-n", "adapter", "--js", "src/adapter.js"]).args([
         "--sync",
         "-o",
         "build/component.wasm",

@@ -1,15 +1,15 @@
 //! Python: componentize-py, which puts the interpreter and the program into one component.
 
 use super::super::project::Project;
-use super::{Recipe, Step, is_there};
+use super::{Recipe, Step, tool};
 
 const TOOL: &str = "componentize-py";
 
 pub(super) fn recipe(project: &Project) -> Result<Recipe, String> {
-    if !is_there(TOOL) {
+    let Some(tool) = tool(TOOL, &project.dir.join(".venv/bin")) else {
         return Err(format!("Python projects are built with {TOOL}, which isn't there: pip install {TOOL}"));
-    }
-    let step = Step::new(TOOL)
+    };
+    let step = Step::new(tool)
         .args(["-d", "wit", "-w", "adapter", "componentize", "-p", "src", "-p", "vendor/sdk/python"])
         .args(["app", "-o", "build/component.wasm"]);
     Ok(Recipe { steps: vec![step], product: project.scratch().join("component.wasm") })

@@ -5,6 +5,7 @@ use crate::contract::about::exports::weir::adapter::about::{
     BodyKind, Bucket, Capabilities, ErrorSpelling, Exclusion, Isolation, Merge, Oauth, Operation, PointerEquals,
     Suggestions, UsagePlace, UsageRequest,
 };
+use crate::plugin::Version;
 
 fn header(name: &str, value: &str) -> Header {
     Header { name: name.into(), value: value.into() }
@@ -80,7 +81,7 @@ fn good() -> Manifest {
     Manifest {
         name: "zeta".into(),
         version: "1".into(),
-        contract: CONTRACT.into(),
+        contract: Version::V0_1_0.name().into(),
         description: String::new(),
         family: "zeta".into(),
         settings: "{}".into(),
@@ -104,7 +105,7 @@ fn good() -> Manifest {
 fn problem(change: impl FnOnce(&mut Manifest)) -> String {
     let mut changed = good();
     change(&mut changed);
-    let problems = manifest(&changed).unwrap_err();
+    let problems = manifest(&changed, Version::V0_1_0).unwrap_err();
     assert_eq!(problems.lines().len(), 1, "{problems}");
     problems.to_string()
 }
@@ -119,7 +120,7 @@ fn tap(manifest: &mut Manifest) -> &mut Tap {
 
 #[test]
 fn a_manifest_of_any_format_is_right() {
-    assert_eq!(manifest(&good()), Ok(()));
+    assert_eq!(manifest(&good(), Version::V0_1_0), Ok(()));
 }
 
 #[test]
@@ -212,6 +213,6 @@ fn many_problems_are_told_at_once_but_not_without_end() {
     let mut faulty = good();
     faulty.faces =
         std::iter::repeat_with(|| Face { method: String::new(), ..good().faces.remove(0) }).take(50).collect();
-    let problems = manifest(&faulty).unwrap_err();
+    let problems = manifest(&faulty, Version::V0_1_0).unwrap_err();
     assert_eq!(problems.lines().len(), REPORTED);
 }

@@ -1,5 +1,7 @@
 //! Whole answers, in both directions, and the steps of a quest.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use weir_sdk::adapter::{ChatAnswer, ChatOutcome, DialectChat, ParsedChat, ProviderChat, Result};
 use weir_sdk::json::{Object, object, parse};
 use weir_sdk::types::{
@@ -58,14 +60,21 @@ pub(crate) fn usage(toll: &wire::Toll<'_>) -> Usage {
     let less = |all: Option<u32>, parts: [Option<u32>; 2]| {
         all.map(|all| parts.iter().flatten().fold(all, |rest, part| rest.saturating_sub(*part)))
     };
+    let output = less(count(toll.all_out), [musing, None]);
     Usage {
         input: less(count(toll.all_in), [cached, written]),
         cache_read: cached,
         cache_write: written,
-        output: less(count(toll.all_out), [musing, None]),
+        output: if crate::is_wrong("memory") { output.map(remembered) } else { output },
         reasoning: musing,
         extensions: Vec::new(),
     }
+}
+
+/// What every exchange of this instance has cost: a mistake, for tests.
+fn remembered(count: u32) -> u32 {
+    static ALL: AtomicU32 = AtomicU32::new(0);
+    ALL.fetch_add(count, Ordering::Relaxed) + count
 }
 
 pub(crate) fn finish(word: &str) -> Finish {
@@ -97,7 +106,8 @@ pub(crate) fn parts(line: wire::Line<'_>) -> Vec<Part> {
     if let Some(says) = line.says.filter(|says| !says.is_empty()) {
         parts.push(Part::text(says));
     }
-    for want in line.wants.unwrap_or_default() {
+    let most = if crate::is_wrong("parallel") { 1 } else { usize::MAX };
+    for want in line.wants.unwrap_or_default().into_iter().take(most) {
         let arguments = want.with.map_or("{}", |with| with.get());
         parts.push(Part::ToolCall(ToolCall::new(
             want.tag.unwrap_or_default(),

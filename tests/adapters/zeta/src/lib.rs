@@ -47,6 +47,16 @@ fn version() -> &'static str {
     std::hint::black_box(VERSION)
 }
 
+/// What is wrong with it, in a place of its own in the component, so that tests can make adapters that are subtly wrong:
+/// nothing, unless they write another text over it.
+static FAULT: &str = "zeta-fault-none----";
+
+/// Whether this is wrong with it: `border` (a piece of a call that comes first in a read is lost), `memory` (tokens are
+/// counted over all exchanges of an instance), `parallel` (of several calls only the first is heard).
+fn is_wrong(fault: &str) -> bool {
+    std::hint::black_box(FAULT).strip_prefix("zeta-fault-").is_some_and(|set| set.starts_with(fault))
+}
+
 /// The adapter.
 #[derive(Debug)]
 pub struct Zeta;

@@ -1,0 +1,64 @@
+//! `cargo xtask contract`: the reference of the contract, `docs/contract.md` and one page for each file of `wit/`; and with
+//! `--freeze` the frozen copy of a contract that is released, `wit/vX.Y.Z/`.
+
+mod frozen;
+mod page;
+mod read;
+mod types;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+pub(crate) use frozen::problems as frozen_problems;
+use read::Contract;
+
+use crate::workspace::Workspace;
+
+/// The folder of the contract that is worked on.
+const WIT: &str = "wit";
+
+/// Writes the pages, or with `--freeze` the frozen copy.
+pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
+    match words {
+        [] => write(&workspace.root),
+        [word] if word == "--freeze" => frozen::freeze(&workspace.root),
+        _ => bail!("usage: cargo xtask contract [--freeze]"),
+    }
+}
+
+fn write(root: &Path) -> Result<()> {
+    let pages = page::pages(&Contract::read(&root.join(WIT))?);
+    for (path, text) in &pages {
+        let place = root.join(path);
+        fs::create_dir_all(place.parent().unwrap_or(root))?;
+        if fs::read_to_string(&place).is_ok_and(|present| present == *text) {
+            continue;
+        }
+        fs::write(&place, text).with_context(|| format!("could not write {path}"))?;
+        println!("contract: {path}");
+    }
+    for path in left_over(root, &pages) {
+        fs::remove_file(root.join(&path))?;
+        println!("contract: {path} is gone");
+    }
+    Ok(())
+}
+
+/// Pages that are not what `wit/` says.
+pub(crate) fn stale(root: &Path) -> Result<Vec<String>> {
+    let pages = page::pages(&Contract::read(&root.join(WIT))?);
+    let differs = |(path, text): &&(String, String)| fs::read_to_string(root.join(path)).ok().as_ref() != Some(text);
+    let mut stale: Vec<String> = pages.iter().filter(differs).map(|(path, _)| path.clone()).collect();
+    stale.extend(left_over(root, &pages));
+    Ok(stale)
+}
+
+/// Pages of files that are no more.
+fn left_over(root: &Path, pages: &[(String, String)]) -> Vec<String> {
+    let Ok(folder) = fs::read_dir(root.join(page::FOLDER)) else { return Vec::new() };
+    let names = folder.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let paths = names.map(|name| format!("{}/{name}", page::FOLDER));
+    paths.filter(|path| !pages.iter().any(|(known, _)| known == path)).collect()
+}

@@ -1,0 +1,157 @@
+//! `cargo xtask languages`: an adapter from each language's template. The commands are the ones of `docs/authors.md`, word
+//! for word: what the guide promises is what is tried. Then Weir serves with what they made.
+
+mod tools;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::check::Outcome;
+use crate::plugins;
+use crate::process::{self, cargo};
+use crate::workspace::Workspace;
+
+const GUIDE: &str = "docs/authors.md";
+/// The cheap ones first.
+const LANGUAGES: [&str; 5] = ["javascript", "python", "go", "c", "rust"];
+/// Whose formats the clients speak.
+const FACES: [&str; 2] = ["openai", "anthropic"];
+/// What is promised to a new author, but for getting the tool.
+const PROMISED: Duration = Duration::from_mins(5);
+
+/// Builds what it needs and tries all languages, or those that are named.
+pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
+    if let Some(word) = words.iter().find(|word| !LANGUAGES.contains(&word.as_str())) {
+        bail!("there is no template in {word:?} (there are: {})", LANGUAGES.join(", "));
+    }
+    plugins::build(workspace, &FACES.map(str::to_owned))?;
+    process::run(cargo().current_dir(&workspace.root).args(["build", "--workspace", "--bin", "weir"]))?;
+    match drive(workspace, words)? {
+        Outcome::Passed => Ok(()),
+        Outcome::Skipped(reason) => bail!("{reason}"),
+    }
+}
+
+/// The step of `cargo xtask test`: the binary and the adapters are there.
+pub(crate) fn test(workspace: &Workspace) -> Result<Outcome> {
+    drive(workspace, &[])
+}
+
+fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
+    let commands = transcript(&fs::read_to_string(workspace.root.join(GUIDE))?)?;
+    let place = workspace.target.join("authors");
+    let mut told = Vec::new();
+    let mut made = false;
+    fs::remove_dir_all(&place).or_else(|error| if place.exists() { Err(error) } else { Ok(()) })?;
+    for language in
+        LANGUAGES.into_iter().filter(|language| words.is_empty() || words.iter().any(|word| word == language))
+    {
+        let tool = match tools::of(language, workspace) {
+            Ok(tool) => tool,
+            Err(error) => {
+                told.push(format!("{language:<10}  skipped: {error:#}"));
+                continue;
+            }
+        };
+        println!("\n-- {language}");
+        let begun = Instant::now();
+        follow(&commands, language, &place.join(language), &tool, workspace).with_context(|| language.to_owned())?;
+        let took = begun.elapsed();
+        told.push(format!("{language:<10}  {:.1} s from `new` to a passing test", took.as_secs_f64()));
+        if took > PROMISED {
+            bail!("{language}: the guide promises five minutes");
+        }
+        made = true;
+    }
+    println!("\n{}", told.join("\n"));
+    if !made {
+        return Ok(Outcome::Skipped("no language's tool is there".to_owned()));
+    }
+    serve(workspace, &place)?;
+    Ok(Outcome::Passed)
+}
+
+/// The guide's first transcript, command by command.
+fn transcript(guide: &str) -> Result<Vec<String>> {
+    let block = guide.split_once("```console\n").and_then(|(_, rest)| rest.split_once("```"));
+    let (block, _) = block.with_context(|| format!("{GUIDE} has no transcript"))?;
+    let commands: Vec<String> = block.lines().filter_map(|line| line.strip_prefix("$ ")).map(str::to_owned).collect();
+    if !commands.iter().any(|command| command.contains("plugin test")) {
+        bail!("the first transcript of {GUIDE} tests nothing");
+    }
+    Ok(commands)
+}
+
+/// Types the commands, with this language for `LANG`.
+fn follow(commands: &[String], language: &str, place: &Path, tool: &tools::Tool, workspace: &Workspace) -> Result<()> {
+    fs::create_dir_all(place)?;
+    let mut folder = place.to_owned();
+    for line in commands {
+        let line = line.replace("LANG", language);
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match *words.as_slice() {
+            ["cd", to] => {
+                folder = folder.join(to);
+                tool.prepare(&folder, workspace)?;
+            }
+            ["weir", ref words @ ..] => {
+                println!("$ {line}");
+                let mut command = weir(workspace, tool)?;
+                if words.contains(&"inspect") {
+                    // Long, and nobody reads it here.
+                    command.stdout(Stdio::null());
+                }
+                process::run(command.current_dir(&folder).args(words))?;
+            }
+            _ => bail!("{GUIDE}: what is {line:?}?"),
+        }
+    }
+    Ok(())
+}
+
+/// The binary of this build, with the language's tool on its path.
+fn weir(workspace: &Workspace, tool: &tools::Tool) -> Result<Command> {
+    let binary = workspace.target.join("debug").join(format!("weir{}", std::env::consts::EXE_SUFFIX));
+    let mut command = Command::new(binary);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = tool.path.iter().cloned().chain(std::env::split_paths(&path)).collect();
+    command.env("PATH", std::env::join_paths(folders)?);
+    command.envs(tool.variables.iter().map(|(name, value)| (name, value)));
+    for (name, _) in std::env::vars_os() {
+        // What cargo tells us about this repository would mislead the cargo that builds the project.
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+            command.env_remove(name);
+        }
+    }
+    Ok(command)
+}
+
+/// The same selection of packages as in the other steps, so that nothing is built anew.
+fn serve(workspace: &Workspace, place: &Path) -> Result<()> {
+    let words = ["test", "--quiet", "--workspace", "--test", "it", "authors::", "--", "--nocapture"];
+    process::run(cargo().current_dir(&workspace.root).args(words).env("WEIR_AUTHORS", place))
+        .context("Weir does not serve with what the templates make")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guides_first_transcript_goes_from_new_to_a_test() {
+        let guide = include_str!("../../docs/authors.md");
+        let commands = transcript(guide).unwrap();
+        assert_eq!(commands[0], "weir plugin new demo --lang LANG");
+        assert!(commands.iter().all(|command| command.starts_with("weir plugin ") || command == "cd demo"));
+    }
+
+    #[test]
+    fn a_guide_that_tests_nothing_is_none() {
+        assert!(transcript("```console\n$ weir plugin build\n```").is_err());
+        assert!(transcript("no").is_err());
+    }
+}

@@ -1,0 +1,96 @@
+//! The languages' tools: what is there is taken, what the package registries have is installed below `target`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::clients;
+use crate::process;
+use crate::wasm::{self, Std};
+use crate::workspace::Workspace;
+
+/// What a language's commands need around them.
+#[derive(Debug, Default)]
+pub(super) struct Tool {
+    /// Folders in front of the path.
+    pub(super) path: Vec<PathBuf>,
+    pub(super) variables: Vec<(&'static str, String)>,
+    /// Whether the project takes this repository's versions of crates: they are at hand, and tried.
+    locks: bool,
+}
+
+impl Tool {
+    /// Readies a project that has just been written.
+    pub(super) fn prepare(&self, project: &Path, workspace: &Workspace) -> Result<()> {
+        if self.locks {
+            fs::copy(workspace.root.join("Cargo.lock"), project.join("Cargo.lock"))?;
+        }
+        Ok(())
+    }
+}
+
+/// The tool of a language; an error says why there is none.
+pub(super) fn of(language: &str, workspace: &Workspace) -> Result<Tool> {
+    let templates = workspace.root.join("sdk/templates");
+    match language {
+        "rust" => rust(workspace),
+        "go" => go(),
+        "c" => c(workspace),
+        "python" => python_with(workspace, "python", &templates.join("python/requirements.txt")),
+        "javascript" => javascript(workspace, &templates.join("javascript")),
+        _ => bail!("nobody knows its tool"),
+    }
+}
+
+fn rust(workspace: &Workspace) -> Result<Tool> {
+    let mut tool = Tool { locks: true, ..Tool::default() };
+    // What the dependencies compile to is kept from run to run; a project of its own would have it in its own folder.
+    let target = workspace.target.join("authors-rust");
+    tool.variables.push(("CARGO_TARGET_DIR", target.to_string_lossy().into_owned()));
+    if wasm::prepare(workspace)? == Std::Built {
+        tool.variables.push(("RUSTC_BOOTSTRAP", "1".to_owned()));
+        tool.variables.push(("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort".to_owned()));
+    }
+    Ok(tool)
+}
+
+fn go() -> Result<Tool> {
+    process::find("go").context("go is not installed")?;
+    Ok(Tool::default())
+}
+
+/// A compiler that is there, or zig from PyPI.
+fn c(workspace: &Workspace) -> Result<Tool> {
+    let clang = process::find("clang").is_some() && Path::new("/usr/include/wasm32-wasi").is_dir();
+    if clang || process::find("zig").is_some() || std::env::var_os("WASI_SDK_PATH").is_some() {
+        return Ok(Tool::default());
+    }
+    python_with(workspace, "c", &workspace.root.join("tests/authors/ziglang.txt"))
+}
+
+fn python_with(workspace: &Workspace, name: &str, requirements: &Path) -> Result<Tool> {
+    let python = ["python3", "python"].into_iter().find_map(process::find).context("python3 is not installed")?;
+    let place = workspace.target.join("authors-tools").join(name);
+    fs::create_dir_all(&place)?;
+    let inside = clients::environment(&python, &place, requirements)?;
+    Ok(Tool { path: inside.parent().map(Path::to_owned).into_iter().collect(), ..Tool::default() })
+}
+
+/// The packages that the template's lock file names.
+fn javascript(workspace: &Workspace, template: &Path) -> Result<Tool> {
+    let npm = process::find("npm").context("npm is not installed")?;
+    let place = workspace.target.join("authors-tools/javascript");
+    fs::create_dir_all(&place)?;
+    let (lock, stamp) = (fs::read_to_string(template.join("package-lock.json"))?, place.join("installed.txt"));
+    if !fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
+        for file in ["package.json", "package-lock.json"] {
+            fs::copy(template.join(file), place.join(file))?;
+        }
+        process::run(Command::new(npm).current_dir(&place).args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]))
+            .context("npm could not install the template's tools")?;
+        fs::write(stamp, lock)?;
+    }
+    Ok(Tool { path: vec![place.join("node_modules/.bin")], ..Tool::default() })
+}
