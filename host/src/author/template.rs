@@ -16,6 +16,9 @@ const PLACEHOLDER: &str = "acme";
 const SDK: &str = "sdk/rust/Cargo.toml";
 const WORKSPACE: &str = "Cargo.toml";
 
+/// The contract's folder.
+const CONTRACT: &str = "wit/";
+
 /// A folder that a project gets as it is: of which languages, from where, to where.
 struct Copy {
     languages: &'static [Language],
@@ -25,8 +28,8 @@ struct Copy {
 
 use Language::{C, Go, Javascript, Python, Rust};
 const COPIES: &[Copy] = &[
-    Copy { languages: &[Python, Javascript, Go, C], from: "wit/", to: "wit/deps/weir/" },
-    Copy { languages: &[Rust], from: "wit/", to: "vendor/wit/" },
+    Copy { languages: &[Python, Javascript, Go, C], from: CONTRACT, to: "wit/deps/weir/" },
+    Copy { languages: &[Rust], from: CONTRACT, to: "vendor/wit/" },
     Copy { languages: &[Rust], from: "sdk/rust/", to: "vendor/sdk/rust/" },
     Copy { languages: &[Python], from: "sdk/python/", to: "vendor/sdk/python/" },
     Copy { languages: &[Javascript], from: "sdk/javascript/", to: "vendor/sdk/javascript/" },
@@ -90,7 +93,9 @@ fn files(new: &New<'_>) -> Result<Vec<(String, Vec<u8>)>, TemplateError> {
     let fixtures = below("sdk/templates/fixtures/").map(|(path, bytes)| (format!("fixtures/{path}"), bytes));
     files.extend(fixtures.map(|(path, bytes)| named(&path, bytes, new.name)));
     for copy in COPIES.iter().filter(|copy| copy.languages.contains(&new.language)) {
-        for (path, bytes) in below(copy.from) {
+        // The contract's own files alone: below them lie copies of former releases.
+        let wanted = |path: &str| copy.from != CONTRACT || !path.contains('/');
+        for (path, bytes) in below(copy.from).filter(|(path, _)| wanted(path)) {
             let bytes = if format!("{}{path}", copy.from) == SDK { sdk_manifest(bytes)? } else { bytes.to_vec() };
             files.push((format!("{}{path}", copy.to), bytes));
         }

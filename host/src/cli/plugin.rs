@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod dev;
+mod inspect;
 mod new;
 mod test;
 
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use crate::plugin::inspect::{self, Listed};
+use crate::plugin::inspect::{self as listing, Listed};
 use crate::plugin::load::Loader;
 use crate::plugin::lock::Lock;
 use crate::plugin::{Engine, Limits};
@@ -44,7 +45,7 @@ pub(super) enum Command {
     Dev(dev::Dev),
     /// Proves an adapter by recorded exchanges: replays them through the component and shows the first difference.
     Test(test::Test),
-    /// Shows everything about one component, its manifest included, as JSON.
+    /// Shows everything about one component as JSON: what it is made of, its manifest, what it costs here and now.
     Inspect {
         /// The component (`.wasm`).
         file: PathBuf,
@@ -59,7 +60,7 @@ pub(super) fn run(command: Command) -> ExitCode {
         Command::New(asked) => new::run(&asked),
         Command::Build(asked) => build::run(&asked),
         Command::Dev(asked) => dev::run(&asked),
-        Command::Inspect { file } => inspect(&file),
+        Command::Inspect { file } => inspect::run(&file),
     };
     match done {
         Ok(text) => {
@@ -83,7 +84,7 @@ fn list(config: Option<&Path>, json: bool) -> Result<String, String> {
     let config = super::load(config).map_err(|problems| problems.render(false))?;
     let lock = Lock::read(&config.plugins.lock).map_err(|error| format!("error: {error}"))?;
     let dir = &config.plugins.dir;
-    let listed = inspect::list(&loader()?, dir, &lock)
+    let listed = listing::list(&loader()?, dir, &lock)
         .map_err(|error| format!("error: the folder {} cannot be read: {error}", dir.display()))?;
     if json {
         return serde_json::to_string_pretty(&listed).map_err(|error| format!("error: {error}"));
@@ -103,11 +104,4 @@ fn line(one: &Listed) -> String {
         (None, false) => format!("untrusted speaks {}", one.faces.join(", ")),
     };
     format!("{:16} {version:8} {digest:14} {state}", one.name)
-}
-
-fn inspect(file: &Path) -> Result<String, String> {
-    let shown = file.display();
-    let bytes = std::fs::read(file).map_err(|error| format!("error: {shown}: {error}"))?;
-    let inspection = inspect::inspect(&loader()?, &bytes).map_err(|error| format!("error: {shown}: {error}"))?;
-    serde_json::to_string_pretty(&inspection).map_err(|error| format!("error: {error}"))
 }

@@ -367,6 +367,7 @@ fn put_body(value: &mut Value, body: &Body) {
             Ok(json) => value["body"] = json,
             Err(_) => value["body_text"] = text.as_str().into(),
         },
+        Body::Bytes(bytes) if bytes.is_empty() => {}
         Body::Bytes(bytes) => value["body_text"] = String::from_utf8_lossy(bytes).into(),
     }
 }

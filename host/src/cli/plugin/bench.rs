@@ -23,6 +23,13 @@ pub(super) fn run(files: &[PathBuf], json: bool) -> Result<String, String> {
     Ok(table(&costs))
 }
 
+/// What one adapter costs.
+pub(super) fn one(adapter: Arc<Adapter>, load: Duration) -> Result<Cost, String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let all = runtime.map_err(|error| format!("error: {error}"))?.block_on(costs(&[(adapter, load)]))?;
+    all.into_iter().next().ok_or_else(|| "error: nothing was measured".to_owned())
+}
+
 /// The files, and those of the folders among them.
 fn components(given: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();

@@ -26,6 +26,6 @@ pub(super) fn run(asked: &New) -> Result<String, String> {
     let (name, dir) = (&asked.name, dir.display());
     Ok(format!(
         "{count} files in {dir}; its README.md says what they are\n\nnext:\n  cd {dir}\n  weir plugin build\n  \
-         weir plugin test {name}.wasm"
+         weir plugin test {name}.wasm fixtures"
     ))
 }
