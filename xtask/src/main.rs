@@ -32,6 +32,7 @@ usage: cargo xtask VERB
   fidelity [ID...]     recordings of every provider in every dialect, read by the official clients: docs/fidelity.md
   fuzz [TARGET] [SECS] the fuzz targets, or one of them (60 s each)
   languages [LANG...]  an adapter from each language's template, as docs/authors.md says: built, tested, served
+                       (with --all, JavaScript on StarlingMonkey too, which takes long)
   ci                   what CI runs: test
 ";
 

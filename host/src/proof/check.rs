@@ -166,7 +166,9 @@ fn round_trip(exchange: &Exchange<'_>, came: &Came) -> Option<Flaw> {
 /// Words of the recorded answer that nothing was made of.
 fn unheard(exchange: &Exchange<'_>, came: &Came) -> Option<Flaw> {
     match came.answer.as_ref()? {
-        read @ (Read::Whole(Answer::Chat(_), losses) | Read::Stream(_, losses)) => leaves::unheard(exchange, read, losses),
+        read @ (Read::Whole(Answer::Chat(_), losses) | Read::Stream(_, losses)) => {
+            leaves::unheard(exchange, read, losses)
+        }
         _ => None,
     }
 }

@@ -47,7 +47,8 @@ impl Stream {
         }
         let mut groupings = vec![(1..=all).collect::<Grouping>()];
         // Every byte is a place to cut; what differs for the adapter is how many frames came before it.
-        let places: BTreeSet<usize> = self.complete.iter().copied().filter(|&before| before > 0 && before < all).collect();
+        let places: BTreeSet<usize> =
+            self.complete.iter().copied().filter(|&before| before > 0 && before < all).collect();
         let places: Vec<usize> = places.into_iter().collect();
         let room = most.saturating_sub(2).max(1);
         let step = places.len().div_ceil(room).max(1);

@@ -37,7 +37,8 @@ fn walk(expected: &Value, got: &Value, at: &mut String) -> Option<Difference> {
     let parts = |at: &str| Some(Difference::of(at, shown(Some(expected)), shown(Some(got))));
     match (expected, got) {
         (Value::Object(left), Value::Object(right)) => {
-            let mut names: Vec<&String> = left.keys().chain(right.keys().filter(|key| !left.contains_key(*key))).collect();
+            let mut names: Vec<&String> =
+                left.keys().chain(right.keys().filter(|key| !left.contains_key(*key))).collect();
             names.sort_unstable();
             names.into_iter().find_map(|name| {
                 within(at, &name.replace('~', "~0").replace('/', "~1"), |at| both(left.get(name), right.get(name), at))

@@ -74,9 +74,8 @@ impl<'f> Exchange<'f> {
         let face = client.and_then(|asked| by_face(asked, faces));
         let accepted = says.request.as_ref().and_then(|asked| by_acceptance(asked, &adapter.manifest));
         let told = told(fixture, &adapter.manifest, accepted.as_ref().or(face.as_ref()))?;
-        let interfaces = interfaces(&told.operation).ok_or_else(|| {
-            Unfit::Skip(format!("`{}` is only relayed", operation_name(&told.operation)))
-        })?;
+        let interfaces = interfaces(&told.operation)
+            .ok_or_else(|| Unfit::Skip(format!("`{}` is only relayed", operation_name(&told.operation))))?;
         let model = told
             .model
             .or_else(|| face.as_ref().and_then(|face| face.model.clone()))
@@ -87,7 +86,8 @@ impl<'f> Exchange<'f> {
         if let Some(face) = &face {
             dialect.format.clone_from(&face.format);
         }
-        let speaks_format = adapter.manifest.faces.iter().any(|face| face.format == dialect.format && face.operation == told.operation);
+        let speaks_format =
+            adapter.manifest.faces.iter().any(|face| face.format == dialect.format && face.operation == told.operation);
         let given = says.response.as_ref().map_or(Ok(Given::Nothing), |answered| given(fixture, answered));
         let exchange = Self {
             fixture,
@@ -241,7 +241,8 @@ fn by_acceptance(asked: &Asked, manifest: &Manifest) -> Option<Place> {
             let weight = pattern.weight();
             if best.as_ref().is_none_or(|(known, _)| weight > *known) {
                 let model = holes.get("model").map(str::to_owned);
-                best = Some((weight, Place { format: claim.format.clone(), operation: claim.operation.clone(), model }));
+                best =
+                    Some((weight, Place { format: claim.format.clone(), operation: claim.operation.clone(), model }));
             }
         }
     }
@@ -278,7 +279,9 @@ fn request(asked: &Asked) -> HttpRequest {
         path: path.to_owned(),
         query: query::pairs(query).map(|(name, value)| Header { name, value }).collect(),
         headers: headers(&asked.headers),
-        body: Body::Text(asked.body.as_ref().map(|body| body.get().to_owned()).filter(|text| text != "null").unwrap_or_default()),
+        body: Body::Text(
+            asked.body.as_ref().map(|body| body.get().to_owned()).filter(|text| text != "null").unwrap_or_default(),
+        ),
     }
 }
 

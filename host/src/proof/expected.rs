@@ -57,7 +57,10 @@ fn error(expected: &Value, came: &Came) -> Option<Flaw> {
     let views = views(came);
     let got = views.iter().find(|(step, _)| *step == "error").map(|(_, value)| value);
     let Some(got) = got else {
-        return Some(Flaw { is_of_expectation: true, ..Flaw::plain("error", "an error is expected, and there is none") });
+        return Some(Flaw {
+            is_of_expectation: true,
+            ..Flaw::plain("error", "an error is expected, and there is none")
+        });
     };
     let named: Map<String, Value> = expected.as_object().cloned().unwrap_or_default();
     let told = named.keys().filter_map(|name| Some((name.clone(), got.get(name)?.clone()))).collect();

@@ -65,7 +65,11 @@ pub enum GatherError {
 }
 
 /// The fixtures of the adapter in this file, whose bytes these are; none where there are none.
-pub fn beside(wasm: &Path, bytes: impl FnOnce() -> io::Result<Vec<u8>>, bounds: Bounds) -> Result<Vec<Fixture>, GatherError> {
+pub fn beside(
+    wasm: &Path,
+    bytes: impl FnOnce() -> io::Result<Vec<u8>>,
+    bounds: Bounds,
+) -> Result<Vec<Fixture>, GatherError> {
     let name = wasm.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     for place in [wasm.with_file_name(format!("{name}.fixtures")), wasm.with_extension("").join("fixtures")] {
         if place.is_dir() {
@@ -96,7 +100,8 @@ pub fn at(place: &Path, bounds: Bounds) -> Result<Vec<Fixture>, GatherError> {
     }
     if place.extension().is_some_and(|ending| ending == "tar") {
         let bytes = gathered.read(place, bounds.total)?;
-        let entries = tar::files(&bytes).map_err(|reason| GatherError::Fixture { name: place.display().to_string(), reason })?;
+        let entries =
+            tar::files(&bytes).map_err(|reason| GatherError::Fixture { name: place.display().to_string(), reason })?;
         let mut entries: Vec<_> = entries.into_iter().filter(|(name, _)| name.ends_with(".json")).collect();
         entries.sort_unstable();
         for (name, bytes) in entries {
@@ -117,9 +122,8 @@ fn embedded(wasm: &Path, bytes: &[u8], bounds: Bounds) -> Result<Vec<Fixture>, G
         if section.name() != SECTION {
             continue;
         }
-        let wrong = |error: serde_json::Error| {
-            GatherError::Fixture { name: SECTION.to_owned(), reason: error.to_string() }
-        };
+        let wrong =
+            |error: serde_json::Error| GatherError::Fixture { name: SECTION.to_owned(), reason: error.to_string() };
         if section.data().len() > bounds.total {
             return Err(gathered.too_much(bounds.total, "bytes"));
         }

@@ -131,7 +131,9 @@ fn is_word(text: &str) -> bool {
 
 fn holds(there: &Value, leaf: &Value) -> bool {
     match (there, leaf) {
-        (Value::String(there), Value::String(leaf)) => there.contains(leaf.trim()) || leaf.contains(there.trim()) && there.trim().len() * 2 > leaf.len(),
+        (Value::String(there), Value::String(leaf)) => {
+            there.contains(leaf.trim()) || leaf.contains(there.trim()) && there.trim().len() * 2 > leaf.len()
+        }
         (Value::Number(there), Value::Number(leaf)) => there.as_f64() == leaf.as_f64(),
         (Value::String(there), Value::Number(leaf)) => there.contains(&leaf.to_string()),
         _ => false,

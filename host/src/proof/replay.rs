@@ -371,4 +371,3 @@ fn put_body(value: &mut Value, body: &Body) {
         Body::Bytes(bytes) => value["body_text"] = String::from_utf8_lossy(bytes).into(),
     }
 }
-

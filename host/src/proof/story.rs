@@ -77,7 +77,8 @@ impl Story {
             }
             ChatEvent::PartStop(stop) => {
                 let flaw = self.go_on(stop.candidate, stop.part, "a stop comes for");
-                let open = self.parts.iter_mut().rev().find(|told| (told.candidate, told.part) == (stop.candidate, stop.part));
+                let open =
+                    self.parts.iter_mut().rev().find(|told| (told.candidate, told.part) == (stop.candidate, stop.part));
                 open.into_iter().for_each(|told| told.has_stopped = true);
                 flaw
             }
@@ -108,8 +109,7 @@ impl Story {
         if self.finished.contains(&candidate) {
             return Some(format!("part {part} begins after the finish"));
         }
-        let is_open =
-            |told: &Told| (told.candidate, told.part) == (candidate, part) && !told.has_stopped;
+        let is_open = |told: &Told| (told.candidate, told.part) == (candidate, part) && !told.has_stopped;
         if self.parts.iter().any(is_open) {
             return Some(format!("part {part} begins a second time"));
         }

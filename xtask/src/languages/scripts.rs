@@ -11,7 +11,7 @@ use crate::process;
 use crate::workspace::Workspace;
 
 const WORLD: [&str; 4] = ["-d", "wit", "-w", "adapter"];
-/// StarlingMonkey, and the lock of its packages.
+/// `StarlingMonkey`, and the lock of its packages.
 const ENGINE: &str = "tests/sdk/starling";
 
 /// What is asked of a script language besides the transcript; `project` is what came of it.
@@ -29,7 +29,8 @@ fn python(project: &Path, tool: &Tool, workspace: &Workspace) -> Result<()> {
     if typings.exists() {
         std::fs::remove_dir_all(&typings)?;
     }
-    let bindings = tool.command("componentize-py").current_dir(project).args(WORLD).args(["bindings", "build/typings"]).status();
+    let bindings =
+        tool.command("componentize-py").current_dir(project).args(WORLD).args(["bindings", "build/typings"]).status();
     anyhow::ensure!(bindings.is_ok_and(|status| status.success()), "componentize-py writes no bindings");
     let path = std::env::join_paths([typings, project.join("vendor/sdk/python"), project.join("src")])?;
     let tests = workspace.root.join("tests/sdk/test_sdk.py");
@@ -38,7 +39,7 @@ fn python(project: &Path, tool: &Tool, workspace: &Workspace) -> Result<()> {
 
 /// Whether the types are the contract's, the SDK's tests, and the project's own types.
 fn javascript(project: &Path, tool: &Tool, workspace: &Workspace) -> Result<()> {
-    let mut node = || {
+    let node = || {
         let mut command = tool.command("node");
         command.current_dir(&workspace.root);
         command
@@ -48,7 +49,7 @@ fn javascript(project: &Path, tool: &Tool, workspace: &Workspace) -> Result<()> 
     process::run(tool.command("tsc").current_dir(project).args(["--project", "jsconfig.json"])).context("its types")
 }
 
-/// The same JavaScript on StarlingMonkey. Its compilation takes long, so this is done only where it is asked for.
+/// The same JavaScript on `StarlingMonkey`. Its compilation takes long, so this is done only where it is asked for.
 pub(super) fn starling(project: &Path, weir: &mut Command, workspace: &Workspace) -> Result<()> {
     let npm = process::find("npm").context("npm is not installed")?;
     let place = workspace.target.join("authors-tools/starling");

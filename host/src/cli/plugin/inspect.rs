@@ -24,9 +24,8 @@ pub(super) fn run(file: &Path) -> Result<String, String> {
     let loader = super::loader()?;
     let inspection = inspect::inspect(&loader, &bytes).map_err(|error| wrong(&error))?;
     let begun = Instant::now();
-    let adapter = loader
-        .load(&inspection.manifest.name, &bytes, &Admission::default())
-        .map_err(|error| wrong(&error))?;
+    let adapter =
+        loader.load(&inspection.manifest.name, &bytes, &Admission::default()).map_err(|error| wrong(&error))?;
     let cost = super::bench::one(adapter, begun.elapsed()).ok();
     serde_json::to_string_pretty(&Told { inspection, cost }).map_err(|error| format!("error: {error}"))
 }

@@ -147,9 +147,7 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
             Place::There(Value::String(text)) if fields.first() == Some(&"text") => {
                 visitor.visit_map(Members { members: None, short: Some(text), fields, current: "" })
             }
-            Place::Short(text) => {
-                visitor.visit_map(Members { members: None, short: Some(text), fields, current: "" })
-            }
+            Place::Short(text) => visitor.visit_map(Members { members: None, short: Some(text), fields, current: "" }),
             Place::Absent => visitor.visit_map(Members { members: None, short: None, fields, current: "" }),
             Place::There(other) => wrong(format!("an object belongs here, not {}", kind(other))),
         }

@@ -60,8 +60,10 @@ fn arguments_are_shown_as_what_they_are() {
 #[test]
 fn a_mistake_is_named_with_its_place() {
     let wrong = |value: serde_json::Value| read::<ChatResponse>(&value).unwrap_err().to_string();
-    assert!(wrong(json!({"id": "a", "candidates": [{"finish": {"reason": "stop"}}]}))
-        .starts_with("at /candidates/0/finish/reason: there is no `stop`; there are complete, stop_sequence"));
+    assert!(
+        wrong(json!({"id": "a", "candidates": [{"finish": {"reason": "stop"}}]}))
+            .starts_with("at /candidates/0/finish/reason: there is no `stop`; there are complete, stop_sequence")
+    );
     assert!(wrong(json!({"id": "a", "candidate": []})).starts_with("there is no member `candidate`; there are id"));
     assert!(wrong(json!({"id": 1})).starts_with("at /id: "));
     let error = read::<Error>(&json!({"message": "m"})).unwrap_err().to_string();

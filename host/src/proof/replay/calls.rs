@@ -11,22 +11,13 @@ use super::{Read, Survived, Understood};
 macro_rules! understood {
     ($called:expr, $wrap:path) => {
         $called.map(|heard| {
-            heard.map(|parsed| Understood {
-                request: $wrap(parsed.request),
-                losses: parsed.losses,
-                memo: parsed.memo,
-            })
+            heard.map(|parsed| Understood { request: $wrap(parsed.request), losses: parsed.losses, memo: parsed.memo })
         })
     };
 }
 
 /// Dialect: reads a client's request.
-pub(super) fn parse(
-    lease: &mut Lease,
-    operation: &Operation,
-    ctx: &Context,
-    http: &HttpRequest,
-) -> Called<Understood> {
+pub(super) fn parse(lease: &mut Lease, operation: &Operation, ctx: &Context, http: &HttpRequest) -> Called<Understood> {
     match operation {
         Operation::Chat => understood!(lease.parse_chat(ctx, http), Request::Chat),
         Operation::Embeddings => understood!(lease.parse_embeddings(ctx, http), Request::Embeddings),
