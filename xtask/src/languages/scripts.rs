@@ -57,7 +57,8 @@ pub(super) fn starling(project: &Path, weir: &mut Command, workspace: &Workspace
     for file in ["package.json", "package-lock.json", "build.mjs"] {
         std::fs::copy(workspace.root.join(ENGINE).join(file), place.join(file))?;
     }
-    let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+    // Not `ci`: it wants packages for platforms that nobody published them for.
+    let install = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
     process::run(Command::new(npm).current_dir(&place).args(install))?;
     // The component bears the name of the first one, since that is what its manifest says.
     let product = project.join("build/starling");
