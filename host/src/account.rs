@@ -35,7 +35,7 @@ pub struct Account {
     metered: bool,
     provider: Option<Arc<str>>,
     request_id: String,
-    _permit: Permit,
+    permit: Permit,
 }
 
 impl Account {
@@ -56,7 +56,7 @@ impl Account {
             metered: false,
             provider: None,
             request_id: request_id.to_owned(),
-            _permit: permit,
+            permit,
         }
     }
 
@@ -138,6 +138,21 @@ impl Account {
         self.metrics.stream_errors.with_label_values(&[side]).inc();
     }
 
+    /// What the limits are told: what was used, whoever says so; nothing where no answer came.
+    fn settle_limits(&mut self) {
+        let told = self.usage.as_ref().map(|usage| {
+            let sum = |counts: &[Option<u32>]| counts.iter().flatten().map(|count| u64::from(*count)).sum();
+            (sum(&[usage.input, usage.cache_read, usage.cache_write]), sum(&[usage.output, usage.reasoning]))
+        });
+        let guessed = self.estimate.map(|[input, output]| (u64::from(input), u64::from(output)));
+        let answered = (200..300).contains(&self.status);
+        if let Some(tokens) = told.or(guessed) {
+            self.permit.used(Some(tokens));
+        } else if answered {
+            self.permit.used(None);
+        }
+    }
+
     fn settle(&self) {
         if let Some(usage) = &self.usage {
             let Usage { input, cache_read, cache_write, output, reasoning, .. } = usage;
@@ -177,6 +192,7 @@ impl Drop for Account {
             self.metrics.streams_active.dec();
         }
         self.settle();
+        self.settle_limits();
         match self.outcome {
             Outcome::Whole => self.close_whole(seconds),
             Outcome::Failed => self.metrics.request(&self.series, self.status, "broken", seconds),

@@ -1,6 +1,7 @@
 //! Puts the parts together, runs them, drains them. The only place that knows them all.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,19 +12,25 @@ use tokio::sync::watch;
 use tower_service::Service as _;
 
 use crate::attempt::ReplyBody;
-use crate::config::{AdapterSettings, Config, Isolation};
+use crate::config::{self, AdapterSettings, Config, Isolation};
 use crate::contract::about::exports::weir::adapter::about::Manifest;
 use crate::dialect::faces::Faces;
 use crate::gateway::Gateway;
 use crate::listen::{self, Allowance};
 use crate::observe::metrics::Metrics;
-use crate::operations::{self, Operations};
+use crate::operations::{self, Figures, Operations};
 use crate::plugin::cache::Cache;
 use crate::plugin::catalog::{Catalog, Snapshot};
+use crate::plugin::judge;
 use crate::plugin::load::Loader;
-use crate::plugin::watch::{Folder, Proof, Watch};
-use crate::plugin::{self, Engine, Limits, Reuse, Terms};
+use crate::plugin::sign::PublicKey;
+use crate::plugin::watch::{Folder, Proof, Watch, Watching};
+use crate::plugin::{
+    self, Adapter, Bounds, CanaryRule, Care, Cares, Compiler, Demand, Engine, Judge, Limits, Policy, QuarantineRule,
+    Reuse, Terms,
+};
 use crate::proof;
+use crate::reload::{self, Reload};
 use crate::serving::Serving;
 use crate::upstream::{Settings, Upstreams};
 
@@ -55,6 +62,7 @@ pub struct App {
     gateway: Arc<Gateway>,
     plugins: Plugins,
     config: Config,
+    reload: Arc<Reload>,
     main: TcpListener,
     admin: Option<TcpListener>,
     addresses: Addresses,
@@ -81,41 +89,78 @@ impl Plugins {
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.catalog.snapshot()
     }
+
+    /// Has bytes pass everything that a file of the folder would have to, as if the lock file pinned them.
+    ///
+    /// # Errors
+    ///
+    /// Why they would be refused.
+    pub fn rehearse(&mut self, bytes: &[u8], signature: Option<&str>) -> Result<Arc<Adapter>, String> {
+        self.watch.rehearse(bytes, signature)
+    }
 }
 
 /// How long the start waits for files that are just being written.
 const START_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Loads the adapters of a configuration.
-pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
-    let plugins = &config.plugins;
+/// What makes adapters as this configuration wants them: the sandbox and the compile cache.
+pub fn loader(config: &Config) -> Result<Loader, StartError> {
     let connections = u32::try_from(config.server.max_connections).unwrap_or(u32::MAX);
     let engine = Engine::new(Limits { memory: largest_memory(config), ..Limits::for_connections(connections) })?;
-    let cache = plugins.cache_dir.as_deref().and_then(|dir| match Cache::open(dir, &engine) {
+    let cache = config.plugins.cache_dir.as_deref().and_then(|dir| match Cache::open(dir, &engine) {
         Ok(cache) => Some(cache),
         Err(error) => {
             tracing::warn!(%error, "compiled adapters are not kept");
             None
         }
     });
+    let plugins = &config.plugins;
+    let bounds = Bounds { memory: plugins.compile.memory as u64, time: plugins.compile.time };
+    let compiler = plugins.compiler.clone().map_or(Compiler::Here, |program| Compiler::Child { program, bounds });
+    Ok(Loader::new(engine, cache).compiling(compiler))
+}
+
+/// What the operator demands of adapters' files.
+pub fn policy(config: &Config) -> Policy {
+    let plugins = &config.plugins;
+    let demand =
+        |settings: &AdapterSettings| Demand { signature: settings.require_signature, pin: settings.require_lock };
+    Policy {
+        keys: plugins.trusted_keys.iter().copied().map(PublicKey::from).collect(),
+        usual: demand(&plugins.defaults),
+        of: plugins.adapters.iter().map(|(name, settings)| (name.clone(), demand(settings))).collect(),
+    }
+}
+
+/// Loads the adapters of a configuration.
+pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
+    let plugins = &config.plugins;
+    let loader = loader(config)?;
     let together = |manifests: &[&Manifest]| {
         let named = manifests.iter().map(|manifest| (manifest.name.as_str(), *manifest));
         Faces::new(named).map(drop).map_err(|error| error.to_string())
     };
-    let catalog = Arc::new(Catalog::new(together));
+    let cares = Cares {
+        usual: care(&plugins.defaults),
+        of: plugins.adapters.iter().map(|(name, settings)| (name.clone(), care(settings))).collect(),
+    };
+    let catalog = Arc::new(Catalog::new(together).with_cares(cares));
     let folder = Folder {
         lock: Some(plugins.lock.clone()),
         terms: plugins.adapters.iter().map(|(name, settings)| (name.clone(), terms(settings))).collect(),
         usual_terms: terms(&plugins.defaults),
+        policy: policy(config),
         every: plugins.poll_interval,
         proof: Some(gate(config)),
         ..Folder::new(plugins.dir.clone())
     };
-    let mut watch = Watch::new(folder, Loader::new(engine, cache), Arc::clone(&catalog));
+    loader.expect(components(&plugins.dir));
+    let mut watch = Watch::new(folder, loader.clone(), Arc::clone(&catalog));
     let begun = Instant::now();
     loop {
         let next = watch.scan();
         if next >= plugins.poll_interval || begun.elapsed() > START_PATIENCE {
+            loader.expect(0);
             return Ok(Plugins { watch, catalog });
         }
         std::thread::sleep(next);
@@ -136,6 +181,12 @@ fn gate(config: &Config) -> Arc<Proof> {
     })
 }
 
+/// How many files look like components.
+fn components(dir: &Path) -> usize {
+    let is_component = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|is| is == "wasm");
+    std::fs::read_dir(dir).map_or(0, |files| files.flatten().filter(is_component).count())
+}
+
 /// What would be served, with what only adapters can tell to be wrong with the configuration.
 pub fn derive(config: &Config, plugins: &Plugins) -> Result<Serving, StartError> {
     Ok(Serving::derive(config, plugins.catalog.snapshot())?)
@@ -154,10 +205,9 @@ impl App {
                 "part of the configuration cannot be served"
             );
         }
-        metrics.config_ok.set(1);
-        metrics.config_revision.set(1);
         let upstreams = Upstreams::new(&Settings::default());
-        let gateway = Arc::new(Gateway::new(serving, upstreams, metrics));
+        let gateway = Arc::new(Gateway::new(serving, upstreams, metrics)?);
+        let reload = Arc::new(Reload::new(config.clone(), Arc::clone(&gateway), Arc::clone(&plugins.catalog)));
         let (main, main_address) = open(&config.server.host, config.server.port).await?;
         let (admin, admin_address) = match config.admin.listen {
             Some(address) => {
@@ -167,7 +217,12 @@ impl App {
             None => (None, None),
         };
         let addresses = Addresses { main: main_address, admin: admin_address };
-        Ok(Self { gateway, plugins, config, main, admin, addresses })
+        Ok(Self { gateway, plugins, config, reload, main, admin, addresses })
+    }
+
+    /// The configuration in force, and the way to another.
+    pub fn reload(&self) -> Arc<Reload> {
+        Arc::clone(&self.reload)
     }
 
     /// Where it listens.
@@ -177,7 +232,7 @@ impl App {
 
     /// Serves until `stop` becomes true, then lets what is under way end.
     pub async fn run(self, stop: watch::Receiver<bool>) {
-        let Self { gateway, plugins, config, main, admin, addresses } = self;
+        let Self { gateway, plugins, config, reload, main, admin, addresses } = self;
         let allowance = Allowance {
             connections: config.server.max_connections,
             header_bytes: config.server.max_header_bytes,
@@ -185,15 +240,36 @@ impl App {
             drain: config.server.shutdown_timeout,
         };
         let listens = admin.is_some();
+        let Plugins { watch, catalog } = plugins;
+        let proof = watch.folder().proof.clone();
+        let dir = watch.folder().dir.clone();
+        // Before the directory is followed, so that no change is missed.
+        let changed = catalog.subscribe();
+        let watching = match watch.follow() {
+            Ok(watching) => Some(watching),
+            Err(error) => {
+                tracing::error!(%error, "the plugins directory is not followed");
+                None
+            }
+        };
+        let figures = Figures::new(Arc::clone(&catalog));
+        if let Err(error) = figures.and_then(|figures| gateway.metrics().register(Box::new(figures))) {
+            tracing::error!(%error, "the adapters' figures are not shown");
+        }
         let operations = Operations {
             gateway: Arc::clone(&gateway),
-            catalog: Arc::clone(&plugins.catalog),
+            catalog: Arc::clone(&catalog),
+            bell: watching.as_ref().map(Watching::bell),
+            proof,
+            dir,
             draining: stop.clone(),
-            token: config.admin.token.clone(),
+            reload: Arc::clone(&reload),
             is_exposed: operations::is_exposed(&addresses.admin.unwrap_or(addresses.main)),
         };
         let router = operations::router(operations);
-        let follow = tokio::spawn(follow(Arc::clone(&gateway), config.clone(), plugins, stop.clone()));
+        let judging = tokio::spawn(judge(Arc::clone(&catalog)));
+        let follow = tokio::spawn(follow(Arc::clone(&reload), changed, stop.clone()));
+        tokio::spawn(reload::follow(reload, stop.clone()));
         let side = admin.map(|listener| {
             let router = router.clone();
             let handle = move |request| operate(router.clone(), request);
@@ -214,6 +290,8 @@ impl App {
             let _ended = side.await;
         }
         follow.abort();
+        judging.abort();
+        drop(watching);
     }
 }
 
@@ -230,25 +308,43 @@ async fn operate(mut router: axum::Router, request: Request<Incoming>) -> http::
     }
 }
 
-/// Follows the plugins directory and derives anew what requests are served from whenever the adapters change.
-async fn follow(gateway: Arc<Gateway>, config: Config, plugins: Plugins, mut stop: watch::Receiver<bool>) {
-    let catalog = plugins.catalog;
-    let mut changed = catalog.subscribe();
-    let watching = match plugins.watch.follow() {
-        Ok(watching) => watching,
-        Err(error) => return tracing::error!(%error, "the plugins directory is not followed"),
-    };
+/// Derives anew what requests are served from whenever the adapters change.
+async fn follow(reload: Arc<Reload>, mut changed: watch::Receiver<u64>, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
             change = changed.changed() => if change.is_err() { break },
         }
-        match Serving::derive(&config, catalog.snapshot()) {
-            Ok(serving) => gateway.replace(serving),
-            Err(error) => tracing::error!(%error, "the adapters do not go together; the former ones serve on"),
+        reload.adapters_changed();
+    }
+}
+
+/// Watches how the adapters do. What it decides may take a while (instances are made ready), so it blocks elsewhere.
+async fn judge(catalog: Arc<Catalog>) {
+    let mut judge = Judge::new(catalog);
+    loop {
+        tokio::time::sleep(judge::EVERY).await;
+        let looked = tokio::task::spawn_blocking(move || {
+            judge.look();
+            judge
+        });
+        match looked.await {
+            Ok(back) => judge = back,
+            Err(error) => return tracing::error!(%error, "adapters are not watched any more"),
         }
     }
-    drop(watching);
+}
+
+fn care(settings: &AdapterSettings) -> Care {
+    let quarantine = settings.quarantine.map(|rule| {
+        let config::Quarantine { faults, window, share } = rule;
+        QuarantineRule { faults, window, share }
+    });
+    let canary = settings.canary.map(|rule| {
+        let config::Canary { share, requests, max_fault_rate, max_time } = rule;
+        CanaryRule { share, requests: requests as u64, max_fault_rate, max_time }
+    });
+    Care { quarantine, canary }
 }
 
 fn largest_memory(config: &Config) -> usize {

@@ -1,5 +1,6 @@
 //! Carries out a plan, in one of two lanes: relay (bytes through) or translate (through two components).
 
+mod bounds;
 mod follow;
 mod head;
 mod list;
@@ -13,6 +14,7 @@ mod send;
 mod translate;
 mod translated;
 mod unified;
+mod versions;
 mod withhold;
 
 use std::sync::Arc;
@@ -81,6 +83,10 @@ impl Asked {
         self.reading.model.as_deref().unwrap_or_default()
     }
 }
+
+/// The version of an adapter that spoke to the provider, among an answer's extensions.
+#[derive(Debug, Clone)]
+pub struct SpokenBy(pub Arc<Adapter>);
 
 /// What attempts need of the house.
 #[derive(Debug, Clone, Copy)]

@@ -2,7 +2,11 @@
 
 mod check;
 mod explain;
+mod fixture;
+mod import;
+mod key;
 mod plugin;
+mod record;
 mod serve;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +15,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Environment, Problems};
+use crate::plugin::compile::child::{ChildError, REFUSED};
+use crate::plugin::{Compiler, compile};
 
 /// Where a configuration is looked for when none is named.
 const USUAL_FILE: &str = "weir.toml";
@@ -50,6 +56,30 @@ enum Command {
     Check(File),
     /// Shows what would be sent for a request, and what would be lost, without sending it.
     Explain(Box<explain::Explain>),
+    /// Compiles a component from standard input: what `weir` starts, not people.
+    #[command(name = compile::COMMAND, hide = true)]
+    Compile {
+        /// Bytes of memory.
+        #[arg(long)]
+        memory: u64,
+        /// Seconds.
+        #[arg(long)]
+        seconds: u64,
+    },
+    /// Records what passes between a client and a provider, as files that can stand in for the provider.
+    Record(record::Record),
+    /// Imports and checks recordings.
+    Fixture {
+        #[command(subcommand)]
+        command: fixture::Command,
+    },
+    /// Makes a configuration out of another gateway's, or out of the environment.
+    Import {
+        #[command(subcommand)]
+        command: import::Command,
+    },
+    /// Makes a key for a client, and its hash for the configuration.
+    Key(key::Key),
     /// Looks at adapters.
     Plugin {
         #[command(subcommand)]
@@ -66,18 +96,38 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(file)) => serve::run(file.config.as_deref()),
         Some(Command::Check(file)) => check::run(file.config.as_deref()),
         Some(Command::Explain(asked)) => explain::run(*asked),
+        Some(Command::Compile { memory, seconds }) => compile(memory, seconds),
+        Some(Command::Record(asked)) => record::run(asked),
+        Some(Command::Fixture { command }) => fixture::run(command),
+        Some(Command::Import { command }) => import::run(command),
+        Some(Command::Key(asked)) => key::run(&asked),
         Some(Command::Plugin { command }) => plugin::run(command),
+    }
+}
+
+fn compile(memory: u64, seconds: u64) -> ExitCode {
+    match compile::child::run(memory, seconds) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::from(match error {
+                ChildError::Refused(_) => REFUSED,
+                ChildError::Failed(_) => 1,
+            })
+        }
     }
 }
 
 /// Loads the configuration that was named, or the usual one, or none.
 fn load(file: Option<&Path>) -> Result<Config, Problems> {
     let environment = Environment::of_process();
-    match file {
+    let mut config = match file {
         Some(file) => Config::load(file, environment),
         None if Path::new(USUAL_FILE).is_file() => Config::load(Path::new(USUAL_FILE), environment),
         None => Config::without_file(environment),
-    }
+    }?;
+    config.plugins.compiler = Compiler::this_program();
+    Ok(config)
 }
 
 #[expect(clippy::print_stdout, reason = "the command line answers here")]

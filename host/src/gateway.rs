@@ -12,16 +12,17 @@ use http::{Request, Response, Version};
 use hyper::body::Incoming;
 
 use crate::account::Account;
-use crate::admit::{self, Demand};
-use crate::attempt::{Asked, House, ReplyBody, attempt};
+use crate::admit::{AdmitMetrics, Demand, Door, Refused};
+use crate::attempt::{Asked, House, ReplyBody, SpokenBy, attempt};
 use crate::contract::about::exports::weir::adapter::about::{ErrorFormat, Operation};
 use crate::contract::types::ErrorKind;
 use crate::dialect::faces::{Face, Head, Lookup};
 use crate::dialect::path::Holes;
-use crate::dialect::reply::{error_response, insert};
+use crate::dialect::reply::{error_response, insert, limit_headers};
 use crate::exchange::Exchange;
 use crate::fault::{Fault, Side};
 use crate::identify::identify;
+use crate::listen::Peer;
 use crate::models;
 use crate::observe::metrics::Metrics;
 use crate::recall::Recall;
@@ -37,14 +38,16 @@ pub struct Gateway {
     metrics: Arc<Metrics>,
     lists: models::Lists,
     recall: Arc<Recall>,
+    door: Door,
 }
 
 impl Gateway {
     /// A gateway that serves from this.
-    pub fn new(serving: Serving, upstreams: Upstreams, metrics: Arc<Metrics>) -> Self {
+    pub fn new(serving: Serving, upstreams: Upstreams, metrics: Arc<Metrics>) -> Result<Self, prometheus::Error> {
         let recall = Arc::new(Recall::new(serving.config.server.recall_bytes));
         let lists = models::Lists::default();
-        Self { serving: ArcSwap::from_pointee(serving), upstreams, metrics, lists, recall }
+        let door = Door::new(AdmitMetrics::new(&metrics)?);
+        Ok(Self { serving: ArcSwap::from_pointee(serving), upstreams, metrics, lists, recall, door })
     }
 
     /// Serves from this from now on. Requests under way keep what they began with.
@@ -94,10 +97,13 @@ impl Gateway {
     ) -> Result<Response<ReplyBody>, Fault> {
         let Called { face, holes } = called;
         let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
-        let caller = identify(&serving.config, &face, &about)?;
+        let address = head.extensions.get::<Peer>().map(|peer| peer.0);
+        let caller = identify(&serving.config, &face, &about, address)?;
         let framing = face.framing(&about);
         let (body, reading) = door::read(serving, &face, &holes, &head, body).await?;
         let dialect = serving.adapter(&face.adapter).cloned();
+        let query = head.uri.query().unwrap_or_default();
+        let (headers, query) = serving.faces.without_credentials(head.headers, query);
         let asked = Asked {
             exchange,
             caller,
@@ -105,8 +111,8 @@ impl Gateway {
             holes,
             method: head.method,
             path: head.uri.path().to_owned(),
-            query: head.uri.query().unwrap_or_default().to_owned(),
-            headers: head.headers,
+            query,
+            headers,
             body,
             reading,
             framing,
@@ -124,8 +130,17 @@ impl Gateway {
     async fn forward(&self, house: House<'_>, serving: &Serving, asked: &Asked) -> Result<Response<ReplyBody>, Fault> {
         let body_len = asked.body.iter().map(Bytes::len).sum();
         let model = asked.reading.model.as_deref();
-        let demand = Demand { model, output_limit: asked.reading.output_limit, body_len };
-        let permit = admit::admit(&serving.config, &asked.caller, &demand)?;
+        let (output_limit, stream) = (asked.reading.output_limit, asked.reading.stream);
+        let demand = Demand { model, output_limit, body_len, stream };
+        let permit = match self.door.admit(&serving.config, &asked.caller, &demand).await {
+            Ok(permit) => permit,
+            Err(Refused { fault, told }) => {
+                let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id);
+                limit_headers(asked.face.errors.as_deref(), &told, response.headers_mut());
+                return Ok(response);
+            }
+        };
+        let told = permit.told();
         let plan = plan(serving, asked)?;
         let series = plan.route.series(&self.metrics, &asked.face);
         let mut account = Account::open(&self.metrics, series, asked.exchange.begun, &asked.exchange.id, permit);
@@ -141,6 +156,7 @@ impl Gateway {
             }
         };
         account.note_overhead();
+        limit_headers(asked.face.errors.as_deref(), &told, response.headers_mut());
         if serving.config.server.diagnostic_headers {
             diagnose(&mut response, target, asked, account.overhead());
         }
@@ -150,6 +166,7 @@ impl Gateway {
     fn refuse(&self, errors: Option<&ErrorFormat>, fault: &Fault, id: &str) -> Response<ReplyBody> {
         let reason = match fault.error.kind {
             ErrorKind::NotFound => "not_found",
+            ErrorKind::Permission => "permission",
             ErrorKind::Authentication => "authentication",
             ErrorKind::TooLarge => "too_large",
             ErrorKind::RateLimited | ErrorKind::Overloaded => "overloaded",
@@ -229,10 +246,12 @@ fn name(response: &mut Response<ReplyBody>, face: Option<&Face>, id: &str) {
 
 /// What happened to the request, for people who look.
 fn diagnose(response: &mut Response<ReplyBody>, target: &Target, asked: &Asked, overhead: Duration) {
+    let spoke = response.extensions().get::<SpokenBy>().map(|SpokenBy(adapter)| Arc::clone(adapter));
+    let adapter = spoke.unwrap_or_else(|| Arc::clone(&target.adapter));
     let headers = response.headers_mut();
     insert(headers, "x-weir-provider", &target.label);
     insert(headers, "x-weir-model", target.model(asked.model()));
     insert(headers, "x-weir-attempts", "1");
-    insert(headers, "x-weir-adapter", &format!("{}@{}", target.adapter.name, target.adapter.digest.short()));
+    insert(headers, "x-weir-adapter", &format!("{}@{}", adapter.name, adapter.digest.short()));
     insert(headers, "x-weir-overhead-ms", &format!("{:.3}", overhead.as_secs_f64() * 1000.0));
 }

@@ -9,7 +9,10 @@
 //! | [`app`] | puts the parts together, runs them, drains them |
 //! | [`operations`] | health, readiness, metrics, what the admin may see |
 //! | [`proof`] | proves adapters by recorded exchanges |
+//! | [`record`] | a proxy that writes down what passes through it |
+//! | [`reload`] | takes configurations into service while requests are served |
 //! | [`gateway`] | the way of a request, as a story |
+//! | [`import`] | configurations of other gateways as one of ours |
 //! | [`listen`] | sockets and HTTP on the client's side |
 //! | [`explain`] | what would be sent for a request, without sending it |
 //! | [`models`] | lists of models |
@@ -21,6 +24,7 @@
 //! | [`identify`] | who is asking |
 //! | [`dialect`] | what clients may speak, as data: faces, readings, errors |
 //! | [`accept`] | what a target's provider takes as it is |
+//! | [`fixture`] | recordings as files: cleaned, imported, checked |
 //! | [`upstream`] | sends requests to providers: connections, timers, credentials, recordings |
 //! | [`plugin`] | adapters: loading, checking, swapping, instances |
 //! | [`observe`] | metrics and the log |
@@ -36,6 +40,8 @@
 //! | [`surrogate`] | mends lone surrogates |
 //! | [`query`] | queries of urls |
 //! | [`exchange`] | what is known of a request from its first moment |
+//! | [`limit`] | how much may be had in a minute, and at once |
+//! | [`gate`] | how many at the same time, and whose turn it is |
 //! | [`fault`] | failures, and who is to blame |
 //! | [`contract`] | the generated types of `wit/` |
 
@@ -54,10 +60,14 @@ pub mod estimate;
 pub mod exchange;
 pub mod explain;
 pub mod fault;
+pub mod fixture;
 pub mod form;
 pub mod frame;
+pub mod gate;
 pub mod gateway;
 pub mod identify;
+pub mod import;
+pub mod limit;
 pub mod listen;
 pub mod models;
 pub mod observe;
@@ -67,7 +77,9 @@ pub mod plugin;
 pub mod proof;
 pub mod query;
 pub mod recall;
+pub mod record;
 pub mod referee;
+pub mod reload;
 pub mod route;
 pub mod serving;
 pub mod surrogate;

@@ -1,33 +1,56 @@
 //! The operations side: health, readiness, metrics, version, and what the admin may see. Never in the way of requests.
 
+mod config;
+mod figures;
+mod plugins;
+
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::config::{Address, Secret};
 use crate::gateway::Gateway;
-use crate::plugin::catalog::{Catalog, Snapshot};
+use crate::plugin::catalog::Catalog;
+use crate::plugin::watch::{Bell, Proof};
+use crate::reload::Reload;
 
-/// What the operations side looks at.
-#[derive(Debug, Clone)]
+pub use figures::Figures;
+
+/// What the operations side looks at, and what it can act on.
+#[derive(Clone)]
 pub struct Operations {
     /// The data plane.
     pub gateway: Arc<Gateway>,
     /// The adapters' files, of which it knows those that were refused.
     pub catalog: Arc<Catalog>,
+    /// Has the adapters' folder looked at; none where it is not followed.
+    pub bell: Option<Bell>,
+    /// What an adapter must prove before it serves.
+    pub proof: Option<Arc<Proof>>,
+    /// The adapters' folder.
+    pub dir: PathBuf,
     /// Becomes true when the program is told to stop.
     pub draining: tokio::sync::watch::Receiver<bool>,
-    /// What everything under `/admin` asks for; none leaves it to loopback.
-    pub token: Option<Secret>,
+    /// The configuration in force. Its token is what everything under `/admin` asks for; none leaves it to loopback.
+    pub reload: Arc<Reload>,
     /// Whether this side listens beyond loopback.
     pub is_exposed: bool,
+}
+
+impl std::fmt::Debug for Operations {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Operations")
+            .field("dir", &self.dir)
+            .field("is_exposed", &self.is_exposed)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Whether a path of the main listener belongs to the operations side.
@@ -38,8 +61,10 @@ pub fn serves(path: &str) -> bool {
 /// The routes of the operations side.
 pub fn router(operations: Operations) -> Router {
     let admin = Router::new()
-        .route("/plugins", get(plugins))
-        .route("/config", get(config))
+        .route("/plugins", get(plugins::list))
+        .route("/plugins/rescan", post(plugins::rescan))
+        .route("/plugins/{name}/{verb}", post(plugins::act))
+        .merge(config::router())
         .route_layer(axum::middleware::from_fn_with_state(operations.clone(), guard));
     Router::new()
         .route("/health", get(|| async { Json(json!({"status": "ok"})) }))
@@ -59,7 +84,13 @@ fn refuse(status: StatusCode, message: &str) -> Response {
 
 /// Lets in who has the token; without one, only where nobody from outside can come.
 async fn guard(State(operations): State<Operations>, request: Request, next: Next) -> Response {
-    let allowed = match &operations.token {
+    let config = Arc::clone(&operations.reload.current().config);
+    // A page in the operator's browser must not be able to change anything here just because it is loopback.
+    let is_a_page = request.method() != Method::GET && request.headers().contains_key(header::ORIGIN);
+    if config.admin.token.is_none() && is_a_page {
+        return refuse(StatusCode::FORBIDDEN, "without `admin.token`, nothing is changed for web pages");
+    }
+    let allowed = match &config.admin.token {
         Some(token) => bearer(request.headers()).is_some_and(|sent| token.matches(sent)),
         None => !operations.is_exposed,
     };
@@ -77,7 +108,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 async fn ready(State(operations): State<Operations>) -> Response {
     let serving = operations.gateway.serving();
     let draining = *operations.draining.borrow();
-    let adapters: Vec<Value> = operations.adapters();
+    let adapters = plugins::in_brief(&operations);
     let mut providers = serde_json::Map::new();
     for (model, route) in serving.routes.iter() {
         for (target, made) in model.targets.iter().zip(&route.targets) {
@@ -99,70 +130,11 @@ async fn ready(State(operations): State<Operations>) -> Response {
     (code, Json(json!({"status": status, "providers": providers, "adapters": adapters}))).into_response()
 }
 
-impl Operations {
-    /// What serves requests now, and what was refused last.
-    fn adapters(&self) -> Vec<Value> {
-        let (serving, catalog) = (self.gateway.serving(), self.catalog.snapshot());
-        adapters(&serving.adapters, &catalog)
-    }
-}
-
-fn adapters(serving: &Snapshot, catalog: &Snapshot) -> Vec<Value> {
-    let serves = serving.adapters.values().map(|adapter| {
-        json!({
-            "name": *adapter.name,
-            "version": adapter.manifest.version,
-            "digest": adapter.digest.hex(),
-            "trusted": adapter.trusted,
-            "status": "serving",
-            "calls": adapter.stats.calls(),
-            "seconds": adapter.stats.busy().as_secs_f64(),
-            "instances_made": adapter.stats.instances(),
-            "faults": adapter.stats.faults_of_its_own(),
-        })
-    });
-    let refused = catalog.refused.iter().map(|(name, refusal)| {
-        let digest = refusal.digest.map(|digest| digest.hex());
-        json!({"name": **name, "status": "refused", "reason": refusal.reason, "digest": digest})
-    });
-    serves.chain(refused).collect()
-}
-
 async fn metrics(State(operations): State<Operations>) -> Response {
     match operations.gateway.metrics().text() {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
-}
-
-async fn plugins(State(operations): State<Operations>) -> Response {
-    Json(json!({"plugins": operations.adapters()})).into_response()
-}
-
-/// The configuration as it is in force, without secrets.
-async fn config(State(operations): State<Operations>) -> Response {
-    let serving = operations.gateway.serving();
-    let config = &serving.config;
-    let providers: Vec<Value> = config
-        .providers
-        .iter()
-        .map(|provider| {
-            json!({
-                "name": provider.name,
-                "adapter": provider.adapter,
-                "url": provider.address.as_ref().map(Address::to_string),
-                "keys": provider.keys.len(),
-                "translate": provider.translate,
-            })
-        })
-        .collect();
-    let target = |target: &crate::config::Target| json!({"provider": target.provider.name, "model": target.model});
-    let models: Vec<Value> = config
-        .models
-        .iter()
-        .map(|model| json!({"alias": model.alias.to_string(), "targets": model.targets.iter().map(target).collect::<Vec<_>>()}))
-        .collect();
-    Json(json!({"revision": config.revision, "providers": providers, "models": models})).into_response()
 }
 
 /// Whether an address can be reached from elsewhere.

@@ -6,18 +6,23 @@
 //! |---|---|
 //! | [`watch`] | notices that a file in the plugins directory has changed |
 //! | [`shape`] | reads a component without running it: imports, exports, sizes; refuses what the policy refuses |
+//! | [`compile`] | makes code of a component, in a process of its own |
 //! | [`cache`] | keeps compiled components on disk |
 //! | [`load`] | bytes to [`Adapter`]: shape, compile, `describe`, [`check`] |
 //! | [`wasi`] | the WASI with nothing behind it, for runtimes that cannot do without |
-//! | [`catalog`] | the adapters that serve now, swapped in one step |
+//! | [`policy`], [`sign`] | what the operator demands of a file: a signature, a pinned digest |
+//! | [`catalog`] | the adapters that serve now, swapped in one step, and the versions before them |
+//! | [`canary`], [`judge`] | new versions on a share of the exchanges; quarantine of what fails too often |
+//! | [`duty`] | whether a loaded adapter is to serve now |
 //! | [`adapter`] | one loaded adapter, and the lease of an instance of it |
 //! | [`pool`] | isolation: which instance serves which request |
 //! | [`instance`] | a store and what was instantiated in it |
 //! | [`version`] | the versions of the contract, side by side |
 //! | [`call`], [`stream`] | the contract's functions, typed, with deadline and limits |
+//! | [`aside`] | the threads for components that are not trusted with an async worker |
 //! | [`fault`] | what a component can do wrong |
 //! | [`engine`], [`limits`], [`ticker`] | the sandbox and its bounds |
-//! | [`lock`], [`inspect`] | trusted digests; what is printed about a component |
+//! | [`lock`], [`inspect`], [`install`] | trusted digests; what is printed about a component; files put in place in one step |
 //!
 //! At the start:
 //!
@@ -47,23 +52,33 @@
 //! ```
 
 pub mod adapter;
+mod aside;
 pub mod bench;
 pub mod cache;
 pub mod call;
+pub mod canary;
 pub mod catalog;
 pub mod check;
+pub mod compile;
 pub mod digest;
+pub mod duty;
 pub mod engine;
 pub mod fault;
 #[cfg(test)]
 mod guest;
 pub mod inspect;
+pub mod install;
 pub mod instance;
+pub mod judge;
 pub mod limits;
 pub mod load;
 pub mod lock;
+#[cfg(test)]
+mod mutants;
+pub mod policy;
 pub mod pool;
 pub mod shape;
+pub mod sign;
 pub mod state;
 pub mod stats;
 pub mod stream;
@@ -77,14 +92,18 @@ mod weigh;
 
 pub use adapter::{Adapter, Lease, lease_pair};
 pub use cache::Cache;
-pub use catalog::{Catalog, Refusal, Snapshot};
+pub use canary::{CanaryRule, Chosen};
+pub use catalog::{Cares, Catalog, Refusal, Snapshot};
+pub use compile::{Bounds, Compiler};
 pub use digest::Digest;
 pub use engine::Engine;
 pub use fault::{Called, FaultKind, PluginFault};
 pub use instance::{Interface, Interfaces};
+pub use judge::{Care, Judge, QuarantineRule};
 pub use limits::{Isolation, Limits, Reuse, Terms};
 pub use load::{Admission, LoadError, Loader};
 pub use lock::Lock;
+pub use policy::{Demand, Policy};
 pub use shape::Shape;
 pub use stats::Stats;
 pub use stream::{ChatDecoder, ChatEncoder};

@@ -17,6 +17,7 @@ pub mod error;
 pub mod headers;
 pub mod media;
 pub mod origin;
+pub mod pass;
 pub mod replay;
 
 use http::{HeaderMap, Method, StatusCode};
@@ -28,7 +29,7 @@ pub use credential::{Credential, CredentialError, Means};
 pub use deadline::Timeouts;
 pub use decode::{Bound as DecodeBound, Coding, Decoded, Decoder};
 pub use error::{UpstreamError, UpstreamErrorKind};
-pub use headers::HeaderRules;
+pub use headers::{HeaderRules, is_answerable};
 pub use media::{Fetched, MediaClient, MediaError, MediaRules};
 pub use origin::{Address, AllowedOrigin, Base, OriginError, encode_segment};
 

@@ -155,6 +155,11 @@ async fn a_request_leaves_for_nowhere_but_the_configured_url() {
         "slashes",
         "dots",
         "encoded-dots",
+        "twice-encoded-dots",
+        "encoded-slash",
+        "inner-slashes",
+        "tab",
+        "encoded-break",
         "absolute",
         "root",
         "at",
@@ -190,13 +195,17 @@ async fn a_request_leaves_for_nowhere_but_the_configured_url() {
 async fn headers_of_the_hosts_own_cannot_be_forged() {
     let mut upstream = upstream().await;
     let house = House::with(folder(), &settings(&upstream, "")).await;
-    for deed in ["host", "length", "chunked", "authorization", "cookie"] {
+    let deeds = ["host", "length", "chunked", "authorization", "cookie", "forwarded", "proxy", "hop", "upgrade", "te"];
+    for deed in deeds {
         house.ask(&OPENAI.request(&format!("render.{deed}"), false)).await;
         let Some(received) = upstream.unseen() else { continue };
         assert_eq!(received.text(), "{\"hostile\":true}", "{deed}");
         assert_eq!(received.header("host").unwrap_or_default(), upstream.origin().trim_start_matches("http://"));
         assert_eq!(received.header("authorization"), Some("Bearer HOSTILE-KEY"), "{deed}");
-        assert_eq!(received.header("cookie"), None, "{deed}");
+        for name in ["cookie", "x-forwarded-for", "proxy-authorization", "upgrade", "te", "transfer-encoding"] {
+            assert_eq!(received.header(name), None, "{deed}");
+        }
+        assert_ne!(received.header("connection"), Some("x-a"), "{deed}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Instant;
 
 use weir_tests::plugins::zeta_build;
 use weir_tests::{Answer, Folder, Gate, House, Upstream};
@@ -43,25 +44,54 @@ async fn load(house: Arc<House>, stop: Arc<AtomicBool>, done: Arc<AtomicU32>) {
     }
 }
 
+/// Builds that take turns: more than are kept, so that each comes from its file.
+const BUILDS: usize = 6;
+
+/// How often adapters are swapped: `WEIR_SWAPS` says so where this runs alone (`cargo xtask swaps`), and memory is looked
+/// at then.
+fn swaps() -> (usize, bool) {
+    match std::env::var("WEIR_SWAPS") {
+        Ok(count) => (count.parse().expect("WEIR_SWAPS is a number"), true),
+        Err(_) => (200, false),
+    }
+}
+
+/// KiB of memory that this process holds.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_swaps_under_load_fail_no_request() {
-    let upstream = provider(ZETA).await;
+async fn swaps_under_load_fail_no_request_and_hold_on_to_no_memory() {
+    let mut upstream = provider(ZETA).await;
     let house = Arc::new(House::with(Folder::with(&["openai", "anthropic", "zeta"]), &config(&upstream)).await);
-    let builds = [zeta_build(1), zeta_build(2)];
+    let builds: Vec<Vec<u8>> = (1..=BUILDS as u32).map(zeta_build).collect();
     let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
     let clients: Vec<_> =
         (0..3).map(|_| tokio::spawn(load(Arc::clone(&house), Arc::clone(&stop), Arc::clone(&done)))).collect();
-    for swap in 1..=200 {
-        let number = swap % 2 + 1;
+    let ((count, is_alone), begun) = (swaps(), Instant::now());
+    let mut held = Vec::new();
+    for swap in 1..=count {
+        let number = swap % BUILDS + 1;
         house.folder.put("zeta", &builds[number - 1]);
         until_build(&house, number as u32).await;
         assert!(written_by(&house).await.contains(&build(number as u32)), "new requests meet the new one at once");
+        // What the upstream was asked is none of the gateway's memory.
+        while upstream.unseen().is_some() {}
+        if swap % (count / 10) == 0 {
+            held.push(resident());
+        }
     }
     stop.store(true, Ordering::Relaxed);
     for client in clients {
         client.await.unwrap();
     }
-    assert!(done.load(Ordering::Relaxed) > 200, "there was load: {}", done.load(Ordering::Relaxed));
+    let (answered, before, after) = (done.load(Ordering::Relaxed), held[0], resident());
+    println!("{count} swaps in {:?}, {answered} requests; KiB held: {held:?}, {after} in the end", begun.elapsed());
+    assert!(answered > count as u32, "there was load: {answered}");
+    assert!(!is_alone || after < before + (32 << 10), "memory grows: from {before} KiB to {after} KiB");
     house.until_metric("weir_in_flight", 0.0).await;
 }
 

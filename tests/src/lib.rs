@@ -16,6 +16,7 @@ pub mod heard;
 pub mod house;
 pub mod log;
 pub mod plugins;
+pub mod program;
 pub mod upstream;
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ use std::time::Duration;
 pub use client::{Client, Reply, Request};
 pub use house::House;
 pub use plugins::Folder;
+pub use program::Program;
 pub use upstream::{Answer, Gate, Received, Upstream};
 
 /// How long anything may take that should happen at once; slow machines need some of it.

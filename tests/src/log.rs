@@ -24,10 +24,12 @@ impl Write for Kept {
     }
 }
 
-/// Begins to keep the log of this process, at its finest level.
+/// Begins to keep the log of this process, at its finest level, or at the one that `WEIR_TEST_LOG` says: what is kept
+/// takes memory, which some look at.
 pub fn begin() {
     ONCE.call_once(|| {
-        let filter = tracing_subscriber::EnvFilter::new("weir=trace,hyper=debug,info");
+        let level = std::env::var("WEIR_TEST_LOG").unwrap_or_else(|_| "weir=trace,hyper=debug,info".to_owned());
+        let filter = tracing_subscriber::EnvFilter::new(level);
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Kept).with_ansi(false);
         log.try_init().expect("nobody else logs here");
     });

@@ -87,6 +87,14 @@ pub fn zeta_build(number: u32) -> Vec<u8> {
     bytes
 }
 
+/// Another build of an adapter that does the same: with a section at its end that means nothing.
+pub fn twin(name: &str, mark: u8) -> Vec<u8> {
+    let mut bytes = fs::read(component(name)).unwrap();
+    // A custom section of five bytes: a name of three letters, and one byte of content.
+    bytes.extend([0, 5, 3, b't', b'w', b'n', mark]);
+    bytes
+}
+
 /// The adapter zeta as it would be if it wanted something of its host: with one more import, of this name, at its end.
 pub fn zeta_that_imports(interface: &str) -> Vec<u8> {
     let mut bytes = fs::read(component("zeta")).unwrap();

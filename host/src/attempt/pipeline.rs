@@ -15,6 +15,7 @@ use crate::referee::Referee;
 use crate::route::Target;
 use crate::surrogate;
 
+use super::bounds;
 use super::unified::heard;
 
 /// Everything that a stream needs from read to read.
@@ -109,13 +110,13 @@ impl Pipeline {
         self.decode(out)?;
         cut.map_err(|error| Fault::from_error(Side::Upstream, broken(&error.to_string())))?;
         let decoded = heard(self.decoder.finish(), Side::Upstream)?;
-        self.seen.losses.extend(decoded.losses);
+        bounds::note(&mut self.seen.losses, decoded.losses);
         let mut events = self.referee.push(decoded.events);
         if !self.seen.finished && !has_finish(&events) && !self.seen.content && !self.referee.has_failed() {
             return Err(Fault::from_error(Side::Upstream, broken("the answer ended before it had begun")));
         }
         events.extend(self.referee.end());
-        self.seen.losses.extend(self.referee.take_losses());
+        bounds::note(&mut self.seen.losses, self.referee.take_losses());
         self.encode(events, out)?;
         self.close(out)
     }
@@ -164,7 +165,7 @@ impl Pipeline {
         let decoded = heard(self.decoder.push(&self.frames), Side::Upstream);
         self.frames.clear();
         let decoded = decoded?;
-        self.seen.losses.extend(decoded.losses);
+        bounds::note(&mut self.seen.losses, decoded.losses);
         let events = self.referee.push(decoded.events);
         self.encode(events, out)
     }
@@ -178,14 +179,14 @@ impl Pipeline {
             self.witness.see(event);
         }
         let encoded = heard(self.encoder.push(&events), Side::Adapter)?;
-        self.seen.losses.extend(encoded.losses);
+        bounds::note(&mut self.seen.losses, encoded.losses);
         encoded.frames.iter().for_each(|frame| self.enframer.push(frame, out));
         Ok(())
     }
 
     fn close(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
         let encoded = heard(self.encoder.finish(), Side::Adapter)?;
-        self.seen.losses.extend(encoded.losses);
+        bounds::note(&mut self.seen.losses, encoded.losses);
         encoded.frames.iter().for_each(|frame| self.enframer.push(frame, out));
         self.enframer.finish(out);
         Ok(())
@@ -201,6 +202,7 @@ impl Pipeline {
             ChatEvent::Delta(_) | ChatEvent::PartStart(_) => self.seen.content = true,
             ChatEvent::Finish(_) => self.seen.finished = true,
             ChatEvent::Failure(error) => {
+                *error = bounds::error(error.clone());
                 self.target.hide_keys(&mut error.message);
                 self.seen.failure = Some(error.clone());
             }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 
-use super::{Asked, House};
+use super::{Asked, House, bounds};
 use crate::account::Account;
 use crate::contract::types::{Body, Error, ErrorKind, Header, HttpRequest, HttpResponse};
 use crate::exchange::TRACE_HEADERS;
@@ -146,7 +146,8 @@ pub(super) fn response_of(status: StatusCode, headers: &HeaderMap, body: &Bytes)
 
 /// A provider's error as the client hears of it: its reason survives, its status where clients know it, and a refused
 /// credential is the gateway's trouble, never the client's.
-pub(super) fn upstream_fault(mut error: Error, target: &Target, account: &Account) -> Fault {
+pub(super) fn upstream_fault(error: Error, target: &Target, account: &Account) -> Fault {
+    let mut error = bounds::error(error);
     account.failed_upstream(&target.label, kind_name(error.kind));
     target.hide_keys(&mut error.message);
     if error.kind == ErrorKind::Authentication {

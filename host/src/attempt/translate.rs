@@ -8,11 +8,13 @@ use bytes::{Bytes, BytesMut};
 use http::Response;
 use http::header;
 
+use super::bounds;
 use super::follow::{Farewell, Steps};
 use super::media;
 use super::reply::ReplyBody;
 use super::send::{body_of, bytes_of, fault_of, rendered, response_of, send, upstream_fault};
 use super::unified::{self, Answer, Outcome, Parsed, Request};
+use super::versions::Versions;
 use super::{Asked, House};
 use crate::account::Account;
 use crate::blob::{self, Lifted};
@@ -41,7 +43,22 @@ pub(super) async fn translate(
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Fault> {
     able(asked, target)?;
-    let (dialect, provider) = lease_pair(&asked.dialect, &target.adapter, &asked.caller.tenant)
+    let versions = Versions::choose(asked, target);
+    let answer = translate_by(house, asked, target, &versions, account).await;
+    if answer.as_ref().is_err_and(|fault| fault.side == Side::Upstream) {
+        versions.provider.failed();
+    }
+    answer.map(|response| versions.named(response))
+}
+
+async fn translate_by(
+    house: House<'_>,
+    asked: &Asked,
+    target: &Arc<Target>,
+    versions: &Versions,
+    account: &mut Account,
+) -> Result<Response<ReplyBody>, Fault> {
+    let (dialect, provider) = lease_pair(&versions.dialect.adapter, &versions.provider.adapter, &asked.caller.tenant)
         .await
         .map_err(|fault| unified::blame(&fault))?;
     let mut run = Run::new(house, asked, target, dialect, provider);
@@ -349,7 +366,7 @@ impl<'a> Run<'a> {
     }
 
     fn note(&mut self, losses: Vec<Loss>) {
-        self.losses.extend(losses);
+        bounds::note(&mut self.losses, losses);
     }
 }
 

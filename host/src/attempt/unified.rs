@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::bounds;
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::{
-    ChatRequest, ChatResponse, Context, EmbeddingsRequest, EmbeddingsResponse, Error, FollowUp, HttpRequest,
+    ChatRequest, ChatResponse, Context, EmbeddingsRequest, EmbeddingsResponse, Error, ErrorKind, FollowUp, HttpRequest,
     HttpResponse, Loss, ModelsRequest, ModelsResponse, RenderedRequest, RenderedResponse, RerankRequest,
     RerankResponse, TokenCount, Usage,
 };
@@ -110,6 +111,12 @@ pub fn blame(fault: &PluginFault) -> Fault {
     if fault.kind == FaultKind::Exhausted {
         return Fault::overloaded("no adapter instance is free, try again in a moment", RETRY_AFTER);
     }
+    if fault.kind == FaultKind::Quarantined {
+        let message = format!("the adapter `{}` is out of service, since {}", fault.adapter, fault.detail);
+        return Fault::new(Side::Adapter, ErrorKind::Overloaded, message)
+            .with_status(503)
+            .with_code("adapter_quarantined");
+    }
     tracing::warn!(adapter = %fault.adapter, function = fault.function, kind = fault.kind.name(), detail = fault.detail, "adapter failed");
     Fault::adapter(format!("the adapter `{}` failed in {}: {}", fault.adapter, fault.function, fault.kind.name()))
 }
@@ -118,7 +125,7 @@ pub fn blame(fault: &PluginFault) -> Fault {
 pub fn heard<T>(called: Called<T>, side: Side) -> Result<T, Fault> {
     match called {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(Fault::from_error(side, error)),
+        Ok(Err(error)) => Err(Fault::from_error(side, bounds::error(error))),
         Err(fault) => Err(blame(&fault)),
     }
 }

@@ -4,18 +4,19 @@ mod bench;
 mod build;
 mod dev;
 mod inspect;
+mod install;
+mod list;
 mod new;
+mod sign;
 mod test;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use crate::plugin::inspect::{self as listing, Listed};
 use crate::plugin::load::Loader;
-use crate::plugin::lock::Lock;
-use crate::plugin::{Engine, Limits};
+use crate::plugin::{Bounds, Compiler, Engine, Limits};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -45,6 +46,14 @@ pub(super) enum Command {
     Dev(dev::Dev),
     /// Proves an adapter by recorded exchanges: replays them through the component and shows the first difference.
     Test(test::Test),
+    /// Checks an adapter as Weir would, puts it in the folder in one step, and pins its digest in the lock file.
+    Install(install::Install),
+    /// Makes a pair of keys to sign adapters with.
+    Keygen(sign::Keygen),
+    /// Signs a component.
+    Sign(sign::Sign),
+    /// Tells whether a key that is trusted signed a component.
+    Verify(sign::Verify),
     /// Shows everything about one component as JSON: what it is made of, its manifest, what it costs here and now.
     Inspect {
         /// The component (`.wasm`).
@@ -55,7 +64,11 @@ pub(super) enum Command {
 pub(super) fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::Test(asked) => return test::run(&asked),
-        Command::List { config, json } => list(config.as_deref(), json),
+        Command::List { config, json } => list::run(config.as_deref(), json),
+        Command::Install(install) => install.run(),
+        Command::Keygen(keygen) => keygen.run(),
+        Command::Sign(sign) => sign.run(),
+        Command::Verify(verify) => verify.run(),
         Command::Bench { files, json } => bench::run(&files, json),
         Command::New(asked) => new::run(&asked),
         Command::Build(asked) => build::run(&asked),
@@ -77,31 +90,7 @@ pub(super) fn run(command: Command) -> ExitCode {
 /// An engine for looking, not for serving: a few instances do.
 fn loader() -> Result<Loader, String> {
     let engine = Engine::new(Limits::for_connections(8)).map_err(|error| format!("error: {error}"))?;
-    Ok(Loader::new(engine, None))
-}
-
-fn list(config: Option<&Path>, json: bool) -> Result<String, String> {
-    let config = super::load(config).map_err(|problems| problems.render(false))?;
-    let lock = Lock::read(&config.plugins.lock).map_err(|error| format!("error: {error}"))?;
-    let dir = &config.plugins.dir;
-    let listed = listing::list(&loader()?, dir, &lock)
-        .map_err(|error| format!("error: the folder {} cannot be read: {error}", dir.display()))?;
-    if json {
-        return serde_json::to_string_pretty(&listed).map_err(|error| format!("error: {error}"));
-    }
-    if listed.is_empty() {
-        return Ok(format!("no adapters in {}; `cargo xtask plugins` builds the bundled ones", dir.display()));
-    }
-    Ok(listed.iter().map(line).collect::<Vec<_>>().join("\n"))
-}
-
-fn line(one: &Listed) -> String {
-    let digest = one.digest.map(|digest| digest.short()).unwrap_or_default();
-    let version = one.version.as_deref().unwrap_or("-");
-    let state = match (&one.refused, one.trusted) {
-        (Some(reason), _) => format!("refused: {reason}"),
-        (None, true) => format!("trusted   speaks {}", one.faces.join(", ")),
-        (None, false) => format!("untrusted speaks {}", one.faces.join(", ")),
-    };
-    format!("{:16} {version:8} {digest:14} {state}", one.name)
+    let compiler = Compiler::this_program()
+        .map_or(Compiler::Here, |program| Compiler::Child { program, bounds: Bounds::default() });
+    Ok(Loader::new(engine, None).compiling(compiler))
 }

@@ -3,10 +3,12 @@
 //! The one list of them. The reader takes from it what a table may hold, messages take suggestions from it, the short
 //! names of environment variables and the reference in `docs/configuration.md` are made from it.
 
+mod clients;
 mod program;
 mod traffic;
 
-pub(super) use program::{ADAPTER, ADMIN, MEDIA, PLUGINS, SERVER, TOP};
+pub(super) use clients::{CLIENT, LIMITS, QUEUE};
+pub(super) use program::{ADAPTER, ADMIN, CANARY, COMPILE, MEDIA, PLUGINS, QUARANTINE, SERVER, TOP};
 pub(super) use traffic::{ALLOWED_ORIGIN, BREAKER, CAPABILITIES, MODEL, PRICE, PROVIDER, RETRY, TARGET, TIMEOUTS};
 
 /// A key.
@@ -50,7 +52,13 @@ pub(super) const ALL: &[&Keys] = &[
     &ADMIN,
     &MEDIA,
     &PLUGINS,
+    &COMPILE,
     &ADAPTER,
+    &QUARANTINE,
+    &CANARY,
+    &CLIENT,
+    &LIMITS,
+    &QUEUE,
     &PROVIDER,
     &ALLOWED_ORIGIN,
     &MODEL,
@@ -68,5 +76,6 @@ const SIZE: &str = "size";
 const NUMBER: &str = "integer";
 const TEXT: &str = "string";
 const TABLE: &str = "table";
+const TABLE_OR_FALSE: &str = "table, false";
 const ISOLATION: &str = "\"fresh\", \"tenant\", \"shared\"";
 const METERING: &str = "\"tap\", \"ask\"";

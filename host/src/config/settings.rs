@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Origin, Place, Secret};
+use super::{Limits, Origin, Place, Secret};
 
 /// How much is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -76,6 +76,21 @@ impl Default for Media {
     }
 }
 
+/// Where requests wait for their turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    /// Waiting at the same time.
+    pub length: usize,
+    /// How long one waits.
+    pub wait: Duration,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { length: 256, wait: Duration::from_secs(10) }
+    }
+}
+
 /// The main listener and what it allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
@@ -109,6 +124,14 @@ pub struct Server {
     pub keep_alive_interval: Option<Duration>,
     /// Whether a request is refused where its translation would lose something.
     pub strict: bool,
+    /// Whether whoever reaches the listener is served without a key.
+    pub anonymous: bool,
+    /// Headers, in lower case, in which a client's key may stand besides its format's own place.
+    pub key_headers: Vec<String>,
+    /// What may be had from one address.
+    pub address_limits: Limits,
+    /// Where requests wait.
+    pub queue: Queue,
     /// Where host and port were set.
     pub place: Place,
 }
@@ -131,6 +154,10 @@ impl Default for Server {
             diagnostic_headers: true,
             keep_alive_interval: None,
             strict: false,
+            anonymous: false,
+            key_headers: ["authorization", "x-api-key", "x-litellm-api-key"].map(str::to_owned).into(),
+            address_limits: Limits::default(),
+            queue: Queue::default(),
             place: Place::Unset,
         }
     }
@@ -156,8 +183,44 @@ pub enum Isolation {
     Shared,
 }
 
+/// When an adapter is taken out of service.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quarantine {
+    /// Different requests that it fails at.
+    pub faults: usize,
+    /// The time over which they are counted.
+    pub window: Duration,
+    /// The share of exchanges that must have failed, above 0 and up to 1.
+    pub share: f64,
+}
+
+impl Default for Quarantine {
+    fn default() -> Self {
+        Self { faults: 5, window: Duration::from_mins(1), share: 0.1 }
+    }
+}
+
+/// How a new version is tried before it serves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Canary {
+    /// The share of exchanges that it gets, above 0 and up to 1.
+    pub share: f64,
+    /// Exchanges after which it is promoted.
+    pub requests: usize,
+    /// The share of them that may fail, beyond what fails on the former version.
+    pub max_fault_rate: f64,
+    /// How long it is tried at most.
+    pub max_time: Duration,
+}
+
+impl Default for Canary {
+    fn default() -> Self {
+        Self { share: 0.05, requests: 200, max_fault_rate: 0.01, max_time: Duration::from_mins(10) }
+    }
+}
+
 /// How one adapter is run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AdapterSettings {
     /// How instances are shared; as the adapter wishes if none.
     pub isolation: Option<Isolation>,
@@ -173,6 +236,14 @@ pub struct AdapterSettings {
     pub max_uses: usize,
     /// Whether it serves only if it is proved by fixtures.
     pub require_fixtures: bool,
+    /// When it is taken out of service; never if none.
+    pub quarantine: Option<Quarantine>,
+    /// How new versions are tried; not at all if none.
+    pub canary: Option<Canary>,
+    /// Whether a trusted key must have signed it.
+    pub require_signature: bool,
+    /// Whether the lock file must pin it.
+    pub require_lock: bool,
 }
 
 impl Default for AdapterSettings {
@@ -185,12 +256,31 @@ impl Default for AdapterSettings {
             deadline: Duration::from_secs(1),
             max_uses: 10_000,
             require_fixtures: false,
+            quarantine: Some(Quarantine::default()),
+            canary: None,
+            require_signature: false,
+            require_lock: false,
         }
     }
 }
 
+/// What compiling one component may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compile {
+    /// Bytes of memory.
+    pub memory: usize,
+    /// Time on the wall.
+    pub time: Duration,
+}
+
+impl Default for Compile {
+    fn default() -> Self {
+        Self { memory: 1 << 30, time: Duration::from_mins(1) }
+    }
+}
+
 /// Where adapters are found and how they are run.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plugins {
     /// The folder with `NAME.wasm`.
     pub dir: PathBuf,
@@ -200,6 +290,13 @@ pub struct Plugins {
     pub poll_interval: Duration,
     /// Where compiled components are kept; nowhere if none.
     pub cache_dir: Option<PathBuf>,
+    /// Whose signatures count: public keys of Ed25519.
+    pub trusted_keys: Vec<[u8; 32]>,
+    /// What compiling one component may take.
+    pub compile: Compile,
+    /// The program `weir`, which compiles in processes of its own; without one it is done in this process. Not a key: the
+    /// command line names itself.
+    pub compiler: Option<PathBuf>,
     /// For adapters without a table of their own.
     pub defaults: AdapterSettings,
     /// `[plugins.NAME]`, completed from the defaults.
@@ -209,6 +306,11 @@ pub struct Plugins {
 }
 
 impl Plugins {
+    /// Whether these are the same settings, wherever they stand.
+    pub fn is_as(&self, other: &Self) -> bool {
+        Self { place: Place::Unset, ..self.clone() } == Self { place: Place::Unset, ..other.clone() }
+    }
+
     /// How the adapter of this name is run.
     pub fn adapter(&self, name: &str) -> &AdapterSettings {
         self.adapters.get(name).unwrap_or(&self.defaults)

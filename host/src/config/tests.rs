@@ -199,6 +199,31 @@ fn settings_are_read() {
 }
 
 #[test]
+fn quarantine_and_trials_can_be_set_and_switched_off_for_each_adapter() {
+    let config = read(
+        r"
+        [plugins]
+        quarantine = { faults = 3 }
+        canary = {}
+        [plugins.careful]
+        canary = { share = 0.5, requests = 10 }
+        [plugins.reckless]
+        quarantine = false
+        canary = false
+        ",
+    );
+    let of = |name: &str| (config.plugins.adapter(name).quarantine, config.plugins.adapter(name).canary);
+    let usual = Some(Quarantine { faults: 3, ..Quarantine::default() });
+    assert_eq!(of("any"), (usual, Some(Canary::default())));
+    assert_eq!(of("careful"), (usual, Some(Canary { share: 0.5, requests: 10, ..Canary::default() })));
+    assert_eq!(of("reckless"), (None, None));
+    let off = read_with("", &[("WEIR_PLUGINS__QUARANTINE", "false")]).unwrap();
+    assert_eq!(off.plugins.adapter("any").quarantine, None);
+    let set = read_with("", &[("WEIR_PLUGINS__QUARANTINE", "{ faults = 9 }")]).unwrap();
+    assert_eq!(set.plugins.adapter("any").quarantine, Some(Quarantine { faults: 9, ..Quarantine::default() }));
+}
+
+#[test]
 fn the_lock_file_stands_beside_the_configuration_where_there_is_one() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("weir.toml");

@@ -35,7 +35,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
 }
 
 /// Reads a whole number with a unit: none or `B`, `KiB`, `MiB`, `GiB`, and `KB`, `MB`, `GB` as powers of 1000.
-pub(super) fn size(text: &str) -> Option<u64> {
+pub(crate) fn size(text: &str) -> Option<u64> {
     let (number, unit) = leading_number(text.trim())?;
     let bytes = match unit.trim().to_ascii_lowercase().as_str() {
         "" | "b" => 1,

@@ -143,6 +143,20 @@ impl Faces {
         self.credential_queries.contains(name)
     }
 
+    /// A request's headers and query without anything that may be a credential, as they are kept once it is known who asks.
+    pub fn without_credentials(&self, mut headers: HeaderMap, query: &str) -> (HeaderMap, String) {
+        for name in self.credential_headers().chain(["authorization", "proxy-authorization", "cookie"]) {
+            headers.remove(name);
+        }
+        let is_bare = |pair: &&str| query::pairs(pair).all(|(name, _)| !self.is_credential_query(&name));
+        let query = if self.credential_queries.is_empty() {
+            query.to_owned()
+        } else {
+            query.split('&').filter(is_bare).collect::<Vec<_>>().join("&")
+        };
+        (headers, query)
+    }
+
     /// The face for a request.
     pub fn find(&self, method: &Method, path: &str, head: &Head<'_>) -> Lookup {
         let mut methods = Vec::new();

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use prometheus::core::Collector;
 use prometheus::{
     Counter, CounterVec, Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
+    Opts, Registry, TextEncoder,
 };
 
 use crate::config::Price;
@@ -66,10 +66,6 @@ pub struct Metrics {
     pub config_revision: IntGauge,
     /// Configurations that were refused.
     pub config_rejected: IntCounter,
-    /// Attempts to activate an adapter, by result.
-    pub activations: IntCounterVec,
-    /// Which bytes of an adapter serve.
-    pub active: IntGaugeVec,
     fields: IntCounterVec,
     known_fields: Mutex<BTreeSet<String>>,
 }
@@ -253,18 +249,6 @@ impl Metrics {
             config_ok: gauge(r, "weir_config_last_reload_successful", "Whether the last reload was taken")?,
             config_revision: gauge(r, "weir_config_revision", "Configurations taken since the start")?,
             config_rejected: counter(r, "weir_config_rejected_total", "Configurations refused")?,
-            activations: counters(
-                r,
-                "weir_plugin_activations_total",
-                "Attempts to activate an adapter",
-                &["plugin", "result"],
-            )?,
-            active: gauges(
-                r,
-                "weir_plugin_active_info",
-                "Which bytes of an adapter serve",
-                &["plugin", "version", "digest"],
-            )?,
             fields: counters(
                 r,
                 "weir_translation_dropped_fields_total",
@@ -365,10 +349,6 @@ fn dollars(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<Coun
 
 fn gauge(r: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
     add(r, IntGauge::new(name, help)?)
-}
-
-fn gauges(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
-    add(r, IntGaugeVec::new(Opts::new(name, help), labels)?)
 }
 
 fn seconds(

@@ -8,16 +8,19 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::digest::Digest;
+use super::duty::Duty;
 use super::engine::Engine;
 use super::fault::{Failure, FaultKind, PluginFault, clean};
 use super::instance::{Instance, Interface, Interfaces};
 use super::limits::Isolation;
 use super::pool::Pool;
 use super::shape::Shape;
-use super::stats::Stats;
+use super::stats::{self, Offence, Standing, Stats};
 use crate::contract::about::exports::weir::adapter::about::Manifest;
 
 const MIB: u64 = 1 << 20;
+/// How long a call of a suspect waits for its turn. Those before it may well spin to their deadlines.
+const SUSPECTS_PATIENCE: Duration = Duration::from_millis(100);
 
 /// A component that was checked and compiled. Whoever serves a request keeps its `Arc` to the end, whatever replaces it
 /// in the catalog meanwhile.
@@ -36,8 +39,12 @@ pub struct Adapter {
     pub shape: Shape,
     /// Whether the lock file vouches for these bytes, so that the manifest's suggestions count without asking.
     pub trusted: bool,
+    /// The key that signed these bytes, where one that the operator trusts did.
+    pub signer: Option<Arc<str>>,
     /// What happened to it.
     pub stats: Stats,
+    /// Whether it is to serve now.
+    pub duty: Duty,
     pub(super) pool: Pool,
     pub(super) engine: Engine,
     /// Deadline of a call.
@@ -102,17 +109,22 @@ impl Adapter {
         turn: Option<OwnedSemaphorePermit>,
         tenant: &str,
     ) -> Result<Lease, PluginFault> {
+        if let Some(reason) = self.duty.suspended() {
+            return Err(self.fault("lease", Failure::new(FaultKind::Quarantined, &*reason)));
+        }
+        let caller = stats::caller(tenant);
+        self.stats.leased(caller);
         let instance = match self.pool.take(tenant) {
             Some(waiting) => waiting,
             None => self.make()?,
         };
         let tenant = (self.pool.isolation() == Isolation::Tenant).then(|| tenant.into());
-        Ok(Lease { instance: Some(instance), tenant, adapter: Arc::clone(self), _turn: turn, _slot: slot })
+        Ok(Lease { instance: Some(instance), tenant, caller, adapter: Arc::clone(self), _turn: turn, _slot: slot })
     }
 
     fn make(&self) -> Result<Box<Instance>, PluginFault> {
         self.stats.made();
-        let made = in_its_place(self.pool.starts_slowly(), || self.pool.make());
+        let made = on_this_thread(self.pool.starts_slowly(), || self.pool.make());
         made.map_err(|error| self.fault("instantiate", Failure::of(&error, &[])))
     }
 
@@ -120,6 +132,23 @@ impl Adapter {
         let Failure { kind, detail } = failure;
         self.stats.failed(kind);
         PluginFault { adapter: Arc::clone(&self.name), digest: self.digest, function, kind, detail }
+    }
+
+    /// Runs a call that takes in so many bytes where it does no harm to others; none if there is no room for it.
+    fn in_its_place<R: Send>(&self, bytes: usize, work: impl FnOnce() -> R + Send) -> Option<R> {
+        let patience = match self.stats.standing() {
+            Standing::Suspect => SUSPECTS_PATIENCE,
+            Standing::New => self.engine.limits().lease_wait,
+            Standing::Proved => return Some(on_this_thread(bytes > self.engine.limits().blocking_above, work)),
+        };
+        if !is_worker() {
+            return Some(work());
+        }
+        let aside = self.engine.aside();
+        if aside.is_full() {
+            return None;
+        }
+        tokio::task::block_in_place(|| aside.run(patience, work))
     }
 
     /// Ticks until the deadline of a call that takes in so many bytes.
@@ -150,17 +179,20 @@ pub async fn lease_pair(one: &Arc<Adapter>, other: &Arc<Adapter>, tenant: &str) 
 /// An instance, for one exchange. The contract's functions are its methods ([`crate::plugin::call`]).
 ///
 /// Calls run where they are made: they take microseconds, less than handing them to another thread. One that takes in more
-/// than [`Limits::blocking_above`](super::Limits::blocking_above) bytes, or that goes to a component that missed a deadline
-/// lately, first tells the runtime to move the worker's other tasks elsewhere (`block_in_place`; on a current-thread runtime
-/// it just runs). Callers need not decide anything.
+/// than [`Limits::blocking_above`](super::Limits::blocking_above) bytes first tells the runtime to move the worker's other
+/// tasks elsewhere (`block_in_place`; on a current-thread runtime it just runs). One that goes to a component that missed a
+/// deadline lately, or that is new, runs on one of a few threads for these; where too many of them do already, it answers
+/// [`FaultKind::Exhausted`] and leaves the instance as it is. Callers need not decide anything.
 ///
-/// After a fault the instance is gone, and every further call answers [`FaultKind::Host`].
+/// After any other fault the instance is gone, and every further call answers [`FaultKind::Host`].
 #[derive(Debug)]
 pub struct Lease {
     // The order matters: the instance goes before its slot does.
     instance: Option<Box<Instance>>,
     /// Only where instances belong to tenants.
     tenant: Option<Box<str>>,
+    /// Whose it is, as one bit of many.
+    caller: u64,
     adapter: Arc<Adapter>,
     _turn: Option<OwnedSemaphorePermit>,
     _slot: OwnedSemaphorePermit,
@@ -188,7 +220,7 @@ impl Lease {
         }
         let used = instance.prepared();
         drop(instance);
-        if !pool.wants_more() {
+        if !pool.wants_more() || self.adapter.duty.rests() {
             return;
         }
         let adapter = Arc::clone(&self.adapter);
@@ -203,21 +235,26 @@ impl Lease {
         &mut self,
         function: &'static str,
         bytes: usize,
-        call: impl FnOnce(&mut Instance) -> wasmtime::Result<R>,
-    ) -> Result<R, PluginFault> {
+        call: impl FnOnce(&mut Instance) -> wasmtime::Result<R> + Send,
+    ) -> Result<R, PluginFault>
+    where
+        R: Send,
+    {
         let adapter = &self.adapter;
         let Some(instance) = self.instance.as_deref_mut() else {
             return Err(
                 adapter.fault(function, Failure::new(FaultKind::Host, "an earlier call on this instance failed"))
             );
         };
-        let aside = bytes > adapter.engine.limits().blocking_above || adapter.stats.is_suspect();
         let begun = Instant::now();
-        let result = in_its_place(aside, || {
+        let result = adapter.in_its_place(bytes, || {
             let _active = adapter.engine.ticker().begin();
             instance.arm(adapter.deadline(bytes));
             call(instance)
         });
+        let Some(result) = result else {
+            return Err(adapter.fault(function, Failure::new(FaultKind::Exhausted, "too many calls of its kind run")));
+        };
         adapter.stats.called(begun.elapsed());
         let stderr = instance.store.data_mut().take_stderr();
         match result {
@@ -230,6 +267,7 @@ impl Lease {
             }
             Err(error) => {
                 let fault = adapter.fault(function, Failure::of(&error, &stderr));
+                adapter.stats.offended(Offence::new(fault.kind, self.caller, function, bytes));
                 self.instance = None;
                 Err(fault)
             }
@@ -248,13 +286,23 @@ impl Adapter {
         }
     }
 
+    /// Drops the instances that lie ready, of an adapter that is kept and does not serve.
+    pub(super) fn rest(&self) {
+        self.duty.leave();
+        self.pool.empty();
+    }
+
     /// Lets the pool drop what has waited too long, and move where the engine has a new pool.
     pub(super) fn sweep(&self, renewed: bool) {
+        if self.duty.rests() {
+            self.pool.empty();
+        }
         self.pool.sweep();
         if !renewed {
             return;
         }
         match self.pool.renew() {
+            Ok(()) if self.duty.rests() => {}
             Ok(()) => self.warm(),
             Err(error) => tracing::warn!(adapter = %self.name, error = %format!("{error:#}"), "memory not given back"),
         }
@@ -270,7 +318,11 @@ impl Adapter {
 }
 
 /// Runs here; where it may take long, after telling the runtime, if its kind allows that.
-fn in_its_place<R>(long: bool, work: impl FnOnce() -> R) -> R {
-    let many_threads = || Handle::try_current().is_ok_and(|h| h.runtime_flavor() == RuntimeFlavor::MultiThread);
-    if long && many_threads() { tokio::task::block_in_place(work) } else { work() }
+fn on_this_thread<R>(long: bool, work: impl FnOnce() -> R) -> R {
+    if long && is_worker() { tokio::task::block_in_place(work) } else { work() }
+}
+
+/// Whether this may be a thread on which others' tasks wait.
+fn is_worker() -> bool {
+    Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
 }

@@ -1,13 +1,13 @@
 //! Compiled components on disk, so that a start costs milliseconds.
 //!
 //! Native code that is loaded runs unchecked: whoever can write here owns the process. So the directory belongs to Weir's
-//! user alone (mode 0700, checked on opening), is never the plugins directory, and a file that does not look as it was
-//! written counts as absent. An entry is two files: `KEY.cwasm`, the code, and `KEY.json`, what is known about the
-//! component, with length and checksum of the code; the second is written last, so an entry is whole or not there.
+//! user alone (mode 0700, checked on opening), is never the plugins directory, and a file that is not bit for bit as it was
+//! written counts as absent. Several Weirs may share it: an entry is one file, `KEY.cwasm`, that gets its name when it is
+//! whole; the key tells component, engine, machine and policy. What cannot be kept is served all the same.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wasmtime::component::Component;
@@ -18,12 +18,16 @@ use super::shape::Shape;
 use crate::contract::about::exports::weir::adapter::about::Manifest;
 
 /// Part of every key: raise it when what is checked before an entry is written gets stricter.
-const POLICY: &str = "weir-1";
+const POLICY: &str = "weir-2";
 
-/// Entries that are kept, the newest ones.
+/// Entries that are kept, the newest ones, and bytes of them all.
 const ENTRIES: usize = 128;
-/// The age of a file that nobody can be writing any more.
-const LEFT_BEHIND: Duration = Duration::from_hours(1);
+const BYTES: u64 = 1 << 30;
+/// The age of a file that nobody can have begun just now.
+const LEFT_BEHIND: Duration = Duration::from_mins(1);
+/// What an entry begins with. The digest of all that follows it comes next, then the length of the description (four bytes,
+/// the lowest first), the description, and the code.
+const MAGIC: &[u8; 8] = b"weir-e2\n";
 
 /// The cache cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -53,13 +57,6 @@ pub(super) struct Described {
     pub(super) manifest: Manifest,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Entry {
-    length: u64,
-    crc32: u32,
-    described: Described,
-}
-
 /// Compiled components, by digest.
 #[derive(Debug, Clone)]
 pub struct Cache {
@@ -80,15 +77,13 @@ impl Cache {
 
     /// The component with these bytes, if it was compiled before by an engine like this one.
     pub(super) fn get(&self, digest: Digest) -> Option<(Component, Described)> {
-        let key = self.key(digest);
-        let entry: Entry = serde_json::from_slice(&std::fs::read(self.file(&key, "json")).ok()?).ok()?;
-        let code = std::fs::read(self.file(&key, "cwasm")).ok()?;
-        if code.len() as u64 != entry.length || crc32fast::hash(&code) != entry.crc32 {
+        let entry = std::fs::read(self.file(digest)).ok()?;
+        let Some((described, code)) = parts(&entry) else {
             tracing::warn!(%digest, "a damaged entry of the compile cache is left aside");
             return None;
-        }
-        match deserialise(&self.engine, &code) {
-            Ok(component) => Some((component, entry.described)),
+        };
+        match deserialise(&self.engine, code) {
+            Ok(component) => Some((component, described)),
             Err(error) => {
                 tracing::warn!(%digest, error = %format!("{error:#}"), "an entry of the compile cache cannot be used");
                 None
@@ -99,26 +94,28 @@ impl Cache {
     /// Keeps a component. That it cannot be kept is told in the log and does no other harm.
     pub(super) fn put(&self, digest: Digest, component: &Component, described: &Described) {
         if let Err(error) = self.write(digest, component, described) {
-            tracing::warn!(%digest, %error, "a compiled component could not be kept in the cache");
+            tracing::warn!(%digest, %error, "a compiled component could not be kept in the cache; it serves all the same");
         }
     }
 
     fn write(&self, digest: Digest, component: &Component, described: &Described) -> io::Result<()> {
         let code = component.serialize().map_err(|error| io::Error::other(format!("{error:#}")))?;
-        let described = described.clone();
-        let entry = Entry { length: code.len() as u64, crc32: crc32fast::hash(&code), described };
-        let key = self.key(digest);
-        self.write_atomically(&self.file(&key, "cwasm"), &code)?;
-        self.write_atomically(&self.file(&key, "json"), &serde_json::to_vec(&entry)?)
+        let described = serde_json::to_vec(described)?;
+        let length = u32::try_from(described.len()).map_err(io::Error::other)?.to_le_bytes();
+        let sealed = [&length[..], &described, &code].concat();
+        self.write_atomically(&self.file(digest), &[MAGIC, Digest::of(&sealed).bytes(), &sealed])?;
+        tidy(&self.dir)
     }
 
     /// Writes beside the file and renames, so that another process (or the next one, after a crash) never sees half of it.
-    fn write_atomically(&self, file: &Path, bytes: &[u8]) -> io::Result<()> {
+    fn write_atomically(&self, file: &Path, parts: &[&[u8]]) -> io::Result<()> {
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
         let temporary = self.dir.join(format!("{:016x}.tmp", u64::from_ne_bytes(random)));
         let written = std::fs::File::create_new(&temporary).and_then(|mut out| {
-            out.write_all(bytes)?;
+            // As long as it is locked, its writer lives.
+            out.lock()?;
+            parts.iter().try_for_each(|part| out.write_all(part))?;
             out.sync_data()?;
             std::fs::rename(&temporary, file)
         });
@@ -128,13 +125,22 @@ impl Cache {
         written
     }
 
-    fn key(&self, digest: Digest) -> String {
-        Digest::of(format!("{POLICY} {digest} {}", self.fingerprint).as_bytes()).hex()
+    fn file(&self, digest: Digest) -> PathBuf {
+        let structure = &self.engine.limits().structure;
+        let key = format!("{POLICY} {digest} {} {structure:?}", self.fingerprint);
+        self.dir.join(format!("{}.cwasm", Digest::of(key.as_bytes()).hex()))
     }
+}
 
-    fn file(&self, key: &str, extension: &str) -> PathBuf {
-        self.dir.join(format!("{key}.{extension}"))
+/// Description and code of an entry that is as it was written.
+fn parts(entry: &[u8]) -> Option<(Described, &[u8])> {
+    let (digest, sealed) = entry.strip_prefix(MAGIC)?.split_first_chunk::<32>()?;
+    if Digest::of(sealed) != Digest::from(*digest) {
+        return None;
     }
+    let (length, rest) = sealed.split_first_chunk()?;
+    let (described, code) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    Some((serde_json::from_slice(described).ok()?, code))
 }
 
 /// The same component once more, as if it had been loaded from the cache into the current pool.
@@ -147,38 +153,44 @@ pub(super) fn twin(engine: &Engine, component: &Component) -> wasmtime::Result<C
     unsafe_code,
     reason = "the bytes come from a directory that only this user can write, and are as this program wrote them"
 )]
-fn deserialise(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
-    // SAFETY: `code` was made by `Component::serialize` in this program, just now or before (then the directory is private
-    // and the checksum right), for an engine whose settings are part of its key; wasmtime compares those once more.
+pub(super) fn deserialise(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: `code` was made by this program, just now (here, or by a child over a pipe that nobody else holds, its digest
+    // compared) or before (then the directory is private and the checksum right), for an engine whose settings are part of
+    // its key; wasmtime compares those once more.
     unsafe { Component::deserialize(&engine.wasm(), code) }
 }
 
-/// Removes what crashed writers left behind, and all but the newest entries.
+/// Removes what crashed writers and other versions left behind, and the oldest entries where there are too many.
 fn tidy(dir: &Path) -> io::Result<()> {
-    let mut files = Vec::new();
+    let (mut entries, mut others) = (Vec::new(), Vec::new());
     for file in std::fs::read_dir(dir)? {
         let file = file?;
         // Another process may tidy up too.
-        let Ok(written) = file.metadata().and_then(|about| about.modified()) else { continue };
-        files.push((written, file.path()));
+        let Ok(about) = file.metadata() else { continue };
+        let Ok(written) = about.modified() else { continue };
+        let path = file.path();
+        let is_entry = path.extension().is_some_and(|extension| extension == "cwasm");
+        if is_entry { &mut entries } else { &mut others }.push((written, about.len(), path));
     }
-    files.sort();
-    let has = |path: &Path, wanted: &str| path.extension().is_some_and(|extension| extension == wanted);
-    let is_old = |written: &SystemTime| written.elapsed().is_ok_and(|age| age > LEFT_BEHIND);
-    let (entries, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|(_, path)| has(path, "json"));
-    let surplus = entries.len().saturating_sub(ENTRIES);
-    for (_, path) in entries.into_iter().take(surplus) {
-        // The code goes with it, or is found to be left behind one day.
-        let _ = std::fs::remove_file(path.with_extension("cwasm"));
-        let _ = std::fs::remove_file(path);
+    entries.sort();
+    let (mut count, mut bytes) = (0, 0);
+    for (_, length, path) in entries.into_iter().rev() {
+        (count, bytes) = (count + 1, bytes + length);
+        if count > ENTRIES || bytes > BYTES {
+            let _ = std::fs::remove_file(path);
+        }
     }
-    let is_orphan = |path: &Path| has(path, "tmp") || has(path, "probe") || !path.with_extension("json").exists();
-    for (written, path) in others {
-        if is_old(&written) && is_orphan(&path) {
+    for (written, _, path) in others {
+        if written.elapsed().is_ok_and(|age| age > LEFT_BEHIND) && is_deserted(&path) {
             let _ = std::fs::remove_file(path);
         }
     }
     Ok(())
+}
+
+/// Whether nobody is writing this file.
+fn is_deserted(path: &Path) -> bool {
+    std::fs::File::open(path).is_ok_and(|file| file.try_lock().is_ok())
 }
 
 #[cfg(unix)]
@@ -204,11 +216,8 @@ fn check_private(dir: &Path) -> Result<(), CacheError> {
     if about.mode() & 0o022 != 0 {
         return Err(not_ours("others may write there (chmod 700 helps)"));
     }
-    // A file of our own tells who we are without a system call that the standard library lacks.
-    let probe = dir.join(format!("{}.probe", std::process::id()));
-    let us = std::fs::File::create(&probe).and_then(|file| file.metadata()).map_err(io)?.uid();
-    let _ = std::fs::remove_file(&probe);
-    if about.uid() == us { Ok(()) } else { Err(not_ours("it belongs to another user")) }
+    let is_ours = about.uid() == rustix::process::geteuid().as_raw();
+    if is_ours { Ok(()) } else { Err(not_ours("it belongs to another user")) }
 }
 
 #[cfg(not(unix))]

@@ -1,5 +1,13 @@
-//! The adapters that serve now. One immutable snapshot, replaced in one step: a request takes what it needs from the
-//! snapshot that it sees and keeps that to its end, whatever comes after.
+//! The adapters that serve now, and the versions that did before. One immutable snapshot, replaced in one step: a request
+//! takes what it needs from the snapshot that it sees and keeps that to its end, whatever comes after.
+//!
+//! A version is *serving*, a *candidate* (on trial beside the one that serves, [`crate::plugin::canary`]), or a former one
+//! that is kept compiled: *retired* when a newer one replaced it, *rolled back* by the operator, or *quarantined*. Only a
+//! retired one is a last good one, to which Weir returns of its own accord.
+
+mod history;
+mod tallies;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug, Formatter};
@@ -10,22 +18,37 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::adapter::Adapter;
+use super::canary::Trial;
 use super::digest::Digest;
 use super::engine::Engine;
+use super::judge::Care;
 use crate::contract::about::exports::weir::adapter::about::Manifest;
+
+pub use history::{Denied, Former, Quarantined, Service, Standing};
+use tallies::Tallies;
 
 /// Says whether manifests can serve side by side, and if not, why, naming both.
 type Together = dyn Fn(&[&Manifest]) -> Result<(), String> + Send + Sync;
 
-/// What serves, and what was refused.
+/// What serves, what did, and what was refused.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// Raised with every change of what serves; a refusal alone changes nothing.
     pub generation: u64,
     /// What serves, by name.
     pub adapters: BTreeMap<Arc<str>, Arc<Adapter>>,
+    /// Since when, and how it came to that.
+    pub service: BTreeMap<Arc<str>, Service>,
     /// What was refused last, by the name that its file has. An adapter of the same name may serve on all the same.
     pub refused: BTreeMap<Arc<str>, Refusal>,
+    /// What is tried beside the version that serves.
+    pub trials: BTreeMap<Arc<str>, Arc<Trial>>,
+    /// What served before, the latest first.
+    pub former: BTreeMap<Arc<str>, Vec<Former>>,
+    /// Bytes that are not to serve, whatever file brings them.
+    pub quarantined: BTreeMap<Digest, Quarantined>,
+    /// The version that the operator has rolled back from: its file is still there, and does not count.
+    pub aside: BTreeMap<Arc<str>, Digest>,
 }
 
 /// Why a file does not serve.
@@ -39,6 +62,15 @@ pub struct Refusal {
     pub since: SystemTime,
 }
 
+/// How the catalog looks after adapters, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Cares {
+    /// For those without an entry of their own.
+    pub usual: Care,
+    /// For single ones.
+    pub of: BTreeMap<String, Care>,
+}
+
 /// The adapters that serve now.
 pub struct Catalog {
     snapshot: ArcSwap<Snapshot>,
@@ -46,6 +78,8 @@ pub struct Catalog {
     changing: Mutex<()>,
     changed: watch::Sender<u64>,
     together: Box<Together>,
+    cares: Cares,
+    tallies: Tallies,
 }
 
 impl Catalog {
@@ -56,7 +90,21 @@ impl Catalog {
             changing: Mutex::default(),
             changed: watch::Sender::new(0),
             together: Box::new(together),
+            cares: Cares::default(),
+            tallies: Tallies::default(),
         }
+    }
+
+    /// Looks after adapters in this way.
+    #[must_use]
+    pub fn with_cares(mut self, cares: Cares) -> Self {
+        self.cares = cares;
+        self
+    }
+
+    /// How the adapter of this name is looked after.
+    pub fn care(&self, name: &str) -> &Care {
+        self.cares.of.get(name).unwrap_or(&self.cares.usual)
     }
 
     /// The adapter of this name.
@@ -74,25 +122,9 @@ impl Catalog {
         self.changed.subscribe()
     }
 
-    /// Puts an adapter in the place of the one with its name. Answers why not, where it does not go together with the
-    /// others; then the former one serves on.
-    pub fn publish(&self, adapter: &Arc<Adapter>) -> Result<(), String> {
-        let changing = self.lock();
-        let mut next = self.next();
-        let name = Arc::clone(&adapter.name);
-        let digest = adapter.digest;
-        next.adapters.insert(Arc::clone(&name), Arc::clone(adapter));
-        let manifests: Vec<&Manifest> = next.adapters.values().map(|adapter| &adapter.manifest).collect();
-        if let Err(reason) = (self.together)(&manifests) {
-            drop(changing);
-            self.refuse(&name, Some(digest), reason.clone());
-            return Err(reason);
-        }
-        next.refused.remove(&name);
-        adapter.warm();
-        tracing::info!(adapter = %name, digest = digest.short(), version = adapter.manifest.version, "adapter serves");
-        self.replace(next);
-        Ok(())
+    /// How often each result has come of changing what serves under each name.
+    pub fn activations(&self) -> Vec<(Arc<str>, &'static str, u64)> {
+        self.tallies.all()
     }
 
     /// Records that a file was refused. What served under its name serves on.
@@ -104,6 +136,7 @@ impl Catalog {
         }
         let serving = next.adapters.get(name).map(|adapter| adapter.digest.short());
         tracing::error!(adapter = name, reason, serving, "adapter refused");
+        self.tallies.count(name, "refused");
         next.refused.insert(name.into(), Refusal { digest, reason, since: SystemTime::now() });
         self.snapshot.store(Arc::new(next));
     }
@@ -117,18 +150,24 @@ impl Catalog {
         }
     }
 
-    /// Takes an adapter out of service and forgets that it was refused.
+    /// Takes an adapter out of service and forgets that it was refused, and what served before it.
     pub fn remove(&self, name: &str) {
         let _changing = self.lock();
         let mut next = self.next();
         next.refused.remove(name);
-        if next.adapters.remove(name).is_none() {
+        next.former.remove(name);
+        next.trials.remove(name);
+        next.aside.remove(name);
+        next.service.remove(name);
+        let Some(gone) = next.adapters.remove(name) else {
             next.generation -= 1;
             self.snapshot.store(Arc::new(next));
             return;
-        }
+        };
         tracing::info!(adapter = name, "adapter unloaded");
+        self.tallies.count(name, "unloaded");
         self.replace(next);
+        gone.rest();
     }
 
     /// Drops instances that have waited too long and unloaded components, and after a burst gives memory back. To be
@@ -136,7 +175,9 @@ impl Catalog {
     pub fn sweep(&self, engine: &Engine) {
         let snapshot = self.snapshot.load();
         let renewed = engine.sweep() && engine.renew();
-        for adapter in snapshot.adapters.values() {
+        let kept = snapshot.former.values().flatten().map(|former| &former.adapter);
+        let tried = snapshot.trials.values().map(|trial| &trial.adapter);
+        for adapter in snapshot.adapters.values().chain(kept).chain(tried) {
             adapter.sweep(renewed);
         }
     }
@@ -165,62 +206,4 @@ impl Debug for Catalog {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::guest::guest;
-    use super::*;
-
-    fn catalog() -> Catalog {
-        Catalog::new(|manifests| {
-            let names: Vec<&str> = manifests.iter().map(|manifest| &*manifest.name).collect();
-            if names.contains(&"zeta") && names.contains(&"rival") {
-                Err(names.join(" and ") + " clash")
-            } else {
-                Ok(())
-            }
-        })
-    }
-
-    #[test]
-    fn a_change_is_one_step_and_is_told() {
-        let catalog = catalog();
-        let mut told = catalog.subscribe();
-        let first = guest("zeta").load();
-        catalog.publish(&first).unwrap();
-        assert!(told.has_changed().unwrap());
-        assert_eq!(*told.borrow_and_update(), 1);
-        let before = catalog.snapshot();
-        let second = guest("zeta").load();
-        catalog.publish(&second).unwrap();
-        assert!(Arc::ptr_eq(&before.adapters["zeta"], &first), "who has the old snapshot keeps the old adapter");
-        assert!(Arc::ptr_eq(&catalog.get("zeta").unwrap(), &second));
-        catalog.remove("zeta");
-        assert!(catalog.get("zeta").is_none());
-        assert_eq!(*told.borrow_and_update(), 3);
-        catalog.remove("zeta");
-        assert_eq!(catalog.snapshot().generation, 3);
-    }
-
-    #[test]
-    fn what_does_not_go_together_is_refused_and_the_former_serves_on() {
-        let catalog = catalog();
-        catalog.publish(&guest("zeta").load()).unwrap();
-        let reason = catalog.publish(&guest("rival").load()).unwrap_err();
-        assert!(reason.contains("zeta") && reason.contains("rival"));
-        let snapshot = catalog.snapshot();
-        assert!(snapshot.adapters.contains_key("zeta") && !snapshot.adapters.contains_key("rival"));
-        assert_eq!(snapshot.refused["rival"].reason, reason);
-        assert_eq!(snapshot.generation, 1, "a refusal changes nothing of what serves");
-        catalog.remove("zeta");
-        catalog.publish(&guest("rival").load()).unwrap();
-        assert!(catalog.snapshot().refused.is_empty());
-    }
-
-    #[test]
-    fn instances_lie_ready_when_an_adapter_begins_to_serve() {
-        let catalog = catalog();
-        let adapter = guest("zeta").load();
-        assert_eq!(adapter.pool().idle(), 0);
-        catalog.publish(&adapter).unwrap();
-        assert_eq!(adapter.pool().idle(), 4);
-    }
-}
+mod tests;

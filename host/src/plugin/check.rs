@@ -14,6 +14,8 @@ use crate::contract::about::exports::weir::adapter::about::{
 };
 use crate::contract::types::{ErrorKind, Header};
 
+mod bounds;
+
 /// Problems that are reported at once.
 const REPORTED: usize = 20;
 
@@ -68,6 +70,10 @@ const KINDS: [ErrorKind; 14] = [
 /// `spoken` is the version of the contract whose interfaces the component exports.
 pub fn manifest(manifest: &Manifest, spoken: Version) -> Result<(), Problems> {
     let mut p = Problems::default();
+    bounds::check(manifest, &mut p);
+    if !p.0.is_empty() {
+        return Err(p);
+    }
     identity(manifest, spoken, &mut p);
     let mut formats = HashSet::new();
     for (i, format) in manifest.formats.iter().enumerate() {

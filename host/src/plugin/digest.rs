@@ -21,6 +21,11 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// Its 32 bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The 64 digits without the `sha256:` in front.
     pub fn hex(&self) -> String {
         use fmt::Write as _;

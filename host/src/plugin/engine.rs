@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use wasmtime::component::InstancePre;
 use wasmtime::{Config, Enabled, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use super::aside::Aside;
 use super::digest::Digest;
 use super::limits::Limits;
 use super::state::State;
@@ -55,6 +56,7 @@ struct Inner {
     leases: Arc<Semaphore>,
     idle: Arc<Semaphore>,
     compiling: Mutex<()>,
+    aside: Aside,
     /// Components that nobody uses any more.
     buried: Mutex<Vec<InstancePre<State>>>,
     /// Whether much memory lay unused at the last look.
@@ -103,6 +105,7 @@ impl Engine {
             leases,
             idle,
             compiling: Mutex::default(),
+            aside: Aside::new(),
             buried: Mutex::default(),
             was_bloated: AtomicBool::default(),
         })))
@@ -134,19 +137,13 @@ impl Engine {
 
     /// What compiled code depends on beside the component: wasmtime, its settings, the machine.
     pub fn fingerprint(&self) -> Digest {
-        struct Feed(Sha256);
-        impl Hasher for Feed {
-            fn finish(&self) -> u64 {
-                0
-            }
-            fn write(&mut self, bytes: &[u8]) {
-                self.0.update(bytes);
-            }
-        }
-        let mut feed = Feed(Sha256::new());
-        self.wasm().precompile_compatibility_hash().hash(&mut feed);
-        std::env::consts::ARCH.hash(&mut feed);
-        Digest::from(<[u8; 32]>::from(feed.0.finalize()))
+        fingerprint(&self.wasm())
+    }
+
+    /// What only compiles, for engines like this: it reserves no address space, and uses the cores that it is given.
+    pub(super) fn for_compiling() -> Result<wasmtime::Engine, EngineError> {
+        let limits = Limits { parallel_compilation: true, ..Limits::default() };
+        wasmtime::Engine::new(&config(&limits, false)).map_err(EngineError::Config)
     }
 
     pub(super) fn wasm(&self) -> Arc<wasmtime::Engine> {
@@ -192,6 +189,11 @@ impl Engine {
         &self.0.compiling
     }
 
+    /// Where calls into components run that are not trusted with an async worker.
+    pub(super) fn aside(&self) -> &Aside {
+        &self.0.aside
+    }
+
     /// Takes a component whose last user is gone, to be dropped by [`Engine::sweep`].
     pub(super) fn bury(&self, component: InstancePre<State>) {
         let mut buried = lock(&self.0.buried);
@@ -231,6 +233,23 @@ fn tick(pools: &Mutex<Vec<EngineWeak>>) {
     for pool in lock(pools).iter().filter_map(EngineWeak::upgrade) {
         pool.increment_epoch();
     }
+}
+
+/// What code that this engine compiles depends on.
+pub(super) fn fingerprint(engine: &wasmtime::Engine) -> Digest {
+    struct Feed(Sha256);
+    impl Hasher for Feed {
+        fn finish(&self) -> u64 {
+            0
+        }
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+    }
+    let mut feed = Feed(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut feed);
+    std::env::consts::ARCH.hash(&mut feed);
+    Digest::from(<[u8; 32]>::from(feed.0.finalize()))
 }
 
 fn config(limits: &Limits, pooling: bool) -> Config {
@@ -289,6 +308,12 @@ mod tests {
         let mut hasher = std::hash::DefaultHasher::new();
         one.wasm().precompile_compatibility_hash().hash(&mut hasher);
         assert_ne!(other, hasher.finish());
+    }
+
+    #[test]
+    fn what_only_compiles_makes_code_for_what_serves() {
+        let serving = Engine::new(Limits::for_connections(2)).unwrap();
+        assert_eq!(fingerprint(&Engine::for_compiling().unwrap()), serving.fingerprint());
     }
 
     #[test]

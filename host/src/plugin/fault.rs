@@ -34,11 +34,13 @@ pub enum FaultKind {
     Exhausted,
     /// The host could not make an instance or lost the one that it had.
     Host,
+    /// It is quarantined, and no former version steps in.
+    Quarantined,
 }
 
 impl FaultKind {
     /// All kinds, for metrics that want every label from the start.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Trap,
         Self::Deadline,
         Self::Memory,
@@ -47,6 +49,7 @@ impl FaultKind {
         Self::Missing,
         Self::Exhausted,
         Self::Host,
+        Self::Quarantined,
     ];
 
     /// Its name in metrics and logs.
@@ -60,12 +63,13 @@ impl FaultKind {
             Self::Missing => "missing",
             Self::Exhausted => "exhausted",
             Self::Host => "host",
+            Self::Quarantined => "quarantined",
         }
     }
 
     /// Whether the component is to blame, so that it counts towards quarantine.
     pub const fn is_the_adapters(self) -> bool {
-        !matches!(self, Self::Missing | Self::Exhausted | Self::Host)
+        !matches!(self, Self::Missing | Self::Exhausted | Self::Host | Self::Quarantined)
     }
 }
 
@@ -134,12 +138,12 @@ fn kind_of(error: &wasmtime::Error) -> FaultKind {
 }
 
 /// Control characters (terminal escapes among them) become spaces.
-pub(super) fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// At most the first `limit` bytes, cut between characters.
-pub(super) fn head(text: &str, limit: usize) -> &str {
+pub fn head(text: &str, limit: usize) -> &str {
     text.get(..text.floor_char_boundary(limit)).unwrap_or(text)
 }
 

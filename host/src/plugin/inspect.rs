@@ -5,10 +5,13 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::adapter::Adapter;
 use super::digest::Digest;
 use super::load::{Admission, LoadError, Loader};
 use super::lock::Lock;
+use super::policy::Policy;
 use super::shape::{Shape, ShapeError};
+use super::watch::signature_beside;
 use crate::contract::about::exports::weir::adapter::about::Manifest;
 
 /// All that can be told about a component.
@@ -36,6 +39,11 @@ pub fn inspect(loader: &Loader, bytes: &[u8]) -> Result<Inspection, LoadError> {
         Err(LoadError::Name { found, .. }) => loader.load(&found, bytes, &admission)?,
         other => other?,
     };
+    of(&adapter)
+}
+
+/// What is told of an adapter that is loaded already.
+pub fn of(adapter: &Adapter) -> Result<Inspection, LoadError> {
     Ok(Inspection {
         digest: adapter.digest,
         contract: adapter.shape.version()?.name(),
@@ -64,6 +72,8 @@ pub struct Listed {
     pub description: Option<String>,
     /// Whether the lock file vouches for it.
     pub trusted: bool,
+    /// The trusted key that signed it.
+    pub signed_by: Option<String>,
     /// Formats that clients may speak through it.
     pub faces: Vec<String>,
     /// Formats that its provider takes as they are.
@@ -73,31 +83,37 @@ pub struct Listed {
 }
 
 /// Every component in a directory, in the order of names.
-pub fn list(loader: &Loader, dir: &Path, lock: &Lock) -> std::io::Result<Vec<Listed>> {
+pub fn list(loader: &Loader, dir: &Path, lock: &Lock, policy: &Policy) -> std::io::Result<Vec<Listed>> {
     let mut names: Vec<String> = std::fs::read_dir(dir)?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".wasm").map(str::to_owned))
         .filter(|name| !name.is_empty() && !name.starts_with('.'))
         .collect();
     names.sort();
-    Ok(names.into_iter().map(|name| listed(loader, dir, lock, name)).collect())
+    Ok(names.into_iter().map(|name| listed(loader, dir, (lock, policy), name)).collect())
 }
 
-fn listed(loader: &Loader, dir: &Path, lock: &Lock, name: String) -> Listed {
+fn listed(loader: &Loader, dir: &Path, (lock, policy): (&Lock, &Policy), name: String) -> Listed {
     let refused = |name, digest, reason: String| Listed {
         name,
         digest,
         version: None,
         description: None,
         trusted: false,
+        signed_by: None,
         faces: vec![],
         accepts: vec![],
         refused: Some(reason),
     };
-    let bytes = match std::fs::read(dir.join(format!("{name}.wasm"))) {
+    let file = dir.join(format!("{name}.wasm"));
+    let bytes = match std::fs::read(&file) {
         Ok(bytes) => bytes,
         Err(error) => return refused(name, None, error.to_string()),
     };
     let digest = Digest::of(&bytes);
+    let vouched = match policy.check(&name, digest, lock, signature_beside(&file).as_deref()) {
+        Ok(vouched) => vouched,
+        Err(missing) => return refused(name, Some(digest), missing.to_string()),
+    };
     let adapter = match loader.load(&name, &bytes, &Admission::default()) {
         Ok(adapter) => adapter,
         Err(error) => return refused(name, Some(digest), error.to_string()),
@@ -110,7 +126,8 @@ fn listed(loader: &Loader, dir: &Path, lock: &Lock, name: String) -> Listed {
         formats
     };
     Listed {
-        trusted: lock.trusts(&name, digest),
+        trusted: vouched.pinned,
+        signed_by: vouched.signer.as_deref().map(str::to_owned),
         name,
         digest: Some(digest),
         version: Some(manifest.version.clone()),
@@ -161,7 +178,7 @@ mod tests {
         std::fs::write(dir.path().join(".hidden.wasm"), &bytes).unwrap();
         let mut lock = Lock::default();
         lock.pin("zeta", Digest::of(&bytes));
-        let all = list(&loader(small()), dir.path(), &lock).unwrap();
+        let all = list(&loader(small()), dir.path(), &lock, &Policy::default()).unwrap();
         let told: Vec<_> = all.iter().map(|one| (&*one.name, one.trusted, one.refused.is_some())).collect();
         assert_eq!(told, [("broken", false, true), ("zeta", true, false)]);
         assert!(all[0].to_string().contains("cut short") && all[1].to_string().contains("trusted"));

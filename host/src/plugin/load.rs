@@ -3,7 +3,7 @@
 //! This blocks (compiling takes a tenth of a second for a Rust adapter, seconds for Python): call it from a thread for
 //! blocking work, never from a request.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,9 @@ use wasmtime::component::Component;
 use super::adapter::Adapter;
 use super::cache::{Cache, Described};
 use super::check::{self, Problems};
+use super::compile::{CompileError, Compiler};
 use super::digest::Digest;
+use super::duty::Duty;
 use super::engine::Engine;
 use super::fault::{Failure, clean, head};
 use super::instance::{Instance, Template};
@@ -29,12 +31,9 @@ pub enum LoadError {
     /// It is refused unseen.
     #[error(transparent)]
     Shape(#[from] ShapeError),
-    /// The compiler refuses it.
+    /// It does not compile.
     #[error("does not compile: {0}")]
-    Compile(String),
-    /// The compiler failed.
-    #[error("the compiler panicked over it: {0}")]
-    CompilerPanicked(String),
+    Compile(#[from] CompileError),
     /// It does not keep to the contract's types.
     #[error("does not fit the contract: {0}")]
     Contract(String),
@@ -79,6 +78,15 @@ impl LoadError {
 pub struct Loader {
     engine: Engine,
     cache: Option<Cache>,
+    compiler: Compiler,
+    progress: Arc<Progress>,
+}
+
+/// How far a start is.
+#[derive(Debug, Default)]
+struct Progress {
+    expected: AtomicUsize,
+    begun: AtomicUsize,
 }
 
 /// What the operator says about a component before it is loaded.
@@ -88,12 +96,26 @@ pub struct Admission {
     pub terms: Terms,
     /// Whether the lock file vouches for it.
     pub trusted: bool,
+    /// The key that signed it, where one that the operator trusts did.
+    pub signer: Option<Arc<str>>,
 }
 
 impl Loader {
     /// Makes adapters for this engine; compiled code is kept in the cache, if there is one.
     pub fn new(engine: Engine, cache: Option<Cache>) -> Self {
-        Self { engine, cache }
+        Self { engine, cache, compiler: Compiler::Here, progress: Arc::default() }
+    }
+
+    /// Compiles there instead of in this process.
+    #[must_use]
+    pub fn compiling(self, compiler: Compiler) -> Self {
+        Self { compiler, ..self }
+    }
+
+    /// Says how many components are about to be loaded, so that the log can tell how far it is; 0 when that is over.
+    pub fn expect(&self, components: usize) {
+        self.progress.expected.store(components, Relaxed);
+        self.progress.begun.store(0, Relaxed);
     }
 
     /// The engine that adapters are made for.
@@ -104,13 +126,14 @@ impl Loader {
     /// Makes an adapter of these bytes, which lie in a file called `name`.wasm.
     pub fn load(&self, name: &str, bytes: &[u8], admission: &Admission) -> Result<Arc<Adapter>, LoadError> {
         let digest = Digest::of(bytes);
+        let nth = self.progress.begun.fetch_add(1, Relaxed) + 1;
         let cached = self.cache.as_ref().and_then(|cache| cache.get(digest));
         let (component, shape, manifest) = if let Some((component, known)) = cached {
             (component, known.shape, Some(known.manifest))
         } else {
             // First, so that nothing is compiled that would be refused.
             let shape = Shape::read(bytes, &self.engine.limits().structure)?;
-            (self.compile(bytes)?, shape, None)
+            (self.compile(name, nth, digest, bytes)?, shape, None)
         };
         let slots = self.engine.limits().instances;
         if shape.weight() > slots {
@@ -136,18 +159,13 @@ impl Loader {
         Ok(Arc::new(self.adapter(digest, described, template, start, admission)))
     }
 
-    fn compile(&self, bytes: &[u8]) -> Result<Component, LoadError> {
+    fn compile(&self, name: &str, nth: usize, digest: Digest, bytes: &[u8]) -> Result<Component, LoadError> {
         let _one_at_a_time = self.engine.compiling().lock().unwrap_or_else(PoisonError::into_inner);
-        // An honest component has made wasmtime's compiler panic before, and that is not a bug by its own rules.
-        match catch_unwind(AssertUnwindSafe(|| Component::new(&self.engine.wasm(), bytes))) {
-            Ok(Ok(component)) => Ok(component),
-            Ok(Err(error)) => Err(LoadError::Compile(told(&error))),
-            Err(panic) => {
-                let text = panic.downcast_ref::<String>().map(String::as_str);
-                let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-                Err(LoadError::CompilerPanicked(head(&clean(text), 300).to_owned()))
-            }
+        match self.progress.expected.load(Relaxed) {
+            all if all >= nth => tracing::info!(adapter = name, "compiling adapter {nth} of {all}"),
+            _ => tracing::info!(adapter = name, "compiling adapter"),
         }
+        Ok(self.compiler.compile(&self.engine, digest, bytes)?)
     }
 
     fn template(&self, component: &Component, shape: &Shape) -> Result<Arc<Template>, LoadError> {
@@ -190,7 +208,9 @@ impl Loader {
             interfaces: shape.interfaces(),
             size: shape.bytes as usize,
             trusted: admission.trusted,
+            signer: admission.signer.clone(),
             stats: Stats::default(),
+            duty: Duty::default(),
             pool: Pool::new(self.engine.clone(), template, ways),
             call: terms.call.unwrap_or(self.engine.limits().call),
             concurrency: terms.concurrency.map(|turns| Arc::new(Semaphore::new(turns as usize))),

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
+use super::install;
 
 /// The lock file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +79,17 @@ impl Lock {
         self.adapters.insert(name.to_owned(), Pin { digest });
     }
 
+    /// Pins these bytes in the file, in one step; answers what was pinned before. Others that do the same wait.
+    pub fn pin_in(path: &Path, name: &str, digest: Digest) -> Result<Option<Digest>, LockError> {
+        let io = |source| LockError::Io { path: path.to_owned(), source };
+        let _turn = install::turn(path).map_err(io)?;
+        let mut lock = Self::read(path)?;
+        let before = lock.pinned(name);
+        lock.pin(name, digest);
+        install::put(path, lock.text().as_bytes(), install::Readers::All).map_err(io)?;
+        Ok(before)
+    }
+
     /// The file's text.
     pub fn text(&self) -> String {
         let mut text = String::from(
@@ -107,6 +119,22 @@ mod tests {
         assert_eq!(read, lock);
         assert!(read.trusts("zeta", Digest::of(b"one")));
         assert!(!read.trusts("zeta", Digest::of(b"two")) && !read.trusts("other", Digest::of(b"one")));
+    }
+
+    #[test]
+    fn pins_that_are_written_at_the_same_time_are_all_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("plugins.lock");
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let path = &path;
+                scope.spawn(move || Lock::pin_in(path, &format!("a{number}"), Digest::of(&[number])).unwrap());
+            }
+        });
+        let lock = Lock::read(&path).unwrap();
+        assert!((0..8).all(|number| lock.trusts(&format!("a{number}"), Digest::of(&[number]))));
+        assert_eq!(Lock::pin_in(&path, "a0", Digest::of(b"x")).unwrap(), Some(Digest::of(&[0])));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left behind");
     }
 
     #[test]

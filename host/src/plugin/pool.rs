@@ -153,6 +153,12 @@ impl Pool {
         Ok(())
     }
 
+    /// Drops all that wait.
+    pub(super) fn empty(&self) {
+        let waiting = std::mem::take(&mut *self.lock());
+        drop(waiting);
+    }
+
     fn store(&self, instance: Box<Instance>, tenant: Option<Box<str>>) {
         // Without a slot for waiting instances it is dropped, so that those at work never lack one.
         let Ok(slot) = Arc::clone(self.engine.idle()).try_acquire_many_owned(self.weight) else { return };

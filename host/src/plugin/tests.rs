@@ -73,6 +73,29 @@ fn a_memory_bomb_meets_the_limit() {
 }
 
 #[test]
+fn a_table_bomb_meets_the_limit() {
+    let mut guest = guest("zeta");
+    guest.more = "(table $t 1 funcref)".into();
+    guest.parse_error = "(loop (drop (table.grow $t (ref.null func) (i32.const 4096))) (br 0)) unreachable".into();
+    assert_eq!(kind(call(&guest.load())), FaultKind::Memory);
+}
+
+#[test]
+fn handles_are_bounded() {
+    let mut guest = guest("zeta");
+    guest.push = Some(format!(
+        "(local $n i32) (loop (drop (call $new (i32.const 7))) (local.set $n (i32.add (local.get $n) (i32.const 1)))
+         (br_if 0 (i32.lt_u (local.get $n) (i32.const 1000)))) (i32.const {ZEROS})"
+    ));
+    let mut encoder = guest.load().try_lease("").unwrap().encoder(&context()).unwrap();
+    let fault = encoder.push(&[]).unwrap_err();
+    assert!(fault.kind.is_the_adapters(), "{fault}");
+    guest.push = Some(format!("(drop (call $new (i32.const 7))) (i32.const {ZEROS})"));
+    let mut encoder = guest.load().try_lease("").unwrap().encoder(&context()).unwrap();
+    assert!(encoder.push(&[]).is_ok());
+}
+
+#[test]
 fn a_giant_answer_meets_the_limit() {
     // The message claims 200 MB, in a memory that is large enough to hold them.
     let mut guest = guest("zeta");
@@ -248,7 +271,7 @@ fn less_isolation_is_a_wish_that_only_trusted_bytes_have() {
     let mut zeta = guest("zeta");
     zeta.isolation = 2;
     let isolation = |terms: Terms, trusted| {
-        let adapter = loader(small()).load("zeta", &zeta.build(), &Admission { terms, trusted }).unwrap();
+        let adapter = loader(small()).load("zeta", &zeta.build(), &Admission { terms, trusted, signer: None }).unwrap();
         adapter.pool().isolation()
     };
     assert_eq!(isolation(Terms::default(), false), Isolation::Fresh);

@@ -10,23 +10,22 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Debug, Formatter};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-use notify::event::{AccessKind, AccessMode};
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::adapter::Adapter;
 use super::catalog::Catalog;
 use super::digest::Digest;
 use super::limits::Terms;
-use super::load::{Admission, Loader};
+use super::load::{Admission, LoadError, Loader};
 use super::lock::Lock;
+use super::policy::Policy;
 
 mod file;
+mod follow;
 
-use file::{Stamp, directory, list};
+pub use file::signature_beside;
+use file::{Found, Stamp, list, read_signature};
+pub use follow::{Bell, Watching};
 
 /// How often the directory is looked at before serving, should files in it keep changing.
 const FIRST_LOOKS: usize = 20;
@@ -45,6 +44,8 @@ pub struct Folder {
     pub terms: BTreeMap<String, Terms>,
     /// How those of all others are.
     pub usual_terms: Terms,
+    /// What is demanded of files before they are loaded.
+    pub policy: Policy,
     /// What an adapter must prove; none: nothing.
     pub proof: Option<Arc<Proof>>,
     /// How often the directory is looked at without a hint.
@@ -65,6 +66,7 @@ impl Folder {
             lock: None,
             terms: BTreeMap::new(),
             usual_terms: Terms::default(),
+            policy: Policy::default(),
             proof: None,
             every: Duration::from_secs(3),
             settle: Duration::from_millis(100),
@@ -94,6 +96,8 @@ pub struct Watch {
 #[derive(Debug)]
 struct File {
     stamp: Stamp,
+    /// The file with its signature.
+    signature: Option<Stamp>,
     /// When this stamp was seen first.
     since: Instant,
     state: State,
@@ -119,6 +123,30 @@ impl Watch {
     /// Nothing is looked at yet.
     pub fn new(folder: Folder, loader: Loader, catalog: Arc<Catalog>) -> Self {
         Self { folder, loader, catalog, lock: Lock::default(), files: BTreeMap::new() }
+    }
+
+    /// What is followed, and how.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Has bytes pass everything that a file of the directory would have to, beside the adapters that are there, as if the
+    /// lock file pinned them. Their compiled code is in the cache afterwards.
+    pub fn rehearse(&mut self, bytes: &[u8], signature: Option<&str>) -> Result<Arc<Adapter>, String> {
+        let name = match self.loader.load("", bytes, &Admission::default()) {
+            Err(LoadError::Name { found, .. }) => found,
+            Err(error) => return Err(error.to_string()),
+            Ok(adapter) => adapter.name.to_string(),
+        };
+        let digest = Digest::of(bytes);
+        self.lock.pin(&name, digest);
+        let vouched = self.folder.policy.check(&name, digest, &self.lock, signature);
+        let signer = vouched.map_err(|missing| missing.to_string())?.signer;
+        let terms = self.folder.terms.get(&name).unwrap_or(&self.folder.usual_terms).clone();
+        let admission = Admission { terms, trusted: true, signer };
+        let adapter = self.load(&name, bytes, &admission, self.folder.patience).map_err(Option::unwrap_or_default)?;
+        self.catalog.publish(&adapter)?;
+        Ok(adapter)
     }
 
     /// Looks at the directory until every file in it has been taken in or refused, or is still being written: what a
@@ -154,15 +182,6 @@ impl Watch {
         self.next_look()
     }
 
-    /// Follows the directory from now on, on a thread of its own.
-    pub fn follow(self) -> std::io::Result<Watching> {
-        let (hints, waiting) = sync_channel(1);
-        let hinting = hints.clone();
-        let thread =
-            std::thread::Builder::new().name("weir-plugins".into()).spawn(move || follow(self, &waiting, &hinting))?;
-        Ok(Watching { hints, thread: Some(thread) })
-    }
-
     fn read_lock(&mut self) {
         let Some(path) = &self.folder.lock else { return };
         match Lock::read(path) {
@@ -172,19 +191,19 @@ impl Watch {
     }
 
     /// Notes what is there, what has changed, and what is gone.
-    fn compare(&mut self, mut found: BTreeMap<String, Stamp>, now: Instant) {
+    fn compare(&mut self, mut found: BTreeMap<String, Found>, now: Instant) {
         for (name, file) in &mut self.files {
             match found.remove(name) {
                 None => _ = file.gone.get_or_insert(now),
-                Some(stamp) => {
+                Some(found) => {
                     file.gone = None;
-                    if file.stamp != stamp {
-                        *file = File::new(stamp, now);
+                    if file.stamp != found.stamp || file.signature != found.signature {
+                        *file = File::new(found, now);
                     }
                 }
             }
         }
-        self.files.extend(found.into_iter().map(|(name, stamp)| (name, File::new(stamp, now))));
+        self.files.extend(found.into_iter().map(|(name, found)| (name, File::new(found, now))));
         let grace = self.folder.grace;
         let catalog = &self.catalog;
         self.files.retain(|name, file| {
@@ -204,7 +223,10 @@ impl Watch {
         let due = match file.state {
             State::New => file.is_settled(self.folder.settle, now),
             State::Short | State::Unreadable => true,
-            State::Done { digest, trusted } => trusted != self.lock.trusts(name, digest),
+            // What neither serves nor was turned away has been let go of: quarantine, or the operator's rolling back.
+            State::Done { digest, trusted } => {
+                trusted != self.lock.trusts(name, digest) || !self.catalog.snapshot().accounts_for(name, digest)
+            }
             State::Conflict { generation } => generation != self.catalog.snapshot().generation,
         };
         if !due {
@@ -220,42 +242,75 @@ impl Watch {
             }
         };
         let waited = now.duration_since(file.since).max(file.stamp.age().unwrap_or_default());
-        let state = self.admit(name, &bytes, waited);
+        let signature =
+            file.signature.as_ref().filter(|_| self.folder.policy.reads_signatures()).and_then(read_signature);
+        let state = self.admit(name, &bytes, signature.as_deref(), waited);
         if let Some(file) = self.files.get_mut(name) {
             file.state = state;
         }
     }
 
     /// Takes these bytes into the catalog, or has them refused.
-    fn admit(&self, name: &str, bytes: &[u8], waited: Duration) -> State {
+    fn admit(&self, name: &str, bytes: &[u8], signature: Option<&str>, waited: Duration) -> State {
         let digest = Digest::of(bytes);
         let trusted = self.lock.trusts(name, digest);
         let done = State::Done { digest, trusted };
-        let serving = self.catalog.get(name);
-        if serving.is_some_and(|adapter| adapter.digest == digest && adapter.trusted == trusted) {
-            self.catalog.pardon(name);
-            return done;
-        }
-        let admission =
-            Admission { terms: self.folder.terms.get(name).unwrap_or(&self.folder.usual_terms).clone(), trusted };
-        let adapter = match self.loader.load(name, bytes, &admission) {
-            Ok(adapter) => adapter,
-            Err(error) if error.may_pass() && waited < self.folder.patience => return State::Short,
-            Err(error) => {
-                self.catalog.refuse(name, Some(digest), error.to_string());
-                return done;
-            }
-        };
-        let proof = self.folder.proof.as_ref();
-        let path = self.folder.dir.join(format!("{name}.wasm"));
-        if let Err(reason) = proof.map_or(Ok(()), |proof| proof(&adapter, &path)) {
+        let snapshot = self.catalog.snapshot();
+        if let Some(reason) = snapshot.held(name, digest) {
             self.catalog.refuse(name, Some(digest), reason);
             return done;
         }
+        let signer = match self.folder.policy.check(name, digest, &self.lock, signature) {
+            Ok(vouched) => vouched.signer,
+            Err(missing) => {
+                self.catalog.refuse(name, Some(digest), missing.to_string());
+                return done;
+            }
+        };
+        let is_as_it_was = |adapter: &&Arc<Adapter>| adapter.trusted == trusted && adapter.signer == signer;
+        let known = snapshot.version(name, digest).filter(is_as_it_was);
+        let serves = known.is_some_and(|known| !known.duty.rests());
+        if serves {
+            self.catalog.withdraw(name, digest);
+            self.catalog.pardon(name);
+            return done;
+        }
+        let terms = self.folder.terms.get(name).unwrap_or(&self.folder.usual_terms).clone();
+        let adapter = match known {
+            // It has proved itself before.
+            Some(known) => Arc::clone(known),
+            None => match self.load(name, bytes, &Admission { terms, trusted, signer }, waited) {
+                Ok(adapter) => adapter,
+                Err(None) => return State::Short,
+                Err(Some(reason)) => {
+                    self.catalog.refuse(name, Some(digest), reason);
+                    return done;
+                }
+            },
+        };
         match self.catalog.publish(&adapter) {
             Ok(()) => done,
             Err(_) => State::Conflict { generation: self.catalog.snapshot().generation },
         }
+    }
+
+    /// Loads and proves an adapter; why it cannot be had, or nothing where its file may just not be whole yet.
+    fn load(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        admission: &Admission,
+        waited: Duration,
+    ) -> Result<Arc<Adapter>, Option<String>> {
+        let adapter = match self.loader.load(name, bytes, admission) {
+            Ok(adapter) => adapter,
+            Err(error) if error.may_pass() && waited < self.folder.patience => return Err(None),
+            Err(error) => return Err(Some(error.to_string())),
+        };
+        let path = self.folder.dir.join(format!("{name}.wasm"));
+        let proof = self.folder.proof.as_ref();
+        proof.map_or(Ok(()), |proof| proof(&adapter, &path)).map_err(Some)?;
+        Ok(adapter)
     }
 
     fn next_look(&self) -> Duration {
@@ -270,95 +325,13 @@ impl Watch {
 }
 
 impl File {
-    fn new(stamp: Stamp, now: Instant) -> Self {
-        Self { stamp, since: now, state: State::New, gone: None }
+    fn new(found: Found, now: Instant) -> Self {
+        Self { stamp: found.stamp, signature: found.signature, since: now, state: State::New, gone: None }
     }
 
     /// Seen unchanged for a while, or written long before it was seen.
     fn is_settled(&self, settle: Duration, now: Instant) -> bool {
         now.duration_since(self.since) >= settle || self.stamp.age().is_some_and(|age| age > settle * 20)
-    }
-}
-
-/// The thread that follows a directory. Dropping it tells the thread to end when it has done what it is at.
-#[derive(Debug)]
-pub struct Watching {
-    hints: SyncSender<Hint>,
-    thread: Option<JoinHandle<()>>,
-}
-
-#[derive(Debug)]
-enum Hint {
-    Look,
-    Stop,
-}
-
-impl Watching {
-    /// Has the directory looked at soon.
-    pub fn rescan(&self) {
-        let _ = self.hints.try_send(Hint::Look);
-    }
-
-    /// Ends the thread and waits for that.
-    pub fn stop(mut self) {
-        let _ = self.hints.send(Hint::Stop);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        if self.thread.is_none() {
-            return;
-        }
-        let hints = self.hints.clone();
-        // Not to wait here while something compiles: whoever wants that calls `stop`.
-        let _ = std::thread::Builder::new().spawn(move || hints.send(Hint::Stop));
-    }
-}
-
-fn follow(mut watch: Watch, hints: &Receiver<Hint>, hinting: &SyncSender<Hint>) {
-    let dir = watch.folder.dir.clone();
-    let mut notifier = None;
-    let mut watched = None;
-    loop {
-        // A directory that was replaced is another one, of which the system would tell nothing.
-        let current = directory(&dir);
-        if current != watched {
-            notifier = current.as_ref().and_then(|_| notify_of(&dir, hinting.clone()));
-            watched = current;
-        }
-        let wait = watch.scan();
-        match hints.recv_timeout(wait) {
-            Ok(Hint::Look) => std::thread::sleep(watch.folder.settle / 2),
-            Err(RecvTimeoutError::Timeout) => {}
-            Ok(Hint::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-        }
-    }
-    drop(notifier);
-}
-
-/// Whether a file was only opened or read, and not closed after writing.
-fn is_mere_look(kind: EventKind) -> bool {
-    matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
-}
-
-fn notify_of(dir: &Path, hints: SyncSender<Hint>) -> Option<RecommendedWatcher> {
-    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // Looking at the directory is an access too: to look again because of that would never end.
-        if event.as_ref().is_ok_and(|event| is_mere_look(event.kind)) {
-            return;
-        }
-        let _ = hints.try_send(Hint::Look);
-    });
-    match watcher.and_then(|mut watcher| watcher.watch(dir, RecursiveMode::NonRecursive).map(|()| watcher)) {
-        Ok(watcher) => Some(watcher),
-        Err(error) => {
-            tracing::info!(dir = %dir.display(), %error, "no events for the plugins directory, looking at it every few seconds");
-            None
-        }
     }
 }
 

@@ -116,6 +116,23 @@ pub(super) fn scrub(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether an adapter may give an answer a header of this name: it is not of the connection, speaks for no other server,
+/// and is none of those in which Weir itself tells about the exchange.
+pub fn is_answerable(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let is_in = |names: &Names| names.names.contains(&name.as_str());
+    !is_in(&OF_CONNECTION) && !is_in(&OF_SERVER) && !name.starts_with("x-weir-")
+}
+
+/// Removes what belongs to one connection, and what `connection` says does: for messages that otherwise pass as they are.
+pub(super) fn hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> =
+        headers.keys().filter(|name| is_of_connection(name) || Named::of(headers).contains(name)).cloned().collect();
+    for name in named {
+        headers.remove(name);
+    }
+}
+
 /// An allow-list, compiled once: exact names and `name-*` globs, less what never passes.
 #[derive(Clone, Debug, Default)]
 pub struct HeaderRules {
@@ -277,6 +294,14 @@ mod tests {
         all.insert("x-fine", ACCEPT_ENCODING);
         scrub(&mut all);
         assert_eq!(all.keys().collect::<Vec<_>>(), ["x-fine"]);
+    }
+
+    #[test]
+    fn an_answers_headers_are_not_the_connections_nor_weirs() {
+        for name in ["Content-Length", "transfer-encoding", "connection", "set-cookie", "server", "X-Weir-Provider"] {
+            assert!(!is_answerable(name), "{name}");
+        }
+        assert!(is_answerable("content-type") && is_answerable("x-fine"));
     }
 
     #[test]

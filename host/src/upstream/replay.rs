@@ -3,6 +3,7 @@
 //! For trying Weir out, for tests of applications, for CI, all without a key. The recording that is most like the
 //! request answers it; the rules are in `docs/fixtures.md`. No format is known here: bodies are compared as JSON values.
 
+pub mod format;
 mod likeness;
 mod playback;
 mod recording;
@@ -19,6 +20,8 @@ use likeness::Likeness;
 use recording::Recording;
 
 pub use playback::Playback;
+pub(crate) use recording::is_stream;
+pub use recording::verify;
 
 /// Bounds of a folder of recordings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use crate::contract::types::{ChatResponse, Framing, TokenCount};
 use crate::dialect::reply::insert;
 use crate::fault::{Fault, Side};
 use crate::recall::Witness;
-use crate::upstream::{Decoded, UpstreamResponse};
+use crate::upstream::{Decoded, UpstreamResponse, is_answerable};
 use crate::{frame, referee};
 
 impl Run<'_> {
@@ -41,11 +41,14 @@ impl Run<'_> {
         let rendered = unified::render_answer(&mut self.dialect, &self.dialect_ctx, &answer)?;
         self.note(rendered.losses);
         account.lost(&self.losses);
-        account.answering(rendered.response.status, false, answer.usage().is_some());
+        let status = status_of(rendered.response.status, &self.asked.dialect.name)?;
+        account.answering(status.as_u16(), false, answer.usage().is_some());
         let mut response = Response::new(ReplyBody::from(bytes_of(rendered.response.body).0));
-        *response.status_mut() = StatusCode::from_u16(rendered.response.status).unwrap_or(StatusCode::OK);
+        *response.status_mut() = status;
         for header in &rendered.response.headers {
-            insert(response.headers_mut(), &header.name, &header.value);
+            if is_answerable(&header.name) {
+                insert(response.headers_mut(), &header.name, &header.value);
+            }
         }
         tell_losses(&mut response, &self.losses);
         self.dialect.release();
@@ -135,4 +138,10 @@ impl Run<'_> {
         tell_losses(&mut response, &losses);
         Ok(response)
     }
+}
+
+/// A status that an answer with a body may have.
+fn status_of(status: u16, adapter: &str) -> Result<StatusCode, Fault> {
+    let known = StatusCode::from_u16(status).ok().filter(|status| matches!(status.as_u16(), 200..=203 | 400..=599));
+    known.ok_or_else(|| Fault::adapter(format!("the adapter `{adapter}` made an answer with the status {status}")))
 }

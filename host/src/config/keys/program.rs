@@ -1,6 +1,6 @@
 //! The tables of the program itself.
 
-use super::{DURATION, FLAG, ISOLATION, Keys, NUMBER, SIZE, TABLE, TEXT, key};
+use super::{DURATION, FLAG, ISOLATION, Keys, NUMBER, SIZE, TABLE, TABLE_OR_FALSE, TEXT, key};
 
 pub(in super::super) const TOP: Keys = Keys {
     title: "The top of the file",
@@ -29,6 +29,7 @@ pub(in super::super) const TOP: Keys = Keys {
         key("admin", TABLE, "", "The operations side; see `[admin]`."),
         key("media", TABLE, "", "Media that are fetched; see `[media]`."),
         key("plugins", TABLE, "", "Adapters; see `[plugins]`."),
+        key("clients", "list of tables", "", "Those who may ask; see `[[clients]]`."),
         key("providers", "list of tables", "", "Accounts with those who serve models; see `[[providers]]`."),
         key("models", "list of tables", "", "What clients may ask for; see `[[models]]`."),
     ],
@@ -42,7 +43,12 @@ pub(in super::super) const SERVER: Keys = Keys {
         key("host", TEXT, "\"127.0.0.1\"", "Address or name to listen on."),
         key("port", NUMBER, "8080", "Port to listen on. 0 lets the system choose."),
         key("max_connections", NUMBER, "4096", "Connections at the same time."),
-        key("max_concurrency", NUMBER, "", "Exchanges at the same time. Not limited without it."),
+        key(
+            "max_concurrency",
+            NUMBER,
+            "",
+            "Exchanges at the same time; further ones wait in the `queue`. Not limited without it.",
+        ),
         key("max_body_bytes", SIZE, "\"64MiB\"", "The largest request body."),
         key("max_header_bytes", SIZE, "\"64KiB\"", "The largest request head."),
         key("header_timeout", DURATION, "\"10s\"", "How long a client may take to send a request's head."),
@@ -80,6 +86,20 @@ pub(in super::super) const SERVER: Keys = Keys {
             "false",
             "Whether a request is refused where its translation would lose something. Otherwise the loss is told in a header, a metric and the log.",
         ),
+        key(
+            "anonymous",
+            FLAG,
+            "false",
+            "Whether whoever reaches the listener is served without a key. Otherwise requests without one are served only where no `[[clients]]` are configured, and only from this machine.",
+        ),
+        key(
+            "key_headers",
+            "list of strings",
+            "[\"authorization\", \"x-api-key\", \"x-litellm-api-key\"]",
+            "Headers in which a client's key may stand, besides the place where its format has it. They are never sent on.",
+        ),
+        key("address_limits", TABLE, "", "What may be had from one address; see `limits`."),
+        key("queue", TABLE, "", "Where requests wait for their turn; see `queue`."),
     ],
 };
 
@@ -139,6 +159,7 @@ pub(in super::super) const PLUGINS: Keys = Keys {
             "`weir` in the user's cache folder",
             "Where compiled components are kept. Empty for nowhere.",
         ),
+        key("compile", TABLE, "", "What compiling one component may take."),
         key("isolation", ISOLATION, "as the adapter wishes", "As in `[plugins.NAME]`, for all."),
         key("max_instances", NUMBER, "from `server.max_connections`", "As in `[plugins.NAME]`, for all."),
         key("prewarm", NUMBER, "8", "As in `[plugins.NAME]`, for all."),
@@ -146,6 +167,26 @@ pub(in super::super) const PLUGINS: Keys = Keys {
         key("deadline", DURATION, "\"1s\"", "As in `[plugins.NAME]`, for all."),
         key("max_uses", NUMBER, "10000", "As in `[plugins.NAME]`, for all."),
         key("require_fixtures", FLAG, "false", "As in `[plugins.NAME]`, for all."),
+        key("quarantine", TABLE_OR_FALSE, "as below", "As in `[plugins.NAME]`, for all."),
+        key("canary", TABLE_OR_FALSE, "false", "As in `[plugins.NAME]`, for all."),
+        key("require_signature", FLAG, "false", "As in `[plugins.NAME]`, for all."),
+        key("require_lock", FLAG, "false", "As in `[plugins.NAME]`, for all."),
+        key(
+            "trusted_keys",
+            "list of strings",
+            "",
+            "Public keys, `\"ed25519:BASE64\"`, whose signatures count. `weir plugin keygen` makes a pair.",
+        ),
+    ],
+};
+
+pub(in super::super) const COMPILE: Keys = Keys {
+    title: "compile = { ... }",
+    path: None,
+    meaning: "What compiling one component may take. It is done in a process of its own, which is ended when it takes more; the component is then refused.",
+    list: &[
+        key("memory", SIZE, "\"1GiB\"", "Address space. CPython needs 400 MiB."),
+        key("time", DURATION, "\"60s\"", "Time on the wall. CPython takes 10 seconds of one core."),
     ],
 };
 
@@ -176,5 +217,62 @@ pub(in super::super) const ADAPTER: Keys = Keys {
             "false",
             "Whether it serves only if it is proved by fixtures. Those that it has are replayed in any case; see docs/fixtures.md.",
         ),
+        key(
+            "quarantine",
+            TABLE_OR_FALSE,
+            "as below",
+            "When it is taken out of service for failing too often, and the last good version returns. `false` for never.",
+        ),
+        key(
+            "canary",
+            TABLE_OR_FALSE,
+            "false",
+            "How a new version is tried on a share of the exchanges first. `{}` tries it as below says, `false` not at all.",
+        ),
+        key(
+            "require_signature",
+            FLAG,
+            "false",
+            "Whether only files are loaded that one of `trusted_keys` signed: `NAME.wasm.sig` beside `NAME.wasm`.",
+        ),
+        key("require_lock", FLAG, "false", "Whether only files are loaded whose digest the lock file pins."),
+    ],
+};
+
+pub(in super::super) const QUARANTINE: Keys = Keys {
+    title: "quarantine = { ... }",
+    path: None,
+    meaning: "When an adapter is taken out of service.",
+    list: &[
+        key(
+            "faults",
+            NUMBER,
+            "5",
+            "Different requests that it fails at within the window, 64 at most. The same request sent again is not another one.",
+        ),
+        key("window", DURATION, "\"1m\"", "The time over which they are counted."),
+        key(
+            "share",
+            "number",
+            "0.1",
+            "The share of exchanges in that time that must have failed, above 0 and up to 1.",
+        ),
+    ],
+};
+
+pub(in super::super) const CANARY: Keys = Keys {
+    title: "canary = { ... }",
+    path: None,
+    meaning: "How a new version is tried before it serves.",
+    list: &[
+        key("share", "number", "0.05", "The share of exchanges that it gets, above 0 and up to 1."),
+        key("requests", NUMBER, "200", "Exchanges after which it is promoted."),
+        key(
+            "max_fault_rate",
+            "number",
+            "0.01",
+            "The share of them that may fail, beyond what fails on the former version. With more it is rolled back.",
+        ),
+        key("max_time", DURATION, "\"10m\"", "How long it is tried at most; then what it has served decides."),
     ],
 };

@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::settings::{AdapterSettings, Admin, Isolation, Log, LogFormat, LogLevel, Media, Plugins, Server};
+use super::super::settings::{
+    AdapterSettings, Admin, Isolation, Log, LogFormat, LogLevel, Media, Plugins, Queue, Server,
+};
 use super::super::{Origin, Problem, keys};
-use super::{Reader, Section};
+use super::client::limits_of;
+use super::{Reader, Section, life};
 
 const LEVELS: &[(&str, LogLevel)] = &[
     ("trace", LogLevel::Trace),
@@ -47,10 +50,41 @@ pub(super) fn server(mut section: Section<'_>) -> Server {
         diagnostic_headers: section.flag("diagnostic_headers").unwrap_or(default.diagnostic_headers),
         keep_alive_interval: section.duration("keep_alive_interval"),
         strict: section.flag("strict").unwrap_or(default.strict),
+        anonymous: section.flag("anonymous").unwrap_or(default.anonymous),
+        key_headers: key_headers(&mut section).unwrap_or(default.key_headers),
+        address_limits: section.section("address_limits", &keys::LIMITS).map(limits_of).unwrap_or_default(),
+        queue: section.section("queue", &keys::QUEUE).map(queue).unwrap_or_default(),
         place: section.place.clone(),
     };
     section.finish();
     server
+}
+
+fn queue(mut section: Section<'_>) -> Queue {
+    let default = Queue::default();
+    let queue = Queue {
+        length: section
+            .count("length", &(0..=1_000_000))
+            .and_then(|n| usize::try_from(n).ok())
+            .unwrap_or(default.length),
+        wait: section.duration("wait").unwrap_or(default.wait),
+    };
+    section.finish();
+    queue
+}
+
+fn key_headers(section: &mut Section<'_>) -> Option<Vec<String>> {
+    if !section.has("key_headers") {
+        return None;
+    }
+    let names = section.texts("key_headers").into_iter().filter_map(|text| {
+        let name = http::HeaderName::try_from(text.value.trim());
+        if name.is_err() {
+            section.reader.report(Problem::error(&text.place, "`key_headers`: no header has such a name"));
+        }
+        Some(name.ok()?.as_str().to_owned())
+    });
+    Some(names.collect())
 }
 
 fn buffer(section: &mut Section<'_>, name: &'static str) -> Option<usize> {
@@ -132,11 +166,20 @@ fn plugins_table(mut section: Section<'_>, plugins: &mut Plugins) {
             _ => section.wrong("cache_dir", &node, "a path", None),
         }
     }
+    plugins.trusted_keys = life::trusted_keys(&mut section);
+    if let Some(mut compile) = section.section("compile", &keys::COMPILE) {
+        plugins.compile.memory = compile.size("memory").unwrap_or(plugins.compile.memory);
+        plugins.compile.time = compile.duration("time").unwrap_or(plugins.compile.time);
+        compile.finish();
+    }
     plugins.defaults = adapter(&mut section, &AdapterSettings::default());
     for (name, mut section) in section.named_sections(&keys::ADAPTER) {
-        plugins.adapters.insert(name, adapter(&mut section, &plugins.defaults));
+        let settings = adapter(&mut section, &plugins.defaults);
+        life::check_signed(&section, &settings, plugins);
+        plugins.adapters.insert(name, settings);
         section.finish();
     }
+    life::check_signed(&section, &plugins.defaults, plugins);
     section.finish();
 }
 
@@ -149,6 +192,10 @@ fn adapter(section: &mut Section<'_>, default: &AdapterSettings) -> AdapterSetti
         deadline: section.duration("deadline").unwrap_or(default.deadline),
         max_uses: section.amount("max_uses").unwrap_or(default.max_uses),
         require_fixtures: section.flag("require_fixtures").unwrap_or(default.require_fixtures),
+        quarantine: life::quarantine(section, default.quarantine),
+        canary: life::canary(section, default.canary),
+        require_signature: section.flag("require_signature").unwrap_or(default.require_signature),
+        require_lock: section.flag("require_lock").unwrap_or(default.require_lock),
     }
 }
 

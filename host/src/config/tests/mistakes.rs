@@ -54,6 +54,16 @@ fn a_provider_that_nothing_refers_to_is_a_warning() {
 fn single_mistakes_are_told_in_plain_words() {
     let provider = "[[providers]]\nname = 'p'\nadapter = 'x'\nurl = 'http://a/'\n";
     let cases = [
+        (
+            "[plugins.x]\nrequire_signature = true\n".to_owned(),
+            "1:1: error: `require_signature` needs `trusted_keys` in `[plugins]`",
+        ),
+        (
+            "[plugins]\ntrusted_keys = ['ed25519-private:c2VjcmV0']\n".to_owned(),
+            "2:17: error: `trusted_keys` holds what is no public key",
+        ),
+        ("[plugins]\nquarantine = { share = 2 }\n".to_owned(), "2:14: error: `share` must be above 0 and at most 1"),
+        ("[plugins]\ncanary = 5\n".to_owned(), "2:10: error: `canary = { ... }` must be a table, not an integer"),
         ("[[models]]\nalias = 'a'\n".to_owned(), "2:9: error: nothing says who serves `a`"),
         ("[[models]]\nalias = ''\ntype = 'x'\n".to_owned(), "2:9: error: `alias` must not be empty"),
         ("[[models]]\nalias = 'a b'\ntype = 'x'\n".to_owned(), "2:9: error: an alias holds no white space"),
@@ -207,6 +217,12 @@ fn with_key(table: &keys::Keys, key: &str, value: &str) -> String {
     let name = title.split(' ').next().unwrap();
     let inner =
         if title.contains("[{") { format!("[{{ {key} = {value} }}]") } else { format!("{{ {key} = {value} }}") };
-    let outer = if keys::MODEL.list.iter().any(|key| key.name == name) { "[[models]]" } else { "[[providers]]" };
+    let has = |table: &keys::Keys| table.list.iter().any(|key| key.name == name);
+    let outer = match () {
+        () if has(&keys::MODEL) => "[[models]]",
+        () if has(&keys::PLUGINS) => "[plugins]",
+        () if has(&keys::SERVER) => "[server]",
+        () => "[[providers]]",
+    };
     format!("{outer}\n{name} = {inner}")
 }

@@ -83,6 +83,22 @@ fn another_method_and_an_unknown_path_are_told_apart() {
 }
 
 #[test]
+fn c69_nothing_of_a_clients_credential_is_kept_of_a_requests_head() {
+    let mut faces = Faces::default();
+    faces.credential_headers.insert("x-key".into());
+    faces.credential_queries.insert("key".into());
+    let mut headers = HeaderMap::new();
+    for name in ["authorization", "cookie", "proxy-authorization", "x-key", "x-fine"] {
+        headers.append(name, "secret".parse().unwrap());
+        headers.append(name, "secret too".parse().unwrap());
+    }
+    let (headers, query) = faces.without_credentials(headers, "a=1&key=secret&%6bey=secret&keys=2&key");
+    assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-fine"]);
+    assert_eq!(query, "a=1&keys=2");
+    assert_eq!(Faces::default().without_credentials(HeaderMap::new(), "a&b=%zz").1, "a&b=%zz");
+}
+
+#[test]
 fn equal_claims_are_refused_naming_both() {
     let manifest = manifest(vec![claim("POST", "/v1/talk", None)]);
     let error = Faces::new([("first", &manifest), ("second", &manifest)]).unwrap_err();

@@ -16,7 +16,7 @@ fn counting(limits: Limits, terms: Terms) -> Arc<Adapter> {
         (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
         (i32.const 16384)"
         .into();
-    loader(limits).load("zeta", &zeta.build(), &Admission { terms, trusted: false }).unwrap()
+    loader(limits).load("zeta", &zeta.build(), &Admission { terms, ..Admission::default() }).unwrap()
 }
 
 fn with(isolation: Isolation, reuse: Reuse) -> Arc<Adapter> {
@@ -72,7 +72,7 @@ fn a_failed_instance_never_comes_back() {
     let mut zeta = guest("zeta");
     zeta.parse_error = "unreachable".into();
     let terms = Terms { isolation: Some(Isolation::Shared), ..Terms::default() };
-    let adapter = loader(small()).load("zeta", &zeta.build(), &Admission { terms, trusted: false }).unwrap();
+    let adapter = loader(small()).load("zeta", &zeta.build(), &Admission { terms, ..Admission::default() }).unwrap();
     let mut lease = adapter.try_lease("").unwrap();
     assert!(lease.parse_error(&context(), &response()).is_err());
     lease.release();

@@ -6,6 +6,8 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::super::sign::SIGNATURE_FILE;
+
 /// By what a change is noticed. Two stamps that are equal say that there is no reason to look, no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stamp {
@@ -28,9 +30,17 @@ impl Stamp {
     }
 }
 
+/// A component's file and what lies beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) stamp: Stamp,
+    /// `NAME.wasm.sig`.
+    pub(super) signature: Option<Stamp>,
+}
+
 /// The components in a directory, by the name before `.wasm`. Hidden files do not count, nor do the temporary names of
 /// editors and copiers, which end otherwise.
-pub(super) fn list(dir: &Path) -> io::Result<BTreeMap<String, Stamp>> {
+pub(super) fn list(dir: &Path) -> io::Result<BTreeMap<String, Found>> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
@@ -39,13 +49,29 @@ pub(super) fn list(dir: &Path) -> io::Result<BTreeMap<String, Stamp>> {
             continue;
         };
         // Whatever goes away in between is seen as gone, or not, the next time.
-        let Ok(target) = std::fs::canonicalize(&path) else { continue };
-        let Ok(about) = std::fs::metadata(&target) else { continue };
-        if about.is_file() {
-            found.insert(name.to_owned(), Stamp::of(target, &about));
-        }
+        let Some(stamp) = stamp_of(&path) else { continue };
+        let signature = stamp_of(&path.with_extension("wasm.sig"));
+        found.insert(name.to_owned(), Found { stamp, signature });
     }
     Ok(found)
+}
+
+/// The stamp of a file, where it is one.
+fn stamp_of(path: &Path) -> Option<Stamp> {
+    let target = std::fs::canonicalize(path).ok()?;
+    let about = std::fs::metadata(&target).ok()?;
+    about.is_file().then(|| Stamp::of(target, &about))
+}
+
+/// The text of the signature beside a component's file.
+pub fn signature_beside(file: &Path) -> Option<String> {
+    read_signature(&stamp_of(&file.with_extension("wasm.sig"))?)
+}
+
+/// The text of a signature file; none where it cannot be read, is none, or is too long to be one.
+pub(super) fn read_signature(stamp: &Stamp) -> Option<String> {
+    let bytes = read(stamp, SIGNATURE_FILE).ok()??;
+    String::from_utf8(bytes).ok().filter(|text| text.len() <= SIGNATURE_FILE)
 }
 
 /// What a directory is, to notice that it was replaced.

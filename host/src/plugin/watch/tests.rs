@@ -240,3 +240,163 @@ fn a_thread_follows_until_it_is_stopped() {
     assert!(catalog.get("zeta").is_some());
     watching.stop();
 }
+
+fn lock_of(bytes: &[u8]) -> String {
+    let mut lock = Lock::default();
+    lock.pin("zeta", Digest::of(bytes));
+    lock.text()
+}
+
+#[test]
+fn a_touch_loads_nothing() {
+    let mut bench = bench();
+    let bytes = version("1").build();
+    bench.put("zeta.wasm", &bytes);
+    bench.look();
+    let before = bench.watch.catalog.snapshot();
+    let file = fs::File::options().write(true).open(bench.dir.path().join("zeta.wasm")).unwrap();
+    for age in 0..5 {
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(age)).unwrap();
+        bench.look();
+    }
+    fs::write(bench.dir.path().join("zeta.wasm"), &bytes).unwrap();
+    bench.look();
+    let after = bench.watch.catalog.snapshot();
+    assert_eq!(after.generation, before.generation);
+    assert!(Arc::ptr_eq(&after.adapters["zeta"], &before.adapters["zeta"]));
+}
+
+#[test]
+fn a_storm_of_changes_ends_in_what_is_there_at_its_end() {
+    let mut bench = bench();
+    let builds: Vec<Vec<u8>> = ["1", "2", "3"].map(|text| version(text).build()).into();
+    for round in 0..60 {
+        let build = &builds[round % 3];
+        match round % 5 {
+            0 => bench.put("zeta.wasm", &build[..build.len() / 2]),
+            1 => _ = fs::remove_file(bench.dir.path().join("zeta.wasm")),
+            2 => bench.put(&format!("noise-{round}.tmp"), build),
+            _ => bench.put("zeta.wasm", build),
+        }
+        if round % 7 == 0 {
+            bench.look();
+        }
+    }
+    bench.put("zeta.wasm", &builds[1]);
+    assert_eq!(bench.look(), serving(&["2"]));
+    assert_eq!(bench.refused("zeta"), None);
+    let kept = bench.watch.catalog.snapshot().former.get("zeta").map_or(0, Vec::len);
+    assert!(kept <= 3, "{kept}");
+}
+
+#[test]
+fn a_lock_file_that_cannot_be_read_leaves_the_former_one_in_force() {
+    let mut bench = with(|folder| folder.policy.usual.pin = true);
+    let bytes = version("1").build();
+    bench.put("plugins.lock", lock_of(&bytes).as_bytes());
+    bench.put("zeta.wasm", &bytes);
+    assert_eq!(bench.look(), serving(&["1"]));
+    bench.put("plugins.lock", b"[adapters.zeta\n");
+    assert_eq!(bench.look(), serving(&["1"]));
+    assert_eq!(bench.refused("zeta"), None);
+    let next = version("2").build();
+    bench.put("zeta.wasm", &next);
+    assert_eq!(bench.look(), serving(&["1"]));
+    assert!(bench.refused("zeta").unwrap().contains("not the one in the lock file"));
+    bench.put("plugins.lock", lock_of(&next).as_bytes());
+    assert_eq!(bench.look(), serving(&["2"]), "the file is tried again when the lock names it");
+    assert_eq!(bench.refused("zeta"), None);
+}
+
+#[test]
+fn a_signature_that_comes_later_is_noticed() {
+    let (key, _) = super::super::sign::SigningKey::generate().unwrap();
+    let public = key.public().unwrap();
+    let mut bench = with(|folder| {
+        folder.policy.usual.signature = true;
+        folder.policy.keys.push(public);
+    });
+    let bytes = version("1").build();
+    bench.put("zeta.wasm", &bytes);
+    assert_eq!(bench.look(), serving(&[]));
+    assert!(bench.refused("zeta").unwrap().contains("zeta.wasm.sig"));
+    bench.put("zeta.wasm.sig", &[b'x'; 10_000]);
+    assert_eq!(bench.look(), serving(&[]));
+    bench.put("zeta.wasm.sig", key.sign(Digest::of(&bytes)).as_bytes());
+    assert_eq!(bench.look(), serving(&["1"]));
+    assert_eq!(bench.watch.catalog.get("zeta").unwrap().signer.as_deref(), Some(&*public.to_string()));
+    // Other bytes under the old signature are other bytes.
+    bench.put("zeta.wasm", &version("2").build());
+    assert_eq!(bench.look(), serving(&["1"]));
+    assert!(bench.refused("zeta").unwrap().contains("no trusted key"));
+}
+
+#[test]
+fn what_the_operator_rolled_back_from_stays_away_until_another_file_comes() {
+    let mut bench = bench();
+    let second = version("2").build();
+    bench.put("zeta.wasm", &version("1").build());
+    bench.look();
+    bench.put("zeta.wasm", &second);
+    bench.look();
+    bench.watch.catalog.roll_back("zeta").unwrap();
+    assert_eq!(bench.look(), serving(&["1"]));
+    bench.put("zeta.wasm", &second);
+    assert_eq!(bench.look(), serving(&["1"]), "the same bytes again are the same version");
+    assert!(bench.refused("zeta").unwrap().contains("rolled back"));
+    bench.put("zeta.wasm", &version("3").build());
+    assert_eq!(bench.look(), serving(&["3"]));
+    assert_eq!(bench.refused("zeta"), None);
+}
+
+#[test]
+fn what_is_quarantined_is_not_loaded_again_until_it_is_released() {
+    let mut bench = bench();
+    let second = version("2").build();
+    bench.put("zeta.wasm", &version("1").build());
+    bench.look();
+    bench.put("zeta.wasm", &second);
+    bench.look();
+    bench.watch.catalog.quarantine("zeta", Digest::of(&second), "it traps").unwrap();
+    assert_eq!(bench.look(), serving(&["1"]));
+    bench.put("zeta.wasm", &version("1").build());
+    bench.look();
+    bench.put("zeta.wasm", &second);
+    assert_eq!(bench.look(), serving(&["1"]), "whatever file brings it");
+    assert_eq!(bench.refused("zeta").unwrap(), "quarantined: it traps");
+    bench.watch.catalog.release("zeta", None).unwrap();
+    assert_eq!(bench.look(), serving(&["2"]));
+    assert_eq!(bench.refused("zeta"), None);
+}
+
+#[test]
+fn a_directory_that_comes_back_empty_unloads_what_was_in_it() {
+    let mut bench = bench();
+    bench.put("zeta.wasm", &version("1").build());
+    bench.look();
+    fs::remove_dir_all(bench.dir.path()).unwrap();
+    assert_eq!(bench.look(), serving(&["1"]));
+    fs::create_dir(bench.dir.path()).unwrap();
+    assert_eq!(bench.look(), serving(&[]));
+}
+
+#[test]
+fn files_are_noticed_without_any_event() {
+    let mut bench = bench();
+    bench.watch.folder.every = Duration::from_millis(1);
+    bench.watch.scan();
+    let (catalog, dir) = (Arc::clone(&bench.watch.catalog), bench.dir);
+    let mut told = catalog.subscribe();
+    // A directory behind a link that is swapped: of what lies there the system tells nothing to who watches the link.
+    let watching = bench.watch.follow().unwrap();
+    let elsewhere = TempDir::new().unwrap();
+    let far = elsewhere.path().join("data");
+    fs::write(&far, version("1").build()).unwrap();
+    std::os::unix::fs::symlink(&far, dir.path().join("zeta.wasm")).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(told.changed()).unwrap();
+    fs::write(&far, version("2").build()).unwrap();
+    runtime.block_on(told.changed()).unwrap();
+    assert_eq!(catalog.get("zeta").unwrap().manifest.version, "2");
+    watching.stop();
+}

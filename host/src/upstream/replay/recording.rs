@@ -10,10 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use serde::Deserialize;
-use serde_json::Value;
-use serde_json::value::RawValue;
 
+use super::format::{ChunkPart, File, ResponsePart};
 use super::likeness::Likeness;
 use super::playback::{Piece, Playback, cut_bytes, cut_text};
 use super::{Limits, Played, ReplayError};
@@ -22,42 +20,7 @@ use crate::upstream::headers;
 /// How large the pieces of a binary stream are whose pieces were not recorded, in bytes.
 const BINARY_PIECE: usize = 512;
 
-/// A recording as it stands in its file. Members that only people and other tools read are passed over.
-#[derive(Deserialize)]
-struct File {
-    id: Option<String>,
-    streaming: Option<bool>,
-    pace_ms: Option<u64>,
-    request: RequestPart,
-    response: ResponsePart,
-}
-
-#[derive(Deserialize)]
-struct RequestPart {
-    method: String,
-    path_and_query: String,
-    #[serde(default)]
-    body: Value,
-}
-
-#[derive(Deserialize)]
-struct ResponsePart {
-    status: u16,
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-    /// As it stands in the file: the order of members and the spelling of numbers are part of an answer.
-    body: Option<Box<RawValue>>,
-    body_text: Option<String>,
-    body_base64: Option<String>,
-    chunks: Option<Vec<ChunkPart>>,
-}
-
-#[derive(Deserialize)]
-struct ChunkPart {
-    text: Option<String>,
-    base64: Option<String>,
-    after_ms: Option<u64>,
-}
+const ONE_BODY: &str = "`response` may have one of `body`, `body_text`, `body_base64` and `chunks`";
 
 /// A recorded exchange, ready to be compared and sent.
 #[derive(Debug)]
@@ -90,7 +53,8 @@ impl Recording {
         let stream = file.streaming.unwrap_or_else(|| is_stream(&headers));
         let pieces = pieces(file.response, stream, file.pace_ms)?.into();
         let path = file.request.path_and_query;
-        let likeness = Likeness::of_recording(&method, &path, &file.request.body, stream);
+        let body = file.request.body.map(|body| serde_json::from_str(body.get()).unwrap_or_default());
+        let likeness = Likeness::of_recording(&method, &path, &body.unwrap_or_default(), stream);
         Ok(Self { id: file.id.unwrap_or_else(|| name.to_owned()), likeness, status, method, path, headers, pieces })
     }
 }
@@ -98,6 +62,12 @@ impl Recording {
 /// A request in few words.
 pub(super) fn label(method: &Method, path: &str, stream: bool) -> String {
     format!("{method} {path}{}", if stream { " (stream)" } else { "" })
+}
+
+/// Whether a file is a recording that can answer; else the reason.
+pub fn verify(text: &[u8]) -> Result<(), String> {
+    let file: File = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    Recording::from_file(file, "").map(drop)
 }
 
 /// Reads the recordings of a folder, in the order of their paths so that ties are always broken alike.
@@ -163,7 +133,7 @@ fn response_headers(recorded: &BTreeMap<String, String>) -> Result<HeaderMap, St
 }
 
 /// Streams are what comes in frames: any type that is not one document.
-fn is_stream(headers: &HeaderMap) -> bool {
+pub(crate) fn is_stream(headers: &HeaderMap) -> bool {
     const STREAMS: [&str; 3] = ["text/event-stream", "ndjson", "eventstream"];
     let kind = headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     STREAMS.iter().any(|stream| kind.contains(stream))
@@ -172,6 +142,9 @@ fn is_stream(headers: &HeaderMap) -> bool {
 fn pieces(response: ResponsePart, stream: bool, pace_ms: Option<u64>) -> Result<Vec<Piece>, String> {
     let pace = |after: Option<u64>| Duration::from_millis(after.or(pace_ms.filter(|_| stream)).unwrap_or(0));
     if let Some(chunks) = response.chunks {
+        if response.body.is_some() || response.body_text.is_some() || response.body_base64.is_some() {
+            return Err(ONE_BODY.to_owned());
+        }
         let pieces =
             chunks.into_iter().map(|chunk| Ok(Piece { after: pace(chunk.after_ms), bytes: chunk_bytes(chunk)? }));
         return pieces.filter(|piece| !piece.as_ref().is_ok_and(|piece: &Piece| piece.bytes.is_empty())).collect();
@@ -183,7 +156,7 @@ fn pieces(response: ResponsePart, stream: bool, pace_ms: Option<u64>) -> Result<
         (None, None, Some(base64)) if stream => cut_bytes(decode(&base64)?, BINARY_PIECE),
         (None, None, Some(base64)) => vec![Bytes::from(decode(&base64)?)],
         (None, None, None) => Vec::new(),
-        _ => return Err("`response` may have one of `body`, `body_text`, `body_base64` and `chunks`".to_owned()),
+        _ => return Err(ONE_BODY.to_owned()),
     };
     let pieces = bytes.into_iter().filter(|bytes| !bytes.is_empty());
     Ok(pieces.map(|bytes| Piece { after: pace(None), bytes }).collect())

@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "a guest that hands over text that is none has to make it first")]
 #![allow(clippy::panic, reason = "a trap is what is asked for")]
 
-use weir_sdk::types::{Body, Header, HttpRequest};
+use weir_sdk::types::{Body, Error, ErrorKind, Header, HttpRequest, Loss, LossKind, RenderedResponse};
 
 /// What a model's name asks for at a site.
 pub(crate) fn asked<'a>(model: &'a str, site: &str) -> Option<&'a str> {
@@ -53,6 +53,11 @@ pub(crate) fn request(model: &str) -> HttpRequest {
         "slashes" => "//evil.example/x",
         "dots" => "../../admin",
         "encoded-dots" => "%2e%2e/%2e%2e/admin",
+        "twice-encoded-dots" => "%252e%252e/admin",
+        "encoded-slash" => "..%2fadmin",
+        "inner-slashes" => "talk//evil.example",
+        "tab" => "talk\tx",
+        "encoded-break" => "talk%0d%0ahost:evil.example",
         "absolute" => "http://evil.example/x",
         "root" => "/etc/passwd",
         "at" => "@evil.example/x",
@@ -72,6 +77,11 @@ pub(crate) fn request(model: &str) -> HttpRequest {
         "chunked" => Some(("transfer-encoding", "chunked")),
         "authorization" => Some(("authorization", "Bearer stolen")),
         "cookie" => Some(("cookie", "a=b")),
+        "forwarded" => Some(("x-forwarded-for", "6.6.6.6")),
+        "proxy" => Some(("proxy-authorization", "Basic stolen")),
+        "hop" => Some(("connection", "x-a")),
+        "upgrade" => Some(("upgrade", "h2c")),
+        "te" => Some(("te", "trailers")),
         _ => None,
     };
     http.headers.extend(header.map(|(name, value)| Header::new(name, value)));
@@ -82,4 +92,34 @@ pub(crate) fn request(model: &str) -> HttpRequest {
         _ => {}
     }
     http
+}
+
+/// What an answer should not have.
+pub(crate) fn dress(model: &str, answer: &mut RenderedResponse) {
+    let header = match asked(model, "write").unwrap_or_default() {
+        "cookie" => ("set-cookie", "session=stolen"),
+        "length" => ("content-length", "3"),
+        "chunked" => ("transfer-encoding", "chunked"),
+        "close" => ("connection", "close"),
+        "upgrade" => ("upgrade", "h2c"),
+        "split" => ("x-a", "b\r\nset-cookie: session=stolen"),
+        "forged" => ("x-weir-provider", "another"),
+        "switch" => return answer.response.status = 101,
+        "empty" => return answer.response.status = 204,
+        "none" => return answer.response.status = 0,
+        "losses" => {
+            let loss = || Loss { field: "field\u{1b}[2J\r\n".repeat(100), kind: LossKind::Dropped, note: None };
+            return answer.losses.extend((0..10_000).map(|_| loss()));
+        }
+        _ => return,
+    };
+    answer.response.headers.push(Header::new(header.0, header.1));
+}
+
+/// An error that is none, full of what moves a terminal.
+pub(crate) fn refusal() -> Error {
+    let mut error = Error::new(ErrorKind::InvalidRequest, "no\u{1b}[2J\u{7}".repeat(10_000));
+    error.status = Some(204);
+    error.code = Some("c\r\nx-evil: 1".into());
+    error
 }

@@ -12,6 +12,9 @@ impl DialectChat for Hostile {
 
     fn parse_request(ctx: &Context, request: HttpRequest) -> Result<ParsedChat> {
         let text = deeds::act(&ctx.model, "read");
+        if deeds::asked(&ctx.model, "read") == Some("refuse") {
+            return Err(deeds::refusal());
+        }
         let stream = request.query.iter().any(|pair| pair.name == "stream");
         let request = ChatRequest {
             model: ctx.model.clone(),
@@ -24,7 +27,9 @@ impl DialectChat for Hostile {
 
     fn render_response(ctx: &Context, _: ChatResponse) -> Result<RenderedResponse> {
         let text = deeds::act(&ctx.model, "write");
-        Ok(RenderedResponse::json(format!("{{\"text\":\"{text}\"}}")))
+        let mut answer = RenderedResponse::json(format!("{{\"text\":\"{text}\"}}"));
+        deeds::dress(&ctx.model, &mut answer);
+        Ok(answer)
     }
 }
 

@@ -1,0 +1,57 @@
+//! `weir fixture …`: recordings from elsewhere, and what should not be in them.
+
+mod check;
+mod import;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Makes recordings of what other tools recorded: HAR files, VCR cassettes (Ruby and Python), `curl --trace`.
+    Import(import::Import),
+    /// Finds secrets and personal data that were left in recordings, and files that are no recordings.
+    Check(check::Check),
+}
+
+pub(super) fn run(command: Command) -> ExitCode {
+    match command {
+        Command::Import(asked) => import::run(&asked),
+        Command::Check(asked) => check::run(&asked),
+    }
+}
+
+/// How deep folders are looked into.
+const DEPTH: u32 = 8;
+
+/// The files with these extensions, those of folders included, in order.
+fn files(given: &[PathBuf], extensions: &[&str]) -> Result<Vec<PathBuf>, String> {
+    let mut files = Vec::new();
+    for path in given {
+        collect(path, extensions, DEPTH, &mut files).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    Ok(files)
+}
+
+fn collect(path: &Path, extensions: &[&str], depth: u32, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    if !path.is_dir() {
+        // Whoever names a file means it, whatever its name.
+        std::fs::metadata(path)?;
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let mut entries: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        entries.push(entry?.path());
+    }
+    entries.sort();
+    let is_wanted = |path: &Path| path.extension().is_some_and(|own| extensions.iter().any(|wanted| own == *wanted));
+    for entry in entries {
+        if (entry.is_dir() && depth > 0) || (!entry.is_dir() && is_wanted(&entry)) {
+            collect(&entry, extensions, depth.saturating_sub(1), files)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! `weir plugin list`: the adapters of the folder, and whether they would serve.
+
+use std::path::Path;
+
+use super::loader;
+use crate::app;
+use crate::plugin::inspect::{self, Listed};
+use crate::plugin::lock::Lock;
+
+pub(super) fn run(config: Option<&Path>, json: bool) -> Result<String, String> {
+    let config = crate::cli::load(config).map_err(|problems| problems.render(false))?;
+    let lock = Lock::read(&config.plugins.lock).map_err(|error| format!("error: {error}"))?;
+    let dir = &config.plugins.dir;
+    let listed = inspect::list(&loader()?, dir, &lock, &app::policy(&config))
+        .map_err(|error| format!("error: the folder {} cannot be read: {error}", dir.display()))?;
+    if json {
+        return serde_json::to_string_pretty(&listed).map_err(|error| format!("error: {error}"));
+    }
+    if listed.is_empty() {
+        return Ok(format!("no adapters in {}; `cargo xtask plugins` builds the bundled ones", dir.display()));
+    }
+    Ok(listed.iter().map(line).collect::<Vec<_>>().join("\n"))
+}
+
+fn line(one: &Listed) -> String {
+    let digest = one.digest.map(|digest| digest.short()).unwrap_or_default();
+    let version = one.version.as_deref().unwrap_or("-");
+    let state = match (&one.refused, one.trusted) {
+        (Some(reason), _) => format!("refused: {reason}"),
+        (None, true) => format!("trusted   speaks {}", one.faces.join(", ")),
+        (None, false) => format!("untrusted speaks {}", one.faces.join(", ")),
+    };
+    format!("{:16} {version:8} {digest:14} {state}", one.name)
+}

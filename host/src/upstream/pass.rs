@@ -1,0 +1,108 @@
+//! Sends a client's own request on to one origin, credential and all: for the recording proxy, never for the gateway,
+//! whose clients' credentials stay where they are.
+
+use std::error::Error;
+
+use bytes::Bytes;
+use http::uri::{Parts, PathAndQuery};
+use http::{Request, Response, Uri};
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::{self, Client};
+use hyper_util::rt::TokioExecutor;
+
+use super::client::Settings;
+use super::dial::Dialer;
+use super::headers;
+
+/// The body of a request that passes.
+pub type PassBody = UnsyncBoxBody<Bytes, hyper::Error>;
+
+/// The way to one origin.
+#[derive(Clone)]
+pub struct Passage {
+    client: Client<Dialer, PassBody>,
+    base: Uri,
+}
+
+impl Passage {
+    /// A way to `http://` or `https://` and a host; what path the url has stands in front of every request's.
+    pub fn to(url: &str) -> Result<Self, &'static str> {
+        let base: Uri = url.parse().map_err(|_| "it cannot be parsed")?;
+        if !matches!(base.scheme_str(), Some("http" | "https")) || base.host().is_none() {
+            return Err("it must begin with http:// or https:// and name a host");
+        }
+        if base.query().is_some() || base.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err("it may hold neither a query nor a user name");
+        }
+        let settings = Settings::default();
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.pool_idle_timeout(settings.pool_idle).http1_max_buf_size(settings.read_buffer);
+        Ok(Self { client: builder.build(Dialer::new(&settings)), base })
+    }
+
+    /// What the provider is asked for where a client asks for this.
+    pub fn path_and_query(&self, asked: &Uri) -> String {
+        let asked = asked.path_and_query().map_or("/", PathAndQuery::as_str);
+        format!("{}{asked}", self.base.path().trim_end_matches('/'))
+    }
+
+    /// Sends a request on. Its headers go as they are, but for those of the connection.
+    pub async fn send(&self, mut request: Request<PassBody>) -> Result<Response<Incoming>, String> {
+        *request.uri_mut() = self.target(request.uri()).ok_or("the path is not valid")?;
+        *request.version_mut() = http::Version::HTTP_11;
+        headers::hop(request.headers_mut());
+        let mut response = self.client.request(request).await.map_err(|error| reason(&error))?;
+        headers::hop(response.headers_mut());
+        Ok(response)
+    }
+
+    fn target(&self, asked: &Uri) -> Option<Uri> {
+        let mut parts = Parts::default();
+        parts.scheme = self.base.scheme().cloned();
+        parts.authority = self.base.authority().cloned();
+        parts.path_and_query = Some(self.path_and_query(asked).parse().ok()?);
+        Uri::from_parts(parts).ok()
+    }
+}
+
+/// The client's error says little; what caused it says the rest.
+fn reason(error: &legacy::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+impl std::fmt::Debug for Passage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Passage").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_origin_is_the_operators_whatever_the_client_asks_for() {
+        let way = Passage::to("https://api.test/base/").unwrap();
+        for (asked, wanted) in [
+            ("/v1/talk?a=b", "https://api.test/base/v1/talk?a=b"),
+            ("http://evil.test/v1", "https://api.test/base/v1"),
+            ("//evil.test/v1", "https://api.test/base//evil.test/v1"),
+        ] {
+            assert_eq!(way.target(&asked.parse().unwrap()).unwrap().to_string(), wanted);
+        }
+    }
+
+    #[test]
+    fn a_url_without_an_origin_is_refused() {
+        for url in ["ftp://a", "/path", "api.test", "https://key@api.test", "https://api.test?key=1", ""] {
+            assert!(Passage::to(url).is_err(), "{url}");
+        }
+    }
+}

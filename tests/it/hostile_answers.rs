@@ -1,0 +1,78 @@
+//! What a dialect tells a client beside its answer's body is looked at first: headers, status, errors, losses.
+
+use std::fmt::Write as _;
+
+use weir_tests::{Answer, Folder, House, Upstream, log};
+
+use crate::tongue::{OPENAI, TEXT, ZETA, config};
+
+const DEEDS: [&str; 12] = [
+    "write.cookie",
+    "write.length",
+    "write.chunked",
+    "write.close",
+    "write.upgrade",
+    "write.split",
+    "write.forged",
+    "write.switch",
+    "write.empty",
+    "write.none",
+    "write.losses",
+    "read.refuse",
+];
+
+async fn house(upstream: &Upstream) -> House {
+    let mut models = String::new();
+    for deed in DEEDS {
+        let _ = write!(models, "[[models]]\nalias = \"{deed}\"\ntarget = {{ provider = \"zeta\", model = \"m\" }}\n");
+    }
+    House::with(Folder::with(&["openai", "zeta", "hostile"]), &(config(upstream) + &models)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answers_headers_neither_frame_the_connection_nor_speak_for_weir() {
+    let upstream = Upstream::always(Answer::json(200, ZETA.whole())).await;
+    let house = house(&upstream).await;
+    for deed in ["write.cookie", "write.length", "write.chunked", "write.close", "write.upgrade", "write.split"] {
+        let mut client = house.connect().await;
+        // Twice on one connection: whoever loses count of its bytes fails at the second.
+        for _ in 0..2 {
+            client.send(&weir_tests::Request::post(&format!("/hostile/{deed}"), "{}")).await;
+            let reply = client.reply().await;
+            assert_eq!((reply.status(), reply.text().as_str()), (200, "{\"text\":\"well\"}"), "{deed}");
+            for name in ["set-cookie", "transfer-encoding", "upgrade", "x-a"] {
+                assert_eq!(reply.header(name), None, "{deed}");
+            }
+        }
+    }
+    let reply = house.post("/hostile/write.forged", "{}").await;
+    assert_eq!(reply.header("x-weir-provider"), Some("zeta"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_is_none_of_an_answer_is_the_adapters_failure() {
+    let upstream = Upstream::always(Answer::json(200, ZETA.whole())).await;
+    let house = house(&upstream).await;
+    for deed in ["write.switch", "write.empty", "write.none"] {
+        let reply = house.post(&format!("/hostile/{deed}"), "{}").await;
+        assert_eq!((reply.status(), reply.json()["code"].as_str()), (502, Some("adapter_error")), "{deed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_and_losses_are_short_and_move_no_terminal() {
+    let upstream = Upstream::always(Answer::json(200, ZETA.whole())).await;
+    let house = house(&upstream).await;
+    let reply = house.post("/hostile/read.refuse", "{}").await;
+    assert!((400..600).contains(&reply.status()) && reply.body.len() < 40_000, "{}", reply.status());
+    assert_eq!(reply.header("x-evil"), None);
+    assert!(!reply.json()["message"].as_str().unwrap().contains('\u{1b}'));
+    let reply = house.post("/hostile/write.losses", "{}").await;
+    assert_eq!(reply.status(), 200);
+    assert!(reply.header("x-weir-dropped-params").is_none_or(|names| names.len() < 4096));
+    for text in [log::text(), house.metrics().await] {
+        assert!(!text.contains('\u{1b}') && !text.contains("\\u{1b}"), "escapes");
+    }
+    let reply = house.ask(&OPENAI.request("zeta", false)).await;
+    assert_eq!(OPENAI.heard(&reply, false).text, TEXT);
+}

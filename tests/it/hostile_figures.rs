@@ -1,0 +1,85 @@
+//! What an attack costs others, in figures: `cargo test -p weir-tests --test it figures -- --ignored --nocapture` on a
+//! machine that does nothing else.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use weir_tests::{Answer, Folder, House, Request, Upstream};
+
+use crate::tongue::{OPENAI, ZETA, config};
+
+/// Rounds without and with the attack in turn, and requests of each, in each lane.
+const ROUNDS: usize = 10;
+const REQUESTS: usize = 400;
+/// Connections that attack.
+const ATTACKERS: usize = 8;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "figures, which a busy machine would spoil"]
+async fn figures_of_others_while_an_adapter_spins() {
+    let upstream = Upstream::always(Answer::json(200, ZETA.whole())).await;
+    let settings = format!(
+        "[plugins]\ndeadline = \"300ms\"\n{}[[providers]]\nname = \"h\"\nadapter = \"hostile\"\nurl = \"{}\"\n\
+         [[models]]\nalias = \"render.*\"\ntarget = {{ provider = \"h\" }}\n",
+        config(&upstream),
+        upstream.url()
+    );
+    let house = Arc::new(House::with(Folder::with(&["openai", "zeta", "hostile"]), &settings).await);
+    let attack = OPENAI.request("render.loop", false);
+    // The first offence, and requests enough for the others to be known.
+    assert!(house.ask(&attack).await.status() >= 500);
+    let _warm = round(&house).await;
+    let (mut calm, mut attacked) = (Vec::new(), Vec::new());
+    let attacks = Arc::new(AtomicU32::new(0));
+    for _ in 0..ROUNDS {
+        calm.extend(round(&house).await);
+        let stop = Arc::new(AtomicBool::new(false));
+        let attacking: Vec<_> = (0..ATTACKERS)
+            .map(|_| tokio::spawn(spin(house.clone(), attack.clone(), stop.clone(), attacks.clone())))
+            .collect();
+        attacked.extend(round(&house).await);
+        stop.store(true, Relaxed);
+        for one in attacking {
+            one.await.unwrap();
+        }
+    }
+    for part in [50, 90, 99] {
+        let (calm, attacked) = (percentile(&mut calm, part), percentile(&mut attacked, part));
+        println!(
+            "p{part}: {calm:?} calm, {attacked:?} attacked, {:.2} times",
+            attacked.as_secs_f64() / calm.as_secs_f64()
+        );
+    }
+    println!("{} requests each, {} attacks", calm.len(), attacks.load(Relaxed));
+}
+
+/// Requests in both lanes, one after another.
+async fn round(house: &House) -> Vec<Duration> {
+    let mut client = house.connect().await;
+    let requests = [ZETA.request("zeta", false), OPENAI.request("zeta", false)];
+    let mut times = Vec::with_capacity(REQUESTS * 2);
+    for _ in 0..REQUESTS {
+        for request in &requests {
+            let begun = Instant::now();
+            client.send(request).await;
+            assert_eq!(client.reply().await.status(), 200);
+            times.push(begun.elapsed());
+        }
+    }
+    times
+}
+
+async fn spin(house: Arc<House>, attack: Request, stop: Arc<AtomicBool>, attacks: Arc<AtomicU32>) {
+    let mut client = house.connect().await;
+    while !stop.load(Relaxed) {
+        client.send(&attack).await;
+        assert!(client.reply().await.status() >= 500);
+        attacks.fetch_add(1, Relaxed);
+    }
+}
+
+fn percentile(times: &mut [Duration], part: usize) -> Duration {
+    times.sort_unstable();
+    times[(times.len() * part / 100).min(times.len() - 1)]
+}

@@ -1,0 +1,287 @@
+//! The life of an adapter: what fails is taken back, what is new is tried, what is not vouched for does not come in, and
+//! what the operator says holds.
+
+use serde_json::{Value, json};
+use weir::plugin::sign::SigningKey;
+use weir::plugin::{Digest, Lock};
+use weir_tests::plugins::{twin, zeta_build};
+use weir_tests::{Answer, Folder, House, Reply, Request, Upstream};
+
+use crate::tongue::{OPENAI, TEXT, ZETA, config, provider};
+
+/// What the hostile adapter says well.
+const WELL: &str = "well";
+
+fn hostile(upstream: &Upstream, settings: &str) -> String {
+    format!(
+        "default_provider = \"hostile\"\n[plugins.hostile]\n{settings}\n\
+         [[providers]]\nname = \"hostile\"\nadapter = \"hostile\"\nurl = \"{}\"\napi_key = \"HOSTILE-KEY\"\n",
+        upstream.url()
+    )
+}
+
+/// A request to the hostile adapter; `length` tells requests apart.
+async fn ask(house: &House, model: &str, length: usize) -> Reply {
+    let content = "x".repeat(length);
+    let body = format!("{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"{content}\"}}]}}");
+    house.post("/v1/chat/completions", &body).await
+}
+
+/// The version that answered.
+fn by(reply: &Reply) -> String {
+    reply.header("x-weir-adapter").unwrap_or_default().to_owned()
+}
+
+fn name(bytes: &[u8]) -> String {
+    format!("hostile@{}", Digest::of(bytes).short())
+}
+
+async fn until_serving(house: &House, adapter: &str, digest: Digest) {
+    let is = |one: &Value| one["status"] == "serving" && one["digest"] == digest.hex();
+    house.until_adapter(adapter, |all| all.iter().any(is)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_traps_too_often_is_quarantined_and_the_last_good_one_returns() {
+    let upstream = Upstream::always(Answer::json(200, "{}")).await;
+    let house = House::with(
+        Folder::with(&["openai", "hostile"]),
+        &hostile(&upstream, "quarantine = { faults = 3, window = \"1m\", share = 0.1 }"),
+    )
+    .await;
+    let (first, second) = (std::fs::read(house.folder.file("hostile")).unwrap(), twin("hostile", 2));
+    house.folder.put("hostile", &second);
+    until_serving(&house, "hostile", Digest::of(&second)).await;
+    let reply = ask(&house, "fine", 1).await;
+    assert_eq!((OPENAI.heard(&reply, false).text.as_str(), by(&reply)), (WELL, name(&second)));
+    for length in 1..=3 {
+        assert_eq!(ask(&house, "render.trap", length).await.status(), 502);
+    }
+    until_serving(&house, "hostile", Digest::of(&first)).await;
+    let reply = ask(&house, "fine", 1).await;
+    assert_eq!((OPENAI.heard(&reply, false).text.as_str(), by(&reply)), (WELL, name(&first)));
+    let about = house.get("/admin/plugins").await.json();
+    assert_eq!(about["quarantined"][0]["digest"], Digest::of(&second).hex());
+    assert!(about["quarantined"][0]["reason"].to_string().contains("trap 3"), "{about}");
+    let refused = house.adapter("hostile").await.into_iter().find(|one| one["status"] == "refused").unwrap();
+    assert!(refused["reason"].to_string().contains("quarantined"), "{refused}");
+
+    // The one that returned fails too, and there is no other.
+    for length in 1..=3 {
+        ask(&house, "render.trap", length).await;
+    }
+    house.until_adapter("hostile", |all| all.iter().any(|one| one["status"] == "quarantined")).await;
+    let reply = ask(&house, "fine", 1).await;
+    assert_eq!((reply.status(), reply.header("x-weir-error-source")), (503, Some("adapter")), "{}", reply.text());
+    let message = OPENAI.error(&reply).unwrap();
+    assert!(message.contains("out of service") && message.contains("different requests"), "{message}");
+    let series = format!(
+        "weir_plugin_traps_total{{digest=\"{}\",kind=\"trap\",plugin=\"hostile\"}}",
+        Digest::of(&first).short()
+    );
+    assert_eq!(house.metric(&series).await, 3.0, "{}", house.metrics().await);
+    assert_eq!(house.metric("weir_plugin_activations_total{plugin=\"hostile\",result=\"quarantined\"}").await, 2.0);
+
+    // The operator lets it serve again.
+    let released = house.act("hostile", "release", &json!({"digest": Digest::of(&first).hex()}).to_string()).await;
+    assert_eq!(released.status(), 200, "{}", released.text());
+    assert_eq!(OPENAI.heard(&ask(&house, "fine", 1).await, false).text, WELL);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poisoned_request_that_is_sent_again_and_again_takes_nothing_away() {
+    let upstream = Upstream::always(Answer::json(200, "{}")).await;
+    let settings = "quarantine = { faults = 2, window = \"1m\", share = 0.1 }";
+    let house = House::with(Folder::with(&["openai", "hostile"]), &hostile(&upstream, settings)).await;
+    for _ in 0..20 {
+        assert_eq!(ask(&house, "parse.trap", 7).await.status(), 502);
+    }
+    // A second different one is enough, so the judge has seen what there was when it acts on it.
+    assert_eq!(house.adapter("hostile").await[0]["status"], "serving");
+    assert_eq!(ask(&house, "render.trap", 8).await.status(), 502);
+    house.until_adapter("hostile", |all| all.iter().any(|one| one["status"] == "quarantined")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_version_gets_its_share_and_then_everything() {
+    let upstream = provider(ZETA).await;
+    let settings = format!("{}[plugins.zeta]\ncanary = {{ share = 0.5, requests = 8 }}\n", config(&upstream));
+    let house = House::open(&settings).await;
+    house.folder.put("zeta", &zeta_build(2));
+    house.until_adapter("zeta", |all| all.iter().any(|one| one["canary"]["share"] == 0.5)).await;
+    assert!(house.adapter("zeta").await[0]["version"].to_string().contains("0001"), "it is only tried");
+    let mut by_new = 0;
+    for _ in 0..8 {
+        for stream in [false, true] {
+            let reply = house.ask(&ZETA.request("zeta-t", stream)).await;
+            assert_eq!(ZETA.heard(&reply, stream).text, TEXT, "{}", reply.text());
+            by_new += u32::from(reply.text().contains("zeta-build-0002"));
+        }
+    }
+    // Both sides of each exchange on one version: what is tried gets every second one.
+    assert!(by_new >= 8, "{by_new}");
+    house.until_adapter("zeta", |all| all.iter().any(|one| one["version"].to_string().contains("0002"))).await;
+    let zeta = house.adapter("zeta").await.remove(0);
+    assert!(zeta["cause"].to_string().contains("promoted") && zeta["canary"].is_null(), "{zeta}");
+    assert_eq!(zeta["versions"][0]["status"], "retired");
+    assert_eq!(house.metric("weir_plugin_activations_total{plugin=\"zeta\",result=\"promoted\"}").await, 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_version_that_fails_more_than_the_former_one_goes_again() {
+    let upstream = Upstream::always(Answer::json(200, "{}")).await;
+    let settings = "canary = { share = 0.5, requests = 1000, max_fault_rate = 0.001 }";
+    let house = House::with(Folder::with(&["openai", "hostile"]), &hostile(&upstream, settings)).await;
+    let (first, second) = (std::fs::read(house.folder.file("hostile")).unwrap(), twin("hostile", 2));
+    house.folder.put("hostile", &second);
+    house.until_adapter("hostile", |all| all.iter().any(|one| one["canary"].is_object())).await;
+    // Every second exchange is the new one's, and it is that which meets trouble.
+    for _ in 0..3 {
+        let reply = ask(&house, "fine", 1).await;
+        assert_eq!((reply.status(), by(&reply)), (200, name(&first)));
+        assert_eq!(ask(&house, "parse.trap", 1).await.status(), 502);
+    }
+    house.until_adapter("hostile", |all| all.iter().any(|one| one["canary"].is_null())).await;
+    let about = house.get("/admin/plugins").await.json();
+    assert_eq!(about["quarantined"][0]["digest"], Digest::of(&second).hex());
+    assert!(about["quarantined"][0]["reason"].to_string().contains("trial"), "{about}");
+    for _ in 0..4 {
+        assert_eq!(by(&ask(&house, "fine", 1).await), name(&first));
+    }
+}
+
+async fn written_by(house: &House) -> String {
+    house.ask(&ZETA.request("zeta-t", false)).await.json()["scribe"].to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_operator_rolled_back_stays_back() {
+    let upstream = provider(ZETA).await;
+    let house = House::with(Folder::with(&["zeta"]), &config(&upstream)).await;
+    let second = zeta_build(2);
+    let denied = house.act("zeta", "rollback", "").await;
+    assert_eq!(denied.status(), 409, "{}", denied.text());
+    assert!(denied.text().contains("no earlier good version"), "{}", denied.text());
+    house.folder.put("zeta", &second);
+    until_serving(&house, "zeta", Digest::of(&second)).await;
+    let done = house.act("zeta", "rollback", "").await;
+    assert_eq!((done.status(), &done.json()["rolled_back_from"]), (200, &json!(Digest::of(&second).hex())));
+    assert!(written_by(&house).await.contains("0001"), "in force when it is answered");
+    // The same bytes again; another file's coming shows that the folder was looked at.
+    house.folder.put("zeta", &second);
+    house.folder.put("openai", &std::fs::read(weir_tests::plugins::component("openai")).unwrap());
+    assert_eq!(house.post("/admin/plugins/rescan", "").await.status(), 202);
+    house.until_adapter("openai", |all| !all.is_empty()).await;
+    assert!(written_by(&house).await.contains("0001"));
+    let digest = Digest::of(&second).hex();
+    let wrong = house.act("zeta", "activate", "{\"digest\": \"0123456789\"}").await;
+    assert_eq!(wrong.status(), 409, "{}", wrong.text());
+    let done = house.act("zeta", "activate", &json!({"digest": &digest[..12]}).to_string()).await;
+    assert_eq!(done.status(), 200, "{}", done.text());
+    assert!(written_by(&house).await.contains("0002"));
+    house.act("zeta", "rollback", "").await;
+    house.folder.put("zeta", &zeta_build(3));
+    until_serving(&house, "zeta", Digest::of(&zeta_build(3))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_can_quarantine_and_release() {
+    let upstream = provider(ZETA).await;
+    let house = House::with(Folder::with(&["zeta"]), &config(&upstream)).await;
+    let done = house.act("zeta", "quarantine", "{\"reason\": \"I do not\\nlike it\"}").await;
+    assert_eq!((done.status(), &done.json()["status"]), (200, &json!("quarantined")), "{}", done.text());
+    let reply = house.ask(&ZETA.request("zeta-t", false)).await;
+    assert_eq!(reply.status(), 503);
+    assert!(ZETA.error(&reply).unwrap().contains("I do notlike it"), "{}", reply.text());
+    let relayed = house.ask(&ZETA.request("zeta", false)).await;
+    assert_eq!((relayed.status(), relayed.text()), (200, ZETA.whole()), "where no component runs, nothing is missing");
+    assert_eq!(house.act("zeta", "quarantine", "").await.status(), 409);
+    assert_eq!(house.act("zeta", "release", "").await.status(), 200);
+    assert_eq!(house.ask(&ZETA.request("zeta-t", false)).await.status(), 200);
+    assert_eq!(house.act("zeta", "release", "").await.status(), 409);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_a_trusted_key_signed_comes_in() {
+    let upstream = provider(ZETA).await;
+    let (key, _) = SigningKey::generate().unwrap();
+    let settings = format!(
+        "{}[plugins]\ntrusted_keys = [\"{}\"]\n[plugins.zeta]\nrequire_signature = true\n",
+        config(&upstream),
+        key.public().unwrap()
+    );
+    let house = House::with(Folder::with(&["zeta", "openai"]), &settings).await;
+    let refused = house.adapter("zeta").await.remove(0);
+    assert_eq!(refused["status"], "refused");
+    assert!(refused["reason"].to_string().contains("signature is required"), "{refused}");
+    assert_eq!(house.adapter("openai").await[0]["status"], "serving", "it is demanded of zeta alone");
+    let bytes = zeta_build(2);
+    house.folder.put("zeta", &bytes);
+    let beside = house.folder.path().join("zeta.wasm.sig");
+    std::fs::write(&beside, SigningKey::generate().unwrap().0.sign(Digest::of(&bytes))).unwrap();
+    house.until_adapter("zeta", |all| all.iter().any(|one| one["reason"].to_string().contains("no trusted key"))).await;
+    std::fs::write(&beside, key.sign(Digest::of(&bytes))).unwrap();
+    until_serving(&house, "zeta", Digest::of(&bytes)).await;
+    assert_eq!(house.adapter("zeta").await[0]["signed_by"], key.public().unwrap().to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_the_lock_file_pins_comes_in() {
+    let upstream = provider(ZETA).await;
+    let settings = format!("{}[plugins.zeta]\nrequire_lock = true\n", config(&upstream));
+    let folder = Folder::with(&["zeta"]);
+    let lock = folder.path().join("plugins.lock");
+    let first = Digest::of(&std::fs::read(folder.file("zeta")).unwrap());
+    Lock::pin_in(&lock, "zeta", first).unwrap();
+    let house = House::with(folder, &settings).await;
+    let zeta = house.adapter("zeta").await.remove(0);
+    assert_eq!((&zeta["status"], &zeta["trusted"]), (&json!("serving"), &json!(true)));
+    let next = zeta_build(2);
+    house.folder.put("zeta", &next);
+    house.until_adapter("zeta", |all| all.iter().any(|one| one["reason"].to_string().contains("lock file"))).await;
+    assert!(written_by(&house).await.contains("0001"), "the last good one serves on");
+    Lock::pin_in(&lock, "zeta", Digest::of(&next)).unwrap();
+    until_serving(&house, "zeta", Digest::of(&next)).await;
+    assert_eq!(house.adapter("zeta").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acting_on_adapters_wants_the_token_and_no_web_page() {
+    let upstream = provider(ZETA).await;
+    let guarded = House::open(&format!("[admin]\ntoken = \"let-me-in-please\"\n{}", config(&upstream))).await;
+    let paths = ["rescan", "zeta/rollback", "zeta/activate", "zeta/quarantine", "zeta/release", "zeta/test"];
+    for path in paths.map(|path| format!("/admin/plugins/{path}")) {
+        assert_eq!(guarded.post(&path, "{}").await.status(), 401, "{path}");
+        let wrong = Request::post(&path, "{}").header("authorization", "Bearer let-me-in-pleasf");
+        assert_eq!(guarded.ask(&wrong).await.status(), 401, "{path}");
+    }
+    let right = Request::post("/admin/plugins/rescan", "").header("authorization", "Bearer let-me-in-please");
+    assert_eq!(guarded.ask(&right).await.status(), 202);
+    let open = House::with(Folder::with(&["zeta"]), &config(&upstream)).await;
+    for path in paths.map(|path| format!("/admin/plugins/{path}")) {
+        let page = Request::post(&path, "{}").header("origin", "https://evil.example");
+        assert_eq!(open.ask(&page).await.status(), 403, "{path}");
+        assert_eq!(open.get(&path).await.status(), 405, "{path}");
+    }
+    assert_eq!(open.adapter("zeta").await[0]["status"], "serving");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_done_is_said_plainly() {
+    let upstream = provider(ZETA).await;
+    let house = House::with(Folder::with(&["zeta"]), &config(&upstream)).await;
+    for (name, verb, body, status, words) in [
+        ("nobody", "rollback", "", 404, "no adapter `nobody`"),
+        ("nobody", "quarantine", "", 404, "no adapter `nobody`"),
+        ("zeta", "dance", "", 404, "zeta/dance"),
+        ("zeta", "activate", "", 409, "which version"),
+        ("zeta", "activate", "{\"digest\": \"z\"}", 409, "names no version"),
+        ("zeta", "release", "", 409, "nothing of `zeta` is quarantined"),
+        ("zeta", "rollback", "{\"digst\": 1}", 400, "digst"),
+        ("zeta", "rollback", "nonsense", 400, "body"),
+    ] {
+        let reply = house.act(name, verb, body).await;
+        let message = reply.json()["error"]["message"].as_str().unwrap_or_default().to_owned();
+        assert!(reply.status() == status && message.contains(words), "{name} {verb}: {} {message}", reply.status());
+    }
+}

@@ -1,0 +1,143 @@
+//! No secret gets into an adapter's memory: after requests in both lanes the memories of all instances that live are
+//! searched, those of the instances that serve everybody among them.
+
+use weir_tests::{Answer, Folder, House, Request, Upstream};
+
+use crate::tongue::{ALL, ANTHROPIC, OPENAI, ZETA};
+
+/// A key that was made for tests and guards nothing.
+const ACCOUNTS_KEY: &str = include_str!("../../host/src/upstream/credential/account/test-key.pem");
+/// What stands in requests and answers, and so is found where secrets are not.
+const SPOKEN: &str = "SPOKEN-BY-THE-CLIENT";
+const ANSWERED: &str = "ANSWERED-BY-THE-PROVIDER";
+/// What clients bring.
+const MINE: &str = "PLANTED-WITH-THE-CLIENT";
+
+/// Secrets of providers, by the scheme that takes them.
+const KEYS: [(&str, &str, &str); 7] = [
+    ("openai", "", "PLANTED-KEY-OF-OPENAI"),
+    ("anthropic", "", "PLANTED-KEY-OF-ANTHROPIC"),
+    ("zeta", "", "PLANTED-KEY-FOR-A-HEADER"),
+    ("zeta", "query", "PLANTED-KEY-FOR-A-QUERY"),
+    ("zeta", "signed", "AKIDPLANTED:PLANTED-KEY-OF-SIGNER:PLANTED-SESSION"),
+    ("zeta", "token", "planted-client:PLANTED-KEY-OF-CLIENT"),
+    ("zeta", "account", ""),
+];
+
+/// One provider for each kind of credential, with a model in each lane.
+fn config(providers: &[(&str, &Upstream)], tokens: &Upstream) -> String {
+    let account = serde_json::json!({
+        "type": "service_account",
+        "client_email": "robot@p.test",
+        "private_key_id": "PLANTED-KEY-ID",
+        "private_key": ACCOUNTS_KEY,
+        "token_uri": format!("{}/zeta/token", tokens.origin()),
+    });
+    let mut text = "[plugins]\nisolation = \"shared\"\n".to_owned();
+    for (at, (adapter, auth, key)) in KEYS.into_iter().enumerate() {
+        let key = if key.is_empty() { account.to_string() } else { key.to_owned() };
+        let url = providers.iter().find(|(name, _)| *name == adapter).unwrap().1.url();
+        let options = match auth {
+            "" => String::new(),
+            "token" => format!("options = {{ auth = \"token\", token_url = \"{}/zeta/token\" }}\n", tokens.origin()),
+            "signed" => "options = { auth = \"signed\", region = \"eu-west-1\" }\n".to_owned(),
+            _ => format!("options = {{ auth = \"{auth}\" }}\n"),
+        };
+        text += &format!(
+            "[[providers]]\nname = \"p{at}\"\nadapter = \"{adapter}\"\nurl = \"{url}\"\napi_key = {key:?}\n{options}\
+             [[models]]\nalias = \"m{at}\"\ntarget = {{ provider = \"p{at}\", model = \"m\" }}\n\
+             [[models]]\nalias = \"m{at}-t\"\ntranslate = true\ntarget = {{ provider = \"p{at}\", model = \"m\" }}\n"
+        );
+    }
+    text
+}
+
+/// A request that brings a credential in every place where one may stand.
+fn with_credentials(request: Request) -> Request {
+    let names = ["x-api-key", "api-key", "x-goog-api-key", "proxy-authorization", "zeta-pass", "zeta-seal", "cookie"];
+    let bearer = format!("Bearer {MINE}");
+    names.into_iter().fold(request.header("authorization", &bearer), |request, name| request.header(name, MINE))
+}
+
+/// Text in place of the usual one.
+fn with_text(body: &str, text: &str) -> String {
+    body.replace(crate::tongue::TEXT, text)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_in_any_adapters_memory() {
+    let tokens = Upstream::always(Answer::json(200, "{\"access_token\":\"PLANTED-TOKEN\",\"expires_in\":3600}")).await;
+    let openai = Upstream::always(Answer::json(200, with_text(&OPENAI.whole(), ANSWERED))).await;
+    let anthropic = Upstream::always(Answer::json(200, with_text(&ANTHROPIC.whole(), ANSWERED))).await;
+    let zeta = Upstream::always(Answer::json(200, with_text(&ZETA.whole(), ANSWERED))).await;
+    let providers = [("openai", &openai), ("anthropic", &anthropic), ("zeta", &zeta)];
+    let folder = Folder::with(&["openai", "anthropic", "zeta"]);
+    let house = House::with(folder, &config(&providers, &tokens)).await;
+    for _ in 0..2 {
+        for from in ALL {
+            for model in (0..KEYS.len()).flat_map(|at| [format!("m{at}"), format!("m{at}-t")]) {
+                let reply = house.ask(&with_credentials(from.request(&model, false))).await;
+                assert_eq!(reply.status(), 200, "{model}: {}", reply.text());
+            }
+        }
+    }
+    let body = format!("{{\"scroll\":[{{\"who\":\"pilgrim\",\"says\":\"{SPOKEN}\"}}]}}");
+    for model in ["m2", "m2-t"] {
+        let path = format!("/zeta/v0/minds/{model}:parley?pass={MINE}&key={MINE}&seal={MINE}&mood=calm");
+        let reply = house.ask(&with_credentials(Request::post(&path, &body))).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+    }
+    let Some(memories) = guest_memories() else {
+        return println!("skipped: the memories of instances can be read on Linux only");
+    };
+    let found = |text: &str| memories.iter().find_map(|memory| find(memory, text.as_bytes()));
+    assert!(found(SPOKEN).is_some(), "what a client said is found, so the search finds");
+    assert!(found(ANSWERED).is_some(), "and what a provider answered");
+    // Every secret begins with this word, but the key that signs for tokens.
+    let pem = ACCOUNTS_KEY.lines().nth(1).unwrap();
+    for secret in ["PLANTED-", pem] {
+        assert_eq!(found(secret), None);
+    }
+}
+
+/// Where a text stands, and what stands there.
+fn find(memory: &[u8], text: &[u8]) -> Option<(usize, String)> {
+    let at = memory.windows(text.len()).position(|window| window == text)?;
+    let around = &memory[at.saturating_sub(40)..(at + 80).min(memory.len())];
+    Some((at, String::from_utf8_lossy(around).into_owned()))
+}
+
+/// The linear memories of all instances of this process: each begins with the image that it was made from, which has a
+/// name, and goes on in what directly follows.
+#[cfg(target_os = "linux")]
+fn guest_memories() -> Option<Vec<Vec<u8>>> {
+    use std::os::unix::fs::FileExt as _;
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let memory = std::fs::File::open("/proc/self/mem").unwrap();
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for line in maps.lines() {
+        let mut words = line.split_whitespace();
+        let (range, may) = (words.next().unwrap(), words.next().unwrap());
+        let (from, to) = range.split_once('-').unwrap();
+        let number = |text| u64::from_str_radix(text, 16).unwrap();
+        let (from, to) = (number(from), number(to));
+        let is_image = line.contains("memfd:wasm-memory-image");
+        let name = words.nth(3);
+        match ranges.last_mut() {
+            Some(last) if may.starts_with("rw") && last.1 == from && (is_image || name.is_none()) => last.1 = to,
+            _ if may.starts_with("rw") && is_image => ranges.push((from, to)),
+            _ => {}
+        }
+    }
+    let read = |(from, to): (u64, u64)| {
+        let mut bytes = vec![0; (to - from) as usize];
+        // What another instance gives back in the meantime cannot be read any more.
+        memory.read_exact_at(&mut bytes, from).is_ok().then_some(bytes)
+    };
+    Some(ranges.into_iter().filter_map(read).collect())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn guest_memories() -> Option<Vec<Vec<u8>>> {
+    None
+}

@@ -1,0 +1,143 @@
+//! The program `weir` in a process of its own: what can be killed, starved and started again.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::SystemTime;
+
+use crate::plugins::{Folder, root, target};
+use crate::{Client, PATIENCE, Reply, Request};
+
+/// The program's file, built if the host has changed since.
+///
+/// # Panics
+///
+/// When it cannot be built.
+pub fn file() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(build).clone()
+}
+
+fn build() -> PathBuf {
+    let file = target().join("debug/weir");
+    let built = file.metadata().and_then(|about| about.modified()).ok();
+    if built.is_none_or(|built| built < newest(&root().join("host/src"))) {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        let built = build.args(["build", "--quiet", "-p", "weir", "--bin", "weir"]).current_dir(root()).status();
+        assert!(built.is_ok_and(|status| status.success()), "the program is built");
+    }
+    file
+}
+
+/// When a file in a folder, or below it, was changed last.
+fn newest(folder: &Path) -> SystemTime {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let times =
+        entries.map(|path| if path.is_dir() { newest(&path) } else { path.metadata().unwrap().modified().unwrap() });
+    times.max().unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// A running program. Dropping it kills it, as `kill -9` does.
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+    lines: Mutex<Receiver<String>>,
+    log: Mutex<String>,
+}
+
+impl Program {
+    /// Starts it with these adapters and this cache.
+    pub fn start(folder: &Folder, cache: &Path, config: &str) -> Self {
+        Self::start_as(Command::new(file()), folder, cache, config)
+    }
+
+    /// The same by another command, which the words that `weir` is given are added to.
+    pub fn start_as(mut command: Command, folder: &Folder, cache: &Path, config: &str) -> Self {
+        let file = folder.path().join("weir.toml");
+        std::fs::write(&file, config).unwrap();
+        let path = folder.path();
+        let child = command
+            .args(["serve", "--config"])
+            .arg(&file)
+            .env("WEIR_SERVER__HOST", "127.0.0.1")
+            .env("WEIR_SERVER__PORT", "0")
+            .env("WEIR_SERVER__MAX_CONNECTIONS", "64")
+            .env("WEIR_PLUGINS__DIR", path)
+            .env("WEIR_PLUGINS__LOCK", path.join("plugins.lock"))
+            .env("WEIR_PLUGINS__CACHE_DIR", cache)
+            .env("WEIR_LOG_FORMAT", "json")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut child = child.unwrap();
+        let lines = Mutex::new(follow(child.stderr.take().unwrap()));
+        Self { child, lines, log: Mutex::default() }
+    }
+
+    /// Waits until the log says this, and answers the line.
+    ///
+    /// # Panics
+    ///
+    /// When it ends or takes too long before.
+    pub fn until(&self, text: &str) -> String {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            // Compiling may take a while on a busy machine.
+            let Ok(line) = lines.recv_timeout(PATIENCE * 6) else { panic!("no {text:?} in the log:\n{}", self.log()) };
+            let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+            log.push_str(&line);
+            log.push('\n');
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// Waits until it listens.
+    pub fn address(&self) -> SocketAddr {
+        let line = self.until("weir listens");
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        line["address"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// What has been read of the log.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Its process's number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn follow(stderr: ChildStderr) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+/// Asks a program.
+pub async fn ask(address: SocketAddr, request: &Request) -> Reply {
+    let mut client = Client::connect(address).await;
+    client.send(request).await;
+    client.reply().await
+}
