@@ -22,6 +22,13 @@ pub(super) struct Tool {
 }
 
 impl Tool {
+    /// One of the tool's programs; one of this machine's where it has none of that name.
+    pub(super) fn command(&self, program: &str) -> Command {
+        let file = format!("{program}{}", std::env::consts::EXE_SUFFIX);
+        let own = self.path.iter().map(|folder| folder.join(&file)).find(|place| place.is_file());
+        Command::new(own.unwrap_or_else(|| program.into()))
+    }
+
     /// Readies a project that has just been written.
     pub(super) fn prepare(&self, project: &Path, workspace: &Workspace) -> Result<()> {
         if self.locks {
