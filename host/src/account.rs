@@ -45,7 +45,7 @@ pub struct Account {
     request_id: String,
     /// An account of one of several attempts at the same time: it records nothing by itself.
     is_branch: bool,
-    _permit: Permit,
+    permit: Permit,
 }
 
 impl Account {
@@ -69,7 +69,7 @@ impl Account {
             ticket: None,
             request_id: request_id.to_owned(),
             is_branch: false,
-            _permit: permit,
+            permit,
         }
     }
 
@@ -113,7 +113,7 @@ impl Account {
             ticket: None,
             request_id: self.request_id.clone(),
             is_branch: true,
-            _permit: Permit::free(),
+            permit: Permit::free(),
         }
     }
 
@@ -223,6 +223,21 @@ impl Account {
         self.metrics.stream_errors.with_label_values(&[side]).inc();
     }
 
+    /// What the limits are told: what was used, whoever says so; nothing where no answer came.
+    fn settle_limits(&mut self) {
+        let told = self.usage.as_ref().map(|usage| {
+            let sum = |counts: &[Option<u32>]| counts.iter().flatten().map(|count| u64::from(*count)).sum();
+            (sum(&[usage.input, usage.cache_read, usage.cache_write]), sum(&[usage.output, usage.reasoning]))
+        });
+        let guessed = self.estimate.map(|[input, output]| (u64::from(input), u64::from(output)));
+        let answered = (200..300).contains(&self.status);
+        if let Some(tokens) = told.or(guessed) {
+            self.permit.used(Some(tokens));
+        } else if answered {
+            self.permit.used(None);
+        }
+    }
+
     fn settle(&self) {
         if let Some(usage) = &self.usage {
             let Usage { input, cache_read, cache_write, output, reasoning, .. } = usage;
@@ -265,6 +280,7 @@ impl Drop for Account {
         }
         self.metrics.in_flight.dec();
         self.settle();
+        self.settle_limits();
         match self.outcome {
             Outcome::Whole => self.close_whole(seconds),
             Outcome::Failed => self.metrics.request(&self.series, self.status, "broken", seconds),

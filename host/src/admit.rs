@@ -1,8 +1,26 @@
-//! May this request be served now? Limits and the queue stand here.
+//! May this request be served now? What the client may use, how much of it, and whose turn it is.
 
-use crate::config::Config;
-use crate::fault::Fault;
+mod metrics;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+pub use metrics::AdmitMetrics;
+
+use crate::config::{Config, Limits, Model, Provider};
+use crate::contract::types::ErrorKind;
+use crate::fault::{Fault, Side};
+use crate::gate::{Allowance, Gate, Pass, Turned};
 use crate::identify::Caller;
+use crate::limit::{self, Estimate, Exhausted, Memory, Reservation, Scope, Store, Take, Told};
+
+/// Output tokens that are reserved where a request sets no limit.
+const USUAL_OUTPUT: u64 = 1024;
+/// Bytes of a request that are a token, roughly.
+const BYTES_A_TOKEN: usize = 4;
+/// When those come back who were turned away for want of a place.
+const COME_BACK: Duration = Duration::from_secs(1);
 
 /// What a request asks for, as far as limits care.
 #[derive(Debug, Clone, Copy)]
@@ -13,23 +31,194 @@ pub struct Demand<'a> {
     pub output_limit: Option<u64>,
     /// Length of the request's body in bytes.
     pub body_len: usize,
+    /// Whether a streamed answer is wanted.
+    pub stream: bool,
+}
+
+impl Demand<'_> {
+    fn estimate(&self) -> Estimate {
+        let input = (self.body_len / BYTES_A_TOKEN).max(1) as u64;
+        Estimate { input, output: self.output_limit.unwrap_or(USUAL_OUTPUT), stream: self.stream }
+    }
 }
 
 /// Leave to go on, held until the exchange has ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[must_use]
 pub struct Permit {
-    _private: (),
+    reservations: Vec<Reservation>,
+    /// Held, and given back by being dropped.
+    places: Vec<Pass>,
 }
 
 impl Permit {
     /// Leave that no limit has to give: for requests that are the gateway's own.
     pub fn free() -> Self {
-        Self { _private: () }
+        Self::default()
+    }
+
+    /// Settles by what was used: input and output tokens, all of each. None where something was used but nobody knows
+    /// how much. Without this call nothing was used.
+    pub fn used(&mut self, tokens: Option<(u64, u64)>) {
+        let now = Instant::now();
+        self.reservations.iter_mut().for_each(|reservation| reservation.used(tokens, now));
+    }
+
+    /// How the client's limits stand, or else its address's.
+    pub fn told(&self) -> Vec<Told> {
+        let of = |scope| self.reservations.iter().flat_map(|one| one.told(scope)).collect::<Vec<_>>();
+        let client = of(Scope::Client);
+        if client.is_empty() { of(Scope::Address) } else { client }
+    }
+
+    /// Holds more.
+    pub fn add(&mut self, other: Self) {
+        self.reservations.extend(other.reservations);
+        self.places.extend(other.places);
     }
 }
 
-/// Asks for leave. There are no limits yet: it is always given.
-pub fn admit(_config: &Config, _caller: &Caller, _demand: &Demand<'_>) -> Result<Permit, Fault> {
-    Ok(Permit::free())
+/// A request that may not be served now.
+#[derive(Debug)]
+pub struct Refused {
+    /// For the client.
+    pub fault: Fault,
+    /// The limit that it met.
+    pub told: Vec<Told>,
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self { fault, told: Vec::new() }
+    }
+}
+
+/// Where limits and turns are kept. It outlives reloads of the configuration.
+#[derive(Debug)]
+pub struct Door {
+    limits: Arc<dyn Store>,
+    whole: Arc<Gate>,
+    models: Gates,
+    providers: Gates,
+    metrics: AdmitMetrics,
+}
+
+/// Gates by name. Names are the configuration's.
+type Gates = Mutex<HashMap<Arc<str>, Arc<Gate>>>;
+
+impl Door {
+    /// A door whose limits are kept in this process.
+    pub fn new(metrics: AdmitMetrics) -> Self {
+        let (models, providers) = (Gates::default(), Gates::default());
+        Self { limits: Arc::new(Memory::default()), whole: Arc::default(), models, providers, metrics }
+    }
+
+    /// Asks for leave, and waits for its turn.
+    pub async fn admit(&self, config: &Config, caller: &Caller, demand: &Demand<'_>) -> Result<Permit, Refused> {
+        let model = demand.model.and_then(|name| config.models.lookup(name));
+        if let Some(name) = demand.model.filter(|name| !caller.may_use(name)) {
+            return Err(not_allowed(caller, name).into());
+        }
+        let takes = takes(config, caller, model, demand);
+        let mut permit = Permit::free();
+        if !takes.is_empty() {
+            permit.reservations.push(self.reserve(takes).await?);
+        }
+        let queue = config.server.queue;
+        let allowance = |places| Allowance { places, queue: queue.length, wait: queue.wait };
+        if let Some((model, places)) = model.and_then(|model| Some((model, model.max_concurrency?))) {
+            let gate = gate(&self.models, &model.alias.to_string());
+            permit.places.push(self.enter(&gate, allowance(places), caller).await?);
+        }
+        if let Some(places) = config.server.max_concurrency {
+            permit.places.push(self.enter(&self.whole, allowance(places), caller).await?);
+        }
+        Ok(permit)
+    }
+
+    /// Asks for leave to send a request to a provider; never waits, since another may be free.
+    pub async fn admit_to(&self, provider: &Provider, demand: &Demand<'_>) -> Result<Permit, Refused> {
+        let mut permit = Permit::free();
+        let name: Arc<str> = Arc::from(provider.name.as_str());
+        let takes = limit::takes(Scope::Provider, &name, &provider.limits, demand.estimate());
+        if !takes.is_empty() {
+            permit.reservations.push(self.reserve(takes).await?);
+        }
+        if let Some(places) = provider.max_concurrency {
+            let Some(pass) = gate(&self.providers, &name).try_enter(places) else {
+                self.metrics.turned("provider");
+                return Err(busy(&format!("the provider `{name}` has as many requests as it may")).into());
+            };
+            permit.places.push(pass);
+        }
+        Ok(permit)
+    }
+
+    async fn reserve(&self, takes: Vec<Take>) -> Result<Reservation, Refused> {
+        Reservation::make(&self.limits, takes, Instant::now()).await.map_err(|exhausted| {
+            self.metrics.exhausted(&exhausted);
+            used_up(&exhausted)
+        })
+    }
+
+    async fn enter(&self, gate: &Arc<Gate>, allowance: Allowance, caller: &Caller) -> Result<Pass, Refused> {
+        if let Some(pass) = gate.try_enter(allowance.places) {
+            return Ok(pass);
+        }
+        let begun = Instant::now();
+        let _waits = self.metrics.waits();
+        let entered = gate.enter(allowance, &caller.tenant, caller.priority()).await;
+        self.metrics.waited(begun.elapsed());
+        entered.map_err(|turned| {
+            let (reason, message) = match turned {
+                Turned::Full => ("full", "too many requests are waiting already"),
+                Turned::Late => ("late", "too many requests are under way; it was not this one's turn in time"),
+            };
+            self.metrics.turned(reason);
+            busy(message).into()
+        })
+    }
+}
+
+fn takes(config: &Config, caller: &Caller, model: Option<&Arc<Model>>, demand: &Demand<'_>) -> Vec<Take> {
+    let estimate = demand.estimate();
+    let mut takes = Vec::new();
+    if let Some(client) = &caller.client {
+        takes.extend(limit::takes(Scope::Client, &client.name, &client.limits, estimate));
+    }
+    if let Some(model) = model.filter(|model| model.limits != Limits::default()) {
+        let name: Arc<str> = Arc::from(model.alias.to_string());
+        takes.extend(limit::takes(Scope::Model, &name, &model.limits, estimate));
+    }
+    if let Some(address) = caller.address.filter(|_| config.server.address_limits != Limits::default()) {
+        let name = limit::address_name(address);
+        takes.extend(limit::takes(Scope::Address, &name, &config.server.address_limits, estimate));
+    }
+    takes
+}
+
+fn gate(gates: &Gates, name: &str) -> Arc<Gate> {
+    let mut gates = gates.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(gate) = gates.get(name) {
+        return Arc::clone(gate);
+    }
+    let gate = Arc::<Gate>::default();
+    gates.insert(Arc::from(name), Arc::clone(&gate));
+    gate
+}
+
+fn used_up(exhausted: &Exhausted) -> Refused {
+    let fault = Fault::new(Side::Gateway, ErrorKind::RateLimited, exhausted.message());
+    let fault = fault.with_status(429).with_code("rate_limit_exceeded").with_retry_after(exhausted.wait);
+    Refused { fault, told: vec![exhausted.told()] }
+}
+
+fn busy(message: &str) -> Fault {
+    Fault::overloaded(message, COME_BACK)
+}
+
+fn not_allowed(caller: &Caller, model: &str) -> Fault {
+    let model: String = model.chars().take(200).collect();
+    let message = format!("the client `{}` may not use the model `{model}`", caller.tenant);
+    Fault::new(Side::Client, ErrorKind::Permission, message).with_status(403).at("model")
 }

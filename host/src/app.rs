@@ -1,7 +1,7 @@
 //! Puts the parts together, runs them, drains them. The only place that knows them all.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,7 @@ use crate::plugin::{
     Reuse, Terms,
 };
 use crate::proof;
+use crate::reload::{self, Reload};
 use crate::serving::Serving;
 use crate::upstream::{Settings, Upstreams};
 
@@ -61,6 +62,7 @@ pub struct App {
     gateway: Arc<Gateway>,
     plugins: Plugins,
     config: Config,
+    reload: Arc<Reload>,
     main: TcpListener,
     admin: Option<TcpListener>,
     addresses: Addresses,
@@ -88,13 +90,19 @@ impl Plugins {
         self.catalog.snapshot()
     }
 
-    /// Has bytes pass everything that a file of the folder would have to, as if the lock file pinned them.
+    /// Has bytes pass everything that a file of the folder would have to, as if the lock file pinned them, and proved by
+    /// the fixtures of the file that `proved_by` tells for the adapter's name.
     ///
     /// # Errors
     ///
     /// Why they would be refused.
-    pub fn rehearse(&mut self, bytes: &[u8], signature: Option<&str>) -> Result<Arc<Adapter>, String> {
-        self.watch.rehearse(bytes, signature)
+    pub fn rehearse(
+        &mut self,
+        bytes: &[u8],
+        signature: Option<&str>,
+        proved_by: impl Fn(&str) -> Result<PathBuf, String>,
+    ) -> Result<Arc<Adapter>, String> {
+        self.watch.rehearse(bytes, signature, proved_by)
     }
 }
 
@@ -203,10 +211,9 @@ impl App {
                 "part of the configuration cannot be served"
             );
         }
-        metrics.config_ok.set(1);
-        metrics.config_revision.set(1);
         let upstreams = Upstreams::new(&Settings::default());
-        let gateway = Arc::new(Gateway::new(serving, upstreams, metrics));
+        let gateway = Arc::new(Gateway::new(serving, upstreams, metrics)?);
+        let reload = Arc::new(Reload::new(config.clone(), Arc::clone(&gateway), Arc::clone(&plugins.catalog)));
         let (main, main_address) = open(&config.server.host, config.server.port).await?;
         let (admin, admin_address) = match config.admin.listen {
             Some(address) => {
@@ -216,7 +223,12 @@ impl App {
             None => (None, None),
         };
         let addresses = Addresses { main: main_address, admin: admin_address };
-        Ok(Self { gateway, plugins, config, main, admin, addresses })
+        Ok(Self { gateway, plugins, config, reload, main, admin, addresses })
+    }
+
+    /// The configuration in force, and the way to another.
+    pub fn reload(&self) -> Arc<Reload> {
+        Arc::clone(&self.reload)
     }
 
     /// Where it listens.
@@ -226,7 +238,7 @@ impl App {
 
     /// Serves until `stop` becomes true, then lets what is under way end.
     pub async fn run(self, stop: watch::Receiver<bool>) {
-        let Self { gateway, plugins, config, main, admin, addresses } = self;
+        let Self { gateway, plugins, config, reload, main, admin, addresses } = self;
         let allowance = Allowance {
             connections: config.server.max_connections,
             header_bytes: config.server.max_header_bytes,
@@ -235,7 +247,6 @@ impl App {
         };
         let listens = admin.is_some();
         let Plugins { watch, catalog } = plugins;
-        let proof = watch.folder().proof.clone();
         let dir = watch.folder().dir.clone();
         // Before the directory is followed, so that no change is missed.
         let changed = catalog.subscribe();
@@ -254,15 +265,15 @@ impl App {
             gateway: Arc::clone(&gateway),
             catalog: Arc::clone(&catalog),
             bell: watching.as_ref().map(Watching::bell),
-            proof,
             dir,
             draining: stop.clone(),
-            token: config.admin.token.clone(),
+            reload: Arc::clone(&reload),
             is_exposed: operations::is_exposed(&addresses.admin.unwrap_or(addresses.main)),
         };
         let router = operations::router(operations);
         let judging = tokio::spawn(judge(Arc::clone(&catalog)));
-        let follow = tokio::spawn(follow(Arc::clone(&gateway), config.clone(), (catalog, changed), stop.clone()));
+        let follow = tokio::spawn(follow(Arc::clone(&reload), changed, stop.clone()));
+        tokio::spawn(reload::follow(reload, stop.clone()));
         let side = admin.map(|listener| {
             let router = router.clone();
             let handle = move |request| operate(router.clone(), request);
@@ -302,21 +313,13 @@ async fn operate(mut router: axum::Router, request: Request<Incoming>) -> http::
 }
 
 /// Derives anew what requests are served from whenever the adapters change.
-async fn follow(
-    gateway: Arc<Gateway>,
-    config: Config,
-    (catalog, mut changed): (Arc<Catalog>, watch::Receiver<u64>),
-    mut stop: watch::Receiver<bool>,
-) {
+async fn follow(reload: Arc<Reload>, mut changed: watch::Receiver<u64>, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
             change = changed.changed() => if change.is_err() { break },
         }
-        match Serving::derive(&config, catalog.snapshot()) {
-            Ok(serving) => gateway.replace(serving),
-            Err(error) => tracing::error!(%error, "the adapters do not go together; the former ones serve on"),
-        }
+        reload.adapters_changed();
     }
 }
 

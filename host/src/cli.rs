@@ -3,6 +3,8 @@
 mod check;
 mod explain;
 mod fixture;
+mod import;
+mod key;
 mod plugin;
 mod record;
 mod route;
@@ -77,6 +79,13 @@ enum Command {
         #[command(subcommand)]
         command: fixture::Command,
     },
+    /// Makes a configuration out of another gateway's, or out of the environment.
+    Import {
+        #[command(subcommand)]
+        command: import::Command,
+    },
+    /// Makes a key for a client, and its hash for the configuration.
+    Key(key::Key),
     /// Looks at adapters.
     Plugin {
         #[command(subcommand)]
@@ -97,6 +106,8 @@ pub fn run() -> ExitCode {
         Some(Command::Compile { memory, seconds }) => compile(memory, seconds),
         Some(Command::Record(asked)) => record::run(asked),
         Some(Command::Fixture { command }) => fixture::run(command),
+        Some(Command::Import { command }) => import::run(command),
+        Some(Command::Key(asked)) => key::run(&asked),
         Some(Command::Plugin { command }) => plugin::run(command),
     }
 }

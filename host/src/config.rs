@@ -6,6 +6,7 @@
 
 mod address;
 mod alias;
+mod client;
 mod environment;
 mod keys;
 mod mask;
@@ -33,6 +34,7 @@ use sha2::{Digest, Sha256};
 
 pub use address::{Address, AddressError, BaseUrl, Origin};
 pub use alias::{Alias, Aliases};
+pub use client::{Client, Clients, KeyHash, Limits, Priority};
 pub use environment::Environment;
 pub use model::{Affinity, Capabilities, Model, Price, Strategy, Target};
 pub use options::Options;
@@ -42,7 +44,7 @@ pub use provider::{AllowedOrigin, Breaker, Metering, Provider, ProviderPlaces, R
 pub use reference::reference;
 pub use secret::Secret;
 pub use settings::{
-    AdapterSettings, Admin, Canary, Isolation, Log, LogFormat, LogLevel, Media, Plugins, Quarantine, Server,
+    AdapterSettings, Admin, Canary, Isolation, Log, LogFormat, LogLevel, Media, Plugins, Quarantine, Queue, Server,
 };
 pub(crate) use units::size;
 
@@ -61,6 +63,8 @@ pub struct Config {
     pub log: Log,
     /// Adapters.
     pub plugins: Plugins,
+    /// Those who may ask.
+    pub clients: Clients,
     /// In the file's order, those that were made for a model's own url behind the named ones.
     pub providers: Vec<Arc<Provider>>,
     /// What clients may ask for. Where there is a default provider, `*` leads to it.
@@ -75,6 +79,8 @@ pub struct Config {
     pub warnings: Vec<Problem>,
     /// The file's folder, from which relative paths of recordings and secrets are taken.
     pub folder: PathBuf,
+    /// The file itself; none where there is none to read again.
+    pub path: Option<PathBuf>,
     /// The file as it is shown in messages.
     pub source: Arc<Source>,
 }
@@ -91,7 +97,8 @@ impl Config {
             Problems::new(Arc::new(source), vec![Problem::error(&Place::Unset, message)])
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        Self::parse(&name, &text, folder, environment)
+        let config = Self::parse(&name, &text, folder, environment)?;
+        Ok(Self { path: Some(path.to_owned()), ..config })
     }
 
     /// What the environment alone says: usual providers are to be discovered.
@@ -112,6 +119,7 @@ impl Config {
             source: &source,
             providers: draft.providers,
             models: draft.models,
+            clients: draft.clients,
             default_provider: draft.default_provider,
             unnamed_keys,
         };
@@ -127,6 +135,7 @@ impl Config {
             media: draft.media,
             log: draft.log,
             plugins: draft.plugins,
+            clients: joined.clients,
             providers: joined.providers,
             models: joined.models,
             default_provider: joined.default_provider,
@@ -134,6 +143,7 @@ impl Config {
             environment,
             warnings: problems.iter().cloned().collect(),
             folder: folder.to_owned(),
+            path: None,
             source,
         })
     }

@@ -143,7 +143,8 @@ fn holes(serving: &Serving, face: &Face, path: &str) -> Result<Holes, Fault> {
 }
 
 fn acceptances(serving: &Serving, provider: &Adapter) -> Result<Vec<Acceptance>, Fault> {
-    let credentials: Vec<&str> = serving.faces.credential_headers().collect();
+    let named = serving.config.server.key_headers.iter().map(String::as_str);
+    let credentials: Vec<&str> = serving.faces.credential_headers().chain(named).collect();
     let compiled = provider.manifest.accepts.iter();
     let compiled = compiled.map(|claim| Acceptance::compile(claim, &provider.manifest, &credentials));
     compiled.collect::<Result<_, _>>().map_err(|error| Fault::internal(error.to_string()))

@@ -13,18 +13,19 @@ use http::{Request, Response, Version};
 use hyper::body::Incoming;
 
 use crate::account::Account;
-use crate::admit::{self, Demand};
+use crate::admit::{AdmitMetrics, Demand, Door, Refused};
 use crate::attempt::{Asked, House, Journey, ReplyBody, SpokenBy, Tried};
 use crate::config::Affinity;
 use crate::contract::about::exports::weir::adapter::about::{ErrorFormat, Operation};
 use crate::contract::types::ErrorKind;
 use crate::dialect::faces::{Face, Head, Lookup};
 use crate::dialect::path::Holes;
-use crate::dialect::reply::{error_response, insert};
+use crate::dialect::reply::{error_response, insert, limit_headers};
 use crate::exchange::Exchange;
 use crate::fault::{Fault, Side};
 use crate::health::{Health, Standing};
 use crate::identify::identify;
+use crate::listen::Peer;
 use crate::models;
 use crate::observe::metrics::Metrics;
 use crate::recall::Recall;
@@ -47,14 +48,17 @@ pub struct Gateway {
     lists: models::Lists,
     recall: Arc<Recall>,
     health: Health,
+    door: Door,
 }
 
 impl Gateway {
     /// A gateway that serves from this.
-    pub fn new(serving: Serving, upstreams: Upstreams, metrics: Arc<Metrics>) -> Self {
+    pub fn new(serving: Serving, upstreams: Upstreams, metrics: Arc<Metrics>) -> Result<Self, prometheus::Error> {
         let recall = Arc::new(Recall::new(serving.config.server.recall_bytes));
         let lists = models::Lists::default();
-        Self { serving: ArcSwap::from_pointee(serving), upstreams, metrics, lists, recall, health: Health::default() }
+        let door = Door::new(AdmitMetrics::new(&metrics)?);
+        let health = Health::default();
+        Ok(Self { serving: ArcSwap::from_pointee(serving), upstreams, metrics, lists, recall, health, door })
     }
 
     /// Serves from this from now on. Requests under way keep what they began with.
@@ -126,7 +130,8 @@ impl Gateway {
     ) -> Result<Response<ReplyBody>, Fault> {
         let Called { face, holes } = called;
         let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
-        let caller = identify(&serving.config, &face, &about)?;
+        let address = head.extensions.get::<Peer>().map(|peer| peer.0);
+        let caller = identify(&serving.config, &face, &about, address)?;
         let framing = face.framing(&about);
         let (body, reading) = door::read(serving, &face, &holes, &head, body).await?;
         let dialect = serving.adapter(&face.adapter).cloned();
@@ -158,8 +163,17 @@ impl Gateway {
     async fn forward(&self, house: House<'_>, serving: &Serving, asked: &Asked) -> Result<Response<ReplyBody>, Fault> {
         let body_len: usize = asked.body.iter().map(Bytes::len).sum();
         let model = asked.reading.model.as_deref();
-        let demand = Demand { model, output_limit: asked.reading.output_limit, body_len };
-        let permit = admit::admit(&serving.config, &asked.caller, &demand)?;
+        let (output_limit, stream) = (asked.reading.output_limit, asked.reading.stream);
+        let demand = Demand { model, output_limit, body_len, stream };
+        let permit = match self.door.admit(&serving.config, &asked.caller, &demand).await {
+            Ok(permit) => permit,
+            Err(Refused { fault, told }) => {
+                let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id);
+                limit_headers(asked.face.errors.as_deref(), &told, response.headers_mut());
+                return Ok(response);
+            }
+        };
+        let told = permit.told();
         let now = Instant::now();
         let features = asked.reading.features();
         let circumstances = Circumstances {
@@ -182,6 +196,7 @@ impl Gateway {
             response
         });
         account.note_overhead();
+        limit_headers(asked.face.errors.as_deref(), &told, response.headers_mut());
         if serving.config.server.diagnostic_headers {
             diagnose(&mut response, target.as_deref(), asked, &account);
         }
@@ -191,6 +206,7 @@ impl Gateway {
     fn refuse(&self, errors: Option<&ErrorFormat>, fault: &Fault, id: &str) -> Response<ReplyBody> {
         let reason = match fault.error.kind {
             ErrorKind::NotFound => "not_found",
+            ErrorKind::Permission => "permission",
             ErrorKind::Authentication => "authentication",
             ErrorKind::TooLarge => "too_large",
             ErrorKind::RateLimited | ErrorKind::Overloaded => "overloaded",

@@ -1,17 +1,97 @@
-//! Who is asking: the client's credential, read from where the face says that it may stand.
+//! Who is asking: the client's key, read from where the face says that it may stand, or from a header that the operator
+//! names for all formats.
 
-use crate::config::Config;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::config::{Client, Config, Priority};
+use crate::contract::about::exports::weir::adapter::about::CredentialPlace;
+use crate::contract::types::ErrorKind;
 use crate::dialect::faces::{Face, Head};
-use crate::fault::Fault;
+use crate::fault::{Fault, Side};
 
 /// A caller whose credential has been looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Caller {
     /// Tells callers apart for isolation and limits; empty for the anonymous one. Never the credential itself.
-    pub tenant: String,
+    pub tenant: Arc<str>,
+    /// Who it is; none for the anonymous one.
+    pub client: Option<Arc<Client>>,
+    /// Where the request came from; none where that is not a matter of addresses.
+    pub address: Option<IpAddr>,
 }
 
-/// Finds out who is asking. Without client keys in the configuration everybody is the one anonymous caller.
-pub fn identify(_config: &Config, _face: &Face, _head: &Head<'_>) -> Result<Caller, Fault> {
-    Ok(Caller { tenant: String::new() })
+impl Caller {
+    /// Whoever asks without a key.
+    pub fn anonymous(address: Option<IpAddr>) -> Self {
+        Self { tenant: Arc::from(""), client: None, address }
+    }
+
+    /// Whether it may use a model, by the name that it said.
+    pub fn may_use(&self, model: &str) -> bool {
+        self.client.as_ref().is_none_or(|client| client.may_use(model))
+    }
+
+    /// Whether its requests may choose where they go.
+    pub fn may_choose(&self) -> bool {
+        self.client.as_ref().is_none_or(|client| client.may_choose)
+    }
+
+    /// When it is its turn.
+    pub fn priority(&self) -> Priority {
+        self.client.as_ref().map_or(Priority::Normal, |client| client.priority)
+    }
+}
+
+/// Finds out who is asking.
+///
+/// # Errors
+///
+/// Where a key is needed and there is none, or none that is known.
+pub fn identify(config: &Config, face: &Face, head: &Head<'_>, address: Option<IpAddr>) -> Result<Caller, Fault> {
+    if config.clients.is_empty() {
+        let near = address.is_none_or(|address| address.to_canonical().is_loopback());
+        return if near || config.server.anonymous { Ok(Caller::anonymous(address)) } else { Err(closed()) };
+    }
+    let keys = presented(config, face, head);
+    if let Some(client) = keys.iter().find_map(|key| config.clients.find(key)) {
+        return Ok(Caller { tenant: Arc::clone(&client.name), client: Some(Arc::clone(client)), address });
+    }
+    match (config.server.anonymous, keys.is_empty()) {
+        (true, true) => Ok(Caller::anonymous(address)),
+        (_, true) => Err(unknown("the request brings no API key")),
+        (_, false) => Err(unknown("the API key is not known here")),
+    }
+}
+
+/// Everything that may be a key.
+fn presented(config: &Config, face: &Face, head: &Head<'_>) -> Vec<String> {
+    let usual = face.claim.credentials.iter().filter_map(|place| match place {
+        CredentialPlace::Header(header) => {
+            let value = head.headers.get(header.name.as_str())?.to_str().ok()?;
+            without(value, &header.value)
+        }
+        CredentialPlace::Query(name) => head.query(name),
+    });
+    let named = config.server.key_headers.iter().filter_map(|name| {
+        let value = head.headers.get(name.as_str())?.to_str().ok()?;
+        without(value, "Bearer ").or_else(|| Some(value.to_owned()))
+    });
+    usual.chain(named).map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()).collect()
+}
+
+/// A value without what stands in front of the key. Schemes are written in any case (RFC 9110, section 11.1).
+fn without(value: &str, front: &str) -> Option<String> {
+    let (start, rest) = value.split_at_checked(front.len())?;
+    start.eq_ignore_ascii_case(front).then(|| rest.to_owned())
+}
+
+fn unknown(message: &str) -> Fault {
+    Fault::new(Side::Client, ErrorKind::Authentication, message).with_status(401).with_code("invalid_api_key")
+}
+
+fn closed() -> Fault {
+    let message = "no client keys are configured here, so only this machine itself is served: add `[[clients]]`, or set \
+                   `server.anonymous`";
+    Fault::new(Side::Gateway, ErrorKind::Authentication, message).with_status(401)
 }

@@ -9,8 +9,10 @@
 //! | [`app`] | puts the parts together, runs them, drains them |
 //! | [`operations`] | health, readiness, metrics, what the admin may see |
 //! | [`proof`] | proves adapters by recorded exchanges |
-//! | [`gateway`] | the way of a request, as a story |
 //! | [`record`] | a proxy that writes down what passes through it |
+//! | [`reload`] | takes configurations into service while requests are served |
+//! | [`gateway`] | the way of a request, as a story |
+//! | [`import`] | configurations of other gateways as one of ours |
 //! | [`listen`] | sockets and HTTP on the client's side |
 //! | [`explain`] | what would be sent for a request, without sending it |
 //! | [`models`] | lists of models |
@@ -40,6 +42,8 @@
 //! | [`surrogate`] | mends lone surrogates |
 //! | [`query`] | queries of urls |
 //! | [`exchange`] | what is known of a request from its first moment |
+//! | [`limit`] | how much may be had in a minute, and at once |
+//! | [`gate`] | how many at the same time, and whose turn it is |
 //! | [`fault`] | failures, and who is to blame |
 //! | [`contract`] | the generated types of `wit/` |
 
@@ -62,9 +66,12 @@ pub mod fault;
 pub mod fixture;
 pub mod form;
 pub mod frame;
+pub mod gate;
 pub mod gateway;
 pub mod health;
 pub mod identify;
+pub mod import;
+pub mod limit;
 pub mod listen;
 pub mod models;
 pub mod observe;
@@ -76,6 +83,7 @@ pub mod query;
 pub mod recall;
 pub mod record;
 pub mod referee;
+pub mod reload;
 pub mod route;
 pub mod serving;
 pub mod surrogate;

@@ -1,6 +1,6 @@
 //! Sockets and HTTP on the client's side: accept, limits, and the orderly end.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use crate::attempt::ReplyBody;
+
+/// Where a request came from, among its extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);
 
 /// What one listener allows.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +48,7 @@ where
     let server = Arc::new(server(&allowance));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
-        let (stream, _) = tokio::select! {
+        let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -55,7 +59,7 @@ where
             },
             () = told(&mut stop) => break,
         };
-        let connection = converse(Arc::clone(&server), stream, graceful.watcher(), handle.clone());
+        let connection = converse(Arc::clone(&server), (stream, Peer(peer.ip())), graceful.watcher(), handle.clone());
         tokio::spawn(async move {
             connection.await;
             drop(place);
@@ -87,15 +91,20 @@ async fn told(stop: &mut watch::Receiver<bool>) {
 }
 
 /// One connection's life.
-async fn converse<H, F>(server: Arc<auto::Builder<TokioExecutor>>, stream: TcpStream, watcher: Watcher, handle: H)
-where
+async fn converse<H, F>(
+    server: Arc<auto::Builder<TokioExecutor>>,
+    (stream, peer): (TcpStream, Peer),
+    watcher: Watcher,
+    handle: H,
+) where
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<ReplyBody>> + Send + 'static,
 {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY cannot be set");
     }
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         // In a box: the connection keeps a place for it as long as it lives, and most of that time streams an answer.
         let answer = Box::pin(handle(request));
         async move { Ok::<_, std::convert::Infallible>(answer.await) }

@@ -122,7 +122,8 @@ async fn known(house: House<'_>, serving: &Serving, lists: &Lists, asked: &Asked
     for (model, route) in serving.routes.iter() {
         let target = route.targets.iter().find_map(|target| target.as_ref().ok());
         match (model.alias.exact(), target) {
-            (Some(name), target) => all.push(info(name, target)),
+            (Some(name), target) if asked.caller.may_use(name) => all.push(info(name, target)),
+            (Some(_), _) => {}
             (None, Some(target)) => patterns.push((&model.alias, target)),
             (None, None) => {}
         }
@@ -132,7 +133,7 @@ async fn known(house: House<'_>, serving: &Serving, lists: &Lists, asked: &Asked
         for model in models.iter().filter(|model| alias.matches(&model.id)) {
             // A target with a name of its own serves only that, whatever the provider lists.
             let is_known = all.iter().any(|known| known.id == model.id);
-            if !is_known && target.model.is_none() {
+            if !is_known && target.model.is_none() && asked.caller.may_use(&model.id) {
                 all.push(model.clone());
             }
         }

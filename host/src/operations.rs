@@ -1,5 +1,6 @@
 //! The operations side: health, readiness, metrics, version, and what the admin may see. Never in the way of requests.
 
+mod config;
 mod figures;
 mod plugins;
 mod routes;
@@ -14,12 +15,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::config::{Address, Secret};
 use crate::gateway::Gateway;
 use crate::plugin::catalog::Catalog;
-use crate::plugin::watch::{Bell, Proof};
+use crate::plugin::watch::Bell;
+use crate::reload::Reload;
 
 pub use figures::Figures;
 
@@ -32,14 +33,12 @@ pub struct Operations {
     pub catalog: Arc<Catalog>,
     /// Has the adapters' folder looked at; none where it is not followed.
     pub bell: Option<Bell>,
-    /// What an adapter must prove before it serves.
-    pub proof: Option<Arc<Proof>>,
     /// The adapters' folder.
     pub dir: PathBuf,
     /// Becomes true when the program is told to stop.
     pub draining: tokio::sync::watch::Receiver<bool>,
-    /// What everything under `/admin` asks for; none leaves it to loopback.
-    pub token: Option<Secret>,
+    /// The configuration in force. Its token is what everything under `/admin` asks for; none leaves it to loopback.
+    pub reload: Arc<Reload>,
     /// Whether this side listens beyond loopback.
     pub is_exposed: bool,
 }
@@ -64,7 +63,7 @@ pub fn router(operations: Operations) -> Router {
         .route("/plugins", get(plugins::list))
         .route("/plugins/rescan", post(plugins::rescan))
         .route("/plugins/{name}/{verb}", post(plugins::act))
-        .route("/config", get(config))
+        .merge(config::router())
         .route("/routes/explain", post(routes::explain))
         .route_layer(axum::middleware::from_fn_with_state(operations.clone(), guard));
     Router::new()
@@ -85,12 +84,13 @@ fn refuse(status: StatusCode, message: &str) -> Response {
 
 /// Lets in who has the token; without one, only where nobody from outside can come.
 async fn guard(State(operations): State<Operations>, request: Request, next: Next) -> Response {
+    let config = Arc::clone(&operations.reload.current().config);
     // A page in the operator's browser must not be able to change anything here just because it is loopback.
     let is_a_page = request.method() != Method::GET && request.headers().contains_key(header::ORIGIN);
-    if operations.token.is_none() && is_a_page {
+    if config.admin.token.is_none() && is_a_page {
         return refuse(StatusCode::FORBIDDEN, "without `admin.token`, nothing is changed for web pages");
     }
-    let allowed = match &operations.token {
+    let allowed = match &config.admin.token {
         Some(token) => bearer(request.headers()).is_some_and(|sent| token.matches(sent)),
         None => !operations.is_exposed,
     };
@@ -136,32 +136,6 @@ async fn metrics(State(operations): State<Operations>) -> Response {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
-}
-
-/// The configuration as it is in force, without secrets.
-async fn config(State(operations): State<Operations>) -> Response {
-    let serving = operations.gateway.serving();
-    let config = &serving.config;
-    let providers: Vec<Value> = config
-        .providers
-        .iter()
-        .map(|provider| {
-            json!({
-                "name": provider.name,
-                "adapter": provider.adapter,
-                "url": provider.address.as_ref().map(Address::to_string),
-                "keys": provider.keys.len(),
-                "translate": provider.translate,
-            })
-        })
-        .collect();
-    let target = |target: &crate::config::Target| json!({"provider": target.provider.name, "model": target.model});
-    let models: Vec<Value> = config
-        .models
-        .iter()
-        .map(|model| json!({"alias": model.alias.to_string(), "targets": model.targets.iter().map(target).collect::<Vec<_>>()}))
-        .collect();
-    Json(json!({"revision": config.revision, "providers": providers, "models": models})).into_response()
 }
 
 /// Whether an address can be reached from elsewhere.

@@ -76,9 +76,15 @@ pub fn prove_to(adapter: &Arc<Adapter>, fixtures: &[Fixture], depth: Depth) -> R
     let faces = Faces::new([(&*adapter.name, &adapter.manifest)]).unwrap_or_default();
     let mut trials: Vec<Trial<'_>> = fixtures.iter().map(|fixture| Trial::new(fixture, adapter, &faces)).collect();
     let mut proof = Proof { adapter, used: None };
-    trials.iter_mut().for_each(|trial| proof.fresh(trial));
-    trials.iter_mut().for_each(|trial| proof.again(trial));
-    trials.iter_mut().for_each(|trial| proof.cut(trial, depth.cuts));
+    for trial in &mut trials {
+        proof.fresh(trial);
+    }
+    for trial in &mut trials {
+        proof.again(trial);
+    }
+    for trial in &mut trials {
+        proof.cut(trial, depth.cuts);
+    }
     proof.used.into_iter().for_each(give_back);
     let verdicts = trials.into_iter().map(|trial| trial.verdict(depth.collects)).collect();
     Report::new(adapter, verdicts, begun.elapsed())

@@ -18,13 +18,13 @@ use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::attempt::ReplyBody;
 use crate::fixture::{Exchange, Folder, Rules};
 use crate::listen::{self, Allowance};
 use crate::upstream::pass::Passage;
-use capture::{Capture, Tapped};
+use capture::{Capture, Place, Tapped};
 use writer::Writer;
 
 /// What is recorded, and how much of it.
@@ -72,6 +72,8 @@ struct Desk {
     provider: Option<String>,
     limit: u64,
     count: Arc<AtomicUsize>,
+    /// A connection may carry many exchanges at once, and each is kept in memory.
+    places: Arc<Semaphore>,
 }
 
 impl Recorder {
@@ -91,6 +93,7 @@ impl Recorder {
             provider: self.settings.provider,
             limit: self.settings.limit,
             count: Arc::new(AtomicUsize::new(0)),
+            places: Arc::new(Semaphore::new(self.settings.connections)),
         };
         let allowance = Allowance {
             connections: self.settings.connections,
@@ -111,6 +114,7 @@ impl Desk {
     /// One exchange: through to the provider and back, with an ear at both bodies.
     async fn pass(&self, request: Request<Incoming>) -> Response<ReplyBody> {
         let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let Ok(permit) = Arc::clone(&self.places).acquire_owned().await else { return unreachable("it has ended") };
         let (head, body) = request.into_parts();
         let about = Exchange {
             method: head.method.to_string(),
@@ -120,7 +124,7 @@ impl Desk {
             ..Exchange::default()
         };
         let line = format!("{} {}", about.method, head.uri.path());
-        let capture = Capture::new(about, self.limit, self.writer.clone(), number);
+        let capture = Capture::new(about, self.limit, self.writer.clone(), Place { permit, number });
         let sent = Tapped::of_request(body, Arc::clone(&capture)).boxed_unsync();
         match self.way.send(Request::from_parts(head, sent)).await {
             Ok(response) => {

@@ -38,7 +38,7 @@ impl Serving {
     pub fn derive(config: &Config, adapters: Arc<Snapshot>) -> Result<Self, ClaimError> {
         let faces = Faces::new(adapters.adapters.iter().map(|(name, adapter)| (name.as_ref(), &adapter.manifest)))?;
         let mut problems = Vec::new();
-        let accepts = compile_acceptances(&adapters, &faces);
+        let accepts = compile_acceptances(config, &adapters, &faces);
         let config = Arc::new(completed(config, &adapters));
         let routes = targets::routes(&config, &adapters, &accepts, &mut problems);
         // Only what targets use: every member that some provider does not take costs each request a look.
@@ -64,8 +64,9 @@ impl Serving {
 /// By adapter.
 type Acceptances = BTreeMap<Arc<str>, Arc<[Acceptance]>>;
 
-fn compile_acceptances(adapters: &Snapshot, faces: &Faces) -> Acceptances {
-    let credentials: Vec<&str> = faces.credential_headers().collect();
+fn compile_acceptances(config: &Config, adapters: &Snapshot, faces: &Faces) -> Acceptances {
+    let named = config.server.key_headers.iter().map(String::as_str);
+    let credentials: Vec<&str> = faces.credential_headers().chain(named).collect();
     let of_one = |adapter: &Adapter| {
         let compile = |claim| match Acceptance::compile(claim, &adapter.manifest, &credentials) {
             Ok(acceptance) => Some(acceptance),

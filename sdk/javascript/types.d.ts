@@ -1,5 +1,6 @@
 // Made from wit/ by tools/contract.mjs; change that, not this.
 
+/** What is asked for. An operation of its own has interfaces of its own; any other is only relayed. */
 export type Operation =
   | { tag: 'chat'; val?: undefined }
   | { tag: 'embeddings'; val?: undefined }
@@ -18,6 +19,7 @@ export type Condition =
   /** A query parameter has this value. */
   | { tag: 'query-equals'; val: Header };
 
+/** A pointer and the value that is to be there. */
 export interface PointerEquals {
   pointer: string;
   /** JSON. */
@@ -72,12 +74,13 @@ export interface ErrorFormat {
   /** The header in which this format's clients look for a request id. */
   requestIdHeader?: string | null;
   /**
-   * Headers that tell limits; holes are `{{limit}}`, `{{remaining}}`, `{{reset}}` and the name has `{{scope}}`
-   * (`requests`, `tokens`).
+   * Headers that tell limits; holes are `{{limit}}`, `{{remaining}}`, `{{reset}}` (`6m0s`), `{{reset-at}}` (a time as
+   * RFC 3339 writes it), and the name has `{{scope}}` (`requests`, `tokens`).
    */
   rateLimitHeaders: Header[];
 }
 
+/** Where a token is counted: the buckets of `usage`. */
 export type Bucket =
   | 'input'
   | 'cache-read'
@@ -133,6 +136,7 @@ export type CredentialPlace =
   /** A query parameter. */
   | { tag: 'query'; val: string };
 
+/** A place in a JSON body where the model's name stands. */
 export interface ModelPointer {
   pointer: string;
   /** Text in front of the model's name, kept when it is rewritten: `models/`. */
@@ -147,6 +151,7 @@ export type ModelPlace =
   /** A field of a multipart body. */
   | { tag: 'field'; val: string };
 
+/** A place in a body where the flag stands. */
 export interface StreamPointer {
   /** In a multipart body `/NAME` stands for the field of that name. */
   pointer: string;
@@ -160,6 +165,7 @@ export type StreamFlag =
   | { tag: 'pointer'; val: StreamPointer }
   | { tag: 'query'; val: Header };
 
+/** What a request's body is. */
 export type BodyKind =
   | 'json'
   | 'multipart'
@@ -176,11 +182,13 @@ export interface Feature {
   tests: FrameTest[];
 }
 
+/** A framing, and when it is the one: always, where there is no condition. */
 export interface AnswerFraming {
   framing: Framing;
   when?: Condition | null;
 }
 
+/** One endpoint that clients may call: how it is recognised, and where the host finds what it has to know. */
 export interface Face {
   format: string;
   operation: Operation;
@@ -265,6 +273,7 @@ export interface Acceptance {
   preferred: boolean;
 }
 
+/** How tokens are had for a credential. */
 export interface Oauth {
   /**
    * Where tokens are to be had; holes as in a suggested url, and `{origin}` for the provider's own origin
@@ -290,6 +299,7 @@ export type AuthScheme =
   /** A JWT signed with a service account's key. */
   | { tag: 'service-account'; val: Oauth };
 
+/** One way to prove who the host is. */
 export interface Auth {
   /** By which the option `auth` chooses; the first is the default. */
   name: string;
@@ -311,6 +321,7 @@ export interface Suggestions {
   origins: string[];
 }
 
+/** How instances are used: a wish, which counts only for components whose digest is in the lock file. */
 export type Isolation =
   /** A fresh instance for each exchange and side. */
   | 'fresh'
@@ -319,6 +330,7 @@ export type Isolation =
   /** An instance serves all. */
   | 'shared';
 
+/** What the provider can do, as far as it can be said once for all of its models. */
 export interface Capabilities {
   operations: Operation[];
   /** `image`, `audio`, `video`, `document`. */
@@ -327,6 +339,7 @@ export interface Capabilities {
   countsTokens: boolean;
 }
 
+/** All that the host knows of the adapter. */
 export interface Manifest {
   name: string;
   version: string;
@@ -361,6 +374,7 @@ export type ChatOutcome =
   /** The provider needs one more request. */
   | { tag: 'follow-up'; val: FollowUp };
 
+/** A client's request, understood. */
 export interface ParsedChat {
   request: ChatRequest;
   losses: Loss[];
@@ -368,27 +382,35 @@ export interface ParsedChat {
   memo: string;
 }
 
+/** A client's request, understood. */
 export interface ParsedCount {
   request: ChatRequest;
   losses: Loss[];
+  /** Returned to the later calls of the same exchange. */
   memo: string;
 }
 
+/** A client's request, understood. */
 export interface ParsedEmbeddings {
   request: EmbeddingsRequest;
   losses: Loss[];
+  /** Returned to the later calls of the same exchange. */
   memo: string;
 }
 
+/** A client's request, understood. */
 export interface ParsedModels {
   request: ModelsRequest;
   losses: Loss[];
+  /** Returned to the later calls of the same exchange. */
   memo: string;
 }
 
+/** A client's request, understood. */
 export interface ParsedRerank {
   request: RerankRequest;
   losses: Loss[];
+  /** Returned to the later calls of the same exchange. */
   memo: string;
 }
 
@@ -516,6 +538,7 @@ export interface Extension {
   json: string;
 }
 
+/** What went wrong, as far as clients and retries care. */
 export type ErrorKind =
   /** The request is wrong; sending it again will not help. */
   | 'invalid-request'
@@ -565,6 +588,7 @@ export interface Error {
   retryAfterMs?: number | null;
 }
 
+/** Who speaks. */
 export type Role =
   | { tag: 'system'; val?: undefined }
   | { tag: 'developer'; val?: undefined }
@@ -610,6 +634,7 @@ export interface Opaque {
   json: string;
 }
 
+/** Words. */
 export interface TextPart {
   text: string;
   citations: Citation[];
@@ -618,6 +643,7 @@ export interface TextPart {
   extensions: Extension[];
 }
 
+/** What a medium is. */
 export type MediaKind =
   | 'image'
   | 'audio'
@@ -635,6 +661,7 @@ export type MediaSource =
   /** An id in the provider's file store; never crosses to another provider. */
   | { tag: 'file-id'; val: string };
 
+/** An image, a sound, a film or a document. */
 export interface MediaPart {
   kind: MediaKind;
   /** Media type: `image/png`. None where the format does not say. */
@@ -648,6 +675,7 @@ export interface MediaPart {
   extensions: Extension[];
 }
 
+/** What a tool takes. */
 export type ToolKind =
   /** Arguments are a JSON object. */
   | 'function'
@@ -674,6 +702,7 @@ export type ResultPart =
   | { tag: 'json'; val: string }
   | { tag: 'opaque'; val: Opaque };
 
+/** What a tool call came to, as the client sends it back. */
 export interface ToolResult {
   callId: string;
   /** The tool's name, where the format says it; else an adapter that needs it looks it up in the history. */
@@ -696,6 +725,7 @@ export interface ReasoningPart {
   extensions: Extension[];
 }
 
+/** A piece of a message. Their order is the order in which they were said. */
 export type Part =
   | { tag: 'text'; val: TextPart }
   | { tag: 'media'; val: MediaPart }
@@ -707,6 +737,7 @@ export type Part =
   /** A part of one format that others have no place for. */
   | { tag: 'opaque'; val: Opaque };
 
+/** One turn of the talk. */
 export interface Message {
   role: Role;
   /** The speaker's name, where several share a role. */
@@ -715,6 +746,7 @@ export interface Message {
   extensions: Extension[];
 }
 
+/** A tool that the client carries out. */
 export interface FunctionTool {
   name: string;
   description?: string | null;
@@ -725,17 +757,20 @@ export interface FunctionTool {
   extensions: Extension[];
 }
 
+/** Something that the model may call. */
 export type Tool =
   | { tag: 'function'; val: FunctionTool }
   /** Any other tool: one that the provider runs itself, one that takes free text. Crosses only within its family. */
   | { tag: 'opaque'; val: Opaque };
 
+/** A choice among the request's tools. */
 export interface AllowedTools {
   names: string[];
   /** Whether one of them must be called. */
   required: boolean;
 }
 
+/** Which tools the model is to call. */
 export type ToolChoice =
   /** The model decides. */
   | { tag: 'automatic'; val?: undefined }
@@ -749,6 +784,7 @@ export type ToolChoice =
   | { tag: 'allowed'; val: AllowedTools }
   | { tag: 'opaque'; val: Opaque };
 
+/** The shape that an answer is to have. */
 export interface JsonSchema {
   name?: string | null;
   description?: string | null;
@@ -757,6 +793,7 @@ export interface JsonSchema {
   strict?: boolean | null;
 }
 
+/** What an answer's text is to be. */
 export type OutputFormat =
   | { tag: 'plain'; val?: undefined }
   /** Some JSON object. */
@@ -765,6 +802,7 @@ export type OutputFormat =
   | { tag: 'schema'; val: JsonSchema }
   | { tag: 'opaque'; val: Opaque };
 
+/** How the answer is drawn. Ranges are the formats' own: a rendering clamps what its provider does not take. */
 export interface Sampling {
   temperature?: number | null;
   topP?: number | null;
@@ -780,12 +818,14 @@ export interface Sampling {
   topLogprobs?: number | null;
 }
 
+/** Whether the model is to think before it answers. */
 export type ReasoningMode =
   | 'disabled'
   | 'enabled'
   /** The model decides how much. */
   | 'adaptive';
 
+/** How the model is to think. Formats say it by a mode, an effort or a budget; each is none where it was not said. */
 export interface ReasoningRequest {
   mode?: ReasoningMode | null;
   /** `none`, `minimal`, `low`, `medium`, `high`, or a level of the format's own. */
@@ -832,6 +872,7 @@ export interface Usage {
   extensions: Extension[];
 }
 
+/** Why an answer ended. */
 export type FinishReason =
   /** The answer is complete. */
   | 'complete'
@@ -852,6 +893,7 @@ export type FinishReason =
   | 'failed'
   | 'other';
 
+/** How an answer ended. */
 export interface Finish {
   reason: FinishReason;
   /** The provider's own word. */
@@ -860,6 +902,7 @@ export interface Finish {
   stopSequence?: string | null;
 }
 
+/** One of the answers that were asked for; most requests ask for one. */
 export interface Candidate {
   index: number;
   parts: Part[];
@@ -869,6 +912,7 @@ export interface Candidate {
   extensions: Extension[];
 }
 
+/** A whole answer. */
 export interface ChatResponse {
   id: string;
   /** As the provider names it. */
@@ -880,6 +924,7 @@ export interface ChatResponse {
   extensions: Extension[];
 }
 
+/** The head of a streamed answer. */
 export interface ResponseStart {
   id: string;
   model?: string | null;
@@ -888,6 +933,7 @@ export interface ResponseStart {
   extensions: Extension[];
 }
 
+/** What is known of a tool call when it begins; its arguments follow as deltas. */
 export interface ToolStart {
   id: string;
   name: string;
@@ -895,6 +941,7 @@ export interface ToolStart {
   signature?: Signature | null;
 }
 
+/** What kind of part begins. */
 export type PartKind =
   | { tag: 'text'; val?: undefined }
   | { tag: 'reasoning'; val?: undefined }
@@ -905,6 +952,7 @@ export type PartKind =
   /** A medium that the model made: its whole value, no deltas follow. */
   | { tag: 'media'; val: MediaPart };
 
+/** A part begins. */
 export interface PartStart {
   candidate: number;
   /** Number of the part within its candidate, counted by the decoder; parts may overlap. */
@@ -919,6 +967,7 @@ export interface PartDelta {
   text: string;
 }
 
+/** A part's signature, which comes after its text. */
 export interface PartSignature {
   candidate: number;
   part: number;
@@ -927,12 +976,14 @@ export interface PartSignature {
   encrypted: boolean;
 }
 
+/** A citation in a part of text. */
 export interface PartCitation {
   candidate: number;
   part: number;
   citation: Citation;
 }
 
+/** A part is complete. */
 export interface PartStop {
   candidate: number;
   part: number;
@@ -940,12 +991,14 @@ export interface PartStop {
   extensions: Extension[];
 }
 
+/** Log probabilities of the tokens since the last ones. */
 export interface CandidateLogprobs {
   candidate: number;
   /** JSON in OpenAI Chat's shape. */
   json: string;
 }
 
+/** A candidate is complete. */
 export interface CandidateFinish {
   candidate: number;
   finish: Finish;
@@ -1014,16 +1067,19 @@ export interface RenderedResponse {
   losses: Loss[];
 }
 
+/** One thing to embed. */
 export type EmbeddingInput =
   | { tag: 'text'; val: string }
   | { tag: 'tokens'; val: number[] }
   | { tag: 'media'; val: MediaPart };
 
+/** How the client wants its vectors. */
 export type EmbeddingEncoding =
   | 'floats'
   /** Little-endian 32-bit floats in base64. */
   | 'base64';
 
+/** A request for vectors. */
 export interface EmbeddingsRequest {
   model: string;
   inputs: EmbeddingInput[];
@@ -1038,6 +1094,7 @@ export interface EmbeddingsRequest {
   extensions: Extension[];
 }
 
+/** The numbers of an embedding. */
 export type Vector =
   | { tag: 'floats'; val: number[] }
   /** Little-endian 32-bit floats in base64. */
@@ -1045,11 +1102,13 @@ export type Vector =
   /** Another kind (int8, binary), in its own format. */
   | { tag: 'opaque'; val: Opaque };
 
+/** The vector of one input. */
 export interface Embedding {
   index: number;
   vector: Vector;
 }
 
+/** Vectors, one for each input. */
 export interface EmbeddingsResponse {
   id?: string | null;
   model?: string | null;
@@ -1058,6 +1117,7 @@ export interface EmbeddingsResponse {
   extensions: Extension[];
 }
 
+/** What a provider tells of one of its models. */
 export interface ModelInfo {
   id: string;
   displayName?: string | null;
@@ -1068,6 +1128,7 @@ export interface ModelInfo {
   extensions: Extension[];
 }
 
+/** A request for a list of models, or for one of them. */
 export interface ModelsRequest {
   /** The one model asked for, or none for the list. */
   id?: string | null;
@@ -1076,22 +1137,28 @@ export interface ModelsRequest {
   limit?: number | null;
 }
 
+/** A list of models; of one, where one was asked for. */
 export interface ModelsResponse {
   models: ModelInfo[];
   /** Where to go on, if there is more. */
   cursor?: string | null;
 }
 
+/** The tokens of a request. */
 export interface TokenCount {
+  /** All of its input. */
   input: number;
+  /** What of that would be read from a cache, where the provider says so. */
   cached?: number | null;
 }
 
+/** One document to order. */
 export type RerankDocument =
   | { tag: 'text'; val: string }
   /** A JSON object with fields of its own. */
   | { tag: 'json'; val: string };
 
+/** A request to order documents by how well they answer a query. */
 export interface RerankRequest {
   model: string;
   query: string;
@@ -1101,12 +1168,14 @@ export interface RerankRequest {
   extensions: Extension[];
 }
 
+/** A document's place in the order. */
 export interface RerankResult {
   index: number;
   score: number;
   document?: RerankDocument | null;
 }
 
+/** The order, as the provider gives it: usually the best first. */
 export interface RerankResponse {
   id?: string | null;
   model?: string | null;
@@ -1171,6 +1240,7 @@ export interface DialectChat {
 
 /** A provider that counts the tokens of a request. */
 export interface ProviderCountTokens {
+  /** Turns a request of the unified model into one that the provider understands. */
   renderRequest(ctx: Context, request: ChatRequest): RenderedRequest;
   /** Reads an answer with a status below 400. */
   parseResponse(ctx: Context, response: HttpResponse): TokenCount;
@@ -1178,12 +1248,15 @@ export interface ProviderCountTokens {
 
 /** A format in which clients have the tokens of a request counted. */
 export interface DialectCountTokens {
+  /** Reads a client's request. */
   parseRequest(ctx: Context, request: HttpRequest): ParsedCount;
+  /** Writes the answer. */
   renderResponse(ctx: Context, response: TokenCount): RenderedResponse;
 }
 
 /** A provider of embeddings. */
 export interface ProviderEmbeddings {
+  /** Turns a request of the unified model into one that the provider understands. */
   renderRequest(ctx: Context, request: EmbeddingsRequest): RenderedRequest;
   /** Reads an answer with a status below 400. */
   parseResponse(ctx: Context, response: HttpResponse): EmbeddingsResponse;
@@ -1191,12 +1264,15 @@ export interface ProviderEmbeddings {
 
 /** A format in which clients ask for embeddings. */
 export interface DialectEmbeddings {
+  /** Reads a client's request. */
   parseRequest(ctx: Context, request: HttpRequest): ParsedEmbeddings;
+  /** Writes the answer. */
   renderResponse(ctx: Context, response: EmbeddingsResponse): RenderedResponse;
 }
 
 /** A provider's list of models. */
 export interface ProviderModels {
+  /** Turns a request of the unified model into one that the provider understands. */
   renderRequest(ctx: Context, request: ModelsRequest): RenderedRequest;
   /** Reads an answer with a status below 400. */
   parseResponse(ctx: Context, response: HttpResponse): ModelsResponse;
@@ -1204,6 +1280,7 @@ export interface ProviderModels {
 
 /** A format in which clients ask for models. */
 export interface DialectModels {
+  /** Reads a client's request. */
   parseRequest(ctx: Context, request: HttpRequest): ParsedModels;
   /** Writes the list, or the one model that was asked for. */
   renderResponse(ctx: Context, response: ModelsResponse): RenderedResponse;
@@ -1220,6 +1297,7 @@ export interface ProviderErrors {
 
 /** A provider that orders documents by how well they answer a query. */
 export interface ProviderRerank {
+  /** Turns a request of the unified model into one that the provider understands. */
   renderRequest(ctx: Context, request: RerankRequest): RenderedRequest;
   /** Reads an answer with a status below 400. */
   parseResponse(ctx: Context, response: HttpResponse): RerankResponse;
@@ -1227,6 +1305,8 @@ export interface ProviderRerank {
 
 /** A format in which clients have documents ordered. */
 export interface DialectRerank {
+  /** Reads a client's request. */
   parseRequest(ctx: Context, request: HttpRequest): ParsedRerank;
+  /** Writes the answer. */
   renderResponse(ctx: Context, response: RerankResponse): RenderedResponse;
 }

@@ -4,8 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use weir::author::dev::{self, DevError, Target};
+use weir::plugin::load::Loader;
+use weir::plugin::{Engine, Limits};
 use weir_tests::heard::{Heard, Tokens};
-use weir_tests::plugins::Folder;
+use weir_tests::plugins::{Folder, component};
 use weir_tests::{House, Request};
 
 use crate::tongue::{ANTHROPIC, OPENAI, Tongue};
@@ -106,4 +109,34 @@ async fn an_error_of_the_provider_comes_through_them_in_the_clients_words() {
         assert_eq!(reply.status(), 429, "{}", reply.text());
         assert_eq!(reply.json()["error"]["type"], "rate_limit_error", "{}", reply.text());
     }
+}
+
+/// A project whose build is a copy of what somebody else has built.
+fn copying(dir: &Path, from: &str) {
+    let text = format!(
+        "name = \"zeta\"\nlanguage = \"c\"\n[build]\nrun = [[\"cp\", {from:?}, \"copy.wasm\"]]\nproduct = \"copy.wasm\"\n"
+    );
+    std::fs::write(dir.join("adapter.toml"), text).unwrap();
+}
+
+#[test]
+fn a_round_installs_what_passes_and_leaves_the_last_good_one_where_it_fails() {
+    let (dir, plugins) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let target = Target { plugins: Some(plugins.path().to_owned()), admin: None };
+    let loader = Loader::new(Engine::new(Limits::for_connections(8)).unwrap(), None);
+    let round = || dev::round(dir.path(), &target, &loader, &mut |_| {});
+    let zeta = component("zeta");
+    let installed = || std::fs::read(plugins.path().join("zeta.wasm")).unwrap();
+    copying(dir.path(), zeta.to_str().unwrap());
+    round().unwrap();
+    assert_eq!(installed(), std::fs::read(&zeta).unwrap());
+    for broken in ["/nowhere/at/all.wasm", component("openai").to_str().unwrap(), file!()] {
+        copying(dir.path(), broken);
+        assert!(matches!(round(), Err(DevError::Build(_))), "{broken}");
+    }
+    copying(dir.path(), zeta.to_str().unwrap());
+    std::fs::create_dir(dir.path().join("fixtures")).unwrap();
+    std::fs::write(dir.path().join("fixtures/chat.json"), "{").unwrap();
+    assert!(matches!(round(), Err(DevError::Fixtures(_) | DevError::Unproved)));
+    assert_eq!(installed(), std::fs::read(&zeta).unwrap());
 }

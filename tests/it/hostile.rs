@@ -285,9 +285,18 @@ async fn c75_others_are_served_while_one_adapter_spins() {
     for _ in 0..20 {
         others_are_served(&house).await;
     }
+    let mut spun = 0;
     for mut client in spinning {
-        is_clean(OPENAI, &client.reply().await, "spinning");
+        let reply = client.reply().await;
+        if reply.status() == 503 {
+            // Only a few spin at a time; the others are told at once.
+            assert_eq!(reply.json()["error"]["code"], "overloaded");
+            continue;
+        }
+        is_clean(OPENAI, &reply, "spinning");
+        spun += 1;
     }
+    assert!(spun > 0);
 }
 
 async fn futures(house: &House, count: usize) -> Vec<weir_tests::Client> {

@@ -1,5 +1,5 @@
-//! What an attack costs others, in figures: `cargo test -p weir-tests --test it figures -- --ignored --nocapture` on a
-//! machine that does nothing else.
+//! What an attack costs others, in figures: `WEIR_FIGURES=1 cargo test -p weir-tests --test it figures -- --nocapture` on
+//! a machine that does nothing else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
@@ -16,11 +16,13 @@ const REQUESTS: usize = 400;
 const ATTACKERS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "figures, which a busy machine would spoil"]
 async fn figures_of_others_while_an_adapter_spins() {
+    if std::env::var_os("WEIR_FIGURES").is_none() {
+        return println!("skipped: set WEIR_FIGURES on a machine that does nothing else");
+    }
     let upstream = Upstream::always(Answer::json(200, ZETA.whole())).await;
     let settings = format!(
-        "[plugins]\ndeadline = \"300ms\"\n{}[[providers]]\nname = \"h\"\nadapter = \"hostile\"\nurl = \"{}\"\n\
+        "[plugins]\ndeadline = \"300ms\"\n{}[[providers]]\nname = \"h\"\nadapter = \"hostile\"\nurl = \"{}\"\napi_key = \"k\"\n\
          [[models]]\nalias = \"render.*\"\ntarget = {{ provider = \"h\" }}\n",
         config(&upstream),
         upstream.url()
@@ -28,7 +30,7 @@ async fn figures_of_others_while_an_adapter_spins() {
     let house = Arc::new(House::with(Folder::with(&["openai", "zeta", "hostile"]), &settings).await);
     let attack = OPENAI.request("render.loop", false);
     // The first offence, and requests enough for the others to be known.
-    assert!(house.ask(&attack).await.status() >= 500);
+    assert_eq!(house.ask(&attack).await.status(), 502);
     let _warm = round(&house).await;
     let (mut calm, mut attacked) = (Vec::new(), Vec::new());
     let attacks = Arc::new(AtomicU32::new(0));
@@ -51,7 +53,7 @@ async fn figures_of_others_while_an_adapter_spins() {
             attacked.as_secs_f64() / calm.as_secs_f64()
         );
     }
-    println!("{} requests each, {} attacks", calm.len(), attacks.load(Relaxed));
+    println!("{} requests each, {} calls that spun", calm.len(), attacks.load(Relaxed));
 }
 
 /// Requests in both lanes, one after another.
@@ -74,8 +76,12 @@ async fn spin(house: Arc<House>, attack: Request, stop: Arc<AtomicBool>, attacks
     let mut client = house.connect().await;
     while !stop.load(Relaxed) {
         client.send(&attack).await;
-        assert!(client.reply().await.status() >= 500);
-        attacks.fetch_add(1, Relaxed);
+        let status = client.reply().await.status();
+        attacks.fetch_add(u32::from(status == 502), Relaxed);
+        if status == 503 {
+            // Told to come again later; a flood of requests is another attack, which any request will do for.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 }
 

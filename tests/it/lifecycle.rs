@@ -285,3 +285,41 @@ async fn what_cannot_be_done_is_said_plainly() {
         assert!(reply.status() == status && message.contains(words), "{name} {verb}: {} {message}", reply.status());
     }
 }
+
+/// The fixtures of zeta beside its file.
+fn put_fixtures(folder: &Folder) {
+    let (from, to) = (weir_tests::plugins::root().join("tests/adapters/zeta/fixtures"), beside(folder));
+    std::fs::create_dir(&to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+    }
+}
+
+fn beside(folder: &Folder) -> std::path::PathBuf {
+    folder.path().join("zeta.fixtures")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_can_have_an_adapter_prove_itself_again() {
+    let upstream = provider(ZETA).await;
+    let folder = Folder::with(&["zeta"]);
+    put_fixtures(&folder);
+    let house = House::with(folder, &config(&upstream)).await;
+    let tested = house.act("zeta", "test", "").await.json();
+    assert_eq!((&tested["passed"], &tested["report"]["failed"]), (&json!(true), &json!(0)), "{tested}");
+    assert!(tested["report"]["passed"].as_u64() > Some(0), "{tested}");
+    let broken = beside(&house.folder).join("broken.json");
+    std::fs::write(&broken, "{\"id\": 7}").unwrap();
+    let tested = house.act("zeta", "test", "").await;
+    assert_eq!(tested.status(), 409, "{}", tested.text());
+    assert_eq!(house.adapter("zeta").await[0]["status"], "serving", "what serves, serves on");
+    // A new file is refused for it, and tried anew when the operator has mended what was wrong.
+    house.folder.put("zeta", &zeta_build(2));
+    house.until_adapter("zeta", |all| all.iter().any(|one| one["status"] == "refused")).await;
+    std::fs::remove_file(broken).unwrap();
+    assert_eq!(house.post("/admin/plugins/rescan", "").await.status(), 202);
+    until_serving(&house, "zeta", Digest::of(&zeta_build(2))).await;
+    assert_eq!(house.adapter("zeta").await.len(), 1, "and nothing is refused any more");
+    assert_eq!(house.act("nobody", "test", "").await.status(), 404);
+}

@@ -13,6 +13,11 @@ const ANSWERED: &str = "ANSWERED-BY-THE-PROVIDER";
 /// What clients bring.
 const MINE: &str = "PLANTED-WITH-THE-CLIENT";
 
+/// A text that is found even where parts of it have been written over since.
+fn long(text: &str) -> String {
+    text.to_owned() + &format!("-{text}").repeat(40)
+}
+
 /// Secrets of providers, by the scheme that takes them.
 const KEYS: [(&str, &str, &str); 7] = [
     ("openai", "", "PLANTED-KEY-OF-OPENAI"),
@@ -35,7 +40,8 @@ fn config(providers: &[(&str, &Upstream)], tokens: &Upstream) -> String {
     });
     let mut text = "[plugins]\nisolation = \"shared\"\n".to_owned();
     for (at, (adapter, auth, key)) in KEYS.into_iter().enumerate() {
-        let key = if key.is_empty() { account.to_string() } else { key.to_owned() };
+        let parts: Vec<String> = key.split(':').map(long).collect();
+        let key = if key.is_empty() { account.to_string() } else { parts.join(":") };
         let url = providers.iter().find(|(name, _)| *name == adapter).unwrap().1.url();
         let options = match auth {
             "" => String::new(),
@@ -55,8 +61,9 @@ fn config(providers: &[(&str, &Upstream)], tokens: &Upstream) -> String {
 /// A request that brings a credential in every place where one may stand.
 fn with_credentials(request: Request) -> Request {
     let names = ["x-api-key", "api-key", "x-goog-api-key", "proxy-authorization", "zeta-pass", "zeta-seal", "cookie"];
-    let bearer = format!("Bearer {MINE}");
-    names.into_iter().fold(request.header("authorization", &bearer), |request, name| request.header(name, MINE))
+    let bearer = format!("Bearer {}", long(MINE));
+    let request = request.header("authorization", &bearer);
+    names.into_iter().fold(request, |request, name| request.header(name, &long(MINE)))
 }
 
 /// Text in place of the usual one.
@@ -66,10 +73,14 @@ fn with_text(body: &str, text: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_any_adapters_memory() {
-    let tokens = Upstream::always(Answer::json(200, "{\"access_token\":\"PLANTED-TOKEN\",\"expires_in\":3600}")).await;
-    let openai = Upstream::always(Answer::json(200, with_text(&OPENAI.whole(), ANSWERED))).await;
-    let anthropic = Upstream::always(Answer::json(200, with_text(&ANTHROPIC.whole(), ANSWERED))).await;
-    let zeta = Upstream::always(Answer::json(200, with_text(&ZETA.whole(), ANSWERED))).await;
+    let tokens = Upstream::always(Answer::json(
+        200,
+        format!("{{\"access_token\":\"{}\",\"expires_in\":3600}}", long("PLANTED-TOKEN")),
+    ))
+    .await;
+    let openai = Upstream::always(Answer::json(200, with_text(&OPENAI.whole(), &long(ANSWERED)))).await;
+    let anthropic = Upstream::always(Answer::json(200, with_text(&ANTHROPIC.whole(), &long(ANSWERED)))).await;
+    let zeta = Upstream::always(Answer::json(200, with_text(&ZETA.whole(), &long(ANSWERED)))).await;
     let providers = [("openai", &openai), ("anthropic", &anthropic), ("zeta", &zeta)];
     let folder = Folder::with(&["openai", "anthropic", "zeta"]);
     let house = House::with(folder, &config(&providers, &tokens)).await;
@@ -81,9 +92,10 @@ async fn no_secret_is_in_any_adapters_memory() {
             }
         }
     }
-    let body = format!("{{\"scroll\":[{{\"who\":\"pilgrim\",\"says\":\"{SPOKEN}\"}}]}}");
+    let (said, mine) = (long(SPOKEN), long(MINE));
+    let body = format!("{{\"scroll\":[{{\"who\":\"pilgrim\",\"says\":\"{said}\"}}]}}");
     for model in ["m2", "m2-t"] {
-        let path = format!("/zeta/v0/minds/{model}:parley?pass={MINE}&key={MINE}&seal={MINE}&mood=calm");
+        let path = format!("/zeta/v0/minds/{model}:parley?pass={mine}&seal={mine}&mood=calm");
         let reply = house.ask(&with_credentials(Request::post(&path, &body))).await;
         assert_eq!(reply.status(), 200, "{}", reply.text());
     }
@@ -107,34 +119,36 @@ fn find(memory: &[u8], text: &[u8]) -> Option<(usize, String)> {
     Some((at, String::from_utf8_lossy(around).into_owned()))
 }
 
-/// The linear memories of all instances of this process: each begins with the image that it was made from, which has a
-/// name, and goes on in what directly follows.
+/// The linear memories of all instances of this process: each holds the image that it was made from, which has a
+/// name, and what can be written directly before and after it.
 #[cfg(target_os = "linux")]
 fn guest_memories() -> Option<Vec<Vec<u8>>> {
     use std::os::unix::fs::FileExt as _;
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     let memory = std::fs::File::open("/proc/self/mem").unwrap();
-    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    // What can be written in one piece: where it begins and ends, and whether there is an image in it.
+    let mut pieces: Vec<(u64, u64, bool)> = Vec::new();
     for line in maps.lines() {
         let mut words = line.split_whitespace();
         let (range, may) = (words.next().unwrap(), words.next().unwrap());
         let (from, to) = range.split_once('-').unwrap();
         let number = |text| u64::from_str_radix(text, 16).unwrap();
-        let (from, to) = (number(from), number(to));
-        let is_image = line.contains("memfd:wasm-memory-image");
-        let name = words.nth(3);
-        match ranges.last_mut() {
-            Some(last) if may.starts_with("rw") && last.1 == from && (is_image || name.is_none()) => last.1 = to,
-            _ if may.starts_with("rw") && is_image => ranges.push((from, to)),
-            _ => {}
+        let (from, to, is_image) = (number(from), number(to), line.contains("memfd:wasm-memory-image"));
+        if !may.starts_with("rw") || !(is_image || words.nth(3).is_none()) {
+            continue;
+        }
+        match pieces.last_mut() {
+            Some(last) if last.1 == from => (last.1, last.2) = (to, last.2 || is_image),
+            _ => pieces.push((from, to, is_image)),
         }
     }
+    let ranges = pieces.into_iter().filter(|piece| piece.2).map(|(from, to, _)| (from, to));
     let read = |(from, to): (u64, u64)| {
         let mut bytes = vec![0; (to - from) as usize];
         // What another instance gives back in the meantime cannot be read any more.
         memory.read_exact_at(&mut bytes, from).is_ok().then_some(bytes)
     };
-    Some(ranges.into_iter().filter_map(read).collect())
+    Some(ranges.filter_map(read).collect())
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -111,7 +111,7 @@ async fn a_stream_passes_as_it_comes_and_is_written_piece_by_piece() {
     assert_eq!(received.text(), ASKED);
     assert_eq!(received.header("authorization"), Some(format!("Bearer {KEY}").as_str()));
 
-    let (files, _dir) = proxy.recordings().await;
+    let (files, dir) = proxy.recordings().await;
     let [(name, text)] = &files[..] else { panic!("{files:?}") };
     assert_eq!(name, "0001-post-chat-completions-200-stream.json");
     clean(text);
@@ -133,6 +133,7 @@ async fn a_stream_passes_as_it_comes_and_is_written_piece_by_piece() {
         whole,
         "data: {\"delta\":\"for 0000-0001\"}\n\ndata: {\"delta\":\"xx-xxxx-xxxxxxxxxxxxxxxxxxxx\"}\n\ndata: [DONE]\n\n"
     );
+    assert_eq!(replaying(&dir).await.post("/v1/chat/completions", ASKED).await.text(), whole);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,12 +164,7 @@ async fn whole_answers_coded_ones_and_errors_are_written_and_can_be_replayed() {
     }
     assert!(files[0].1.contains("\"b\": 1.50,\n      \"a\": \"you said"), "order and spelling stay: {}", files[0].1);
 
-    let house = House::open(&format!(
-        "[[models]]\nalias = \"m-1\"\ntype = \"openai\"\ntarget = {{ url = \"replay:{}\", model = \"m-1\" }}\n",
-        dir.path().display()
-    ))
-    .await;
-    let replayed = house.post("/v1/chat/completions", &ASKED.replace("true", "false")).await;
+    let replayed = replaying(&dir).await.post("/v1/chat/completions", &ASKED.replace("true", "false")).await;
     assert_eq!(replayed.json()["id"], "c-1", "{}", replayed.text());
 }
 
@@ -218,6 +214,13 @@ async fn a_provider_that_is_not_there_is_a_502_that_says_so() {
     assert_eq!(reply.status(), 502);
     assert!(reply.text().contains("weir record"), "{}", reply.text());
     assert_eq!(proxy.recordings().await.0, []);
+}
+
+/// A gateway whose provider is the folder.
+async fn replaying(dir: &tempfile::TempDir) -> House {
+    let url = format!("replay:{}?pace_ms=0", dir.path().display());
+    let target = format!("target = {{ url = \"{url}\", model = \"m-1\" }}");
+    House::open(&format!("[[models]]\nalias = \"m-1\"\ntype = \"openai\"\n{target}\n")).await
 }
 
 /// Imports a sample; answers the recordings, each checked.

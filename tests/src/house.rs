@@ -13,6 +13,9 @@ use crate::client::{Client, Reply, Request};
 use crate::plugins::{Folder, target};
 use crate::{log, soon};
 
+/// The configuration of a house that has it in a file.
+const FILE: &str = "weir.toml";
+
 static OPENING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// A running gateway.
@@ -40,11 +43,34 @@ impl House {
     ///
     /// When the configuration is wrong or the house cannot be opened.
     pub async fn with(folder: Folder, config: &str) -> Self {
+        Self::on("127.0.0.1", folder, config).await
+    }
+
+    /// Opens a house that listens on another address, with all adapters but the hostile one.
+    pub async fn open_on(host: &str, config: &str) -> Self {
+        Self::on(host, Folder::with(&["openai", "anthropic", "zeta"]), config).await
+    }
+
+    /// Opens a house whose configuration is a file, which [`Self::configure`] rewrites.
+    pub async fn from_file(config: &str) -> Self {
+        let folder = Folder::with(&["openai", "anthropic", "zeta"]);
+        std::fs::write(folder.path().join(FILE), config).expect("the folder can be written to");
+        Self::on("127.0.0.1", folder, config).await
+    }
+
+    /// Writes another configuration into the file, in one step.
+    pub fn configure(&self, config: &str) {
+        let (new, file) = (self.folder.path().join("weir.toml.new"), self.folder.path().join(FILE));
+        std::fs::write(&new, config).expect("the folder can be written to");
+        std::fs::rename(new, file).expect("the file can be replaced");
+    }
+
+    async fn on(host: &str, folder: Folder, config: &str) -> Self {
         log::begin();
         let text = |path: &Path| path.to_str().expect("paths here are text").to_owned();
         // A pool for few connections: each slot reserves address space, and several houses stand at the same time.
         let settings = [
-            ("WEIR_SERVER__HOST", "127.0.0.1".to_owned()),
+            ("WEIR_SERVER__HOST", host.to_owned()),
             ("WEIR_SERVER__PORT", "0".to_owned()),
             ("WEIR_SERVER__MAX_CONNECTIONS", "256".to_owned()),
             ("WEIR_PLUGINS__DIR", text(folder.path())),
@@ -55,8 +81,13 @@ impl House {
             ("WEIR_PLUGINS__QUARANTINE", "false".to_owned()),
         ];
         let environment: Environment = settings.into_iter().collect();
-        let config = Config::parse("test.toml", config, folder.path(), environment)
-            .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+        let file = folder.path().join(FILE);
+        let config = if file.is_file() {
+            Config::load(&file, environment)
+        } else {
+            Config::parse("test.toml", config, folder.path(), environment)
+        };
+        let config = config.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
         // Loading adapters blocks; it is none of the runtime's business.
         let runtime = tokio::runtime::Handle::current();
         // One after another: the first compiles the adapters, the others find them in the cache. With a cold cache and

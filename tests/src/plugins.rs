@@ -60,6 +60,16 @@ impl Folder {
         fs::rename(beside, self.file(name)).unwrap();
     }
 
+    /// Puts the fixtures of a folder beside an adapter.
+    pub fn put_fixtures(&self, name: &str, from: &Path) {
+        let place = self.0.path().join(format!("{name}.fixtures"));
+        fs::create_dir_all(&place).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let file = entry.unwrap().path();
+            fs::copy(&file, place.join(file.file_name().unwrap())).unwrap();
+        }
+    }
+
     /// Takes an adapter away.
     pub fn remove(&self, name: &str) {
         fs::remove_file(self.file(name)).unwrap();
@@ -85,6 +95,20 @@ pub fn zeta_build(number: u32) -> Vec<u8> {
     }
     assert!(places > 0, "the version stands somewhere in the component");
     bytes
+}
+
+/// The adapter zeta with a mistake in it: `border`, `memory` or `parallel`; its `src/lib.rs` says what they are.
+pub fn zeta_with_fault(fault: &str) -> Vec<u8> {
+    let mut bytes = fs::read(component("zeta")).unwrap();
+    let (from, to) = (b"zeta-fault-none----", format!("{:-<19}", format!("zeta-fault-{fault}")));
+    let at = bytes.windows(from.len()).position(|window| window == from).expect("zeta has a place for mistakes");
+    bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
+    bytes
+}
+
+/// Fixtures of the adapter zeta.
+pub fn zeta_fixtures() -> PathBuf {
+    root().join("tests/adapters/zeta/fixtures")
 }
 
 /// Another build of an adapter that does the same: with a section at its end that means nothing.

@@ -34,6 +34,7 @@ usage: cargo xtask VERB
   fuzz [TARGET] [SECS] the fuzz targets, or one of them (60 s each)
   swaps [COUNT]        adapters replaced a thousand times under load: no request fails, memory stays
   languages [LANG...]  an adapter from each language's template, as docs/authors.md says: built, tested, served
+                       (with --all, JavaScript on StarlingMonkey too, which takes long)
   ci                   what CI runs: test
 ";
 

@@ -48,7 +48,7 @@ pub(super) async fn translate(
     if answer.as_ref().is_err_and(|fault| fault.side == Side::Upstream) {
         versions.provider.failed();
     }
-    answer.map(|response| versions.named(response))
+    answer.map(|response| versions.named(target, response))
 }
 
 async fn translate_by(

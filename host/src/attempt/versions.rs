@@ -24,9 +24,11 @@ impl Versions {
         Self { dialect, provider }
     }
 
-    /// Tells who reads the answer's head which version spoke to the provider.
-    pub(super) fn named(&self, mut response: Response<ReplyBody>) -> Response<ReplyBody> {
-        response.extensions_mut().insert(SpokenBy(Arc::clone(&self.provider.adapter)));
+    /// Tells who reads the answer's head which version spoke to the provider, where it is not the target's.
+    pub(super) fn named(&self, target: &Target, mut response: Response<ReplyBody>) -> Response<ReplyBody> {
+        if !Arc::ptr_eq(&self.provider.adapter, &target.adapter) {
+            response.extensions_mut().insert(SpokenBy(Arc::clone(&self.provider.adapter)));
+        }
         response
     }
 }

@@ -7,6 +7,7 @@ mod inspect;
 mod install;
 mod list;
 mod new;
+mod running;
 mod sign;
 mod test;
 
@@ -21,14 +22,7 @@ use crate::plugin::{Bounds, Compiler, Engine, Limits};
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Lists the adapters of the plugins folder: which bytes, what they speak, whether they would serve.
-    List {
-        /// The configuration that names the folder.
-        #[arg(short, long, value_name = "FILE", env = "WEIR_CONFIG")]
-        config: Option<PathBuf>,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    List(list::List),
     /// Measures what adapters cost: loading, an instance, a request, an answer, a frame of a stream.
     Bench {
         /// The components (`.wasm`); those of a folder where one is given.
@@ -64,7 +58,7 @@ pub(super) enum Command {
 pub(super) fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::Test(asked) => return test::run(&asked),
-        Command::List { config, json } => list::run(config.as_deref(), json),
+        Command::List(list) => list::run(&list),
         Command::Install(install) => install.run(),
         Command::Keygen(keygen) => keygen.run(),
         Command::Sign(sign) => sign.run(),

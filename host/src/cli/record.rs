@@ -34,7 +34,7 @@ pub(super) struct Record {
     /// How large an exchange may be, both bodies together; a larger one passes and is not recorded.
     #[arg(long, value_name = "SIZE", default_value = "2MiB", value_parser = size)]
     limit: u64,
-    /// How many exchanges may be under way at the same time.
+    /// How many connections there may be, and exchanges under way, at the same time.
     #[arg(long, value_name = "NUMBER", default_value_t = 64)]
     connections: usize,
 }

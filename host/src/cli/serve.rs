@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use tokio::signal;
 use tokio::sync::watch;
@@ -9,6 +10,7 @@ use tokio::sync::watch;
 use crate::app::App;
 use crate::config::Config;
 use crate::observe::log;
+use crate::reload::Reload;
 
 /// Serves until a signal comes.
 pub(super) fn run(file: Option<&Path>) -> ExitCode {
@@ -44,6 +46,7 @@ async fn serve(config: Config) -> ExitCode {
     let addresses = app.addresses();
     tracing::info!(address = %addresses.main, admin = addresses.admin.map(|address| address.to_string()), "weir listens");
     let (stop, stopped) = watch::channel(false);
+    tokio::spawn(reload_when_told(app.reload()));
     tokio::spawn(async move {
         told_to_stop().await;
         tracing::info!("stopping: streams may end");
@@ -55,6 +58,19 @@ async fn serve(config: Config) -> ExitCode {
     app.run(stopped).await;
     tracing::info!("stopped");
     ExitCode::SUCCESS
+}
+
+/// Reads the configuration again whenever a hang-up signal comes.
+async fn reload_when_told(reload: Arc<Reload>) {
+    let mut hangup = match signal::unix::signal(signal::unix::SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => return tracing::warn!(%error, "hang-up signals are not heard"),
+    };
+    while hangup.recv().await.is_some() {
+        let reload = Arc::clone(&reload);
+        // What comes of it is in the log and in the metrics.
+        let _told = tokio::task::spawn_blocking(move || reload.reload().is_ok()).await;
+    }
 }
 
 /// Waits for an interrupt or a termination signal.

@@ -183,6 +183,7 @@ mod tests {
                 capabilities: Capabilities::default(),
                 price: None,
                 max_concurrency: None,
+                limits: crate::config::Limits::default(),
                 place: Place::Unset,
             })
         };

@@ -3,9 +3,11 @@
 //! The one list of them. The reader takes from it what a table may hold, messages take suggestions from it, the short
 //! names of environment variables and the reference in `docs/configuration.md` are made from it.
 
+mod clients;
 mod program;
 mod traffic;
 
+pub(super) use clients::{CLIENT, LIMITS, QUEUE};
 pub(super) use program::{ADAPTER, ADMIN, CANARY, COMPILE, MEDIA, PLUGINS, QUARANTINE, SERVER, TOP};
 pub(super) use traffic::{ALLOWED_ORIGIN, BREAKER, CAPABILITIES, MODEL, PRICE, PROVIDER, RETRY, TARGET, TIMEOUTS};
 
@@ -54,6 +56,9 @@ pub(super) const ALL: &[&Keys] = &[
     &ADAPTER,
     &QUARANTINE,
     &CANARY,
+    &CLIENT,
+    &LIMITS,
+    &QUEUE,
     &PROVIDER,
     &ALLOWED_ORIGIN,
     &MODEL,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Alias, Metering, Options, Place, Provider, Retry, Timeouts};
+use super::{Alias, Limits, Metering, Options, Place, Provider, Retry, Timeouts};
 
 /// How one of several targets is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -170,6 +170,8 @@ pub struct Model {
     pub price: Option<Price>,
     /// Exchanges at the same time, if that is limited.
     pub max_concurrency: Option<usize>,
+    /// What may be had of it.
+    pub limits: Limits,
     /// The alias in the file.
     pub place: Place,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Address, Options, Origin, Place, Secret};
+use super::{Address, Limits, Options, Origin, Place, Secret};
 
 /// Time limits of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +127,8 @@ pub struct Provider {
     pub breaker: Breaker,
     /// Attempts at the same time, if that is limited.
     pub max_concurrency: Option<usize>,
+    /// What may be had of it.
+    pub limits: Limits,
     /// Whether a request that failed here may go elsewhere.
     pub enable_fallback: bool,
     /// Whether HTTP/2 is spoken without agreeing on it first, to an `http://` server that knows nothing else.
@@ -165,6 +167,7 @@ impl Provider {
             retry: Retry::default(),
             breaker: Breaker::default(),
             max_concurrency: None,
+            limits: Limits::default(),
             enable_fallback: true,
             http2: false,
             places: ProviderPlaces::default(),

@@ -2,6 +2,7 @@
 //!
 //! A [`Section`] is one table being read: each key is taken out of it, and what is left in the end is unknown.
 
+mod client;
 mod credential;
 mod life;
 mod model;
@@ -15,6 +16,7 @@ use std::path::Path;
 pub(super) use model::{ModelDraft, TargetDraft};
 pub(super) use provider::{RetryDraft, TimeoutsDraft};
 
+use super::client::Client;
 use super::environment::Environment;
 use super::keys::{self, Keys};
 use super::provider::Provider;
@@ -38,6 +40,7 @@ pub(super) struct Draft {
     pub(super) log: Log,
     pub(super) plugins: Plugins,
     pub(super) default_provider: Option<Located<String>>,
+    pub(super) clients: Vec<Client>,
     pub(super) providers: Vec<Provider>,
     pub(super) models: Vec<ModelDraft>,
 }
@@ -65,6 +68,7 @@ impl Reader<'_> {
             media: top.section("media", &keys::MEDIA).map(settings::media).unwrap_or_default(),
             plugins: settings::plugins(self, &mut top),
             default_provider: top.text("default_provider"),
+            clients: top.sections("clients", &keys::CLIENT).into_iter().filter_map(client::client).collect(),
             providers: top.sections("providers", &keys::PROVIDER).into_iter().filter_map(provider::provider).collect(),
             models: top.sections("models", &keys::MODEL).into_iter().filter_map(model::model).collect(),
         };
@@ -106,6 +110,11 @@ impl<'r> Section<'r> {
     pub(super) fn take(&mut self, name: &'static str) -> Option<Node> {
         debug_assert!(self.keys.has(name), "`{name}` is missing in the list of keys of {}", self.keys.title);
         self.table.remove(name).map(|member| member.node)
+    }
+
+    /// Whether a key was given.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.table.contains_key(name)
     }
 
     /// A table within.

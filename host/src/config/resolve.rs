@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::alias::{Alias, Aliases};
+use super::client::{Client, Clients, Limits};
 use super::environment::provider_key_variable;
 use super::model::{Affinity, Capabilities, Model, Strategy, Target};
 use super::options::Options;
@@ -18,6 +19,7 @@ use super::{Place, Problem, Severity, Source, suggest};
 pub(super) struct Joined {
     pub(super) providers: Vec<Arc<Provider>>,
     pub(super) models: Aliases,
+    pub(super) clients: Clients,
     pub(super) default_provider: Option<String>,
     pub(super) discover: bool,
 }
@@ -28,6 +30,7 @@ pub(super) struct Parts<'a> {
     pub(super) source: &'a Source,
     pub(super) providers: Vec<Provider>,
     pub(super) models: Vec<ModelDraft>,
+    pub(super) clients: Vec<Client>,
     pub(super) default_provider: Option<Located<String>>,
     /// Variables with keys for providers that the file does not name.
     pub(super) unnamed_keys: Vec<String>,
@@ -49,13 +52,14 @@ pub(super) fn join(reader: &Reader<'_>, parts: Parts<'_>) -> Joined {
         models.push(Arc::new(everything_to(default)));
     }
     let models = Aliases::new(models);
+    let clients = joiner.clients(parts.clients);
     joiner.check_fallbacks(&drafts, &models);
     joiner.warn_of_unused(&models);
     if !discover {
         joiner.warn_of_keys(&parts.unnamed_keys);
     }
     let default_provider = parts.default_provider.map(|name| name.value);
-    Joined { providers: joiner.providers, models, default_provider, discover }
+    Joined { providers: joiner.providers, models, clients, default_provider, discover }
 }
 
 /// The model that leads all other names to a provider.
@@ -78,6 +82,7 @@ pub(super) fn served_by(provider: &Arc<Provider>, alias: Alias) -> Model {
         price: None,
         strict: None,
         max_concurrency: None,
+        limits: Limits::default(),
         place: provider.places.name.clone(),
     }
 }
@@ -127,6 +132,23 @@ struct Joiner<'a> {
 }
 
 impl Joiner<'_> {
+    /// Clients, each name and each key once.
+    fn clients(&self, clients: Vec<Client>) -> Clients {
+        for (at, client) in clients.iter().enumerate() {
+            let before = clients.iter().take(at);
+            for other in before {
+                if other.name == client.name {
+                    let message = format!("the client `{}` is there twice", client.name);
+                    self.report(&client.place, message, self.first_is_at(&other.place));
+                } else if client.keys.iter().any(|key| other.keys.contains(key)) {
+                    let message = format!("the clients `{}` and `{}` have the same key", other.name, client.name);
+                    self.report(&client.place, message, "a key tells clients apart: give each its own");
+                }
+            }
+        }
+        Clients::new(clients.into_iter().map(Arc::new).collect())
+    }
+
     /// Something seems to be missing. It may stand in a part of the file that could not be read.
     fn report_missing(&self, place: &Place, message: impl Into<String>, help: impl Into<String>) {
         if !self.reader.incomplete {
@@ -209,6 +231,7 @@ impl Joiner<'_> {
             price: draft.price,
             strict: draft.strict,
             max_concurrency: draft.max_concurrency,
+            limits: draft.limits,
             place: draft.alias.place.clone(),
         })
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Origin, Place, Secret};
+use super::{Limits, Origin, Place, Secret};
 
 /// How much is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -76,6 +76,21 @@ impl Default for Media {
     }
 }
 
+/// Where requests wait for their turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    /// Waiting at the same time.
+    pub length: usize,
+    /// How long one waits.
+    pub wait: Duration,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { length: 256, wait: Duration::from_secs(10) }
+    }
+}
+
 /// The main listener and what it allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
@@ -111,6 +126,14 @@ pub struct Server {
     pub keep_alive_interval: Option<Duration>,
     /// Whether a request is refused where its translation would lose something.
     pub strict: bool,
+    /// Whether whoever reaches the listener is served without a key.
+    pub anonymous: bool,
+    /// Headers, in lower case, in which a client's key may stand besides its format's own place.
+    pub key_headers: Vec<String>,
+    /// What may be had from one address.
+    pub address_limits: Limits,
+    /// Where requests wait.
+    pub queue: Queue,
     /// Where host and port were set.
     pub place: Place,
 }
@@ -134,6 +157,10 @@ impl Default for Server {
             target_header: false,
             keep_alive_interval: None,
             strict: false,
+            anonymous: false,
+            key_headers: ["authorization", "x-api-key", "x-litellm-api-key"].map(str::to_owned).into(),
+            address_limits: Limits::default(),
+            queue: Queue::default(),
             place: Place::Unset,
         }
     }
@@ -282,6 +309,11 @@ pub struct Plugins {
 }
 
 impl Plugins {
+    /// Whether these are the same settings, wherever they stand.
+    pub fn is_as(&self, other: &Self) -> bool {
+        Self { place: Place::Unset, ..self.clone() } == Self { place: Place::Unset, ..other.clone() }
+    }
+
     /// How the adapter of this name is run.
     pub fn adapter(&self, name: &str) -> &AdapterSettings {
         self.adapters.get(name).unwrap_or(&self.defaults)

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, Method};
 
 use super::path::{Holes, Pattern, PatternError};
 use crate::contract::about::exports::weir::adapter::about::{
-    Condition, CredentialPlace, ErrorFormat, Face as Claim, Manifest, Operation,
+    AuthScheme, Condition, CredentialPlace, ErrorFormat, Face as Claim, Manifest, Operation,
 };
 use crate::contract::types::Framing;
 use crate::query;
@@ -118,6 +118,7 @@ impl Faces {
             for claim in &manifest.faces {
                 faces.add(&name, manifest, claim)?;
             }
+            faces.guard(manifest);
         }
         faces.order();
         Ok(faces)
@@ -221,6 +222,17 @@ impl Faces {
         let adapter = Arc::clone(adapter);
         self.all.push(Arc::new(Face { adapter, claim: claim.clone(), errors, index }));
         Ok(())
+    }
+
+    /// Where a provider takes its keys, clients that were made for it bring theirs.
+    fn guard(&mut self, manifest: &Manifest) {
+        for auth in &manifest.auth {
+            match &auth.scheme {
+                AuthScheme::Header(header) => _ = self.credential_headers.insert(header.name.clone()),
+                AuthScheme::Query(name) => _ = self.credential_queries.insert(name.clone()),
+                _ => {}
+            }
+        }
     }
 
     fn refuse_twice(&self, adapter: &Arc<str>, claim: &Claim, path: &str) -> Result<(), ClaimError> {

@@ -16,6 +16,7 @@ use crate::plugin::canary::Trial;
 use crate::plugin::catalog::{Denied, Former, Snapshot};
 use crate::plugin::fault::FaultKind;
 use crate::plugin::{Adapter, Digest};
+use crate::proof::{self, Bounds};
 
 /// How long an answer waits for what was done to be in force.
 const IN_FORCE: Duration = Duration::from_secs(5);
@@ -131,11 +132,11 @@ fn seconds(time: SystemTime) -> f64 {
     time.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_millis() as f64 / 1000.0)
 }
 
-/// Has the folder looked at.
+/// Has the folder looked at, and what was refused tried anew.
 pub(super) async fn rescan(State(operations): State<Operations>) -> Response {
     match &operations.bell {
         Some(bell) => {
-            bell.ring();
+            bell.ring_anew();
             (StatusCode::ACCEPTED, Json(json!({"status": "the folder is looked at"}))).into_response()
         }
         None => refuse(StatusCode::CONFLICT, "the plugins folder is not followed"),
@@ -238,23 +239,28 @@ async fn done(operations: &Operations, name: &str) -> Response {
     }
 }
 
-/// Has a version prove itself again, as its file would have to now.
+/// Has a version prove itself again, by the fixtures that lie beside its file now.
 async fn test(operations: Operations, name: String, digest: Option<Digest>) -> Response {
     let snapshot = operations.catalog.snapshot();
     let digest = digest.or_else(|| snapshot.adapters.get(&*name).map(|adapter| adapter.digest));
     let Some(adapter) = digest.and_then(|digest| snapshot.version(&name, digest)).cloned() else {
         return deny(&Denied::Unknown(name));
     };
-    let Some(proof) = operations.proof else {
-        return refuse(StatusCode::CONFLICT, "no proof is demanded of adapters here");
-    };
-    let path = operations.dir.join(format!("{name}.wasm"));
-    let digest = adapter.digest.hex();
-    match tokio::task::spawn_blocking(move || proof(&adapter, &path)).await {
-        Ok(Ok(())) => Json(json!({"name": name, "digest": digest, "passed": true})).into_response(),
-        Ok(Err(reason)) => {
-            Json(json!({"name": name, "digest": digest, "passed": false, "reason": reason})).into_response()
+    if adapter.duty.suspended().is_some() {
+        let message = "it is quarantined and does not run; release it first, or try its file: `weir plugin test FILE`";
+        return deny(&Denied::Impossible(message.to_owned()));
+    }
+    let file = operations.dir.join(format!("{name}.wasm"));
+    let tested = tokio::task::spawn_blocking(move || {
+        let fixtures = proof::beside(&file, || std::fs::read(&file), Bounds::GATE);
+        fixtures.map(|fixtures| proof::prove(&adapter, &fixtures))
+    });
+    match tested.await {
+        Ok(Ok(report)) => {
+            let reason = report.first_failure();
+            Json(json!({"name": name, "passed": reason.is_none(), "reason": reason, "report": report})).into_response()
         }
+        Ok(Err(error)) => deny(&Denied::Impossible(error.to_string())),
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }

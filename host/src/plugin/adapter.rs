@@ -136,19 +136,23 @@ impl Adapter {
 
     /// Runs a call that takes in so many bytes where it does no harm to others; none if there is no room for it.
     fn in_its_place<R: Send>(&self, bytes: usize, work: impl FnOnce() -> R + Send) -> Option<R> {
-        let patience = match self.stats.standing() {
-            Standing::Suspect => SUSPECTS_PATIENCE,
-            Standing::New => self.engine.limits().lease_wait,
-            Standing::Proved => return Some(on_this_thread(bytes > self.engine.limits().blocking_above, work)),
-        };
-        if !is_worker() {
-            return Some(work());
+        let mut standing = self.stats.standing();
+        while standing != Standing::Proved && is_worker() {
+            let is_suspect = standing == Standing::Suspect;
+            let patience = if is_suspect { SUSPECTS_PATIENCE } else { self.engine.limits().lease_wait };
+            let aside = self.engine.aside(is_suspect);
+            if aside.is_full() {
+                return None;
+            }
+            let turn = tokio::task::block_in_place(|| aside.turn(patience))?;
+            // While it waited, others of its calls may have shown what it is.
+            let now = self.stats.standing();
+            if now == standing {
+                return tokio::task::block_in_place(|| turn.run(work));
+            }
+            standing = now;
         }
-        let aside = self.engine.aside();
-        if aside.is_full() {
-            return None;
-        }
-        tokio::task::block_in_place(|| aside.run(patience, work))
+        Some(on_this_thread(bytes > self.engine.limits().blocking_above, work))
     }
 
     /// Ticks until the deadline of a call that takes in so many bytes.

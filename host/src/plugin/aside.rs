@@ -2,7 +2,8 @@
 //! and those that have not been called often enough yet to know.
 //!
 //! Such a component may spin until its deadline in every call. On the workers, a few of them would stop all traffic; so only
-//! a few of their calls run at a time, each on a thread that gives way to all others, and only so many wait.
+//! a few of their calls run at a time, each on a thread that gives way to all others, and only so many wait. There is a line
+//! for each of the two kinds, so that new ones need not wait for those that are known to spin.
 
 use std::num::NonZero;
 use std::panic::resume_unwind;
@@ -27,7 +28,8 @@ struct Line {
 }
 
 /// A turn, until it is dropped.
-struct Turn<'a>(&'a Aside);
+#[derive(Debug)]
+pub(super) struct Turn<'a>(&'a Aside);
 
 impl Aside {
     /// One turn for each core, two at least.
@@ -41,20 +43,8 @@ impl Aside {
         self.lock().waiting >= LINE
     }
 
-    /// Does the work on a thread of its own and waits for it; none if no turn came in that time. Blocks.
-    pub(super) fn run<R: Send>(&self, patience: Duration, work: impl FnOnce() -> R + Send) -> Option<R> {
-        let _turn = self.turn(patience)?;
-        std::thread::scope(|scope| {
-            let thread = std::thread::Builder::new().name("weir-aside".into());
-            let working = thread.spawn_scoped(scope, || {
-                give_way();
-                work()
-            });
-            Some(working.ok()?.join().unwrap_or_else(|panic| resume_unwind(panic)))
-        })
-    }
-
-    fn turn(&self, patience: Duration) -> Option<Turn<'_>> {
+    /// Waits for a turn; none if it does not come in that time. Blocks.
+    pub(super) fn turn(&self, patience: Duration) -> Option<Turn<'_>> {
         let mut line = self.lock();
         if line.running >= self.turns {
             if line.waiting >= LINE {
@@ -74,6 +64,20 @@ impl Aside {
 
     fn lock(&self) -> MutexGuard<'_, Line> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn<'_> {
+    /// Does the work on a thread of its own and waits for it; none if there is no thread to be had. Blocks.
+    pub(super) fn run<R: Send>(self, work: impl FnOnce() -> R + Send) -> Option<R> {
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("weir-aside".into());
+            let working = thread.spawn_scoped(scope, || {
+                give_way();
+                work()
+            });
+            Some(working.ok()?.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        })
     }
 }
 
@@ -104,13 +108,17 @@ mod tests {
         Aside { turns, ..Aside::new() }
     }
 
+    fn run<R: Send>(aside: &Aside, patience: Duration, work: impl FnOnce() -> R + Send) -> Option<R> {
+        aside.turn(patience)?.run(work)
+    }
+
     #[test]
     fn no_more_run_at_a_time_than_there_are_turns() {
         let (aside, running, most) = (with(2), AtomicU32::new(0), AtomicU32::new(0));
         std::thread::scope(|scope| {
             for _ in 0..16 {
                 scope.spawn(|| {
-                    let done = aside.run(Duration::from_mins(1), || {
+                    let done = run(&aside, Duration::from_mins(1), || {
                         most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
                         std::thread::yield_now();
                         running.fetch_sub(1, SeqCst);
@@ -129,27 +137,27 @@ mod tests {
         let (aside, barrier) = (with(1), Barrier::new(2));
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                aside.run(Duration::ZERO, || {
+                run(&aside, Duration::ZERO, || {
                     barrier.wait();
                     barrier.wait();
                 })
             });
             barrier.wait();
-            assert_eq!(aside.run(Duration::ZERO, || 1), None);
+            assert_eq!(run(&aside, Duration::ZERO, || 1), None);
             aside.lock().waiting = LINE;
             assert!(aside.is_full());
-            assert_eq!(aside.run(Duration::from_mins(1), || 1), None, "at once");
+            assert_eq!(run(&aside, Duration::from_mins(1), || 1), None, "at once");
             aside.lock().waiting = 0;
             barrier.wait();
         });
-        assert_eq!(aside.run(Duration::ZERO, || 1), Some(1));
+        assert_eq!(run(&aside, Duration::ZERO, || 1), Some(1));
     }
 
     #[test]
     fn a_panic_gives_the_turn_back() {
         let aside = with(1);
-        let run = || aside.run(Duration::ZERO, || std::panic::panic_any(7));
-        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
-        assert_eq!(aside.run(Duration::ZERO, || 1), Some(1));
+        let panics = || run(&aside, Duration::ZERO, || std::panic::panic_any(7));
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+        assert_eq!(run(&aside, Duration::ZERO, || 1), Some(1));
     }
 }

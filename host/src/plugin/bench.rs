@@ -29,8 +29,12 @@ pub struct Cost {
     pub bytes: usize,
     /// Milliseconds to compile and describe it.
     pub load_ms: f64,
+    /// Making an instance.
+    pub instance: Option<f64>,
     /// A request with 2 KB of text rendered, on a fresh instance, its making included.
     pub fresh_render_2k: Option<f64>,
+    /// The same without the making: what a request pays where an instance lies ready.
+    pub ready_render_2k: Option<f64>,
     /// The same on a used instance.
     pub render_2k: Option<f64>,
     /// A request with 100 KB of text, used.
@@ -57,7 +61,11 @@ pub async fn cost(adapter: &Arc<Adapter>, load: Duration, writers: &[Arc<Adapter
         return Ok(cost);
     }
     let ctx = context(&format);
-    cost.fresh_render_2k = fresh(adapter, &ctx, &request(2 << 10)).await?;
+    if let Some(fresh) = fresh(adapter, &ctx, &request(2 << 10)).await? {
+        cost.instance = Some(fresh.making);
+        cost.fresh_render_2k = Some(fresh.both);
+        cost.ready_render_2k = Some(fresh.call);
+    }
     cost.render_2k = rendering(adapter, &ctx, &request(2 << 10)).await?;
     cost.render_100k = rendering(adapter, &ctx, &request(100 << 10)).await?;
     let writes = |one: &&Arc<Adapter>| {
@@ -77,8 +85,7 @@ fn median(mut call: impl FnMut() -> Option<Duration>) -> Option<f64> {
     while times.len() < LEAST || begun.elapsed() < EACH {
         times.push(call()?);
     }
-    times.sort_unstable();
-    times.get(times.len() / 2).map(|time| time.as_secs_f64() * 1e6)
+    middle(times)
 }
 
 fn timed<T, E, F>(call: impl FnOnce() -> Result<Result<T, E>, F>) -> Option<Duration> {
@@ -87,20 +94,37 @@ fn timed<T, E, F>(call: impl FnOnce() -> Result<Result<T, E>, F>) -> Option<Dura
     answered.then(|| begun.elapsed())
 }
 
-async fn fresh(adapter: &Arc<Adapter>, ctx: &Context, request: &ChatRequest) -> Result<Option<f64>, PluginFault> {
-    let (mut times, begun) = (Vec::new(), Instant::now());
-    while times.len() < LEAST || begun.elapsed() < EACH {
+/// The first call on instances of its own, and the making of them.
+struct Fresh {
+    making: f64,
+    call: f64,
+    both: f64,
+}
+
+async fn fresh(adapter: &Arc<Adapter>, ctx: &Context, request: &ChatRequest) -> Result<Option<Fresh>, PluginFault> {
+    let (mut making, mut call, mut both, begun) = (Vec::new(), Vec::new(), Vec::new(), Instant::now());
+    while both.len() < LEAST || begun.elapsed() < EACH {
         let start = Instant::now();
         let mut lease = adapter.lease("").await?;
+        let made = start.elapsed();
         if !matches!(lease.render_chat(ctx, request), Ok(Ok(_))) {
             return Ok(None);
         }
-        times.push(start.elapsed());
+        let done = start.elapsed();
+        making.push(made);
+        call.push(done.saturating_sub(made));
+        both.push(done);
         // Not given back: the next one is new.
         drop(lease);
     }
+    let figures = middle(making).zip(middle(call)).zip(middle(both));
+    Ok(figures.map(|((making, call), both)| Fresh { making, call, both }))
+}
+
+/// The median in microseconds.
+fn middle(mut times: Vec<Duration>) -> Option<f64> {
     times.sort_unstable();
-    Ok(times.get(times.len() / 2).map(|time| time.as_secs_f64() * 1e6))
+    times.get(times.len() / 2).map(|time| time.as_secs_f64() * 1e6)
 }
 
 async fn rendering(adapter: &Arc<Adapter>, ctx: &Context, request: &ChatRequest) -> Result<Option<f64>, PluginFault> {
@@ -137,8 +161,7 @@ async fn decoding(adapter: &Arc<Adapter>, ctx: &Context, frames: &[Frame]) -> Re
             }
         }
     }
-    times.sort_unstable();
-    Ok(times.get(times.len() / 2).map(|time| time.as_secs_f64() * 1e6))
+    Ok(middle(times))
 }
 
 /// A whole answer in the format; none where the dialect refuses to write it.

@@ -14,8 +14,6 @@ use crate::contract::about::exports::weir::adapter::about::{
 };
 use crate::contract::types::{ErrorKind, Header};
 
-mod bounds;
-
 /// Problems that are reported at once.
 const REPORTED: usize = 20;
 
@@ -69,11 +67,8 @@ const KINDS: [ErrorKind; 14] = [
 /// Checks a manifest by itself; what two manifests may not both claim is checked where they meet.
 /// `spoken` is the version of the contract whose interfaces the component exports.
 pub fn manifest(manifest: &Manifest, spoken: Version) -> Result<(), Problems> {
+    bounds::check(manifest)?;
     let mut p = Problems::default();
-    bounds::check(manifest, &mut p);
-    if !p.0.is_empty() {
-        return Err(p);
-    }
     identity(manifest, spoken, &mut p);
     let mut formats = HashSet::new();
     for (i, format) in manifest.formats.iter().enumerate() {
@@ -204,13 +199,13 @@ fn check_tap(tap: &Tap, place: &str, p: &mut Problems) {
 fn check_face(face: &Face, place: &str, p: &mut Problems) {
     method(&face.method, place, p);
     p.unless(
-        face.path.starts_with('/') && is_plain_path(&face.path),
+        face.path.starts_with('/') && bounds::is_plain_path(&face.path),
         &format!("{place}.path"),
         "must begin with / and hold no //, .., ?, # or control character",
     );
     holes(&face.path, "{", "}", &["model", "model...", "id"], &format!("{place}.path"), p);
     for prefix in &face.prefixes {
-        let right = prefix.starts_with('/') && !prefix.ends_with('/') && is_plain_path(prefix);
+        let right = prefix.starts_with('/') && !prefix.ends_with('/') && bounds::is_plain_path(prefix);
         p.unless(right, &format!("{place}.prefixes"), format_args!("{prefix:?} must begin with / and not end with it"));
     }
     for when in face.when.iter().chain(face.framings.iter().filter_map(|framing| framing.when.as_ref())) {
@@ -251,7 +246,8 @@ fn check_face(face: &Face, place: &str, p: &mut Problems) {
 fn check_acceptance(accepts: &Acceptance, place: &str, p: &mut Problems) {
     method(&accepts.method, place, p);
     for path in [Some(&accepts.path), accepts.stream_path.as_ref()].into_iter().flatten() {
-        let right = !path.starts_with('/') && is_plain_path(path) && !path.contains("://") && !path.contains('@');
+        let right =
+            !path.starts_with('/') && bounds::is_plain_path(path) && !path.contains("://") && !path.contains('@');
         p.unless(right, &format!("{place}.path"), format_args!("{path:?} must stay below the target's url"));
         holes(path, "{", "}", &["model", "id", "option."], &format!("{place}.path"), p);
     }
@@ -399,10 +395,6 @@ fn is_url(text: &str) -> bool {
     })
 }
 
-fn is_plain_path(path: &str) -> bool {
-    let steps_up = path.split('/').any(|segment| segment == ".." || segment == ".");
-    !steps_up && !path.contains("//") && !path.contains(|c: char| matches!(c, '?' | '#' | '\\' | ' ') || c.is_control())
-}
-
+mod bounds;
 #[cfg(test)]
 mod tests;

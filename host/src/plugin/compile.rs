@@ -208,8 +208,9 @@ fn failure(status: ExitStatus, complaint: &str, bounds: Bounds) -> CompileError 
     if child::is_killed_for_time(status) {
         return CompileError::TooLong(bounds.time);
     }
-    // What the allocator, the system and the compiler say when there is no more.
-    if ["memory allocation of", "Cannot allocate memory", "os error 12"].iter().any(|text| complaint.contains(text)) {
+    // What the allocator, the system, the compiler and its threads say when there is no more.
+    let starved = ["memory allocation of", "Cannot allocate memory", "os error 12", "ThreadPoolBuildError"];
+    if starved.iter().any(|text| complaint.contains(text)) {
         return CompileError::TooLarge(bounds.memory);
     }
     let told = tail(told.trim(), 300);

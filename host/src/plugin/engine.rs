@@ -56,7 +56,8 @@ struct Inner {
     leases: Arc<Semaphore>,
     idle: Arc<Semaphore>,
     compiling: Mutex<()>,
-    aside: Aside,
+    news: Aside,
+    suspects: Aside,
     /// Components that nobody uses any more.
     buried: Mutex<Vec<InstancePre<State>>>,
     /// Whether much memory lay unused at the last look.
@@ -105,7 +106,8 @@ impl Engine {
             leases,
             idle,
             compiling: Mutex::default(),
-            aside: Aside::new(),
+            news: Aside::new(),
+            suspects: Aside::new(),
             buried: Mutex::default(),
             was_bloated: AtomicBool::default(),
         })))
@@ -190,8 +192,8 @@ impl Engine {
     }
 
     /// Where calls into components run that are not trusted with an async worker.
-    pub(super) fn aside(&self) -> &Aside {
-        &self.0.aside
+    pub(super) fn aside(&self, are_suspects: bool) -> &Aside {
+        if are_suspects { &self.0.suspects } else { &self.0.news }
     }
 
     /// Takes a component whose last user is gone, to be dropped by [`Engine::sweep`].

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::adapter::Adapter;
 use super::digest::Digest;
 use super::load::{Admission, LoadError, Loader};
 use super::lock::Lock;
@@ -38,6 +39,11 @@ pub fn inspect(loader: &Loader, bytes: &[u8]) -> Result<Inspection, LoadError> {
         Err(LoadError::Name { found, .. }) => loader.load(&found, bytes, &admission)?,
         other => other?,
     };
+    of(&adapter)
+}
+
+/// What is told of an adapter that is loaded already.
+pub fn of(adapter: &Adapter) -> Result<Inspection, LoadError> {
     Ok(Inspection {
         digest: adapter.digest,
         contract: adapter.shape.version()?.name(),

@@ -131,8 +131,14 @@ impl Watch {
     }
 
     /// Has bytes pass everything that a file of the directory would have to, beside the adapters that are there, as if the
-    /// lock file pinned them. Their compiled code is in the cache afterwards.
-    pub fn rehearse(&mut self, bytes: &[u8], signature: Option<&str>) -> Result<Arc<Adapter>, String> {
+    /// lock file pinned them, and proved by what lies beside the file that `proved_by` tells for the adapter's name. Their
+    /// compiled code is in the cache afterwards.
+    pub fn rehearse(
+        &mut self,
+        bytes: &[u8],
+        signature: Option<&str>,
+        proved_by: impl Fn(&str) -> Result<PathBuf, String>,
+    ) -> Result<Arc<Adapter>, String> {
         let name = match self.loader.load("", bytes, &Admission::default()) {
             Err(LoadError::Name { found, .. }) => found,
             Err(error) => return Err(error.to_string()),
@@ -144,9 +150,21 @@ impl Watch {
         let signer = vouched.map_err(|missing| missing.to_string())?.signer;
         let terms = self.folder.terms.get(&name).unwrap_or(&self.folder.usual_terms).clone();
         let admission = Admission { terms, trusted: true, signer };
-        let adapter = self.load(&name, bytes, &admission, self.folder.patience).map_err(Option::unwrap_or_default)?;
+        let waited = self.folder.patience;
+        let adapter =
+            self.load(&proved_by(&name)?, bytes, &admission, (&name, waited)).map_err(Option::unwrap_or_default)?;
         self.catalog.publish(&adapter)?;
         Ok(adapter)
+    }
+
+    /// Has the next look try the files that were refused, although they have not changed.
+    pub fn try_anew(&mut self) {
+        let snapshot = self.catalog.snapshot();
+        for (name, file) in &mut self.files {
+            if snapshot.refused.contains_key(name.as_str()) {
+                file.state = State::New;
+            }
+        }
     }
 
     /// Looks at the directory until every file in it has been taken in or refused, or is still being written: what a
@@ -276,10 +294,11 @@ impl Watch {
             return done;
         }
         let terms = self.folder.terms.get(name).unwrap_or(&self.folder.usual_terms).clone();
+        let path = self.folder.dir.join(format!("{name}.wasm"));
         let adapter = match known {
             // It has proved itself before.
             Some(known) => Arc::clone(known),
-            None => match self.load(name, bytes, &Admission { terms, trusted, signer }, waited) {
+            None => match self.load(&path, bytes, &Admission { terms, trusted, signer }, (name, waited)) {
                 Ok(adapter) => adapter,
                 Err(None) => return State::Short,
                 Err(Some(reason)) => {
@@ -297,19 +316,18 @@ impl Watch {
     /// Loads and proves an adapter; why it cannot be had, or nothing where its file may just not be whole yet.
     fn load(
         &self,
-        name: &str,
+        file: &Path,
         bytes: &[u8],
         admission: &Admission,
-        waited: Duration,
+        (name, waited): (&str, Duration),
     ) -> Result<Arc<Adapter>, Option<String>> {
         let adapter = match self.loader.load(name, bytes, admission) {
             Ok(adapter) => adapter,
             Err(error) if error.may_pass() && waited < self.folder.patience => return Err(None),
             Err(error) => return Err(Some(error.to_string())),
         };
-        let path = self.folder.dir.join(format!("{name}.wasm"));
         let proof = self.folder.proof.as_ref();
-        proof.map_or(Ok(()), |proof| proof(&adapter, &path)).map_err(Some)?;
+        proof.map_or(Ok(()), |proof| proof(&adapter, file)).map_err(Some)?;
         Ok(adapter)
     }
 

@@ -150,8 +150,7 @@ fn round_trip(exchange: &Exchange<'_>, came: &Came) -> Option<Flaw> {
     };
     let mut losses = one.losses.iter().chain(&upstream.losses).chain(&two.losses).peekable();
     let is_recorded = exchange.fixture.says.client.is_none();
-    if is_recorded
-        && let Some(Flaw { reason, difference, .. }) = leaves::missing(exchange, &upstream.request, losses.clone())
+    if is_recorded && let Some(Flaw { reason, difference, .. }) = leaves::missing(exchange, &upstream.request, &losses)
     {
         return Some(Flaw { difference, ..Flaw::plain("upstream", reason) });
     }
@@ -203,18 +202,19 @@ fn said_by(read: &Read) -> Option<Value> {
     Some(essence::of_answer(&chat))
 }
 
+const OTHERWISE: &str = "on an instance that has served before, the same exchange comes to something else";
+
 /// Whether two replays came to the same, to the byte.
 pub(super) fn same(one: &Came, two: &Came) -> Option<Flaw> {
     if one == two {
         return None;
     }
-    const REASON: &str = "on an instance that has served before, the same exchange comes to something else";
     for ((step, first_time), (_, second_time)) in one.steps().iter().zip(two.steps().iter()) {
         if let Some(difference) = first(first_time, second_time) {
-            return Some(Flaw::differs(step, REASON, difference));
+            return Some(Flaw::differs(step, OTHERWISE, difference));
         }
     }
-    Some(Flaw::plain("bytes", format!("{REASON}: the same values in other bytes")))
+    Some(Flaw::plain("bytes", format!("{OTHERWISE}: the same values in other bytes")))
 }
 
 /// Whether a stream that was cut in another way gave the same events.

@@ -50,7 +50,7 @@ fn walk(expected: &Value, got: &Value, at: &mut String) -> Option<Difference> {
         (Value::String(left), Value::String(right)) if left != right => {
             match (neutral::parsed(left), neutral::parsed(right)) {
                 (Some(left), Some(right)) => walk(&left, &right, at),
-                _ => text(left, right, at),
+                _ => Some(text(left, right, at)),
             }
         }
         (left, right) => (left != right).then(|| parts(at)).flatten(),
@@ -75,7 +75,7 @@ fn both(expected: Option<&Value>, got: Option<&Value>, at: &mut String) -> Optio
 }
 
 /// Long texts are shown from shortly before the place where they part.
-fn text(expected: &str, got: &str, at: &str) -> Option<Difference> {
+fn text(expected: &str, got: &str, at: &str) -> Difference {
     let same = expected.chars().zip(got.chars()).take_while(|(left, right)| left == right).count();
     let skipped = if expected.len().max(got.len()) > EXCERPT { same.saturating_sub(30) } else { 0 };
     let tail = |text: &str| {
@@ -83,7 +83,7 @@ fn text(expected: &str, got: &str, at: &str) -> Option<Difference> {
         let shown = Value::String(tail).to_string();
         if skipped > 0 { format!("…{shown}") } else { shown }
     };
-    Some(Difference::of(at, tail(expected), tail(got)))
+    Difference::of(at, tail(expected), tail(got))
 }
 
 fn shown(value: Option<&Value>) -> String {

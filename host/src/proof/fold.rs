@@ -18,7 +18,9 @@ pub(super) struct Folded {
 /// Adds up a stream's events. Those that no part was begun for are passed over: `story` speaks of them.
 pub(super) fn fold(events: &[ChatEvent]) -> Folded {
     let mut fold = Fold { response: empty(), failure: None, parts: Vec::new() };
-    events.iter().for_each(|event| fold.take(event));
+    for event in events {
+        fold.take(event);
+    }
     fold.response.candidates.sort_by_key(|candidate| candidate.index);
     Folded { response: fold.response, failure: fold.failure }
 }
@@ -157,9 +159,12 @@ fn add(part: &mut Part, event: &ChatEvent) {
         (Part::Text(text), ChatEvent::Signature(signed)) => text.signature = Some(signed.signature.clone()),
         (Part::ToolCall(call), ChatEvent::Signature(signed)) => call.signature = Some(signed.signature.clone()),
         (Part::Text(text), ChatEvent::Citation(cited)) => text.citations.push(cited.citation.clone()),
-        (Part::Text(TextPart { extensions, .. }), ChatEvent::PartStop(stop))
-        | (Part::Reasoning(ReasoningPart { extensions, .. }), ChatEvent::PartStop(stop))
-        | (Part::ToolCall(ToolCall { extensions, .. }), ChatEvent::PartStop(stop)) => {
+        (
+            Part::Text(TextPart { extensions, .. })
+            | Part::Reasoning(ReasoningPart { extensions, .. })
+            | Part::ToolCall(ToolCall { extensions, .. }),
+            ChatEvent::PartStop(stop),
+        ) => {
             extensions.extend(stop.extensions.iter().cloned());
         }
         _ => {}

@@ -99,10 +99,10 @@ pub fn at(place: &Path, bounds: Bounds) -> Result<Vec<Fixture>, GatherError> {
         return Ok(gathered.fixtures);
     }
     if place.extension().is_some_and(|ending| ending == "tar") {
-        let bytes = gathered.read(place, bounds.total)?;
+        let bytes = contents(place, bounds.total)?;
         let entries =
             tar::files(&bytes).map_err(|reason| GatherError::Fixture { name: place.display().to_string(), reason })?;
-        let mut entries: Vec<_> = entries.into_iter().filter(|(name, _)| name.ends_with(".json")).collect();
+        let mut entries: Vec<_> = entries.into_iter().filter(|(name, _)| is_json(Path::new(name))).collect();
         entries.sort_unstable();
         for (name, bytes) in entries {
             gathered.take(name.trim_start_matches("./").trim_end_matches(".json"), bytes.to_vec(), None)?;
@@ -135,6 +135,20 @@ fn embedded(wasm: &Path, bytes: &[u8], bounds: Bounds) -> Result<Vec<Fixture>, G
     Ok(gathered.fixtures)
 }
 
+fn is_json(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "json")
+}
+
+/// A file whose length is looked at first.
+fn contents(path: &Path, limit: usize) -> Result<Vec<u8>, GatherError> {
+    let unreadable = |cause| GatherError::Read { path: path.to_owned(), cause };
+    let length = fs::metadata(path).map_err(unreadable)?.len();
+    if length > limit as u64 {
+        return Err(GatherError::TooMuch { path: path.to_owned(), limit, what: "bytes" });
+    }
+    fs::read(path).map_err(unreadable)
+}
+
 /// What has been read so far.
 struct Gathered {
     place: PathBuf,
@@ -154,7 +168,7 @@ impl Gathered {
             let path = entry.map_err(unreadable)?.path();
             if path.is_dir() && depth > 0 {
                 self.collect(&path, depth - 1, files)?;
-            } else if path.extension().is_some_and(|ending| ending == "json") && path.is_file() {
+            } else if is_json(&path) && path.is_file() {
                 files.push(path);
             }
             if files.len() > self.bounds.fixtures {
@@ -164,18 +178,8 @@ impl Gathered {
         Ok(())
     }
 
-    fn read(&self, path: &Path, limit: usize) -> Result<Vec<u8>, GatherError> {
-        let unreadable = |cause| GatherError::Read { path: path.to_owned(), cause };
-        // The length is looked at first, and again in what was read: the file may be growing.
-        let length = fs::metadata(path).map_err(unreadable)?.len();
-        if length > limit as u64 {
-            return Err(GatherError::TooMuch { path: path.to_owned(), limit, what: "bytes" });
-        }
-        fs::read(path).map_err(unreadable)
-    }
-
     fn file(&mut self, file: &Path, name: &str) -> Result<(), GatherError> {
-        let bytes = self.read(file, self.bounds.bytes)?;
+        let bytes = contents(file, self.bounds.bytes)?;
         self.take(name, bytes, Some(file.to_owned()))
     }
 
@@ -194,7 +198,8 @@ impl Gathered {
         let text = String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8".to_owned()))?;
         let mut fixture = Fixture::parse(name, text).map_err(wrong)?;
         if file.is_none() && name.starts_with("embedded-") {
-            fixture.name = fixture.id().to_owned();
+            let id = fixture.id().to_owned();
+            fixture.name = id;
         }
         fixture.file = file;
         self.fixtures.push(fixture);

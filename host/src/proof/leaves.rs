@@ -16,7 +16,7 @@ use super::replay::Read;
 pub(super) fn missing<'l>(
     exchange: &Exchange<'_>,
     sent: &HttpRequest,
-    losses: impl Iterator<Item = &'l Loss> + Clone,
+    losses: &(impl Iterator<Item = &'l Loss> + Clone),
 ) -> Option<Flaw> {
     let recorded: Value = serde_json::from_str(exchange.fixture.says.request.as_ref()?.body.as_ref()?.get()).ok()?;
     let Body::Text(text) = &sent.body else { return None };
@@ -50,16 +50,20 @@ pub(super) fn unheard(exchange: &Exchange<'_>, read: &Read, losses: &[Loss]) -> 
     }
     // What only echoes the request is no news; an answer that was polled echoes one that is not at hand.
     let asked = exchange.fixture.says.request.as_ref()?.body.as_ref()?;
-    gather(&serde_json::from_str(asked.get()).ok().filter(|body: &Value| !body.is_null())?, &mut heard);
+    let asked = serde_json::from_str(asked.get()).ok().filter(|body: &Value| !body.is_null())?;
+    let mut echoes = Vec::new();
+    collect(&asked, &mut String::new(), &mut |_, leaf| echoes.extend(leaf.as_str().map(str::trim)));
     let is_stream = matches!(read, Read::Stream(..));
     // A piece of JSON may be understood with its neighbours only.
-    let counts = |text: &str| text.contains(' ') && !(is_stream && text.contains(['"', '{', '[', ']', '}', '\\']));
+    let counts =
+        |text: &str| is_prose(text, is_stream) && !(is_stream && text.contains(['"', '{', '[', ']', '}', '\\']));
     let look = |step: &str, prefix: &str, json: &str| {
         let value: Value = serde_json::from_str(json).ok()?;
         let mut gone = None;
         collect(&value, &mut prefix.to_owned(), &mut |at, leaf| {
             let Some(text) = leaf.as_str().map(str::trim) else { return };
-            let is_told = || heard.contains(text) || losses.iter().any(|loss| names(loss, at));
+            let is_told =
+                || heard.contains(text) || echoes.contains(&text) || losses.iter().any(|loss| names(loss, at));
             if gone.is_none() && counts(text) && !is_told() {
                 gone = Some(Difference::of(at, leaf.to_string(), "nothing that holds it"));
             }
@@ -79,6 +83,13 @@ pub(super) fn unheard(exchange: &Exchange<'_>, read: &Read, losses: &[Loss]) -> 
             .find_map(|(number, frame)| look("answer", &format!("frame {number}"), &frame.data)),
         _ => None,
     }
+}
+
+/// Whether a person or a model wrote it, rather than a machine that makes ids and words of the format.
+fn is_prose(text: &str, is_stream: bool) -> bool {
+    let is_name = || text.starts_with(|c: char| c.is_uppercase()) && text.chars().skip(1).all(char::is_lowercase);
+    // Some streams have filling of random letters.
+    text.contains(' ') || !text.is_ascii() || (!is_stream && (text.starts_with('{') || text.len() > 2 && is_name()))
 }
 
 /// Every text of a value, and those of texts that are JSON.

@@ -79,7 +79,9 @@ impl Story {
                 let flaw = self.go_on(stop.candidate, stop.part, "a stop comes for");
                 let open =
                     self.parts.iter_mut().rev().find(|told| (told.candidate, told.part) == (stop.candidate, stop.part));
-                open.into_iter().for_each(|told| told.has_stopped = true);
+                if let Some(told) = open {
+                    told.has_stopped = true;
+                }
                 flaw
             }
             ChatEvent::Finish(finish) => {

@@ -8,12 +8,13 @@ use std::time::Instant;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::writer::Tray;
 use crate::fixture::{Exchange, Piece};
 
-/// What keeping a piece costs beside its bytes.
-const PIECE: u64 = 64;
+/// How many pieces of an answer are kept, since each costs more than its bytes.
+const PIECES: usize = 64 * 1024;
 
 /// An exchange that is being listened to.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(super) struct Capture {
     limit: u64,
     tray: Tray,
     number: usize,
+    /// Given back when both bodies are done with.
+    _place: OwnedSemaphorePermit,
 }
 
 #[derive(Debug)]
@@ -34,6 +37,14 @@ struct Heard {
     last: Instant,
 }
 
+/// One of the places for exchanges under way.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) permit: OwnedSemaphorePermit,
+    /// For the log.
+    pub(super) number: usize,
+}
+
 /// How an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
@@ -42,9 +53,9 @@ enum End {
 }
 
 impl Capture {
-    pub(super) fn new(exchange: Exchange, limit: u64, tray: Tray, number: usize) -> Arc<Self> {
+    pub(super) fn new(exchange: Exchange, limit: u64, tray: Tray, place: Place) -> Arc<Self> {
         let heard = Heard { exchange, size: 0, is_too_large: false, last: Instant::now() };
-        Arc::new(Self { heard: Mutex::new(heard), limit, tray, number })
+        Arc::new(Self { heard: Mutex::new(heard), limit, tray, number: place.number, _place: place.permit })
     }
 
     /// The answer's head has come.
@@ -72,7 +83,8 @@ impl Capture {
             let now = Instant::now();
             let after = Some(now.duration_since(heard.last));
             heard.last = now;
-            if heard.has_room(bytes.len() as u64 + PIECE, self.limit.saturating_mul(2)) {
+            let limit = if heard.exchange.pieces.len() < PIECES { self.limit } else { 0 };
+            if heard.has_room(bytes.len() as u64, limit) {
                 // Copied: the piece itself keeps the whole buffer that it was read into.
                 heard.exchange.pieces.push(Piece { after, bytes: bytes.to_vec() });
             }

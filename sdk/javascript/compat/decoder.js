@@ -5,11 +5,11 @@
 import { Ledger } from '../ledger.js';
 import { delta, finish, finished, partStart, partStop, toolStart, unreadable, wordsOf } from '../model.js';
 import { Names } from '../names.js';
-import { Raw, count, isEmpty, listOf, objectOf, without, write } from '../wire.js';
+import { count, isEmpty, listOf, objectOf, without } from '../wire.js';
 import { Call, Piece, findCall } from './calls.js';
 import { fromJson } from './errors.js';
 import { FORMAT } from './quirks.js';
-import { citation, createdMs, madeId, readFinish } from './response.js';
+import { citation, contentPart, createdMs, fingerprintLast, madeId, readFinish } from './response.js';
 import { readUsage } from './usage.js';
 
 const CHUNK = ['id', 'object', 'created', 'model', 'choices', 'usage', 'service_tier', 'error'];
@@ -106,11 +106,13 @@ export class ChunkDecoder {
   /** The members around the choices: the first chunk starts the answer, later ones tell what is new. */
   members(chunk) {
     const news = {};
-    const rest = without(chunk, this.known.chunk);
+    const rest = fingerprintLast(without(chunk, this.known.chunk));
     if (this.started && chunk.service_tier != null) rest.service_tier = chunk.service_tier;
     for (const key in rest) {
       const json = JSON.stringify(rest[key]);
-      if (this.told[key] !== json) news[key] = new Raw((this.told[key] = json));
+      if (this.told[key] === json) continue;
+      this.told[key] = json;
+      news[key] = rest[key];
     }
     if (this.started) {
       if (!isEmpty(news)) this.opaque('chunk', news);
@@ -126,7 +128,7 @@ export class ChunkDecoder {
   }
 
   opaque(kind, members) {
-    this.events.push({ tag: 'opaque', val: { format: FORMAT, kind, json: write(members) } });
+    this.events.push({ tag: 'opaque', val: { format: FORMAT, kind, json: JSON.stringify(members) } });
   }
 }
 
@@ -177,7 +179,8 @@ class Candidate {
 
   delta(given) {
     this.words('reasoning', wordsOf(given.reasoning_content) || wordsOf(given.reasoning));
-    this.words('text', wordsOf(given.content));
+    if (Array.isArray(given.content)) for (const part of given.content) this.part(contentPart(objectOf(part)));
+    else this.words('text', wordsOf(given.content));
     for (const note of listOf(given.annotations)) {
       const part = this.openWords('text');
       this.emit({ tag: 'citation', val: { candidate: this.index, part, citation: citation(objectOf(note)) } });
@@ -185,6 +188,14 @@ class Candidate {
     this.words('refusal', wordsOf(given.refusal));
     for (const call of listOf(given.tool_calls)) this.call(new Piece(objectOf(call)));
     if (given.function_call) this.call(new Piece({ function: given.function_call }));
+  }
+
+  /** A part that comes whole. */
+  part({ tag, val }) {
+    if (tag !== 'opaque') return this.words(tag, tag === 'refusal' ? val : val.text);
+    this.stopWords();
+    this.settle();
+    this.emit(partStop(this.index, this.start({ tag, val })));
   }
 
   /** Adds words; an empty piece changes nothing, so it closes no other part. */

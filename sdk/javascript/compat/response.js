@@ -11,6 +11,7 @@ const CHOICE = new Set(['index', 'message', 'delta', 'text', 'logprobs', 'finish
 const MESSAGE = new Set(['role', 'content', 'refusal', 'reasoning_content', 'reasoning', 'tool_calls', 'function_call', 'annotations']);
 const CALL = new Set(['id', 'type', 'index', 'function', 'custom']);
 const TEXT = new Set(['type', 'text']);
+const THINKING = new Set(['type', 'thinking']);
 const FINISH = {
   complete: 'stop end_turn eos eos_token completed STOP',
   'stop-sequence': 'stop_sequence',
@@ -37,9 +38,14 @@ export function parse(provider, ctx, response) {
     candidates: listOf(answer.choices).map((choice, at) => candidate(provider, ctx, names, at, objectOf(choice))),
     usage: readUsage(answer.usage),
     serviceTier: answer.service_tier,
-    extensions: extensions(FORMAT, without(answer, ANSWER)),
+    extensions: extensions(FORMAT, fingerprintLast(without(answer, ANSWER))),
   };
   return { tag: 'complete', val: { response: whole, losses: [] } };
+}
+
+/** The order in which all SDKs keep members, so that their results compare. */
+export function fingerprintLast({ system_fingerprint, ...rest }) {
+  return system_fingerprint === undefined ? rest : { ...rest, system_fingerprint };
 }
 
 /** When the answer was made. */
@@ -86,11 +92,15 @@ function partsOf(ctx, names, message) {
   return parts.concat(callsOf(ctx, names, calls));
 }
 
-function contentPart(part) {
+/** A part of a list of content; one of an unknown type stays as it is. */
+export function contentPart(part) {
   if (typeof part.text === 'string' && (part.type ?? 'text') === 'text') {
     return text(part.text, { extensions: extensions(FORMAT, without(part, TEXT)) });
   }
   if (part.type === 'refusal' && part.refusal) return refusal(part.refusal);
+  if (part.type === 'thinking' && part.thinking != null) {
+    return reasoning(wordsOf(part.thinking), { extensions: extensions(FORMAT, without(part, THINKING)) });
+  }
   return { tag: 'opaque', val: { format: FORMAT, kind: part.type, json: JSON.stringify(part) } };
 }
 
@@ -114,7 +124,7 @@ function callsOf(ctx, names, calls) {
   const parts = [];
   const ids = new Set();
   calls.map(objectOf).forEach((call, number) => {
-    const custom = call.custom != null;
+    const custom = call.custom != null && (call.function == null || call.type === 'custom');
     const inner = objectOf(custom ? call.custom : call.function);
     if (!inner.name) return;
     const said = wordsOf(call.id);

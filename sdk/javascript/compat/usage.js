@@ -11,6 +11,9 @@ const OWN = new Set([
 const INSIDE = new Set(['cached_tokens', 'cache_write_tokens']);
 const OUTSIDE = new Set(['reasoning_tokens']);
 
+/** The members that are not known, nulls too. */
+const others = (object, known) => Object.fromEntries(Object.entries(object).filter(([key]) => !known.has(key)));
+
 /** Reads usage; undefined where every figure is null. */
 export function readUsage(given) {
   const wire = objectOf(given);
@@ -23,8 +26,8 @@ export function readUsage(given) {
   const [output, reasoning] = outputOf(wire, thought);
   const rest = without(wire, OWN);
   // What no bucket holds, and a figure that exceeds its sum, as the server said it.
-  const more = { ...(cached !== cacheRead && { cached_tokens: cached }), ...without(inside, INSIDE) };
-  const also = { ...(thought !== reasoning && { reasoning_tokens: thought }), ...without(outside, OUTSIDE) };
+  const more = { ...(cached !== cacheRead && { cached_tokens: cached }), ...others(inside, INSIDE) };
+  const also = { ...(thought !== reasoning && { reasoning_tokens: thought }), ...others(outside, OUTSIDE) };
   if (!isEmpty(more)) rest.prompt_tokens_details = more;
   if (!isEmpty(also)) rest.completion_tokens_details = also;
   const figures = [input, cacheRead, cacheWrite, output, reasoning];

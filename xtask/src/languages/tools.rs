@@ -22,6 +22,13 @@ pub(super) struct Tool {
 }
 
 impl Tool {
+    /// One of the tool's programs; one of this machine's where it has none of that name.
+    pub(super) fn command(&self, program: &str) -> Command {
+        let file = format!("{program}{}", std::env::consts::EXE_SUFFIX);
+        let own = self.path.iter().map(|folder| folder.join(&file)).find(|place| place.is_file());
+        Command::new(own.unwrap_or_else(|| program.into()))
+    }
+
     /// Readies a project that has just been written.
     pub(super) fn prepare(&self, project: &Path, workspace: &Workspace) -> Result<()> {
         if self.locks {
@@ -61,7 +68,7 @@ fn go() -> Result<Tool> {
     Ok(Tool::default())
 }
 
-/// A compiler that is there, or zig from PyPI.
+/// A compiler that is there, or zig from Python's package index.
 fn c(workspace: &Workspace) -> Result<Tool> {
     let clang = process::find("clang").is_some() && Path::new("/usr/include/wasm32-wasi").is_dir();
     if clang || process::find("zig").is_some() || std::env::var_os("WASI_SDK_PATH").is_some() {
@@ -88,7 +95,8 @@ fn javascript(workspace: &Workspace, template: &Path) -> Result<Tool> {
         for file in ["package.json", "package-lock.json"] {
             fs::copy(template.join(file), place.join(file))?;
         }
-        process::run(Command::new(npm).current_dir(&place).args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]))
+        let install = ["install", "--no-audit", "--no-fund", "--loglevel=error"];
+        process::run(Command::new(npm).current_dir(&place).args(install))
             .context("npm could not install the template's tools")?;
         fs::write(stamp, lock)?;
     }

@@ -62,7 +62,8 @@ fn sources(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for folder in SOURCES {
         for entry in std::fs::read_dir(dir.join(folder)).into_iter().flatten().flatten() {
-            if let Some(name) = entry.file_name().to_str().filter(|name| name.ends_with(".c")) {
+            let is_source = entry.path().extension().is_some_and(|kind| kind == "c");
+            if let Some(name) = entry.file_name().to_str().filter(|_| is_source) {
                 found.push(format!("{folder}/{name}"));
             }
         }

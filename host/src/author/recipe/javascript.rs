@@ -1,4 +1,4 @@
-//! JavaScript: componentize-qjs, which puts QuickJS and the program into one component.
+//! JavaScript: componentize-qjs, which puts `QuickJS` and the program into one component.
 
 use super::super::project::Project;
 use super::{Recipe, Step, tool};

@@ -65,14 +65,14 @@ async fn costs(loaded: &[(Arc<Adapter>, Duration)]) -> Result<Vec<Cost>, String>
 
 fn table(costs: &[Cost]) -> String {
     let mut page = String::from(
-        "| adapter | KB | load ms | render 2 KB, fresh µs | render 2 KB µs | render 100 KB µs | parse 2 KB µs | \
-         parse 100 KB µs | frame µs |\n|---|---|---|---|---|---|---|---|---|\n",
+        "| adapter | KB | load ms | instance µs | render 2 KB, fresh µs | ready µs | used µs | render 100 KB µs | parse 2 KB µs | \
+         parse 100 KB µs | frame µs |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));
     for cost in costs {
-        let times =
-            [cost.fresh_render_2k, cost.render_2k, cost.render_100k, cost.parse_2k, cost.parse_100k, cost.frame];
-        let times = times.map(figure).join(" | ");
+        let first = [cost.instance, cost.fresh_render_2k, cost.ready_render_2k, cost.render_2k];
+        let times = first.into_iter().chain([cost.render_100k, cost.parse_2k, cost.parse_100k, cost.frame]);
+        let times = times.map(figure).collect::<Vec<_>>().join(" | ");
         let _ = writeln!(page, "| {} | {} | {:.0} | {times} |", cost.name, cost.bytes.div_ceil(1000), cost.load_ms);
     }
     page

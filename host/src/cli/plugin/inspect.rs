@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::plugin::bench::Cost;
 use crate::plugin::inspect::{self, Inspection};
-use crate::plugin::load::Admission;
+use crate::plugin::load::{Admission, LoadError};
 
 #[derive(Serialize)]
 struct Told {
@@ -22,10 +22,16 @@ pub(super) fn run(file: &Path) -> Result<String, String> {
     let wrong = |error: &dyn std::fmt::Display| format!("error: {shown}: {error}");
     let bytes = std::fs::read(file).map_err(|error| wrong(&error))?;
     let loader = super::loader()?;
-    let inspection = inspect::inspect(&loader, &bytes).map_err(|error| wrong(&error))?;
     let begun = Instant::now();
-    let adapter =
-        loader.load(&inspection.manifest.name, &bytes, &Admission::default()).map_err(|error| wrong(&error))?;
-    let cost = super::bench::one(adapter, begun.elapsed()).ok();
+    // Whatever it is called: the name is told, not judged. The file's is the likely one.
+    let load = |name: &str| loader.load(name, &bytes, &Admission::default());
+    let loaded = match load(file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()) {
+        Err(LoadError::Name { found, .. }) => load(&found),
+        other => other,
+    };
+    let adapter = loaded.map_err(|error| wrong(&error))?;
+    let took = begun.elapsed();
+    let inspection = inspect::of(&adapter).map_err(|error| wrong(&error))?;
+    let cost = super::bench::one(adapter, took).ok();
     serde_json::to_string_pretty(&Told { inspection, cost }).map_err(|error| format!("error: {error}"))
 }

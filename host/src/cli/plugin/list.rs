@@ -1,14 +1,33 @@
 //! `weir plugin list`: the adapters of the folder, and whether they would serve.
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use super::loader;
+use clap::Args;
+
+use super::{loader, running};
 use crate::app;
 use crate::plugin::inspect::{self, Listed};
 use crate::plugin::lock::Lock;
 
-pub(super) fn run(config: Option<&Path>, json: bool) -> Result<String, String> {
+#[derive(Debug, Args)]
+pub(in crate::cli) struct List {
+    /// The configuration that names the folder.
+    #[arg(short, long, value_name = "FILE", env = "WEIR_CONFIG")]
+    config: Option<PathBuf>,
+    /// Asks the running Weir of this configuration instead: what serves, is tried, is quarantined, and why.
+    #[arg(long)]
+    running: bool,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(asked: &List) -> Result<String, String> {
+    let (config, json) = (asked.config.as_deref(), asked.json);
     let config = crate::cli::load(config).map_err(|problems| problems.render(false))?;
+    if asked.running {
+        return running::run(&config, json);
+    }
     let lock = Lock::read(&config.plugins.lock).map_err(|error| format!("error: {error}"))?;
     let dir = &config.plugins.dir;
     let listed = inspect::list(&loader()?, dir, &lock, &app::policy(&config))
@@ -27,6 +46,7 @@ fn line(one: &Listed) -> String {
     let version = one.version.as_deref().unwrap_or("-");
     let state = match (&one.refused, one.trusted) {
         (Some(reason), _) => format!("refused: {reason}"),
+        (None, _) if one.signed_by.is_some() => format!("signed    speaks {}", one.faces.join(", ")),
         (None, true) => format!("trusted   speaks {}", one.faces.join(", ")),
         (None, false) => format!("untrusted speaks {}", one.faces.join(", ")),
     };

@@ -29,6 +29,7 @@ pub(in super::super) const TOP: Keys = Keys {
         key("admin", TABLE, "", "The operations side; see `[admin]`."),
         key("media", TABLE, "", "Media that are fetched; see `[media]`."),
         key("plugins", TABLE, "", "Adapters; see `[plugins]`."),
+        key("clients", "list of tables", "", "Those who may ask; see `[[clients]]`."),
         key("providers", "list of tables", "", "Accounts with those who serve models; see `[[providers]]`."),
         key("models", "list of tables", "", "What clients may ask for; see `[[models]]`."),
     ],
@@ -42,7 +43,12 @@ pub(in super::super) const SERVER: Keys = Keys {
         key("host", TEXT, "\"127.0.0.1\"", "Address or name to listen on."),
         key("port", NUMBER, "8080", "Port to listen on. 0 lets the system choose."),
         key("max_connections", NUMBER, "4096", "Connections at the same time."),
-        key("max_concurrency", NUMBER, "", "Exchanges at the same time. Not limited without it."),
+        key(
+            "max_concurrency",
+            NUMBER,
+            "",
+            "Exchanges at the same time; further ones wait in the `queue`. Not limited without it.",
+        ),
         key("max_body_bytes", SIZE, "\"64MiB\"", "The largest request body."),
         key("max_header_bytes", SIZE, "\"64KiB\"", "The largest request head."),
         key("header_timeout", DURATION, "\"10s\"", "How long a client may take to send a request's head."),
@@ -86,6 +92,20 @@ pub(in super::super) const SERVER: Keys = Keys {
             "false",
             "Whether a request is refused where its translation would lose something. Otherwise the loss is told in a header, a metric and the log.",
         ),
+        key(
+            "anonymous",
+            FLAG,
+            "false",
+            "Whether whoever reaches the listener is served without a key. Otherwise requests without one are served only where no `[[clients]]` are configured, and only from this machine.",
+        ),
+        key(
+            "key_headers",
+            "list of strings",
+            "[\"authorization\", \"x-api-key\", \"x-litellm-api-key\"]",
+            "Headers in which a client's key may stand, besides the place where its format has it. They are never sent on.",
+        ),
+        key("address_limits", TABLE, "", "What may be had from one address; see `limits`."),
+        key("queue", TABLE, "", "Where requests wait for their turn; see `queue`."),
     ],
 };
 

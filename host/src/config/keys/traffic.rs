@@ -18,7 +18,7 @@ pub(in super::super) const PROVIDER: Keys = Keys {
             "url",
             "url",
             "as the adapter suggests",
-            "The API's base with its version path, such as `\"https://api.example.com/v1/\"`; or `\"replay:DIR\"` for recorded answers, the folder being taken from this file's.",
+            "The API's base with its version path, such as `\"https://api.example.com/v1/\"`; or `\"replay:DIR\"` for recorded answers, the folder being taken from this file's; or `\"env:NAME\"` for what a variable holds.",
         ),
         key(
             "api_key",
@@ -57,6 +57,7 @@ pub(in super::super) const PROVIDER: Keys = Keys {
         key("retry", TABLE, "", "How often a failed attempt is repeated."),
         key("breaker", TABLE, "", "When it is left alone."),
         key("max_concurrency", NUMBER, "", "Attempts at the same time. Not limited without it."),
+        key("limits", TABLE, "", "What may be had of it; see `limits`."),
         key("enable_fallback", FLAG, "true", "Whether a request that failed here may go elsewhere."),
         key(
             "http2",
@@ -133,7 +134,13 @@ pub(in super::super) const MODEL: Keys = Keys {
             "as `[server]` has it",
             "Whether a request for this model is refused where its translation would lose something.",
         ),
-        key("max_concurrency", NUMBER, "", "Exchanges at the same time. Not limited without it."),
+        key(
+            "max_concurrency",
+            NUMBER,
+            "",
+            "Exchanges at the same time; further ones wait in the `queue` of `[server]`. Not limited without it.",
+        ),
+        key("limits", TABLE, "", "What may be had of it; see `limits`."),
         key("capabilities", TABLE, "", "What the model can do, where the bundled file does not know."),
         key("price", TABLE, "", "What the model costs, where the bundled file does not know."),
     ],

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::super::model::{Affinity, Capabilities, Price, Strategy};
 use super::super::provider::Metering;
-use super::super::{Address, Options, Place, Problem, Secret, keys};
+use super::super::{Address, Limits, Options, Place, Problem, Secret, keys};
+use super::client::limits;
 use super::provider::{METERINGS, RetryDraft, TimeoutsDraft, retry, timeouts};
 use super::{Located, Section};
 
@@ -40,6 +41,7 @@ pub(in super::super) struct ModelDraft {
     pub(in super::super) timeouts: TimeoutsDraft,
     pub(in super::super) retry: RetryDraft,
     pub(in super::super) max_concurrency: Option<usize>,
+    pub(in super::super) limits: Limits,
     pub(in super::super) capabilities: Capabilities,
     pub(in super::super) price: Option<Price>,
     /// The table.
@@ -84,6 +86,7 @@ pub(super) fn model(mut section: Section<'_>) -> Option<ModelDraft> {
         timeouts: timeouts(&mut section),
         retry: retry(&mut section),
         max_concurrency: section.amount("max_concurrency"),
+        limits: limits(&mut section),
         capabilities: section.section("capabilities", &keys::CAPABILITIES).map(capabilities).unwrap_or_default(),
         price: section.section("price", &keys::PRICE).map(price),
         place: section.place.clone(),

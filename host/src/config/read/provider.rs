@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::provider::{AllowedOrigin, Breaker, Metering, Provider, Retry, Timeouts};
 use super::super::raw::{Node, Value};
 use super::super::{Address, Origin, Place, Problem, keys};
+use super::client::limits;
 use super::value::from_variable;
 use super::{Located, Section};
 
@@ -80,6 +81,7 @@ fn named(
     let retry = retry(section).over(Retry::default());
     let breaker = breaker(section);
     let max_concurrency = section.amount("max_concurrency");
+    let limits = limits(section);
     let enable_fallback = section.flag("enable_fallback").unwrap_or(true);
     let http2 = section.flag("http2").unwrap_or(false);
     let name = name?;
@@ -102,6 +104,7 @@ fn named(
         retry,
         breaker,
         max_concurrency,
+        limits,
         enable_fallback,
         http2,
         ..provider
@@ -115,7 +118,15 @@ fn split<T>(located: Option<Located<T>>) -> (Option<T>, Place) {
 impl Section<'_> {
     /// A provider's url.
     pub(super) fn address(&mut self, name: &'static str) -> Option<Located<Address>> {
-        let text = self.text(name)?;
+        let mut text = self.text(name)?;
+        if let Some(variable) = text.value.trim().strip_prefix("env:") {
+            let Some(value) = self.reader.environment.get(variable.trim()) else {
+                let problem = format!("`{name}`: the environment variable `{}` is not set", variable.trim());
+                self.reader.report(Problem::error(&text.place, problem).with_help("set it, or write the url itself"));
+                return None;
+            };
+            text.value = value.to_owned();
+        }
         let address = match Address::parse(text.value.trim(), self.reader.folder) {
             Ok(address) => address,
             Err(error) => {

@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::settings::{AdapterSettings, Admin, Isolation, Log, LogFormat, LogLevel, Media, Plugins, Server};
+use super::super::settings::{
+    AdapterSettings, Admin, Isolation, Log, LogFormat, LogLevel, Media, Plugins, Queue, Server,
+};
 use super::super::{Origin, Problem, keys};
+use super::client::limits_of;
 use super::{Reader, Section, life};
 
 const LEVELS: &[(&str, LogLevel)] = &[
@@ -48,10 +51,41 @@ pub(super) fn server(mut section: Section<'_>) -> Server {
         target_header: section.flag("target_header").unwrap_or(default.target_header),
         keep_alive_interval: section.duration("keep_alive_interval"),
         strict: section.flag("strict").unwrap_or(default.strict),
+        anonymous: section.flag("anonymous").unwrap_or(default.anonymous),
+        key_headers: key_headers(&mut section).unwrap_or(default.key_headers),
+        address_limits: section.section("address_limits", &keys::LIMITS).map(limits_of).unwrap_or_default(),
+        queue: section.section("queue", &keys::QUEUE).map(queue).unwrap_or_default(),
         place: section.place.clone(),
     };
     section.finish();
     server
+}
+
+fn queue(mut section: Section<'_>) -> Queue {
+    let default = Queue::default();
+    let queue = Queue {
+        length: section
+            .count("length", &(0..=1_000_000))
+            .and_then(|n| usize::try_from(n).ok())
+            .unwrap_or(default.length),
+        wait: section.duration("wait").unwrap_or(default.wait),
+    };
+    section.finish();
+    queue
+}
+
+fn key_headers(section: &mut Section<'_>) -> Option<Vec<String>> {
+    if !section.has("key_headers") {
+        return None;
+    }
+    let names = section.texts("key_headers").into_iter().filter_map(|text| {
+        let name = http::HeaderName::try_from(text.value.trim());
+        if name.is_err() {
+            section.reader.report(Problem::error(&text.place, "`key_headers`: no header has such a name"));
+        }
+        Some(name.ok()?.as_str().to_owned())
+    });
+    Some(names.collect())
 }
 
 fn buffer(section: &mut Section<'_>, name: &'static str) -> Option<usize> {

@@ -48,12 +48,20 @@ fn the_example_serves_recordings_without_any_key() {
 
 #[test]
 fn the_example_holds_with_every_key_in_use() {
-    let names = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_API_KEY_2", "WEIR_ADMIN_TOKEN"];
+    let names = [
+        "OPENAI_API_KEY",
+        "ANTHROPIC_API_KEY",
+        "ANTHROPIC_API_KEY_2",
+        "WEIR_ADMIN_TOKEN",
+        "TEAM_A_KEY",
+        "TEAM_A_KEY_2",
+    ];
     let config = example(&in_full(), &names.map(|name| (name, "k")));
     assert!(config.admin.token.is_some() && config.models.lookup("something else").is_some());
     // Where a default is shown as a key, it is the default.
     let bare = example(EXAMPLE, &[]);
-    let adjusted = Server { max_concurrency: None, keep_alive_interval: None, ..config.server.clone() };
+    let (address_limits, max_concurrency, keep_alive_interval) = (Limits::default(), None, None);
+    let adjusted = Server { max_concurrency, keep_alive_interval, address_limits, ..config.server.clone() };
     assert_eq!(adjusted, Server { place: adjusted.place.clone(), ..bare.server.clone() });
     let adjusted =
         AdapterSettings { isolation: None, max_instances: None, canary: None, ..config.plugins.defaults.clone() };
@@ -86,7 +94,7 @@ fn the_example_names_every_key_once() {
 }
 
 fn is_table_or_list_of_tables(table: &Keys, key: &str) -> bool {
-    table.path == Some("") && ["server", "admin", "media", "plugins", "providers", "models"].contains(&key)
+    table.path == Some("") && ["server", "admin", "media", "plugins", "clients", "providers", "models"].contains(&key)
 }
 
 /// How often a key of each kind of table is in use, and shown out of use. Whole `#[[...]]` are further examples.
@@ -97,6 +105,8 @@ fn lines_by_key() -> BTreeMap<(String, String), (usize, usize)> {
         let inner = line.strip_prefix('#').unwrap_or(line);
         if inner.starts_with('[') {
             title = match inner {
+                // Without clients everybody on this machine is one, so that the only example is out of use.
+                _ if line == "#[[clients]]" => Some(inner),
                 _ if line.starts_with("#[[") => None,
                 _ if inner.starts_with("[plugins.") => Some(keys::ADAPTER.title),
                 _ => Some(inner),

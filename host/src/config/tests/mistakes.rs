@@ -221,6 +221,7 @@ fn with_key(table: &keys::Keys, key: &str, value: &str) -> String {
     let outer = match () {
         () if has(&keys::MODEL) => "[[models]]",
         () if has(&keys::PLUGINS) => "[plugins]",
+        () if has(&keys::SERVER) => "[server]",
         () => "[[providers]]",
     };
     format!("{outer}\n{name} = {inner}")

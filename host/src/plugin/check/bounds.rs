@@ -12,7 +12,8 @@ const NAME: usize = 128;
 const DESCRIPTION: usize = 1024;
 
 /// Checks sizes, and what is printed in lists and logs.
-pub(super) fn check(manifest: &Manifest, p: &mut Problems) {
+pub(super) fn check(manifest: &Manifest) -> Result<(), Problems> {
+    let p = &mut Problems::default();
     let size = serde_json::to_vec(manifest).map_or(usize::MAX, |json| json.len());
     p.unless(size <= BYTES, "the manifest", format_args!("has {size} bytes, the limit is {BYTES}"));
     let lists = [
@@ -39,9 +40,16 @@ pub(super) fn check(manifest: &Manifest, p: &mut Problems) {
     for auth in manifest.auth.iter().take(ENTRIES) {
         text("auth", &auth.name, NAME, p);
     }
+    if p.lines().is_empty() { Ok(()) } else { Err(std::mem::take(p)) }
 }
 
 fn text(place: &str, text: &str, limit: usize, p: &mut Problems) {
     p.unless(text.len() <= limit, place, format_args!("has {} bytes, the limit is {limit}", text.len()));
     p.unless(!text.chars().any(char::is_control), place, "has a control character");
+}
+
+/// Whether a path has no steps up, nothing empty, and nothing that would end it.
+pub(super) fn is_plain_path(path: &str) -> bool {
+    let steps_up = path.split('/').any(|segment| segment == ".." || segment == ".");
+    !steps_up && !path.contains("//") && !path.contains(|c: char| matches!(c, '?' | '#' | '\\' | ' ') || c.is_control())
 }

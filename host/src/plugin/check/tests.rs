@@ -213,7 +213,7 @@ fn a_manifest_is_bounded_and_can_be_printed() {
     let told = |spoil: fn(&mut Manifest)| {
         let mut faulty = good();
         spoil(&mut faulty);
-        manifest(&faulty).unwrap_err().to_string()
+        manifest(&faulty, Version::V0_1_0).unwrap_err().to_string()
     };
     assert!(told(|m| m.faces = vec![m.faces[0].clone(); 10_000]).contains("faces: has 10000 entries"));
     assert!(told(|m| m.accepts = vec![m.accepts[0].clone(); 257]).contains("257 entries"));

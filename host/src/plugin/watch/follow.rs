@@ -2,6 +2,8 @@
 //! seconds in any case.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -15,10 +17,11 @@ impl Watch {
     /// Follows the directory from now on, on a thread of its own.
     pub fn follow(self) -> std::io::Result<Watching> {
         let (hints, waiting) = sync_channel(1);
-        let hinting = hints.clone();
-        let thread =
-            std::thread::Builder::new().name("weir-plugins".into()).spawn(move || follow(self, &waiting, &hinting))?;
-        Ok(Watching { hints, thread: Some(thread) })
+        let bell = Bell { hints: hints.clone(), anew: Arc::default() };
+        let anew = Arc::clone(&bell.anew);
+        let named = std::thread::Builder::new().name("weir-plugins".into());
+        let thread = named.spawn(move || follow(self, &waiting, &bell))?;
+        Ok(Watching { hints, anew, thread: Some(thread) })
     }
 }
 
@@ -26,6 +29,7 @@ impl Watch {
 #[derive(Debug)]
 pub struct Watching {
     hints: SyncSender<Hint>,
+    anew: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -37,20 +41,30 @@ enum Hint {
 
 /// Has a followed directory looked at.
 #[derive(Debug, Clone)]
-pub struct Bell(SyncSender<Hint>);
+pub struct Bell {
+    hints: SyncSender<Hint>,
+    /// Whether what was refused is to be tried anew. Not part of the hint: where one waits already, another is dropped.
+    anew: Arc<AtomicBool>,
+}
 
 impl Bell {
     /// Has the directory looked at soon.
     pub fn ring(&self) {
         // Where one hint waits already, it will be looked at.
-        let _ = self.0.try_send(Hint::Look);
+        let _ = self.hints.try_send(Hint::Look);
+    }
+
+    /// The same, and files that were refused are tried anew: what made them fail may lie elsewhere.
+    pub fn ring_anew(&self) {
+        self.anew.store(true, Ordering::Release);
+        self.ring();
     }
 }
 
 impl Watching {
     /// What others have the directory looked at with.
     pub fn bell(&self) -> Bell {
-        Bell(self.hints.clone())
+        Bell { hints: self.hints.clone(), anew: Arc::clone(&self.anew) }
     }
 
     /// Has the directory looked at soon.
@@ -78,7 +92,7 @@ impl Drop for Watching {
     }
 }
 
-fn follow(mut watch: Watch, hints: &Receiver<Hint>, hinting: &SyncSender<Hint>) {
+fn follow(mut watch: Watch, hints: &Receiver<Hint>, bell: &Bell) {
     let dir = watch.folder.dir.clone();
     let mut notifier = None;
     let mut watched = None;
@@ -86,8 +100,11 @@ fn follow(mut watch: Watch, hints: &Receiver<Hint>, hinting: &SyncSender<Hint>) 
         // A directory that was replaced is another one, of which the system would tell nothing.
         let current = directory(&dir);
         if current != watched {
-            notifier = current.as_ref().and_then(|_| notify_of(&dir, hinting.clone()));
+            notifier = current.as_ref().and_then(|_| notify_of(&dir, bell.hints.clone()));
             watched = current;
+        }
+        if bell.anew.swap(false, Ordering::AcqRel) {
+            watch.try_anew();
         }
         let wait = watch.scan();
         match hints.recv_timeout(wait) {

@@ -6,6 +6,7 @@ use super::*;
 
 const FIXTURE: &str = r#"{"request": {"method": "GET", "path_and_query": "/x"}, "response": {"status": 200}}"#;
 
+#[expect(clippy::unnecessary_wraps, reason = "it is called as reading a file is")]
 fn none() -> io::Result<Vec<u8>> {
     Ok(b"\0asm\x0d\0\x01\0".to_vec())
 }

@@ -142,13 +142,13 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
                 if let Some(stray) = members.keys().find(|key| !fields.contains(&key.as_str())) {
                     return wrong(format!("there is no member `{stray}`; there are {}", fields.join(", ")));
                 }
-                visitor.visit_map(Members { members: Some(members), short: None, fields, current: "" })
+                visitor.visit_map(Members { there: Some(members), short: None, fields, current: "" })
             }
             Place::There(Value::String(text)) if fields.first() == Some(&"text") => {
-                visitor.visit_map(Members { members: None, short: Some(text), fields, current: "" })
+                visitor.visit_map(Members { there: None, short: Some(text), fields, current: "" })
             }
-            Place::Short(text) => visitor.visit_map(Members { members: None, short: Some(text), fields, current: "" }),
-            Place::Absent => visitor.visit_map(Members { members: None, short: None, fields, current: "" }),
+            Place::Short(text) => visitor.visit_map(Members { there: None, short: Some(text), fields, current: "" }),
+            Place::Absent => visitor.visit_map(Members { there: None, short: None, fields, current: "" }),
             Place::There(other) => wrong(format!("an object belongs here, not {}", kind(other))),
         }
     }
@@ -214,7 +214,7 @@ impl<'de> de::SeqAccess<'de> for List<'_> {
 }
 
 struct Members<'v> {
-    members: Option<&'v Map<String, Value>>,
+    there: Option<&'v Map<String, Value>>,
     short: Option<&'v str>,
     /// Those that are still to be read.
     fields: &'static [&'static str],
@@ -232,7 +232,7 @@ impl<'de> de::MapAccess<'de> for Members<'_> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Wrong> {
-        let place = match (self.members.and_then(|members| members.get(self.current)), self.short.take()) {
+        let place = match (self.there.and_then(|members| members.get(self.current)), self.short.take()) {
             (Some(value), _) => Place::There(value),
             (None, Some(text)) => Place::Short(text),
             (None, None) => Place::Absent,
@@ -254,12 +254,12 @@ impl<'de, 'v> de::EnumAccess<'de> for Case<'v> {
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Inner<'v>), Wrong> {
         let name: StrDeserializer<'_, Wrong> = self.variant.into_deserializer();
         let is_json = JSON.contains(&snake(self.variant).as_str());
-        Ok((seed.deserialize(name)?, Inner { inner: self.inner, is_json, variant: self.variant }))
+        Ok((seed.deserialize(name)?, Inner { place: self.inner, is_json, variant: self.variant }))
     }
 }
 
 struct Inner<'v> {
-    inner: Option<Place<'v>>,
+    place: Option<Place<'v>>,
     is_json: bool,
     variant: &'static str,
 }
@@ -268,11 +268,11 @@ impl<'de> de::VariantAccess<'de> for Inner<'_> {
     type Error = Wrong;
 
     fn unit_variant(self) -> Result<(), Wrong> {
-        if self.inner.is_none() { Ok(()) } else { wrong(format!("`{}` has no value", snake(self.variant))) }
+        if self.place.is_none() { Ok(()) } else { wrong(format!("`{}` has no value", snake(self.variant))) }
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Wrong> {
-        match self.inner {
+        match self.place {
             Some(place) => seed.deserialize(Reader { place, is_json: self.is_json }),
             None => wrong(format!("`{}` needs a value", snake(self.variant))),
         }

@@ -38,8 +38,9 @@ fn errors() -> ErrorFormat {
         let (name, status) = spelling(kind);
         ErrorSpelling { kind, name: name.into(), code: None, status }
     };
-    let limit =
-        |what: &str| Header::new(format!("anthropic-ratelimit-{{{{scope}}}}-{what}"), format!("{{{{{what}}}}}"));
+    let limit = |(what, hole): (&str, &str)| {
+        Header::new(format!("anthropic-ratelimit-{{{{scope}}}}-{what}"), format!("{{{{{hole}}}}}"))
+    };
     ErrorFormat {
         body: ERROR.into(),
         spellings: ErrorKind::ALL.into_iter().map(spelled).collect(),
@@ -47,7 +48,7 @@ fn errors() -> ErrorFormat {
         stream_failure: Some(FrameTemplate { event: Some("error".into()), data: ERROR.into() }),
         keep_alive: Some(FrameTemplate { event: Some("ping".into()), data: r#"{"type":"ping"}"#.into() }),
         request_id_header: Some("request-id".into()),
-        rate_limit_headers: ["limit", "remaining", "reset"].map(limit).into(),
+        rate_limit_headers: [("limit", "limit"), ("remaining", "remaining"), ("reset", "reset-at")].map(limit).into(),
     }
 }
 

@@ -2,7 +2,7 @@
 
     from weir_sdk.compat import Provider, Quirks
 
-    Provider(Quirks(name="acme", description="Acme", url="https://api.acme.example/v1/")).export(__name__)
+    Provider(Quirks(name="zeta", description="Zeta", url="https://api.zeta.example/v1/")).export(__name__)
 """
 
 from .provider import Provider

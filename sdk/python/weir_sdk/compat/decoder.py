@@ -16,7 +16,7 @@ from ..wire import count, list_of, object_of
 from . import errors, usage
 from .calls import Call, Piece, find
 from .quirks import FORMAT
-from .response import citation, created_ms, finish, made_id, without, words_of
+from .response import citation, content_part, created_ms, fingerprint_last, finish, made_id, without, words_of
 
 _CHUNK = {"id", "object", "created", "model", "choices", "usage", "service_tier", "error"}
 _CHOICE = {"index", "delta", "message", "text", "logprobs", "finish_reason", "error"}
@@ -109,13 +109,13 @@ class ChunkDecoder:
         """The members around the choices: the first chunk starts the answer, later ones tell what is new."""
         news = {}
         tier = {"service_tier": chunk["service_tier"]} if self.started and "service_tier" in chunk else {}
-        rest = {} if chunk.keys() <= _CHUNK else without(chunk, _CHUNK | self.noise)
+        rest = {} if chunk.keys() <= _CHUNK else fingerprint_last(without(chunk, _CHUNK | self.noise))
         for key, value in (rest | tier).items():
             if value is not None and self.told.get(key) != (written := wire.whole(value)):
-                self.told[key] = news[key] = written
+                self.told[key], news[key] = written, value
         if self.started:
             if news:
-                self._opaque("chunk", {key: wire.Raw(value) for key, value in news.items()})
+                self._opaque("chunk", news)
             return
         if not chunk.get("id") and not chunk.get("choices"):
             # A first chunk without an id yet: what it told waits for the start.
@@ -135,7 +135,7 @@ class ChunkDecoder:
         )
 
     def _opaque(self, kind: str, members: dict) -> None:
-        self.events.append(t.ChatEvent_Opaque(t.Opaque(FORMAT, kind, wire.write(members))))
+        self.events.append(t.ChatEvent_Opaque(t.Opaque(FORMAT, kind, wire.whole(members))))
 
 
 class Candidate:
@@ -191,8 +191,12 @@ class Candidate:
         thought = delta.get("reasoning_content") or delta.get("reasoning")
         if thought:
             self._words(t.PartKind_Reasoning, words_of(thought))
-        if delta.get("content"):
-            self._words(t.PartKind_Text, words_of(delta["content"]))
+        content = delta.get("content")
+        if isinstance(content, list):
+            for part in content:
+                self._part(content_part(object_of(part)))
+        elif content:
+            self._words(t.PartKind_Text, words_of(content))
         for note in list_of(delta.get("annotations")):
             part = self._open_words(t.PartKind_Text)
             cited = t.PartCitation(self.index, part, citation(object_of(note)))
@@ -203,6 +207,20 @@ class Candidate:
             self._call(Piece(object_of(call)))
         if delta.get("function_call"):
             self._call(Piece({"function": delta["function_call"]}))
+
+    def _part(self, part: Any) -> None:
+        """A part that comes whole."""
+        match part:
+            case t.Part_Text(text):
+                self._words(t.PartKind_Text, text.text)
+            case t.Part_Reasoning(thought):
+                self._words(t.PartKind_Reasoning, thought.text)
+            case t.Part_Refusal(words):
+                self._words(t.PartKind_Refusal, words)
+            case t.Part_Opaque(opaque):
+                self._stop_words()
+                self._settle()
+                self.events.append(model.part_stop(self.index, self._start(t.PartKind_Opaque(opaque))))
 
     def _words(self, kind: type, words: str) -> None:
         """Adds words; an empty piece changes nothing, so it closes no other part."""

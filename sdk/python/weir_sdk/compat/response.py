@@ -43,7 +43,7 @@ def parse(provider: Any, ctx: t.Context, response: t.HttpResponse) -> p.ChatOutc
         created_ms=created_ms(answer),
         usage=usage.read(answer.get("usage")),
         service_tier=answer.get("service_tier"),
-        extensions=model.extensions(FORMAT, without(answer, _ANSWER)),
+        extensions=model.extensions(FORMAT, fingerprint_last(without(answer, _ANSWER))),
     )
     return p.ChatOutcome_Complete(p.ChatAnswer(whole, []))
 
@@ -51,6 +51,13 @@ def parse(provider: Any, ctx: t.Context, response: t.HttpResponse) -> p.ChatOutc
 def without(shape: dict, known: set[str]) -> dict:
     """The members that are not known."""
     return {key: value for key, value in shape.items() if key not in known}
+
+
+def fingerprint_last(rest: dict) -> dict:
+    """The order in which all SDKs keep members, so that their results compare."""
+    if "system_fingerprint" in rest:
+        rest["system_fingerprint"] = rest.pop("system_fingerprint")
+    return rest
 
 
 def created_ms(answer: dict) -> Optional[float]:
@@ -98,7 +105,7 @@ def _parts(ctx: t.Context, names: Names, message: dict) -> list[Any]:
         parts.append(model.reasoning(thought))
     content = message.get("content")
     if isinstance(content, list):
-        parts += [_content_part(object_of(part)) for part in content]
+        parts += [content_part(object_of(part)) for part in content]
     elif content:
         parts.append(model.text(words_of(content)))
     cited = [citation(object_of(note)) for note in list_of(message.get("annotations"))]
@@ -116,11 +123,15 @@ def _parts(ctx: t.Context, names: Names, message: dict) -> list[Any]:
     return parts + _calls(ctx, names, calls)
 
 
-def _content_part(part: dict) -> Any:
+def content_part(part: dict) -> Any:
+    """A part of a list of content; one of an unknown type stays as it is."""
     if isinstance(part.get("text"), str) and part.get("type") in ("text", None):
         return model.text(part["text"], extensions=model.extensions(FORMAT, without(part, {"type", "text"})))
     if part.get("type") == "refusal" and part.get("refusal"):
         return model.refusal(part["refusal"])
+    if part.get("type") == "thinking" and part.get("thinking") is not None:
+        kept = model.extensions(FORMAT, without(part, {"type", "thinking"}))
+        return model.reasoning(words_of(part["thinking"]), extensions=kept)
     return t.Part_Opaque(t.Opaque(FORMAT, fit.text(part.get("type")), wire.whole(part)))
 
 
@@ -149,7 +160,7 @@ def _calls(ctx: t.Context, names: Names, calls: list) -> list[Any]:
     parts: list[Any] = []
     ids: set[str] = set()
     for number, call in enumerate(map(object_of, calls)):
-        custom = call.get("custom") is not None
+        custom = call.get("custom") is not None and (not call.get("function") or call.get("type") == "custom")
         function = object_of(call.get("custom") if custom else call.get("function"))
         if not function.get("name"):
             continue

@@ -1,0 +1,111 @@
+use futures_util::FutureExt as _;
+
+use super::*;
+
+const ALLOWANCE: Allowance = Allowance { places: 1, queue: 4, wait: Duration::from_secs(5) };
+
+fn name(text: &str) -> Arc<str> {
+    Arc::from(text)
+}
+
+type Waiting = std::pin::Pin<Box<dyn Future<Output = Result<Pass, Turned>>>>;
+
+/// Lines up; the future has been polled once, so that it stands in the queue.
+fn line_up(gate: &Arc<Gate>, client: &str, priority: Priority) -> Waiting {
+    let (gate, client) = (Arc::clone(gate), name(client));
+    let mut waiting: Waiting = Box::pin(async move { gate.enter(ALLOWANCE, &client, priority).await });
+    assert!((&mut waiting).now_or_never().is_none());
+    waiting
+}
+
+fn inside(gate: &Arc<Gate>) -> Pass {
+    gate.try_enter(1).unwrap()
+}
+
+#[tokio::test]
+async fn clients_take_turns() {
+    let gate = Arc::new(Gate::default());
+    let first = inside(&gate);
+    let greedy: Vec<Waiting> = (0..3).map(|_| line_up(&gate, "greedy", Priority::Normal)).collect();
+    let modest = line_up(&gate, "modest", Priority::Normal);
+    let mut greedy = greedy.into_iter();
+    drop(first);
+    let one = greedy.next().unwrap().now_or_never().unwrap().unwrap();
+    let mut second = greedy.next().unwrap();
+    assert!((&mut second).now_or_never().is_none());
+    drop(one);
+    drop(modest.now_or_never().expect("the other client is next").unwrap());
+    drop(second.now_or_never().unwrap().unwrap());
+}
+
+#[tokio::test]
+async fn a_higher_priority_goes_first_and_may_take_a_place_in_the_queue() {
+    let gate = Arc::new(Gate::default());
+    let first = inside(&gate);
+    let low: Vec<Waiting> = (0..4).map(|_| line_up(&gate, "a", Priority::Low)).collect();
+    let gate_too = Arc::clone(&gate);
+    let full = async move { gate_too.enter(ALLOWANCE, &name("b"), Priority::Low).await };
+    assert_eq!(full.now_or_never().unwrap().unwrap_err(), Turned::Full);
+    let high = line_up(&gate, "c", Priority::High);
+    assert_eq!(gate.waiting(), 4);
+    let displaced = low.into_iter().next_back().unwrap();
+    assert_eq!(displaced.now_or_never().unwrap().unwrap_err(), Turned::Full);
+    drop(first);
+    drop(high.now_or_never().unwrap().unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_too_long_is_turned_away_and_leaves_no_trace() {
+    let gate = Arc::new(Gate::default());
+    let first = inside(&gate);
+    assert_eq!(gate.enter(ALLOWANCE, &name("a"), Priority::Normal).await.unwrap_err(), Turned::Late);
+    assert_eq!(gate.waiting(), 0);
+    drop(first);
+    assert_eq!(gate.inside(), 0);
+    drop(inside(&gate));
+}
+
+#[tokio::test]
+async fn who_leaves_the_queue_is_passed_over() {
+    let gate = Arc::new(Gate::default());
+    let first = inside(&gate);
+    drop(line_up(&gate, "gone", Priority::Normal));
+    let next = line_up(&gate, "here", Priority::Normal);
+    drop(first);
+    let pass = next.now_or_never().unwrap().unwrap();
+    assert_eq!((gate.inside(), gate.waiting()), (1, 0));
+    drop(pass);
+    assert_eq!(gate.inside(), 0);
+}
+
+#[tokio::test]
+async fn a_pass_that_came_too_late_is_not_lost() {
+    let gate = Arc::new(Gate::default());
+    let first = inside(&gate);
+    let waiting = line_up(&gate, "a", Priority::Normal);
+    drop(first);
+    // The pass lies in the channel when the client leaves.
+    drop(waiting);
+    assert_eq!(gate.inside(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn never_more_inside_than_there_are_places() {
+    let gate = Arc::new(Gate::default());
+    let allowance = Allowance { places: 3, queue: 1000, wait: Duration::from_secs(30) };
+    let tasks = (0..64).map(|n| {
+        let gate = Arc::clone(&gate);
+        tokio::spawn(async move {
+            for _ in 0..50 {
+                let pass = gate.enter(allowance, &name(&n.to_string()), Priority::Normal).await.unwrap();
+                assert!(gate.inside() <= 3);
+                tokio::task::yield_now().await;
+                drop(pass);
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    assert_eq!((gate.inside(), gate.waiting()), (0, 0));
+}

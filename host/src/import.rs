@@ -1,0 +1,155 @@
+//! Configurations of other gateways as one of ours. Nothing is dropped in silence: what has no counterpart here becomes a
+//! note, which stands as a comment in the file that is written.
+
+pub mod env;
+pub mod litellm;
+
+use std::fmt::Write as _;
+
+use toml::Value;
+
+/// A configuration that is being written.
+#[derive(Debug, Clone, Default)]
+pub struct Draft {
+    /// Members in front of all tables.
+    pub top: Entry,
+    /// `[[providers]]`.
+    pub providers: Vec<Entry>,
+    /// `[[models]]`.
+    pub models: Vec<Entry>,
+    /// `[[clients]]`.
+    pub clients: Vec<Entry>,
+    /// What somebody has to look at, in whole sentences.
+    pub notes: Vec<String>,
+}
+
+/// A table: its members in the order in which they are written.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Entry {
+    /// What somebody has to know about it.
+    pub comments: Vec<String>,
+    members: Vec<(&'static str, Value)>,
+}
+
+impl Entry {
+    /// Sets a member.
+    pub fn set(&mut self, key: &'static str, value: impl Into<Value>) {
+        let value = value.into();
+        match self.members.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, former)) => *former = value,
+            None => self.members.push((key, value)),
+        }
+    }
+
+    /// A member.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.members.iter().find(|(known, _)| *known == key).map(|(_, value)| value)
+    }
+
+    /// Whether it says the same, whatever it is called.
+    fn is_like(&self, other: &Self) -> bool {
+        let told = |entry: &Self| -> Vec<(&'static str, Value)> {
+            entry.members.iter().filter(|(key, _)| *key != "name").cloned().collect()
+        };
+        told(self) == told(other)
+    }
+}
+
+impl Draft {
+    /// The name of a provider with these members: one that is there already, or a new one under this name, with a number
+    /// where it is taken.
+    pub fn provider(&mut self, name: &str, mut entry: Entry) -> String {
+        let told = |entry: &Entry| entry.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if let Some(known) = self.providers.iter_mut().find(|known| known.is_like(&entry)) {
+            for comment in entry.comments {
+                if !known.comments.contains(&comment) {
+                    known.comments.push(comment);
+                }
+            }
+            return told(known);
+        }
+        let taken = |name: &str| self.providers.iter().any(|known| told(known) == name);
+        let mut free = name.to_owned();
+        let mut number = 2;
+        while taken(&free) {
+            free = format!("{name}-{number}");
+            number += 1;
+        }
+        entry.members.insert(0, ("name", free.clone().into()));
+        self.providers.push(entry);
+        free
+    }
+
+    /// Adds a note, once.
+    pub fn note(&mut self, text: impl Into<String>) {
+        let text = text.into();
+        if !self.notes.contains(&text) {
+            self.notes.push(text);
+        }
+    }
+
+    /// The file: `from` says what it was made of.
+    pub fn text(&self, from: &str) -> String {
+        let mut text = String::new();
+        comment(
+            &mut text,
+            &format!("Weir's configuration, made from {from}. `weir check` tells what is wrong with it."),
+        );
+        if !self.notes.is_empty() {
+            comment(&mut text, "");
+            comment(&mut text, "To be looked at:");
+            self.notes.iter().for_each(|note| comment(&mut text, &format!("- {note}")));
+        }
+        text.push('\n');
+        members(&mut text, &self.top);
+        for (table, entries) in [("clients", &self.clients), ("providers", &self.providers), ("models", &self.models)] {
+            for entry in entries {
+                text.push('\n');
+                entry.comments.iter().for_each(|line| comment(&mut text, line));
+                let _ = writeln!(text, "[[{table}]]");
+                members(&mut text, entry);
+            }
+        }
+        text
+    }
+}
+
+fn members(text: &mut String, entry: &Entry) {
+    for (key, value) in &entry.members {
+        let _ = writeln!(text, "{key} = {value}");
+    }
+}
+
+/// A comment. What it quotes of other files must not become a line of its own.
+fn comment(text: &mut String, line: &str) {
+    let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let _ = writeln!(text, "{}", format!("# {line}").trim_end());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_providers_are_one_and_others_get_a_number() {
+        let mut draft = Draft::default();
+        let entry = |url: &str| {
+            let mut entry = Entry::default();
+            entry.set("adapter", "openai");
+            entry.set("url", url);
+            entry
+        };
+        assert_eq!(draft.provider("openai", entry("https://a/v1/")), "openai");
+        assert_eq!(draft.provider("openai", entry("https://b/v1/")), "openai-2");
+        assert_eq!(draft.provider("openai", entry("https://a/v1/")), "openai");
+        assert_eq!(draft.providers.len(), 2);
+    }
+
+    #[test]
+    fn what_is_quoted_stays_a_comment() {
+        let mut draft = Draft::default();
+        draft.note("strange\n[server]\nport = 1");
+        let text = draft.text("a\nfile");
+        assert!(text.lines().all(|line| line.is_empty() || line.starts_with('#')), "{text}");
+    }
+}

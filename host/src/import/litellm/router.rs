@@ -1,0 +1,183 @@
+//! Deployments as models, with what `router_settings` and `litellm_settings` say of all of them.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+use toml::{Table, Value};
+
+use super::super::{Draft, Entry};
+use super::members;
+use super::model::{Deployment, duration, retry};
+use super::prefixes::Prefixes;
+
+/// What holds for all models.
+#[derive(Debug, Default)]
+struct Settings {
+    strategy: Option<String>,
+    retries: Option<u64>,
+    timeout: Option<f64>,
+    /// By model; the empty name's are everybody's.
+    fallbacks: BTreeMap<String, Vec<String>>,
+    /// Other names of models.
+    aliases: Vec<(String, String)>,
+    /// How long a failing deployment rests, in seconds.
+    cooldown: Option<f64>,
+}
+
+/// Writes the models.
+pub(super) fn models(file: &Json, deployments: Vec<Deployment>, prefixes: &Prefixes, draft: &mut Draft) {
+    let settings = settings(file, prefixes, draft);
+    if let Some(seconds) = settings.cooldown {
+        let breaker = Table::from_iter([("open".to_owned(), duration(seconds))]);
+        draft.providers.iter_mut().for_each(|provider| provider.set("breaker", breaker.clone()));
+    }
+    let mut names: Vec<String> = Vec::new();
+    let mut groups: BTreeMap<String, Vec<Deployment>> = BTreeMap::new();
+    for deployment in deployments {
+        if !names.contains(&deployment.alias) {
+            names.push(deployment.alias.clone());
+        }
+        groups.entry(deployment.alias.clone()).or_default().push(deployment);
+    }
+    for name in &names {
+        let Some(group) = groups.remove(name) else { continue };
+        let entry = model(name, group, &settings, &names);
+        note_star(name, &entry, draft);
+        for (other, _) in settings.aliases.iter().filter(|(_, of)| of == name) {
+            let mut twin = entry.clone();
+            twin.set("alias", other.as_str());
+            draft.models.push(twin);
+        }
+        draft.models.push(entry);
+    }
+}
+
+fn model(name: &str, mut group: Vec<Deployment>, settings: &Settings, names: &[String]) -> Entry {
+    let mut entry = Entry::default();
+    entry.set("alias", name);
+    let ordered = group.iter().any(|deployment| deployment.order.is_some());
+    // The sort is stable: the file's order decides between equals.
+    group.sort_by_key(|deployment| deployment.order.unwrap_or(i64::MAX));
+    let several = group.len() > 1;
+    let mut members: Vec<(&'static str, Value)> = Vec::new();
+    let mut targets: Vec<Value> = Vec::new();
+    for deployment in group {
+        for (key, value) in deployment.model {
+            if !members.iter().any(|(known, _)| *known == key) {
+                members.push((key, value));
+            }
+        }
+        let mut target = deployment.target;
+        if let Some(weight) = deployment.weight.filter(|_| several) {
+            target.insert("weight".into(), Value::Integer(i64::try_from(weight).unwrap_or(i64::MAX)));
+        }
+        targets.push(target.into());
+    }
+    if several {
+        let strategy = if ordered { "priority" } else { settings.strategy.as_deref().unwrap_or("weighted") };
+        entry.set("strategy", strategy);
+        entry.set("targets", Value::Array(targets));
+    } else if let Some(target) = targets.pop() {
+        entry.set("target", target);
+    }
+    members.into_iter().for_each(|(key, value)| entry.set(key, value));
+    usual(&mut entry, settings);
+    let fallbacks = settings.fallbacks_of(name, names);
+    if !fallbacks.is_empty() {
+        entry.set("fallbacks", Value::Array(fallbacks.into_iter().map(Value::from).collect()));
+    }
+    entry
+}
+
+/// What the settings say where the model itself says nothing.
+fn usual(entry: &mut Entry, settings: &Settings) {
+    if let (Some(retries), None) = (settings.retries, entry.get("retry")) {
+        entry.set("retry", retry(retries));
+    }
+    if let (Some(seconds), None) = (settings.timeout, entry.get("timeouts")) {
+        entry.set("timeouts", Table::from_iter([("total".to_owned(), duration(seconds))]));
+    }
+}
+
+/// Here a pattern's name is sent on as the client said it, with what stands in front of it.
+fn note_star(name: &str, entry: &Entry, draft: &mut Draft) {
+    let target = entry.get("target").and_then(Value::as_table);
+    if name.contains('*') && target.is_some_and(|target| target.contains_key("model")) {
+        draft.note(format!("`{name}`: what the star stands for is put into the target's `model`."));
+    }
+}
+
+impl Settings {
+    fn fallbacks_of(&self, name: &str, names: &[String]) -> Vec<String> {
+        let own = self.fallbacks.get(name).into_iter().chain(self.fallbacks.get("*")).flatten();
+        let all = own.chain(self.fallbacks.get("").into_iter().flatten());
+        let mut list: Vec<String> = Vec::new();
+        for fallback in all {
+            if fallback != name && names.contains(fallback) && !list.contains(fallback) {
+                list.push(fallback.clone());
+            }
+        }
+        list
+    }
+
+    fn add(&mut self, value: &Json) {
+        for (name, to) in value.as_array().into_iter().flatten().flat_map(|one| members(Some(one))) {
+            let to = to.as_array().into_iter().flatten().filter_map(Json::as_str);
+            self.fallbacks.entry(name.clone()).or_default().extend(to.map(str::to_owned));
+        }
+    }
+}
+
+fn settings(file: &Json, prefixes: &Prefixes, draft: &mut Draft) -> Settings {
+    let mut settings = Settings::default();
+    // The router's settings go before the library's, so they are read last.
+    for section in ["litellm_settings", "router_settings"] {
+        for (name, value) in members(file.get(section)) {
+            if !settings.read(name, value, prefixes, draft) {
+                draft.note(format!("`{section}.{name}` has no counterpart here."));
+            }
+        }
+    }
+    settings
+}
+
+impl Settings {
+    /// Whether the member is known.
+    fn read(&mut self, name: &str, value: &Json, prefixes: &Prefixes, draft: &mut Draft) -> bool {
+        match name {
+            "num_retries" => self.retries = value.as_u64(),
+            "request_timeout" | "timeout" => self.timeout = value.as_f64(),
+            "cooldown_time" => self.cooldown = value.as_f64(),
+            "fallbacks" => self.add(value),
+            "context_window_fallbacks" | "content_policy_fallbacks" => {
+                self.add(value);
+                draft.note(format!("`{name}` joined `fallbacks`; the kind of the error decides which are tried."));
+            }
+            "default_fallbacks" => {
+                let all = value.as_array().into_iter().flatten().filter_map(Json::as_str).map(str::to_owned);
+                self.fallbacks.entry(String::new()).or_default().extend(all);
+            }
+            "routing_strategy" => {
+                self.strategy = value.as_str().and_then(|name| prefixes.strategies.get(name)).cloned();
+                if self.strategy.is_none() {
+                    draft.note(format!("The routing strategy {value} is not known; `weighted` was taken."));
+                }
+            }
+            "model_group_alias" => self.aliases.extend(members(Some(value)).filter_map(alias)),
+            "drop_params" => draft.note(
+                "`drop_params`: what a provider cannot take is always dropped and told in `x-weir-losses`; `strict = true` \
+                 refuses instead.",
+            ),
+            "allowed_fails" => draft.note("`allowed_fails`: see `breaker` of `[[providers]]`, which takes a rate."),
+            "enable_pre_call_checks" => {}
+            _ => return false,
+        }
+        true
+    }
+}
+
+fn alias((name, of): (&String, &Json)) -> Option<(String, String)> {
+    // Either a name, or a table with `model`.
+    let of = of.as_str().or_else(|| of.get("model")?.as_str())?;
+    Some((name.clone(), of.to_owned()))
+}

@@ -1,0 +1,102 @@
+//! Levels in this process's memory.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use super::bucket::{Bucket, Rate};
+use super::{Key, Level, Short, Store, Take};
+
+/// Buckets that are kept. A full one need not be: whoever is not known has a full one.
+const MOST: usize = 65_536;
+
+/// The levels, behind one lock: taking from several buckets at once has to be one step.
+#[derive(Debug, Default)]
+pub struct Memory(Mutex<HashMap<Key, (Bucket, Rate)>>);
+
+impl Memory {
+    fn take(&self, takes: &[Take], now: Instant) -> Result<Vec<Level>, Short> {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        make_room(&mut buckets, takes.len(), now);
+        for (at, take) in takes.iter().enumerate() {
+            let (bucket, rate) =
+                buckets.entry(take.key.clone()).or_insert_with(|| (Bucket::full(take.rate, now), take.rate));
+            *rate = take.rate;
+            bucket.fill(take.rate, now);
+            if bucket.level() < take.amount {
+                return Err(Short { at, wait: bucket.wait_for(take.amount, take.rate) });
+            }
+        }
+        let take = |take: &Take| {
+            let (bucket, _) = buckets.get_mut(&take.key)?;
+            bucket.take(take.amount, take.rate);
+            Some(Level { remaining: bucket.level(), full_in: bucket.full_in(take.rate) })
+        };
+        Ok(takes.iter().filter_map(take).collect())
+    }
+}
+
+impl Store for Memory {
+    fn reserve<'a>(
+        &'a self,
+        takes: &'a [Take],
+        now: Instant,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<Level>, Short>> + Send + 'a>> {
+        Box::pin(std::future::ready(self.take(takes, now)))
+    }
+
+    fn settle(&self, key: &Key, rate: Rate, amount: f64, now: Instant) {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that is gone was full; what goes back to it would be spilled.
+        if amount > 0.0 && !buckets.contains_key(key) {
+            return;
+        }
+        let (bucket, _) = buckets.entry(key.clone()).or_insert_with(|| (Bucket::full(rate, now), rate));
+        bucket.fill(rate, now);
+        bucket.take(-amount, rate);
+    }
+}
+
+/// Forgets full buckets, and if that does not help those that nobody has asked for longest. Only when there are too many:
+/// then a quarter goes at once, so that this is seldom.
+fn make_room(buckets: &mut HashMap<Key, (Bucket, Rate)>, wanted: usize, now: Instant) {
+    if buckets.len() + wanted <= MOST {
+        return;
+    }
+    buckets.retain(|_, (bucket, rate)| {
+        bucket.fill(*rate, now);
+        bucket.level() < rate.limit() as f64
+    });
+    if buckets.len() + wanted <= MOST * 3 / 4 {
+        return;
+    }
+    let mut times: Vec<Instant> = buckets.values().map(|(bucket, _)| bucket.at()).collect();
+    times.sort_unstable();
+    let Some(oldest) = times.get(times.len() / 4).copied() else { return };
+    let mut spare = times.len() / 4 + 1;
+    buckets.retain(|_, (bucket, _)| {
+        let goes = bucket.at() <= oldest && spare > 0;
+        spare -= usize::from(goes);
+        !goes
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::{Resource, Scope};
+    use super::*;
+
+    #[test]
+    fn many_addresses_do_not_fill_the_memory() {
+        let memory = Memory::default();
+        let now = Instant::now();
+        for n in 0..MOST + 10 {
+            let key = Key { scope: Scope::Address, name: Arc::from(n.to_string()), resource: Resource::Requests };
+            memory.take(&[Take { key, rate: Rate::a_minute(60), amount: 1.0 }], now).unwrap();
+        }
+        assert!(memory.0.lock().unwrap().len() <= MOST);
+    }
+}

@@ -1,0 +1,156 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use proptest::prelude::*;
+
+use super::*;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn store() -> Arc<dyn Store> {
+    Arc::new(Memory::default())
+}
+
+fn reserve(
+    store: &Arc<dyn Store>,
+    limits: &Limits,
+    estimate: Estimate,
+    now: Instant,
+) -> Result<Reservation, Exhausted> {
+    let takes = takes(Scope::Client, &Arc::from("a"), limits, estimate);
+    futures_util::FutureExt::now_or_never(Reservation::make(store, takes, now)).unwrap()
+}
+
+fn request(input: u64, output: u64) -> Estimate {
+    Estimate { input, output, stream: false }
+}
+
+#[test]
+fn a_limit_is_reached_and_grows_back() {
+    let (store, now) = (store(), Instant::now());
+    let limits = Limits { requests: Some(60), ..Limits::default() };
+    for _ in 0..60 {
+        reserve(&store, &limits, request(1, 1), now).unwrap();
+    }
+    let exhausted = reserve(&store, &limits, request(1, 1), now).unwrap_err();
+    assert_eq!((exhausted.limit, exhausted.wait), (60, Duration::from_secs(1)));
+    assert!(exhausted.message().contains("60 requests a minute for the client `a`"), "{}", exhausted.message());
+    reserve(&store, &limits, request(1, 1), now + Duration::from_secs(1)).unwrap();
+    assert!(reserve(&store, &limits, request(1, 1), now + Duration::from_secs(1)).is_err());
+}
+
+#[test]
+fn what_was_reserved_too_much_comes_back_and_what_was_used_more_is_owed() {
+    let (store, now) = (store(), Instant::now());
+    let limits = Limits { input_tokens: Some(100), output_tokens: Some(100), ..Limits::default() };
+    let mut first = reserve(&store, &limits, request(50, 80), now).unwrap();
+    assert!(reserve(&store, &limits, request(10, 30), now).is_err(), "80 of 100 are reserved");
+    first.used(Some((70, 10)), now);
+    let second = reserve(&store, &limits, request(30, 90), now).unwrap();
+    assert_eq!(second.told(Scope::Client).iter().map(|told| told.remaining).collect::<Vec<_>>(), [0, 0]);
+    drop(second);
+    reserve(&store, &limits, request(30, 90), now).unwrap().used(Some((130, 90)), now);
+    let owed = reserve(&store, &limits, request(1, 1), now).unwrap_err();
+    assert_eq!(owed.key.resource, Resource::Input);
+    assert!(owed.wait > MINUTE / 2, "what was used too much has to grow back first: {:?}", owed.wait);
+}
+
+#[test]
+fn one_request_may_be_larger_than_the_limit_of_a_minute() {
+    let (store, now) = (store(), Instant::now());
+    let limits = Limits { tokens: Some(1000), ..Limits::default() };
+    reserve(&store, &limits, request(500_000, 0), now).unwrap().used(None, now);
+    assert!(reserve(&store, &limits, request(1, 0), now).is_err());
+}
+
+#[test]
+fn streams_are_counted_while_they_last() {
+    let (store, now) = (store(), Instant::now());
+    let limits = Limits { streams: Some(2), ..Limits::default() };
+    let stream = Estimate { input: 0, output: 0, stream: true };
+    let mut first = reserve(&store, &limits, stream, now).unwrap();
+    let second = reserve(&store, &limits, stream, now).unwrap();
+    assert!(reserve(&store, &limits, stream, now + MINUTE).is_err());
+    reserve(&store, &limits, request(1, 1), now).unwrap();
+    first.used(Some((1, 1)), now);
+    let third = reserve(&store, &limits, stream, now).unwrap();
+    drop((second, third));
+    reserve(&store, &limits, stream, now).unwrap();
+}
+
+#[test]
+fn c67_a_request_that_failed_gives_its_tokens_back() {
+    let (store, now) = (store(), Instant::now());
+    let limits = Limits { tokens: Some(100), requests: Some(10), ..Limits::default() };
+    drop(reserve(&store, &limits, request(60, 40), now).unwrap());
+    let second = reserve(&store, &limits, request(60, 40), now).unwrap();
+    let told: Vec<_> = second.told(Scope::Client).iter().map(|told| (told.resource, told.remaining)).collect();
+    assert_eq!(told, [(Resource::Requests, 8), (Resource::Tokens, 0)]);
+}
+
+#[test]
+fn nothing_is_taken_where_one_of_several_is_short() {
+    let (store, now) = (store(), Instant::now());
+    let one = |name: &str, requests: u64| {
+        let limits = Limits { requests: Some(requests), ..Limits::default() };
+        takes(Scope::Model, &Arc::from(name), &limits, request(1, 1))
+    };
+    let make = |takes| futures_util::FutureExt::now_or_never(Reservation::make(&store, takes, now)).unwrap();
+    make(one("full", 1)).unwrap();
+    assert!(make([one("free", 1), one("full", 1)].concat()).is_err());
+    make(one("free", 1)).unwrap();
+}
+
+#[test]
+fn c67_limits_hold_under_64_clients_at_once() {
+    let (store, now) = (store(), Instant::now());
+    let limits = Limits { tokens: Some(1000), ..Limits::default() };
+    let (held, most) = (AtomicU64::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for client in 0..64u64 {
+            let (store, limits, held, most) = (&store, &limits, &held, &most);
+            scope.spawn(move || {
+                for round in 0..200 {
+                    let amount = 1 + (client * 7 + round) % 90;
+                    let Ok(mut reserved) = reserve(store, limits, request(amount, 0), now) else { continue };
+                    let now_held = held.fetch_add(amount, Ordering::SeqCst) + amount;
+                    most.fetch_max(now_held, Ordering::SeqCst);
+                    held.fetch_sub(amount, Ordering::SeqCst);
+                    if round % 3 == 0 {
+                        drop(reserved);
+                    } else {
+                        reserved.used(Some((0, 0)), now);
+                    }
+                }
+            });
+        }
+    });
+    assert!(most.load(Ordering::SeqCst) <= 1000 && most.load(Ordering::SeqCst) > 0, "{most:?}");
+    reserve(&store, &limits, request(1000, 0), now).unwrap();
+}
+
+#[test]
+fn version_6_is_limited_by_network() {
+    let name = |text: &str| address_name(text.parse().unwrap());
+    assert_eq!(name("2001:db8:1:2:3::1"), name("2001:db8:1:2:ffff::9"));
+    assert_ne!(name("2001:db8:1:2::1"), name("2001:db8:1:3::1"));
+    assert_eq!(&*name("::ffff:10.0.0.1"), "10.0.0.1");
+}
+
+proptest! {
+    /// Whatever is asked for when, no more than the limit and what has grown back is ever given.
+    #[test]
+    fn never_more_than_the_limit(steps in prop::collection::vec((0u64..5000, 1u64..200), 1..200)) {
+        let (store, start) = (store(), Instant::now());
+        let limits = Limits { tokens: Some(600), ..Limits::default() };
+        let (mut now, mut given) = (start, 0.0);
+        for (millis, amount) in steps {
+            now += Duration::from_millis(millis);
+            if let Ok(mut reserved) = reserve(&store, &limits, request(amount, 0), now) {
+                reserved.used(None, now);
+                given += amount as f64;
+            }
+            let may = 600.0 + now.duration_since(start).as_secs_f64() * 10.0;
+            prop_assert!(given <= may + 1e-6, "{given} of {may}");
+        }
+    }
+}

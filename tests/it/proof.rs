@@ -1,0 +1,164 @@
+//! An adapter proves itself by recorded exchanges before it serves; one that is subtly wrong stays out.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+use weir::plugin::{Adapter, Admission, Cache, Engine, Limits, Loader};
+use weir::proof::{self, Bounds, Depth, Report};
+use weir_tests::plugins::{component, root, target, zeta_build, zeta_fixtures, zeta_with_fault};
+use weir_tests::{Folder, House, Upstream, log};
+
+use crate::tongue::{TEXT, ZETA, config, provider};
+
+/// A house whose zeta has fixtures, with these lines in front of the providers' configuration.
+async fn house(more: &str) -> (House, Upstream) {
+    let upstream = provider(ZETA).await;
+    let folder = Folder::with(&["openai", "anthropic", "zeta"]);
+    folder.put_fixtures("zeta", &zeta_fixtures());
+    (House::with(folder, &format!("{more}\n{}", config(&upstream))).await, upstream)
+}
+
+/// What the operations side says why a newer zeta does not serve.
+async fn refusal(house: &House) -> String {
+    let is_refused = |all: &[Value]| all.iter().any(|one| one.to_string().contains("fixtures"));
+    house.until_adapter("zeta", is_refused).await;
+    house.adapter("zeta").await.iter().map(Value::to_string).collect()
+}
+
+async fn serves(house: &House) {
+    let reply = house.ask(&ZETA.request("zeta-t", false)).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    assert_eq!(ZETA.heard(&reply, false).text, TEXT);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adapter_that_drops_a_piece_of_a_call_at_a_border_stays_out_and_the_former_one_serves_on() {
+    let (house, _upstream) = house("").await;
+    serves(&house).await;
+    house.folder.put("zeta", &zeta_with_fault("border"));
+    let reason = refusal(&house).await;
+    for wanted in ["1 of 4 fixtures fail", "stream-calls", "frame by frame", "event 5", "Rome", "got nothing"] {
+        assert!(reason.contains(wanted), "{wanted:?} is not in {reason}");
+    }
+    assert!(log::text().contains("frame by frame"), "the log says it too");
+    serves(&house).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adapter_that_keeps_something_between_exchanges_stays_out() {
+    let (house, _upstream) = house("").await;
+    house.folder.put("zeta", &zeta_with_fault("memory"));
+    let reason = refusal(&house).await;
+    for wanted in ["on an instance that has served before", "/usage/output", "expected 9, got"] {
+        assert!(reason.contains(wanted), "{wanted:?} is not in {reason}");
+    }
+    serves(&house).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adapter_that_loses_a_parallel_call_stays_out() {
+    let (house, _upstream) = house("").await;
+    house.folder.put("zeta", &zeta_with_fault("parallel"));
+    let reason = refusal(&house).await;
+    assert!(reason.contains("/reply/wants/1/with/city"), "{reason}");
+    serves(&house).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c72_all_fixtures_run_on_every_activation() {
+    let (house, _upstream) = house("").await;
+    // A fixture that nobody can meet stands at the end, after those that pass.
+    let impossible = r#"{"operation": "chat", "kind": "quota",
+        "request": {"method": "POST", "path_and_query": "/zeta/v0/minds/m:parley", "body": {"scroll": []}},
+        "response": {"status": 503, "headers": {}, "body": {"woe": {"sort": "too-many"}}}}"#;
+    let place = house.folder.path().join("zeta.fixtures/zz-impossible.json");
+    std::fs::write(&place, impossible).unwrap();
+    house.folder.put("zeta", &zeta_build(2));
+    let reason = refusal(&house).await;
+    assert!(reason.contains("1 of 5 fixtures fail: zz-impossible: error: it is not what is expected"), "{reason}");
+    std::fs::remove_file(&place).unwrap();
+    house.folder.put("zeta", &zeta_build(3));
+    house.until_adapter("zeta", |all| all.iter().any(|one| one.to_string().contains("zeta-build-0003"))).await;
+    serves(&house).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_fixtures_are_required_an_adapter_without_stays_out() {
+    let (house, _upstream) = house("[plugins.openai]\nrequire_fixtures = true").await;
+    let why: String = house.adapter("openai").await.iter().map(Value::to_string).collect();
+    assert!(why.contains("fixtures are required and it has none"), "{why}");
+    serves(&house).await;
+}
+
+/// Loads a component under its own name.
+fn load(file: &Path, bytes: &[u8]) -> Arc<Adapter> {
+    let engine = Engine::new(Limits::for_connections(8)).unwrap();
+    let name = file.file_stem().unwrap().to_str().unwrap();
+    let cache = Cache::open(&target().join("test-cache"), &engine).ok();
+    Loader::new(engine, cache).load(name, bytes, &Admission::default()).unwrap()
+}
+
+fn proved(bytes: &[u8]) -> Report {
+    let fixtures = proof::at(&zeta_fixtures(), Bounds::COMMAND).unwrap();
+    proof::prove_to(&load(&component("zeta"), bytes), &fixtures, Depth::COMMAND)
+}
+
+#[test]
+fn reports_are_for_people_for_machines_and_for_test_runners() {
+    let report = proved(&zeta_with_fault("border"));
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!((&json["passed"], &json["failed"]), (&3.into(), &1.into()));
+    let failed = &json["verdicts"][1];
+    assert_eq!((&failed["fixture"], &failed["outcome"]), (&"stream-calls".into(), &"failed".into()));
+    assert_eq!(failed["because"]["difference"]["at"], "event 5/delta", "{failed}");
+    let junit = report.junit();
+    assert!(junit.contains("<testsuite name=\"zeta\" tests=\"4\" failures=\"1\" skipped=\"0\""), "{junit}");
+    assert!(junit.contains("<failure type=\"events\" message=\"events: frame by frame"), "{junit}");
+    assert!(junit.contains("&quot;") && !junit.contains("message=\"\""), "{junit}");
+    let human = report.human(false);
+    assert!(human.contains("FAIL stream-calls\n     events: frame by frame"), "{human}");
+    assert!(human.contains("3 passed, 1 failed, 0 skipped"), "{human}");
+    assert!(!human.contains('\x1b') && report.human(true).contains("\x1b[31m"));
+}
+
+#[test]
+fn what_came_can_be_expected_and_is_missed_when_it_no_longer_comes() {
+    let adapter = load(&component("zeta"), &std::fs::read(component("zeta")).unwrap());
+    let fixtures = proof::at(&zeta_fixtures(), Bounds::COMMAND).unwrap();
+    let collected = proof::prove_to(&adapter, &fixtures, Depth { collects: true, ..Depth::COMMAND });
+    let dir = tempfile::tempdir().unwrap();
+    for (verdict, fixture) in collected.verdicts.iter().zip(&fixtures) {
+        let text = proof::with_expect(&fixture.text, verdict.expect.as_ref().unwrap()).unwrap();
+        std::fs::write(dir.path().join(format!("{}.json", fixture.name)), text).unwrap();
+    }
+    let expecting = proof::at(dir.path(), Bounds::COMMAND).unwrap();
+    assert!(expecting.iter().all(proof::Fixture::expects));
+    let again = proof::prove_to(&adapter, &expecting, Depth { collects: true, ..Depth::COMMAND });
+    assert_eq!(again.first_failure(), None);
+    for (first, second) in collected.verdicts.iter().zip(&again.verdicts) {
+        assert_eq!(first.expect, second.expect, "what is written once is written the same again");
+    }
+    let file = dir.path().join("calls.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("\"cache_read\": 4", "\"cache_read\": 5")).unwrap();
+    let expecting = proof::at(dir.path(), Bounds::COMMAND).unwrap();
+    let failure = proof::prove(&adapter, &expecting).first_failure().unwrap();
+    let wanted = "calls: answer: it is not what is expected; first difference at /usage/cache_read: expected 5, got 4";
+    assert_eq!(failure, wanted);
+}
+
+#[test]
+fn every_bundled_adapter_passes_its_own_fixtures() {
+    let mut passed = 0;
+    for entry in std::fs::read_dir(root().join("plugins")).unwrap() {
+        let file = entry.unwrap().path();
+        if file.extension().is_none_or(|ending| ending != "wasm") {
+            continue;
+        }
+        let bytes = std::fs::read(&file).unwrap();
+        let report = proof::admit(&load(&file, &bytes), &file, true);
+        passed += report.unwrap_or_else(|reason| panic!("{}: {reason}", file.display())).passed;
+    }
+    assert!(passed > 100, "{passed}");
+}

@@ -1,0 +1,180 @@
+//! Configurations come into force while requests are served, or not at all.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use weir_tests::{Answer, Gate, House, Request, Upstream};
+
+use crate::tongue::{ALL, OPENAI, ZETA, config, provider};
+
+fn with_model(upstream: &Upstream, alias: &str) -> String {
+    let model = format!("[[models]]\nalias = \"{alias}\"\ntarget = {{ provider = \"openai\", model = \"m\" }}\n");
+    config(upstream) + &model
+}
+
+async fn reload(house: &House) -> weir_tests::Reply {
+    house.post("/admin/reload", "").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c74_a_reload_brings_models_and_takes_them_away() {
+    let upstream = provider(OPENAI).await;
+    let house = House::from_file(&with_model(&upstream, "first")).await;
+    let status = async |model: &str| house.ask(&OPENAI.request(model, false)).await.status();
+    assert_eq!((status("first").await, status("second").await), (200, 404));
+    house.configure(&with_model(&upstream, "second"));
+    let reply = reload(&house).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    assert_eq!((status("first").await, status("second").await), (404, 200));
+    assert!(house.metric("weir_config_revision").await >= 2.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c74_a_stream_goes_on_whose_model_is_gone() {
+    let gate = Gate::default();
+    let shut = gate.clone();
+    let upstream = Upstream::scripted(move |_| {
+        let [first, rest @ ..] = &OPENAI.stream()[..] else { panic!() };
+        rest.iter().fold(OPENAI.begin().piece(first).gate(&shut), Answer::piece).end()
+    })
+    .await;
+    let house = House::from_file(&with_model(&upstream, "gone")).await;
+    for from in [OPENAI, ZETA] {
+        let mut client = house.connect().await;
+        client.send(&from.request("gone", true)).await;
+        client.head().await;
+        house.configure(&config(&upstream));
+        assert_eq!(reload(&house).await.status(), 200);
+        assert_eq!(house.ask(&from.request("gone", false)).await.status(), 404);
+        gate.open();
+        let (_, cut) = client.rest().await;
+        assert!(!cut);
+        house.configure(&with_model(&upstream, "gone"));
+        assert_eq!(reload(&house).await.status(), 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c74_a_broken_configuration_is_refused_whole_and_the_former_one_serves_on() {
+    let upstream = provider(OPENAI).await;
+    let house = House::from_file(&with_model(&upstream, "first")).await;
+    let broken = [
+        ("[[models]]\nalias = \"x\"\ntarget = { provider = \"nobody\" }\n", "nobody"),
+        ("[server]\nmax_body_bytes = \"many\"\n", "max_body_bytes"),
+        ("[[models]\n", "not valid TOML"),
+        (
+            "[[providers]]\nname = \"p\"\nadapter = \"missing\"\nurl = \"http://127.0.0.1:1/\"\n[[models]]\nalias = \"y\"\nprovider = \"p\"\n",
+            "missing",
+        ),
+    ];
+    for (text, reason) in broken {
+        house.configure(&(with_model(&upstream, "second") + text));
+        let reply = reload(&house).await;
+        assert_eq!(reply.status(), 422, "{}", reply.text());
+        assert!(reply.text().contains(reason) && reply.text().contains("weir.toml:"), "{}", reply.text());
+        assert_eq!(house.metric("weir_config_last_reload_successful").await as u64, 0);
+        assert_eq!(house.ask(&OPENAI.request("first", false)).await.status(), 200);
+        assert_eq!(house.ask(&OPENAI.request("second", false)).await.status(), 404, "nothing of it is taken");
+    }
+    assert_eq!(house.metric("weir_config_rejected_total").await as u64, broken.len() as u64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_the_file_is_noticed() {
+    let upstream = provider(OPENAI).await;
+    let house = House::from_file(&config(&upstream)).await;
+    house.configure(&with_model(&upstream, "new"));
+    house.until_metric("weir_config_revision", 2.0).await;
+    assert_eq!(house.ask(&OPENAI.request("new", false)).await.status(), 200);
+    house.configure("nonsense");
+    house.until_metric("weir_config_last_reload_successful", 0.0).await;
+    assert_eq!(house.ask(&OPENAI.request("new", false)).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_can_see_what_changed_and_go_back() {
+    let upstream = provider(OPENAI).await;
+    let house = House::from_file(&with_model(&upstream, "first")).await;
+    house.configure(&with_model(&upstream, "second"));
+    reload(&house).await;
+    let diff = house.get("/admin/config/diff?from=1&to=2").await.text();
+    assert!(diff.contains("-alias = \"first\"") && diff.contains("+alias = \"second\""), "{diff}");
+    assert!(!diff.contains("KEY-OF") && !house.get("/admin/config").await.text().contains("KEY-OF"));
+    let back = house.post("/admin/config/rollback", "").await;
+    assert_eq!(back.status(), 200, "{}", back.text());
+    assert_eq!(house.ask(&OPENAI.request("first", false)).await.status(), 200);
+    assert_eq!(house.post("/admin/config/rollback", "{\"to\":\"2\"}").await.status(), 200);
+    assert_eq!(house.ask(&OPENAI.request("second", false)).await.status(), 200);
+    assert_eq!(house.post("/admin/config/rollback", "{\"to\":\"77\"}").await.status(), 404);
+    let versions = house.get("/admin/config/versions").await.json();
+    let origins: Vec<&str> =
+        versions["versions"].as_array().unwrap().iter().filter_map(|one| one["origin"].as_str()).collect();
+    assert_eq!(origins, ["rollback", "rollback", "reload", "start"]);
+    assert_eq!(versions["versions"][0]["current"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_can_be_checked_without_being_taken() {
+    let upstream = provider(OPENAI).await;
+    let house = House::from_file(&config(&upstream)).await;
+    let right = house.post("/admin/config/validate", &with_model(&upstream, "x")).await.json();
+    assert_eq!(right["valid"], true, "{right}");
+    let wrong = house.post("/admin/config/validate", "[server]\nprot = 1\n").await.json();
+    assert_eq!(wrong["valid"], false);
+    assert!(wrong["report"].as_str().unwrap().contains("2:1"), "{wrong}");
+    assert_eq!(house.metric("weir_config_revision").await as u64, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c68_a_key_that_is_taken_away_opens_nothing_any_more() {
+    let upstream = provider(OPENAI).await;
+    let client = |key: &str| format!("{}[[clients]]\nname = \"a\"\nkey = \"{key}\"\n", config(&upstream));
+    let house = House::from_file(&client("first-key-of-the-client")).await;
+    let ask = async |key: &str| house.ask(&OPENAI.request("openai", false).header("x-api-key", key)).await.status();
+    assert_eq!(ask("first-key-of-the-client").await, 200);
+    house.configure(&client("second-key-of-the-client"));
+    assert_eq!(reload(&house).await.status(), 200);
+    assert_eq!((ask("first-key-of-the-client").await, ask("second-key-of-the-client").await), (401, 200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_hundred_configurations_under_load_fail_no_request() {
+    let upstream = provider(OPENAI).await;
+    let house = Arc::new(House::from_file(&with_model(&upstream, "always")).await);
+    let (stop, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let clients = ALL.map(|from| {
+        let (house, stop, served) = (Arc::clone(&house), Arc::clone(&stop), Arc::clone(&served));
+        tokio::spawn(async move {
+            let mut client = house.connect().await;
+            for n in 0u32.. {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                let model = if n % 2 == 0 { "always" } else { "openai-t" };
+                let stream = n % 3 == 0;
+                client.send(&from.request(model, stream)).await;
+                let reply = client.reply().await;
+                assert_eq!(reply.status(), 200, "{}", reply.text());
+                assert!(!reply.cut);
+                served.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    });
+    for n in 0..500 {
+        let broken = n % 3 == 2;
+        let more =
+            if broken { format!("[[models]]\nalias = \"broken-{n}\"\nprovider = \"gone\"\n") } else { String::new() };
+        let changing = format!("[[models]]\nalias = \"changing-{n}\"\nprovider = \"openai\"\n{more}");
+        house.configure(&(with_model(&upstream, "always") + &changing));
+        let reply = reload(&house).await;
+        assert_eq!(reply.status(), if broken { 422 } else { 200 }, "{n}: {}", reply.text());
+        assert!(!broken || reply.text().contains("gone"), "{}", reply.text());
+    }
+    stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        client.await.unwrap();
+    }
+    assert!(served.load(Ordering::Relaxed) > 100, "{served:?}");
+    assert!(house.metric("weir_config_rejected_total").await >= 166.0);
+    assert_eq!(house.ask(&Request::get("/health")).await.status(), 200);
+}
