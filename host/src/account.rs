@@ -128,6 +128,12 @@ impl Account {
         self.estimate = branch.estimate.take();
         self.provider = branch.provider.take();
         self.ticket = branch.ticket.take();
+        self.hold(std::mem::take(&mut branch.permit));
+    }
+
+    /// Keeps leave until the exchange ends.
+    pub fn hold(&mut self, permit: Permit) {
+        self.permit.add(permit);
     }
 
     /// Time passed that is none of the gateway's own work: a wait between two attempts.

@@ -181,14 +181,15 @@ impl Gateway {
             now,
             session: &|affinity| session(asked, affinity),
             needs: Needs { features: &features, body_len },
-            provider: header(asked, route::TARGET_HEADER).filter(|_| serving.config.server.target_header),
+            provider: header(asked, route::TARGET_HEADER)
+                .filter(|_| serving.config.server.target_header || asked.caller.may_choose()),
         };
         let plan = plan(serving, asked, circumstances)?;
         let series = plan.route.series(&self.metrics, &asked.face);
         let mut account = Account::open(&self.metrics, series, asked.exchange.begun, &asked.exchange.id, permit);
         let house = House { deadline: deadline(asked, &plan), ..house };
         plan.route.deposit(plan.stops.first().map_or(0.0, |stop| stop.target.retry.budget));
-        let journey = Journey { house, asked, plan: &plan, health: &self.health };
+        let journey = Journey { house, asked, plan: &plan, health: &self.health, door: &self.door, demand };
         let Tried { answer, target } = journey.travel(&mut account).await;
         let mut response = answer.unwrap_or_else(|fault| {
             let response = fault_response(asked.face.errors.as_deref(), &fault, &asked.exchange.id);

@@ -34,7 +34,7 @@ impl Caller {
 
     /// Whether its requests may choose where they go.
     pub fn may_choose(&self) -> bool {
-        self.client.as_ref().is_none_or(|client| client.may_choose)
+        self.client.as_ref().is_some_and(|client| client.may_choose)
     }
 
     /// When it is its turn.

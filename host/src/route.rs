@@ -54,6 +54,8 @@ pub struct Target {
     pub spares: Vec<Arc<Target>>,
     /// The provider's name for the model; the client's own if none.
     pub model: Option<String>,
+    /// Where the provider's name is what the alias's star stands for: the alias up to there.
+    pub before_star: Option<Arc<str>>,
     /// The format to translate to, where the adapter has several.
     pub format: Option<String>,
     /// Whether even what could be relayed is translated.
@@ -91,7 +93,8 @@ impl Target {
 
     /// The model as this provider names it.
     pub fn model<'a>(&'a self, asked: &'a str) -> &'a str {
-        self.model.as_deref().unwrap_or(asked)
+        let bare = || asked.strip_prefix(self.before_star.as_deref().unwrap_or_default()).unwrap_or(asked);
+        self.model.as_deref().unwrap_or_else(bare)
     }
 
     /// How it takes a format for an operation as it is, if it does.

@@ -30,7 +30,7 @@ pub(super) async fn visit(
     let (visit, branch, waited) = match select(one, two).await {
         Either::Left(((visit, branch), other)) => match visit {
             Visit::Answered(..) => (visit, branch, Duration::ZERO),
-            Visit::Failed { .. } | Visit::Closed => {
+            Visit::Failed { .. } | Visit::Closed | Visit::Busy(_) => {
                 account.adopt(branch, Duration::ZERO);
                 let (visit, branch) = other.await;
                 (visit, branch, Duration::ZERO)
@@ -38,7 +38,7 @@ pub(super) async fn visit(
         },
         Either::Right(((visit, branch), other)) => match visit {
             Visit::Answered(..) => (visit, branch, after),
-            Visit::Failed { .. } | Visit::Closed => {
+            Visit::Failed { .. } | Visit::Closed | Visit::Busy(_) => {
                 account.adopt(branch, Duration::ZERO);
                 let (visit, branch) = other.await;
                 (visit, branch, Duration::ZERO)

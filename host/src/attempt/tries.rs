@@ -10,6 +10,7 @@ use super::policy::{self, Move, Situation};
 use super::reply::ReplyBody;
 use super::{Asked, House, attempt, hedge};
 use crate::account::Account;
+use crate::admit::{Demand, Door};
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::ErrorKind;
 use crate::fault::{Fault, Lapse};
@@ -27,6 +28,10 @@ pub struct Journey<'a> {
     pub plan: &'a Plan,
     /// What is well.
     pub health: &'a Health,
+    /// What providers may be sent.
+    pub door: &'a Door,
+    /// What the request asks for.
+    pub demand: Demand<'a>,
 }
 
 /// What came of it.
@@ -49,6 +54,8 @@ pub(super) enum Visit {
     },
     /// It rests.
     Closed,
+    /// Its provider has as much as it may have.
+    Busy(Fault),
 }
 
 /// Where a request comes from when it falls back, and why.
@@ -61,6 +68,7 @@ impl Journey<'_> {
     /// Tries the targets of the plan in order.
     pub async fn travel(&self, account: &mut Account) -> Tried {
         let mut last: Option<(Failure, Arc<Target>)> = None;
+        let mut busy = None;
         let stops = &self.plan.stops;
         let mut number = 0;
         while let Some(stop) = stops.get(number) {
@@ -90,6 +98,7 @@ impl Journey<'_> {
                     }
                 }
                 Visit::Closed => {}
+                Visit::Busy(fault) => busy = Some(fault),
             }
         }
         match last {
@@ -98,7 +107,7 @@ impl Journey<'_> {
                 Tried { answer: Ok(*response), target: Some(target) }
             }
             Some((Failure { fault, .. }, target)) => Tried { answer: Err(fault), target: Some(target) },
-            None => Tried { answer: Err(self.exhausted()), target: None },
+            None => Tried { answer: Err(busy.unwrap_or_else(|| self.exhausted())), target: None },
         }
     }
 
@@ -111,6 +120,10 @@ impl Journey<'_> {
         account: &mut Account,
     ) -> Visit {
         let mut last: Option<(Failure, Arc<Target>)> = None;
+        let held = match self.door.admit_to(&stop.target.provider, &self.demand).await {
+            Ok(held) => held,
+            Err(refused) => return Visit::Busy(refused.fault),
+        };
         let (mut repeats, mut spare_keys) = (0, keys(&stop.target).count() - 1);
         loop {
             let Some((target, mut ticket)) = stop.admit(self.health, Instant::now()) else {
@@ -130,6 +143,7 @@ impl Journey<'_> {
                 Ok(response) => {
                     ticket.answers();
                     account.serve(ticket);
+                    account.hold(held);
                     return Visit::Answered(response, target);
                 }
                 Err(failure) => failure,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Acceptances;
 use super::credential::{Credentials, set_region, usual_region};
 use super::holes;
-use crate::config::{self, Address, Config, Environment, Model, Problem, Provider, Strategy};
+use crate::config::{self, Address, Alias, Config, Environment, Model, Problem, Provider, Strategy};
 use crate::contract::about::exports::weir::adapter::about::AuthScheme;
 use crate::contract::types::Setting;
 use crate::facts::{self, Facts};
@@ -31,7 +31,7 @@ pub(super) fn routes(
                 problems.borrow_mut().push(problem);
             }
             let strict = model.strict.unwrap_or(config.server.strict);
-            let made = make(target, (strict, facts), adapters, accepts, &credentials);
+            let made = make(target, (strict, facts, before_star(model, target)), adapters, accepts, &credentials);
             if let Err(problem) = &made {
                 let known = problems.borrow().iter().any(|one| one.message == problem.message);
                 if !known {
@@ -45,9 +45,18 @@ pub(super) fn routes(
     Routes::new(config.models.clone(), route)
 }
 
+/// `model = "*"` of a target stands for what the star of its alias stands for.
+fn before_star(model: &Model, target: &config::Target) -> Option<Arc<str>> {
+    match &model.alias {
+        Alias::Prefix(prefix) if target.model.as_deref() == Some("*") => Some(Arc::from(prefix.as_str())),
+        Alias::Any if target.model.as_deref() == Some("*") => Some(Arc::from("")),
+        _ => None,
+    }
+}
+
 fn make(
     target: &config::Target,
-    (strict, facts): (bool, Facts),
+    (strict, facts, before_star): (bool, Facts, Option<Arc<str>>),
     adapters: &Snapshot,
     accepts: &Acceptances,
     credentials: &Credentials<'_>,
@@ -75,7 +84,8 @@ fn make(
         key: 0,
         spares: Vec::new(),
         base: base.clone(),
-        model: target.model.clone(),
+        model: target.model.clone().filter(|_| before_star.is_none()),
+        before_star,
         format,
         translate: target.translate,
         strict,

@@ -154,7 +154,12 @@ pub(in super::super) const TARGET: Keys = Keys {
         key("provider", TEXT, "the model's", "The provider."),
         key("url", "url", "as the adapter suggests", "As in `[[providers]]`, instead of `provider`."),
         key("api_key", "secret", "", "As in `[[providers]]`, together with `url`."),
-        key("model", TEXT, "the name that the client used", "The provider's name for the model."),
+        key(
+            "model",
+            TEXT,
+            "the name that the client used",
+            "The provider's name for the model. `*` is what the star at the end of the alias stands for: `openai/*` with `model = \"*\"` cuts the prefix off.",
+        ),
         key("format", TEXT, "as the provider", "Which of its formats the adapter uses."),
         key("options", TABLE, "", "Laid over the provider's, member by member."),
         key("translate", FLAG, "as the model", "Whether even requests that could be relayed untouched are translated."),

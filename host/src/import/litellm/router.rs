@@ -99,11 +99,13 @@ fn usual(entry: &mut Entry, settings: &Settings) {
     }
 }
 
-/// Here a pattern's name is sent on as the client said it, with what stands in front of it.
+/// Only a star at the end, standing for the whole of the provider's name, has a counterpart.
 fn note_star(name: &str, entry: &Entry, draft: &mut Draft) {
-    let target = entry.get("target").and_then(Value::as_table);
-    if name.contains('*') && target.is_some_and(|target| target.contains_key("model")) {
-        draft.note(format!("`{name}`: what the star stands for is put into the target's `model`."));
+    let one = entry.get("target").and_then(Value::as_table);
+    let several = entry.get("targets").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_table);
+    let mut models = one.into_iter().chain(several).filter_map(|target| target.get("model")?.as_str());
+    if name.trim_end_matches('*').contains('*') || models.any(|model| model.contains('*') && model != "*") {
+        draft.note(format!("`{name}`: only a single star at the end can be put into a target's `model`; look at it."));
     }
 }
 
