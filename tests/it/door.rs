@@ -167,6 +167,40 @@ async fn who_finds_the_queue_full_is_turned_away_and_who_waits_is_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_providers_limit_sends_requests_to_the_next_target() {
+    let (first, second) = (provider(OPENAI).await, provider(ANTHROPIC).await);
+    let one = |name: &str, adapter: &str, upstream: &Upstream, limits: &str| {
+        format!("[[providers]]\nname = \"{name}\"\nadapter = \"{adapter}\"\nurl = \"{}\"\napi_key = \"k\"\n{limits}\n", upstream.url())
+    };
+    let settings = one("scarce", "openai", &first, "limits = { requests_per_minute = 2 }")
+        + &one("plenty", "anthropic", &second, "")
+        + "[[models]]\nalias = \"both\"\ntargets = [{ provider = \"scarce\", model = \"a\" }, { provider = \"plenty\", model = \"b\" }]\n"
+        + "[[models]]\nalias = \"one\"\ntarget = { provider = \"scarce\", model = \"a\" }\n";
+    let house = House::open(&settings).await;
+    let mut served = Vec::new();
+    for _ in 0..4 {
+        let reply = house.ask(&OPENAI.request("both", false)).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        served.push(reply.header("x-weir-provider").unwrap_or_default().to_owned());
+    }
+    assert_eq!(served, ["scarce", "scarce", "plenty", "plenty"]);
+    let reply = house.ask(&ANTHROPIC.request("one", false)).await;
+    assert_eq!(reply.status(), 429, "{}", reply.text());
+    assert!(reply.header("retry-after").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_star_can_name_the_providers_model() {
+    let mut upstream = provider(OPENAI).await;
+    let star = "[[models]]\nalias = \"mine/*\"\ntarget = { provider = \"openai\", model = \"*\" }\n";
+    let house = House::open(&format!("{}{star}", config(&upstream))).await;
+    for from in [OPENAI, ANTHROPIC] {
+        assert_eq!(house.ask(&from.request("mine/meta/llama", false)).await.status(), 200);
+        assert_eq!(upstream.request().await.json()["model"], "meta/llama");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_leaves_while_waiting_leaves_no_place_taken() {
     let gate = Gate::default();
     let shut = gate.clone();

@@ -1,7 +1,7 @@
 // The base for OpenAI-compatible providers: a provider is its quirks and little else.
 //
 //     import { provider } from './vendor/sdk/javascript/compat/index.js';
-//     export const { about, providerErrors, providerChat, providerModels } = provider({ name: 'acme', ... });
+//     export const { about, providerErrors, providerChat, providerModels } = provider({ name: 'zeta', ... });
 import { guard } from '../guard.js';
 import { ChunkDecoder } from './decoder.js';
 import { renderEmbeddings, parseEmbeddings } from './embeddings.js';

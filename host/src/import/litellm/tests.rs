@@ -127,6 +127,16 @@ fn anchors_and_merge_keys_are_carried_out() {
 }
 
 #[test]
+fn a_star_leads_to_the_providers_name() {
+    let yaml = "model_list:\n- model_name: databricks/*\n  litellm_params: {model: databricks/*}\n- model_name: 'a-*-b'\n  \
+                litellm_params: {model: 'openai/a-*-b'}\n";
+    let (config, text) = read_back(yaml);
+    let model = config.models.lookup("databricks/dbrx").unwrap();
+    assert_eq!(model.targets[0].model.as_deref(), Some("*"));
+    assert!(!text.contains("`databricks/*`") && text.contains("`a-*-b`: only a single star"), "{text}");
+}
+
+#[test]
 fn a_server_without_a_key_gets_none() {
     let yaml = "model_list:\n- model_name: local\n  litellm_params: {model: openai/x, api_key: none, api_base: 'http://h:1/v1'}\n";
     assert!(read_back(yaml).0.providers[0].keys.is_empty());
