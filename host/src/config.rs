@@ -124,6 +124,11 @@ impl Config {
             unnamed_keys,
         };
         let joined = resolve::join(&reader, parts);
+        if joined.clients.is_empty() && draft.server.is_open() && !draft.server.anonymous {
+            let message = "others reach this address, but without `[[clients]]` only this machine is served";
+            let problem = Problem::warning(&draft.server.place, message);
+            reader.report(problem.with_help("`weir key` makes a client's key; `anonymous = true` serves everybody"));
+        }
         let problems = Problems::new(Arc::clone(&source), reader.problems.into_inner());
         if problems.are_fatal() {
             return Err(problems);

@@ -1,7 +1,7 @@
 //! Settings of the program itself: listener, operations, log, adapters.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -136,6 +136,14 @@ pub struct Server {
     pub queue: Queue,
     /// Where host and port were set.
     pub place: Place,
+}
+
+impl Server {
+    /// Whether others than this machine may reach it. Of a name that is no address nothing is known but `localhost`.
+    pub fn is_open(&self) -> bool {
+        let name = self.host.trim_start_matches('[').trim_end_matches(']');
+        name.parse::<IpAddr>().map_or(name != "localhost", |ip| !ip.is_loopback())
+    }
 }
 
 impl Default for Server {
