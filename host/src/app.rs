@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tower_service::Service as _;
 
 use crate::attempt::ReplyBody;
+use crate::checks;
 use crate::config::{self, AdapterSettings, Config, Isolation, Severity};
 use crate::contract::about::exports::weir::adapter::about::Manifest;
 use crate::dialect::faces::Faces;
@@ -273,6 +274,7 @@ impl App {
         let router = operations::router(operations);
         let judging = tokio::spawn(judge(Arc::clone(&catalog)));
         let follow = tokio::spawn(follow(Arc::clone(&reload), changed, stop.clone()));
+        let checking = tokio::spawn(checks::follow(Arc::clone(&gateway), stop.clone()));
         tokio::spawn(reload::follow(reload, stop.clone()));
         let side = admin.map(|listener| {
             let router = router.clone();
@@ -295,6 +297,7 @@ impl App {
         }
         follow.abort();
         judging.abort();
+        checking.abort();
         drop(watching);
     }
 }

@@ -7,6 +7,7 @@
 
 mod authors;
 mod cancel;
+mod checks;
 mod contain;
 mod credentials;
 mod door;
