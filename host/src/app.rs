@@ -244,6 +244,7 @@ impl App {
             connections: config.server.max_connections,
             header_bytes: config.server.max_header_bytes,
             header_timeout: config.server.header_timeout,
+            send_timeout: config.server.send_timeout,
             drain: config.server.shutdown_timeout,
         };
         let listens = admin.is_some();
