@@ -43,7 +43,7 @@ use crate::route::Target;
 use crate::upstream::{Timeouts, Upstreams};
 
 pub use failure::Failure;
-pub use list::ask_models;
+pub use list::{ask_models, find_out};
 pub use reply::{BodyError, ReplyBody};
 pub use tries::{Journey, Tried};
 pub use unified::{Answer, Request, blame, heard, parse, parse_answer, render, render_answer};

@@ -40,7 +40,7 @@ pub use model::{Affinity, Capabilities, Model, Price, Strategy, Target};
 pub use options::Options;
 pub use place::{Place, Source};
 pub use problem::{Problem, Problems, Severity};
-pub use provider::{AllowedOrigin, Breaker, Metering, Provider, ProviderPlaces, Retry, Timeouts};
+pub use provider::{AllowedOrigin, Breaker, Check, Metering, Provider, ProviderPlaces, Retry, Timeouts};
 pub use reference::reference;
 pub use secret::Secret;
 pub use settings::{

@@ -7,6 +7,7 @@
 
 mod authors;
 mod cancel;
+mod checks;
 mod contain;
 mod credentials;
 mod door;
@@ -35,6 +36,7 @@ mod reload;
 mod retries;
 mod routing;
 mod secrets;
+mod stalled;
 mod streams;
 mod swap;
 mod tongue;

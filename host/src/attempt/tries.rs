@@ -139,9 +139,11 @@ impl Journey<'_> {
                 account.metrics().tries.fell_back(&from.id, &target.id, reason);
             }
             account.tried();
+            let begun = Instant::now();
             let failure = match attempt(self.house, self.asked, &target, account).await {
                 Ok(response) => {
                     ticket.answers();
+                    held.went_well();
                     account.serve(ticket);
                     account.hold(held);
                     return Visit::Answered(response, target);
@@ -150,6 +152,9 @@ impl Journey<'_> {
             };
             account.goes_on();
             let blame = self.blame(&failure.fault);
+            if policy::is_overload(&failure.fault, blame) {
+                held.overloaded(begun);
+            }
             if ticket.failed(blame) {
                 account.metrics().tries.tripped(&target.label, target.model_label());
                 tracing::warn!(provider = %target.label, model = target.model_label(), "target fails too often and rests");

@@ -110,6 +110,8 @@ pub struct Server {
     pub header_timeout: Duration,
     /// How long a client may pause while it sends a request's body.
     pub body_timeout: Duration,
+    /// How long a client may leave what is sent to it untaken.
+    pub send_timeout: Duration,
     /// How long streams may go on when the program is told to stop.
     pub shutdown_timeout: Duration,
     /// Bytes of a request's or answer's body in the translate lane, where it is held in memory.
@@ -156,6 +158,7 @@ impl Default for Server {
             max_body_bytes: 64 << 20,
             max_header_bytes: 64 << 10,
             header_timeout: Duration::from_secs(10),
+            send_timeout: Duration::from_mins(1),
             body_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(30),
             translate_body_limit: 32 << 20,

@@ -12,6 +12,7 @@ pub struct Tries {
     fallbacks: IntCounterVec,
     hedges: IntCounterVec,
     trips: IntCounterVec,
+    checks: IntCounterVec,
     breaker: IntGaugeVec,
     cooldown: IntGaugeVec,
 }
@@ -44,6 +45,12 @@ impl Tries {
                 &["from", "to", "answered"],
             )?,
             trips: counters(r, "weir_breaker_trips_total", "Times that a breaker opened", &["provider", "model"])?,
+            checks: counters(
+                r,
+                "weir_health_checks_total",
+                "Checks of providers, by what they came to",
+                &["provider", "result"],
+            )?,
             breaker: gauges(
                 r,
                 "weir_breaker_state",
@@ -82,6 +89,11 @@ impl Tries {
     /// A breaker opened.
     pub fn tripped(&self, provider: &str, model: &str) {
         self.trips.with_label_values(&[provider, model]).inc();
+    }
+
+    /// A provider was checked.
+    pub fn checked(&self, provider: &str, result: &str) {
+        self.checks.with_label_values(&[provider, result]).inc();
     }
 
     /// How a target stands at this moment: its breaker's figure and the seconds that it still rests.
