@@ -8,14 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 
 use crate::account::Account;
-use crate::admit::{AdmitMetrics, Demand, Door, Refused};
-use crate::attempt::{Asked, House, Journey, ReplyBody, SpokenBy, Tried};
+use crate::admit::{AdmitMetrics, Door, Refused};
+use crate::attempt::{Asked, House, Journey, Onward, ReplyBody, SpokenBy, Tried};
 use crate::config::Affinity;
 use crate::contract::about::exports::weir::adapter::about::{ErrorFormat, Operation};
 use crate::contract::types::ErrorKind;
@@ -50,8 +49,8 @@ pub struct Gateway {
     metrics: Arc<Metrics>,
     lists: models::Lists,
     recall: Arc<Recall>,
-    health: Health,
-    door: Door,
+    health: Arc<Health>,
+    door: Arc<Door>,
 }
 
 impl Gateway {
@@ -59,8 +58,8 @@ impl Gateway {
     pub fn new(serving: Serving, upstreams: Upstreams, metrics: Arc<Metrics>) -> Result<Self, prometheus::Error> {
         let recall = Arc::new(Recall::new(serving.config.server.recall_bytes));
         let lists = models::Lists::default();
-        let door = Door::new(AdmitMetrics::new(&metrics)?);
-        let health = Health::default();
+        let door = Arc::new(Door::new(AdmitMetrics::new(&metrics)?));
+        let health = Arc::default();
         Ok(Self { serving: ArcSwap::from_pointee(serving), upstreams, metrics, lists, recall, health, door })
     }
 
@@ -143,7 +142,7 @@ impl Gateway {
         let dialect = serving.adapter(&face.adapter).cloned();
         let query = head.uri.query().unwrap_or_default();
         let (headers, query) = serving.faces.without_credentials(head.headers, query);
-        let asked = Asked {
+        let asked = Arc::new(Asked {
             exchange,
             caller,
             dialect: dialect.ok_or_else(|| Fault::internal("the adapter of this endpoint is gone"))?,
@@ -157,7 +156,7 @@ impl Gateway {
             framing,
             can_cut: head.version < Version::HTTP_2,
             face,
-        };
+        });
         let house = House { config: &serving.config, upstreams: &self.upstreams, recall: &self.recall, deadline: None };
         if *asked.operation() == Operation::Models {
             return models::answer(house, serving, &self.lists, &asked).await;
@@ -166,11 +165,14 @@ impl Gateway {
     }
 
     /// Admits, routes and attempts a request; whatever happens from here on is accounted for.
-    async fn forward(&self, house: House<'_>, serving: &Serving, asked: &Asked) -> Result<Response<ReplyBody>, Fault> {
-        let body_len: usize = asked.body.iter().map(Bytes::len).sum();
-        let model = asked.reading.model.as_deref();
-        let (output_limit, stream) = (asked.reading.output_limit, asked.reading.stream);
-        let demand = Demand { model, output_limit, body_len, stream };
+    async fn forward(
+        &self,
+        house: House<'_>,
+        serving: &Serving,
+        asked: &Arc<Asked>,
+    ) -> Result<Response<ReplyBody>, Fault> {
+        let demand = asked.demand();
+        let body_len = demand.body_len;
         let permit = match self.door.admit(&serving.config, &asked.caller, &demand).await {
             Ok(permit) => permit,
             Err(Refused { fault, told }) => {
@@ -203,11 +205,36 @@ impl Gateway {
             response
         });
         account.note_overhead();
+        self.make_resumable(&mut response, serving, asked, (plan, house.deadline));
         limit_headers(asked.face.errors.as_deref(), &told, response.headers_mut());
         if serving.config.server.diagnostic_headers {
             diagnose(&mut response, target.as_deref(), asked, &account);
         }
         Ok(response.map(|body| body.attach(Box::new(account))))
+    }
+
+    /// Has the plan's targets go on with a stream that breaks, where it is such that they can.
+    fn make_resumable(
+        &self,
+        response: &mut Response<ReplyBody>,
+        serving: &Serving,
+        asked: &Arc<Asked>,
+        (plan, deadline): (Plan, Option<Instant>),
+    ) {
+        let onward = || Onward {
+            asked: Arc::clone(asked),
+            config: Arc::clone(&serving.config),
+            upstreams: self.upstreams.clone(),
+            recall: Arc::clone(&self.recall),
+            health: Arc::clone(&self.health),
+            door: Arc::clone(&self.door),
+            stops: plan.stops,
+            deadline,
+            times: 0,
+        };
+        if response.body_mut().resumable(onward) {
+            insert(response.headers_mut(), "x-weir-resumable", "true");
+        }
     }
 
     fn refuse(&self, errors: Option<&ErrorFormat>, fault: &Fault, id: &str) -> Response<ReplyBody> {

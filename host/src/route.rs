@@ -33,6 +33,7 @@ pub const TARGET_HEADER: &str = "x-weir-target";
 
 /// Where a request can go, with everything that an attempt needs.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of the operator's own")]
 pub struct Target {
     /// Provider and model, by which its health is known; a label.
     pub id: Arc<str>,
@@ -78,6 +79,8 @@ pub struct Target {
     pub retry: Retry,
     /// Whether a request that failed here may go elsewhere.
     pub enable_fallback: bool,
+    /// Whether a stream that breaks is gone on with elsewhere.
+    pub resume: bool,
 }
 
 impl Target {

@@ -33,6 +33,7 @@ mod recall;
 mod record;
 mod relay;
 mod reload;
+mod resume;
 mod retries;
 mod routing;
 mod secrets;

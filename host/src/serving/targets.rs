@@ -97,6 +97,7 @@ fn make(
         weight: target.weight,
         retry: target.retry,
         enable_fallback: target.enable_fallback,
+        resume: target.resume,
     };
     let spare = |key| {
         let credential = credentials.of(target, adapter, &base, key)?;

@@ -115,6 +115,12 @@ pub(in super::super) const MODEL: Keys = Keys {
             "Whether a request goes on to another target when a provider filtered its content.",
         ),
         key(
+            "resume",
+            FLAG,
+            "false",
+            "Whether a streamed answer of text that breaks off by a provider's fault is gone on with by the next target. Streams for this model are translated even where they could be relayed.",
+        ),
+        key(
             "affinity",
             "a header's name, \"tenant\"",
             "`x-weir-session`, `x-session-id`",

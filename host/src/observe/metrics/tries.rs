@@ -11,6 +11,7 @@ pub struct Tries {
     retries: IntCounterVec,
     fallbacks: IntCounterVec,
     hedges: IntCounterVec,
+    resumed: IntCounterVec,
     trips: IntCounterVec,
     checks: IntCounterVec,
     breaker: IntGaugeVec,
@@ -43,6 +44,12 @@ impl Tries {
                 "weir_hedges_total",
                 "Requests for which a second target was asked, by the one that answered",
                 &["from", "to", "answered"],
+            )?,
+            resumed: counters(
+                r,
+                "weir_resumed_streams_total",
+                "Streams that broke and were gone on with",
+                &["from", "to"],
             )?,
             trips: counters(r, "weir_breaker_trips_total", "Times that a breaker opened", &["provider", "model"])?,
             checks: counters(
@@ -84,6 +91,11 @@ impl Tries {
     /// Two targets were asked, and this one answered.
     pub fn hedged(&self, from: &str, to: &str, answered: &str) {
         self.hedges.with_label_values(&[from, to, answered]).inc();
+    }
+
+    /// A stream of one target's was gone on with by another.
+    pub fn resumed(&self, from: &str, to: &str) {
+        self.resumed.with_label_values(&[from, to]).inc();
     }
 
     /// A breaker opened.
