@@ -7,6 +7,7 @@
 
 mod authors;
 mod cancel;
+mod commands;
 mod contain;
 mod credentials;
 mod door;

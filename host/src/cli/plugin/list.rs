@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{loader, running};
+use super::{keeping, running};
 use crate::app;
 use crate::plugin::inspect::{self, Listed};
 use crate::plugin::lock::Lock;
@@ -30,7 +30,7 @@ pub(super) fn run(asked: &List) -> Result<String, String> {
     }
     let lock = Lock::read(&config.plugins.lock).map_err(|error| format!("error: {error}"))?;
     let dir = &config.plugins.dir;
-    let listed = inspect::list(&loader()?, dir, &lock, &app::policy(&config))
+    let listed = inspect::list(&keeping(config.plugins.cache_dir.as_deref())?, dir, &lock, &app::policy(&config))
         .map_err(|error| format!("error: the folder {} cannot be read: {error}", dir.display()))?;
     if json {
         return serde_json::to_string_pretty(&listed).map_err(|error| format!("error: {error}"));
