@@ -72,7 +72,8 @@ fn what_is_installed_is_signed_proved_and_pinned_and_what_is_not_leaves_nothing(
     let desk = Desk::with(&zeta_build(1), "require_signature = true\n");
     desk.types("keygen --out ours", 0);
     let config = desk.text("weir.toml");
-    fs::write(desk.at("weir.toml"), format!("{config}trusted_keys = [\"{}\"]\n", desk.text("ours.pub").trim())).unwrap();
+    fs::write(desk.at("weir.toml"), format!("{config}trusted_keys = [\"{}\"]\n", desk.text("ours.pub").trim()))
+        .unwrap();
     is_in("refused", &desk.types("install zeta.wasm", 1));
     assert!(!desk.at("served/zeta.wasm").exists() && !desk.at("plugins.lock").exists());
     desk.types("sign zeta.wasm --key ours.key", 0);
@@ -102,7 +103,7 @@ fn the_exit_code_of_a_test_tells_a_failure_from_a_mistake_and_the_report_goes_to
     is_in("nowhere.wasm", &test("nowhere.wasm", 2));
     is_in("no fixture is called `nothing`", &test("zeta.wasm --only nothing", 2));
     fs::write(desk.at("zeta.fixtures/calls.json"), "{").unwrap();
-    is_in("calls.json", &test("zeta.wasm", 2));
+    is_in("fixture calls:", &test("zeta.wasm", 2));
     fs::write(desk.at("zeta.wasm"), "zeta").unwrap();
     test("zeta.wasm", 2);
 }

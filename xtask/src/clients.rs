@@ -90,8 +90,9 @@ pub(crate) fn environment(python: &Path, place: &Path, requirements: &Path) -> R
         .context("python could not make a virtual environment (Debian: apt install python3-venv)")?;
     let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
     let name = requirements.file_name().unwrap_or_default().to_string_lossy();
-    process::run(Command::new(&inside).args(install).arg(requirements))
-        .with_context(|| format!("what {name} pins could not be installed (Python 3.10 or later); pip says why above"))?;
+    process::run(Command::new(&inside).args(install).arg(requirements)).with_context(|| {
+        format!("what {name} pins could not be installed (Python 3.10 or later); pip says why above")
+    })?;
     fs::write(stamp, pins)?;
     Ok(inside)
 }

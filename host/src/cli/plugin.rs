@@ -87,7 +87,9 @@ fn loader() -> Result<Loader, String> {
     let dir = match super::load(None) {
         Ok(config) => config.plugins.cache_dir,
         Err(_) => {
-            super::complain("warning: the configuration cannot be read, so compiled adapters are not kept: `weir check`");
+            super::complain(
+                "warning: the configuration cannot be read, so compiled adapters are not kept: `weir check`",
+            );
             None
         }
     };
