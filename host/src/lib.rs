@@ -30,6 +30,8 @@
 //! | [`facts`] | prices and abilities of models, from the bundled file |
 //! | [`plugin`] | adapters: loading, checking, swapping, instances |
 //! | [`observe`] | metrics and the log |
+//! | [`limit`] | how much may be had in a minute, and at once |
+//! | [`gate`] | how many at the same time, and whose turn it is |
 //! | [`config`] | the file and the environment, checked, as what the program needs |
 //! | [`tap`] | reads usage from answers that pass by |
 //! | [`peek`] | sees a few members of a JSON body without parsing it, and splices them |
@@ -42,8 +44,6 @@
 //! | [`surrogate`] | mends lone surrogates |
 //! | [`query`] | queries of urls |
 //! | [`exchange`] | what is known of a request from its first moment |
-//! | [`limit`] | how much may be had in a minute, and at once |
-//! | [`gate`] | how many at the same time, and whose turn it is |
 //! | [`fault`] | failures, and who is to blame |
 //! | [`contract`] | the generated types of `wit/` |
 

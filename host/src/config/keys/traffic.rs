@@ -158,7 +158,7 @@ pub(in super::super) const TARGET: Keys = Keys {
             "model",
             TEXT,
             "the name that the client used",
-            "The provider's name for the model. `*` is what the star at the end of the alias stands for: `openai/*` with `model = \"*\"` cuts the prefix off.",
+            "The provider's name for the model. `*` is what the star at the end of the alias stands for: `all/*` with `model = \"*\"` cuts the prefix off.",
         ),
         key("format", TEXT, "as the provider", "Which of its formats the adapter uses."),
         key("options", TABLE, "", "Laid over the provider's, member by member."),
