@@ -8,6 +8,7 @@
 mod authors;
 mod cancel;
 mod checks;
+mod commands;
 mod contain;
 mod credentials;
 mod door;
