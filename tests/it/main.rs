@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "what is skipped is said")]
 
 mod authors;
+mod badday;
 mod cancel;
 mod contain;
 mod credentials;
