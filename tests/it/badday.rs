@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
-use weir_tests::{Answer, Client, House, Received, Reply, Request, Upstream};
+use weir_tests::{Answer, House, Received, Reply, Upstream};
 
 use crate::tongue::{ALL, TEXT, Tongue};
 use schedule::{Failing, HOUR, Outage, PROVIDERS, outages};
@@ -32,10 +32,10 @@ const SETTINGS: &str = "timeouts = { connect = \"83ms\", first_byte = \"2s\", id
 const WANTED: f64 = 0.999;
 
 /// How much of the day there is, and by which seed: `WEIR_BADDAY` says so where this runs alone (`cargo xtask badday`).
-fn day() -> (Vec<Outage>, Duration, bool) {
+fn day() -> (Vec<Outage>, Duration) {
     match std::env::var("WEIR_BADDAY") {
-        Ok(seed) => (outages(seed.parse().expect("WEIR_BADDAY is a number")), HOUR, true),
-        Err(_) => (outages(SEED), HOUR / 10, false),
+        Ok(seed) => (outages(seed.parse().expect("WEIR_BADDAY is a number")), HOUR),
+        Err(_) => (outages(SEED), HOUR / 10),
     }
 }
 
@@ -82,9 +82,7 @@ fn fail(upstream: &Upstream, tongue: Tongue, outage: Outage, over: Instant) {
         Failing::Overloaded => Answer::json(503, "{}"),
         Failing::Stalls => Answer::silence(),
         Failing::Resets => Answer::default().reset(),
-        Failing::Cuts if is_stream(request) => {
-            tongue.stream()[..2].iter().fold(tongue.begin(), Answer::piece).close()
-        }
+        Failing::Cuts if is_stream(request) => tongue.stream()[..2].iter().fold(tongue.begin(), Answer::piece).close(),
         Failing::Cuts => well(tongue, request),
     });
 }
@@ -115,20 +113,24 @@ struct Count {
     asked: u32,
     answered: u32,
     broken: u32,
-    told: BTreeMap<String, u32>,
+    told: BTreeMap<u16, u32>,
+    /// When those were asked that heard a failure, and for how long.
+    failed: Vec<(Duration, Duration)>,
     waits: Vec<Duration>,
 }
 
 impl Count {
-    fn add(&mut self, from: Tongue, stream: bool, reply: Result<Reply, &'static str>, took: Duration) {
+    fn add(&mut self, (from, stream): (Tongue, bool), reply: &Reply, due: Duration, took: Duration) {
         self.asked += 1;
         self.waits.push(took);
-        match reply {
-            Ok(reply) if reply.status() == 200 && is_whole(from, stream, &reply) => self.answered += 1,
+        match reply.status() {
+            200 if is_whole(from, stream, reply) => self.answered += 1,
             // Once a piece has left, no other target can be asked: that is told apart.
-            Ok(reply) if reply.status() == 200 => self.broken += 1,
-            Ok(reply) => *self.told.entry(reply.status().to_string()).or_default() += 1,
-            Err(why) => *self.told.entry(why.to_owned()).or_default() += 1,
+            200 => self.broken += 1,
+            status => {
+                *self.told.entry(status).or_default() += 1;
+                self.failed.push((due * PRESSED, took * PRESSED));
+            }
         }
     }
 
@@ -158,12 +160,6 @@ fn is_whole(from: Tongue, stream: bool, reply: &Reply) -> bool {
     heard.is_some_and(|heard| heard.text == TEXT && (heard.complete || !stream))
 }
 
-async fn ask(house: &House, request: &Request) -> Reply {
-    let mut client: Client = house.connect().await;
-    client.send(request).await;
-    client.reply().await
-}
-
 /// Sends requests at an even pace, whatever becomes of them, in all formats, streamed and not.
 async fn demand(house: Arc<House>, model: String, pace: Duration, begun: Instant, length: Duration) -> Count {
     let mut asked = Vec::new();
@@ -176,24 +172,21 @@ async fn demand(house: Arc<House>, model: String, pace: Duration, begun: Instant
         let (from, stream) = (ALL[number as usize % ALL.len()], number % 2 == 0);
         let (house, request) = (Arc::clone(&house), from.request(&model, stream));
         asked.push(tokio::spawn(async move {
-            let begun = Instant::now();
-            let reply = ask(&house, &request).await;
-            (from, stream, reply, begun.elapsed())
+            let reply = house.ask(&request).await;
+            ((from, stream), reply, due - begun, due.elapsed())
         }));
     }
     let mut count = Count::default();
     for one in asked {
-        match one.await {
-            Ok((from, stream, reply, took)) => count.add(from, stream, Ok(reply), took),
-            Err(_) => count.add(ALL[0], false, Err("nothing"), Duration::ZERO),
-        }
+        let (how, reply, due, took) = one.await.expect("every request is answered somehow");
+        count.add(how, &reply, due, took);
     }
     count
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_day_is_ridden_out() {
-    let (day, length, is_whole_day) = day();
+    let (day, length) = day();
     let mut upstreams = Vec::new();
     for tongue in ALL {
         upstreams.push(Upstream::scripted(move |request| well(tongue, request)).await);
@@ -210,12 +203,19 @@ async fn a_bad_day_is_ridden_out() {
     println!("{} outages in {length:?}, {PRESSED} times as fast", outages.len());
     together.say("with routing");
     for (number, count) in alone.into_iter().enumerate() {
-        let down: Duration = outages.iter().filter(|one| one.provider == number).map(|one| one.ends.min(length) - one.begins).sum();
+        let down: Duration =
+            outages.iter().filter(|one| one.provider == number).map(|one| one.ends.min(length) - one.begins).sum();
         let down = down.as_secs_f64() / length.as_secs_f64() * 100.0;
         count.await.unwrap().say(&format!("{} alone (down {down:.0} %)", ALL[number].name));
     }
     passing.abort();
-    println!("{}", house.metrics().await.lines().filter(|l| l.contains("_total{") && l.contains("\"p")).collect::<Vec<_>>().join("\n"));
-    assert!(together.share() >= WANTED, "{:.3} % of {} answered: {:?}", together.share() * 100.0, together.asked, together.told);
-    let _ = is_whole_day;
+    for (asked, took) in together.failed.iter().take(20) {
+        let down = |one: &&Outage| one.begins <= *asked + *took && *asked <= one.ends;
+        println!(
+            "asked at {asked:.0?}, failed after {took:.0?}: {:?}",
+            outages.iter().filter(down).collect::<Vec<_>>()
+        );
+    }
+    let share = together.share();
+    assert!(share >= WANTED, "{:.3} % of {} answered: {:?}", share * 100.0, together.asked, together.told);
 }

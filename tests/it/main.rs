@@ -36,6 +36,7 @@ mod reload;
 mod retries;
 mod routing;
 mod secrets;
+mod soak;
 mod streams;
 mod swap;
 mod tongue;

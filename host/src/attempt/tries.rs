@@ -186,7 +186,8 @@ impl Journey<'_> {
 
     /// A target is given up; another may help, even one that is not well yet.
     fn failed(&self, stop: &Stop, failure: Failure, target: Arc<Target>) -> Visit {
-        let onward = target.enable_fallback && policy::another_may_help(&failure.fault, stop.route.fallback_when_filtered);
+        let onward =
+            target.enable_fallback && policy::another_may_help(&failure.fault, stop.route.fallback_when_filtered);
         Visit::Failed { failure, target, onward }
     }
 

@@ -74,9 +74,6 @@ impl<'a> Way<'a> {
     }
 
     fn is_usable(&self, stop: &Stop) -> bool {
-        matches!(
-            stop.standing(self.health, Instant::now()),
-            Standing::Well | Standing::Resting(_, Rest::Refused)
-        )
+        matches!(stop.standing(self.health, Instant::now()), Standing::Well | Standing::Resting(_, Rest::Refused))
     }
 }

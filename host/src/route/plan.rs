@@ -110,7 +110,8 @@ fn standing(target: &Arc<Target>, health: &Health, now: Instant) -> Standing {
 /// fallbacks. Targets that rest are left out; those whose keys were all refused come last.
 pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> Result<Plan, Fault> {
     let route = routes.find(model).ok_or_else(|| unknown_model(model))?;
-    let mut plan = Plan { route: Arc::clone(route), stops: Vec::new(), resting: Vec::new(), rest: None, unfit: Vec::new() };
+    let mut plan =
+        Plan { route: Arc::clone(route), stops: Vec::new(), resting: Vec::new(), rest: None, unfit: Vec::new() };
     let mut seen: HashSet<*const Route> = HashSet::new();
     let mut next: Vec<(&Arc<Route>, Option<&str>)> = vec![(route, None)];
     while let Some((route, name)) = next.pop() {
