@@ -131,6 +131,11 @@ pub(super) fn another_may_help(fault: &Fault, may_unfilter: bool) -> bool {
     }
 }
 
+/// Whether the same target may have an answer later.
+pub(super) fn time_may_help(fault: &Fault) -> bool {
+    matches!(cure(fault), Cure::Again | Cure::Once | Cure::Elsewhere)
+}
+
 /// Decides what follows a failure. `take` takes a repetition out of the budget, if there is one.
 pub(super) fn decide(fault: &Fault, now: Situation, take: impl FnOnce() -> bool) -> Move {
     let cure = cure(fault);

@@ -75,13 +75,16 @@ impl Journey<'_> {
             if last.is_some() && self.left().is_some_and(|left| left.is_zero()) {
                 break;
             }
-            let Some(stop) = way.take() else {
+            let Some((stop, is_again)) = way.take() else {
                 let Some((_, target)) = &last else { break };
                 let Some(waited) = way.recovery(target.retry, self.house.deadline).await else { break };
                 account.waited(waited);
                 continue;
             };
             if last.as_ref().is_some_and(|(failure, target)| is_as_short(stop, failure, target)) {
+                continue;
+            }
+            if is_again && !stop.route.take_repetition(Instant::now()) {
                 continue;
             }
             let visit = match (self.plan.route.hedge, way.next_besides(stop)) {
@@ -99,10 +102,14 @@ impl Journey<'_> {
                     return Tried { answer: Ok(response), target: Some(target) };
                 }
                 Visit::Failed { failure, target, onward } => {
-                    last = Some((failure, target));
                     if !onward {
+                        last = Some((failure, target));
                         break;
                     }
+                    if !is_again && self.is_repeatable() && policy::time_may_help(&failure.fault) {
+                        way.give_up(stop);
+                    }
+                    last = Some((failure, target));
                 }
                 Visit::Closed => way.put_back(stop),
                 Visit::Busy(fault) => busy = Some(fault),

@@ -8,10 +8,18 @@ use crate::health::breaker::Position;
 use crate::health::{Health, Rest, Standing};
 use crate::route::{Plan, Stop};
 
+/// A target that may still be tried.
+#[derive(Debug, Clone, Copy)]
+struct Left<'a> {
+    stop: &'a Stop,
+    /// When it was given up, if it was.
+    failed: Option<Instant>,
+}
+
 /// What is left of a plan.
 #[derive(Debug)]
 pub(super) struct Way<'a> {
-    left: Vec<&'a Stop>,
+    left: Vec<Left<'a>>,
     health: &'a Health,
     /// How long recoveries are waited for, once that has begun.
     patience: Option<Instant>,
@@ -20,30 +28,38 @@ pub(super) struct Way<'a> {
 impl<'a> Way<'a> {
     /// The whole of a plan.
     pub(super) fn new(plan: &'a Plan, health: &'a Health) -> Self {
-        Self { left: plan.stops.iter().chain(&plan.resting).collect(), health, patience: None }
+        let left = plan.stops.iter().chain(&plan.resting).map(|stop| Left { stop, failed: None }).collect();
+        Self { left, health, patience: None }
     }
 
-    /// Takes the first that may be used now.
-    pub(super) fn take(&mut self) -> Option<&'a Stop> {
-        let place = self.left.iter().position(|stop| self.is_usable(stop))?;
-        Some(self.left.remove(place))
+    /// Takes the first that may be used now, and whether it was given up before.
+    pub(super) fn take(&mut self) -> Option<(&'a Stop, bool)> {
+        let place = self.left.iter().position(|left| self.is_usable(*left))?;
+        let left = self.left.remove(place);
+        Some((left.stop, left.failed.is_some()))
     }
 
     /// The first besides this one that may be used now.
     pub(super) fn next_besides(&self, one: &Stop) -> Option<&'a Stop> {
-        self.left.iter().copied().find(|stop| !std::ptr::eq(*stop, one) && self.is_usable(stop))
+        self.left.iter().find(|left| !std::ptr::eq(left.stop, one) && self.is_usable(**left)).map(|left| left.stop)
     }
 
     /// Leaves one out.
     pub(super) fn remove(&mut self, one: &Stop) {
-        self.left.retain(|stop| !std::ptr::eq(*stop, one));
+        self.left.retain(|left| !std::ptr::eq(left.stop, one));
     }
 
     /// Puts one back that turned out to rest, so that its recovery counts.
     pub(super) fn put_back(&mut self, stop: &'a Stop) {
-        if !self.is_usable(stop) {
-            self.left.push(stop);
+        let left = Left { stop, failed: None };
+        if !self.is_usable(left) {
+            self.left.push(left);
         }
+    }
+
+    /// Puts one back that was given up: should the others take long to fail, it may be well by then.
+    pub(super) fn give_up(&mut self, stop: &'a Stop) {
+        self.left.push(Left { stop, failed: Some(Instant::now()) });
     }
 
     /// Waits until one that rests may be used: at most for the longest wait before a repetition, and not at all where
@@ -54,10 +70,11 @@ impl<'a> Way<'a> {
         let patience = deadline.map_or(patience, |deadline| deadline.min(patience));
         loop {
             let now = Instant::now();
-            if self.left.iter().any(|stop| self.is_usable(stop)) {
+            if self.left.iter().any(|left| self.is_usable(*left)) {
                 return Some(now.saturating_duration_since(begun));
             }
-            let soonest = self.left.iter().map(|stop| self.recovers(stop, now, retry.delay)).min()?;
+            let resting = self.left.iter().filter(|left| left.failed.is_none());
+            let soonest = resting.map(|left| self.recovers(left.stop, now, retry.delay)).min()?;
             if soonest > patience {
                 return None;
             }
@@ -73,7 +90,10 @@ impl<'a> Way<'a> {
         if is_probed { until.min(now + pause.max(Duration::from_millis(1))) } else { until }
     }
 
-    fn is_usable(&self, stop: &Stop) -> bool {
-        matches!(stop.standing(self.health, Instant::now()), Standing::Well | Standing::Resting(_, Rest::Refused))
+    /// Whether one is not known to rest, and, if it was given up, whether that was longer ago than repetitions wait.
+    fn is_usable(&self, Left { stop, failed }: Left<'_>) -> bool {
+        let now = Instant::now();
+        let is_due = failed.is_none_or(|at| at + stop.target.retry.max_delay <= now);
+        is_due && matches!(stop.standing(self.health, now), Standing::Well | Standing::Resting(_, Rest::Refused))
     }
 }
