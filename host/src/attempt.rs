@@ -22,6 +22,7 @@ mod translated;
 mod tries;
 mod unified;
 mod versions;
+mod way;
 mod withhold;
 
 use std::sync::Arc;

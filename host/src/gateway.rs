@@ -95,7 +95,8 @@ impl Gateway {
         self.door.note(serving.targets().map(|target| &*target.provider));
         for target in serving.targets() {
             let rests = match self.health.standing(target.subject(), now) {
-                Standing::Resting(until, _) => until.saturating_duration_since(now).as_millis().div_ceil(1000),
+                // Rounded up, so that nobody takes what rests for another moment as well.
+                Standing::Resting(until, _) => until.saturating_duration_since(now).as_nanos().div_ceil(1_000_000_000),
                 Standing::Well => 0,
             };
             let position = self.health.of(&target.id).position(now).figure();

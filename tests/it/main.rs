@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "what is skipped is said")]
 
 mod authors;
+mod badday;
 mod cancel;
 mod checks;
 mod commands;
@@ -38,6 +39,7 @@ mod resume;
 mod retries;
 mod routing;
 mod secrets;
+mod soak;
 mod stalled;
 mod streams;
 mod swap;

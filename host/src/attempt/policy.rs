@@ -134,6 +134,20 @@ fn cure_of_answer(kind: ErrorKind) -> Cure {
     }
 }
 
+/// Whether another target may have an answer where this one failed.
+pub(super) fn another_may_help(fault: &Fault, may_unfilter: bool) -> bool {
+    match cure(fault) {
+        Cure::None => false,
+        Cure::Unfiltered => may_unfilter,
+        Cure::Again | Cure::Once | Cure::Elsewhere | Cure::OnlyElsewhere | Cure::Key => true,
+    }
+}
+
+/// Whether the same target may have an answer later.
+pub(super) fn time_may_help(fault: &Fault) -> bool {
+    matches!(cure(fault), Cure::Again | Cure::Once | Cure::Elsewhere)
+}
+
 /// Decides what follows a failure. `take` takes a repetition out of the budget, if there is one.
 pub(super) fn decide(fault: &Fault, now: Situation, take: impl FnOnce() -> bool) -> Move {
     let cure = cure(fault);

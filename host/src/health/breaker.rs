@@ -163,9 +163,10 @@ impl Breaker {
     }
 }
 
-/// How long a probe may go without an outcome before another is let in.
+/// How long a probe may go without an outcome before another is let in: half a minute, and in proportion where a target
+/// rests for a short time only.
 fn probe_time(settings: &config::Breaker) -> Duration {
-    settings.open.max(Duration::from_secs(30))
+    (settings.open * 6).min(settings.open.max(Duration::from_secs(30)))
 }
 
 #[cfg(test)]
