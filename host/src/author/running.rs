@@ -33,8 +33,8 @@ pub fn await_digest(admin: &str, name: &str, digest: Digest) -> Result<String, S
 
 /// What is said of these bytes under a name, which may stand there twice: what serves, and what was refused last.
 fn said(plugins: &Value, name: &str, digest: &str) -> Option<Result<String, String>> {
-    let named = plugins["plugins"].as_array()?.iter().filter(|one| one["name"] == name);
-    named.filter_map(|one| said_of(one, digest)).next()
+    let mut named = plugins["plugins"].as_array()?.iter().filter(|one| one["name"] == name);
+    named.find_map(|one| said_of(one, digest))
 }
 
 fn said_of(one: &Value, digest: &str) -> Option<Result<String, String>> {

@@ -84,16 +84,11 @@ pub(super) fn run(command: Command) -> ExitCode {
 /// What makes adapters to look at them, not to serve: a few instances do. What it compiles is kept where the configuration
 /// in force says, so that one command after another compiles a component once.
 fn loader() -> Result<Loader, String> {
-    let dir = match super::load(None) {
-        Ok(config) => config.plugins.cache_dir,
-        Err(_) => {
-            super::complain(
-                "warning: the configuration cannot be read, so compiled adapters are not kept: `weir check`",
-            );
-            None
-        }
+    let Ok(config) = super::load(None) else {
+        super::complain("warning: the configuration cannot be read, so compiled adapters are not kept: `weir check`");
+        return keeping(None);
     };
-    keeping(dir.as_deref())
+    keeping(config.plugins.cache_dir.as_deref())
 }
 
 /// The same, with the compile cache in this folder. A cache that cannot be used costs time and nothing else.

@@ -39,12 +39,11 @@ fn key_hashes(section: &mut Section<'_>) -> Option<Vec<KeyHash>> {
     }
     let mut hashes: Vec<KeyHash> = secrets.iter().map(KeyHash::from).collect();
     for text in section.texts("hashes") {
-        match KeyHash::parse(&text.value) {
-            Some(hash) => hashes.push(hash),
-            None => {
-                let problem = Problem::error(&text.place, "`hashes`: not the hash of a key");
-                section.reader.report(problem.with_help("`sha256:` and 64 hexadecimal digits, as `weir key` prints"));
-            }
+        if let Some(hash) = KeyHash::parse(&text.value) {
+            hashes.push(hash);
+        } else {
+            let problem = Problem::error(&text.place, "`hashes`: not the hash of a key");
+            section.reader.report(problem.with_help("`sha256:` and 64 hexadecimal digits, as `weir key` prints"));
         }
     }
     Some(hashes)
