@@ -220,13 +220,24 @@ impl Account {
     /// The stream broke, by this side's fault.
     pub fn broke(&mut self, side: &str) {
         self.outcome = Outcome::Failed;
-        if side == Side::Upstream.as_str()
-            && let Some(ticket) = &mut self.ticket
-            && ticket.broke()
-        {
-            tracing::warn!(provider = self.provider.as_deref(), "target fails too often and rests");
+        if side == Side::Upstream.as_str() {
+            self.interrupted();
         }
         self.metrics.stream_errors.with_label_values(&[side]).inc();
+    }
+
+    /// The stream broke by its target's fault, but another may go on with it.
+    pub fn interrupted(&mut self) {
+        if self.ticket.as_mut().is_some_and(Ticket::broke) {
+            tracing::warn!(provider = self.provider.as_deref(), "target fails too often and rests");
+        }
+    }
+
+    /// Another target goes on with the stream; `branch` is its attempt's account.
+    pub fn resumed(&mut self, mut branch: Self) {
+        self.provider = branch.provider.take();
+        self.ticket = branch.ticket.take();
+        self.hold(std::mem::take(&mut branch.permit));
     }
 
     /// What the limits are told: what was used, whoever says so; nothing where no answer came.

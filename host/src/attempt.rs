@@ -14,12 +14,15 @@ mod policy;
 mod relay;
 mod relayed;
 mod reply;
+mod resume;
+mod said;
 mod send;
 mod translate;
 mod translated;
 mod tries;
 mod unified;
 mod versions;
+mod way;
 mod withhold;
 
 use std::sync::Arc;
@@ -29,6 +32,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 
 use crate::account::Account;
+use crate::admit::Demand;
 use crate::config::Config;
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::Framing;
@@ -43,8 +47,9 @@ use crate::route::Target;
 use crate::upstream::{Timeouts, Upstreams};
 
 pub use failure::Failure;
-pub use list::ask_models;
+pub use list::{ask_models, find_out};
 pub use reply::{BodyError, ReplyBody};
+pub use resume::Onward;
 pub use tries::{Journey, Tried};
 pub use unified::{Answer, Request, blame, heard, parse, parse_answer, render, render_answer};
 
@@ -83,6 +88,16 @@ impl Asked {
     /// The operation.
     pub fn operation(&self) -> &Operation {
         &self.face.claim.operation
+    }
+
+    /// What it asks for, as far as limits care.
+    pub fn demand(&self) -> Demand<'_> {
+        Demand {
+            model: self.reading.model.as_deref(),
+            output_limit: self.reading.output_limit,
+            body_len: self.body.iter().map(Bytes::len).sum(),
+            stream: self.reading.stream,
+        }
     }
 
     /// The model as the client named it; empty where the operation has none.
@@ -130,7 +145,10 @@ async fn attempt(
     target: &Arc<Target>,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Failure> {
+    // Only a stream that is understood can be gone on with.
+    let may_resume = target.resume && asked.reading.stream && *asked.operation() == Operation::Chat;
     if !target.translate
+        && !may_resume
         && let Some(acceptance) = target.accepts(asked.face.format(), asked.operation())
     {
         match asked.reading.excluded(acceptance) {

@@ -16,6 +16,11 @@ pub fn input_tokens(request: &ChatRequest) -> u32 {
     u32::try_from(messages + tools + 3).unwrap_or(u32::MAX)
 }
 
+/// The estimated tokens of a text.
+pub fn text_tokens(words: &str) -> u32 {
+    u32::try_from(text(words)).unwrap_or(u32::MAX)
+}
+
 fn message(message: &Message) -> usize {
     PER_MESSAGE + message.parts.iter().map(part).sum::<usize>()
 }

@@ -1,5 +1,6 @@
 //! The way of a request, as a story: recognise, identify, read, admit, route, attempt, respond, account.
 
+mod check;
 mod door;
 
 use std::collections::HashSet;
@@ -7,14 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 
 use crate::account::Account;
-use crate::admit::{AdmitMetrics, Demand, Door, Refused};
-use crate::attempt::{Asked, House, Journey, ReplyBody, SpokenBy, Tried};
+use crate::admit::{AdmitMetrics, Door, Refused};
+use crate::attempt::{Asked, House, Journey, Onward, ReplyBody, SpokenBy, Tried};
 use crate::config::Affinity;
 use crate::contract::about::exports::weir::adapter::about::{ErrorFormat, Operation};
 use crate::contract::types::ErrorKind;
@@ -34,6 +34,8 @@ use crate::route::{self, Circumstances, Plan, Target};
 use crate::serving::Serving;
 use crate::upstream::Upstreams;
 
+pub use check::Checked;
+
 /// The headers that keep the requests of a session together.
 const SESSION_HEADERS: [&str; 2] = ["x-weir-session", "x-session-id"];
 /// The header by which a client says how long it waits at the most.
@@ -47,8 +49,8 @@ pub struct Gateway {
     metrics: Arc<Metrics>,
     lists: models::Lists,
     recall: Arc<Recall>,
-    health: Health,
-    door: Door,
+    health: Arc<Health>,
+    door: Arc<Door>,
 }
 
 impl Gateway {
@@ -56,18 +58,19 @@ impl Gateway {
     pub fn new(serving: Serving, upstreams: Upstreams, metrics: Arc<Metrics>) -> Result<Self, prometheus::Error> {
         let recall = Arc::new(Recall::new(serving.config.server.recall_bytes));
         let lists = models::Lists::default();
-        let door = Door::new(AdmitMetrics::new(&metrics)?);
-        let health = Health::default();
+        let door = Arc::new(Door::new(AdmitMetrics::new(&metrics)?));
+        let health = Arc::default();
         Ok(Self { serving: ArcSwap::from_pointee(serving), upstreams, metrics, lists, recall, health, door })
     }
 
     /// Serves from this from now on. Requests under way keep what they began with.
     pub fn replace(&self, serving: Serving) {
-        let targets: HashSet<Arc<str>> = targets(&serving).map(|target| Arc::clone(&target.id)).collect();
+        let targets: HashSet<Arc<str>> = serving.targets().map(|target| Arc::clone(&target.id)).collect();
         self.serving.store(Arc::new(serving));
         self.lists.forget();
         self.health.retain(|name| targets.contains(name));
         self.metrics.tries.forget();
+        self.door.forget();
     }
 
     /// What is served from now.
@@ -88,9 +91,12 @@ impl Gateway {
     /// Tells the metrics how all targets stand now.
     pub fn note_health(&self) {
         let now = Instant::now();
-        for target in targets(&self.serving.load()) {
+        let serving = self.serving.load();
+        self.door.note(serving.targets().map(|target| &*target.provider));
+        for target in serving.targets() {
             let rests = match self.health.standing(target.subject(), now) {
-                Standing::Resting(until, _) => until.saturating_duration_since(now).as_millis().div_ceil(1000),
+                // Rounded up, so that nobody takes what rests for another moment as well.
+                Standing::Resting(until, _) => until.saturating_duration_since(now).as_nanos().div_ceil(1_000_000_000),
                 Standing::Well => 0,
             };
             let position = self.health.of(&target.id).position(now).figure();
@@ -137,7 +143,7 @@ impl Gateway {
         let dialect = serving.adapter(&face.adapter).cloned();
         let query = head.uri.query().unwrap_or_default();
         let (headers, query) = serving.faces.without_credentials(head.headers, query);
-        let asked = Asked {
+        let asked = Arc::new(Asked {
             exchange,
             caller,
             dialect: dialect.ok_or_else(|| Fault::internal("the adapter of this endpoint is gone"))?,
@@ -151,7 +157,7 @@ impl Gateway {
             framing,
             can_cut: head.version < Version::HTTP_2,
             face,
-        };
+        });
         let house = House { config: &serving.config, upstreams: &self.upstreams, recall: &self.recall, deadline: None };
         if *asked.operation() == Operation::Models {
             return models::answer(house, serving, &self.lists, &asked).await;
@@ -160,11 +166,14 @@ impl Gateway {
     }
 
     /// Admits, routes and attempts a request; whatever happens from here on is accounted for.
-    async fn forward(&self, house: House<'_>, serving: &Serving, asked: &Asked) -> Result<Response<ReplyBody>, Fault> {
-        let body_len: usize = asked.body.iter().map(Bytes::len).sum();
-        let model = asked.reading.model.as_deref();
-        let (output_limit, stream) = (asked.reading.output_limit, asked.reading.stream);
-        let demand = Demand { model, output_limit, body_len, stream };
+    async fn forward(
+        &self,
+        house: House<'_>,
+        serving: &Serving,
+        asked: &Arc<Asked>,
+    ) -> Result<Response<ReplyBody>, Fault> {
+        let demand = asked.demand();
+        let body_len = demand.body_len;
         let permit = match self.door.admit(&serving.config, &asked.caller, &demand).await {
             Ok(permit) => permit,
             Err(Refused { fault, told }) => {
@@ -197,11 +206,36 @@ impl Gateway {
             response
         });
         account.note_overhead();
+        self.make_resumable(&mut response, serving, asked, (plan, house.deadline));
         limit_headers(asked.face.errors.as_deref(), &told, response.headers_mut());
         if serving.config.server.diagnostic_headers {
             diagnose(&mut response, target.as_deref(), asked, &account);
         }
         Ok(response.map(|body| body.attach(Box::new(account))))
+    }
+
+    /// Has the plan's targets go on with a stream that breaks, where it is such that they can.
+    fn make_resumable(
+        &self,
+        response: &mut Response<ReplyBody>,
+        serving: &Serving,
+        asked: &Arc<Asked>,
+        (plan, deadline): (Plan, Option<Instant>),
+    ) {
+        let onward = || Onward {
+            asked: Arc::clone(asked),
+            config: Arc::clone(&serving.config),
+            upstreams: self.upstreams.clone(),
+            recall: Arc::clone(&self.recall),
+            health: Arc::clone(&self.health),
+            door: Arc::clone(&self.door),
+            stops: plan.stops,
+            deadline,
+            times: 0,
+        };
+        if response.body_mut().resumable(onward) {
+            insert(response.headers_mut(), "x-weir-resumable", "true");
+        }
     }
 
     fn refuse(&self, errors: Option<&ErrorFormat>, fault: &Fault, id: &str) -> Response<ReplyBody> {
@@ -230,11 +264,6 @@ fn session(asked: &Asked, affinity: &Affinity) -> Option<String> {
         Affinity::Tenant => &asked.caller.tenant,
     };
     Some(words.to_owned())
-}
-
-/// The targets that can be served.
-fn targets(serving: &Serving) -> impl Iterator<Item = &Arc<Target>> {
-    serving.routes.iter().flat_map(|(_, route)| route.targets.iter().flatten())
 }
 
 /// When a request has to be answered, whatever is tried for it: by its own word, and by the total limit of the target

@@ -11,6 +11,7 @@
 //! | [`proof`] | proves adapters by recorded exchanges |
 //! | [`record`] | a proxy that writes down what passes through it |
 //! | [`reload`] | takes configurations into service while requests are served |
+//! | [`checks`] | asks providers now and then whether they are well |
 //! | [`gateway`] | the way of a request, as a story |
 //! | [`import`] | configurations of other gateways as one of ours |
 //! | [`listen`] | sockets and HTTP on the client's side |
@@ -54,6 +55,7 @@ pub mod app;
 pub mod attempt;
 pub mod author;
 pub mod blob;
+pub mod checks;
 pub mod cli;
 pub mod config;
 pub mod contract;

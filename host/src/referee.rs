@@ -91,6 +91,15 @@ impl Referee {
         out
     }
 
+    /// Somebody else goes on with the story: parts that are open are closed, and what comes is numbered behind them.
+    pub fn resume(&mut self) -> Vec<ChatEvent> {
+        let mut out = Vec::new();
+        for candidate in &mut self.candidates {
+            candidate.close_all(&mut out);
+        }
+        out
+    }
+
     /// The upstream broke: no finish, one failure.
     pub fn fail(&mut self, error: Error) -> Vec<ChatEvent> {
         if std::mem::replace(&mut self.failed, true) { Vec::new() } else { vec![ChatEvent::Failure(error)] }
@@ -184,14 +193,18 @@ impl Candidate {
         out.push(ChatEvent::PartStop(stop));
     }
 
-    fn finish(&mut self, mut finish: Finish, out: &mut Vec<ChatEvent>) {
-        if std::mem::replace(&mut self.finished, true) {
-            return;
-        }
+    fn close_all(&mut self, out: &mut Vec<ChatEvent>) {
         for part in self.parts.drain(..) {
             let stop = PartStop { candidate: self.number, part: part.ours, extensions: Vec::new() };
             out.push(ChatEvent::PartStop(stop));
         }
+    }
+
+    fn finish(&mut self, mut finish: Finish, out: &mut Vec<ChatEvent>) {
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
+        self.close_all(out);
         if self.called {
             finish.reason = with_calls(finish.reason);
         }

@@ -19,7 +19,7 @@ use crate::contract::types::Setting;
 use crate::dialect::faces::{Face, operation_name};
 use crate::health::Subject;
 use crate::observe::metrics::{Labels, Metrics, Series};
-use crate::plugin::Adapter;
+use crate::plugin::{Adapter, Interface};
 use crate::upstream::{Base, Credential, Timeouts};
 
 use budget::Budget;
@@ -33,6 +33,7 @@ pub const TARGET_HEADER: &str = "x-weir-target";
 
 /// Where a request can go, with everything that an attempt needs.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of the operator's own")]
 pub struct Target {
     /// Provider and model, by which its health is known; a label.
     pub id: Arc<str>,
@@ -78,12 +79,19 @@ pub struct Target {
     pub retry: Retry,
     /// Whether a request that failed here may go elsewhere.
     pub enable_fallback: bool,
+    /// Whether a stream that breaks is gone on with elsewhere.
+    pub resume: bool,
 }
 
 impl Target {
     /// What its health is asked by.
     pub fn subject(&self) -> Subject<'_> {
         Subject { target: &self.id, provider: &self.label, key: self.key, settings: self.provider.breaker }
+    }
+
+    /// Whether it can be asked which models it has.
+    pub fn can_list(&self) -> bool {
+        self.adapter.has(Interface::ProviderModels)
     }
 
     /// The provider's name for the model, as labels have it.

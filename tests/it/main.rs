@@ -6,7 +6,9 @@
 #![allow(clippy::print_stdout, reason = "what is skipped is said")]
 
 mod authors;
+mod badday;
 mod cancel;
+mod checks;
 mod commands;
 mod contain;
 mod credentials;
@@ -33,9 +35,12 @@ mod recall;
 mod record;
 mod relay;
 mod reload;
+mod resume;
 mod retries;
 mod routing;
 mod secrets;
+mod soak;
+mod stalled;
 mod streams;
 mod swap;
 mod tongue;

@@ -16,6 +16,7 @@ use crate::route::Target;
 use crate::surrogate;
 
 use super::bounds;
+use super::said::{self, Said};
 use super::unified::heard;
 
 /// Everything that a stream needs from read to read.
@@ -30,8 +31,13 @@ pub(super) struct Pipeline {
     request_id: String,
     frames: Vec<Frame>,
     model: Option<String>,
-    target: Arc<Target>,
+    /// Where the stream comes from.
+    pub(super) target: Arc<Target>,
     witness: Witness,
+    /// What was said, where somebody else may have to go on.
+    said: Option<Said>,
+    /// Tokens of those who broke off.
+    spent: Option<Usage>,
     /// What is known of the stream so far.
     pub(super) seen: Seen,
 }
@@ -74,6 +80,25 @@ pub(super) struct Parts {
     pub(super) target: Arc<Target>,
     /// Keeps what the client's format has no place for.
     pub(super) witness: Witness,
+    /// Keeps what was said, where somebody else may have to go on.
+    pub(super) said: Option<Said>,
+}
+
+/// Somebody who goes on with a stream that broke.
+#[derive(Debug)]
+pub(super) struct Successor {
+    /// How its stream is framed.
+    pub(super) from: Framing,
+    /// Bounds for its frames.
+    pub(super) limits: frame::Limits,
+    /// Understands it.
+    pub(super) decoder: ChatDecoder,
+    /// Where it comes from.
+    pub(super) target: Arc<Target>,
+    /// Keeps what the client's format has no place for.
+    pub(super) witness: Witness,
+    /// What could not be told to it.
+    pub(super) losses: Vec<Loss>,
 }
 
 impl Pipeline {
@@ -91,6 +116,8 @@ impl Pipeline {
             model: parts.model,
             target: parts.target,
             witness: parts.witness,
+            said: parts.said,
+            spent: None,
             seen: Seen::default(),
         }
     }
@@ -146,6 +173,25 @@ impl Pipeline {
         }
     }
 
+    /// What was said so far, if it is such that somebody else can go on with it.
+    pub(super) fn said(&self) -> Option<&str> {
+        self.said.as_ref()?.text()
+    }
+
+    /// Goes on with what somebody else says.
+    pub(super) fn resume(&mut self, successor: Successor, out: &mut Vec<u8>) -> Result<(), Fault> {
+        self.deframer = frame::Decoder::new(successor.from, successor.limits);
+        std::mem::replace(&mut self.decoder, successor.decoder).release();
+        self.frames.clear();
+        self.target = successor.target;
+        self.witness = successor.witness;
+        self.spent.clone_from(&self.seen.usage);
+        bounds::note(&mut self.seen.losses, successor.losses);
+        out.extend_from_slice(self.enframer.resumed().unwrap_or_default());
+        let events = self.referee.resume();
+        self.encode(events, out)
+    }
+
     /// The failure that the upstream told of, if it did.
     pub(super) fn failure(&self) -> Option<&Error> {
         self.seen.failure.as_ref()
@@ -166,8 +212,11 @@ impl Pipeline {
         self.frames.clear();
         let decoded = decoded?;
         bounds::note(&mut self.seen.losses, decoded.losses);
-        let events = self.referee.push(decoded.events);
-        self.encode(events, out)
+        let mut events = decoded.events;
+        let failure = self.said().is_some().then(|| said::split_failure(&mut events)).flatten();
+        let events = self.referee.push(events);
+        self.encode(events, out)?;
+        failure.map_or(Ok(()), |error| Err(Fault::from_error(Side::Upstream, bounds::error(error))))
     }
 
     fn encode(&mut self, mut events: Vec<ChatEvent>, out: &mut Vec<u8>) -> Result<(), Fault> {
@@ -177,6 +226,7 @@ impl Pipeline {
         for event in &mut events {
             self.note(event);
             self.witness.see(event);
+            self.said.iter_mut().for_each(|said| said.hear(event));
         }
         let encoded = heard(self.encoder.push(&events), Side::Adapter)?;
         bounds::note(&mut self.seen.losses, encoded.losses);
@@ -206,7 +256,12 @@ impl Pipeline {
                 self.target.hide_keys(&mut error.message);
                 self.seen.failure = Some(error.clone());
             }
-            ChatEvent::Usage(usage) => merge(&mut self.seen.usage, usage),
+            ChatEvent::Usage(usage) => {
+                if let Some(spent) = &self.spent {
+                    said::add(usage, spent);
+                }
+                merge(&mut self.seen.usage, usage);
+            }
             _ => {}
         }
     }

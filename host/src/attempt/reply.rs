@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::relayed::Relayed;
+use super::resume::Onward;
 use super::translated::Translated;
 use crate::account::Account;
 
@@ -29,6 +30,17 @@ pub enum ReplyBody {
 pub struct BodyError;
 
 impl ReplyBody {
+    /// Has others go on with this stream, should it break; whether it is such that they can.
+    pub fn resumable(&mut self, onward: impl FnOnce() -> Onward) -> bool {
+        match self {
+            Self::Translated(body) if body.can_be_resumed() => {
+                body.resumable(Box::new(onward()));
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Closes this account when the body has been read.
     #[must_use]
     pub fn attach(mut self, account: Box<Account>) -> Self {

@@ -1,6 +1,8 @@
 //! The translate lane: dialect → provider → upstream → provider → dialect.
 
+pub(super) mod again;
 mod answer;
+mod write;
 
 use std::sync::Arc;
 
@@ -10,7 +12,6 @@ use http::header;
 
 use super::bounds;
 use super::follow::{Farewell, Steps};
-use super::media;
 use super::reply::ReplyBody;
 use super::send::{body_of, bytes_of, fault_of, rendered, response_of, send, upstream_fault};
 use super::unified::{self, Answer, Outcome, Parsed, Request};
@@ -72,16 +73,9 @@ async fn translate_by(
     if counts && !target.adapter.has(Interface::ProviderCountTokens) {
         return run.answer_estimate(account);
     }
-    if let Request::Chat(chat) = &mut request {
-        house.recall.restore(&asked.caller.tenant, &target.adapter.manifest.family, chat);
-    }
-    request.set_model(target.model(asked.model()));
+    run.continuable = target.resume && again::is_continuable(&request);
     let streams = request.streams();
-    let first = match run.render(&request) {
-        Err(fault) if media::needs_bytes(&fault) => {
-            run.fetch_media(&mut request, fault).await?;
-            run.render(&request)?
-        }
+    let first = match run.write(&mut request).await {
         // Nor can all that a client may send be counted by those that do.
         Err(fault) if counts && fault.error.kind == ErrorKind::Unsupported => return run.answer_estimate(account),
         rendered => rendered?,
@@ -147,6 +141,8 @@ struct Run<'a> {
     lifted: Lifted,
     losses: Vec<Loss>,
     framing: Option<Framing>,
+    /// Whether somebody else could go on with a stream that breaks.
+    continuable: bool,
 }
 
 impl<'a> Run<'a> {
@@ -167,8 +163,20 @@ impl<'a> Run<'a> {
             options: target.options.clone(),
             ..dialect_ctx.clone()
         };
-        let (lifted, losses, framing) = (Lifted::default(), Vec::new(), None);
-        Self { house, asked, target, dialect, provider, dialect_ctx, provider_ctx, lifted, losses, framing }
+        let (lifted, losses, framing, continuable) = (Lifted::default(), Vec::new(), None, false);
+        Self {
+            house,
+            asked,
+            target,
+            dialect,
+            provider,
+            dialect_ctx,
+            provider_ctx,
+            lifted,
+            losses,
+            framing,
+            continuable,
+        }
     }
 
     /// Has the dialect read the request, with the large blobs taken out.
@@ -240,19 +248,6 @@ impl<'a> Run<'a> {
         let names =
             |pointer: &String| pointer.strip_prefix('/').is_some_and(|path| path.replace('/', ".") == loss.field);
         loss.kind == LossKind::Dropped && self.asked.face.claim.object_ids.iter().any(names)
-    }
-
-    /// Fetches what the provider's adapter wants to have as bytes, if the operator lets it.
-    async fn fetch_media(&mut self, request: &mut Request, refused: Fault) -> Result<(), Fault> {
-        let (config, client) = (&self.house.config.media, self.house.upstreams.media());
-        let Request::Chat(chat) = request else { return Err(refused) };
-        if !config.fetch {
-            return Err(refused);
-        }
-        let lifted = self.takes_blobs().then_some(&mut self.lifted);
-        media::fetch_all(client, config, chat, lifted).await?;
-        self.provider_ctx.blobs = self.lifted.describe();
-        Ok(())
     }
 
     /// Sends what the provider rendered, and whatever follows up on it.

@@ -13,6 +13,7 @@ use tokio::time::{Instant, Sleep};
 use super::follow::Farewell;
 use super::pipeline::Pipeline;
 use super::reply::BodyError;
+use super::resume::{Found, Onward, Resuming};
 use super::send::fault_of;
 use crate::account::Account;
 use crate::fault::{Fault, Side};
@@ -29,6 +30,10 @@ pub struct Translated {
     keep_alive: Option<KeepAlive>,
     /// What is said to the provider when the client leaves before the end.
     farewell: Option<Farewell>,
+    /// Who goes on should it break.
+    onward: Option<Box<Onward>>,
+    /// Somebody is being found who does.
+    resuming: Option<Resuming>,
 }
 
 /// What was read of a stream before its answer began.
@@ -88,12 +93,24 @@ impl Translated {
             ending: if first.ended { Ending::Clean } else { Ending::None },
             keep_alive: None,
             farewell: None,
+            onward: None,
+            resuming: None,
         }
     }
 
     /// Says this to the provider when the client leaves before the end.
     pub(super) fn farewell(&mut self, farewell: Option<Farewell>) {
         self.farewell = farewell;
+    }
+
+    /// Whether somebody else could go on with what was said so far.
+    pub(super) fn can_be_resumed(&self) -> bool {
+        self.ending == Ending::None && self.pipeline.as_ref().is_some_and(|pipeline| pipeline.said().is_some())
+    }
+
+    /// Has these go on, should it break.
+    pub(super) fn resumable(&mut self, onward: Box<Onward>) {
+        self.onward = Some(onward);
     }
 
     /// Closes this account when the stream has ended.
@@ -130,6 +147,16 @@ impl Translated {
                     return Poll::Ready(Some(Err(BodyError)));
                 }
             }
+            if let Some(resuming) = &mut self.resuming {
+                match resuming.poll(cx) {
+                    Poll::Pending => return self.poll_keep_alive(cx),
+                    Poll::Ready(found) => {
+                        self.resuming = None;
+                        self.resumed(found);
+                        continue;
+                    }
+                }
+            }
             let Some(upstream) = &mut self.upstream else { return Poll::Ready(None) };
             match Pin::new(upstream).poll_frame(cx) {
                 Poll::Pending => return self.poll_keep_alive(cx),
@@ -154,10 +181,47 @@ impl Translated {
             Ok(true) => self.ending = Ending::Clean,
             Err(fault) => {
                 tracing::warn!(%fault, "stream broke");
-                let told = pipeline.fail(&fault, &mut self.out);
-                self.broken(fault.side.as_str(), told);
+                if !self.resume(&fault) {
+                    self.give_up(&fault);
+                }
             }
         }
+    }
+
+    /// Looks for somebody who goes on, if that may be.
+    fn resume(&mut self, fault: &Fault) -> bool {
+        let (Some(onward), Some(pipeline), Some(account)) = (&mut self.onward, &self.pipeline, &mut self.account)
+        else {
+            return false;
+        };
+        let Some(resuming) = pipeline.said().and_then(|said| onward.begin(fault, said, &pipeline.target, account))
+        else {
+            return false;
+        };
+        account.interrupted();
+        self.resuming = Some(resuming);
+        self.upstream = None;
+        self.farewell.take().into_iter().for_each(Farewell::disarm);
+        true
+    }
+
+    fn resumed(&mut self, found: Result<Found, Fault>) {
+        let (Some(pipeline), Some(account)) = (&mut self.pipeline, &mut self.account) else { return };
+        let taken = found.and_then(|found| {
+            account.resumed(found.account);
+            self.upstream = Some(found.stream.upstream);
+            self.farewell = found.stream.farewell;
+            pipeline.resume(found.stream.successor, &mut self.out)
+        });
+        if let Err(fault) = taken {
+            self.give_up(&fault);
+        }
+    }
+
+    /// The stream has broken for good.
+    fn give_up(&mut self, fault: &Fault) {
+        let told = self.pipeline.as_mut().is_some_and(|pipeline| pipeline.fail(fault, &mut self.out));
+        self.broken(fault.side.as_str(), told);
     }
 
     /// The client has been told, if that was possible; now the connection is cut where its protocol lets that be seen
@@ -170,6 +234,7 @@ impl Translated {
     /// Lets go of everything and closes the account.
     fn close(&mut self, broken_by: Option<&str>) {
         self.upstream = None;
+        self.onward = None;
         self.farewell.take().into_iter().for_each(Farewell::disarm);
         let seen = self.pipeline.take().map(Pipeline::release);
         let Some(mut account) = self.account.take() else { return };

@@ -139,6 +139,8 @@ pub struct Target {
     pub retry: Retry,
     /// Whether a request that failed here may go elsewhere.
     pub enable_fallback: bool,
+    /// Whether a stream that breaks is gone on with elsewhere.
+    pub resume: bool,
     /// The target in the file.
     pub place: Place,
     /// The format in the file, or [`Target::place`].

@@ -93,6 +93,7 @@ struct Inherited {
     translate: Option<bool>,
     metering: Option<super::Metering>,
     enable_fallback: Option<bool>,
+    resume: bool,
     timeouts: TimeoutsDraft,
     retry: RetryDraft,
 }
@@ -118,6 +119,7 @@ fn target(draft: &TargetDraft, model: Inherited, provider: Arc<Provider>) -> Tar
         timeouts: model.timeouts.over(provider.timeouts),
         retry: model.retry.over(provider.retry),
         enable_fallback: model.enable_fallback.unwrap_or(provider.enable_fallback),
+        resume: model.resume,
         place: draft.place.or(&provider.places.name),
         provider,
     }
@@ -205,6 +207,7 @@ impl Joiner<'_> {
             translate: draft.translate,
             metering: draft.metering,
             enable_fallback: draft.enable_fallback,
+            resume: draft.resume,
             timeouts: draft.timeouts,
             retry: draft.retry,
         };

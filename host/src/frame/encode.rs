@@ -54,6 +54,14 @@ impl Encoder {
         }
     }
 
+    /// What tells people who read the bytes that somebody else goes on with the stream. Only SSE has room for it.
+    pub const fn resumed(&self) -> Option<&'static [u8]> {
+        match self.framing {
+            Framing::Sse => Some(b": resumed\n\n"),
+            _ => None,
+        }
+    }
+
     fn element(&mut self, data: &str, out: &mut Vec<u8>) {
         if data.is_empty() {
             return;

@@ -9,6 +9,7 @@ use super::super::follow::Farewell;
 use super::super::head::{keep_alive_frame, stream_headers, tell_losses};
 use super::super::pipeline::{Parts, Pipeline};
 use super::super::reply::ReplyBody;
+use super::super::said::Said;
 use super::super::send::{bytes_of, fault_of};
 use super::super::translated::{First, Translated, prime};
 use super::super::unified::{self, Answer, heard};
@@ -91,6 +92,17 @@ impl Run<'_> {
         Ok(response)
     }
 
+    /// Keeps what the client's format has no place for.
+    pub(super) fn witness(&self) -> Witness {
+        let family = &self.target.adapter.manifest.family;
+        Witness::new(Arc::clone(self.house.recall), &self.asked.caller.tenant, family)
+    }
+
+    /// Bounds for the provider's frames.
+    pub(super) fn frame_limits(&self) -> frame::Limits {
+        frame::Limits { frame_bytes: self.house.config.server.max_frame_bytes, ..frame::Limits::default() }
+    }
+
     /// Answers with a stream.
     pub(super) async fn stream(
         mut self,
@@ -100,8 +112,7 @@ impl Run<'_> {
         account: &mut Account,
     ) -> Result<Response<ReplyBody>, Fault> {
         let bound = self.decode_bound();
-        let limits =
-            frame::Limits { frame_bytes: self.house.config.server.max_frame_bytes, ..frame::Limits::default() };
+        let (limits, witness) = (self.frame_limits(), self.witness());
         let mut upstream = Decoded::new(&response.headers, response.body, bound).map_err(|error| fault_of(&error))?;
         let losses = std::mem::take(&mut self.losses);
         account.lost(&losses);
@@ -116,11 +127,8 @@ impl Run<'_> {
             request_id: asked.exchange.id.clone(),
             model: asked.reading.model.clone(),
             target: Arc::clone(self.target),
-            witness: Witness::new(
-                Arc::clone(self.house.recall),
-                &asked.caller.tenant,
-                &self.target.adapter.manifest.family,
-            ),
+            witness,
+            said: self.continuable.then(Said::default),
         });
         let keep_alive = self.house.config.server.keep_alive_interval.zip(keep_alive_frame(asked));
         let first = match keep_alive {

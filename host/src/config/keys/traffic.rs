@@ -57,6 +57,13 @@ pub(in super::super) const PROVIDER: Keys = Keys {
         key("retry", TABLE, "", "How often a failed attempt is repeated."),
         key("breaker", TABLE, "", "When it is left alone."),
         key("max_concurrency", NUMBER, "", "Attempts at the same time. Not limited without it."),
+        key(
+            "adaptive",
+            FLAG,
+            "false",
+            "Whether there are fewer than `max_concurrency` while it answers that it has too much to do, or not in time.",
+        ),
+        key("check", TABLE, "", "Asks it now and then whether it is well. It is not asked without it."),
         key("limits", TABLE, "", "What may be had of it; see `limits`."),
         key("enable_fallback", FLAG, "true", "Whether a request that failed here may go elsewhere."),
         key(
@@ -106,6 +113,12 @@ pub(in super::super) const MODEL: Keys = Keys {
             FLAG,
             "false",
             "Whether a request goes on to another target when a provider filtered its content.",
+        ),
+        key(
+            "resume",
+            FLAG,
+            "false",
+            "Whether a streamed answer of text that breaks off by a provider's fault is gone on with by the next target. Streams for this model are translated even where they could be relayed.",
         ),
         key(
             "affinity",
@@ -224,6 +237,17 @@ pub(in super::super) const BREAKER: Keys = Keys {
             "How long a key rests that met a rate limit which says nothing of its length.",
         ),
         key("max_cooldown", DURATION, "\"5m\"", "The longest rest that a provider can ask for."),
+    ],
+};
+
+pub(in super::super) const CHECK: Keys = Keys {
+    title: "check = { ... }",
+    path: None,
+    meaning: "How a provider is asked for its list of models, to find out whether it is well.",
+    list: &[
+        key("every", DURATION, "\"30s\"", "The time from one check to the next, give or take a tenth."),
+        key("timeout", DURATION, "\"5s\"", "When a check that has not been answered has failed."),
+        key("failures", NUMBER, "2", "So many have to fail in a row before the provider rests."),
     ],
 };
 

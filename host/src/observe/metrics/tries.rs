@@ -11,7 +11,9 @@ pub struct Tries {
     retries: IntCounterVec,
     fallbacks: IntCounterVec,
     hedges: IntCounterVec,
+    resumed: IntCounterVec,
     trips: IntCounterVec,
+    checks: IntCounterVec,
     breaker: IntGaugeVec,
     cooldown: IntGaugeVec,
 }
@@ -43,7 +45,19 @@ impl Tries {
                 "Requests for which a second target was asked, by the one that answered",
                 &["from", "to", "answered"],
             )?,
+            resumed: counters(
+                r,
+                "weir_resumed_streams_total",
+                "Streams that broke and were gone on with",
+                &["from", "to"],
+            )?,
             trips: counters(r, "weir_breaker_trips_total", "Times that a breaker opened", &["provider", "model"])?,
+            checks: counters(
+                r,
+                "weir_health_checks_total",
+                "Checks of providers, by what they came to",
+                &["provider", "result"],
+            )?,
             breaker: gauges(
                 r,
                 "weir_breaker_state",
@@ -79,9 +93,19 @@ impl Tries {
         self.hedges.with_label_values(&[from, to, answered]).inc();
     }
 
+    /// A stream of one target's was gone on with by another.
+    pub fn resumed(&self, from: &str, to: &str) {
+        self.resumed.with_label_values(&[from, to]).inc();
+    }
+
     /// A breaker opened.
     pub fn tripped(&self, provider: &str, model: &str) {
         self.trips.with_label_values(&[provider, model]).inc();
+    }
+
+    /// A provider was checked.
+    pub fn checked(&self, provider: &str, result: &str) {
+        self.checks.with_label_values(&[provider, result]).inc();
     }
 
     /// How a target stands at this moment: its breaker's figure and the seconds that it still rests.

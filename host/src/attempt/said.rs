@@ -1,0 +1,117 @@
+//! What an answer has said so far, for somebody else who goes on with it: words only.
+
+use crate::contract::types::{ChatEvent, Error, ErrorKind, PartKind, Usage};
+
+/// Bytes of an answer from which on nobody is asked to go on with it.
+const LIMIT: usize = 256 << 10;
+
+/// What one answer has said.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    text: String,
+    /// The number of the part that is being spoken, where that is text.
+    part: Option<u32>,
+    /// Something was said that nobody else can go on with.
+    spoiled: bool,
+}
+
+impl Said {
+    /// The words, if there was nothing else.
+    pub(super) fn text(&self) -> Option<&str> {
+        (!self.spoiled).then_some(&self.text)
+    }
+
+    /// Hears one event, as the client does.
+    pub(super) fn hear(&mut self, event: &ChatEvent) {
+        match event {
+            ChatEvent::PartStart(start) => match start.kind {
+                PartKind::Text if start.candidate == 0 => self.part = Some(start.part),
+                // Thinking is done anew.
+                PartKind::Reasoning if start.candidate == 0 => self.part = None,
+                _ => self.spoil(),
+            },
+            ChatEvent::Delta(delta) if self.part == Some(delta.part) => {
+                self.text.push_str(&delta.text);
+                if self.text.len() > LIMIT {
+                    self.spoil();
+                }
+            }
+            ChatEvent::Signature(_) | ChatEvent::Citation(_) | ChatEvent::Logprobs(_) | ChatEvent::Finish(_) => {
+                self.spoil();
+            }
+            _ => {}
+        }
+    }
+
+    fn spoil(&mut self) {
+        *self = Self { spoiled: true, ..Self::default() };
+    }
+}
+
+/// Whether another target may do better than one that failed so.
+pub(super) fn is_curable(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Upstream | ErrorKind::Overloaded | ErrorKind::Timeout | ErrorKind::RateLimited | ErrorKind::Internal
+    )
+}
+
+/// Takes a failure that may be cured, and what follows it, out of events.
+pub(super) fn split_failure(events: &mut Vec<ChatEvent>) -> Option<Error> {
+    let at = events.iter().position(|event| matches!(event, ChatEvent::Failure(error) if is_curable(error.kind)))?;
+    match events.drain(at..).next() {
+        Some(ChatEvent::Failure(error)) => Some(error),
+        _ => None,
+    }
+}
+
+/// Adds what was spent before to the counts that are named.
+pub(super) fn add(usage: &mut Usage, spent: &Usage) {
+    let add = |count: &mut Option<u32>, before: Option<u32>| {
+        *count = count.map(|count| count.saturating_add(before.unwrap_or_default()));
+    };
+    add(&mut usage.input, spent.input);
+    add(&mut usage.cache_read, spent.cache_read);
+    add(&mut usage.cache_write, spent.cache_write);
+    add(&mut usage.output, spent.output);
+    add(&mut usage.reasoning, spent.reasoning);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::types::{PartDelta, PartStart, ToolKind, ToolStart};
+
+    fn start(part: u32, kind: PartKind) -> ChatEvent {
+        ChatEvent::PartStart(PartStart { candidate: 0, part, kind })
+    }
+
+    fn delta(part: u32, text: &str) -> ChatEvent {
+        ChatEvent::Delta(PartDelta { candidate: 0, part, text: text.into() })
+    }
+
+    fn hear(said: &mut Said, events: &[ChatEvent]) {
+        for event in events {
+            said.hear(event);
+        }
+    }
+
+    #[test]
+    fn words_are_kept_and_thinking_is_not() {
+        let mut said = Said::default();
+        let events = [start(0, PartKind::Reasoning), delta(0, "Hm."), start(1, PartKind::Text), delta(1, "Yes")];
+        hear(&mut said, &events);
+        assert_eq!(said.text(), Some("Yes"));
+    }
+
+    #[test]
+    fn nobody_goes_on_after_a_call() {
+        let mut said = Said::default();
+        let call = ToolStart { id: "1".into(), name: "look".into(), kind: ToolKind::Function, signature: None };
+        let events = [start(0, PartKind::Text), delta(0, "Yes"), start(1, PartKind::ToolCall(call)), delta(1, "{}")];
+        hear(&mut said, &events);
+        assert_eq!(said.text(), None);
+        said.hear(&start(2, PartKind::Text));
+        assert_eq!(said.text(), None);
+    }
+}

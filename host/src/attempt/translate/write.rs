@@ -1,0 +1,38 @@
+//! The way to the provider: the request completed for its target, with the bytes of media where those are wanted.
+
+use super::super::media;
+use super::super::unified::Request;
+use super::Run;
+use crate::contract::types::RenderedRequest;
+use crate::fault::Fault;
+
+impl Run<'_> {
+    /// Completes the request for the target and has the provider write it.
+    pub(super) async fn write(&mut self, request: &mut Request) -> Result<RenderedRequest, Fault> {
+        let (house, asked, target) = (self.house, self.asked, self.target);
+        if let Request::Chat(chat) = request {
+            house.recall.restore(&asked.caller.tenant, &target.adapter.manifest.family, chat);
+        }
+        request.set_model(target.model(asked.model()));
+        match self.render(request) {
+            Err(fault) if media::needs_bytes(&fault) => {
+                self.fetch_media(request, fault).await?;
+                self.render(request)
+            }
+            rendered => rendered,
+        }
+    }
+
+    /// Fetches what the provider's adapter wants to have as bytes, if the operator lets it.
+    async fn fetch_media(&mut self, request: &mut Request, refused: Fault) -> Result<(), Fault> {
+        let (config, client) = (&self.house.config.media, self.house.upstreams.media());
+        let Request::Chat(chat) = request else { return Err(refused) };
+        if !config.fetch {
+            return Err(refused);
+        }
+        let lifted = self.takes_blobs().then_some(&mut self.lifted);
+        media::fetch_all(client, config, chat, lifted).await?;
+        self.provider_ctx.blobs = self.lifted.describe();
+        Ok(())
+    }
+}

@@ -1,0 +1,126 @@
+//! Streams that break in the middle and are gone on with by another provider.
+
+use serde_json::Value;
+use weir_tests::{Answer, House, Upstream};
+
+use crate::retries::{QUICK, provider};
+use crate::tongue::{ALL, ANTHROPIC, OPENAI, TEXT, Tongue, ZETA};
+
+/// Two providers and a model that goes on.
+fn two(first: (&Upstream, Tongue), second: (&Upstream, Tongue), also: &str) -> String {
+    let providers = provider(first.0, first.1, "first", QUICK) + &provider(second.0, second.1, "second", QUICK);
+    let (one, other) = (first.1.name, second.1.name);
+    providers
+        + &format!(
+            "[[models]]\nalias = \"both\"\nstrategy = \"priority\"\n{also}\ntargets = [\
+             {{ provider = \"first\", model = \"{one}\" }}, {{ provider = \"second\", model = \"{other}\" }}]\n"
+        )
+}
+
+/// A stream that says the first half and breaks off.
+fn half(tongue: Tongue) -> Answer {
+    tongue.stream().iter().take(2).fold(tongue.begin(), Answer::piece).close()
+}
+
+/// A stream that says the other half.
+fn rest(tongue: Tongue) -> Answer {
+    let pieces = tongue.stream();
+    let said = pieces.iter().enumerate().filter(|(at, _)| *at != 1);
+    said.fold(tongue.begin(), |answer, (_, piece)| answer.piece(piece)).end()
+}
+
+/// The turns of a request: who, and what.
+fn turns(body: &Value) -> Vec<(String, String)> {
+    let text = |content: &Value| content.as_str().or(content[0]["text"].as_str()).unwrap_or_default().to_owned();
+    let turn = |turn: &Value| (turn["role"].as_str().unwrap().to_owned(), text(&turn["content"]));
+    body["messages"].as_array().unwrap().iter().map(turn).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_breaks_is_gone_on_with_by_the_next_target_in_every_format() {
+    for (one, other) in [(OPENAI, ANTHROPIC), (ANTHROPIC, OPENAI)] {
+        let first = Upstream::always(half(one)).await;
+        let mut second = Upstream::always(rest(other)).await;
+        let house = House::open(&two((&first, one), (&second, other), "resume = true")).await;
+        for from in ALL {
+            let reply = house.ask(&from.request("both", true)).await;
+            let heard = from.heard(&reply, true);
+            let place = format!("{} asks {}: {}", from.name, one.name, reply.text());
+            assert_eq!(heard.text, TEXT, "{place}");
+            assert_eq!((heard.finish.as_deref(), heard.complete), (Some("stop"), true), "{place}");
+            assert_eq!(heard.error, None, "{place}");
+            assert_eq!(reply.header("x-weir-resumable"), Some("true"), "{place}");
+            assert_eq!(reply.text().contains(": resumed\n\n"), from != ZETA, "{place}");
+            // What the broken stream told of its tokens counts too.
+            let twice = if one == ANTHROPIC { 20 } else { 10 };
+            assert_eq!(heard.tokens.map(|tokens| tokens.input), Some(twice), "{place}");
+            let turns = turns(&second.request().await.json());
+            let (said, wish) = (&turns[turns.len() - 2], &turns[turns.len() - 1]);
+            assert_eq!((said.0.as_str(), said.1.as_str()), ("assistant", &TEXT[..6]), "{place}");
+            assert!(wish.0 == "user" && wish.1.contains("Go on"), "{place}: {wish:?}");
+        }
+        let series = format!("weir_resumed_streams_total{{from=\"first/{}\",to=\"second/{}\"}}", one.name, other.name);
+        assert_eq!(house.metric(&series).await, 3.0);
+        assert_eq!(house.metric("weir_stream_errors_total{side=\"upstream\"}").await, 0.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_that_a_stream_tells_is_made_good_too_and_the_same_target_will_do() {
+    let failure = "data: {\"error\":{\"message\":\"too busy\",\"type\":\"server_error\",\"code\":null}}\n\n";
+    let broken = OPENAI.stream().iter().take(2).fold(OPENAI.begin(), Answer::piece).piece(failure).end();
+    let first =
+        Upstream::scripted(move |request| if request.text().contains("Go on") { rest(OPENAI) } else { broken.clone() })
+            .await;
+    let second = Upstream::always(Answer::json(500, "{}")).await;
+    let house = House::open(&two((&first, OPENAI), (&second, ANTHROPIC), "resume = true")).await;
+    let reply = house.ask(&OPENAI.request("both", true)).await;
+    assert_eq!(OPENAI.heard(&reply, true).text, TEXT, "{}", reply.text());
+    assert!(!reply.text().contains("too busy"), "{}", reply.text());
+    assert_eq!(house.metric("weir_resumed_streams_total{from=\"first/openai\",to=\"first/openai\"}").await, 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_goes_on_the_client_hears_of_the_failure() {
+    let first =
+        Upstream::scripted(
+            |request| {
+                if request.text().contains("Go on") { Answer::json(500, "{}") } else { half(OPENAI) }
+            },
+        )
+        .await;
+    let second = Upstream::always(Answer::json(500, "{}")).await;
+    let house = House::open(&two((&first, OPENAI), (&second, ANTHROPIC), "resume = true")).await;
+    for from in ALL {
+        let reply = house.ask(&from.request("both", true)).await;
+        let heard = from.heard(&reply, true);
+        assert_eq!((heard.text.as_str(), heard.finish), (&TEXT[..6], None), "{}", reply.text());
+        assert!(heard.error.is_some(), "{}", reply.text());
+    }
+    assert_eq!(house.metric("weir_stream_errors_total{side=\"upstream\"}").await, 3.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_more_than_words_is_not_gone_on_with() {
+    let call = "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"openai\",\
+                \"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"call_1\",\
+                \"type\":\"function\",\"function\":{\"name\":\"look\",\"arguments\":\"{\"}}]},\"finish_reason\":null}]}\n\n";
+    let broken = OPENAI.stream().iter().take(2).fold(OPENAI.begin(), Answer::piece).piece(call).close();
+    let first = Upstream::always(broken).await;
+    let mut second = Upstream::always(rest(ANTHROPIC)).await;
+    let house = House::open(&two((&first, OPENAI), (&second, ANTHROPIC), "resume = true")).await;
+    let reply = house.ask(&OPENAI.request("both", true)).await;
+    assert!(OPENAI.heard(&reply, true).error.is_some(), "{}", reply.text());
+    assert!(second.unseen().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_off_unless_the_operator_wants_it() {
+    let first = Upstream::always(half(OPENAI)).await;
+    let mut second = Upstream::always(rest(ANTHROPIC)).await;
+    let house = House::open(&two((&first, OPENAI), (&second, ANTHROPIC), "translate = true")).await;
+    let reply = house.ask(&OPENAI.request("both", true)).await;
+    assert_eq!(reply.header("x-weir-resumable"), None);
+    assert!(OPENAI.heard(&reply, true).error.is_some(), "{}", reply.text());
+    assert!(second.unseen().is_none());
+}
