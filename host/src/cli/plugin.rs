@@ -13,11 +13,15 @@ mod test;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Subcommand;
 
 use crate::plugin::load::Loader;
 use crate::plugin::{Bounds, Cache, Compiler, Engine, Limits};
+
+/// How long a component may compile here: nobody's requests wait, and an author's machine may be a busy one.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -101,7 +105,9 @@ fn keeping(dir: Option<&Path>) -> Result<Loader, String> {
             None
         }
     });
-    let compiler = Compiler::this_program()
-        .map_or(Compiler::Here, |program| Compiler::Child { program, bounds: Bounds::default() });
+    let compiler = Compiler::this_program().map_or(Compiler::Here, |program| Compiler::Child {
+        program,
+        bounds: Bounds { time: PATIENCE, ..Bounds::default() },
+    });
     Ok(Loader::new(engine, cache).compiling(compiler))
 }
