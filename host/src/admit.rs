@@ -49,6 +49,8 @@ pub struct Permit {
     reservations: Vec<Reservation>,
     /// Held, and given back by being dropped.
     places: Vec<Pass>,
+    /// A gate that is told what its places are good for, and the places that it has at the most.
+    learns: Option<(Arc<Gate>, usize)>,
 }
 
 impl Permit {
@@ -62,6 +64,20 @@ impl Permit {
     pub fn used(&mut self, tokens: Option<(u64, u64)>) {
         let now = Instant::now();
         self.reservations.iter_mut().for_each(|reservation| reservation.used(tokens, now));
+    }
+
+    /// The provider answered: it bears what is under way.
+    pub fn went_well(&self) {
+        if let Some((gate, most)) = &self.learns {
+            gate.went_well(*most);
+        }
+    }
+
+    /// An attempt that began then met an overload of the provider's.
+    pub fn overloaded(&self, begun: Instant) {
+        if let Some((gate, most)) = &self.learns {
+            gate.overloaded(begun, *most);
+        }
     }
 
     /// How the client's limits stand, or else its address's.
@@ -145,13 +161,30 @@ impl Door {
             permit.reservations.push(self.reserve(takes).await?);
         }
         if let Some(places) = provider.max_concurrency {
-            let Some(pass) = gate(&self.providers, &name).try_enter(places) else {
+            let gate = gate(&self.providers, &name);
+            let now = if provider.adaptive { gate.adapted(places) } else { places };
+            let Some(pass) = gate.try_enter(now) else {
                 self.metrics.turned("provider");
                 return Err(busy(&format!("the provider `{name}` has as many requests as it may")).into());
             };
             permit.places.push(pass);
+            permit.learns = provider.adaptive.then_some((gate, places));
         }
         Ok(permit)
+    }
+
+    /// Tells the metrics how many attempts each provider may be sent at the same time now.
+    pub fn note<'a>(&self, providers: impl Iterator<Item = &'a Provider>) {
+        for provider in providers {
+            let Some(most) = provider.max_concurrency else { continue };
+            let places = if provider.adaptive { gate(&self.providers, &provider.name).adapted(most) } else { most };
+            self.metrics.places(&provider.name, places);
+        }
+    }
+
+    /// Forgets figures of providers that may be gone.
+    pub fn forget(&self) {
+        self.metrics.forget();
     }
 
     async fn reserve(&self, takes: Vec<Take>) -> Result<Reservation, Refused> {

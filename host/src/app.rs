@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tower_service::Service as _;
 
 use crate::attempt::ReplyBody;
+use crate::checks;
 use crate::config::{self, AdapterSettings, Config, Isolation, Severity};
 use crate::contract::about::exports::weir::adapter::about::Manifest;
 use crate::dialect::faces::Faces;
@@ -243,6 +244,7 @@ impl App {
             connections: config.server.max_connections,
             header_bytes: config.server.max_header_bytes,
             header_timeout: config.server.header_timeout,
+            send_timeout: config.server.send_timeout,
             drain: config.server.shutdown_timeout,
         };
         let listens = admin.is_some();
@@ -273,6 +275,7 @@ impl App {
         let router = operations::router(operations);
         let judging = tokio::spawn(judge(Arc::clone(&catalog)));
         let follow = tokio::spawn(follow(Arc::clone(&reload), changed, stop.clone()));
+        let checking = tokio::spawn(checks::follow(Arc::clone(&gateway), stop.clone()));
         tokio::spawn(reload::follow(reload, stop.clone()));
         let side = admin.map(|listener| {
             let router = router.clone();
@@ -295,6 +298,7 @@ impl App {
         }
         follow.abort();
         judging.abort();
+        checking.abort();
         drop(watching);
     }
 }

@@ -22,6 +22,7 @@ mod translated;
 mod tries;
 mod unified;
 mod versions;
+mod way;
 mod withhold;
 
 use std::sync::Arc;
@@ -46,7 +47,7 @@ use crate::route::Target;
 use crate::upstream::{Timeouts, Upstreams};
 
 pub use failure::Failure;
-pub use list::ask_models;
+pub use list::{ask_models, find_out};
 pub use reply::{BodyError, ReplyBody};
 pub use resume::Onward;
 pub use tries::{Journey, Tried};

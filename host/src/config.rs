@@ -40,7 +40,7 @@ pub use model::{Affinity, Capabilities, Model, Price, Strategy, Target};
 pub use options::Options;
 pub use place::{Place, Source};
 pub use problem::{Problem, Problems, Severity};
-pub use provider::{AllowedOrigin, Breaker, Metering, Provider, ProviderPlaces, Retry, Timeouts};
+pub use provider::{AllowedOrigin, Breaker, Check, Metering, Provider, ProviderPlaces, Retry, Timeouts};
 pub use reference::reference;
 pub use secret::Secret;
 pub use settings::{
@@ -124,6 +124,11 @@ impl Config {
             unnamed_keys,
         };
         let joined = resolve::join(&reader, parts);
+        if joined.clients.is_empty() && draft.server.is_open() && !draft.server.anonymous {
+            let message = "others reach this address, but without `[[clients]]` only this machine is served";
+            let problem = Problem::warning(&draft.server.place, message);
+            reader.report(problem.with_help("`weir key` makes a client's key; `anonymous = true` serves everybody"));
+        }
         let problems = Problems::new(Arc::clone(&source), reader.problems.into_inner());
         if problems.are_fatal() {
             return Err(problems);

@@ -5,13 +5,16 @@
 //! within one by turns of their clients, so that nobody's burst keeps others out. Whoever finds the queue full takes the
 //! place of the newest of a lower priority, or is turned away at once; whoever waits too long is turned away then.
 
+mod adaptive;
+
 use std::collections::VecDeque;
 use std::fmt::{self, Debug, Formatter};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use self::adaptive::Adaptive;
 use crate::config::Priority;
 
 /// What a gate allows now. A reload may change it at any time.
@@ -44,6 +47,7 @@ struct State {
     places: usize,
     waiting: usize,
     lanes: [Lane; 3],
+    adaptive: Adaptive,
 }
 
 /// Those of one priority: their clients, whose turn it is first, each with its requests in the order in which they came.
@@ -92,6 +96,23 @@ impl Gate {
             state.inside += 1;
             Pass(Some(Arc::clone(self)))
         })
+    }
+
+    /// The places there are where [`Gate::went_well`] and [`Gate::overloaded`] decide, of so many at the most.
+    pub fn adapted(&self, most: usize) -> usize {
+        self.lock().adaptive.places(most)
+    }
+
+    /// Somebody inside was served.
+    pub fn went_well(&self, most: usize) {
+        let mut state = self.lock();
+        let inside = state.inside;
+        state.adaptive.went_well(inside, most);
+    }
+
+    /// Somebody inside who began then met an overload.
+    pub fn overloaded(&self, begun: Instant, most: usize) {
+        self.lock().adaptive.overloaded(begun, Instant::now(), most);
     }
 
     /// How many are inside.

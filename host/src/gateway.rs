@@ -1,5 +1,6 @@
 //! The way of a request, as a story: recognise, identify, read, admit, route, attempt, respond, account.
 
+mod check;
 mod door;
 
 use std::collections::HashSet;
@@ -33,6 +34,8 @@ use crate::route::{self, Circumstances, Plan, Target};
 use crate::serving::Serving;
 use crate::upstream::Upstreams;
 
+pub use check::Checked;
+
 /// The headers that keep the requests of a session together.
 const SESSION_HEADERS: [&str; 2] = ["x-weir-session", "x-session-id"];
 /// The header by which a client says how long it waits at the most.
@@ -62,11 +65,12 @@ impl Gateway {
 
     /// Serves from this from now on. Requests under way keep what they began with.
     pub fn replace(&self, serving: Serving) {
-        let targets: HashSet<Arc<str>> = targets(&serving).map(|target| Arc::clone(&target.id)).collect();
+        let targets: HashSet<Arc<str>> = serving.targets().map(|target| Arc::clone(&target.id)).collect();
         self.serving.store(Arc::new(serving));
         self.lists.forget();
         self.health.retain(|name| targets.contains(name));
         self.metrics.tries.forget();
+        self.door.forget();
     }
 
     /// What is served from now.
@@ -87,9 +91,12 @@ impl Gateway {
     /// Tells the metrics how all targets stand now.
     pub fn note_health(&self) {
         let now = Instant::now();
-        for target in targets(&self.serving.load()) {
+        let serving = self.serving.load();
+        self.door.note(serving.targets().map(|target| &*target.provider));
+        for target in serving.targets() {
             let rests = match self.health.standing(target.subject(), now) {
-                Standing::Resting(until, _) => until.saturating_duration_since(now).as_millis().div_ceil(1000),
+                // Rounded up, so that nobody takes what rests for another moment as well.
+                Standing::Resting(until, _) => until.saturating_duration_since(now).as_nanos().div_ceil(1_000_000_000),
                 Standing::Well => 0,
             };
             let position = self.health.of(&target.id).position(now).figure();
@@ -257,11 +264,6 @@ fn session(asked: &Asked, affinity: &Affinity) -> Option<String> {
         Affinity::Tenant => &asked.caller.tenant,
     };
     Some(words.to_owned())
-}
-
-/// The targets that can be served.
-fn targets(serving: &Serving) -> impl Iterator<Item = &Arc<Target>> {
-    serving.routes.iter().flat_map(|(_, route)| route.targets.iter().flatten())
 }
 
 /// When a request has to be answered, whatever is tried for it: by its own word, and by the total limit of the target

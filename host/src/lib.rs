@@ -11,6 +11,7 @@
 //! | [`proof`] | proves adapters by recorded exchanges |
 //! | [`record`] | a proxy that writes down what passes through it |
 //! | [`reload`] | takes configurations into service while requests are served |
+//! | [`checks`] | asks providers now and then whether they are well |
 //! | [`gateway`] | the way of a request, as a story |
 //! | [`import`] | configurations of other gateways as one of ours |
 //! | [`listen`] | sockets and HTTP on the client's side |
@@ -30,6 +31,8 @@
 //! | [`facts`] | prices and abilities of models, from the bundled file |
 //! | [`plugin`] | adapters: loading, checking, swapping, instances |
 //! | [`observe`] | metrics and the log |
+//! | [`limit`] | how much may be had in a minute, and at once |
+//! | [`gate`] | how many at the same time, and whose turn it is |
 //! | [`config`] | the file and the environment, checked, as what the program needs |
 //! | [`tap`] | reads usage from answers that pass by |
 //! | [`peek`] | sees a few members of a JSON body without parsing it, and splices them |
@@ -42,8 +45,6 @@
 //! | [`surrogate`] | mends lone surrogates |
 //! | [`query`] | queries of urls |
 //! | [`exchange`] | what is known of a request from its first moment |
-//! | [`limit`] | how much may be had in a minute, and at once |
-//! | [`gate`] | how many at the same time, and whose turn it is |
 //! | [`fault`] | failures, and who is to blame |
 //! | [`contract`] | the generated types of `wit/` |
 
@@ -54,6 +55,7 @@ pub mod app;
 pub mod attempt;
 pub mod author;
 pub mod blob;
+pub mod checks;
 pub mod cli;
 pub mod config;
 pub mod contract;

@@ -1,6 +1,7 @@
 //! Sockets and HTTP on the client's side: accept, limits, and the orderly end.
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio_io_timeout::TimeoutStream;
 
 use crate::attempt::ReplyBody;
 
@@ -28,6 +30,8 @@ pub struct Allowance {
     pub header_bytes: usize,
     /// How long a client may take to send a request's head.
     pub header_timeout: Duration,
+    /// How long a client may take nothing of what is sent to it.
+    pub send_timeout: Duration,
     /// How long connections may go on when the listener is told to stop.
     pub drain: Duration,
 }
@@ -59,7 +63,12 @@ where
             },
             () = told(&mut stop) => break,
         };
-        let connection = converse(Arc::clone(&server), (stream, Peer(peer.ip())), graceful.watcher(), handle.clone());
+        let connection = converse(
+            Arc::clone(&server),
+            (patient(stream, allowance.send_timeout), Peer(peer.ip())),
+            graceful.watcher(),
+            handle.clone(),
+        );
         tokio::spawn(async move {
             connection.await;
             drop(place);
@@ -90,19 +99,29 @@ async fn told(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 
+/// A connection that ends when its client takes nothing for too long, so that nobody can hold a provider's answer, an
+/// adapter's instance and a place by not reading.
+type Patient = Pin<Box<TimeoutStream<TcpStream>>>;
+
+fn patient(stream: TcpStream, patience: Duration) -> Patient {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY cannot be set");
+    }
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(patience));
+    Box::pin(stream)
+}
+
 /// One connection's life.
 async fn converse<H, F>(
     server: Arc<auto::Builder<TokioExecutor>>,
-    (stream, peer): (TcpStream, Peer),
+    (stream, peer): (Patient, Peer),
     watcher: Watcher,
     handle: H,
 ) where
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<ReplyBody>> + Send + 'static,
 {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY cannot be set");
-    }
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
         // In a box: the connection keeps a place for it as long as it lives, and most of that time streams an answer.

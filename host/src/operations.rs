@@ -3,6 +3,7 @@
 mod config;
 mod figures;
 mod plugins;
+mod ready;
 mod routes;
 
 use std::net::SocketAddr;
@@ -69,8 +70,8 @@ pub fn router(operations: Operations) -> Router {
     Router::new()
         .route("/health", get(|| async { Json(json!({"status": "ok"})) }))
         .route("/livez", get(|| async { "ok\n" }))
-        .route("/ready", get(ready))
-        .route("/readyz", get(ready))
+        .route("/ready", get(ready::tell))
+        .route("/readyz", get(ready::tell))
         .route("/version", get(|| async { Json(json!({"name": "weir", "version": env!("CARGO_PKG_VERSION")})) }))
         .route("/metrics", get(metrics))
         .nest("/admin", admin)
@@ -102,32 +103,6 @@ async fn guard(State(operations): State<Operations>, request: Request, next: Nex
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
-}
-
-/// Ready while not draining and as long as every configured model can be served.
-async fn ready(State(operations): State<Operations>) -> Response {
-    let serving = operations.gateway.serving();
-    let draining = *operations.draining.borrow();
-    let adapters = plugins::in_brief(&operations);
-    let mut providers = serde_json::Map::new();
-    for (model, route) in serving.routes.iter() {
-        for (target, made) in model.targets.iter().zip(&route.targets) {
-            let state = match made {
-                Ok(_) => json!({"status": "ok"}),
-                Err(reason) => json!({"status": "unavailable", "reason": reason}),
-            };
-            providers.entry(target.provider.name.clone()).or_insert(state);
-        }
-    }
-    let lacking = providers.values().any(|provider| provider["status"] != "ok");
-    let status = match (draining, lacking) {
-        (true, _) => "draining",
-        (false, true) => "degraded",
-        (false, false) => "ready",
-    };
-    let all_lacking = lacking && providers.values().all(|provider| provider["status"] != "ok");
-    let code = if draining || all_lacking { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    (code, Json(json!({"status": status, "providers": providers, "adapters": adapters}))).into_response()
 }
 
 async fn metrics(State(operations): State<Operations>) -> Response {

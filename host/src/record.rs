@@ -99,6 +99,7 @@ impl Recorder {
             connections: self.settings.connections,
             header_bytes: 64 * 1024,
             header_timeout: Duration::from_secs(30),
+            send_timeout: Duration::from_mins(1),
             drain: Duration::from_secs(5),
         };
         listen::serve(listener, allowance, stop, move |request| {

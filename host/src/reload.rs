@@ -259,6 +259,7 @@ fn at_next_start(started: &Config, config: &Config) -> Vec<&'static str> {
         ("server.max_connections", old.max_connections != new.max_connections),
         ("server.max_header_bytes", old.max_header_bytes != new.max_header_bytes),
         ("server.header_timeout", old.header_timeout != new.header_timeout),
+        ("server.send_timeout", old.send_timeout != new.send_timeout),
         ("server.shutdown_timeout", old.shutdown_timeout != new.shutdown_timeout),
         ("server.recall_bytes", old.recall_bytes != new.recall_bytes),
         ("admin.listen", started.admin.listen != config.admin.listen),

@@ -19,7 +19,7 @@ use crate::contract::types::Setting;
 use crate::dialect::faces::{Face, operation_name};
 use crate::health::Subject;
 use crate::observe::metrics::{Labels, Metrics, Series};
-use crate::plugin::Adapter;
+use crate::plugin::{Adapter, Interface};
 use crate::upstream::{Base, Credential, Timeouts};
 
 use budget::Budget;
@@ -87,6 +87,11 @@ impl Target {
     /// What its health is asked by.
     pub fn subject(&self) -> Subject<'_> {
         Subject { target: &self.id, provider: &self.label, key: self.key, settings: self.provider.breaker }
+    }
+
+    /// Whether it can be asked which models it has.
+    pub fn can_list(&self) -> bool {
+        self.adapter.has(Interface::ProviderModels)
     }
 
     /// The provider's name for the model, as labels have it.

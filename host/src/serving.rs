@@ -14,7 +14,7 @@ use crate::dialect::faces::{ClaimError, Faces};
 use crate::dialect::reading::ReadingPlan;
 use crate::plugin::Adapter;
 use crate::plugin::catalog::Snapshot;
-use crate::route::Routes;
+use crate::route::{Routes, Target};
 
 /// What requests are served from.
 #[derive(Debug)]
@@ -41,6 +41,7 @@ impl Serving {
         let accepts = compile_acceptances(config, &adapters, &faces);
         let config = Arc::new(completed(config, &adapters));
         let routes = targets::routes(&config, &adapters, &accepts, &mut problems);
+        targets::unchecked(&routes, &mut problems);
         // Only what targets use: every member that some provider does not take costs each request a look.
         let used = |adapter: &str| {
             let mut targets = routes.iter().flat_map(|(_, route)| route.targets.iter().flatten());
@@ -53,6 +54,11 @@ impl Serving {
         let reading = |face| Arc::new(ReadingPlan::new(face, accepts(), chooses));
         let readings = faces.all().iter().map(|face| reading(face)).collect();
         Ok(Self { config, adapters, faces, readings, routes, problems })
+    }
+
+    /// The targets that can be served. One that several models share comes several times.
+    pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
+        self.routes.iter().flat_map(|(_, route)| route.targets.iter().flatten())
     }
 
     /// The adapter of this name.

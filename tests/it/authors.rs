@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use weir::author::dev::{self, DevError, Target};
+use weir::author::running;
 use weir::plugin::load::Loader;
-use weir::plugin::{Engine, Limits};
+use weir::plugin::{Cache, Digest, Engine, Limits};
 use weir_tests::heard::{Heard, Tokens};
-use weir_tests::plugins::{Folder, component};
+use weir_tests::plugins::{Folder, component, zeta_build, zeta_fixtures, zeta_with_fault};
 use weir_tests::{House, Request};
 
 use crate::tongue::{ANTHROPIC, OPENAI, Tongue};
@@ -42,7 +43,7 @@ async fn house(project: &Path) -> House {
     let model = |alias: &str, translate: bool| {
         format!(
             "[[models]]\nalias = \"{alias}\"\ntype = \"demo\"\ntranslate = {translate}\n\
-             target = {{ url = {url:?}, model = \"demo-large\" }}\n"
+             target = {{ url = {url:?}, model = \"demo-large\" }}\nretry = {{ max_retries = 0 }}\n"
         )
     };
     let config = [model("relayed", false), model("translated", true), "[plugins.demo]\nprewarm = 1\n".into()].concat();
@@ -111,6 +112,26 @@ async fn an_error_of_the_provider_comes_through_them_in_the_clients_words() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_weir_says_what_it_does_with_an_authors_bytes() {
+    let folder = Folder::with(&["zeta"]);
+    folder.put_fixtures("zeta", &zeta_fixtures());
+    let model =
+        "[[models]]\nalias = \"z\"\ntype = \"zeta\"\ntarget = { url = \"http://127.0.0.1:9/\", model = \"z\" }\n";
+    let house = House::with(folder, model).await;
+    let admin = format!("http://{}", house.admin.unwrap_or(house.address));
+    let said = |bytes: Vec<u8>| {
+        let admin = admin.clone();
+        tokio::task::spawn_blocking(move || running::await_digest(&admin, "zeta", Digest::of(&bytes)))
+    };
+    assert_eq!(said(zeta_build(1)).await.unwrap().unwrap(), "Weir serves it");
+    house.folder.put("zeta", &zeta_with_fault("border"));
+    let refused = said(zeta_with_fault("border")).await.unwrap().unwrap_err();
+    assert!(refused.contains("refused") && refused.contains("frame by frame"), "{refused}");
+    house.folder.put("zeta", &zeta_build(2));
+    assert_eq!(said(zeta_build(2)).await.unwrap().unwrap(), "Weir serves it");
+}
+
 /// A project whose build is a copy of what somebody else has built.
 fn copying(dir: &Path, from: &str) {
     let text = format!(
@@ -123,7 +144,9 @@ fn copying(dir: &Path, from: &str) {
 fn a_round_installs_what_passes_and_leaves_the_last_good_one_where_it_fails() {
     let (dir, plugins) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let target = Target { plugins: Some(plugins.path().to_owned()), admin: None };
-    let loader = Loader::new(Engine::new(Limits::for_connections(8)).unwrap(), None);
+    let engine = Engine::new(Limits::for_connections(8)).unwrap();
+    let cache = Cache::open(&weir_tests::plugins::target().join("test-cache"), &engine).ok();
+    let loader = Loader::new(engine, cache);
     let round = || dev::round(dir.path(), &target, &loader, &mut |_| {});
     let zeta = component("zeta");
     let installed = || std::fs::read(plugins.path().join("zeta.wasm")).unwrap();

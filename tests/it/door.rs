@@ -170,7 +170,10 @@ async fn who_finds_the_queue_full_is_turned_away_and_who_waits_is_served() {
 async fn a_providers_limit_sends_requests_to_the_next_target() {
     let (first, second) = (provider(OPENAI).await, provider(ANTHROPIC).await);
     let one = |name: &str, adapter: &str, upstream: &Upstream, limits: &str| {
-        format!("[[providers]]\nname = \"{name}\"\nadapter = \"{adapter}\"\nurl = \"{}\"\napi_key = \"k\"\n{limits}\n", upstream.url())
+        format!(
+            "[[providers]]\nname = \"{name}\"\nadapter = \"{adapter}\"\nurl = \"{}\"\napi_key = \"k\"\n{limits}\n",
+            upstream.url()
+        )
     };
     let settings = one("scarce", "openai", &first, "limits = { requests_per_minute = 2 }")
         + &one("plenty", "anthropic", &second, "")

@@ -231,3 +231,16 @@ async fn a_hedge_asks_the_next_when_nothing_comes_and_leaves_the_slow_one() {
     assert_eq!((reply.status(), reply.header("x-weir-attempts")), (200, Some("1")));
     assert!(second.unseen().is_none());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_rests_is_waited_for_when_all_others_have_failed() {
+    let (first, second) = (Upstream::always(Answer::json(500, "{}")).await, tongue::provider(ANTHROPIC).await);
+    let settings = "retry = { max_retries = 0 }\nbreaker = { min_attempts = 1, open = \"300ms\" }";
+    let house = House::open(&two(&first, &second, settings)).await;
+    let request = OPENAI.request("both", false);
+    assert_eq!(house.ask(&request).await.header("x-weir-provider"), Some("second"));
+    first.now(Answer::json(200, OPENAI.whole()));
+    second.now(Answer::json(500, "{}"));
+    let reply = house.ask(&request).await;
+    assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some("first")), "{}", reply.text());
+}

@@ -6,7 +6,10 @@
 #![allow(clippy::print_stdout, reason = "what is skipped is said")]
 
 mod authors;
+mod badday;
 mod cancel;
+mod checks;
+mod commands;
 mod contain;
 mod credentials;
 mod door;
@@ -36,6 +39,8 @@ mod resume;
 mod retries;
 mod routing;
 mod secrets;
+mod soak;
+mod stalled;
 mod streams;
 mod swap;
 mod tongue;

@@ -1,15 +1,18 @@
 //! A provider that does exactly what it is told: bytes, pauses, resets; and that sees every byte and every departure.
 
+mod door;
+
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
 use bytes::{Buf as _, BytesMut};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::soon;
+use door::Door;
 
 /// A door that stays shut until the test opens it.
 #[derive(Debug, Clone)]
@@ -193,6 +196,7 @@ type Script = dyn Fn(&Received) -> Answer + Send + Sync;
 /// A provider. It answers each request as its script says.
 pub struct Upstream {
     port: u16,
+    door: Door,
     script: Arc<Mutex<Arc<Script>>>,
     requests: mpsc::UnboundedReceiver<Received>,
     departures: mpsc::UnboundedReceiver<()>,
@@ -212,19 +216,16 @@ impl Upstream {
 
     /// A provider that looks at each request before it answers.
     pub async fn scripted(script: impl Fn(&Received) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
         let script: Arc<Mutex<Arc<Script>>> = Arc::new(Mutex::new(Arc::new(script)));
         let (seen, requests) = mpsc::unbounded_channel();
         let (left, departures) = mpsc::unbounded_channel();
         let follow = Arc::clone(&script);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let wire = Wire { stream, buffer: BytesMut::new() };
-                tokio::spawn(wire.serve(Arc::clone(&follow), seen.clone(), left.clone()));
-            }
-        });
-        Self { port, script, requests, departures }
+        let serve = move |stream| {
+            let wire = Wire { stream, buffer: BytesMut::new() };
+            tokio::spawn(wire.serve(Arc::clone(&follow), seen.clone(), left.clone()));
+        };
+        let door = Door::new(serve);
+        Self { port: door.port(), door, script, requests, departures }
     }
 
     /// Answers so from now on.
@@ -235,6 +236,16 @@ impl Upstream {
     /// Looks at each request from now on, and answers so.
     pub fn script(&self, script: impl Fn(&Received) -> Answer + Send + Sync + 'static) {
         *self.script.lock().unwrap() = Arc::new(script);
+    }
+
+    /// Takes no more connections: they are refused. Those that there are stay.
+    pub fn shut(&self) {
+        self.door.shut();
+    }
+
+    /// Takes connections again.
+    pub fn reopen(&self) {
+        self.door.open();
     }
 
     /// The API's base.

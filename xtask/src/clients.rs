@@ -77,7 +77,7 @@ fn unittest(workspace: &Workspace, python: &Path, folder: &Path, words: &[String
     process::run(&mut command)
 }
 
-/// A virtual environment with the pinned clients; made again when the pins change. Its python.
+/// A virtual environment with pinned packages; made again when the pins change. Its python.
 pub(crate) fn environment(python: &Path, place: &Path, requirements: &Path) -> Result<PathBuf> {
     let pins =
         fs::read_to_string(requirements).with_context(|| format!("could not read {}", requirements.display()))?;
@@ -89,8 +89,10 @@ pub(crate) fn environment(python: &Path, place: &Path, requirements: &Path) -> R
     process::run(Command::new(python).args(["-m", "venv", "--clear"]).arg(place))
         .context("python could not make a virtual environment (Debian: apt install python3-venv)")?;
     let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
-    process::run(Command::new(&inside).args(install).arg(requirements))
-        .context("the official clients could not be installed (Python 3.10 or later); pip says why above")?;
+    let name = requirements.file_name().unwrap_or_default().to_string_lossy();
+    process::run(Command::new(&inside).args(install).arg(requirements)).with_context(|| {
+        format!("what {name} pins could not be installed (Python 3.10 or later); pip says why above")
+    })?;
     fs::write(stamp, pins)?;
     Ok(inside)
 }

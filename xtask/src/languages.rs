@@ -129,6 +129,8 @@ fn weir(workspace: &Workspace, tool: &tools::Tool) -> Result<Command> {
     let folders: Vec<PathBuf> = tool.path.iter().cloned().chain(std::env::split_paths(&path)).collect();
     command.env("PATH", std::env::join_paths(folders)?);
     command.envs(tool.variables.iter().map(|(name, value)| (name, value)));
+    // The same as the tests', which serve with these components: each is compiled once.
+    command.env("WEIR_PLUGINS__CACHE_DIR", workspace.target.join("test-cache")).env_remove("WEIR_CONFIG");
     for (name, _) in std::env::vars_os() {
         // What cargo tells us about this repository would mislead the cargo that builds the project.
         if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {

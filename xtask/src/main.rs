@@ -1,6 +1,7 @@
 //! Everything around the build, in one place: `cargo xtask` prints what it can do.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool speaks through its output")]
 
+mod badday;
 mod check;
 mod clients;
 mod contract;
@@ -10,6 +11,7 @@ mod languages;
 mod plugins;
 mod process;
 mod run;
+mod soak;
 mod strip;
 mod swaps;
 mod tidy;
@@ -33,6 +35,8 @@ usage: cargo xtask VERB
   fidelity [ID...]     recordings of every provider in every dialect, read by the official clients: docs/fidelity.md
   fuzz [TARGET] [SECS] the fuzz targets, or one of them (60 s each)
   swaps [COUNT]        adapters replaced a thousand times under load: no request fails, memory stays
+  badday [SEED]        an hour of outages at three providers in a minute: 99.9 % of all requests are answered
+  soak BENCH [MINUTES] mixed load with faults and departing clients: memory and descriptors stay (needs a release build)
   languages [LANG...]  an adapter from each language's template, as docs/authors.md says: built, tested, served
                        (with --all, JavaScript on StarlingMonkey too, which takes long)
   ci                   what CI runs: test
@@ -68,6 +72,8 @@ fn dispatch(words: &[String]) -> Result<()> {
         "fidelity" => fidelity::run(&workspace, rest),
         "languages" => languages::run(&workspace, rest),
         "fuzz" => fuzz::run(&workspace, rest),
+        "badday" => badday::run(&workspace, rest),
+        "soak" => soak::run(&workspace, rest),
         "swaps" => swaps::run(&workspace, rest),
         "run" => run::run(&workspace, rest),
         _ => bail!("there is no verb {verb:?}\n\n{HELP}"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts};
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts};
 
 use crate::limit::Exhausted;
 use crate::observe::metrics::Metrics;
@@ -17,6 +17,7 @@ pub struct AdmitMetrics {
     wait: Histogram,
     limited: IntCounterVec,
     turned: IntCounterVec,
+    places: IntGaugeVec,
 }
 
 impl AdmitMetrics {
@@ -24,17 +25,20 @@ impl AdmitMetrics {
     pub fn new(metrics: &Metrics) -> Result<Self, prometheus::Error> {
         let limited = Opts::new("weir_rate_limited_total", "Requests refused because a limit was used up");
         let turned = Opts::new("weir_shed_total", "Requests turned away because too many were under way");
+        let places = Opts::new("weir_concurrency_limit", "Attempts that a provider may be sent at the same time");
         let wait = HistogramOpts::new("weir_queue_wait_seconds", "How long requests waited for their turn");
         let made = Self {
             depth: IntGauge::new("weir_queue_depth", "Requests that wait for their turn")?,
             wait: Histogram::with_opts(wait.buckets(SECONDS.to_vec()))?,
             limited: IntCounterVec::new(limited, &["scope", "resource"])?,
             turned: IntCounterVec::new(turned, &["reason"])?,
+            places: IntGaugeVec::new(places, &["provider"])?,
         };
         metrics.register(Box::new(made.depth.clone()))?;
         metrics.register(Box::new(made.wait.clone()))?;
         metrics.register(Box::new(made.limited.clone()))?;
         metrics.register(Box::new(made.turned.clone()))?;
+        metrics.register(Box::new(made.places.clone()))?;
         Ok(made)
     }
 
@@ -47,6 +51,16 @@ impl AdmitMetrics {
     /// Somebody is turned away.
     pub(super) fn turned(&self, reason: &str) {
         self.turned.with_label_values(&[reason]).inc();
+    }
+
+    /// So many attempts may be sent to a provider at the same time now.
+    pub(super) fn places(&self, provider: &str, places: usize) {
+        self.places.with_label_values(&[provider]).set(i64::try_from(places).unwrap_or(i64::MAX));
+    }
+
+    /// Forgets how many those were.
+    pub(super) fn forget(&self) {
+        self.places.reset();
     }
 
     /// Somebody waits, until this is dropped.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 
 use super::tries::{Journey, Visit};
+use super::way::Way;
 use crate::account::Account;
 use crate::route::Stop;
 
@@ -14,10 +15,10 @@ pub(super) async fn visit(
     journey: &Journey<'_>,
     [first, second]: [&Stop; 2],
     after: Duration,
-    has_more: bool,
+    way: &Way<'_>,
     account: &mut Account,
 ) -> (Visit, usize) {
-    let one = Box::pin(alone(journey, first, true, account.branch()));
+    let one = Box::pin(alone(journey, first, way, account.branch()));
     let patience = Box::pin(tokio::time::sleep(after));
     let one = match select(one, patience).await {
         Either::Left(((visit, branch), _)) => {
@@ -26,7 +27,7 @@ pub(super) async fn visit(
         }
         Either::Right(((), one)) => one,
     };
-    let two = Box::pin(alone(journey, second, has_more, account.branch()));
+    let two = Box::pin(alone(journey, second, way, account.branch()));
     let (visit, branch, waited) = match select(one, two).await {
         Either::Left(((visit, branch), other)) => match visit {
             Visit::Answered(..) => (visit, branch, Duration::ZERO),
@@ -53,7 +54,7 @@ pub(super) async fn visit(
 }
 
 /// A visit with an account of its own.
-async fn alone(journey: &Journey<'_>, stop: &Stop, has_next: bool, mut account: Account) -> (Visit, Account) {
-    let visit = journey.visit(stop, has_next, None, &mut account).await;
+async fn alone(journey: &Journey<'_>, stop: &Stop, way: &Way<'_>, mut account: Account) -> (Visit, Account) {
+    let visit = journey.visit(stop, way, None, &mut account).await;
     (visit, account)
 }

@@ -92,6 +92,18 @@ pub(super) fn blame(fault: &Fault) -> Blame {
     }
 }
 
+/// Whether a failure says that its target has too much to do.
+pub(super) fn is_overload(fault: &Fault, blame: Blame) -> bool {
+    let says = match (fault.lapse, fault.side) {
+        (Some(Lapse::Slow), _) => true,
+        (None, Side::Upstream) => {
+            matches!(fault.error.kind, ErrorKind::RateLimited | ErrorKind::Overloaded | ErrorKind::Timeout)
+        }
+        _ => false,
+    };
+    says && blame != Blame::Nobody
+}
+
 fn cure(fault: &Fault) -> Cure {
     match (fault.lapse, fault.side) {
         (Some(Lapse::Credential), _) => Cure::Key,
@@ -120,6 +132,20 @@ fn cure_of_answer(kind: ErrorKind) -> Cure {
         ErrorKind::ContentFiltered => Cure::Unfiltered,
         ErrorKind::InvalidRequest | ErrorKind::TooLarge => Cure::None,
     }
+}
+
+/// Whether another target may have an answer where this one failed.
+pub(super) fn another_may_help(fault: &Fault, may_unfilter: bool) -> bool {
+    match cure(fault) {
+        Cure::None => false,
+        Cure::Unfiltered => may_unfilter,
+        Cure::Again | Cure::Once | Cure::Elsewhere | Cure::OnlyElsewhere | Cure::Key => true,
+    }
+}
+
+/// Whether the same target may have an answer later.
+pub(super) fn time_may_help(fault: &Fault) -> bool {
+    matches!(cure(fault), Cure::Again | Cure::Once | Cure::Elsewhere)
 }
 
 /// Decides what follows a failure. `take` takes a repetition out of the budget, if there is one.
@@ -220,6 +246,18 @@ mod tests {
         }
         assert_eq!(decided(&Fault::invalid("no"), ALONE), Move::Stop);
         assert_eq!(blame(&Fault::invalid("no")), Blame::Nobody);
+    }
+
+    #[test]
+    fn an_overload_is_what_says_so_or_takes_too_long() {
+        let is = |fault: &Fault| is_overload(fault, blame(fault));
+        for kind in KINDS {
+            let wanted = matches!(kind, ErrorKind::RateLimited | ErrorKind::Overloaded | ErrorKind::Timeout);
+            assert_eq!(is(&upstream(kind)), wanted, "{kind:?}");
+        }
+        assert!(is(&lapsed(Lapse::Slow)) && !is(&lapsed(Lapse::Unreachable)) && !is(&lapsed(Lapse::Credential)));
+        assert!(!is_overload(&lapsed(Lapse::Slow), Blame::Nobody), "there was little time left for it");
+        assert!(!is(&Fault::overloaded("no instance is free", Duration::from_secs(1))), "that is the gateway's");
     }
 
     #[test]

@@ -71,9 +71,13 @@ fn lapse_of(kind: UpstreamErrorKind) -> Lapse {
 
 /// The headers that every request upstream has, whatever the lane.
 pub(super) fn headers_for(asked: &Asked) -> HeaderMap {
+    headers_after(&asked.headers)
+}
+
+fn headers_after(theirs: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
     for name in TRACE_HEADERS {
-        if let Some(value) = asked.headers.get(name) {
+        if let Some(value) = theirs.get(name) {
             headers.insert(HeaderName::from_static(name), value.clone());
         }
     }
@@ -90,6 +94,18 @@ pub(super) fn rendered<'a>(
     origin: Option<&str>,
     stream: bool,
 ) -> Result<UpstreamRequest<'a>, Fault> {
+    let made = bare(&asked.headers, target, request, body, origin)?;
+    Ok(UpstreamRequest { stream, model: target.model(asked.model()), ..made })
+}
+
+/// The same without anybody's having asked for it but for these headers.
+pub(super) fn bare<'a>(
+    theirs: &HeaderMap,
+    target: &'a Target,
+    request: HttpRequest,
+    body: Option<Chunks>,
+    origin: Option<&str>,
+) -> Result<UpstreamRequest<'a>, Fault> {
     let query = request.query.iter().map(|pair| (pair.name.as_str(), pair.value.as_str()));
     let address: Result<Address, _> = match origin {
         None => target.base.join(&request.path, query),
@@ -100,7 +116,7 @@ pub(super) fn rendered<'a>(
     if method == Method::CONNECT || method == Method::TRACE {
         return Err(refused(target, "a method that asks for no answer"));
     }
-    let mut headers = headers_for(asked);
+    let mut headers = headers_after(theirs);
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     for header in &request.headers {
         set(&mut headers, header).ok_or_else(|| refused(target, "a header that HTTP does not allow"))?;
@@ -117,8 +133,8 @@ pub(super) fn rendered<'a>(
         body,
         timeouts: target.timeouts,
         credential: target.credential.as_ref(),
-        stream,
-        model: target.model(asked.model()),
+        stream: false,
+        model: target.model(""),
     })
 }
 

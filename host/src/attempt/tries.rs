@@ -8,6 +8,7 @@ use http::Response;
 use super::failure::Failure;
 use super::policy::{self, Move, Situation};
 use super::reply::ReplyBody;
+use super::way::Way;
 use super::{Asked, House, attempt, hedge};
 use crate::account::Account;
 use crate::admit::{Demand, Door};
@@ -49,7 +50,7 @@ pub(super) enum Visit {
     Failed {
         failure: Failure,
         target: Arc<Target>,
-        /// Whether the next target is tried.
+        /// Whether another target may be tried.
         onward: bool,
     },
     /// It rests.
@@ -69,35 +70,48 @@ impl Journey<'_> {
     pub async fn travel(&self, account: &mut Account) -> Tried {
         let mut last: Option<(Failure, Arc<Target>)> = None;
         let mut busy = None;
-        let stops = &self.plan.stops;
-        let mut number = 0;
-        while let Some(stop) = stops.get(number) {
+        let mut way = Way::new(self.plan, self.health);
+        loop {
             if last.is_some() && self.left().is_some_and(|left| left.is_zero()) {
                 break;
             }
+            let Some((stop, is_again)) = way.take() else {
+                let Some((_, target)) = &last else { break };
+                let Some(waited) = way.recovery(target.retry, self.house.deadline).await else { break };
+                account.waited(waited);
+                continue;
+            };
             if last.as_ref().is_some_and(|(failure, target)| is_as_short(stop, failure, target)) {
-                number += 1;
                 continue;
             }
-            let has_next = number + 1 < stops.len();
-            let (visit, tried) = match (self.plan.route.hedge, stops.get(number + 1)) {
+            if is_again && !stop.route.take_repetition(Instant::now()) {
+                continue;
+            }
+            let visit = match (self.plan.route.hedge, way.next_besides(stop)) {
                 (Some(after), Some(other)) if last.is_none() && self.is_repeatable() => {
-                    hedge::visit(self, [stop, other], after, number + 2 < stops.len(), account).await
+                    let (visit, tried) = hedge::visit(self, [stop, other], after, &way, account).await;
+                    if tried > 1 {
+                        way.remove(other);
+                    }
+                    visit
                 }
-                _ => (self.visit(stop, has_next, last.as_ref().map(fallen), account).await, 1),
+                _ => self.visit(stop, &way, last.as_ref().map(fallen), account).await,
             };
-            number += tried;
             match visit {
                 Visit::Answered(response, target) => {
                     return Tried { answer: Ok(response), target: Some(target) };
                 }
                 Visit::Failed { failure, target, onward } => {
-                    last = Some((failure, target));
                     if !onward {
+                        last = Some((failure, target));
                         break;
                     }
+                    if !is_again && self.is_repeatable() && policy::time_may_help(&failure.fault) {
+                        way.give_up(stop);
+                    }
+                    last = Some((failure, target));
                 }
-                Visit::Closed => {}
+                Visit::Closed => way.put_back(stop),
                 Visit::Busy(fault) => busy = Some(fault),
             }
         }
@@ -115,7 +129,7 @@ impl Journey<'_> {
     pub(super) async fn visit(
         &self,
         stop: &Stop,
-        has_next: bool,
+        way: &Way<'_>,
         mut fallen: Option<Fallen>,
         account: &mut Account,
     ) -> Visit {
@@ -128,10 +142,7 @@ impl Journey<'_> {
         loop {
             let Some((target, mut ticket)) = stop.admit(self.health, Instant::now()) else {
                 return match last {
-                    Some((failure, target)) => {
-                        let onward = has_next && target.enable_fallback;
-                        Visit::Failed { failure, target, onward }
-                    }
+                    Some((failure, target)) => self.failed(stop, failure, target),
                     None => Visit::Closed,
                 };
             };
@@ -139,9 +150,11 @@ impl Journey<'_> {
                 account.metrics().tries.fell_back(&from.id, &target.id, reason);
             }
             account.tried();
+            let begun = Instant::now();
             let failure = match attempt(self.house, self.asked, &target, account).await {
                 Ok(response) => {
                     ticket.answers();
+                    held.went_well();
                     account.serve(ticket);
                     account.hold(held);
                     return Visit::Answered(response, target);
@@ -150,6 +163,9 @@ impl Journey<'_> {
             };
             account.goes_on();
             let blame = self.blame(&failure.fault);
+            if policy::is_overload(&failure.fault, blame) {
+                held.overloaded(begun);
+            }
             if ticket.failed(blame) {
                 account.metrics().tries.tripped(&target.label, target.model_label());
                 tracing::warn!(provider = %target.label, model = target.model_label(), "target fails too often and rests");
@@ -158,7 +174,7 @@ impl Journey<'_> {
                 repeats,
                 retry: target.retry,
                 is_repeatable: self.is_repeatable(),
-                has_next: has_next && target.enable_fallback,
+                has_next: target.enable_fallback && way.next_besides(stop).is_some(),
                 has_key: spare_keys > 0,
                 rests: self.rests(stop),
                 left: self.left(),
@@ -174,11 +190,17 @@ impl Journey<'_> {
                     account.waited(wait);
                 }
                 Move::NextKey => spare_keys -= 1,
-                Move::Next => return Visit::Failed { failure, target, onward: true },
-                Move::Stop => return Visit::Failed { failure, target, onward: false },
+                Move::Next | Move::Stop => return self.failed(stop, failure, target),
             }
             last = Some((failure, target));
         }
+    }
+
+    /// A target is given up; another may help, even one that is not well yet.
+    fn failed(&self, stop: &Stop, failure: Failure, target: Arc<Target>) -> Visit {
+        let onward =
+            target.enable_fallback && policy::another_may_help(&failure.fault, stop.route.fallback_when_filtered);
+        Visit::Failed { failure, target, onward }
     }
 
     /// Whether the request may be sent again although a provider may have seen it. Files that were put somewhere and

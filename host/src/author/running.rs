@@ -15,13 +15,14 @@ const INTERVAL: Duration = Duration::from_millis(300);
 const ANSWER: Duration = Duration::from_secs(5);
 const LARGEST: u64 = 16 << 20;
 
-/// Waits until the Weir at an address (`http://127.0.0.1:9090`) has taken note of these bytes; what it says of them.
+/// Waits until the Weir at an address (`http://127.0.0.1:9090`) has taken note of these bytes; what it does with them, or
+/// why they do not serve.
 pub fn await_digest(admin: &str, name: &str, digest: Digest) -> Result<String, String> {
     let end = Instant::now() + PATIENCE;
     loop {
         let plugins = get(admin, "/admin/plugins")?;
-        if let Some(said) = said(&plugins, name, &digest.to_string()) {
-            return Ok(said);
+        if let Some(said) = said(&plugins, name, &digest.hex()) {
+            return said;
         }
         if Instant::now() > end {
             return Err(format!("{admin} has not taken note of it in {} s", PATIENCE.as_secs()));
@@ -30,24 +31,26 @@ pub fn await_digest(admin: &str, name: &str, digest: Digest) -> Result<String, S
     }
 }
 
-/// What is said of a component: why it is refused, or that it serves.
-fn said(plugins: &Value, name: &str, digest: &str) -> Option<String> {
-    let all = plugins["plugins"].as_array()?;
-    let ours = all.iter().filter(|one| one["name"] == name).find(|one| mentions(one, digest))?;
-    let reason = ["refused", "reason", "error"].iter().find_map(|key| ours[key].as_str());
-    Some(match reason {
-        Some(reason) => format!("Weir refuses it: {reason}"),
-        None => "Weir serves it".to_owned(),
-    })
+/// What is said of these bytes under a name, which may stand there twice: what serves, and what was refused last.
+fn said(plugins: &Value, name: &str, digest: &str) -> Option<Result<String, String>> {
+    let named = plugins["plugins"].as_array()?.iter().filter(|one| one["name"] == name);
+    named.filter_map(|one| said_of(one, digest)).next()
 }
 
-fn mentions(value: &Value, digest: &str) -> bool {
-    match value {
-        Value::String(text) => text == digest,
-        Value::Array(all) => all.iter().any(|one| mentions(one, digest)),
-        Value::Object(all) => all.values().any(|one| mentions(one, digest)),
-        _ => false,
+fn said_of(one: &Value, digest: &str) -> Option<Result<String, String>> {
+    let reason = one["reason"].as_str().unwrap_or("it does not say why");
+    if one["digest"] == digest {
+        return Some(match one["status"].as_str() {
+            Some("serving") => Ok("Weir serves it".to_owned()),
+            Some(status) => Err(format!("Weir does not serve it ({status}): {reason}")),
+            None => Err("Weir does not say whether it serves it".to_owned()),
+        });
     }
+    if one["canary"]["digest"] == digest {
+        let wanted = &one["canary"]["wanted"];
+        return Some(Ok(format!("Weir tries it beside the former one, for {wanted} exchanges")));
+    }
+    (one["rolled_back_from"] == digest).then(|| Err("Weir was rolled back from these very bytes".to_owned()))
 }
 
 fn get(admin: &str, path: &str) -> Result<Value, String> {
@@ -79,13 +82,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_weir_says_of_the_bytes_is_told() {
+    fn what_weir_does_with_the_bytes_is_told() {
         let plugins = json!({"plugins": [
-            {"name": "zeta", "digest": "sha256:1"},
-            {"name": "eta", "digest": "sha256:2", "refused": "it traps"},
+            {"name": "zeta", "digest": "1", "status": "serving", "reason": null, "versions": [{"digest": "0"}],
+             "canary": {"digest": "2", "wanted": 200}, "rolled_back_from": "3"},
+            {"name": "zeta", "digest": "4", "status": "refused", "reason": "it traps"},
+            {"name": "eta", "digest": "5", "status": "quarantined", "reason": null},
         ]});
-        assert_eq!(said(&plugins, "zeta", "sha256:1").unwrap(), "Weir serves it");
-        assert_eq!(said(&plugins, "eta", "sha256:2").unwrap(), "Weir refuses it: it traps");
-        assert_eq!(said(&plugins, "zeta", "sha256:2"), None);
+        let said = |digest| said(&plugins, "zeta", digest);
+        assert_eq!(said("1").unwrap().unwrap(), "Weir serves it");
+        assert_eq!(said("2").unwrap().unwrap(), "Weir tries it beside the former one, for 200 exchanges");
+        assert!(said("3").unwrap().unwrap_err().contains("rolled back"));
+        assert_eq!(said("4").unwrap().unwrap_err(), "Weir does not serve it (refused): it traps");
+        assert!(said("5").is_none(), "another's bytes");
+        assert!(said("0").is_none(), "what served before is not there yet");
     }
 }

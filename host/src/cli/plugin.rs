@@ -11,13 +11,13 @@ mod running;
 mod sign;
 mod test;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
 use crate::plugin::load::Loader;
-use crate::plugin::{Bounds, Compiler, Engine, Limits};
+use crate::plugin::{Bounds, Cache, Compiler, Engine, Limits};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -81,10 +81,32 @@ pub(super) fn run(command: Command) -> ExitCode {
     }
 }
 
-/// An engine for looking, not for serving: a few instances do.
+/// What makes adapters to look at them, not to serve: a few instances do. What it compiles is kept where the configuration
+/// in force says, so that one command after another compiles a component once.
 fn loader() -> Result<Loader, String> {
+    let dir = match super::load(None) {
+        Ok(config) => config.plugins.cache_dir,
+        Err(_) => {
+            super::complain(
+                "warning: the configuration cannot be read, so compiled adapters are not kept: `weir check`",
+            );
+            None
+        }
+    };
+    keeping(dir.as_deref())
+}
+
+/// The same, with the compile cache in this folder. A cache that cannot be used costs time and nothing else.
+fn keeping(dir: Option<&Path>) -> Result<Loader, String> {
     let engine = Engine::new(Limits::for_connections(8)).map_err(|error| format!("error: {error}"))?;
+    let cache = dir.and_then(|dir| match Cache::open(dir, &engine) {
+        Ok(cache) => Some(cache),
+        Err(error) => {
+            super::complain(&format!("warning: {error}; compiled adapters are not kept"));
+            None
+        }
+    });
     let compiler = Compiler::this_program()
         .map_or(Compiler::Here, |program| Compiler::Child { program, bounds: Bounds::default() });
-    Ok(Loader::new(engine, None).compiling(compiler))
+    Ok(Loader::new(engine, cache).compiling(compiler))
 }

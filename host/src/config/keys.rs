@@ -9,7 +9,9 @@ mod traffic;
 
 pub(super) use clients::{CLIENT, LIMITS, QUEUE};
 pub(super) use program::{ADAPTER, ADMIN, CANARY, COMPILE, MEDIA, PLUGINS, QUARANTINE, SERVER, TOP};
-pub(super) use traffic::{ALLOWED_ORIGIN, BREAKER, CAPABILITIES, MODEL, PRICE, PROVIDER, RETRY, TARGET, TIMEOUTS};
+pub(super) use traffic::{
+    ALLOWED_ORIGIN, BREAKER, CAPABILITIES, CHECK, MODEL, PRICE, PROVIDER, RETRY, TARGET, TIMEOUTS,
+};
 
 /// A key.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +68,7 @@ pub(super) const ALL: &[&Keys] = &[
     &TIMEOUTS,
     &RETRY,
     &BREAKER,
+    &CHECK,
     &CAPABILITIES,
     &PRICE,
 ];

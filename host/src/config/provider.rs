@@ -77,6 +77,23 @@ impl Default for Breaker {
     }
 }
 
+/// How a provider is asked for its list of models, to find out whether it is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Check {
+    /// The time from one to the next, on the average.
+    pub every: Duration,
+    /// When one that has not been answered has failed.
+    pub timeout: Duration,
+    /// So many have to fail in a row.
+    pub failures: u32,
+}
+
+impl Default for Check {
+    fn default() -> Self {
+        Self { every: Duration::from_secs(30), timeout: Duration::from_secs(5), failures: 2 }
+    }
+}
+
 /// How the usage of relayed streams is learnt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Metering {
@@ -127,6 +144,10 @@ pub struct Provider {
     pub breaker: Breaker,
     /// Attempts at the same time, if that is limited.
     pub max_concurrency: Option<usize>,
+    /// Whether that is the most, and there are fewer while it says that it has too much to do.
+    pub adaptive: bool,
+    /// Whether it is asked now and then how it is.
+    pub check: Option<Check>,
     /// What may be had of it.
     pub limits: Limits,
     /// Whether a request that failed here may go elsewhere.
@@ -167,6 +188,8 @@ impl Provider {
             retry: Retry::default(),
             breaker: Breaker::default(),
             max_concurrency: None,
+            adaptive: false,
+            check: None,
             limits: Limits::default(),
             enable_fallback: true,
             http2: false,

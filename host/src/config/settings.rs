@@ -1,7 +1,7 @@
 //! Settings of the program itself: listener, operations, log, adapters.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -110,6 +110,8 @@ pub struct Server {
     pub header_timeout: Duration,
     /// How long a client may pause while it sends a request's body.
     pub body_timeout: Duration,
+    /// How long a client may leave what is sent to it untaken.
+    pub send_timeout: Duration,
     /// How long streams may go on when the program is told to stop.
     pub shutdown_timeout: Duration,
     /// Bytes of a request's or answer's body in the translate lane, where it is held in memory.
@@ -138,6 +140,14 @@ pub struct Server {
     pub place: Place,
 }
 
+impl Server {
+    /// Whether others than this machine may reach it. Of a name that is no address nothing is known but `localhost`.
+    pub fn is_open(&self) -> bool {
+        let name = self.host.trim_start_matches('[').trim_end_matches(']');
+        name.parse::<IpAddr>().map_or(name != "localhost", |ip| !ip.is_loopback())
+    }
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self {
@@ -148,6 +158,7 @@ impl Default for Server {
             max_body_bytes: 64 << 20,
             max_header_bytes: 64 << 10,
             header_timeout: Duration::from_secs(10),
+            send_timeout: Duration::from_mins(1),
             body_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(30),
             translate_body_limit: 32 << 20,

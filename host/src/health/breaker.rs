@@ -10,6 +10,8 @@ use crate::config;
 pub struct Breaker {
     window: Window,
     state: State,
+    /// Whether checks opened it, and not exchanges.
+    by_check: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,6 +40,15 @@ pub enum Position {
 }
 
 impl Position {
+    /// For people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::HalfOpen => "half open",
+            Self::Open => "open",
+        }
+    }
+
     /// The figure that metrics have for it.
     pub fn figure(self) -> i64 {
         match self {
@@ -78,6 +89,7 @@ impl Breaker {
             State::HalfOpen { .. } => {
                 self.window.clear();
                 self.state = State::Closed;
+                self.by_check = false;
             }
         }
     }
@@ -96,6 +108,7 @@ impl Breaker {
         if opens {
             self.window.clear();
             self.state = State::Open { until: now + settings.open };
+            self.by_check = false;
         }
         opens
     }
@@ -113,6 +126,33 @@ impl Breaker {
         }
     }
 
+    /// A check says that the target fails; whether the breaker opens for that.
+    pub fn found_failing(&mut self, now: Instant, until: Instant) -> bool {
+        let was_open = self.position(now) == Position::Open;
+        self.by_check |= self.state == State::Closed;
+        let until = match self.state {
+            State::Open { until: other } => until.max(other),
+            State::Closed | State::HalfOpen { .. } => until,
+        };
+        self.window.clear();
+        self.state = State::Open { until };
+        !was_open
+    }
+
+    /// A check says that the target is well. What exchanges found out needs one that goes well, but at once.
+    pub fn found_well(&mut self, now: Instant) {
+        match self.state {
+            State::Closed => {}
+            State::Open { .. } | State::HalfOpen { .. } if self.by_check => {
+                self.window.clear();
+                self.state = State::Closed;
+                self.by_check = false;
+            }
+            State::Open { until } => self.state = State::Open { until: until.min(now) },
+            State::HalfOpen { .. } => {}
+        }
+    }
+
     /// How it stands.
     pub fn position(&self, now: Instant) -> Position {
         match self.state {
@@ -123,9 +163,10 @@ impl Breaker {
     }
 }
 
-/// How long a probe may go without an outcome before another is let in.
+/// How long a probe may go without an outcome before another is let in: half a minute, and in proportion where a target
+/// rests for a short time only.
 fn probe_time(settings: &config::Breaker) -> Duration {
-    settings.open.max(Duration::from_secs(30))
+    (settings.open * 6).min(settings.open.max(Duration::from_secs(30)))
 }
 
 #[cfg(test)]
@@ -210,6 +251,32 @@ mod tests {
             breaker.succeeded(now, &SETTINGS);
             assert_eq!(breaker.broke(now, &SETTINGS), round == 4);
         }
+    }
+
+    #[test]
+    fn what_checks_open_they_close_and_what_exchanges_open_they_let_be_tried() {
+        let now = Instant::now();
+        let mut breaker = Breaker::default();
+        let until = now + Duration::from_secs(40);
+        assert!(breaker.found_failing(now, until) && !breaker.found_failing(now, until), "news once");
+        assert!(!breaker.admit(now + SETTINGS.open, &SETTINGS), "it rests until checks say otherwise");
+        breaker.found_well(now);
+        assert_eq!(breaker.position(now), Position::Closed);
+        let mut breaker = opened(now);
+        breaker.found_well(now);
+        assert_eq!(breaker.position(now), Position::HalfOpen);
+        assert!(breaker.admit(now, &SETTINGS) && !breaker.admit(now, &SETTINGS), "one request is tried");
+    }
+
+    #[test]
+    fn without_further_checks_a_request_finds_out() {
+        let now = Instant::now();
+        let mut breaker = Breaker::default();
+        let until = now + Duration::from_secs(40);
+        breaker.found_failing(now, until);
+        assert!(breaker.admit(until, &SETTINGS));
+        breaker.succeeded(until, &SETTINGS);
+        assert_eq!(breaker.position(until), Position::Closed);
     }
 
     proptest! {

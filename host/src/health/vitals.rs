@@ -117,6 +117,16 @@ impl Vitals {
         self.lock().breaker.abandoned(now);
     }
 
+    /// A check says that it fails; whether that is news.
+    pub fn found_failing(&self, rest: Duration, now: Instant) -> bool {
+        self.lock().breaker.found_failing(now, now + rest)
+    }
+
+    /// A check says that it is well.
+    pub fn found_well(&self, now: Instant) {
+        self.lock().breaker.found_well(now);
+    }
+
     /// The provider asks for fewer requests by this key, for so long or for an unknown time. Of two such words the one
     /// that reaches further counts.
     pub fn limited(&self, key: usize, rest: Option<Duration>, now: Instant, settings: &config::Breaker) -> Duration {

@@ -27,7 +27,7 @@ pub struct Cost {
     pub name: String,
     /// Bytes of the component.
     pub bytes: usize,
-    /// Milliseconds to compile and describe it.
+    /// Milliseconds to compile and describe it; far fewer where the compile cache has it.
     pub load_ms: f64,
     /// Making an instance.
     pub instance: Option<f64>,

@@ -51,14 +51,14 @@ impl Chance {
 #[test]
 fn mutants_are_refused_or_serve() {
     let count = std::env::var("WEIR_MUTANTS").ok().and_then(|text| text.parse().ok()).unwrap_or(500);
-    let mut zeta = guest("zeta");
-    zeta.push = Some(format!("(i32.const {ZEROS})"));
-    let good = zeta.build();
+    let mut mutant = guest("mutant");
+    mutant.push = Some(format!("(i32.const {ZEROS})"));
+    let good = mutant.build();
     let (loader, mut chance) = (loader(small()), Chance(0x9e37_79b9_7f4a_7c15));
     let (mut unseen, mut refused, mut served) = (0, 0, 0);
     for _ in 0..count {
         let bytes = chance.mutate(good.clone());
-        match loader.load("zeta", &bytes, &Admission::default()) {
+        match loader.load("mutant", &bytes, &Admission::default()) {
             Err(LoadError::Shape(_)) => unseen += 1,
             Err(_) => refused += 1,
             Ok(adapter) => {
@@ -68,7 +68,7 @@ fn mutants_are_refused_or_serve() {
         }
     }
     assert!(unseen > 0 && served > 0, "{unseen} {refused} {served}");
-    assert!(loader.load("zeta", &good, &Admission::default()).is_ok_and(|adapter| call(&adapter).is_ok()));
+    assert!(loader.load("mutant", &good, &Admission::default()).is_ok_and(|adapter| call(&adapter).is_ok()));
     #[allow(clippy::print_stdout, reason = "figures for whoever asks for them")]
     {
         println!("{count} mutants: {unseen} refused unseen, {refused} refused later, {served} serve");

@@ -23,6 +23,9 @@ pub struct Plan {
     pub route: Arc<Route>,
     /// Where to go; empty where everything rests.
     pub stops: Vec<Stop>,
+    /// Targets that rest, in the order in which they stand in their routes: they may be well again before the request is
+    /// given up.
+    pub resting: Vec<Stop>,
     /// When the first that rests can be used again.
     pub rest: Option<(Instant, Rest)>,
     /// Targets that were left out because they cannot serve this request: their names, and what they lack.
@@ -58,7 +61,7 @@ impl Plan {
     /// A plan with one target only.
     fn only(route: &Arc<Route>, target: &Arc<Target>) -> Self {
         let stop = Stop { route: Arc::clone(route), target: Arc::clone(target) };
-        Self { route: Arc::clone(route), stops: vec![stop], rest: None, unfit: Vec::new() }
+        Self { route: Arc::clone(route), stops: vec![stop], resting: Vec::new(), rest: None, unfit: Vec::new() }
     }
 
     /// What a client hears where everything rests (C-65).
@@ -107,7 +110,8 @@ fn standing(target: &Arc<Target>, health: &Health, now: Instant) -> Standing {
 /// fallbacks. Targets that rest are left out; those whose keys were all refused come last.
 pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> Result<Plan, Fault> {
     let route = routes.find(model).ok_or_else(|| unknown_model(model))?;
-    let mut plan = Plan { route: Arc::clone(route), stops: Vec::new(), rest: None, unfit: Vec::new() };
+    let mut plan =
+        Plan { route: Arc::clone(route), stops: Vec::new(), resting: Vec::new(), rest: None, unfit: Vec::new() };
     let mut seen: HashSet<*const Route> = HashSet::new();
     let mut next: Vec<(&Arc<Route>, Option<&str>)> = vec![(route, None)];
     while let Some((route, name)) = next.pop() {
@@ -152,7 +156,12 @@ fn add(plan: &mut Plan, route: &Arc<Route>, name: Option<&str>, circumstances: C
         }
         match ranked(standing(target, health, now)) {
             Ok(rank) => usable.push((target, rank)),
-            Err(rest) => plan.rest = Some(sooner(plan.rest, rest)),
+            Err(rest) => {
+                plan.rest = Some(sooner(plan.rest, rest));
+                if plan.resting.len() < MAX_STOPS {
+                    plan.resting.push(Stop { route: Arc::clone(route), target: named(target, name) });
+                }
+            }
         }
     }
     let vitals: Vec<_> = usable.iter().map(|(target, _)| health.of(&target.id)).collect();

@@ -132,6 +132,20 @@ fn unpriced(model: &Model, target: &config::Target, facts: &Facts) -> Option<Pro
     ))
 }
 
+/// A word on providers that are to be checked and cannot be.
+pub(super) fn unchecked(routes: &Routes, problems: &mut Vec<Problem>) {
+    for target in routes.iter().flat_map(|(_, route)| route.targets.iter().flatten()) {
+        if target.provider.check.is_none() || target.can_list() {
+            continue;
+        }
+        let message = format!("the adapter `{}` knows no list of models: nothing is checked", target.adapter.name);
+        let problem = Problem::warning(&target.provider.places.name, message);
+        if problems.iter().all(|known| known.message != problem.message) {
+            problems.push(problem.with_help("leave `check` out: its requests tell how the provider is"));
+        }
+    }
+}
+
 fn not_loaded(provider: &Provider, adapters: &Snapshot) -> Problem {
     let name = &provider.adapter;
     let reason = match adapters.refused.get(name.as_str()) {

@@ -75,7 +75,7 @@ fn released(wit: &Path) -> Result<Vec<String>> {
 
 /// Versions of one track can stand for each other: `0.1` of `0.1.3`, `2` of `2.1.0`.
 fn track(version: &str) -> &str {
-    let end = if version.starts_with("0.") { 1 } else { 0 };
+    let end = usize::from(version.starts_with("0."));
     let dot = version.match_indices('.').nth(end).map_or(version.len(), |(at, _)| at);
     &version[..dot]
 }

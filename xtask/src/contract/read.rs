@@ -45,7 +45,7 @@ impl Contract {
             }
         }
         let worlds = package.worlds.iter().map(|(name, id)| (name.clone(), items(&resolve, *id))).collect();
-        Ok(Self { version, files, worlds, resolve })
+        Ok(Self { resolve, version, files, worlds })
     }
 
     /// The interfaces of a file.

@@ -10,7 +10,8 @@ use crate::plugin::bench::{Cost, cost};
 use crate::plugin::load::{Admission, Loader};
 
 pub(super) fn run(files: &[PathBuf], json: bool) -> Result<String, String> {
-    let loader = super::loader()?;
+    // Compiling is one of the costs, so nothing is kept.
+    let loader = super::keeping(None)?;
     let mut loaded = Vec::new();
     for file in components(files)? {
         loaded.push(load(&loader, &file).map_err(|error| format!("error: {}: {error}", file.display()))?);

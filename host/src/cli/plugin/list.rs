@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{loader, running};
+use super::{keeping, running};
 use crate::app;
 use crate::plugin::inspect::{self, Listed};
 use crate::plugin::lock::Lock;
@@ -30,7 +30,7 @@ pub(super) fn run(asked: &List) -> Result<String, String> {
     }
     let lock = Lock::read(&config.plugins.lock).map_err(|error| format!("error: {error}"))?;
     let dir = &config.plugins.dir;
-    let listed = inspect::list(&loader()?, dir, &lock, &app::policy(&config))
+    let listed = inspect::list(&keeping(config.plugins.cache_dir.as_deref())?, dir, &lock, &app::policy(&config))
         .map_err(|error| format!("error: the folder {} cannot be read: {error}", dir.display()))?;
     if json {
         return serde_json::to_string_pretty(&listed).map_err(|error| format!("error: {error}"));
@@ -44,11 +44,13 @@ pub(super) fn run(asked: &List) -> Result<String, String> {
 fn line(one: &Listed) -> String {
     let digest = one.digest.map(|digest| digest.short()).unwrap_or_default();
     let version = one.version.as_deref().unwrap_or("-");
+    // Some know a provider and have nothing for clients.
+    let speaks = if one.faces.is_empty() { String::new() } else { format!("speaks {}", one.faces.join(", ")) };
     let state = match (&one.refused, one.trusted) {
         (Some(reason), _) => format!("refused: {reason}"),
-        (None, _) if one.signed_by.is_some() => format!("signed    speaks {}", one.faces.join(", ")),
-        (None, true) => format!("trusted   speaks {}", one.faces.join(", ")),
-        (None, false) => format!("untrusted speaks {}", one.faces.join(", ")),
+        (None, _) if one.signed_by.is_some() => format!("signed    {speaks}"),
+        (None, true) => format!("trusted   {speaks}"),
+        (None, false) => format!("untrusted {speaks}"),
     };
-    format!("{:16} {version:8} {digest:14} {state}", one.name)
+    format!("{:16} {version:8} {digest:14} {state}", one.name).trim_end().to_owned()
 }

@@ -57,6 +57,13 @@ pub(in super::super) const PROVIDER: Keys = Keys {
         key("retry", TABLE, "", "How often a failed attempt is repeated."),
         key("breaker", TABLE, "", "When it is left alone."),
         key("max_concurrency", NUMBER, "", "Attempts at the same time. Not limited without it."),
+        key(
+            "adaptive",
+            FLAG,
+            "false",
+            "Whether there are fewer than `max_concurrency` while it answers that it has too much to do, or not in time.",
+        ),
+        key("check", TABLE, "", "Asks it now and then whether it is well. It is not asked without it."),
         key("limits", TABLE, "", "What may be had of it; see `limits`."),
         key("enable_fallback", FLAG, "true", "Whether a request that failed here may go elsewhere."),
         key(
@@ -164,7 +171,7 @@ pub(in super::super) const TARGET: Keys = Keys {
             "model",
             TEXT,
             "the name that the client used",
-            "The provider's name for the model. `*` is what the star at the end of the alias stands for: `openai/*` with `model = \"*\"` cuts the prefix off.",
+            "The provider's name for the model. `*` is what the star at the end of the alias stands for: `all/*` with `model = \"*\"` cuts the prefix off.",
         ),
         key("format", TEXT, "as the provider", "Which of its formats the adapter uses."),
         key("options", TABLE, "", "Laid over the provider's, member by member."),
@@ -230,6 +237,17 @@ pub(in super::super) const BREAKER: Keys = Keys {
             "How long a key rests that met a rate limit which says nothing of its length.",
         ),
         key("max_cooldown", DURATION, "\"5m\"", "The longest rest that a provider can ask for."),
+    ],
+};
+
+pub(in super::super) const CHECK: Keys = Keys {
+    title: "check = { ... }",
+    path: None,
+    meaning: "How a provider is asked for its list of models, to find out whether it is well.",
+    list: &[
+        key("every", DURATION, "\"30s\"", "The time from one check to the next, give or take a tenth."),
+        key("timeout", DURATION, "\"5s\"", "When a check that has not been answered has failed."),
+        key("failures", NUMBER, "2", "So many have to fail in a row before the provider rests."),
     ],
 };
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::provider::{AllowedOrigin, Breaker, Metering, Provider, Retry, Timeouts};
+use super::super::provider::{AllowedOrigin, Breaker, Check, Metering, Provider, Retry, Timeouts};
 use super::super::raw::{Node, Value};
 use super::super::{Address, Origin, Place, Problem, keys};
 use super::client::limits;
@@ -80,7 +80,8 @@ fn named(
     let timeouts = timeouts(section).over(Timeouts::default());
     let retry = retry(section).over(Retry::default());
     let breaker = breaker(section);
-    let max_concurrency = section.amount("max_concurrency");
+    let (max_concurrency, adaptive) = concurrency(section);
+    let check = check(section);
     let limits = limits(section);
     let enable_fallback = section.flag("enable_fallback").unwrap_or(true);
     let http2 = section.flag("http2").unwrap_or(false);
@@ -104,6 +105,8 @@ fn named(
         retry,
         breaker,
         max_concurrency,
+        adaptive,
+        check,
         limits,
         enable_fallback,
         http2,
@@ -197,6 +200,32 @@ pub(super) fn retry(section: &mut Section<'_>) -> RetryDraft {
     };
     table.finish();
     retry
+}
+
+/// Attempts at the same time, and whether that is only the most.
+fn concurrency(section: &mut Section<'_>) -> (Option<usize>, bool) {
+    let most = section.amount("max_concurrency");
+    let adaptive = section.flag("adaptive").unwrap_or(false);
+    if adaptive && most.is_none() {
+        let problem = Problem::error(&section.place, "`adaptive` needs `max_concurrency`");
+        section.reader.report(problem.with_help("for example `max_concurrency = 64`: more there never are"));
+    }
+    (most, adaptive)
+}
+
+fn check(section: &mut Section<'_>) -> Option<Check> {
+    let mut table = section.section("check", &keys::CHECK)?;
+    let default = Check::default();
+    let check = Check {
+        every: table.duration("every").unwrap_or(default.every),
+        timeout: table.duration("timeout").unwrap_or(default.timeout),
+        failures: table
+            .count("failures", &(1..=100))
+            .and_then(|count| u32::try_from(count).ok())
+            .unwrap_or(default.failures),
+    };
+    table.finish();
+    Some(check)
 }
 
 fn breaker(section: &mut Section<'_>) -> Breaker {

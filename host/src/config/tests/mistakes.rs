@@ -175,6 +175,22 @@ fn a_literal_key_is_taken_with_a_warning() {
 }
 
 #[test]
+fn an_address_that_others_reach_needs_clients() {
+    let warned = |text: &str| {
+        let config = read(text);
+        config.warnings.iter().any(|problem| problem.message.contains("only this machine is served"))
+    };
+    for host in ["0.0.0.0", "::", "10.0.0.1", "weir.internal"] {
+        assert!(warned(&format!("[server]\nhost = '{host}'\n")), "{host}");
+    }
+    assert!(!warned("[server]\nhost = '0.0.0.0'\nanonymous = true\n"));
+    assert!(!warned("[server]\nhost = '0.0.0.0'\n[[clients]]\nname = 'a'\nkey = 'a-long-enough-key-of-a'\n"));
+    for host in ["127.0.0.1", "::1", "[::1]", "localhost"] {
+        assert!(!warned(&format!("[server]\nhost = '{host}'\n")), "{host}");
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_a_problem_too() {
     let folder = tempfile::tempdir().unwrap();
     let missing = Config::load(&folder.path().join("none.toml"), Environment::default()).unwrap_err();

@@ -142,7 +142,7 @@ impl Reading<'_> {
             None => {
                 if let Some(url) = &prefix.url {
                     entry.set("url", url.as_str());
-                } else if let Some(base) = prefix.base.as_ref().filter(|_| has_no_home(&prefix.adapter, named.label)) {
+                } else if let Some(base) = prefix.base.as_ref().filter(|_| prefix.needs_base) {
                     entry.set("url", format!("env:{base}"));
                 }
             }
@@ -164,10 +164,9 @@ impl Reading<'_> {
             let key = variable_of(path).map_or_else(|| format!("file:{path}"), |variable| format!("env:{variable}"));
             return entry.set("api_key", key);
         }
-        if named.prefix.adapter == "bedrock" {
-            let line = "The key is ACCESS_KEY_ID:SECRET_ACCESS_KEY[:SESSION_TOKEN] in one variable.";
-            entry.comments.push(line.into());
-            return entry.set("api_key", "env:BEDROCK_KEY");
+        if let Some(variable) = &named.prefix.own_key {
+            entry.comments.extend(named.prefix.key_note.clone());
+            return entry.set("api_key", format!("env:{variable}"));
         }
         let usual = named.prefix.key.as_deref();
         match self.text("api_key") {
@@ -242,11 +241,6 @@ impl Reading<'_> {
             draft.note(line);
         }
     }
-}
-
-/// Whether a service has no address that its adapter knows.
-fn has_no_home(adapter: &str, label: &str) -> bool {
-    adapter == "azure-openai" || (adapter == "openai" && label != "openai" && label != "text-completion-openai")
 }
 
 fn is_region(word: &str) -> bool {

@@ -10,6 +10,8 @@ const BUNDLED: &str = include_str!("../../../data/litellm.toml");
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Prefixes {
+    /// The prefix of a name that has none and says nothing.
+    otherwise: String,
     prefixes: BTreeMap<String, Prefix>,
     names: BTreeMap<String, String>,
     /// Weir's name of each routing strategy.
@@ -36,6 +38,13 @@ pub(super) struct Prefix {
     pub(super) key: Option<String>,
     /// The variable with the base.
     pub(super) base: Option<String>,
+    /// Whether the adapter's own suggestion of a base is another service's, so that the variable is read.
+    #[serde(default)]
+    pub(super) needs_base: bool,
+    /// A variable of our own with the key, where theirs lie in several.
+    pub(super) own_key: Option<String>,
+    /// How that key is written.
+    pub(super) key_note: Option<String>,
     /// The base, where the adapter's own suggestion is another service's.
     pub(super) url: Option<String>,
     /// What stands behind the host, where a base is the host alone; empty: nothing ever.
@@ -81,7 +90,7 @@ impl Prefixes {
 
     fn guessed(&self, name: &str) -> &str {
         let found = self.names.iter().find(|(start, _)| name.starts_with(start.as_str()));
-        found.map_or("openai", |(_, label)| label)
+        found.map_or(&self.otherwise, |(_, label)| label)
     }
 
     /// Whether a key stands for none.

@@ -13,6 +13,7 @@ pub struct Tries {
     hedges: IntCounterVec,
     resumed: IntCounterVec,
     trips: IntCounterVec,
+    checks: IntCounterVec,
     breaker: IntGaugeVec,
     cooldown: IntGaugeVec,
 }
@@ -51,6 +52,12 @@ impl Tries {
                 &["from", "to"],
             )?,
             trips: counters(r, "weir_breaker_trips_total", "Times that a breaker opened", &["provider", "model"])?,
+            checks: counters(
+                r,
+                "weir_health_checks_total",
+                "Checks of providers, by what they came to",
+                &["provider", "result"],
+            )?,
             breaker: gauges(
                 r,
                 "weir_breaker_state",
@@ -94,6 +101,11 @@ impl Tries {
     /// A breaker opened.
     pub fn tripped(&self, provider: &str, model: &str) {
         self.trips.with_label_values(&[provider, model]).inc();
+    }
+
+    /// A provider was checked.
+    pub fn checked(&self, provider: &str, result: &str) {
+        self.checks.with_label_values(&[provider, result]).inc();
     }
 
     /// How a target stands at this moment: its breaker's figure and the seconds that it still rests.

@@ -1,0 +1,99 @@
+//! The targets that are left for a request, looked at anew before each step: one that rested when the plan was made may
+//! be well by now, and the other way round.
+
+use std::time::{Duration, Instant};
+
+use crate::config::Retry;
+use crate::health::breaker::Position;
+use crate::health::{Health, Rest, Standing};
+use crate::route::{Plan, Stop};
+
+/// A target that may still be tried.
+#[derive(Debug, Clone, Copy)]
+struct Left<'a> {
+    stop: &'a Stop,
+    /// When it was given up, if it was.
+    failed: Option<Instant>,
+}
+
+/// What is left of a plan.
+#[derive(Debug)]
+pub(super) struct Way<'a> {
+    left: Vec<Left<'a>>,
+    health: &'a Health,
+    /// How long recoveries are waited for, once that has begun.
+    patience: Option<Instant>,
+}
+
+impl<'a> Way<'a> {
+    /// The whole of a plan.
+    pub(super) fn new(plan: &'a Plan, health: &'a Health) -> Self {
+        let left = plan.stops.iter().chain(&plan.resting).map(|stop| Left { stop, failed: None }).collect();
+        Self { left, health, patience: None }
+    }
+
+    /// Takes the first that may be used now, and whether it was given up before.
+    pub(super) fn take(&mut self) -> Option<(&'a Stop, bool)> {
+        let place = self.left.iter().position(|left| self.is_usable(*left))?;
+        let left = self.left.remove(place);
+        Some((left.stop, left.failed.is_some()))
+    }
+
+    /// The first besides this one that may be used now.
+    pub(super) fn next_besides(&self, one: &Stop) -> Option<&'a Stop> {
+        self.left.iter().find(|left| !std::ptr::eq(left.stop, one) && self.is_usable(**left)).map(|left| left.stop)
+    }
+
+    /// Leaves one out.
+    pub(super) fn remove(&mut self, one: &Stop) {
+        self.left.retain(|left| !std::ptr::eq(left.stop, one));
+    }
+
+    /// Puts one back that turned out to rest, so that its recovery counts.
+    pub(super) fn put_back(&mut self, stop: &'a Stop) {
+        let left = Left { stop, failed: None };
+        if !self.is_usable(left) {
+            self.left.push(left);
+        }
+    }
+
+    /// Puts one back that was given up: should the others take long to fail, it may be well by then.
+    pub(super) fn give_up(&mut self, stop: &'a Stop) {
+        self.left.push(Left { stop, failed: Some(Instant::now()) });
+    }
+
+    /// Waits until one that rests may be used: at most for the longest wait before a repetition, and not at all where
+    /// that is known to be too short. Says how long it waited; none where there is nothing to wait for.
+    pub(super) async fn recovery(&mut self, retry: Retry, deadline: Option<Instant>) -> Option<Duration> {
+        let begun = Instant::now();
+        let patience = *self.patience.get_or_insert(begun + retry.max_delay);
+        let patience = deadline.map_or(patience, |deadline| deadline.min(patience));
+        loop {
+            let now = Instant::now();
+            if self.left.iter().any(|left| self.is_usable(*left)) {
+                return Some(now.saturating_duration_since(begun));
+            }
+            let resting = self.left.iter().filter(|left| left.failed.is_none());
+            let soonest = resting.map(|left| self.recovers(left.stop, now, retry.delay)).min()?;
+            if soonest > patience {
+                return None;
+            }
+            tokio::time::sleep_until(soonest.into()).await;
+        }
+    }
+
+    /// When to look after one that rests.
+    fn recovers(&self, stop: &Stop, now: Instant, pause: Duration) -> Instant {
+        let Standing::Resting(until, _) = stop.standing(self.health, now) else { return now };
+        // Somebody finds out at this moment whether it is well; that may be known long before its time is up.
+        let is_probed = self.health.of(&stop.target.id).position(now) == Position::HalfOpen;
+        if is_probed { until.min(now + pause.max(Duration::from_millis(1))) } else { until }
+    }
+
+    /// Whether one is not known to rest, and, if it was given up, whether that was longer ago than repetitions wait.
+    fn is_usable(&self, Left { stop, failed }: Left<'_>) -> bool {
+        let now = Instant::now();
+        let is_due = failed.is_none_or(|at| at + stop.target.retry.max_delay <= now);
+        is_due && matches!(stop.standing(self.health, now), Standing::Well | Standing::Resting(_, Rest::Refused))
+    }
+}

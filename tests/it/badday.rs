@@ -1,0 +1,221 @@
+//! A bad day: an hour of outages at three providers of three formats, pressed into a minute. How many requests are
+//! answered by a model with all three as targets, and how many by each provider alone.
+//!
+//! Everything that is a time is divided by [`PRESSED`], the defaults of timeouts, retries and breakers too; nothing else
+//! of them is changed.
+
+mod schedule;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep_until;
+use weir_tests::{Answer, House, Received, Reply, Upstream};
+
+use crate::tongue::{ALL, TEXT, Tongue};
+use schedule::{Failing, HOUR, Outage, PROVIDERS, outages};
+
+/// How much faster than a day this is.
+const PRESSED: u32 = 60;
+/// Time between two requests.
+const PACE: Duration = Duration::from_millis(15);
+/// What the day's outages are drawn by.
+const SEED: u64 = 7;
+/// Defaults, divided by [`PRESSED`].
+const SETTINGS: &str = "timeouts = { connect = \"83ms\", first_byte = \"2s\", idle = \"1s\" }\n\
+                        retry = { retry_delay_ms = 17, max_delay = \"167ms\" }\n\
+                        breaker = { window = \"167ms\", open = \"83ms\", cooldown = \"17ms\", max_cooldown = \"5s\" }\n";
+
+/// The share of requests that must be answered.
+const WANTED: f64 = 0.999;
+
+/// How much of the day there is, and by which seed: `WEIR_BADDAY` says so where this runs alone (`cargo xtask badday`).
+fn day() -> (Vec<Outage>, Duration) {
+    match std::env::var("WEIR_BADDAY") {
+        Ok(seed) => (outages(seed.parse().expect("WEIR_BADDAY is a number")), HOUR),
+        Err(_) => (outages(SEED), HOUR / 10),
+    }
+}
+
+/// Three providers; a model with all of them as targets, and one for each alone.
+fn config(upstreams: &[Upstream]) -> String {
+    let provider = |(number, upstream): (usize, &Upstream)| {
+        let adapter = ALL[number].name;
+        format!(
+            "[[providers]]\nname = \"p{number}\"\nadapter = \"{adapter}\"\nurl = \"{}\"\napi_key = \"KEY\"\n{SETTINGS}\
+             [[models]]\nalias = \"alone-{number}\"\ntarget = {{ provider = \"p{number}\", model = \"alone\" }}\n",
+            upstream.url()
+        )
+    };
+    let target = |number| format!("{{ provider = \"p{number}\", model = \"m\" }}");
+    let targets = (0..PROVIDERS).map(target).collect::<Vec<_>>().join(", ");
+    let all = format!("[[models]]\nalias = \"all\"\nstrategy = \"round-robin\"\ntargets = [{targets}]\n");
+    upstreams.iter().enumerate().map(provider).collect::<String>() + &all
+}
+
+/// What a provider that is well answers.
+fn well(tongue: Tongue, request: &Received) -> Answer {
+    if is_stream(request) { tongue.streamed() } else { Answer::json(200, tongue.whole()) }
+}
+
+fn is_stream(request: &Received) -> bool {
+    request.line().contains("drip") || request.text().contains("\"stream\":true")
+}
+
+/// Lets a provider fail until the outage is over, as the clock of the test goes.
+fn fail(upstream: &Upstream, tongue: Tongue, outage: Outage, over: Instant) {
+    let seen = AtomicUsize::new(0);
+    if outage.how == Failing::Refuses {
+        upstream.shut();
+    }
+    upstream.script(move |request| match outage.how {
+        Failing::Refuses => Answer::default().close(),
+        Failing::Broken => Answer::json(500, "{}"),
+        Failing::Bursts if seen.fetch_add(1, Ordering::Relaxed) % 3 == 0 => well(tongue, request),
+        Failing::Bursts => Answer::json(500, "{}"),
+        Failing::Limited => {
+            let left = over.saturating_duration_since(Instant::now()).as_millis().to_string();
+            Answer::whole(429, &[("content-type", "application/json"), ("retry-after-ms", &left)], "{}")
+        }
+        Failing::Overloaded => Answer::json(503, "{}"),
+        Failing::Stalls => Answer::silence(),
+        Failing::Resets => Answer::default().reset(),
+        Failing::Cuts if is_stream(request) => tongue.stream()[..2].iter().fold(tongue.begin(), Answer::piece).close(),
+        Failing::Cuts => well(tongue, request),
+    });
+}
+
+/// Lets the outages begin and end.
+async fn pass(day: Vec<Outage>, upstreams: Arc<Vec<Upstream>>, begun: Instant) {
+    let clock = |moment: Duration| begun + moment / PRESSED;
+    let mut turns: Vec<(Duration, bool, Outage)> = day.iter().map(|one| (one.begins, true, *one)).collect();
+    turns.extend(day.iter().map(|one| (one.ends, false, *one)));
+    turns.sort_by_key(|(moment, begins, _)| (*moment, *begins));
+    for (moment, begins, outage) in turns {
+        sleep_until(clock(moment).into()).await;
+        let (upstream, tongue) = (&upstreams[outage.provider], ALL[outage.provider]);
+        if begins {
+            fail(upstream, tongue, outage, clock(outage.ends));
+            continue;
+        }
+        upstream.script(move |request| well(tongue, request));
+        if outage.how == Failing::Refuses {
+            upstream.reopen();
+        }
+    }
+}
+
+/// How many were asked, answered, and broken off after they had begun; and what the others were told.
+#[derive(Debug, Default)]
+struct Count {
+    asked: u32,
+    answered: u32,
+    broken: u32,
+    told: BTreeMap<u16, u32>,
+    /// When those were asked that heard a failure, and for how long.
+    failed: Vec<(Duration, Duration)>,
+    waits: Vec<Duration>,
+}
+
+impl Count {
+    fn add(&mut self, (from, stream): (Tongue, bool), reply: &Reply, due: Duration, took: Duration) {
+        self.asked += 1;
+        self.waits.push(took);
+        match reply.status() {
+            200 if is_whole(from, stream, reply) => self.answered += 1,
+            // Once a piece has left, no other target can be asked: that is told apart.
+            200 => self.broken += 1,
+            status => {
+                *self.told.entry(status).or_default() += 1;
+                self.failed.push((due * PRESSED, took * PRESSED));
+            }
+        }
+    }
+
+    /// The share of those answered; what broke off in its midst is left out.
+    fn share(&self) -> f64 {
+        f64::from(self.answered) / f64::from((self.asked - self.broken).max(1))
+    }
+
+    fn say(&mut self, what: &str) {
+        self.waits.sort_unstable();
+        let wait = |share: usize| self.waits.get(self.waits.len() * share / 1000).copied().unwrap_or_default();
+        println!(
+            "{what:<22} {:>5} asked, {:>5} answered = {:.3} %, {} broken off; half within {:.0?}, 99 % within {:.0?}; {:?}",
+            self.asked,
+            self.answered,
+            self.share() * 100.0,
+            self.broken,
+            wait(500),
+            wait(990),
+            self.told
+        );
+    }
+}
+
+fn is_whole(from: Tongue, stream: bool, reply: &Reply) -> bool {
+    let heard = (!reply.cut).then(|| from.heard(reply, stream));
+    heard.is_some_and(|heard| heard.text == TEXT && (heard.complete || !stream))
+}
+
+/// Sends requests at an even pace, whatever becomes of them, in all formats, streamed and not.
+async fn demand(house: Arc<House>, model: String, pace: Duration, begun: Instant, length: Duration) -> Count {
+    let mut asked = Vec::new();
+    for number in 0.. {
+        let due = begun + pace * number;
+        if due >= begun + length / PRESSED {
+            break;
+        }
+        sleep_until(due.into()).await;
+        let (from, stream) = (ALL[number as usize % ALL.len()], number % 2 == 0);
+        let (house, request) = (Arc::clone(&house), from.request(&model, stream));
+        asked.push(tokio::spawn(async move {
+            let reply = house.ask(&request).await;
+            ((from, stream), reply, due - begun, due.elapsed())
+        }));
+    }
+    let mut count = Count::default();
+    for one in asked {
+        let (how, reply, due, took) = one.await.expect("every request is answered somehow");
+        count.add(how, &reply, due, took);
+    }
+    count
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_day_is_ridden_out() {
+    let (day, length) = day();
+    let mut upstreams = Vec::new();
+    for tongue in ALL {
+        upstreams.push(Upstream::scripted(move |request| well(tongue, request)).await);
+    }
+    let house = Arc::new(House::open(&config(&upstreams)).await);
+    let upstreams = Arc::new(upstreams);
+    let begun = Instant::now();
+    let outages: Vec<Outage> = day.iter().copied().filter(|outage| outage.begins < length).collect();
+    let passing = tokio::spawn(pass(outages.clone(), Arc::clone(&upstreams), begun));
+    let of = |model: String, pace| tokio::spawn(demand(Arc::clone(&house), model, pace, begun, length));
+    let together = of("all".to_owned(), PACE);
+    let alone = (0..PROVIDERS).map(|number| of(format!("alone-{number}"), PACE * 4)).collect::<Vec<_>>();
+    let mut together = together.await.unwrap();
+    println!("{} outages in {length:?}, {PRESSED} times as fast", outages.len());
+    together.say("with routing");
+    for (number, count) in alone.into_iter().enumerate() {
+        let down: Duration =
+            outages.iter().filter(|one| one.provider == number).map(|one| one.ends.min(length) - one.begins).sum();
+        let down = down.as_secs_f64() / length.as_secs_f64() * 100.0;
+        count.await.unwrap().say(&format!("{} alone (down {down:.0} %)", ALL[number].name));
+    }
+    passing.abort();
+    for (asked, took) in together.failed.iter().take(20) {
+        let down = |one: &&Outage| one.begins <= *asked + *took && *asked <= one.ends;
+        println!(
+            "asked at {asked:.0?}, failed after {took:.0?}: {:?}",
+            outages.iter().filter(down).collect::<Vec<_>>()
+        );
+    }
+    let share = together.share();
+    assert!(share >= WANTED, "{:.3} % of {} answered: {:?}", share * 100.0, together.asked, together.told);
+}

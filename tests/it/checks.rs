@@ -1,0 +1,155 @@
+//! Providers that are asked how they are, and limits that follow what they can bear.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use serde_json::json;
+use weir_tests::{Answer, Gate, House, Request, Upstream};
+
+use crate::tongue::{OPENAI, ZETA};
+
+const ROSTER: &str = "{\"minds\":[{\"called\":\"zeta\"}]}";
+
+/// One provider with a model of the same name.
+fn config(upstream: &Upstream, name: &str, more: &str) -> String {
+    format!(
+        "[[providers]]\nname = \"{name}\"\nadapter = \"{name}\"\nurl = \"{}\"\napi_key = \"KEY\"\n\
+         retry = {{ max_retries = 0 }}\n{more}\n\
+         [[models]]\nalias = \"{name}\"\ntarget = {{ provider = \"{name}\", model = \"{name}\" }}\n",
+        upstream.url()
+    )
+}
+
+/// Waits until a provider's state in `/ready` is this.
+async fn until_ready(house: &House, provider: &str, status: &str) -> serde_json::Value {
+    let wanted = async {
+        loop {
+            let ready = house.get("/ready").await.json();
+            if ready["providers"][provider]["status"] == status {
+                return ready;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    weir_tests::soon("a provider's state", wanted).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_fails_its_checks_rests_until_they_go_well() {
+    let well = Arc::new(AtomicBool::new(false));
+    let is_well = Arc::clone(&well);
+    let mut upstream = Upstream::scripted(move |received| match received.line() {
+        "GET /base/roster" if is_well.load(Ordering::SeqCst) => Answer::json(200, ROSTER),
+        "GET /base/roster" => Answer::json(503, "{\"woe\":{\"sort\":\"swamped\"}}"),
+        _ => Answer::json(200, ZETA.whole()),
+    })
+    .await;
+    let check = "check = { every = \"50ms\", timeout = \"20s\", failures = 2 }";
+    let house = House::open(&config(&upstream, "zeta", check)).await;
+    let ready = until_ready(&house, "zeta", "resting").await;
+    assert_eq!((&ready["status"], &ready["providers"]["zeta"]["breaker"]), (&json!("degraded"), &json!("open")));
+    assert_eq!(house.get("/ready").await.status(), 200, "another Weir has the same providers");
+    let reply = house.ask(&ZETA.request("zeta", false)).await;
+    assert_eq!(reply.status(), 503, "{}", reply.text());
+    assert!(reply.header("retry-after").is_some());
+    assert!(house.metric("weir_health_checks_total{provider=\"zeta\",result=\"failed\"}").await >= 2.0);
+    assert_eq!(house.metric("weir_breaker_trips_total{model=\"zeta\",provider=\"zeta\"}").await, 1.0);
+    let seen = upstream.request().await;
+    assert_eq!((seen.line(), seen.header("zeta-seal")), ("GET /base/roster", Some("wax:KEY")));
+    well.store(true, Ordering::SeqCst);
+    let ready = until_ready(&house, "zeta", "ok").await;
+    assert_eq!((&ready["status"], &ready["providers"]["zeta"]["breaker"]), (&json!("ready"), &json!("closed")));
+    assert_eq!(house.ask(&ZETA.request("zeta", false)).await.status(), 200);
+    assert!(house.metric("weir_health_checks_total{provider=\"zeta\",result=\"ok\"}").await >= 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_does_not_let_its_list_be_had_is_not_left_alone_for_that() {
+    let upstream = Upstream::scripted(move |received| match received.line() {
+        "GET /base/roster" => Answer::json(403, "{}"),
+        _ => Answer::json(200, ZETA.whole()),
+    })
+    .await;
+    let house = House::open(&config(&upstream, "zeta", "check = { every = \"20ms\", failures = 1 }")).await;
+    weir_tests::soon("three checks", async {
+        while house.metric("weir_health_checks_total{provider=\"zeta\",result=\"unclear\"}").await < 3.0 {}
+    })
+    .await;
+    assert_eq!(house.get("/ready").await.json()["providers"]["zeta"]["status"], "ok");
+    assert_eq!(house.ask(&ZETA.request("zeta", false)).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_word_of_it_nobody_is_checked() {
+    let mut upstream = Upstream::always(Answer::json(200, ZETA.whole())).await;
+    let house = House::open(&config(&upstream, "zeta", "")).await;
+    assert_eq!(house.ask(&ZETA.request("zeta", false)).await.status(), 200);
+    assert!(upstream.request().await.line().starts_with("POST"));
+    assert!(upstream.unseen().is_none());
+    assert!(!house.metrics().await.contains("weir_health_checks_total{"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_house_that_closes_gives_checks_up() {
+    let upstream = Upstream::always(Answer::silence()).await;
+    let mut upstream = upstream;
+    let house = House::open(&config(&upstream, "zeta", "check = { every = \"10ms\", timeout = \"10m\" }")).await;
+    upstream.request().await;
+    house.stop();
+    weir_tests::soon("the end", house.ended()).await;
+    upstream.departure().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_overloaded_provider_is_sent_less_and_more_again_when_it_is_well() {
+    let answers = Arc::new(AtomicUsize::new(0));
+    let given = Arc::clone(&answers);
+    let upstream = Upstream::scripted(move |_| match given.fetch_add(1, Ordering::SeqCst) {
+        0 | 1 => Answer::json(503, "{\"error\":{\"message\":\"overloaded\"}}"),
+        _ => Answer::json(200, OPENAI.whole()),
+    })
+    .await;
+    let more = "max_concurrency = 4\nadaptive = true\nbreaker = { min_attempts = 1000, max_cooldown = \"0s\" }";
+    let house = House::open(&config(&upstream, "openai", more)).await;
+    let limit = "weir_concurrency_limit{provider=\"openai\"}";
+    assert_eq!(house.metric(limit).await, 4.0);
+    for left in [2.0, 1.0] {
+        assert_eq!(house.ask(&OPENAI.request("openai", false)).await.status(), 503);
+        assert_eq!(house.metric(limit).await, left);
+    }
+    // One after the other fills one place, and earns a second; of two it fills half; more it does not.
+    for _ in 0..20 {
+        assert_eq!(house.ask(&OPENAI.request("openai", false)).await.status(), 200);
+    }
+    assert_eq!(house.metric(limit).await, 3.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_beyond_the_lowered_limit_is_turned_away() {
+    let gate = Gate::default();
+    let (shut, first) = (gate.clone(), AtomicBool::new(true));
+    let upstream = Upstream::scripted(move |_| {
+        if first.swap(false, Ordering::SeqCst) {
+            return Answer::json(503, "{\"error\":{\"message\":\"overloaded\"}}");
+        }
+        let body = OPENAI.whole();
+        let head =
+            format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+        Answer::default().gate(&shut).piece(head + &body)
+    })
+    .await;
+    let mut upstream = upstream;
+    let more = "max_concurrency = 2\nadaptive = true\nbreaker = { min_attempts = 1000, max_cooldown = \"0s\" }";
+    let house = House::open(&config(&upstream, "openai", more)).await;
+    let request: Request = OPENAI.request("openai", false);
+    assert_eq!(house.ask(&request).await.status(), 503);
+    upstream.request().await;
+    let mut held = house.connect().await;
+    held.send(&request).await;
+    upstream.request().await;
+    let reply = house.ask(&request).await;
+    assert_eq!(reply.status(), 503, "{}", reply.text());
+    assert_eq!(house.metric("weir_shed_total{reason=\"provider\"}").await, 1.0);
+    gate.open();
+    assert_eq!(held.reply().await.status(), 200);
+}

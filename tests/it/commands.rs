@@ -1,0 +1,131 @@
+//! What authors and operators type about a component, by the program itself: its files, its words and its exit codes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use weir_tests::plugins::{component, target, zeta_build, zeta_fixtures, zeta_with_fault};
+use weir_tests::program;
+
+/// A folder to type in.
+struct Desk(TempDir);
+
+impl Desk {
+    /// With this component as `zeta.wasm`, its fixtures beside it, and a configuration for the folder `served`.
+    fn with(zeta: &[u8], demands: &str) -> Self {
+        let desk = Self(tempfile::tempdir().unwrap());
+        fs::write(desk.at("zeta.wasm"), zeta).unwrap();
+        fs::create_dir(desk.at("zeta.fixtures")).unwrap();
+        for entry in fs::read_dir(zeta_fixtures()).unwrap() {
+            let file = entry.unwrap().path();
+            fs::copy(&file, desk.at("zeta.fixtures").join(file.file_name().unwrap())).unwrap();
+        }
+        let config = format!("[plugins]\ndir = \"served\"\nlock = \"plugins.lock\"\n{demands}");
+        fs::write(desk.at("weir.toml"), config).unwrap();
+        desk
+    }
+
+    fn at(&self, file: &str) -> PathBuf {
+        self.0.path().join(file)
+    }
+
+    fn text(&self, file: &str) -> String {
+        fs::read_to_string(self.at(file)).unwrap()
+    }
+
+    /// Types `weir plugin …`; what is printed, where the exit code is this one.
+    fn types(&self, line: &str, code: i32) -> String {
+        let mut command = Command::new(program::file());
+        command.current_dir(self.0.path()).arg("plugin").args(line.split_whitespace());
+        command.env_remove("WEIR_CONFIG").env("WEIR_PLUGINS__CACHE_DIR", target().join("test-cache"));
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        let said = [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+        assert_eq!(status.code(), Some(code), "weir plugin {line}: {said}");
+        said
+    }
+}
+
+fn is_in(wanted: &str, said: &str) {
+    assert!(said.contains(wanted), "{wanted:?} is not in {said:?}");
+}
+
+#[test]
+fn a_signature_holds_for_its_bytes_and_its_key() {
+    let desk = Desk::with(&zeta_build(1), "");
+    let said = desk.types("keygen --out ours", 0);
+    is_in(desk.text("ours.pub").trim(), &said);
+    is_in("not written over", &desk.types("keygen --out ours", 1));
+    desk.types("keygen --out theirs", 0);
+    is_in("zeta.wasm.sig is not there", &desk.types("verify zeta.wasm --key ours.pub", 1));
+    is_in("no key to check against", &desk.types("verify zeta.wasm", 1));
+    desk.types("sign zeta.wasm --key ours.key", 0);
+    is_in("is signed by ed25519:", &desk.types("verify zeta.wasm --key ours.pub", 0));
+    desk.types("verify zeta.wasm --key theirs.pub", 1);
+    fs::write(desk.at("zeta.wasm"), zeta_build(2)).unwrap();
+    desk.types("verify zeta.wasm --key ours.pub", 1);
+}
+
+#[test]
+fn what_is_installed_is_signed_proved_and_pinned_and_what_is_not_leaves_nothing() {
+    let desk = Desk::with(&zeta_build(1), "require_signature = true\n");
+    desk.types("keygen --out ours", 0);
+    let config = desk.text("weir.toml");
+    fs::write(desk.at("weir.toml"), format!("{config}trusted_keys = [\"{}\"]\n", desk.text("ours.pub").trim()))
+        .unwrap();
+    is_in("refused", &desk.types("install zeta.wasm", 1));
+    assert!(!desk.at("served/zeta.wasm").exists() && !desk.at("plugins.lock").exists());
+    desk.types("sign zeta.wasm --key ours.key", 0);
+    is_in("pinned in", &desk.types("install zeta.wasm", 0));
+    assert_eq!(fs::read(desk.at("served/zeta.wasm")).unwrap(), zeta_build(1));
+    assert!(desk.at("served/zeta.wasm.sig").exists() && desk.at("served/zeta.fixtures/calls.json").exists());
+    let listed: Value = serde_json::from_str(&desk.types("list --json", 0)).unwrap();
+    assert_eq!(listed[0]["signed_by"], desk.text("ours.pub").trim());
+    is_in(listed[0]["digest"].as_str().unwrap(), &desk.text("plugins.lock"));
+    let before = desk.text("plugins.lock");
+    fs::write(desk.at("zeta.wasm"), zeta_with_fault("border")).unwrap();
+    desk.types("sign zeta.wasm --key ours.key", 0);
+    is_in("frame by frame", &desk.types("install zeta.wasm", 1));
+    assert_eq!(fs::read(desk.at("served/zeta.wasm")).unwrap(), zeta_build(1), "the former one stays");
+    assert_eq!(desk.text("plugins.lock"), before);
+}
+
+#[test]
+fn the_exit_code_of_a_test_tells_a_failure_from_a_mistake_and_the_report_goes_to_its_file() {
+    let desk = Desk::with(&fs::read(component("zeta")).unwrap(), "");
+    let test = |file: &str, code| desk.types(&format!("test {file} --format junit --out report.xml"), code);
+    test("zeta.wasm", 0);
+    is_in("failures=\"0\"", &desk.text("report.xml"));
+    fs::write(desk.at("zeta.wasm"), zeta_with_fault("border")).unwrap();
+    is_in("stream-calls", &test("zeta.wasm", 1));
+    is_in("<failure", &desk.text("report.xml"));
+    is_in("nowhere.wasm", &test("nowhere.wasm", 2));
+    is_in("no fixture is called `nothing`", &test("zeta.wasm --only nothing", 2));
+    fs::write(desk.at("zeta.fixtures/calls.json"), "{").unwrap();
+    is_in("fixture calls:", &test("zeta.wasm", 2));
+    fs::write(desk.at("zeta.wasm"), "zeta").unwrap();
+    test("zeta.wasm", 2);
+}
+
+#[test]
+fn an_update_writes_what_the_adapter_gives_and_only_that() {
+    let desk = Desk::with(&fs::read(component("zeta")).unwrap(), "");
+    let calls = desk.at("zeta.fixtures/calls.json");
+    let expectation = |file: &Path| {
+        let mut fixture: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+        fixture["expect"].take()
+    };
+    desk.types("test zeta.wasm --update", 0);
+    let right = expectation(&calls);
+    assert!(right.is_object(), "{right}");
+    is_in("0 fixtures written", &desk.types("test zeta.wasm --update", 0));
+    let text = fs::read_to_string(&calls).unwrap();
+    let (request, expected) = text.split_at(text.find("\"expect\"").unwrap());
+    let wrong = [request, &expected.replace("I look at both.", "I look at none.")].concat();
+    assert_ne!(wrong, text);
+    fs::write(&calls, wrong).unwrap();
+    is_in("I look at none.", &desk.types("test zeta.wasm --only zeta-calls", 1));
+    is_in("1 fixtures written", &desk.types("test zeta.wasm --update", 0));
+    assert_eq!(fs::read_to_string(&calls).unwrap(), text);
+}
