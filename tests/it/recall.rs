@@ -1,9 +1,9 @@
 //! Thinking: what a provider wants back and a client's format has no place for, and how clients see it.
 
 use serde_json::{Value, json};
-use weir_tests::{Answer, House, Upstream};
+use weir_tests::{Answer, House, Request, Upstream};
 
-use crate::tongue::config;
+use crate::tongue::{OPENAI, config};
 
 const THOUGHT: &str = "I should look.";
 const VALUE: &str = "EqQBCgIYAhIM";
@@ -108,4 +108,57 @@ async fn c36_thinking_is_relayed_byte_for_byte_both_ways() {
     let reply = house.post("/v1/messages", &body).await;
     assert_eq!(reply.text(), said);
     assert_eq!(upstream.request().await.text(), body);
+}
+
+/// A talk in which the model has thought, signed and unreadable.
+fn thought(model: &str) -> String {
+    let said = json!([
+        {"type": "thinking", "thinking": THOUGHT, "signature": VALUE},
+        {"type": "redacted_thinking", "data": "EmwKAhgB"},
+        {"type": "text", "text": "Yes."},
+    ]);
+    let turns = json!([
+        {"role": "user", "content": "Is it blue?"},
+        {"role": "assistant", "content": said},
+        {"role": "user", "content": "Sure?"},
+    ]);
+    json!({"model": model, "max_tokens": 2000, "messages": turns}).to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c34_opaque_thinking_is_kept_from_those_who_did_not_issue_it_and_refused_by_nobody() {
+    let mut upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
+    let house = House::open(&config(&upstream)).await;
+    let reply = house.post("/v1/messages", &thought("openai")).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    assert!(reply.header("x-weir-dropped-params").is_some_and(|told| told.contains("messages")), "it is told");
+    let sent = upstream.request().await.text();
+    assert!(!sent.contains(VALUE) && !sent.contains("EmwKAhgB"), "{sent}");
+    assert!(sent.contains("Yes.") && sent.contains("Sure?"), "{sent}");
+    upstream.now(Answer::json(200, turn().to_string()));
+    let reply = house.post("/v1/messages", &thought("anthropic-t")).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    let sent = upstream.request().await.text();
+    assert!(sent.contains(VALUE) && sent.contains("EmwKAhgB"), "{sent}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c34_a_session_stays_with_the_issuer_of_its_thinking() {
+    let upstream = Upstream::scripted(|request| {
+        let is_messages = request.line().contains("messages");
+        Answer::json(200, if is_messages { turn().to_string() } else { OPENAI.whole() })
+    })
+    .await;
+    let model = "[[models]]\nalias = \"any\"\nstrategy = \"round-robin\"\ntargets = [\
+                 { provider = \"openai\", model = \"openai\" }, { provider = \"anthropic\", model = \"anthropic\" }]\n";
+    let house = House::open(&(config(&upstream) + model)).await;
+    for session in ["a", "b", "c", "d"] {
+        let ask = Request::post("/v1/messages", thought("any")).header("x-weir-session", session);
+        let mut issuers = Vec::new();
+        for _ in 0..4 {
+            issuers.push(house.ask(&ask).await.header("x-weir-provider").map(str::to_owned));
+        }
+        issuers.dedup();
+        assert!(issuers.len() == 1 && issuers[0].is_some(), "{session}: {issuers:?}");
+    }
 }
