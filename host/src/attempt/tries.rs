@@ -102,14 +102,13 @@ impl Journey<'_> {
                     return Tried { answer: Ok(response), target: Some(target) };
                 }
                 Visit::Failed { failure, target, onward } => {
-                    if !onward {
-                        last = Some((failure, target));
-                        break;
-                    }
-                    if !is_again && self.is_repeatable() && policy::time_may_help(&failure.fault) {
+                    if onward && !is_again && self.is_repeatable() && policy::time_may_help(&failure.fault) {
                         way.give_up(stop);
                     }
                     last = Some((failure, target));
+                    if !onward {
+                        break;
+                    }
                 }
                 Visit::Closed => way.put_back(stop),
                 Visit::Busy(fault) => busy = Some(fault),
@@ -142,7 +141,7 @@ impl Journey<'_> {
         loop {
             let Some((target, mut ticket)) = stop.admit(self.health, Instant::now()) else {
                 return match last {
-                    Some((failure, target)) => self.failed(stop, failure, target),
+                    Some((failure, target)) => given_up(stop, failure, target),
                     None => Visit::Closed,
                 };
             };
@@ -185,17 +184,10 @@ impl Journey<'_> {
                     account.waited(wait);
                 }
                 Move::NextKey => spare_keys -= 1,
-                Move::Next | Move::Stop => return self.failed(stop, failure, target),
+                Move::Next | Move::Stop => return given_up(stop, failure, target),
             }
             last = Some((failure, target));
         }
-    }
-
-    /// A target is given up; another may help, even one that is not well yet.
-    fn failed(&self, stop: &Stop, failure: Failure, target: Arc<Target>) -> Visit {
-        let onward =
-            target.enable_fallback && policy::another_may_help(&failure.fault, stop.route.fallback_when_filtered);
-        Visit::Failed { failure, target, onward }
     }
 
     /// Whether the request may be sent again although a provider may have seen it. Files that were put somewhere and
@@ -249,6 +241,13 @@ impl Journey<'_> {
         let now = Instant::now();
         self.plan.exhausted(self.health, now)
     }
+}
+
+/// A target is given up; another may help, even one that is not well yet.
+fn given_up(stop: &Stop, failure: Failure, target: Arc<Target>) -> Visit {
+    let may_unfilter = stop.route.fallback_when_filtered;
+    let onward = target.enable_fallback && policy::another_may_help(&failure.fault, may_unfilter);
+    Visit::Failed { failure, target, onward }
 }
 
 fn fallen((failure, from): &(Failure, Arc<Target>)) -> Fallen {
