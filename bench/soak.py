@@ -23,8 +23,8 @@ import urllib.request
 from pathlib import Path
 from statistics import mean
 
-# Longer than connections to providers are kept (50 s), so that what is still open then stays open for ever.
-KEPT_SECONDS = 65
+# Connections to providers are kept for 50 s and looked after as often: what is open after twice that stays open.
+KEPT_SECONDS = 110
 # What memory may grow by between the second minute and the end.
 GROWTH_KB = 16 * 1024
 # Descriptors that may come with use: a second runtime thread's, a reopened file.

@@ -102,14 +102,13 @@ impl Journey<'_> {
                     return Tried { answer: Ok(response), target: Some(target) };
                 }
                 Visit::Failed { failure, target, onward } => {
-                    if !onward {
-                        last = Some((failure, target));
-                        break;
-                    }
-                    if !is_again && self.is_repeatable() && policy::time_may_help(&failure.fault) {
+                    if onward && !is_again && self.is_repeatable() && policy::time_may_help(&failure.fault) {
                         way.give_up(stop);
                     }
                     last = Some((failure, target));
+                    if !onward {
+                        break;
+                    }
                 }
                 Visit::Closed => way.put_back(stop),
                 Visit::Busy(fault) => busy = Some(fault),
