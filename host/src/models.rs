@@ -123,9 +123,8 @@ async fn known(house: House<'_>, serving: &Serving, lists: &Lists, asked: &Asked
         let target = route.targets.iter().find_map(|target| target.as_ref().ok());
         match (model.alias.exact(), target) {
             (Some(name), target) if asked.caller.may_use(name) => all.push(info(name, target)),
-            (Some(_), _) => {}
             (None, Some(target)) => patterns.push((&model.alias, target)),
-            (None, None) => {}
+            (Some(_), _) | (None, None) => {}
         }
     }
     let listed = patterns.iter().map(|(_, target)| list(house, lists, asked, target));

@@ -142,6 +142,15 @@ impl Clients {
     }
 }
 
+impl<'a> IntoIterator for &'a Clients {
+    type Item = &'a Arc<Client>;
+    type IntoIter = std::slice::Iter<'a, Arc<Client>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
 impl From<&Secret> for KeyHash {
     fn from(secret: &Secret) -> Self {
         Self::of(secret.expose())

@@ -115,6 +115,7 @@ pub struct AllowedOrigin {
 
 /// A provider as configured (`[[providers]]`), made for a model's own `target.url`, or discovered by its key.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Provider {
     /// Unique; a label in metrics.
     pub name: String,

@@ -93,6 +93,7 @@ impl Default for Queue {
 
 /// The main listener and what it allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Server {
     /// Address or name to listen on.
     pub host: String,

@@ -141,15 +141,12 @@ impl Breaker {
 
     /// A check says that the target is well. What exchanges found out needs one that goes well, but at once.
     pub fn found_well(&mut self, now: Instant) {
-        match self.state {
-            State::Closed => {}
-            State::Open { .. } | State::HalfOpen { .. } if self.by_check => {
-                self.window.clear();
-                self.state = State::Closed;
-                self.by_check = false;
-            }
-            State::Open { until } => self.state = State::Open { until: until.min(now) },
-            State::HalfOpen { .. } => {}
+        if self.by_check {
+            self.window.clear();
+            self.state = State::Closed;
+            self.by_check = false;
+        } else if let State::Open { until } = self.state {
+            self.state = State::Open { until: until.min(now) };
         }
     }
 

@@ -70,6 +70,8 @@ impl Aside {
 impl Turn<'_> {
     /// Does the work on a thread of its own and waits for it; none if there is no thread to be had. Blocks.
     pub(super) fn run<R: Send>(self, work: impl FnOnce() -> R + Send) -> Option<R> {
+        // Given back when the work is done.
+        let _turn = self;
         std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().name("weir-aside".into());
             let working = thread.spawn_scoped(scope, || {

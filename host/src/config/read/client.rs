@@ -39,13 +39,12 @@ fn key_hashes(section: &mut Section<'_>) -> Option<Vec<KeyHash>> {
     }
     let mut hashes: Vec<KeyHash> = secrets.iter().map(KeyHash::from).collect();
     for text in section.texts("hashes") {
-        match KeyHash::parse(&text.value) {
-            Some(hash) => hashes.push(hash),
-            None => {
-                let problem = Problem::error(&text.place, "`hashes`: not the hash of a key");
-                section.reader.report(problem.with_help("`sha256:` and 64 hexadecimal digits, as `weir key` prints"));
-            }
-        }
+        let Some(hash) = KeyHash::parse(&text.value) else {
+            let problem = Problem::error(&text.place, "`hashes`: not the hash of a key");
+            section.reader.report(problem.with_help("`sha256:` and 64 hexadecimal digits, as `weir key` prints"));
+            continue;
+        };
+        hashes.push(hash);
     }
     Some(hashes)
 }

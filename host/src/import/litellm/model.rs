@@ -149,7 +149,7 @@ impl Reading<'_> {
         }
         if let Some(region) = region {
             match variable_of(&region) {
-                Some(variable) if variable == "AWS_REGION" => {}
+                Some("AWS_REGION") => {}
                 Some(variable) => draft.note(format!("`{}`: write the value of {variable} as `region`.", self.alias)),
                 None => entry.set("region", region),
             }
@@ -172,11 +172,17 @@ impl Reading<'_> {
         match self.text("api_key") {
             Some(key) if self.prefixes.is_no_key(key) => {}
             Some(key) => {
-                let variable = variable_of(key).map(str::to_owned).unwrap_or_else(|| {
-                    let variable = own_variable(self.alias);
-                    draft.note(format!("The key of `{}` stands in LiteLLM's file: set {variable} to it.", self.alias));
-                    variable
-                });
+                let variable = variable_of(key).map_or_else(
+                    || {
+                        let variable = own_variable(self.alias);
+                        draft.note(format!(
+                            "The key of `{}` stands in LiteLLM's file: set {variable} to it.",
+                            self.alias
+                        ));
+                        variable
+                    },
+                    str::to_owned,
+                );
                 entry.set("api_key", format!("env:{variable}"));
             }
             None => {
@@ -256,10 +262,9 @@ fn url(base: &str, path: Option<&str>) -> String {
     let base = base.trim().trim_end_matches('/');
     let host_end = base.find("://").and_then(|at| base[at + 3..].find('/').map(|slash| at + 3 + slash));
     match (path, host_end) {
-        (None, _) => format!("{base}/"),
         (Some(""), Some(end)) => format!("{}/", &base[..end]),
         (Some(path), None) => format!("{base}/{path}"),
-        (Some(_), Some(_)) => format!("{base}/"),
+        (None, _) | (Some(_), Some(_)) => format!("{base}/"),
     }
 }
 

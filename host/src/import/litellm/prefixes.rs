@@ -12,7 +12,8 @@ const BUNDLED: &str = include_str!("../../../data/litellm.toml");
 pub(super) struct Prefixes {
     /// The prefix of a name that has none and says nothing.
     otherwise: String,
-    prefixes: BTreeMap<String, Prefix>,
+    #[serde(rename = "prefixes")]
+    known: BTreeMap<String, Prefix>,
     names: BTreeMap<String, String>,
     /// Weir's name of each routing strategy.
     pub(super) strategies: BTreeMap<String, String>,
@@ -78,12 +79,12 @@ impl Prefixes {
         let (label, rest) = match (custom, full.split_once('/')) {
             (Some(custom), Some((first, rest))) if first == custom => (custom, rest),
             (Some(custom), _) => (custom, full),
-            (None, Some((first, rest))) if self.prefixes.contains_key(first) => (first, rest),
+            (None, Some((first, rest))) if self.known.contains_key(first) => (first, rest),
             // A slash within a name without a prefix, as open models have it: nothing says who serves it.
             (None, Some(_)) => return None,
             (None, None) => (self.guessed(full), full),
         };
-        let (label, prefix) = self.prefixes.get_key_value(label)?;
+        let (label, prefix) = self.known.get_key_value(label)?;
         let bare = prefix.strip.iter().find_map(|word| rest.strip_prefix(word.as_str())).unwrap_or(rest);
         Some(Named { label, prefix, model: bare.to_owned() })
     }

@@ -80,7 +80,9 @@ fn model(name: &str, mut group: Vec<Deployment>, settings: &Settings, names: &[S
     } else if let Some(target) = targets.pop() {
         entry.set("target", target);
     }
-    members.into_iter().for_each(|(key, value)| entry.set(key, value));
+    for (key, value) in members {
+        entry.set(key, value);
+    }
     usual(&mut entry, settings);
     let fallbacks = settings.fallbacks_of(name, names);
     if !fallbacks.is_empty() {
