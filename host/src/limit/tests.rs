@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 fn store() -> Arc<dyn Store> {
     Arc::new(Memory::default())

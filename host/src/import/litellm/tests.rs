@@ -12,7 +12,7 @@ fn read_back(yaml: &str) -> (Config, String) {
         let value = if name.ends_with("_BASE") { "https://base.example/v1" } else { "key-of-some-length" };
         (name.to_owned(), value.to_owned())
     });
-    let environment = Environment::from_iter(names);
+    let environment = names.collect::<Environment>();
     let config = Config::parse("weir.toml", &text, Path::new(""), environment);
     (config.unwrap_or_else(|problems| panic!("{}\n{text}", problems.render(false))), text)
 }
