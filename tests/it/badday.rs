@@ -74,9 +74,8 @@ fn fail(upstream: &Upstream, tongue: Tongue, outage: Outage, over: Instant) {
     }
     upstream.script(move |request| match outage.how {
         Failing::Refuses => Answer::default().close(),
-        Failing::Broken => Answer::json(500, "{}"),
-        Failing::Bursts if seen.fetch_add(1, Ordering::Relaxed) % 3 == 0 => well(tongue, request),
-        Failing::Bursts => Answer::json(500, "{}"),
+        Failing::Bursts if seen.fetch_add(1, Ordering::Relaxed).is_multiple_of(3) => well(tongue, request),
+        Failing::Broken | Failing::Bursts => Answer::json(500, "{}"),
         Failing::Limited => {
             let left = over.saturating_duration_since(Instant::now()).as_millis().to_string();
             Answer::whole(429, &[("content-type", "application/json"), ("retry-after-ms", &left)], "{}")
@@ -205,8 +204,11 @@ async fn a_bad_day_is_ridden_out() {
     println!("{} outages in {length:?}, {PRESSED} times as fast", outages.len());
     together.say("with routing");
     for (number, count) in alone.into_iter().enumerate() {
-        let down: Duration =
-            outages.iter().filter(|one| one.provider == number).map(|one| one.ends.min(length) - one.begins).sum();
+        let down: Duration = outages
+            .iter()
+            .filter(|one| one.provider == number)
+            .map(|one| one.ends.min(length).saturating_sub(one.begins))
+            .sum();
         let down = down.as_secs_f64() / length.as_secs_f64() * 100.0;
         count.await.unwrap().say(&format!("{} alone (down {down:.0} %)", ALL[number].name));
     }

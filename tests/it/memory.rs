@@ -1,6 +1,7 @@
 //! No secret gets into an adapter's memory: after requests in both lanes the memories of all instances that live are
 //! searched, those of the instances that serve everybody among them.
 
+use std::fmt::Write as _;
 use weir_tests::{Answer, Folder, House, Request, Upstream};
 
 use crate::tongue::{ALL, ANTHROPIC, OPENAI, ZETA};
@@ -49,7 +50,8 @@ fn config(providers: &[(&str, &Upstream)], tokens: &Upstream) -> String {
             "signed" => "options = { auth = \"signed\", region = \"eu-west-1\" }\n".to_owned(),
             _ => format!("options = {{ auth = \"{auth}\" }}\n"),
         };
-        text += &format!(
+        let _ = write!(
+            text,
             "[[providers]]\nname = \"p{at}\"\nadapter = \"{adapter}\"\nurl = \"{url}\"\napi_key = {key:?}\n{options}\
              [[models]]\nalias = \"m{at}\"\ntarget = {{ provider = \"p{at}\", model = \"m\" }}\n\
              [[models]]\nalias = \"m{at}-t\"\ntranslate = true\ntarget = {{ provider = \"p{at}\", model = \"m\" }}\n"
@@ -122,6 +124,7 @@ fn find(memory: &[u8], text: &[u8]) -> Option<(usize, String)> {
 /// The linear memories of all instances of this process: each holds the image that it was made from, which has a
 /// name, and what can be written directly before and after it.
 #[cfg(target_os = "linux")]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere there is no such file")]
 fn guest_memories() -> Option<Vec<Vec<u8>>> {
     use std::os::unix::fs::FileExt as _;
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();

@@ -215,6 +215,7 @@ impl Upstream {
     }
 
     /// A provider that looks at each request before it answers.
+    #[expect(clippy::unused_async, reason = "it opens a socket, which needs a runtime")]
     pub async fn scripted(script: impl Fn(&Received) -> Answer + Send + Sync + 'static) -> Self {
         let script: Arc<Mutex<Arc<Script>>> = Arc::new(Mutex::new(Arc::new(script)));
         let (seen, requests) = mpsc::unbounded_channel();

@@ -114,7 +114,6 @@ pub struct AllowedOrigin {
 }
 
 /// A provider as configured (`[[providers]]`), made for a model's own `target.url`, or discovered by its key.
-#[expect(clippy::struct_excessive_bools, reason = "each is a choice of the operator's own")]
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Provider {

@@ -92,7 +92,6 @@ impl Default for Queue {
 }
 
 /// The main listener and what it allows.
-#[expect(clippy::struct_excessive_bools, reason = "each is a choice of the operator's own")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Server {

@@ -69,7 +69,6 @@ impl Aside {
 
 impl Turn<'_> {
     /// Does the work on a thread of its own and waits for it; none if there is no thread to be had. Blocks.
-    #[expect(clippy::unused_self, reason = "the turn is held while the work is done")]
     pub(super) fn run<R: Send>(self, work: impl FnOnce() -> R + Send) -> Option<R> {
         // Given back when the work is done.
         let _turn = self;
