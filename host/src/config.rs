@@ -81,6 +81,8 @@ pub struct Config {
     pub folder: PathBuf,
     /// The file itself; none where there is none to read again.
     pub path: Option<PathBuf>,
+    /// The SHA-256 of the file's bytes.
+    pub digest: [u8; 32],
     /// The file as it is shown in messages.
     pub source: Arc<Source>,
 }
@@ -149,6 +151,7 @@ impl Config {
             warnings: problems.iter().cloned().collect(),
             folder: folder.to_owned(),
             path: None,
+            digest: Sha256::digest(text).into(),
             source,
         })
     }

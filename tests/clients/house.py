@@ -69,16 +69,22 @@ def configuration(port: int) -> str:
     plugins = os.environ.get("WEIR_PLUGINS", str(ROOT / "plugins"))
     head = f'log_level = "warn"\n[server]\nhost = "127.0.0.1"\nport = {port}\n[plugins]\ndir = "{plugins}"\n'
     models = [section(provider, name, forced) for provider in PROVIDERS for name in MODELS for forced in (False, True)]
-    return head + "\n".join(models)
+    return head + "\n".join([*map(account, PROVIDERS), *models])
+
+
+def account(provider: str) -> str:
+    """A provider. A failure is told at once and nothing rests after it: each test sees its own."""
+    path, options = PROVIDERS[provider]
+    inside = ", ".join(f'{key} = "{value}"' for key, value in options.items())
+    lines = ["[[providers]]", f'name = "{provider}"', f'adapter = "{provider}"', f'url = "{upstream().url}{path}"']
+    lines += ['api_key = "env:UPSTREAM_KEY"', f"options = {{ {inside} }}", "retry = { max_retries = 0 }"]
+    return "\n".join([*lines, 'breaker = { min_attempts = 1000000, max_cooldown = "0s" }\n'])
 
 
 def section(provider: str, name: str, forced: bool) -> str:
     """One model of the script."""
-    path, options = PROVIDERS[provider]
-    inside = ", ".join(f'{key} = "{value}"' for key, value in options.items())
-    target = f'url = "{upstream().url}{path}", model = "{name}", api_key = "env:UPSTREAM_KEY", options = {{ {inside} }}'
     alias = f"{provider}-{name}" + ("-forced" if forced else "")
-    lines = ["[[models]]", f'alias = "{alias}"', f"target = {{ {target} }}", f'type = "{provider}"']
+    lines = ["[[models]]", f'alias = "{alias}"', f'target = {{ provider = "{provider}", model = "{name}" }}']
     return "\n".join([*lines, f"translate = {str(forced).lower()}\n"])
 
 

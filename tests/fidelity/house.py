@@ -102,7 +102,7 @@ class House:
             f'url = "{self.upstream}/{name}/v1/"',
             f"api_key = {json.dumps(words.get('api_key', 'sk-upstream'))}",
             "retry = { max_retries = 0 }",
-            "breaker = { failure_rate = 1.0, window = \"1s\", open = \"1ms\" }",
+            'breaker = { min_attempts = 1000000, max_cooldown = "0s" }',
         ]
         if len(known(adapter) & formats().keys()) > 1:
             lines.append(f'format = "{format}"')

@@ -14,7 +14,7 @@ fn config(variables: &[(&str, &str)]) -> Config {
 fn every_type_can_be_overridden() {
     let config = config(&[
         ("WEIR_SERVER_PORT", "9000"),
-        ("WEIR_SERVER__HOST", "0.0.0.0"),
+        ("WEIR_SERVER__HOST", "::1"),
         ("WEIR_LOG_LEVEL", "debug"),
         ("WEIR_SERVER__DIAGNOSTIC_HEADERS", "false"),
         ("WEIR_SERVER__HEADER_TIMEOUT", "3s"),
@@ -27,7 +27,7 @@ fn every_type_can_be_overridden() {
         ("WEIR_PROVIDERS__0__TIMEOUTS", "{ idle = \"9s\" }"),
         ("WEIR_MODELS__0__FALLBACKS", "[\"x\"]"),
     ]);
-    assert_eq!((config.server.host.as_str(), config.server.port), ("0.0.0.0", 9000));
+    assert_eq!((config.server.host.as_str(), config.server.port), ("::1", 9000));
     assert_eq!(config.log.level, LogLevel::Debug);
     assert!(!config.server.diagnostic_headers);
     assert_eq!(config.server.header_timeout, Duration::from_secs(3));
