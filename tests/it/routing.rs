@@ -43,6 +43,8 @@ async fn what_a_target_lacks_is_not_asked_of_it() {
     let model = "[[models]]\nalias = \"blind\"\ntarget = { provider = \"first\", model = \"m\" }\n\
                  capabilities = { vision = false, context = 1000 }\nfallbacks = [\"seeing\"]\n\
                  [[models]]\nalias = \"seeing\"\ntarget = { provider = \"second\", model = \"m\" }\n\
+                 [[models]]\nalias = \"short\"\ntarget = { provider = \"first\", model = \"m\" }\n\
+                 capabilities = { context = 1000 }\n\
                  [[models]]\nalias = \"alone\"\ntarget = { provider = \"first\", model = \"m\" }\n\
                  capabilities = { vision = false }\n";
     let house = House::open(&two(&first, &second, model)).await;
@@ -53,7 +55,11 @@ async fn what_a_target_lacks_is_not_asked_of_it() {
         "{{\"model\":\"blind\",\"messages\":[{{\"role\":\"user\",\"content\":\"{}\"}}]}}",
         "many words ".repeat(1000)
     );
-    assert_eq!(taken(&house, &Request::post("/v1/chat/completions", long)).await, "second");
+    assert_eq!(taken(&house, &Request::post("/v1/chat/completions", &long)).await, "second");
+    // An estimate of its length refuses nothing: where there is no other, the provider counts.
+    let only = Request::post("/v1/chat/completions", long.replace("blind", "short"));
+    assert_eq!(taken(&house, &only).await, "first");
+    first.request().await;
     let reply = house.ask(&picture("alone")).await;
     assert_eq!(reply.status(), 400, "{}", reply.text());
     assert!(OPENAI.error(&reply).is_some_and(|message| message.contains("vision")), "{}", reply.text());

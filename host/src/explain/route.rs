@@ -246,6 +246,7 @@ fn left_out(serving: &Serving, plan: &Plan, circumstances: Circumstances<'_>) ->
         .map(|(route, target)| {
             let why = match circumstances.needs.fit(&target.capabilities) {
                 Fit::Lacks(what) => format!("it cannot serve this: it lacks `{what}`"),
+                Fit::Long => "the request seems to be too long for its context".to_owned(),
                 Fit::Known | Fit::Unknown => why_out(target, circumstances),
             };
             told(&route.alias, target, None, why)

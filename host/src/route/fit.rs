@@ -2,7 +2,8 @@
 
 use crate::config::Capabilities;
 
-/// Bytes of a request for each token of it at the least: one that is too long by this is too long for sure.
+/// Bytes of a request for each token of it at the least, where it is mostly text: one that is too long by this is most
+/// likely too long.
 const BYTES_PER_TOKEN: usize = 6;
 
 /// What a request asks for.
@@ -21,6 +22,8 @@ pub enum Fit {
     Known,
     /// Nothing speaks against it.
     Unknown,
+    /// It seems to be too long for it. That is an estimate: somebody who counts may find otherwise.
+    Long,
     /// It lacks this.
     Lacks(String),
 }
@@ -34,12 +37,12 @@ impl Needs<'_> {
             return Fit::Lacks(lacking.clone());
         }
         if able.context.is_some_and(|context| self.least_tokens() > context) {
-            return Fit::Lacks("context".to_owned());
+            return Fit::Long;
         }
         if asked().all(|name| able.feature(name) == Some(true)) { Fit::Known } else { Fit::Unknown }
     }
 
-    /// Fewer tokens than this it cannot have. Media are not told apart from text without reading, so nothing is said of
+    /// Fewer tokens than this it hardly has. Media are not told apart from text without reading, so nothing is said of
     /// requests that have some.
     fn least_tokens(&self) -> u64 {
         let media = ["vision", "audio", "documents"];
@@ -63,10 +66,10 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_too_long_for_sure_is_too_long() {
+    fn only_what_is_far_too_long_is_too_long() {
         let able = Capabilities { context: Some(1000), ..Capabilities::default() };
         let fit = |body_len| Needs { features: &[], body_len }.fit(&able);
         assert_eq!(fit(5000), Fit::Known);
-        assert_eq!(fit(7000), Fit::Lacks("context".into()));
+        assert_eq!(fit(7000), Fit::Long);
     }
 }

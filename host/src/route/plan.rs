@@ -13,6 +13,9 @@ use crate::contract::types::ErrorKind;
 use crate::fault::{Fault, Side};
 use crate::health::{Health, Rest, Standing, Ticket};
 
+/// What a target lacks for which a request seems to be too long.
+const CONTEXT: &str = "context";
+
 /// How many targets one request may have, over all fallbacks.
 const MAX_STOPS: usize = 32;
 
@@ -30,6 +33,8 @@ pub struct Plan {
     pub rest: Option<(Instant, Rest)>,
     /// Targets that were left out because they cannot serve this request: their names, and what they lack.
     pub unfit: Vec<(Arc<str>, String)>,
+    /// Those whose context seems to be too short.
+    short: Vec<Stop>,
 }
 
 /// A place to go to.
@@ -61,7 +66,14 @@ impl Plan {
     /// A plan with one target only.
     fn only(route: &Arc<Route>, target: &Arc<Target>) -> Self {
         let stop = Stop { route: Arc::clone(route), target: Arc::clone(target) };
-        Self { route: Arc::clone(route), stops: vec![stop], resting: Vec::new(), rest: None, unfit: Vec::new() }
+        Self {
+            route: Arc::clone(route),
+            stops: vec![stop],
+            resting: Vec::new(),
+            rest: None,
+            unfit: Vec::new(),
+            short: Vec::new(),
+        }
     }
 
     /// What a client hears where everything rests (C-65).
@@ -110,8 +122,14 @@ fn standing(target: &Arc<Target>, health: &Health, now: Instant) -> Standing {
 /// fallbacks. Targets that rest are left out; those whose keys were all refused come last.
 pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> Result<Plan, Fault> {
     let route = routes.find(model).ok_or_else(|| unknown_model(model))?;
-    let mut plan =
-        Plan { route: Arc::clone(route), stops: Vec::new(), resting: Vec::new(), rest: None, unfit: Vec::new() };
+    let mut plan = Plan {
+        route: Arc::clone(route),
+        stops: Vec::new(),
+        resting: Vec::new(),
+        rest: None,
+        unfit: Vec::new(),
+        short: Vec::new(),
+    };
     let mut seen: HashSet<*const Route> = HashSet::new();
     let mut next: Vec<(&Arc<Route>, Option<&str>)> = vec![(route, None)];
     while let Some((route, name)) = next.pop() {
@@ -121,6 +139,12 @@ pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> R
         add(&mut plan, route, name, circumstances);
         let fallbacks = route.fallbacks.iter().rev();
         next.extend(fallbacks.filter_map(|name| Some((routes.find(name)?, Some(name.as_str())))));
+    }
+    if plan.stops.is_empty() && plan.rest.is_none() {
+        // Where nothing else is left, the estimate is not trusted: the provider counts.
+        plan.stops = std::mem::take(&mut plan.short);
+        plan.unfit.retain(|(_, lacking)| plan.stops.is_empty() || lacking != CONTEXT);
+        plan.stops.truncate(MAX_STOPS);
     }
     if !plan.stops.is_empty() || plan.rest.is_some() {
         return Ok(plan);
@@ -150,9 +174,17 @@ fn add(plan: &mut Plan, route: &Arc<Route>, name: Option<&str>, circumstances: C
     let mut usable: Vec<(&Arc<Target>, u8)> = Vec::new();
     let chosen = |target: &&Arc<Target>| provider.is_none_or(|name| *target.label == *name);
     for target in route.targets.iter().flatten().filter(chosen) {
-        if let Fit::Lacks(what) = needs.fit(&target.capabilities) {
-            plan.unfit.push((Arc::clone(&target.id), what));
-            continue;
+        match needs.fit(&target.capabilities) {
+            Fit::Lacks(what) => {
+                plan.unfit.push((Arc::clone(&target.id), what));
+                continue;
+            }
+            Fit::Long => {
+                plan.unfit.push((Arc::clone(&target.id), CONTEXT.to_owned()));
+                plan.short.push(Stop { route: Arc::clone(route), target: named(target, name) });
+                continue;
+            }
+            Fit::Known | Fit::Unknown => {}
         }
         match ranked(standing(target, health, now)) {
             Ok(rank) => usable.push((target, rank)),
