@@ -100,8 +100,10 @@ impl Draft {
             comment(&mut text, "To be looked at:");
             self.notes.iter().for_each(|note| comment(&mut text, &format!("- {note}")));
         }
-        text.push('\n');
-        members(&mut text, &self.top);
+        if !self.top.members.is_empty() {
+            text.push('\n');
+            members(&mut text, &self.top);
+        }
         for (table, entries) in [("clients", &self.clients), ("providers", &self.providers), ("models", &self.models)] {
             for entry in entries {
                 text.push('\n');
