@@ -32,10 +32,18 @@ struct Line {
 pub(super) struct Turn<'a>(&'a Aside);
 
 impl Aside {
-    /// One turn for each core, two at least.
-    pub(super) fn new() -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, NonZero::get);
-        Self { turns: u32::try_from(cores).unwrap_or(u32::MAX).max(2), line: Mutex::default(), ended: Condvar::new() }
+    /// One turn for each core, two at least: for those that are new.
+    pub(super) fn for_news() -> Self {
+        Self::with(cores().max(2))
+    }
+
+    /// One turn for every two cores: whoever spins, spins there.
+    pub(super) fn for_suspects() -> Self {
+        Self::with((cores() / 2).max(1))
+    }
+
+    fn with(turns: u32) -> Self {
+        Self { turns, line: Mutex::default(), ended: Condvar::new() }
     }
 
     /// Whether there is no use in waiting.
@@ -91,10 +99,14 @@ impl Drop for Turn<'_> {
 }
 
 /// Lowers the priority of this thread, which is then no use for anything else.
+fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(2, |cores| u32::try_from(NonZero::get(cores)).unwrap_or(u32::MAX))
+}
+
 fn give_way() {
     // On Linux this is the thread's own; elsewhere it would be the whole program's.
     #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(None, 10) {
+    if let Err(error) = rustix::process::setpriority_process(None, 19) {
         tracing::debug!(%error, "a thread's priority stays as it is");
     }
 }
@@ -107,7 +119,7 @@ mod tests {
     use super::*;
 
     fn with(turns: u32) -> Aside {
-        Aside { turns, ..Aside::new() }
+        Aside::with(turns)
     }
 
     fn run<R: Send>(aside: &Aside, patience: Duration, work: impl FnOnce() -> R + Send) -> Option<R> {

@@ -106,8 +106,8 @@ impl Engine {
             leases,
             idle,
             compiling: Mutex::default(),
-            news: Aside::new(),
-            suspects: Aside::new(),
+            news: Aside::for_news(),
+            suspects: Aside::for_suspects(),
             buried: Mutex::default(),
             was_bloated: AtomicBool::default(),
         })))
