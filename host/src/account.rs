@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::admit::Permit;
 use crate::contract::types::{Loss, Usage};
+use crate::dialect::limits::Figure;
 use crate::fault::Side;
 use crate::health::Ticket;
 use crate::observe::metrics::{Metrics, Series};
@@ -38,6 +39,8 @@ pub struct Account {
     estimate: Option<[u32; 2]>,
     metered: bool,
     provider: Option<Arc<str>>,
+    /// How the limits of the provider that answered stand, where its answer is made anew.
+    limits: Vec<Figure>,
     /// Shared with branches: the attempts of all of them are this request's.
     tries: Arc<AtomicU32>,
     /// The attempt that gave the answer.
@@ -65,6 +68,7 @@ impl Account {
             estimate: None,
             metered: false,
             provider: None,
+            limits: Vec::new(),
             tries: Arc::default(),
             ticket: None,
             request_id: request_id.to_owned(),
@@ -109,6 +113,7 @@ impl Account {
             estimate: None,
             metered: false,
             provider: None,
+            limits: Vec::new(),
             tries: Arc::clone(&self.tries),
             ticket: None,
             request_id: self.request_id.clone(),
@@ -127,6 +132,7 @@ impl Account {
         self.usage = branch.usage.take();
         self.estimate = branch.estimate.take();
         self.provider = branch.provider.take();
+        self.limits = std::mem::take(&mut branch.limits);
         self.ticket = branch.ticket.take();
         self.hold(std::mem::take(&mut branch.permit));
     }
@@ -160,6 +166,17 @@ impl Account {
         self.metrics.upstream.with_label_values(&[provider.as_ref()]).observe(took.as_secs_f64());
         self.waited += took;
         self.provider = Some(Arc::clone(provider));
+        self.limits.clear();
+    }
+
+    /// An answer tells how its provider's limits stand.
+    pub fn limited(&mut self, limits: Vec<Figure>) {
+        self.limits = limits;
+    }
+
+    /// How the limits of the provider that answered stand, for a client whose answer is made anew.
+    pub fn limits(&self) -> &[Figure] {
+        &self.limits
     }
 
     /// A request to the provider failed.

@@ -19,12 +19,14 @@ use crate::config::Affinity;
 use crate::contract::about::exports::weir::adapter::about::{ErrorFormat, Operation};
 use crate::contract::types::ErrorKind;
 use crate::dialect::faces::{Face, Head, Lookup};
+use crate::dialect::limits::{self, Figure};
 use crate::dialect::path::Holes;
-use crate::dialect::reply::{error_response, insert, limit_headers};
+use crate::dialect::reply::{error_response, insert};
 use crate::exchange::Exchange;
 use crate::fault::{Fault, Side};
 use crate::health::{Health, Standing};
 use crate::identify::identify;
+use crate::limit::Told;
 use crate::listen::Peer;
 use crate::models;
 use crate::observe::metrics::Metrics;
@@ -178,7 +180,7 @@ impl Gateway {
             Ok(permit) => permit,
             Err(Refused { fault, told }) => {
                 let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id);
-                limit_headers(asked.face.errors.as_deref(), &told, response.headers_mut());
+                tell_limits(&mut response, asked, &told, None);
                 return Ok(response);
             }
         };
@@ -207,7 +209,7 @@ impl Gateway {
         });
         account.note_overhead();
         self.make_resumable(&mut response, serving, asked, (plan, house.deadline));
-        limit_headers(asked.face.errors.as_deref(), &told, response.headers_mut());
+        tell_limits(&mut response, asked, &told, target.as_deref().map(|target| (target, &account)));
         if serving.config.server.diagnostic_headers {
             diagnose(&mut response, target.as_deref(), asked, &account);
         }
@@ -249,6 +251,24 @@ impl Gateway {
         };
         self.metrics.rejected.with_label_values(&[reason]).inc();
         fault_response(errors, fault, id)
+    }
+}
+
+/// Tells the client's own limits, and then no others; where it has none, those of the provider that answered.
+fn tell_limits(
+    response: &mut Response<ReplyBody>,
+    asked: &Asked,
+    told: &[Told],
+    answered: Option<(&Target, &Account)>,
+) {
+    let (errors, headers) = (asked.face.errors.as_deref(), response.headers_mut());
+    match answered {
+        // Relayed ones stand among the headers already.
+        Some((_, account)) if told.is_empty() => limits::tell(errors, account.limits(), headers),
+        answered => {
+            answered.iter().for_each(|(target, _)| target.limits.strip(headers));
+            limits::tell(errors, &told.iter().map(Figure::from).collect::<Vec<_>>(), headers);
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::config::{Affinity, Aliases, Capabilities, Metering, Model, Price, Pro
 use crate::contract::about::exports::weir::adapter::about::{Manifest, Operation};
 use crate::contract::types::Setting;
 use crate::dialect::faces::{Face, operation_name};
+use crate::dialect::limits::Spelling;
 use crate::health::Subject;
 use crate::observe::metrics::{Labels, Metrics, Series};
 use crate::plugin::{Adapter, Interface};
@@ -45,6 +46,8 @@ pub struct Target {
     pub adapter: Arc<Adapter>,
     /// What that adapter accepts as it is.
     pub accepts: Arc<[Acceptance]>,
+    /// How its provider tells its limits.
+    pub limits: Arc<Spelling>,
     /// Where it is.
     pub base: Base,
     /// What proves who we are.

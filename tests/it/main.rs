@@ -31,6 +31,7 @@ mod multipart;
 mod operations;
 mod passthrough;
 mod proof;
+mod provider_limits;
 mod recall;
 mod record;
 mod relay;

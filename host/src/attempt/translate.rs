@@ -5,12 +5,14 @@ mod answer;
 mod write;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use http::Response;
 use http::header;
 
 use super::bounds;
+use super::failure::wait_for_limits;
 use super::follow::{Farewell, Steps};
 use super::reply::ReplyBody;
 use super::send::{body_of, bytes_of, fault_of, rendered, response_of, send, upstream_fault};
@@ -305,13 +307,18 @@ impl<'a> Run<'a> {
 
     /// Sends one request; a refusal is read by the provider's adapter.
     async fn send(&mut self, request: UpstreamRequest<'_>, account: &mut Account) -> Result<UpstreamResponse, Fault> {
-        let response = send(self.house, self.target, request, account).await?;
+        let target = self.target;
+        let response = send(self.house, target, request, account).await?;
+        account.limited(target.limits.read(&response.headers, SystemTime::now()));
         if response.status.as_u16() < 400 {
             return Ok(response);
         }
+        let headers = response.headers.clone();
         let http = self.collected(response, ERROR_BODY).await?;
-        let error = self.provider.parse_error(&self.provider_ctx, &http).map_err(|fault| unified::blame(&fault))?;
-        Err(upstream_fault(error, self.target, account))
+        let error = self.provider.parse_error(&self.provider_ctx, &http);
+        let mut error = error.map_err(|fault| unified::blame(&fault))?;
+        wait_for_limits(&mut error, target, &headers);
+        Err(upstream_fault(error, target, account))
     }
 
     async fn read(&mut self, response: UpstreamResponse) -> Result<Outcome, Fault> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Acceptances;
+use super::Compiled;
 use super::credential::{Credentials, set_region, usual_region};
 use super::holes;
 use crate::config::{self, Address, Alias, Config, Environment, Model, Problem, Provider, Strategy};
@@ -16,12 +16,7 @@ use crate::route::{Route, Routes, Target};
 use crate::upstream::{AllowedOrigin, Base, Timeouts};
 
 /// Every model's route; what cannot be served says why.
-pub(super) fn routes(
-    config: &Config,
-    adapters: &Snapshot,
-    accepts: &Acceptances,
-    problems: &mut Vec<Problem>,
-) -> Routes {
+pub(super) fn routes(config: &Config, adapters: &Snapshot, known: &Compiled, problems: &mut Vec<Problem>) -> Routes {
     let problems = std::cell::RefCell::new(problems);
     let credentials = Credentials::new(&config.environment);
     let route = |model: &Model| {
@@ -31,7 +26,7 @@ pub(super) fn routes(
                 problems.borrow_mut().push(problem);
             }
             let strict = model.strict.unwrap_or(config.server.strict);
-            let made = make(target, (strict, facts, before_star(model, target)), adapters, accepts, &credentials);
+            let made = make(target, (strict, facts, before_star(model, target)), adapters, known, &credentials);
             if let Err(problem) = &made {
                 let known = problems.borrow().iter().any(|one| one.message == problem.message);
                 if !known {
@@ -58,7 +53,7 @@ fn make(
     target: &config::Target,
     (strict, facts, before_star): (bool, Facts, Option<Arc<str>>),
     adapters: &Snapshot,
-    accepts: &Acceptances,
+    known: &Compiled,
     credentials: &Credentials<'_>,
 ) -> Result<Target, Problem> {
     let provider = &target.provider;
@@ -74,12 +69,14 @@ fn make(
         target.options.values.iter().map(|(key, value)| Setting { key: key.clone(), json: value.to_string() });
     let base = base(provider, adapter)?;
     let id = format!("{}/{}", provider.name, target.model.as_deref().unwrap_or("*"));
+    let known = known.get(provider.adapter.as_str());
     let first = Target {
         id: Arc::from(id),
         label: Arc::from(provider.name.as_str()),
         provider: Arc::clone(provider),
         adapter: Arc::clone(adapter),
-        accepts: accepts.get(provider.adapter.as_str()).cloned().unwrap_or_else(|| Arc::from([])),
+        accepts: known.map_or_else(|| Arc::from([]), |known| Arc::clone(&known.accepts)),
+        limits: known.map(|known| Arc::clone(&known.limits)).unwrap_or_default(),
         credential: credentials.of(target, adapter, &base, 0)?,
         key: 0,
         spares: Vec::new(),
