@@ -9,6 +9,7 @@ mod hedge;
 mod list;
 mod media;
 mod meter;
+mod ping;
 mod pipeline;
 mod policy;
 mod relay;
@@ -48,6 +49,7 @@ use crate::upstream::{Timeouts, Upstreams};
 
 pub use failure::Failure;
 pub use list::{ask_models, find_out};
+pub use ping::ping;
 pub use reply::{BodyError, ReplyBody};
 pub use resume::Onward;
 pub use tries::{Journey, Tried};

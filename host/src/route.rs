@@ -97,6 +97,12 @@ impl Target {
         self.adapter.has(Interface::ProviderModels)
     }
 
+    /// Whether it can be asked how its provider is, where the configuration wants that.
+    pub fn can_be_checked(&self) -> bool {
+        let chats = self.provider.check.as_ref().is_some_and(|check| check.model.is_some());
+        if chats { self.adapter.has(Interface::ProviderChat) } else { self.can_list() }
+    }
+
     /// The provider's name for the model, as labels have it.
     pub fn model_label(&self) -> &str {
         self.model.as_deref().unwrap_or("*")

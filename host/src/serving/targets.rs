@@ -132,13 +132,15 @@ fn unpriced(model: &Model, target: &config::Target, facts: &Facts) -> Option<Pro
 /// A word on providers that are to be checked and cannot be.
 pub(super) fn unchecked(routes: &Routes, problems: &mut Vec<Problem>) {
     for target in routes.iter().flat_map(|(_, route)| route.targets.iter().flatten()) {
-        if target.provider.check.is_none() || target.can_list() {
-            continue;
-        }
-        let message = format!("the adapter `{}` knows no list of models: nothing is checked", target.adapter.name);
+        let Some(check) = target.provider.check.as_ref().filter(|_| !target.can_be_checked()) else { continue };
+        let (lacks, help) = match check.model {
+            Some(_) => ("chat", "leave `check` out: its requests tell how the provider is"),
+            None => ("list of models", "name a `model` in `check`, which is then asked for one token"),
+        };
+        let message = format!("the adapter `{}` knows no {lacks}: nothing is checked", target.adapter.name);
         let problem = Problem::warning(&target.provider.places.name, message);
         if problems.iter().all(|known| known.message != problem.message) {
-            problems.push(problem.with_help("leave `check` out: its requests tell how the provider is"));
+            problems.push(problem.with_help(help));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `[[providers]]`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::provider::{AllowedOrigin, Breaker, Check, Metering, Provider, Retry, Timeouts};
@@ -223,9 +224,22 @@ fn check(section: &mut Section<'_>) -> Option<Check> {
             .count("failures", &(1..=100))
             .and_then(|count| u32::try_from(count).ok())
             .unwrap_or(default.failures),
+        model: checked_model(&mut table),
     };
     table.finish();
     Some(check)
+}
+
+fn checked_model(table: &mut Section<'_>) -> Option<Arc<str>> {
+    let model = table.text("model")?;
+    if model.value.is_empty() {
+        let problem = Problem::error(&model.place, "`model` is empty");
+        table
+            .reader
+            .report(problem.with_help("the provider's own name of a small model; without it, its list is asked for"));
+        return None;
+    }
+    Some(Arc::from(model.value))
 }
 
 fn breaker(section: &mut Section<'_>) -> Breaker {
