@@ -208,9 +208,8 @@ pub(super) fn suggested_address(adapter: &Adapter, provider: &Provider, environm
 /// Adds a provider for an adapter whose usual key variable is set.
 pub(super) fn discover(config: &mut Config, adapter: &Adapter) {
     let suggests = &adapter.manifest.suggests;
-    let key = config.environment.provider_key(&adapter.name);
-    let key = key.or_else(|| suggests.key_variables.iter().find_map(|name| config.environment.secret(name)));
-    let Some(key) = key else { return };
+    let variable = config.environment.key_variable(&adapter.name, &suggests.key_variables);
+    let Some(key) = variable.and_then(|name| config.environment.secret(&name)) else { return };
     let mut provider = Provider::discovered(adapter.name.as_ref(), adapter.name.as_ref(), None, Some(key));
     provider.address = suggested_address(adapter, &provider, &config.environment);
     config.add_discovered(provider, &suggests.models);
