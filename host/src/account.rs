@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::admit::Permit;
+use crate::config::Price;
 use crate::contract::types::{Loss, Usage};
 use crate::dialect::limits::Figure;
 use crate::fault::Side;
@@ -36,6 +37,10 @@ pub struct Account {
     streaming: bool,
     first_piece: bool,
     usage: Option<Usage>,
+    /// What tokens cost where the answer comes from, if that is known.
+    price: Option<Price>,
+    /// The tokens that have been charged for: input, cache reads, cache writes, output, reasoning.
+    charged: [Option<u32>; 5],
     estimate: Option<[u32; 2]>,
     metered: bool,
     provider: Option<Arc<str>>,
@@ -65,6 +70,8 @@ impl Account {
             streaming: false,
             first_piece: false,
             usage: None,
+            price: None,
+            charged: [None; 5],
             estimate: None,
             metered: false,
             provider: None,
@@ -110,6 +117,8 @@ impl Account {
             streaming: false,
             first_piece: false,
             usage: None,
+            price: None,
+            charged: [None; 5],
             estimate: None,
             metered: false,
             provider: None,
@@ -130,6 +139,7 @@ impl Account {
         self.first_piece |= branch.first_piece;
         self.metered = branch.metered;
         self.usage = branch.usage.take();
+        self.price = branch.price;
         self.estimate = branch.estimate.take();
         self.provider = branch.provider.take();
         self.limits = std::mem::take(&mut branch.limits);
@@ -152,8 +162,9 @@ impl Account {
         self.status = 0;
     }
 
-    /// This attempt gives the answer.
-    pub fn serve(&mut self, ticket: Ticket) {
+    /// This attempt gives the answer, whose tokens cost so much.
+    pub fn serve(&mut self, ticket: Ticket, price: Option<Price>) {
+        self.price = price;
         if !self.streaming {
             ticket.first_piece();
         }
@@ -250,8 +261,10 @@ impl Account {
         }
     }
 
-    /// Another target goes on with the stream; `branch` is its attempt's account.
-    pub fn resumed(&mut self, mut branch: Self) {
+    /// Another target goes on with the stream, of which these tokens have been told; `branch` is its attempt's account.
+    pub fn resumed(&mut self, mut branch: Self, told: Option<&Usage>) {
+        told.into_iter().for_each(|usage| self.charge(usage));
+        self.price = branch.price;
         self.provider = branch.provider.take();
         self.ticket = branch.ticket.take();
         self.hold(std::mem::take(&mut branch.permit));
@@ -272,10 +285,23 @@ impl Account {
         }
     }
 
-    fn settle(&self) {
-        if let Some(usage) = &self.usage {
-            let Usage { input, cache_read, cache_write, output, reasoning, .. } = usage;
-            return self.series.tokens([*input, *cache_read, *cache_write, *output, *reasoning]);
+    /// Charges for tokens, less those that have been charged for.
+    fn charge(&mut self, usage: &Usage) {
+        let told = buckets(usage);
+        let mut fresh = told;
+        for (fresh, charged) in fresh.iter_mut().zip(self.charged) {
+            *fresh = fresh.map(|tokens| tokens.saturating_sub(charged.unwrap_or_default()));
+        }
+        if let Some(dollars) = self.price.and_then(|price| price.of(fresh)) {
+            self.series.cost(dollars);
+        }
+        self.charged = told;
+    }
+
+    fn settle(&mut self) {
+        if let Some(usage) = self.usage.take() {
+            self.charge(&usage);
+            return self.series.tokens(buckets(&usage));
         }
         if let Some(tokens) = self.estimate {
             self.series.estimated(tokens);
@@ -293,6 +319,12 @@ impl Account {
             self.metrics.request(&self.series, self.status, outcome_of(self.status), seconds);
         }
     }
+}
+
+/// Input, cache reads, cache writes, output, reasoning.
+fn buckets(usage: &Usage) -> [Option<u32>; 5] {
+    let Usage { input, cache_read, cache_write, output, reasoning, .. } = usage;
+    [*input, *cache_read, *cache_write, *output, *reasoning]
 }
 
 fn outcome_of(status: u16) -> &'static str {
@@ -313,8 +345,8 @@ impl Drop for Account {
             return;
         }
         self.metrics.in_flight.dec();
-        self.settle();
         self.settle_limits();
+        self.settle();
         match self.outcome {
             Outcome::Whole => self.close_whole(seconds),
             Outcome::Failed => self.metrics.request(&self.series, self.status, "broken", seconds),
@@ -345,8 +377,7 @@ mod tests {
     use super::*;
     use crate::observe::metrics::Labels;
 
-    const LABELS: Labels<'static> =
-        Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta", price: None };
+    const LABELS: Labels<'static> = Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta" };
 
     fn account(metrics: &Arc<Metrics>) -> Account {
         let series = Arc::new(metrics.series(LABELS));

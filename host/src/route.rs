@@ -18,6 +18,7 @@ use crate::contract::about::exports::weir::adapter::about::{Manifest, Operation}
 use crate::contract::types::Setting;
 use crate::dialect::faces::{Face, operation_name};
 use crate::dialect::limits::Spelling;
+use crate::facts;
 use crate::health::Subject;
 use crate::observe::metrics::{Labels, Metrics, Series};
 use crate::plugin::{Adapter, Interface};
@@ -108,6 +109,13 @@ impl Target {
         self.model.as_deref().unwrap_or("*")
     }
 
+    /// What the model costs that a request for this name goes to, as far as that is known.
+    pub fn price_of(&self, asked: &str) -> Option<Price> {
+        // Of a pattern the bundled file knows the models, and not the pattern.
+        let bundled = || facts::of(&self.adapter.name, self.model(asked)).price;
+        self.price.or_else(|| if self.model.is_none() { bundled() } else { None })
+    }
+
     /// The model as this provider names it.
     pub fn model<'a>(&'a self, asked: &'a str) -> &'a str {
         let bare = || asked.strip_prefix(self.before_star.as_deref().unwrap_or_default()).unwrap_or(asked);
@@ -172,8 +180,6 @@ pub fn format_for<'a>(
 pub struct Route {
     /// The alias: a label.
     pub alias: String,
-    /// What its tokens cost, where the operator says so.
-    pub price: Option<Price>,
     /// Its targets, or why one cannot be served.
     pub targets: Vec<Result<Arc<Target>, String>>,
     /// How one of them is chosen.
@@ -198,7 +204,6 @@ impl Route {
     pub fn new(model: &Model, targets: Vec<Result<Arc<Target>, String>>) -> Self {
         Self {
             alias: model.alias.to_string(),
-            price: model.price,
             targets,
             strategy: model.strategy,
             fallbacks: model.fallbacks.clone(),
@@ -246,7 +251,7 @@ impl Route {
         }
         let provider = self.targets.iter().flatten().next().map_or("none", |target| &*target.label);
         let operation = operation_name(&face.claim.operation);
-        let labels = Labels { dialect: face.format(), route: &self.alias, operation, provider, price: self.price };
+        let labels = Labels { dialect: face.format(), route: &self.alias, operation, provider };
         let mut all = self.series.write().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(all.entry(face.index).or_insert_with(|| Arc::new(metrics.series(labels))))
     }

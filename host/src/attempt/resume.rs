@@ -122,7 +122,7 @@ impl Onward {
         match translate::again::resume(house, &self.asked, &target, said, account).await {
             Ok(stream) => {
                 ticket.answers();
-                account.serve(ticket);
+                account.serve(ticket, target.price_of(self.asked.model()));
                 account.hold(held);
                 Some((stream, target))
             }

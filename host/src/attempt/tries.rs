@@ -154,7 +154,7 @@ impl Journey<'_> {
                 Ok(response) => {
                     ticket.answers();
                     held.went_well();
-                    account.serve(ticket);
+                    account.serve(ticket, target.price_of(self.asked.model()));
                     account.hold(held);
                     return Visit::Answered(response, target);
                 }
