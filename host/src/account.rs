@@ -42,6 +42,9 @@ pub struct Account {
     /// The tokens that have been charged for: input, cache reads, cache writes, output, reasoning.
     charged: [Option<u32>; 5],
     estimate: Option<[u32; 2]>,
+    /// Tokens of answers that broke off and were gone on with, as far as nobody told of them: input and output, by
+    /// estimate.
+    untold: [u32; 2],
     metered: bool,
     provider: Option<Arc<str>>,
     /// How the limits of the provider that answered stand, where its answer is made anew.
@@ -72,6 +75,7 @@ impl Account {
             usage: None,
             price: None,
             charged: [None; 5],
+            untold: [0; 2],
             estimate: None,
             metered: false,
             provider: None,
@@ -119,6 +123,7 @@ impl Account {
             usage: None,
             price: None,
             charged: [None; 5],
+            untold: [0; 2],
             estimate: None,
             metered: false,
             provider: None,
@@ -261,8 +266,12 @@ impl Account {
         }
     }
 
-    /// Another target goes on with the stream, of which these tokens have been told; `branch` is its attempt's account.
-    pub fn resumed(&mut self, mut branch: Self, told: Option<&Usage>) {
+    /// Another target goes on with the stream, of which these tokens have been told, and of the one that broke these not;
+    /// `branch` is its attempt's account.
+    pub fn resumed(&mut self, mut branch: Self, told: Option<&Usage>, untold: [u32; 2]) {
+        for (sum, tokens) in self.untold.iter_mut().zip(untold) {
+            *sum = sum.saturating_add(tokens);
+        }
         told.into_iter().for_each(|usage| self.charge(usage));
         self.price = branch.price;
         self.provider = branch.provider.take();
@@ -272,9 +281,11 @@ impl Account {
 
     /// What the limits are told: what was used, whoever says so; nothing where no answer came.
     fn settle_limits(&mut self) {
+        let [input, output] = self.untold.map(u64::from);
         let told = self.usage.as_ref().map(|usage| {
-            let sum = |counts: &[Option<u32>]| counts.iter().flatten().map(|count| u64::from(*count)).sum();
-            (sum(&[usage.input, usage.cache_read, usage.cache_write]), sum(&[usage.output, usage.reasoning]))
+            let sum = |counts: &[Option<u32>]| counts.iter().flatten().map(|count| u64::from(*count)).sum::<u64>();
+            let told_in = sum(&[usage.input, usage.cache_read, usage.cache_write]);
+            (told_in + input, sum(&[usage.output, usage.reasoning]) + output)
         });
         let guessed = self.estimate.map(|[input, output]| (u64::from(input), u64::from(output)));
         let answered = (200..300).contains(&self.status);
@@ -299,6 +310,7 @@ impl Account {
     }
 
     fn settle(&mut self) {
+        self.series.estimated(self.untold);
         if let Some(usage) = self.usage.take() {
             self.charge(&usage);
             return self.series.tokens(buckets(&usage));
@@ -413,6 +425,37 @@ mod tests {
         let text = metrics.text().unwrap();
         assert!(text.contains(r#"weir_tokens_total{bucket="input",model="fast"} 7"#));
         assert!(text.contains("weir_streams_active 0"));
+    }
+
+    #[test]
+    fn each_part_of_a_stream_costs_what_it_costs_there() {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let mut account = account(&metrics);
+        account.answering(200, true, true);
+        let usage = |input, output| Usage {
+            input: Some(input),
+            cache_read: None,
+            cache_write: None,
+            output: Some(output),
+            reasoning: None,
+            extensions: Vec::new(),
+        };
+        let price = |input, output| {
+            let million = |dollars: f64| Some(dollars * 1_000_000.0);
+            Some(Price { input: million(input), output: million(output), ..Price::default() })
+        };
+        account.price = price(1.0, 2.0);
+        let mut branch = account.branch();
+        branch.price = price(10.0, 100.0);
+        account.resumed(branch, Some(&usage(5, 1)), [0, 3]);
+        account.used(usage(12, 8));
+        account.whole();
+        drop(account);
+        let text = metrics.text().unwrap();
+        // 5 and 1 of the first, 7 and 7 of the second.
+        assert!(text.contains(r#"weir_cost_total{model="fast"} 777"#), "{text}");
+        assert!(text.contains(r#"weir_tokens_total{bucket="output",model="fast"} 8"#), "{text}");
+        assert!(text.contains(r#"weir_tokens_estimated_total{bucket="output",model="fast"} 3"#), "{text}");
     }
 
     #[test]

@@ -208,7 +208,7 @@ impl Translated {
     fn resumed(&mut self, found: Result<Found, Fault>) {
         let (Some(pipeline), Some(account)) = (&mut self.pipeline, &mut self.account) else { return };
         let taken = found.and_then(|found| {
-            account.resumed(found.account, pipeline.seen.usage.as_ref());
+            account.resumed(found.account, pipeline.seen.usage.as_ref(), pipeline.untold());
             self.upstream = Some(found.stream.upstream);
             self.farewell = found.stream.farewell;
             pipeline.resume(found.stream.successor, &mut self.out)

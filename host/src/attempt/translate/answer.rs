@@ -129,6 +129,7 @@ impl Run<'_> {
             target: Arc::clone(self.target),
             witness,
             said: self.continuable.then(Said::default),
+            input: self.provider_ctx.input_tokens.unwrap_or_default(),
         });
         let keep_alive = self.house.config.server.keep_alive_interval.zip(keep_alive_frame(asked));
         let first = match keep_alive {
