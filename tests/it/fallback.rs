@@ -46,9 +46,12 @@ async fn every_failure_of_one_provider_is_made_good_by_another_in_every_format()
     for (reason, failure) in failures {
         let first = Upstream::always(failure).await;
         let second = tongue::provider(ANTHROPIC).await;
-        let settings = "retry = { max_retries = 1, retry_delay_ms = 1 }\nbreaker = { min_attempts = 1000000 }\n\
-                        timeouts = { first_byte = \"100ms\" }";
-        let house = House::open(&two(&first, &second, settings)).await;
+        let patience = if reason == "timeout" { "250ms" } else { "1m" };
+        let settings = format!(
+            "retry = {{ max_retries = 1, retry_delay_ms = 1 }}\nbreaker = {{ min_attempts = 1000000 }}\n\
+             timeouts = {{ first_byte = \"{patience}\" }}"
+        );
+        let house = House::open(&two(&first, &second, &settings)).await;
         let mut fallen = 0.0;
         for from in ALL {
             for (model, stream) in [("both", false), ("both", true), ("other", false), ("other", true)] {

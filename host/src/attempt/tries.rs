@@ -163,7 +163,7 @@ impl Journey<'_> {
             if let Some(Fallen { from, reason }) = fallen.take() {
                 account.metrics().tries.fell_back(&from.id, &target.id, reason);
             }
-            account.tried();
+            account.tries_at(&target.label, target.model(self.asked.model()));
             let begun = Instant::now();
             let failure = match attempt(self.house, self.asked, &target, account).await {
                 Ok(response) => {
@@ -175,7 +175,7 @@ impl Journey<'_> {
                 }
                 Err(failure) => failure,
             };
-            account.goes_on();
+            account.failed(reason(&failure));
             let blame = self.blame(&failure.fault);
             if policy::is_overload(&failure.fault, blame) {
                 held.overloaded(begun);
