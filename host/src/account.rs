@@ -1,9 +1,14 @@
 //! The close of every exchange: usage, time and outcome, recorded exactly once, also when the client leaves.
 
+mod tokens;
+mod traced;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use self::tokens::Tokens;
+use self::traced::Traced;
 use crate::admit::Permit;
 use crate::config::Price;
 use crate::contract::types::{Loss, Usage};
@@ -11,6 +16,7 @@ use crate::dialect::limits::Figure;
 use crate::fault::Side;
 use crate::health::Ticket;
 use crate::observe::metrics::{Metrics, Series};
+use crate::observe::trace::Span;
 
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +27,19 @@ enum Outcome {
     Whole,
     /// The answer is an error, or broke off.
     Failed,
+}
+
+/// What an account is opened with.
+#[derive(Debug, Clone, Copy)]
+pub struct Opening<'a> {
+    /// When the request came.
+    pub begun: Instant,
+    /// Its id.
+    pub request_id: &'a str,
+    /// What it asks for: `chat`, `embeddings`, ...
+    pub operation: &'a str,
+    /// Its span.
+    pub span: &'a Span,
 }
 
 /// The account of one exchange. It is closed when it is dropped.
@@ -36,15 +55,7 @@ pub struct Account {
     outcome: Outcome,
     streaming: bool,
     first_piece: bool,
-    usage: Option<Usage>,
-    /// What tokens cost where the answer comes from, if that is known.
-    price: Option<Price>,
-    /// The tokens that have been charged for: input, cache reads, cache writes, output, reasoning.
-    charged: [Option<u32>; 5],
-    estimate: Option<[u32; 2]>,
-    /// Tokens of answers that broke off and were gone on with, as far as nobody told of them: input and output, by
-    /// estimate.
-    untold: [u32; 2],
+    tokens: Tokens,
     metered: bool,
     provider: Option<Arc<str>>,
     /// How the limits of the provider that answered stand, where its answer is made anew.
@@ -54,6 +65,7 @@ pub struct Account {
     /// The attempt that gave the answer.
     ticket: Option<Ticket>,
     request_id: String,
+    traced: Traced,
     /// An account of one of several attempts at the same time: it records nothing by itself.
     is_branch: bool,
     permit: Permit,
@@ -61,8 +73,9 @@ pub struct Account {
 
 impl Account {
     /// Opens the account of an exchange that has been routed.
-    pub fn open(metrics: &Arc<Metrics>, series: Arc<Series>, begun: Instant, request_id: &str, permit: Permit) -> Self {
+    pub fn open(metrics: &Arc<Metrics>, series: Arc<Series>, opening: Opening<'_>, permit: Permit) -> Self {
         metrics.in_flight.inc();
+        let Opening { begun, request_id, operation, span } = opening;
         Self {
             metrics: Arc::clone(metrics),
             series,
@@ -72,17 +85,14 @@ impl Account {
             outcome: Outcome::Open,
             streaming: false,
             first_piece: false,
-            usage: None,
-            price: None,
-            charged: [None; 5],
-            untold: [0; 2],
-            estimate: None,
+            tokens: Tokens::default(),
             metered: false,
             provider: None,
             limits: Vec::new(),
             tries: Arc::default(),
             ticket: None,
             request_id: request_id.to_owned(),
+            traced: Traced::new(span, operation),
             is_branch: false,
             permit,
         }
@@ -98,9 +108,15 @@ impl Account {
         self.begun.elapsed().saturating_sub(self.waited)
     }
 
-    /// An attempt begins.
-    pub fn tried(&self) {
-        self.tries.fetch_add(1, Ordering::Relaxed);
+    /// An attempt begins, at this provider and with its name for the model.
+    pub fn tries_at(&mut self, provider: &str, model: &str) {
+        let number = self.tries.fetch_add(1, Ordering::Relaxed) + 1;
+        self.traced.begins(number, provider, model);
+    }
+
+    /// The span of the attempt that is under way.
+    pub fn attempt(&self) -> &Span {
+        self.traced.attempt()
     }
 
     /// Attempts so far.
@@ -120,17 +136,14 @@ impl Account {
             outcome: Outcome::Open,
             streaming: false,
             first_piece: false,
-            usage: None,
-            price: None,
-            charged: [None; 5],
-            untold: [0; 2],
-            estimate: None,
+            tokens: Tokens::default(),
             metered: false,
             provider: None,
             limits: Vec::new(),
             tries: Arc::clone(&self.tries),
             ticket: None,
             request_id: self.request_id.clone(),
+            traced: self.traced.branch(),
             is_branch: true,
             permit: Permit::free(),
         }
@@ -143,12 +156,11 @@ impl Account {
         self.streaming |= std::mem::take(&mut branch.streaming);
         self.first_piece |= branch.first_piece;
         self.metered = branch.metered;
-        self.usage = branch.usage.take();
-        self.price = branch.price;
-        self.estimate = branch.estimate.take();
+        self.tokens = std::mem::take(&mut branch.tokens);
         self.provider = branch.provider.take();
         self.limits = std::mem::take(&mut branch.limits);
         self.ticket = branch.ticket.take();
+        self.traced.adopt(&mut branch.traced);
         self.hold(std::mem::take(&mut branch.permit));
     }
 
@@ -162,14 +174,15 @@ impl Account {
         self.waited += wait;
     }
 
-    /// What would have been answered is not: the request goes on.
-    pub fn goes_on(&mut self) {
+    /// The attempt failed, for this reason: what would have been answered is not.
+    pub fn failed(&mut self, reason: &'static str) {
         self.status = 0;
+        self.traced.failed(reason);
     }
 
     /// This attempt gives the answer, whose tokens cost so much.
     pub fn serve(&mut self, ticket: Ticket, price: Option<Price>) {
-        self.price = price;
+        self.tokens.price = price;
         if !self.streaming {
             ticket.first_piece();
         }
@@ -226,12 +239,12 @@ impl Account {
 
     /// The tokens of the answer.
     pub fn used(&mut self, usage: Usage) {
-        self.usage = Some(usage);
+        self.tokens.told = Some(usage);
     }
 
     /// What the answer cost by estimate, input and output, for the case that nobody tells.
     pub fn estimated(&mut self, tokens: [u32; 2]) {
-        self.estimate = Some(tokens);
+        self.tokens.estimate = Some(tokens);
     }
 
     /// Fields that got lost.
@@ -261,6 +274,7 @@ impl Account {
 
     /// The stream broke by its target's fault, but another may go on with it.
     pub fn interrupted(&mut self) {
+        self.traced.broke();
         if self.ticket.as_mut().is_some_and(Ticket::broke) {
             tracing::warn!(provider = self.provider.as_deref(), "target fails too often and rests");
         }
@@ -269,59 +283,38 @@ impl Account {
     /// Another target goes on with the stream, of which these tokens have been told, and of the one that broke these not;
     /// `branch` is its attempt's account.
     pub fn resumed(&mut self, mut branch: Self, told: Option<&Usage>, untold: [u32; 2]) {
-        for (sum, tokens) in self.untold.iter_mut().zip(untold) {
-            *sum = sum.saturating_add(tokens);
-        }
-        told.into_iter().for_each(|usage| self.charge(usage));
-        self.price = branch.price;
+        self.tokens.go_on(told, untold, branch.tokens.price, &self.series);
         self.provider = branch.provider.take();
         self.ticket = branch.ticket.take();
+        self.traced.adopt(&mut branch.traced);
         self.hold(std::mem::take(&mut branch.permit));
     }
 
     /// What the limits are told: what was used, whoever says so; nothing where no answer came.
     fn settle_limits(&mut self) {
-        let [input, output] = self.untold.map(u64::from);
-        let told = self.usage.as_ref().map(|usage| {
-            let sum = |counts: &[Option<u32>]| counts.iter().flatten().map(|count| u64::from(*count)).sum::<u64>();
-            let told_in = sum(&[usage.input, usage.cache_read, usage.cache_write]);
-            (told_in + input, sum(&[usage.output, usage.reasoning]) + output)
-        });
-        let guessed = self.estimate.map(|[input, output]| (u64::from(input), u64::from(output)));
         let answered = (200..300).contains(&self.status);
-        if let Some(tokens) = told.or(guessed) {
+        if let Some(tokens) = self.tokens.sums() {
             self.permit.used(Some(tokens));
         } else if answered {
             self.permit.used(None);
         }
     }
 
-    /// Charges for tokens, less those that have been charged for.
-    fn charge(&mut self, usage: &Usage) {
-        let told = buckets(usage);
-        let mut fresh = told;
-        for (fresh, charged) in fresh.iter_mut().zip(self.charged) {
-            *fresh = fresh.map(|tokens| tokens.saturating_sub(charged.unwrap_or_default()));
-        }
-        if let Some(dollars) = self.price.and_then(|price| price.of(fresh)) {
-            self.series.cost(dollars);
-        }
-        self.charged = told;
-    }
-
     fn settle(&mut self) {
-        self.series.estimated(self.untold);
-        if let Some(usage) = self.usage.take() {
-            self.charge(&usage);
-            return self.series.tokens(buckets(&usage));
-        }
-        if let Some(tokens) = self.estimate {
-            self.series.estimated(tokens);
-        }
-        if self.metered && self.status == 200 && self.outcome == Outcome::Whole {
+        let is_told = self.tokens.settle(&self.series);
+        if !is_told && self.metered && self.status == 200 && self.outcome == Outcome::Whole {
             let provider = self.provider.as_deref().unwrap_or("none");
             self.metrics.billing_unknown.with_label_values(&[provider]).inc();
         }
+    }
+
+    fn tell_spans(&self) {
+        let outcome = match self.outcome {
+            Outcome::Whole => outcome_of(self.status),
+            Outcome::Failed => "broken",
+            Outcome::Open => "cancelled",
+        };
+        self.traced.ends(outcome, self.tries(), self.provider.as_deref(), self.tokens.told.as_ref());
     }
 
     fn close_whole(&self, seconds: f64) {
@@ -331,12 +324,6 @@ impl Account {
             self.metrics.request(&self.series, self.status, outcome_of(self.status), seconds);
         }
     }
-}
-
-/// Input, cache reads, cache writes, output, reasoning.
-fn buckets(usage: &Usage) -> [Option<u32>; 5] {
-    let Usage { input, cache_read, cache_write, output, reasoning, .. } = usage;
-    [*input, *cache_read, *cache_write, *output, *reasoning]
 }
 
 fn outcome_of(status: u16) -> &'static str {
@@ -354,9 +341,10 @@ impl Drop for Account {
             self.metrics.streams_active.dec();
         }
         if self.is_branch {
-            return;
+            return self.traced.cancelled();
         }
         self.metrics.in_flight.dec();
+        self.tell_spans();
         self.settle_limits();
         self.settle();
         match self.outcome {
@@ -385,86 +373,4 @@ impl Drop for Account {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::observe::metrics::Labels;
-
-    const LABELS: Labels<'static> = Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta" };
-
-    fn account(metrics: &Arc<Metrics>) -> Account {
-        let series = Arc::new(metrics.series(LABELS));
-        Account::open(metrics, series, Instant::now(), "r1", Permit::free())
-    }
-
-    #[test]
-    fn c27_a_client_that_leaves_is_recorded_as_499() {
-        let metrics = Arc::new(Metrics::new().unwrap());
-        drop(account(&metrics));
-        let text = metrics.text().unwrap();
-        assert!(text.contains(r#"outcome="cancelled",route="fast",status="499"} 1"#), "{text}");
-        assert!(text.contains(r#"weir_client_disconnects_total{phase="waiting"} 1"#));
-        assert!(text.contains("weir_in_flight 0"));
-    }
-
-    #[test]
-    fn a_whole_answer_counts_its_tokens_once() {
-        let metrics = Arc::new(Metrics::new().unwrap());
-        let mut account = account(&metrics);
-        account.answering(200, true, true);
-        let usage = Usage {
-            input: Some(7),
-            cache_read: None,
-            cache_write: None,
-            output: Some(5),
-            reasoning: None,
-            extensions: Vec::new(),
-        };
-        account.used(usage);
-        account.whole();
-        drop(account);
-        let text = metrics.text().unwrap();
-        assert!(text.contains(r#"weir_tokens_total{bucket="input",model="fast"} 7"#));
-        assert!(text.contains("weir_streams_active 0"));
-    }
-
-    #[test]
-    fn each_part_of_a_stream_costs_what_it_costs_there() {
-        let metrics = Arc::new(Metrics::new().unwrap());
-        let mut account = account(&metrics);
-        account.answering(200, true, true);
-        let usage = |input, output| Usage {
-            input: Some(input),
-            cache_read: None,
-            cache_write: None,
-            output: Some(output),
-            reasoning: None,
-            extensions: Vec::new(),
-        };
-        let price = |input, output| {
-            let million = |dollars: f64| Some(dollars * 1_000_000.0);
-            Some(Price { input: million(input), output: million(output), ..Price::default() })
-        };
-        account.price = price(1.0, 2.0);
-        let mut branch = account.branch();
-        branch.price = price(10.0, 100.0);
-        account.resumed(branch, Some(&usage(5, 1)), [0, 3]);
-        account.used(usage(12, 8));
-        account.whole();
-        drop(account);
-        let text = metrics.text().unwrap();
-        // 5 and 1 of the first, 7 and 7 of the second.
-        assert!(text.contains(r#"weir_cost_total{model="fast"} 777"#), "{text}");
-        assert!(text.contains(r#"weir_tokens_total{bucket="output",model="fast"} 8"#), "{text}");
-        assert!(text.contains(r#"weir_tokens_estimated_total{bucket="output",model="fast"} 3"#), "{text}");
-    }
-
-    #[test]
-    fn c62_an_answer_without_usage_is_said() {
-        let metrics = Arc::new(Metrics::new().unwrap());
-        let mut account = account(&metrics);
-        account.answering(200, false, true);
-        account.whole();
-        drop(account);
-        assert!(metrics.text().unwrap().contains(r#"weir_billing_unknown_total{provider="none"} 1"#));
-    }
-}
+mod tests;

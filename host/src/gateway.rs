@@ -2,6 +2,8 @@
 
 mod check;
 mod door;
+mod head;
+mod traced;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,29 +14,29 @@ use http::request::Parts;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 
-use crate::account::Account;
+use crate::account::{Account, Opening};
 use crate::admit::{AdmitMetrics, Door, Refused};
-use crate::attempt::{Asked, House, Journey, Onward, ReplyBody, SpokenBy, Tried};
+use crate::attempt::{Asked, House, Journey, Onward, ReplyBody, Tried};
 use crate::config::Affinity;
 use crate::contract::about::exports::weir::adapter::about::{ErrorFormat, Operation};
 use crate::contract::types::ErrorKind;
-use crate::dialect::faces::{Face, Head, Lookup};
-use crate::dialect::limits::{self, Figure};
+use crate::dialect::faces::{Face, Head, Lookup, operation_name};
 use crate::dialect::path::Holes;
 use crate::dialect::reply::{error_response, insert};
 use crate::exchange::Exchange;
 use crate::fault::{Fault, Side};
 use crate::health::{Health, Standing};
 use crate::identify::identify;
-use crate::limit::Told;
 use crate::listen::Peer;
 use crate::models;
 use crate::observe::metrics::Metrics;
+use crate::observe::trace::{Span, Tracer};
 use crate::recall::Recall;
 use crate::route::fit::Needs;
-use crate::route::{self, Circumstances, Plan, Target};
+use crate::route::{self, Circumstances, Plan};
 use crate::serving::Serving;
 use crate::upstream::Upstreams;
+use head::{diagnose, name, tell_limits};
 
 pub use check::Checked;
 
@@ -49,6 +51,7 @@ pub struct Gateway {
     serving: ArcSwap<Serving>,
     upstreams: Upstreams,
     metrics: Arc<Metrics>,
+    tracer: Tracer,
     lists: models::Lists,
     recall: Arc<Recall>,
     health: Arc<Health>,
@@ -57,12 +60,17 @@ pub struct Gateway {
 
 impl Gateway {
     /// A gateway that serves from this.
-    pub fn new(serving: Serving, upstreams: Upstreams, metrics: Arc<Metrics>) -> Result<Self, prometheus::Error> {
+    pub fn new(
+        serving: Serving,
+        upstreams: Upstreams,
+        metrics: Arc<Metrics>,
+        tracer: Tracer,
+    ) -> Result<Self, prometheus::Error> {
         let recall = Arc::new(Recall::new(serving.config.server.recall_bytes));
         let lists = models::Lists::default();
         let door = Arc::new(Door::new(AdmitMetrics::new(&metrics)?));
         let health = Arc::default();
-        Ok(Self { serving: ArcSwap::from_pointee(serving), upstreams, metrics, lists, recall, health, door })
+        Ok(Self { serving: ArcSwap::from_pointee(serving), upstreams, metrics, tracer, lists, recall, health, door })
     }
 
     /// Serves from this from now on. Requests under way keep what they began with.
@@ -113,10 +121,12 @@ impl Gateway {
         let (head, body) = request.into_parts();
         let exchange = Exchange::begin(&head.headers);
         let id = exchange.id.clone();
+        let span = self.tracer.request(&head.headers, || head.method.to_string());
         let (mut response, face) = match recognise(&serving, &head) {
             Ok(called) => {
                 let face = Arc::clone(&called.face);
-                let answer = self.serve(&serving, exchange, head, body, called).await;
+                traced::describe(&span, &face, &id);
+                let answer = self.serve(&serving, Begun { exchange, span: &span }, head, body, called).await;
                 (answer.unwrap_or_else(|fault| self.refuse(face.errors.as_deref(), &fault, &id)), Some(face))
             }
             Err(Unrecognised { fault, nearest: face }) => {
@@ -125,18 +135,20 @@ impl Gateway {
             }
         };
         name(&mut response, face.as_deref(), &id);
+        traced::conclude(&span, &mut response);
         response
     }
 
     async fn serve(
         &self,
         serving: &Serving,
-        exchange: Exchange,
+        begun: Begun<'_>,
         head: Parts,
         body: Incoming,
         called: Called,
     ) -> Result<Response<ReplyBody>, Fault> {
         let Called { face, holes } = called;
+        let Begun { exchange, span } = begun;
         let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
         let address = head.extensions.get::<Peer>().map(|peer| peer.0);
         let caller = identify(&serving.config, &face, &about, address)?;
@@ -164,7 +176,7 @@ impl Gateway {
         if *asked.operation() == Operation::Models {
             return models::answer(house, serving, &self.lists, &asked).await;
         }
-        self.forward(house, serving, &asked).await
+        self.forward(house, serving, &asked, span).await
     }
 
     /// Admits, routes and attempts a request; whatever happens from here on is accounted for.
@@ -173,6 +185,7 @@ impl Gateway {
         house: House<'_>,
         serving: &Serving,
         asked: &Arc<Asked>,
+        span: &Span,
     ) -> Result<Response<ReplyBody>, Fault> {
         let demand = asked.demand();
         let body_len = demand.body_len;
@@ -197,7 +210,12 @@ impl Gateway {
         };
         let plan = plan(serving, asked, circumstances)?;
         let series = plan.route.series(&self.metrics, &asked.face);
-        let mut account = Account::open(&self.metrics, series, asked.exchange.begun, &asked.exchange.id, permit);
+        if span.is_recording() {
+            span.say("gen_ai.request.model", plan.route.alias.clone());
+        }
+        let operation = operation_name(asked.operation());
+        let opening = Opening { begun: asked.exchange.begun, request_id: &asked.exchange.id, operation, span };
+        let mut account = Account::open(&self.metrics, series, opening, permit);
         let house = House { deadline: deadline(asked, &plan), ..house };
         plan.route.deposit(plan.stops.first().map_or(0.0, |stop| stop.target.retry.budget));
         let journey = Journey { house, asked, plan: &plan, health: &self.health, door: &self.door, demand };
@@ -254,24 +272,6 @@ impl Gateway {
     }
 }
 
-/// Tells the client's own limits, and then no others; where it has none, those of the provider that answered.
-fn tell_limits(
-    response: &mut Response<ReplyBody>,
-    asked: &Asked,
-    told: &[Told],
-    answered: Option<(&Target, &Account)>,
-) {
-    let (errors, headers) = (asked.face.errors.as_deref(), response.headers_mut());
-    match answered {
-        // Relayed ones stand among the headers already.
-        Some((_, account)) if told.is_empty() => limits::tell(errors, account.limits(), headers),
-        answered => {
-            answered.iter().for_each(|(target, _)| target.limits.strip(headers));
-            limits::tell(errors, &told.iter().map(Figure::from).collect::<Vec<_>>(), headers);
-        }
-    }
-}
-
 fn header<'a>(asked: &'a Asked, name: &str) -> Option<&'a str> {
     asked.headers.get(name)?.to_str().ok()
 }
@@ -305,6 +305,12 @@ fn plan(serving: &Serving, asked: &Asked, circumstances: Circumstances<'_>) -> R
         }
         (None, _) => Err(Fault::invalid("the request does not say which model it is for").at("model")),
     }
+}
+
+/// A request whose life is being recorded.
+struct Begun<'a> {
+    exchange: Exchange,
+    span: &'a Span,
 }
 
 /// A face that was called.
@@ -346,32 +352,4 @@ fn fault_response(errors: Option<&ErrorFormat>, fault: &Fault, id: &str) -> Resp
     let mut response = error_response(errors, fault, id).map(ReplyBody::from);
     insert(response.headers_mut(), "x-weir-error-source", fault.side.as_str());
     response
-}
-
-/// Sets the request's id, also under the name that the format's clients look for; the provider's own id moves aside.
-fn name(response: &mut Response<ReplyBody>, face: Option<&Face>, id: &str) {
-    let own = face.and_then(|face| face.errors.as_deref()).and_then(|errors| errors.request_id_header.as_deref());
-    let headers = response.headers_mut();
-    for header in [Some("x-request-id"), own].into_iter().flatten() {
-        if let Some(upstream) = headers.remove(header) {
-            headers.insert("x-weir-upstream-request-id", upstream);
-        }
-    }
-    for header in [Some("x-request-id"), own].into_iter().flatten() {
-        insert(headers, header, id);
-    }
-}
-
-/// What happened to the request, for people who look.
-fn diagnose(response: &mut Response<ReplyBody>, target: Option<&Target>, asked: &Asked, account: &Account) {
-    let spoke = response.extensions().get::<SpokenBy>().map(|SpokenBy(adapter)| Arc::clone(adapter));
-    let headers = response.headers_mut();
-    if let Some(target) = target {
-        let adapter = spoke.unwrap_or_else(|| Arc::clone(&target.adapter));
-        insert(headers, "x-weir-provider", &target.label);
-        insert(headers, "x-weir-model", target.model(asked.model()));
-        insert(headers, "x-weir-adapter", &format!("{}@{}", adapter.name, adapter.digest.short()));
-    }
-    insert(headers, "x-weir-attempts", &account.tries().to_string());
-    insert(headers, "x-weir-overhead-ms", &format!("{:.3}", account.overhead().as_secs_f64() * 1000.0));
 }

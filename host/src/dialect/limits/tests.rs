@@ -41,7 +41,7 @@ fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
 }
 
 fn now() -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(951_782_400)
+    UNIX_EPOCH + Duration::from_hours(264_384)
 }
 
 fn figure(resource: Resource, limit: u64, remaining: u64, millis: u64) -> Figure {
