@@ -112,8 +112,7 @@ impl Target {
     /// What the model costs that a request for this name goes to, as far as that is known.
     pub fn price_of(&self, asked: &str) -> Option<Price> {
         // Of a pattern the bundled file knows the models, and not the pattern.
-        let bundled = || facts::of(&self.adapter.name, self.model(asked)).price;
-        self.price.or_else(|| if self.model.is_none() { bundled() } else { None })
+        self.price.or_else(|| facts::of(&self.adapter.name, self.model(asked)).price)
     }
 
     /// The model as this provider names it.

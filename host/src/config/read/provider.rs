@@ -224,22 +224,10 @@ fn check(section: &mut Section<'_>) -> Option<Check> {
             .count("failures", &(1..=100))
             .and_then(|count| u32::try_from(count).ok())
             .unwrap_or(default.failures),
-        model: checked_model(&mut table),
+        model: table.text("model").map(|model| Arc::from(model.value)),
     };
     table.finish();
     Some(check)
-}
-
-fn checked_model(table: &mut Section<'_>) -> Option<Arc<str>> {
-    let model = table.text("model")?;
-    if model.value.is_empty() {
-        let problem = Problem::error(&model.place, "`model` is empty");
-        table
-            .reader
-            .report(problem.with_help("the provider's own name of a small model; without it, its list is asked for"));
-        return None;
-    }
-    Some(Arc::from(model.value))
 }
 
 fn breaker(section: &mut Section<'_>) -> Breaker {
