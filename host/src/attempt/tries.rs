@@ -70,7 +70,7 @@ impl Journey<'_> {
     pub async fn travel(&self, account: &mut Account) -> Tried {
         let mut last: Option<(Failure, Arc<Target>)> = None;
         let mut busy = None;
-        let mut only_slow = true;
+        let (mut only_slow, mut has_last_try) = (true, true);
         let mut way = Way::new(self.plan, self.health);
         loop {
             if last.is_some() && self.left().is_some_and(|left| left.is_zero()) {
@@ -86,7 +86,8 @@ impl Journey<'_> {
                 continue;
             }
             let begun = Instant::now();
-            if is_again && (only_slow || !stop.route.take_repetition(begun)) {
+            // One of these is free: it is seldom, comes late, and is all that is left.
+            if is_again && (only_slow || !(stop.route.take_repetition(begun) || std::mem::take(&mut has_last_try))) {
                 continue;
             }
             let visit = self.visit_or_hedge(stop, &mut way, last.as_ref().map(fallen), account).await;
