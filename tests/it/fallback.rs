@@ -266,3 +266,18 @@ async fn a_target_that_was_too_slow_is_asked_once_more_when_the_others_cannot_an
     let told = (reply.status(), reply.header("x-weir-attempts"));
     assert_eq!(told, (504, Some("2")), "where everybody is too slow, it may be the request's own nature");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_all_were_too_slow_the_one_that_has_answered_others_meanwhile_is_asked_once_more() {
+    let settings = "retry = { max_retries = 0, max_delay = \"50ms\" }\nbreaker = { min_attempts = 1000000 }\n\
+                    timeouts = { first_byte = \"300ms\" }";
+    let mut first = Upstream::scripted(failing_first(OPENAI, 1, Answer::silence())).await;
+    let second = Upstream::always(Answer::silence()).await;
+    let house = House::open(&two(&first, &second, settings)).await;
+    let mut client = house.connect().await;
+    client.send(&OPENAI.request("both", false)).await;
+    first.request().await;
+    assert_eq!(house.ask(&OPENAI.request("stays", false)).await.status(), 200);
+    let reply = client.reply().await;
+    assert_eq!((reply.status(), reply.header("x-weir-attempts")), (200, Some("3")), "{}", reply.text());
+}

@@ -178,6 +178,11 @@ impl Breaker {
         }
     }
 
+    /// Whether somebody was answered who was let in after this.
+    pub fn has_answered_since(&self, asked: Instant) -> bool {
+        self.answered.is_some_and(|answered| answered > asked)
+    }
+
     /// How it stands.
     pub fn position(&self, now: Instant) -> Position {
         match self.state {

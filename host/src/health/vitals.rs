@@ -157,6 +157,11 @@ impl Vitals {
         self.lock().latency.of(now)
     }
 
+    /// Whether it has answered somebody who was let in after this.
+    pub fn has_answered_since(&self, asked: Instant) -> bool {
+        self.lock().breaker.has_answered_since(asked)
+    }
+
     /// How its breaker stands.
     pub fn position(&self, now: Instant) -> Position {
         self.lock().breaker.position(now)
