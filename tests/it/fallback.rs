@@ -211,7 +211,7 @@ async fn a_session_stays_and_sessions_are_shared_out() {
 async fn a_hedge_asks_the_next_when_nothing_comes_and_leaves_the_slow_one() {
     let mut first = Upstream::always(Answer::silence()).await;
     let mut second = tongue::provider(ANTHROPIC).await;
-    let config = two(&first, &second, QUICK).replace("strategy = \"priority\"\n", "hedge = \"30ms\"\n");
+    let config = two(&first, &second, QUICK).replace("strategy = \"priority\"\n", "hedge = \"200ms\"\n");
     let house = House::open(&config).await;
     for from in ALL {
         for stream in [false, true] {
@@ -229,7 +229,7 @@ async fn a_hedge_asks_the_next_when_nothing_comes_and_leaves_the_slow_one() {
     while second.unseen().is_some() {}
     // One that answers in time is asked alone.
     first.now(Answer::json(200, OPENAI.whole()));
-    let slow = config.replace("hedge = \"30ms\"", "hedge = \"30s\"");
+    let slow = config.replace("hedge = \"200ms\"", "hedge = \"30s\"");
     let reply = House::open(&slow).await.ask(&OPENAI.request("both", false)).await;
     assert_eq!((reply.status(), reply.header("x-weir-attempts")), (200, Some("1")));
     assert!(second.unseen().is_none());
