@@ -46,13 +46,7 @@ struct Left {
 
 impl Learner {
     /// Watches an answer of this issuer's to this tenant. `models` are names that are no objects.
-    pub fn new(
-        origins: Arc<Origins>,
-        tenant: Arc<str>,
-        issuer: Issuer,
-        lesson: Lesson,
-        models: Vec<String>,
-    ) -> Self {
+    pub fn new(origins: Arc<Origins>, tenant: Arc<str>, issuer: Issuer, lesson: Lesson, models: Vec<String>) -> Self {
         let left = Left {
             values: if lesson.values { VALUES } else { 0 },
             objects: OBJECTS,

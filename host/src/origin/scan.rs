@@ -221,7 +221,8 @@ mod tests {
 
     #[test]
     fn ids_are_whole_strings_that_name_no_member() {
-        let text = r#"{"call_0001" : "call_0002", "is" : ["call_0003" ,"short","call 0004","call.0005"],"x":"call_0006"}"#;
+        let text =
+            r#"{"call_0001" : "call_0002", "is" : ["call_0003" ,"short","call 0004","call.0005"],"x":"call_0006"}"#;
         assert_eq!(words(text, true), ["id call_0002", "id call_0003", "id call_0006"]);
         assert!(words(text, false).is_empty());
     }
