@@ -242,6 +242,7 @@ impl Gateway {
             health: Arc::clone(&self.health),
             door: Arc::clone(&self.door),
             stops: plan.stops,
+            carried: plan.carried,
             deadline,
             times: 0,
         };
@@ -292,8 +293,8 @@ fn plan(serving: &Serving, asked: &Asked, circumstances: Circumstances<'_>) -> R
     match (asked.reading.model.as_deref(), asked.operation()) {
         (Some(model), _) => route::plan(&serving.routes, model, circumstances),
         (None, operation @ Operation::Other(_)) => {
-            let (named, maker) = (header(asked, route::PROVIDER_HEADER), circumstances.carried.object.as_ref());
-            route::plan_for_provider(&serving.routes, named, maker, (asked.face.format(), operation))
+            let named = header(asked, route::PROVIDER_HEADER);
+            route::plan_for_provider(&serving.routes, named, circumstances.carried, (asked.face.format(), operation))
         }
         (None, _) => Err(Fault::invalid("the request does not say which model it is for").at("model")),
     }

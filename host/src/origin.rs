@@ -39,6 +39,15 @@ pub struct Issuer {
     pub target: Arc<str>,
     /// The provider's name.
     pub provider: Arc<str>,
+    /// Which of the provider's keys: with another one it may be another account.
+    pub key: usize,
+}
+
+impl Issuer {
+    /// Whether this is the account that it was made with.
+    fn is_same(&self, other: &Self) -> bool {
+        *self.target == *other.target && self.key == other.key
+    }
 }
 
 /// What a word is.
@@ -91,11 +100,11 @@ impl Origins {
         self.of_key(self.key(kind, tenant, word))
     }
 
-    /// Whether this target made an opaque value, as far as that is known.
-    pub fn is_from(&self, target: &str, tenant: &str, value: &str) -> bool {
+    /// Whether this one made an opaque value, as far as that is known.
+    pub fn is_from(&self, issuer: &Issuer, tenant: &str, value: &str) -> bool {
         let beginning = value.as_bytes().get(..WORD);
-        let issuer = beginning.and_then(|word| self.of(Kind::Value, tenant, word));
-        issuer.is_some_and(|issuer| *issuer.target == *target)
+        let known = beginning.and_then(|word| self.of(Kind::Value, tenant, word));
+        known.is_some_and(|known| known.is_same(issuer))
     }
 
     fn of_key(&self, key: u128) -> Option<Issuer> {

@@ -92,7 +92,7 @@ impl Target {
 
     /// It, as the one that made something.
     pub fn issuer(&self) -> Issuer {
-        Issuer { target: Arc::clone(&self.id), provider: Arc::clone(&self.label) }
+        Issuer { target: Arc::clone(&self.id), provider: Arc::clone(&self.label), key: self.key }
     }
 
     /// Whether it can be asked which models it has.
@@ -219,6 +219,12 @@ impl Route {
     /// Whether a request may go to more than one target.
     pub fn has_choice(&self) -> bool {
         self.targets.len() > 1 || !self.fallbacks.is_empty()
+    }
+
+    /// Whether what is made for one request may mean nothing to who gets the next: there are several targets, or several
+    /// keys, which may be several accounts.
+    pub fn has_accounts(&self) -> bool {
+        self.has_choice() || self.targets.iter().flatten().any(|target| !target.spares.is_empty())
     }
 
     /// How many requests have had their turn.

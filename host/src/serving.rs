@@ -61,10 +61,10 @@ impl Serving {
     }
 
     /// Whether the answers of a face name objects that somebody may ask for later, and that are in one of several places.
-    pub fn makes_objects(&self, face: usize, has_choice: bool) -> bool {
+    pub fn makes_objects(&self, face: usize, may_differ: bool) -> bool {
         match self.makes.get(face) {
             Some(objects::Makes::Always) => true,
-            Some(objects::Makes::WithChoice) => has_choice,
+            Some(objects::Makes::WithChoice) => may_differ,
             Some(objects::Makes::Nothing) | None => false,
         }
     }

@@ -338,6 +338,29 @@ async fn c34_compressed_answers_are_understood_where_they_are_metered() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn c34_a_talk_stays_with_the_key_whose_account_issued_its_thinking() {
+    let by_key = [('1', answering(Items, '1')), ('2', answering(Items, '2'))];
+    let upstream = Upstream::scripted(move |request| {
+        let key = request.header("authorization").and_then(|value| value.chars().last());
+        by_key.iter().find(|(name, _)| Some(*name) == key).map_or_else(down, |(_, answer)| answer(request))
+    })
+    .await;
+    let config = provider(Items, 'a', &upstream).replace("api_key = \"KEY-OF-a\"", "api_keys = [\"KEY-1\", \"KEY-2\"]")
+        + "[[models]]\nalias = \"one\"\ntarget = { provider = \"a\", model = \"m\" }\n";
+    let house = House::open(&config).await;
+    let mut talks = [Talk::new(Items, "one", false), Talk::new(Items, "one", true), Talk::new(Items, "one", false)];
+    for _ in 0..4 {
+        for talk in &mut talks {
+            let reply = house.ask(&talk.question()).await;
+            assert_eq!(reply.header("x-weir-attempts"), Some("1"));
+            talk.hear(&reply);
+        }
+    }
+    let issuers: Vec<bool> = talks.iter().map(|talk| json!(talk.said).to_string().contains(&beginning('1'))).collect();
+    assert!(issuers.contains(&true) && issuers.contains(&false), "both keys have their turn: {issuers:?}");
+}
+
 /// A turn with a tool call, signed.
 fn calling(name: char) -> String {
     let id = format!("toolu_01{}", name.to_string().repeat(12));

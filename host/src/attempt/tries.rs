@@ -153,7 +153,7 @@ impl Journey<'_> {
         };
         let mut so_far = SoFar { repeats: 0, spare_keys: keys(&stop.target).count() - 1, values: Values::All };
         loop {
-            let Some((target, mut ticket)) = stop.admit(self.health, Instant::now()) else {
+            let Some((target, mut ticket)) = stop.admit(self.health, Instant::now(), &self.plan.carried) else {
                 return match last {
                     Some((failure, target)) => given_up(stop, failure, target),
                     None => Visit::Closed,
@@ -228,7 +228,7 @@ impl Journey<'_> {
     /// Whether opaque values that are another target's may be left out for this one.
     fn may_strip(&self, target: &Target) -> bool {
         let is_strict = self.asked.reading.strict || target.strict;
-        *self.asked.operation() == Operation::Chat && !is_strict && self.plan.carried.is_foreign_to(&target.id)
+        *self.asked.operation() == Operation::Chat && !is_strict && self.plan.carried.is_foreign_to(&target.issuer())
     }
 
     /// Whom a failure counts against. That there was little time left is not the target's fault.

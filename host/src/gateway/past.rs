@@ -18,8 +18,8 @@ impl Gateway {
     pub(super) fn carried(&self, serving: &Serving, asked: &Asked) -> Carried {
         let (origins, tenant) = (self.recall.origins(), &*asked.caller.tenant);
         let route = asked.reading.model.as_deref().map(|model| serving.routes.find(model));
-        let has_choice = route.is_none_or(|route| route.is_some_and(|route| route.has_choice()));
-        if !has_choice {
+        let may_differ = route.is_none_or(|route| route.is_some_and(|route| route.has_accounts()));
+        if !may_differ {
             return Carried::default();
         }
         let is_json = asked.reading.found.is_some();
@@ -41,10 +41,10 @@ impl Gateway {
         asked: &Asked,
         (plan, target): (&Plan, &Target),
     ) {
-        let has_choice = plan.route.has_choice();
+        let may_differ = plan.route.has_accounts();
         let lesson = Lesson {
-            values: has_choice && *asked.operation() == Operation::Chat,
-            objects: serving.makes_objects(asked.face.index, has_choice),
+            values: may_differ && *asked.operation() == Operation::Chat,
+            objects: serving.makes_objects(asked.face.index, may_differ),
         };
         if !response.status().is_success() || !(lesson.values || lesson.objects) {
             return;

@@ -81,9 +81,15 @@ impl Carried {
         self.issuers.iter().position(is_same).or_else(near).map(|place| 2 + place)
     }
 
-    /// Whether it carries an opaque value that is known to be another target's.
-    pub fn is_foreign_to(&self, target: &str) -> bool {
-        self.issuers.iter().any(|issuer| *issuer.target != *target)
+    /// Whether it carries an opaque value that is known to be another's.
+    pub fn is_foreign_to(&self, one: &Issuer) -> bool {
+        self.issuers.iter().any(|issuer| !issuer.is_same(one))
+    }
+
+    /// The key of a provider's with which something that the request carries was made.
+    pub fn key(&self, provider: &str) -> Option<usize> {
+        let mut all = self.object.iter().chain(&self.issuers);
+        all.find(|issuer| *issuer.provider == *provider).map(|issuer| issuer.key)
     }
 
     /// Why this target comes before others, if it does.

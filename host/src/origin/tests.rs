@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn issuer(provider: &str, model: &str) -> Issuer {
-    Issuer { target: format!("{provider}/{model}").into(), provider: provider.into() }
+    Issuer { target: format!("{provider}/{model}").into(), provider: provider.into(), key: 0 }
 }
 
 /// An opaque value like no other.
@@ -39,11 +39,22 @@ fn c34_the_last_issuer_of_what_a_request_carries_is_told_and_tenants_share_nothi
     assert_eq!(carried(&origins, "t", &turn(&[1, 2])).issuers, [one.clone()]);
     let both = carried(&origins, "t", &turn(&[1, 3, 99]));
     assert_eq!(both.issuers, [two.clone(), one.clone()]);
-    assert!(both.is_foreign_to("a/m") && both.is_foreign_to("b/m") && !both.is_empty());
-    assert!(!carried(&origins, "t", &turn(&[2])).is_foreign_to("a/m"));
+    assert!(both.is_foreign_to(&one) && both.is_foreign_to(&two) && !both.is_empty());
+    assert!(!carried(&origins, "t", &turn(&[2])).is_foreign_to(&one));
     assert!(carried(&origins, "other", &turn(&[1, 2, 3])).is_empty());
     assert!(carried(&origins, "t", &turn(&[4])).is_empty());
-    assert!(origins.is_from("a/m", "t", &value(1)) && !origins.is_from("b/m", "t", &value(1)));
+    assert!(origins.is_from(&one, "t", &value(1)) && !origins.is_from(&two, "t", &value(1)));
+}
+
+#[test]
+fn c34_another_key_may_be_another_account() {
+    let origins = Arc::new(Origins::new(1 << 20));
+    let (first, second) = (issuer("a", "m"), Issuer { key: 1, ..issuer("a", "m") });
+    learnt(&origins, "t", &second, &turn(&[1]));
+    let carried = carried(&origins, "t", &turn(&[1]));
+    assert_eq!((carried.key("a"), carried.key("b")), (Some(1), None));
+    assert!(carried.is_foreign_to(&first) && !carried.is_foreign_to(&second));
+    assert!(!origins.is_from(&first, "t", &value(1)));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::contract::types::{
 };
 
 fn source(tenant: &str, family: &str) -> Source {
-    let issuer = Issuer { target: "p/m".into(), provider: "p".into() };
+    let issuer = Issuer { target: "p/m".into(), provider: "p".into(), key: 0 };
     Source { tenant: tenant.into(), family: family.into(), issuer }
 }
 

@@ -12,7 +12,7 @@ use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::ErrorKind;
 use crate::fault::{Fault, Side};
 use crate::health::{Health, Rest, Standing, Ticket};
-use crate::origin::{Carried, Issuer};
+use crate::origin::Carried;
 
 /// What a target lacks for which a request seems to be too long.
 const CONTEXT: &str = "context";
@@ -127,11 +127,16 @@ impl Stop {
         standing(&self.target, health, now)
     }
 
-    /// Lets an exchange in with one of its keys: the next that is well, else one that was refused of late.
-    pub fn admit(&self, health: &Health, now: Instant) -> Option<(Arc<Target>, Ticket)> {
+    /// Lets an exchange in with one of its keys: that with which something was made that the request carries, else the
+    /// next that is well, else one that was refused of late.
+    pub fn admit(&self, health: &Health, now: Instant, carried: &Carried) -> Option<(Arc<Target>, Ticket)> {
         let all: Vec<&Arc<Target>> = keys(&self.target).collect();
-        let first = if all.len() > 1 { self.route.next_key() % all.len() } else { 0 };
-        let in_turn = || all.iter().cycle().skip(first).take(all.len());
+        let first = match carried.key(&self.target.label) {
+            Some(key) => key,
+            None if all.len() > 1 => self.route.next_key() % all.len(),
+            None => 0,
+        };
+        let in_turn = || all.iter().cycle().skip(first % all.len()).take(all.len());
         let well = in_turn().filter(|target| health.standing(target.subject(), now) == Standing::Well);
         let refused = in_turn()
             .filter(|target| matches!(health.standing(target.subject(), now), Standing::Resting(_, Rest::Refused)));
@@ -275,7 +280,7 @@ fn sooner(known: Option<(Instant, Rest)>, other: (Instant, Rest)) -> (Instant, R
 pub fn plan_for_provider(
     routes: &Routes,
     provider: Option<&str>,
-    maker: Option<&Issuer>,
+    carried: &Carried,
     (format, operation): (&str, &Operation),
 ) -> Result<Plan, Fault> {
     let mut able: Vec<(&Arc<Route>, &Arc<Target>)> = Vec::new();
@@ -290,10 +295,10 @@ pub fn plan_for_provider(
     let of = |name: &str| able.iter().find(|(_, target)| *target.label == *name);
     let chosen = match provider {
         Some(name) => of(name),
-        None => maker.and_then(|maker| of(&maker.provider)).or(able.first()),
+        None => carried.object.as_ref().and_then(|maker| of(&maker.provider)).or(able.first()),
     };
     match chosen {
-        Some((route, target)) => Ok(Plan::only(route, target)),
+        Some((route, target)) => Ok(Plan { carried: carried.clone(), ..Plan::only(route, target) }),
         None => Err(no_provider(&able)),
     }
 }

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::dialect::faces::{Face, Faces};
-use crate::route::Routes;
+use crate::route::{Routes, keys};
 
 /// When an answer is looked at for the objects that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Makes {
     /// Never: in its format nothing is asked for by an id.
     Nothing,
-    /// Where its model has several targets.
+    /// Where its model has several targets, or keys.
     WithChoice,
-    /// Always: what it names can be asked for without a model, and several providers may have it.
+    /// Always: what it names can be asked for without a model, and several accounts may have it.
     Always,
 }
 
@@ -31,7 +31,7 @@ pub(super) fn makes(faces: &Faces, routes: &Routes) -> Vec<Makes> {
     faces.all().iter().map(|face| makes(face)).collect()
 }
 
-/// Whether several providers take a request for an object that says nothing but its id.
+/// Whether several accounts take a request for an object that says nothing but its id.
 fn is_fetched(face: &Face, routes: &Routes) -> bool {
     let claim = &face.claim;
     if claim.object_ids.is_empty() || !claim.model.is_empty() || !matches!(claim.operation, Operation::Other(_)) {
@@ -39,5 +39,5 @@ fn is_fetched(face: &Face, routes: &Routes) -> bool {
     }
     let targets = routes.iter().flat_map(|(_, route)| route.targets.iter().flatten());
     let able = targets.filter(|target| target.accepts(face.format(), &claim.operation).is_some());
-    able.map(|target| &*target.label).collect::<BTreeSet<_>>().len() > 1
+    able.flat_map(keys).map(|target| (&*target.label, target.key)).collect::<BTreeSet<_>>().len() > 1
 }

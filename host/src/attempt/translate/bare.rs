@@ -12,7 +12,8 @@ impl Run<'_> {
     /// Takes out what is not known to be the target's own.
     pub(super) fn bare(&mut self, chat: &mut ChatRequest) -> Result<(), Fault> {
         let (origins, tenant) = (self.house.recall.origins(), &self.asked.caller.tenant);
-        let is_own = |value: &Signature| origins.is_from(&self.target.id, tenant, &value.value);
+        let own = self.target.issuer();
+        let is_own = |value: &Signature| origins.is_from(&own, tenant, &value.value);
         let losses = strip(chat, &is_own);
         if losses.is_empty() {
             return Err(Fault::internal("the request holds no opaque value that could be left out"));
