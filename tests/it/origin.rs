@@ -28,7 +28,7 @@ fn beginning(issuer: char) -> String {
 fn values(text: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for (at, _) in text.match_indices("gAAAAAB") {
-        let value: String = text[at..].chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
+        let value: String = text[at..].chars().take_while(char::is_ascii_alphanumeric).collect();
         if !found.contains(&value) {
             found.push(value);
         }

@@ -84,6 +84,7 @@ impl Journey<'_> {
     pub async fn travel(&self, account: &mut Account) -> Tried {
         let mut last: Option<(Failure, Arc<Target>)> = None;
         let mut busy = None;
+        let mut only_slow = true;
         let mut way = Way::new(self.plan, self.health);
         loop {
             if last.is_some() && self.left().is_some_and(|left| left.is_zero()) {
@@ -98,27 +99,22 @@ impl Journey<'_> {
             if last.as_ref().is_some_and(|(failure, target)| is_as_short(stop, failure, target)) {
                 continue;
             }
-            if is_again && !stop.route.take_repetition(Instant::now()) {
+            let begun = Instant::now();
+            if is_again && (only_slow || !stop.route.take_repetition(begun)) {
                 continue;
             }
-            let visit = match (self.plan.route.hedge, way.next_besides(stop)) {
-                (Some(after), Some(other)) if last.is_none() && self.is_repeatable() => {
-                    let (visit, tried) = hedge::visit(self, [stop, other], after, &way, account).await;
-                    if tried > 1 {
-                        way.remove(other);
-                    }
-                    visit
-                }
-                _ => self.visit(stop, &way, last.as_ref().map(fallen), account).await,
-            };
+            let visit = self.visit_or_hedge(stop, &mut way, last.as_ref().map(fallen), account).await;
             match visit {
                 Visit::Answered(response, target) => {
                     return Tried { answer: Ok(response), target: Some(target) };
                 }
                 Visit::Failed { failure, target, onward } => {
+                    let is_slow = policy::is_slow(&failure.fault);
                     if onward && !is_again && self.is_repeatable() && policy::time_may_help(&failure.fault) {
-                        way.give_up(stop);
+                        // How a target fared that let wait for so long, is known of the time when it was asked.
+                        way.give_up(stop, if is_slow { begun } else { Instant::now() });
                     }
+                    only_slow &= is_slow;
                     last = Some((failure, target));
                     if !onward {
                         break;
@@ -136,6 +132,25 @@ impl Journey<'_> {
             Some((Failure { fault, .. }, target)) => Tried { answer: Err(fault), target: Some(target) },
             None => Tried { answer: Err(busy.unwrap_or_else(|| self.exhausted())), target: None },
         }
+    }
+
+    /// Tries one target; if it is the first and lets wait, the next one beside it, where the route wants that.
+    async fn visit_or_hedge<'a>(
+        &'a self,
+        stop: &'a Stop,
+        way: &mut Way<'a>,
+        fallen: Option<Fallen>,
+        account: &mut Account,
+    ) -> Visit {
+        let may_hedge = fallen.is_none() && self.is_repeatable();
+        let (Some(after), Some(other)) = (self.plan.route.hedge.filter(|_| may_hedge), way.next_besides(stop)) else {
+            return self.visit(stop, way, fallen, account).await;
+        };
+        let (visit, tried) = hedge::visit(self, [stop, other], after, way, account).await;
+        if tried > 1 {
+            way.remove(other);
+        }
+        visit
     }
 
     /// Tries one target until it answers or nothing more is to be had of it.
@@ -162,7 +177,7 @@ impl Journey<'_> {
             if let Some(Fallen { from, reason }) = fallen.take() {
                 account.metrics().tries.fell_back(&from.id, &target.id, reason);
             }
-            account.tried();
+            account.tries_at(&target.label, target.model(self.asked.model()));
             let begun = Instant::now();
             let failure = match attempt(self.house, self.asked, &target, so_far.values, account).await {
                 Ok(response) => {
@@ -174,7 +189,7 @@ impl Journey<'_> {
                 }
                 Err(failure) => failure,
             };
-            account.goes_on();
+            account.failed(reason(&failure));
             let blame = self.blame(&failure.fault);
             if policy::is_overload(&failure.fault, blame) {
                 held.overloaded(begun);

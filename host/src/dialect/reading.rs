@@ -240,7 +240,9 @@ impl Reading {
         let Some((pointers, count)) = &self.plan.objects else { return ids };
         let mut peek =
             Peek::new(pointers, Limits { hits: MAX_IDS, drop_excess: true, utf8: false, ..Limits::default() });
-        body.iter().for_each(|chunk| peek.push(chunk));
+        for chunk in body {
+            peek.push(chunk);
+        }
         let Ok(found) = peek.finish() else { return ids };
         let texts = (0..*count).flat_map(|pointer| found.all(pointer)).filter_map(|hit| hit.value.as_text());
         ids.extend(texts.map(str::to_owned));

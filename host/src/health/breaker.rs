@@ -9,6 +9,10 @@ use crate::config;
 #[derive(Debug, Clone, Default)]
 pub struct Breaker {
     window: Window,
+    /// Failures since the last success, however long ago: a target that few ask may never fill a window.
+    in_a_row: u32,
+    /// The same before that success, which may turn out to be none.
+    before: u32,
     state: State,
     /// Whether checks opened it, and not exchanges.
     by_check: bool,
@@ -82,6 +86,7 @@ impl Breaker {
 
     /// An exchange went well.
     pub fn succeeded(&mut self, now: Instant, settings: &config::Breaker) {
+        self.before = std::mem::take(&mut self.in_a_row);
         match self.state {
             State::Closed => self.window.succeeded(now, settings.window),
             // Of one that was let in before the breaker opened, that says nothing yet.
@@ -101,11 +106,14 @@ impl Breaker {
             State::HalfOpen { .. } => true,
             State::Closed => {
                 self.window.failed(now, settings.window);
+                self.in_a_row = self.in_a_row.saturating_add(1);
                 let (all, rate) = self.window.rate(now, settings.window);
-                all >= settings.min_attempts && rate >= settings.failure_rate
+                let is_enough = all >= settings.min_attempts;
+                if is_enough { rate >= settings.failure_rate } else { self.in_a_row >= settings.min_attempts }
             }
         };
         if opens {
+            (self.in_a_row, self.before) = (0, 0);
             self.window.clear();
             self.state = State::Open { until: now + settings.open };
             self.by_check = false;
@@ -116,6 +124,7 @@ impl Breaker {
     /// An exchange that had begun well failed after all; whether the breaker opens for that.
     pub fn broke(&mut self, now: Instant, settings: &config::Breaker) -> bool {
         self.window.retract();
+        self.in_a_row += std::mem::take(&mut self.before);
         self.failed(now, settings)
     }
 
@@ -210,6 +219,27 @@ mod tests {
             assert!(!healthy.failed(now, &SETTINGS), "nine of nineteen are less than half");
         }
         assert!(healthy.failed(now, &SETTINGS));
+    }
+
+    #[test]
+    fn where_few_ask_failures_in_a_row_open_it() {
+        let begun = Instant::now();
+        let hourly = |hour: u32| begun + Duration::from_hours(1) * hour;
+        let mut breaker = Breaker::default();
+        for hour in 0..3 {
+            assert!(!breaker.failed(hourly(hour), &SETTINGS));
+        }
+        assert!(breaker.failed(hourly(3), &SETTINGS));
+        let mut breaker = Breaker::default();
+        for hour in 0..20 {
+            assert!(!breaker.failed(hourly(2 * hour), &SETTINGS), "every second one went well");
+            breaker.succeeded(hourly(2 * hour + 1), &SETTINGS);
+        }
+        let mut breaker = Breaker::default();
+        for hour in 0..4 {
+            breaker.succeeded(hourly(hour), &SETTINGS);
+            assert_eq!(breaker.broke(hourly(hour), &SETTINGS), hour == 3, "streams that all break in their midst");
+        }
     }
 
     #[test]

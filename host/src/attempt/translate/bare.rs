@@ -78,8 +78,8 @@ mod tests {
     use super::*;
     use crate::contract::types::{Role, Sampling, TextPart, ToolCall, ToolKind};
 
-    fn value(of: &str) -> Option<Signature> {
-        Some(Signature { issuer: "zeta".into(), value: of.into() })
+    fn value(of: &str) -> Signature {
+        Signature { issuer: "zeta".into(), value: of.into() }
     }
 
     fn thought(text: Option<&str>, signature: Option<Signature>, encrypted: Option<Signature>) -> Part {
@@ -139,9 +139,13 @@ mod tests {
     #[test]
     fn c34_every_value_of_others_is_taken_out_and_told() {
         let mut chat = request(vec![
-            vec![thought(Some("Hm."), value("s1"), None), thought(None, None, value("s2")), call(value("s3"))],
-            vec![thought(None, None, value("s4"))],
-            vec![text(value("s5")), thought(Some("Own."), value("mine"), None)],
+            vec![
+                thought(Some("Hm."), Some(value("s1")), None),
+                thought(None, None, Some(value("s2"))),
+                call(Some(value("s3"))),
+            ],
+            vec![thought(None, None, Some(value("s4")))],
+            vec![text(Some(value("s5"))), thought(Some("Own."), Some(value("mine")), None)],
         ]);
         let losses = strip(&mut chat, &|value| value.value == "mine");
         let fields: Vec<&str> = losses.iter().map(|loss| loss.field.as_str()).collect();
@@ -154,7 +158,7 @@ mod tests {
         }
         assert_eq!(chat.messages.len(), 2, "a turn that was nothing else is gone");
         assert_eq!(chat.messages[0].parts, [words, call(None)]);
-        assert_eq!(chat.messages[1].parts, [text(None), thought(Some("Own."), value("mine"), None)]);
+        assert_eq!(chat.messages[1].parts, [text(None), thought(Some("Own."), Some(value("mine")), None)]);
     }
 
     #[test]
