@@ -17,6 +17,9 @@ impl Gateway {
     /// Who made what a request carries.
     pub(super) fn carried(&self, serving: &Serving, asked: &Asked) -> Carried {
         let (origins, tenant) = (self.recall.origins(), &*asked.caller.tenant);
+        if ![Kind::Value, Kind::Call, Kind::Object].into_iter().any(|kind| origins.has(kind)) {
+            return Carried::default();
+        }
         let route = asked.reading.model.as_deref().map(|model| serving.routes.find(model));
         let may_differ = route.is_none_or(|route| route.is_some_and(|route| route.has_accounts()));
         if !may_differ {

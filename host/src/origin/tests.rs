@@ -98,6 +98,8 @@ fn objects_are_learnt_from_the_beginning_of_an_answer() {
     let mut names = Carried::default();
     names.names(&origins, "t", &["resp_0123456789abcdef".into(), "unknown".into()]);
     assert_eq!(names.object, Some(issuer("a", "m")));
+    names.names(&origins, "other", &["resp_0123456789abcdef".into()]);
+    assert_eq!(names.object, None, "it is another tenant's");
     let mut names = Carried::default();
     names.names_in_body(&origins, "t", &[Bytes::from_static(b"{\"of\":\"resp_0123456789abcdef\"}")]);
     assert_eq!((names.object, names.issuers.len()), (Some(issuer("a", "m")), 0));
