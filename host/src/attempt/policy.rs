@@ -84,6 +84,7 @@ pub(super) fn blame(fault: &Fault) -> Blame {
     let rest = fault.error.retry_after_ms.map(|ms| Duration::from_millis(ms.into()));
     match (fault.lapse, fault.side, fault.error.kind) {
         (Some(Lapse::Credential), ..) => Blame::Key,
+        (Some(Lapse::Slow), ..) => Blame::Slow,
         (Some(_), ..) => Blame::Target(None),
         (None, Side::Upstream, kind) => match kind {
             ErrorKind::RateLimited => Blame::Limit(rest),
