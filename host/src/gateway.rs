@@ -2,6 +2,7 @@
 
 mod check;
 mod door;
+mod past;
 mod traced;
 
 use std::collections::HashSet;
@@ -30,6 +31,7 @@ use crate::listen::Peer;
 use crate::models;
 use crate::observe::metrics::Metrics;
 use crate::observe::trace::{Span, Tracer};
+use crate::origin::Origins;
 use crate::recall::Recall;
 use crate::route::fit::Needs;
 use crate::route::{self, Circumstances, Plan, Target};
@@ -89,6 +91,11 @@ impl Gateway {
     /// What is well.
     pub fn health(&self) -> &Health {
         &self.health
+    }
+
+    /// Who made what.
+    pub fn origins(&self) -> &Origins {
+        self.recall.origins()
     }
 
     /// The metrics.
@@ -198,6 +205,7 @@ impl Gateway {
         let told = permit.told();
         let now = Instant::now();
         let features = asked.reading.features();
+        let carried = self.carried(serving, asked);
         let circumstances = Circumstances {
             health: &self.health,
             now,
@@ -205,6 +213,7 @@ impl Gateway {
             needs: Needs { features: &features, body_len },
             provider: header(asked, route::TARGET_HEADER)
                 .filter(|_| serving.config.server.target_header || asked.caller.may_choose()),
+            carried: &carried,
         };
         let plan = plan(serving, asked, circumstances)?;
         let series = plan.route.series(&self.metrics, &asked.face);
@@ -224,6 +233,9 @@ impl Gateway {
             response
         });
         account.note_overhead();
+        if let Some(target) = &target {
+            self.learn(&mut response, serving, asked, (&plan, target));
+        }
         self.make_resumable(&mut response, serving, asked, (plan, house.deadline));
         limit_headers(asked.face.errors.as_deref(), &told, response.headers_mut());
         if serving.config.server.diagnostic_headers {
@@ -248,6 +260,7 @@ impl Gateway {
             health: Arc::clone(&self.health),
             door: Arc::clone(&self.door),
             stops: plan.stops,
+            carried: plan.carried,
             deadline,
             times: 0,
         };
@@ -298,8 +311,8 @@ fn plan(serving: &Serving, asked: &Asked, circumstances: Circumstances<'_>) -> R
     match (asked.reading.model.as_deref(), asked.operation()) {
         (Some(model), _) => route::plan(&serving.routes, model, circumstances),
         (None, operation @ Operation::Other(_)) => {
-            let named = asked.headers.get(route::PROVIDER_HEADER).and_then(|value| value.to_str().ok());
-            route::plan_for_provider(&serving.routes, named, asked.face.format(), operation)
+            let named = header(asked, route::PROVIDER_HEADER);
+            route::plan_for_provider(&serving.routes, named, circumstances.carried, (asked.face.format(), operation))
         }
         (None, _) => Err(Fault::invalid("the request does not say which model it is for").at("model")),
     }

@@ -10,6 +10,7 @@ use super::relayed::Relayed;
 use super::resume::Onward;
 use super::translated::Translated;
 use crate::account::Account;
+use crate::origin::Learner;
 
 /// A body that the client reads.
 #[derive(Debug)]
@@ -38,6 +39,16 @@ impl ReplyBody {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Has this watch what goes out, which is plain unless it is compressed.
+    pub fn learn(&mut self, mut learner: Box<Learner>, is_plain: bool) {
+        match self {
+            Self::Whole(Some(bytes), _) if is_plain => learner.see(bytes),
+            Self::Relayed(body) => body.learn(learner, is_plain),
+            Self::Translated(body) => body.learn(learner),
+            Self::Whole(..) | Self::Operations(_) => {}
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub(super) mod again;
 mod answer;
+mod bare;
 mod write;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use super::reply::ReplyBody;
 use super::send::{body_of, bytes_of, fault_of, rendered, response_of, send, upstream_fault};
 use super::unified::{self, Answer, Outcome, Parsed, Request};
 use super::versions::Versions;
-use super::{Asked, House};
+use super::{Asked, House, Values};
 use crate::account::Account;
 use crate::blob::{self, Lifted};
 use crate::contract::about::exports::weir::adapter::about::Operation;
@@ -41,11 +42,12 @@ pub(super) async fn translate(
     house: House<'_>,
     asked: &Asked,
     target: &Arc<Target>,
+    values: Values,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Fault> {
     able(asked, target)?;
     let versions = Versions::choose(asked, target);
-    let answer = translate_by(house, asked, target, &versions, account).await;
+    let answer = translate_by(house, asked, target, (&versions, values), account).await;
     if answer.as_ref().is_err_and(|fault| fault.side == Side::Upstream) {
         versions.provider.failed();
     }
@@ -56,13 +58,13 @@ async fn translate_by(
     house: House<'_>,
     asked: &Asked,
     target: &Arc<Target>,
-    versions: &Versions,
+    (versions, values): (&Versions, Values),
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Fault> {
     let (dialect, provider) = lease_pair(&versions.dialect.adapter, &versions.provider.adapter, &asked.caller.tenant)
         .await
         .map_err(|fault| unified::blame(&fault))?;
-    let mut run = Run::new(house, asked, target, dialect, provider);
+    let mut run = Run { values, ..Run::new(house, asked, target, dialect, provider) };
     account.metrics().translated(asked.face.format(), &run.provider_ctx.format);
     let parsed = called(account, &asked.dialect, "parse-request", || run.parse())?;
     run.note(parsed.losses);
@@ -141,6 +143,8 @@ struct Run<'a> {
     lifted: Lifted,
     losses: Vec<Loss>,
     framing: Option<Framing>,
+    /// Which opaque values go along.
+    values: Values,
     /// Whether somebody else could go on with a stream that breaks.
     continuable: bool,
 }
@@ -175,6 +179,7 @@ impl<'a> Run<'a> {
             lifted,
             losses,
             framing,
+            values: Values::All,
             continuable,
         }
     }
