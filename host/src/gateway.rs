@@ -3,6 +3,7 @@
 mod check;
 mod door;
 mod head;
+mod past;
 mod traced;
 
 use std::collections::HashSet;
@@ -31,6 +32,7 @@ use crate::listen::Peer;
 use crate::models;
 use crate::observe::metrics::Metrics;
 use crate::observe::trace::{Span, Tracer};
+use crate::origin::Origins;
 use crate::recall::Recall;
 use crate::route::fit::Needs;
 use crate::route::{self, Circumstances, Plan};
@@ -91,6 +93,11 @@ impl Gateway {
     /// What is well.
     pub fn health(&self) -> &Health {
         &self.health
+    }
+
+    /// Who made what.
+    pub fn origins(&self) -> &Origins {
+        self.recall.origins()
     }
 
     /// The metrics.
@@ -200,6 +207,7 @@ impl Gateway {
         let told = permit.told();
         let now = Instant::now();
         let features = asked.reading.features();
+        let carried = self.carried(serving, asked);
         let circumstances = Circumstances {
             health: &self.health,
             now,
@@ -207,6 +215,7 @@ impl Gateway {
             needs: Needs { features: &features, body_len },
             provider: header(asked, route::TARGET_HEADER)
                 .filter(|_| serving.config.server.target_header || asked.caller.may_choose()),
+            carried: &carried,
         };
         let plan = plan(serving, asked, circumstances)?;
         let series = plan.route.series(&self.metrics, &asked.face);
@@ -226,6 +235,9 @@ impl Gateway {
             response
         });
         account.note_overhead();
+        if let Some(target) = &target {
+            self.learn(&mut response, serving, asked, (&plan, target));
+        }
         self.make_resumable(&mut response, serving, asked, (plan, house.deadline));
         tell_limits(&mut response, asked, &told, target.as_deref().map(|target| (target, &account)));
         if serving.config.server.diagnostic_headers {
@@ -250,6 +262,7 @@ impl Gateway {
             health: Arc::clone(&self.health),
             door: Arc::clone(&self.door),
             stops: plan.stops,
+            carried: plan.carried,
             deadline,
             times: 0,
         };
@@ -300,8 +313,8 @@ fn plan(serving: &Serving, asked: &Asked, circumstances: Circumstances<'_>) -> R
     match (asked.reading.model.as_deref(), asked.operation()) {
         (Some(model), _) => route::plan(&serving.routes, model, circumstances),
         (None, operation @ Operation::Other(_)) => {
-            let named = asked.headers.get(route::PROVIDER_HEADER).and_then(|value| value.to_str().ok());
-            route::plan_for_provider(&serving.routes, named, asked.face.format(), operation)
+            let named = header(asked, route::PROVIDER_HEADER);
+            route::plan_for_provider(&serving.routes, named, circumstances.carried, (asked.face.format(), operation))
         }
         (None, _) => Err(Fault::invalid("the request does not say which model it is for").at("model")),
     }

@@ -21,6 +21,7 @@ use crate::dialect::limits::Spelling;
 use crate::facts;
 use crate::health::Subject;
 use crate::observe::metrics::{Labels, Metrics, Series};
+use crate::origin::Issuer;
 use crate::plugin::{Adapter, Interface};
 use crate::upstream::{Base, Credential, Timeouts};
 
@@ -91,6 +92,11 @@ impl Target {
     /// What its health is asked by.
     pub fn subject(&self) -> Subject<'_> {
         Subject { target: &self.id, provider: &self.label, key: self.key, settings: self.provider.breaker }
+    }
+
+    /// It, as the one that made something.
+    pub fn issuer(&self) -> Issuer {
+        Issuer { target: Arc::clone(&self.id), provider: Arc::clone(&self.label), key: self.key }
     }
 
     /// Whether it can be asked which models it has.
@@ -219,8 +225,24 @@ impl Route {
     /// Whether it matters here what a request asks for: there is a choice, or something is known to be lacking.
     pub fn chooses_by_abilities(&self) -> bool {
         let mut able = self.targets.iter().flatten().map(|target| &target.capabilities);
-        let has_choice = self.targets.len() > 1 || !self.fallbacks.is_empty();
+        let has_choice = self.has_choice();
         able.any(|able| has_choice && *able != Capabilities::default() || able.lacks_something())
+    }
+
+    /// Whether a request may go to more than one target.
+    pub fn has_choice(&self) -> bool {
+        self.targets.len() > 1 || !self.fallbacks.is_empty()
+    }
+
+    /// Whether what is made for one request may mean nothing to who gets the next: there are several targets, or several
+    /// keys, which may be several accounts.
+    pub fn has_accounts(&self) -> bool {
+        self.has_choice() || self.targets.iter().flatten().any(|target| !target.spares.is_empty())
+    }
+
+    /// How many requests have had their turn.
+    pub fn turn(&self) -> usize {
+        self.turn.load(Ordering::Relaxed)
     }
 
     /// Counts the requests.

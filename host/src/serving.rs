@@ -3,6 +3,7 @@
 
 mod credential;
 mod holes;
+mod objects;
 mod targets;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,8 @@ pub struct Serving {
     pub readings: Vec<Arc<ReadingPlan>>,
     /// Where requests go.
     pub routes: Routes,
+    /// By the face's index.
+    makes: Vec<objects::Makes>,
     /// What is wrong with the configuration, as far as only adapters can tell.
     pub problems: Vec<Problem>,
 }
@@ -54,7 +57,17 @@ impl Serving {
         let accepts = || used.iter().flat_map(|accepts| accepts.iter());
         let reading = |face| Arc::new(ReadingPlan::new(face, accepts(), chooses));
         let readings = faces.all().iter().map(|face| reading(face)).collect();
-        Ok(Self { config, adapters, faces, readings, routes, problems })
+        let makes = objects::makes(&faces, &routes);
+        Ok(Self { config, adapters, faces, readings, routes, makes, problems })
+    }
+
+    /// Whether the answers of a face name objects that somebody may ask for later, and that are in one of several places.
+    pub fn makes_objects(&self, face: usize, may_differ: bool) -> bool {
+        match self.makes.get(face) {
+            Some(objects::Makes::Always) => true,
+            Some(objects::Makes::WithChoice) => may_differ,
+            Some(objects::Makes::Nothing) | None => false,
+        }
     }
 
     /// The targets that can be served. One that several models share comes several times.

@@ -29,6 +29,7 @@ mod media;
 mod memory;
 mod multipart;
 mod operations;
+mod origin;
 mod passthrough;
 mod proof;
 mod provider_limits;

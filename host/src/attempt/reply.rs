@@ -10,6 +10,7 @@ use super::relayed::Relayed;
 use super::resume::Onward;
 use super::translated::Translated;
 use crate::account::Account;
+use crate::origin::Learner;
 
 /// Bytes of a whole answer that are handed out at once: what has been is no longer let go of when the client stalls.
 const PIECE: usize = 64 << 10;
@@ -41,6 +42,16 @@ impl ReplyBody {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Has this watch what goes out, which is plain unless it is compressed.
+    pub fn learn(&mut self, mut learner: Box<Learner>, is_plain: bool) {
+        match self {
+            Self::Whole(Some(bytes), _) if is_plain => learner.see(bytes),
+            Self::Relayed(body) => body.learn(learner, is_plain),
+            Self::Translated(body) => body.learn(learner),
+            Self::Whole(..) | Self::Operations(_) => {}
         }
     }
 

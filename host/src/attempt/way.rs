@@ -32,11 +32,11 @@ impl<'a> Way<'a> {
         Self { left, health, patience: None }
     }
 
-    /// Takes the first that may be used now, and whether it was given up before.
-    pub(super) fn take(&mut self) -> Option<(&'a Stop, bool)> {
+    /// Takes the first that may be used now, and since when it is known to fail if it was given up before.
+    pub(super) fn take(&mut self) -> Option<(&'a Stop, Option<Instant>)> {
         let place = self.left.iter().position(|left| self.is_usable(*left))?;
         let left = self.left.remove(place);
-        Some((left.stop, left.failed.is_some()))
+        Some((left.stop, left.failed))
     }
 
     /// The first besides this one that may be used now.

@@ -132,7 +132,7 @@ pub struct Server {
     pub shutdown_timeout: Duration,
     /// Bytes of a request's or answer's body in the translate lane, where it is held in memory.
     pub translate_body_limit: usize,
-    /// Bytes of signed thinking that are kept for clients whose format cannot carry it.
+    /// Bytes of signed thinking that are kept for clients whose format cannot carry it, and of who issued what.
     pub recall_bytes: usize,
     /// Bytes of one frame of a stream.
     pub max_frame_bytes: usize,

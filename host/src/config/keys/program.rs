@@ -68,7 +68,7 @@ pub(in super::super) const SERVER: Keys = Keys {
             SIZE,
             "\"32MiB\"",
             "How much of signed thinking is kept, by tool-call id, for clients whose format cannot carry it to their \
-             next turn.",
+             next turn. A quarter is for who issued what, by which requests are led back.",
         ),
         key("max_frame_bytes", SIZE, "\"4MiB\"", "The largest frame of a stream."),
         key(
