@@ -314,6 +314,10 @@ fn plan(serving: &Serving, asked: &Asked, circumstances: Circumstances<'_>) -> R
         (Some(model), _) => route::plan(&serving.routes, model, circumstances),
         (None, operation @ Operation::Other(_)) => {
             let named = header(asked, route::PROVIDER_HEADER);
+            if named.is_some() && !serving.config.server.target_header && !asked.caller.may_name_provider() {
+                let fault = Fault::new(Side::Client, ErrorKind::Permission, "this key may not choose its provider");
+                return Err(fault.with_status(403).with_code("provider_not_allowed"));
+            }
             route::plan_for_provider(&serving.routes, named, circumstances.carried, (asked.face.format(), operation))
         }
         (None, _) => Err(Fault::invalid("the request does not say which model it is for").at("model")),

@@ -47,6 +47,23 @@ async fn a_request_without_a_model_goes_to_the_provider_that_it_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_key_names_a_provider_only_where_it_may() {
+    let [first, second] =
+        [Upstream::always(Answer::json(200, "{}")).await, Upstream::always(Answer::json(200, "{}")).await];
+    let clients = "[[clients]]\nname = \"plain\"\nkey = \"weir-plain-0123456789\"\n\
+                   [[clients]]\nname = \"chooser\"\nkey = \"weir-chooser-0123456789\"\nmay_choose = true\n";
+    let house = House::open(&(two(&first, &second) + clients)).await;
+    for (key, named, status) in [("plain", true, 403), ("plain", false, 200), ("chooser", true, 200)] {
+        let mut asked =
+            Request::get("/v1/files?limit=3").header("authorization", &format!("Bearer weir-{key}-0123456789"));
+        if named {
+            asked = asked.header("x-weir-provider", "second");
+        }
+        assert_eq!(house.ask(&asked).await.status(), status, "{key} {named}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_none_is_named_the_first_that_takes_it_gets_it() {
     let (mut first, second) =
         (Upstream::always(Answer::json(200, "{}")).await, Upstream::always(Answer::default()).await);
