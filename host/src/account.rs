@@ -76,8 +76,15 @@ impl Account {
     pub fn open(metrics: &Arc<Metrics>, series: Arc<Series>, opening: Opening<'_>, permit: Permit) -> Self {
         metrics.in_flight.inc();
         let Opening { begun, request_id, operation, span } = opening;
+        let mut account = Self::empty(Arc::clone(metrics), series, begun, request_id.to_owned());
+        account.traced = Traced::new(span, operation);
+        account.permit = permit;
+        account
+    }
+
+    fn empty(metrics: Arc<Metrics>, series: Arc<Series>, begun: Instant, request_id: String) -> Self {
         Self {
-            metrics: Arc::clone(metrics),
+            metrics,
             series,
             begun,
             waited: Duration::ZERO,
@@ -91,10 +98,10 @@ impl Account {
             limits: Vec::new(),
             tries: Arc::default(),
             ticket: None,
-            request_id: request_id.to_owned(),
-            traced: Traced::new(span, operation),
+            request_id,
+            traced: Traced::default(),
             is_branch: false,
-            permit,
+            permit: Permit::free(),
         }
     }
 
@@ -127,26 +134,12 @@ impl Account {
     /// An account for one of several attempts at the same time. What it takes in counts once it is adopted.
     #[must_use]
     pub fn branch(&self) -> Self {
-        Self {
-            metrics: Arc::clone(&self.metrics),
-            series: Arc::clone(&self.series),
-            begun: self.begun,
-            waited: Duration::ZERO,
-            status: 0,
-            outcome: Outcome::Open,
-            streaming: false,
-            first_piece: false,
-            tokens: Tokens::default(),
-            metered: false,
-            provider: None,
-            limits: Vec::new(),
-            tries: Arc::clone(&self.tries),
-            ticket: None,
-            request_id: self.request_id.clone(),
-            traced: self.traced.branch(),
-            is_branch: true,
-            permit: Permit::free(),
-        }
+        let (metrics, series) = (Arc::clone(&self.metrics), Arc::clone(&self.series));
+        let mut branch = Self::empty(metrics, series, self.begun, self.request_id.clone());
+        branch.tries = Arc::clone(&self.tries);
+        branch.traced = self.traced.branch();
+        branch.is_branch = true;
+        branch
     }
 
     /// Takes over what an attempt's own account has taken in, `waited` having passed before it began.

@@ -150,11 +150,13 @@ impl Spelling {
     }
 
     /// How long a provider that refuses for its limits is to be left alone, where it says so: until what is used up is
-    /// there again, or, where nothing is said to be, all of it.
+    /// there again, or, where nothing is said to be, what is nearest to its end.
     pub fn rest(&self, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         let figures = self.read(headers, now);
         let empty = figures.iter().filter(|figure| figure.remaining == Some(0)).filter_map(|figure| figure.reset).max();
-        empty.or_else(|| figures.iter().filter_map(|figure| figure.reset).max())
+        let with_reset = figures.iter().filter_map(|figure| Some((figure, figure.reset?)));
+        let nearest = || with_reset.min_by(|(a, _), (b, _)| a.share().total_cmp(&b.share())).map(|(_, reset)| reset);
+        empty.or_else(nearest)
     }
 
     /// Takes all headers out that tell the provider's limits, of whatever scope.
