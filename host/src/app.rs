@@ -27,8 +27,8 @@ use crate::plugin::load::Loader;
 use crate::plugin::sign::PublicKey;
 use crate::plugin::watch::{Folder, Proof, Watch, Watching};
 use crate::plugin::{
-    self, Adapter, Bounds, CanaryRule, Care, Cares, Compiler, Demand, Engine, Judge, Limits, Policy, QuarantineRule,
-    Reuse, Terms,
+    self, Adapter, Bounds, CanaryRule, Care, Cares, Compiler, Demand, Engine, Judge, Keeper, Limits, Policy,
+    QuarantineRule, Reuse, Terms,
 };
 use crate::proof;
 use crate::reload::{self, Reload};
@@ -83,6 +83,8 @@ pub struct Addresses {
 pub struct Plugins {
     watch: Watch,
     catalog: Arc<Catalog>,
+    /// Keeps what is decided while Weir runs; what only looks changes nothing of it.
+    keeper: Option<Keeper>,
 }
 
 impl Plugins {
@@ -127,6 +129,11 @@ pub fn loader(config: &Config) -> Result<Loader, StartError> {
     Ok(Loader::new(engine, cache).compiling(compiler))
 }
 
+/// Where the decisions about this configuration's adapters are kept: with the code of those that served before.
+pub fn keeper(config: &Config, loader: &Loader) -> Option<Keeper> {
+    loader.cache().map(|cache| Keeper::open(cache.dir(), &config.plugins.dir))
+}
+
 /// What the operator demands of adapters' files.
 pub fn policy(config: &Config) -> Policy {
     let plugins = &config.plugins;
@@ -152,6 +159,10 @@ pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
         of: plugins.adapters.iter().map(|(name, settings)| (name.clone(), care(settings))).collect(),
     };
     let catalog = Arc::new(Catalog::new(together).with_cares(cares));
+    let keeper = keeper(config, &loader);
+    if let Some(keeper) = &keeper {
+        catalog.restore(keeper.known());
+    }
     let folder = Folder {
         lock: Some(plugins.lock.clone()),
         terms: plugins.adapters.iter().map(|(name, settings)| (name.clone(), terms(settings))).collect(),
@@ -168,7 +179,7 @@ pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
         let next = watch.scan();
         if next >= plugins.poll_interval || begun.elapsed() > START_PATIENCE {
             loader.expect(0);
-            return Ok(Plugins { watch, catalog });
+            return Ok(Plugins { watch, catalog, keeper });
         }
         std::thread::sleep(next);
     }
@@ -248,7 +259,10 @@ impl App {
             drain: config.server.shutdown_timeout,
         };
         let listens = admin.is_some();
-        let Plugins { watch, catalog } = plugins;
+        let Plugins { watch, catalog, keeper } = plugins;
+        if let Some(keeper) = keeper {
+            catalog.keep_by(keeper);
+        }
         let dir = watch.folder().dir.clone();
         // Before the directory is followed, so that no change is missed.
         let changed = catalog.subscribe();

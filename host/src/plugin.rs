@@ -13,6 +13,7 @@
 //! | [`policy`], [`sign`] | what the operator demands of a file: a signature, a pinned digest |
 //! | [`catalog`] | the adapters that serve now, swapped in one step, and the versions before them |
 //! | [`canary`], [`judge`] | new versions on a share of the exchanges; quarantine of what fails too often |
+//! | [`decisions`] | what was decided about versions, kept over restarts |
 //! | [`duty`] | whether a loaded adapter is to serve now |
 //! | [`adapter`] | one loaded adapter, and the lease of an instance of it |
 //! | [`pool`] | isolation: which instance serves which request |
@@ -60,6 +61,7 @@ pub mod canary;
 pub mod catalog;
 pub mod check;
 pub mod compile;
+pub mod decisions;
 pub mod digest;
 pub mod duty;
 pub mod engine;
@@ -95,6 +97,7 @@ pub use cache::Cache;
 pub use canary::{CanaryRule, Chosen};
 pub use catalog::{Cares, Catalog, Refusal, Snapshot};
 pub use compile::{Bounds, Compiler};
+pub use decisions::{Decisions, Keeper};
 pub use digest::Digest;
 pub use engine::Engine;
 pub use fault::{Called, FaultKind, PluginFault};

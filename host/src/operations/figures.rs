@@ -128,7 +128,7 @@ impl Families {
         for (name, adapter) in &snapshot.adapters {
             let digest = adapter.digest.short();
             let is_suspended = adapter.duty.suspended().is_some();
-            tell(name, &digest, if is_suspended { "quarantined" } else { "serving" });
+            tell(name, &digest, snapshot.state(adapter));
             self.active.with_label_values(&[&**name, &adapter.manifest.version, &digest]).set(i64::from(!is_suspended));
         }
         for (name, trial) in &snapshot.trials {
