@@ -22,6 +22,7 @@
 //! | [`call`], [`stream`] | the contract's functions, typed, with deadline and limits |
 //! | [`aside`] | the threads for components that are not trusted with an async worker |
 //! | [`fault`] | what a component can do wrong |
+//! | [`footprint`] | how much memory its instances take |
 //! | [`engine`], [`limits`], [`ticker`] | the sandbox and its bounds |
 //! | [`lock`], [`inspect`], [`install`] | trusted digests; what is printed about a component; files put in place in one step |
 //!
@@ -66,6 +67,7 @@ pub mod digest;
 pub mod duty;
 pub mod engine;
 pub mod fault;
+pub mod footprint;
 #[cfg(test)]
 mod guest;
 pub mod inspect;

@@ -1,8 +1,8 @@
 //! No secret gets into an adapter's memory: after requests in both lanes the memories of all instances that live are
-//! searched, those of the instances that serve everybody among them.
+//! searched, those of the instances that serve everybody among them. And how much of it they take is told.
 
 use std::fmt::Write as _;
-use weir_tests::{Answer, Folder, House, Request, Upstream};
+use weir_tests::{Answer, Folder, Gate, House, Request, Upstream};
 
 use crate::tongue::{ALL, ANTHROPIC, OPENAI, ZETA};
 
@@ -112,6 +112,36 @@ async fn no_secret_is_in_any_adapters_memory() {
     for secret in ["PLANTED-", pem] {
         assert_eq!(found(secret), None);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_adapters_instances_take_is_told_while_they_work() {
+    let gate = Gate::default();
+    let pieces = ZETA.stream();
+    let answer = ZETA.begin().piece(&pieces[0]).piece(&pieces[1]).gate(&gate).piece(pieces[2..].concat()).end();
+    let upstream = Upstream::always(answer).await;
+    let house = House::with(Folder::with(&["zeta"]), &crate::tongue::config(&upstream)).await;
+    let figure = |about: &serde_json::Value, name: &str| about[name].as_u64().unwrap();
+    let idle = house.adapter("zeta").await.remove(0);
+    let each = figure(&idle, "memory_highest_bytes");
+    assert!(each > 0 && figure(&idle, "memory_bytes") == figure(&idle, "instances_live") * each, "{idle}");
+    assert_eq!(figure(&idle, "instances_live"), figure(&idle, "instances_idle"));
+
+    let mut client = house.connect().await;
+    client.send(&ZETA.request("zeta-t", true)).await;
+    assert_eq!(client.head().await.status, 200);
+    client.until(&crate::tongue::TEXT[..6]).await;
+    let busy = house.adapter("zeta").await.remove(0);
+    assert_eq!(figure(&busy, "instances_live"), figure(&busy, "instances_idle") + 2, "one a side: {busy}");
+    assert!(figure(&busy, "memory_bytes") >= figure(&busy, "instances_live") * each, "{busy}");
+    let labels = format!("{{digest=\"{}\",plugin=\"zeta\"}}", &busy["digest"].as_str().unwrap()[..12]);
+    for name in ["instances_live", "memory_bytes", "memory_highest_bytes"] {
+        let told = house.metric(&format!("weir_plugin_{name}{labels}")).await;
+        assert_eq!(told as u64, figure(&busy, name), "{name}");
+    }
+    gate.open();
+    assert!(!client.rest().await.1, "whole");
+    house.until_adapter("zeta", |all| figure(&all[0], "instances_live") == figure(&all[0], "instances_idle")).await;
 }
 
 /// Where a text stands, and what stands there.

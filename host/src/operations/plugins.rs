@@ -85,7 +85,7 @@ fn in_full(adapter: &Arc<Adapter>, catalog: &Snapshot) -> Value {
 }
 
 fn figures(adapter: &Adapter) -> Value {
-    let stats = &adapter.stats;
+    let (stats, footprint) = (&adapter.stats, adapter.pool().footprint());
     let counts = FaultKind::ALL.into_iter().map(|kind| (kind, stats.faults(kind))).filter(|(_, count)| *count > 0);
     let kinds: Map<String, Value> = counts.map(|(kind, count)| (kind.name().to_owned(), count.into())).collect();
     json!({
@@ -95,6 +95,9 @@ fn figures(adapter: &Adapter) -> Value {
         "seconds": stats.busy().as_secs_f64(),
         "instances_made": stats.instances(),
         "instances_idle": adapter.pool().idle(),
+        "instances_live": footprint.instances(),
+        "memory_bytes": footprint.bytes(),
+        "memory_highest_bytes": footprint.highest(),
         "faults": stats.faults_of_its_own(),
         "faults_by_kind": kinds,
     })
