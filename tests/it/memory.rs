@@ -169,7 +169,7 @@ async fn no_secret_is_in_any_adapters_memory_while_streams_are_under_way() {
         assert!(live(adapter).await >= 5, "instances of {adapter} are at work");
     }
     search_memories();
-    under_way.iter().for_each(|_| gate.open());
+    (0..under_way.len()).for_each(|_| gate.open());
     for connection in &mut under_way {
         assert!(!connection.rest().await.1, "whole");
     }
