@@ -1,14 +1,18 @@
 //! The close of every exchange: usage, time and outcome, recorded exactly once, also when the client leaves.
 
+mod traced;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use self::traced::Traced;
 use crate::admit::Permit;
 use crate::contract::types::{Loss, Usage};
 use crate::fault::Side;
 use crate::health::Ticket;
 use crate::observe::metrics::{Metrics, Series};
+use crate::observe::trace::Span;
 
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +23,19 @@ enum Outcome {
     Whole,
     /// The answer is an error, or broke off.
     Failed,
+}
+
+/// What an account is opened with.
+#[derive(Debug, Clone, Copy)]
+pub struct Opening<'a> {
+    /// When the request came.
+    pub begun: Instant,
+    /// Its id.
+    pub request_id: &'a str,
+    /// What it asks for: `chat`, `embeddings`, ...
+    pub operation: &'a str,
+    /// Its span.
+    pub span: &'a Span,
 }
 
 /// The account of one exchange. It is closed when it is dropped.
@@ -43,6 +60,7 @@ pub struct Account {
     /// The attempt that gave the answer.
     ticket: Option<Ticket>,
     request_id: String,
+    traced: Traced,
     /// An account of one of several attempts at the same time: it records nothing by itself.
     is_branch: bool,
     permit: Permit,
@@ -50,8 +68,9 @@ pub struct Account {
 
 impl Account {
     /// Opens the account of an exchange that has been routed.
-    pub fn open(metrics: &Arc<Metrics>, series: Arc<Series>, begun: Instant, request_id: &str, permit: Permit) -> Self {
+    pub fn open(metrics: &Arc<Metrics>, series: Arc<Series>, opening: Opening<'_>, permit: Permit) -> Self {
         metrics.in_flight.inc();
+        let Opening { begun, request_id, operation, span } = opening;
         Self {
             metrics: Arc::clone(metrics),
             series,
@@ -68,6 +87,7 @@ impl Account {
             tries: Arc::default(),
             ticket: None,
             request_id: request_id.to_owned(),
+            traced: Traced::new(span, operation),
             is_branch: false,
             permit,
         }
@@ -83,9 +103,15 @@ impl Account {
         self.begun.elapsed().saturating_sub(self.waited)
     }
 
-    /// An attempt begins.
-    pub fn tried(&self) {
-        self.tries.fetch_add(1, Ordering::Relaxed);
+    /// An attempt begins, at this provider and with its name for the model.
+    pub fn tries_at(&mut self, provider: &str, model: &str) {
+        let number = self.tries.fetch_add(1, Ordering::Relaxed) + 1;
+        self.traced.begins(number, provider, model);
+    }
+
+    /// The span of the attempt that is under way.
+    pub fn attempt(&self) -> &Span {
+        self.traced.attempt()
     }
 
     /// Attempts so far.
@@ -112,6 +138,7 @@ impl Account {
             tries: Arc::clone(&self.tries),
             ticket: None,
             request_id: self.request_id.clone(),
+            traced: self.traced.branch(),
             is_branch: true,
             permit: Permit::free(),
         }
@@ -128,6 +155,7 @@ impl Account {
         self.estimate = branch.estimate.take();
         self.provider = branch.provider.take();
         self.ticket = branch.ticket.take();
+        self.traced.adopt(&mut branch.traced);
         self.hold(std::mem::take(&mut branch.permit));
     }
 
@@ -141,9 +169,10 @@ impl Account {
         self.waited += wait;
     }
 
-    /// What would have been answered is not: the request goes on.
-    pub fn goes_on(&mut self) {
+    /// The attempt failed, for this reason: what would have been answered is not.
+    pub fn failed(&mut self, reason: &'static str) {
         self.status = 0;
+        self.traced.failed(reason);
     }
 
     /// This attempt gives the answer.
@@ -228,6 +257,7 @@ impl Account {
 
     /// The stream broke by its target's fault, but another may go on with it.
     pub fn interrupted(&mut self) {
+        self.traced.broke();
         if self.ticket.as_mut().is_some_and(Ticket::broke) {
             tracing::warn!(provider = self.provider.as_deref(), "target fails too often and rests");
         }
@@ -237,6 +267,7 @@ impl Account {
     pub fn resumed(&mut self, mut branch: Self) {
         self.provider = branch.provider.take();
         self.ticket = branch.ticket.take();
+        self.traced.adopt(&mut branch.traced);
         self.hold(std::mem::take(&mut branch.permit));
     }
 
@@ -269,6 +300,15 @@ impl Account {
         }
     }
 
+    fn tell_spans(&self) {
+        let outcome = match self.outcome {
+            Outcome::Whole => outcome_of(self.status),
+            Outcome::Failed => "broken",
+            Outcome::Open => "cancelled",
+        };
+        self.traced.ends(outcome, self.tries(), self.provider.as_deref(), self.usage.as_ref());
+    }
+
     fn close_whole(&self, seconds: f64) {
         if self.status == 200 {
             self.series.ok(seconds);
@@ -293,9 +333,10 @@ impl Drop for Account {
             self.metrics.streams_active.dec();
         }
         if self.is_branch {
-            return;
+            return self.traced.cancelled();
         }
         self.metrics.in_flight.dec();
+        self.tell_spans();
         self.settle();
         self.settle_limits();
         match self.outcome {
@@ -324,56 +365,4 @@ impl Drop for Account {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::observe::metrics::Labels;
-
-    const LABELS: Labels<'static> =
-        Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta", price: None };
-
-    fn account(metrics: &Arc<Metrics>) -> Account {
-        let series = Arc::new(metrics.series(LABELS));
-        Account::open(metrics, series, Instant::now(), "r1", Permit::free())
-    }
-
-    #[test]
-    fn c27_a_client_that_leaves_is_recorded_as_499() {
-        let metrics = Arc::new(Metrics::new().unwrap());
-        drop(account(&metrics));
-        let text = metrics.text().unwrap();
-        assert!(text.contains(r#"outcome="cancelled",route="fast",status="499"} 1"#), "{text}");
-        assert!(text.contains(r#"weir_client_disconnects_total{phase="waiting"} 1"#));
-        assert!(text.contains("weir_in_flight 0"));
-    }
-
-    #[test]
-    fn a_whole_answer_counts_its_tokens_once() {
-        let metrics = Arc::new(Metrics::new().unwrap());
-        let mut account = account(&metrics);
-        account.answering(200, true, true);
-        let usage = Usage {
-            input: Some(7),
-            cache_read: None,
-            cache_write: None,
-            output: Some(5),
-            reasoning: None,
-            extensions: Vec::new(),
-        };
-        account.used(usage);
-        account.whole();
-        drop(account);
-        let text = metrics.text().unwrap();
-        assert!(text.contains(r#"weir_tokens_total{bucket="input",model="fast"} 7"#));
-        assert!(text.contains("weir_streams_active 0"));
-    }
-
-    #[test]
-    fn c62_an_answer_without_usage_is_said() {
-        let metrics = Arc::new(Metrics::new().unwrap());
-        let mut account = account(&metrics);
-        account.answering(200, false, true);
-        account.whole();
-        drop(account);
-        assert!(metrics.text().unwrap().contains(r#"weir_billing_unknown_total{provider="none"} 1"#));
-    }
-}
+mod tests;

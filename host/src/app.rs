@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use http::Request;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tower_service::Service as _;
 
@@ -19,6 +20,7 @@ use crate::dialect::faces::Faces;
 use crate::gateway::Gateway;
 use crate::listen::{self, Allowance};
 use crate::observe::metrics::Metrics;
+use crate::observe::trace::{TraceError, Tracer};
 use crate::operations::{self, Figures, Operations};
 use crate::plugin::cache::Cache;
 use crate::plugin::catalog::{Catalog, Snapshot};
@@ -33,7 +35,7 @@ use crate::plugin::{
 use crate::proof;
 use crate::reload::{self, Reload};
 use crate::serving::Serving;
-use crate::upstream::{Settings, Upstreams};
+use crate::upstream::{Collector, Settings, Upstreams};
 
 /// Why the program cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +46,12 @@ pub enum StartError {
     /// The metrics cannot be made.
     #[error("the metrics cannot be made: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// There is no way to the collector of traces.
+    #[error("traces cannot be sent: {0}")]
+    Traces(#[from] TraceError),
+    /// There is no TLS for the way to the collector.
+    #[error("traces cannot be sent: {0}")]
+    Tls(#[from] rustls::Error),
     /// A socket cannot be opened.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -64,6 +72,7 @@ pub struct App {
     plugins: Plugins,
     config: Config,
     reload: Arc<Reload>,
+    tracer: Tracer,
     main: TcpListener,
     admin: Option<TcpListener>,
     addresses: Addresses,
@@ -224,7 +233,8 @@ impl App {
             );
         }
         let upstreams = Upstreams::new(&Settings::default());
-        let gateway = Arc::new(Gateway::new(serving, upstreams, metrics)?);
+        let tracer = config.traces.as_ref().map(tracer).transpose()?.unwrap_or_default();
+        let gateway = Arc::new(Gateway::new(serving, upstreams, metrics, tracer.clone())?);
         let reload = Arc::new(Reload::new(config.clone(), Arc::clone(&gateway), Arc::clone(&plugins.catalog)));
         let (main, main_address) = open(&config.server.host, config.server.port).await?;
         let (admin, admin_address) = match config.admin.listen {
@@ -235,7 +245,7 @@ impl App {
             None => (None, None),
         };
         let addresses = Addresses { main: main_address, admin: admin_address };
-        Ok(Self { gateway, plugins, config, reload, main, admin, addresses })
+        Ok(Self { gateway, plugins, config, reload, tracer, main, admin, addresses })
     }
 
     /// The configuration in force, and the way to another.
@@ -250,7 +260,7 @@ impl App {
 
     /// Serves until `stop` becomes true, then lets what is under way end.
     pub async fn run(self, stop: watch::Receiver<bool>) {
-        let Self { gateway, plugins, config, reload, main, admin, addresses } = self;
+        let Self { gateway, plugins, config, reload, tracer, main, admin, addresses } = self;
         let allowance = Allowance {
             connections: config.server.max_connections,
             header_bytes: config.server.max_header_bytes,
@@ -314,7 +324,15 @@ impl App {
         judging.abort();
         checking.abort();
         drop(watching);
+        if let Err(error) = tokio::task::spawn_blocking(move || tracer.end()).await {
+            tracing::warn!(%error, "the last spans were not sent");
+        }
     }
+}
+
+/// The way to a collector of spans.
+fn tracer(settings: &config::Traces) -> Result<Tracer, StartError> {
+    Ok(Tracer::begin(settings, Collector::new(Handle::current())?)?)
 }
 
 async fn open(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), StartError> {

@@ -45,6 +45,7 @@ pub use reference::reference;
 pub use secret::Secret;
 pub use settings::{
     AdapterSettings, Admin, Canary, Isolation, Log, LogFormat, LogLevel, Media, Plugins, Quarantine, Queue, Server,
+    Traces,
 };
 pub(crate) use units::size;
 
@@ -59,6 +60,8 @@ pub struct Config {
     pub admin: Admin,
     /// Media that are fetched.
     pub media: Media,
+    /// Where spans of requests go; nowhere without it.
+    pub traces: Option<Traces>,
     /// The log.
     pub log: Log,
     /// Adapters.
@@ -140,6 +143,7 @@ impl Config {
             server: draft.server,
             admin: draft.admin,
             media: draft.media,
+            traces: draft.traces,
             log: draft.log,
             plugins: draft.plugins,
             clients: joined.clients,

@@ -2,6 +2,7 @@
 
 mod check;
 mod door;
+mod traced;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,13 +13,13 @@ use http::request::Parts;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 
-use crate::account::Account;
+use crate::account::{Account, Opening};
 use crate::admit::{AdmitMetrics, Door, Refused};
 use crate::attempt::{Asked, House, Journey, Onward, ReplyBody, SpokenBy, Tried};
 use crate::config::Affinity;
 use crate::contract::about::exports::weir::adapter::about::{ErrorFormat, Operation};
 use crate::contract::types::ErrorKind;
-use crate::dialect::faces::{Face, Head, Lookup};
+use crate::dialect::faces::{Face, Head, Lookup, operation_name};
 use crate::dialect::path::Holes;
 use crate::dialect::reply::{error_response, insert, limit_headers};
 use crate::exchange::Exchange;
@@ -28,6 +29,7 @@ use crate::identify::identify;
 use crate::listen::Peer;
 use crate::models;
 use crate::observe::metrics::Metrics;
+use crate::observe::trace::{Span, Tracer};
 use crate::recall::Recall;
 use crate::route::fit::Needs;
 use crate::route::{self, Circumstances, Plan, Target};
@@ -47,6 +49,7 @@ pub struct Gateway {
     serving: ArcSwap<Serving>,
     upstreams: Upstreams,
     metrics: Arc<Metrics>,
+    tracer: Tracer,
     lists: models::Lists,
     recall: Arc<Recall>,
     health: Arc<Health>,
@@ -55,12 +58,17 @@ pub struct Gateway {
 
 impl Gateway {
     /// A gateway that serves from this.
-    pub fn new(serving: Serving, upstreams: Upstreams, metrics: Arc<Metrics>) -> Result<Self, prometheus::Error> {
+    pub fn new(
+        serving: Serving,
+        upstreams: Upstreams,
+        metrics: Arc<Metrics>,
+        tracer: Tracer,
+    ) -> Result<Self, prometheus::Error> {
         let recall = Arc::new(Recall::new(serving.config.server.recall_bytes));
         let lists = models::Lists::default();
         let door = Arc::new(Door::new(AdmitMetrics::new(&metrics)?));
         let health = Arc::default();
-        Ok(Self { serving: ArcSwap::from_pointee(serving), upstreams, metrics, lists, recall, health, door })
+        Ok(Self { serving: ArcSwap::from_pointee(serving), upstreams, metrics, tracer, lists, recall, health, door })
     }
 
     /// Serves from this from now on. Requests under way keep what they began with.
@@ -111,10 +119,12 @@ impl Gateway {
         let (head, body) = request.into_parts();
         let exchange = Exchange::begin(&head.headers);
         let id = exchange.id.clone();
+        let span = self.tracer.request(&head.headers, || head.method.to_string());
         let (mut response, face) = match recognise(&serving, &head) {
             Ok(called) => {
                 let face = Arc::clone(&called.face);
-                let answer = self.serve(&serving, exchange, head, body, called).await;
+                traced::describe(&span, &face, &id);
+                let answer = self.serve(&serving, Begun { exchange, span: &span }, head, body, called).await;
                 (answer.unwrap_or_else(|fault| self.refuse(face.errors.as_deref(), &fault, &id)), Some(face))
             }
             Err(Unrecognised { fault, nearest: face }) => {
@@ -123,18 +133,20 @@ impl Gateway {
             }
         };
         name(&mut response, face.as_deref(), &id);
+        traced::conclude(&span, &mut response);
         response
     }
 
     async fn serve(
         &self,
         serving: &Serving,
-        exchange: Exchange,
+        begun: Begun<'_>,
         head: Parts,
         body: Incoming,
         called: Called,
     ) -> Result<Response<ReplyBody>, Fault> {
         let Called { face, holes } = called;
+        let Begun { exchange, span } = begun;
         let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
         let address = head.extensions.get::<Peer>().map(|peer| peer.0);
         let caller = identify(&serving.config, &face, &about, address)?;
@@ -162,7 +174,7 @@ impl Gateway {
         if *asked.operation() == Operation::Models {
             return models::answer(house, serving, &self.lists, &asked).await;
         }
-        self.forward(house, serving, &asked).await
+        self.forward(house, serving, &asked, span).await
     }
 
     /// Admits, routes and attempts a request; whatever happens from here on is accounted for.
@@ -171,6 +183,7 @@ impl Gateway {
         house: House<'_>,
         serving: &Serving,
         asked: &Arc<Asked>,
+        span: &Span,
     ) -> Result<Response<ReplyBody>, Fault> {
         let demand = asked.demand();
         let body_len = demand.body_len;
@@ -195,7 +208,12 @@ impl Gateway {
         };
         let plan = plan(serving, asked, circumstances)?;
         let series = plan.route.series(&self.metrics, &asked.face);
-        let mut account = Account::open(&self.metrics, series, asked.exchange.begun, &asked.exchange.id, permit);
+        if span.is_recording() {
+            span.say("gen_ai.request.model", plan.route.alias.clone());
+        }
+        let operation = operation_name(asked.operation());
+        let opening = Opening { begun: asked.exchange.begun, request_id: &asked.exchange.id, operation, span };
+        let mut account = Account::open(&self.metrics, series, opening, permit);
         let house = House { deadline: deadline(asked, &plan), ..house };
         plan.route.deposit(plan.stops.first().map_or(0.0, |stop| stop.target.retry.budget));
         let journey = Journey { house, asked, plan: &plan, health: &self.health, door: &self.door, demand };
@@ -285,6 +303,12 @@ fn plan(serving: &Serving, asked: &Asked, circumstances: Circumstances<'_>) -> R
         }
         (None, _) => Err(Fault::invalid("the request does not say which model it is for").at("model")),
     }
+}
+
+/// A request whose life is being recorded.
+struct Begun<'a> {
+    exchange: Exchange,
+    span: &'a Span,
 }
 
 /// A face that was called.

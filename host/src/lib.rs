@@ -30,7 +30,7 @@
 //! | [`upstream`] | sends requests to providers: connections, timers, credentials, recordings |
 //! | [`facts`] | prices and abilities of models, from the bundled file |
 //! | [`plugin`] | adapters: loading, checking, swapping, instances |
-//! | [`observe`] | metrics and the log |
+//! | [`observe`] | metrics, traces and the log |
 //! | [`limit`] | how much may be had in a minute, and at once |
 //! | [`gate`] | how many at the same time, and whose turn it is |
 //! | [`config`] | the file and the environment, checked, as what the program needs |

@@ -264,6 +264,7 @@ fn at_next_start(started: &Config, config: &Config) -> Vec<&'static str> {
         ("server.recall_bytes", old.recall_bytes != new.recall_bytes),
         ("admin.listen", started.admin.listen != config.admin.listen),
         ("log_level, log_format", started.log != config.log),
+        ("traces", started.traces != config.traces),
         ("plugins", !started.plugins.is_as(&config.plugins)),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()

@@ -9,6 +9,7 @@
 pub mod body;
 pub mod chunks;
 pub mod client;
+mod collector;
 pub mod credential;
 pub mod deadline;
 pub mod decode;
@@ -25,6 +26,7 @@ use http::{HeaderMap, Method, StatusCode};
 pub use body::UpstreamBody;
 pub use chunks::Chunks;
 pub use client::{Settings, Upstreams};
+pub use collector::Collector;
 pub use credential::{Credential, CredentialError, Means};
 pub use deadline::Timeouts;
 pub use decode::{Bound as DecodeBound, Coding, Decoded, Decoder};

@@ -46,9 +46,12 @@ async fn every_failure_of_one_provider_is_made_good_by_another_in_every_format()
     for (reason, failure) in failures {
         let first = Upstream::always(failure).await;
         let second = tongue::provider(ANTHROPIC).await;
-        let settings = "retry = { max_retries = 1, retry_delay_ms = 1 }\nbreaker = { min_attempts = 1000000 }\n\
-                        timeouts = { first_byte = \"100ms\" }";
-        let house = House::open(&two(&first, &second, settings)).await;
+        let patience = if reason == "timeout" { "250ms" } else { "1m" };
+        let settings = format!(
+            "retry = {{ max_retries = 1, retry_delay_ms = 1 }}\nbreaker = {{ min_attempts = 1000000 }}\n\
+             timeouts = {{ first_byte = \"{patience}\" }}"
+        );
+        let house = House::open(&two(&first, &second, &settings)).await;
         let mut fallen = 0.0;
         for from in ALL {
             for (model, stream) in [("both", false), ("both", true), ("other", false), ("other", true)] {
@@ -208,7 +211,7 @@ async fn a_session_stays_and_sessions_are_shared_out() {
 async fn a_hedge_asks_the_next_when_nothing_comes_and_leaves_the_slow_one() {
     let mut first = Upstream::always(Answer::silence()).await;
     let mut second = tongue::provider(ANTHROPIC).await;
-    let config = two(&first, &second, QUICK).replace("strategy = \"priority\"\n", "hedge = \"30ms\"\n");
+    let config = two(&first, &second, QUICK).replace("strategy = \"priority\"\n", "hedge = \"200ms\"\n");
     let house = House::open(&config).await;
     for from in ALL {
         for stream in [false, true] {
@@ -226,7 +229,7 @@ async fn a_hedge_asks_the_next_when_nothing_comes_and_leaves_the_slow_one() {
     while second.unseen().is_some() {}
     // One that answers in time is asked alone.
     first.now(Answer::json(200, OPENAI.whole()));
-    let slow = config.replace("hedge = \"30ms\"", "hedge = \"30s\"");
+    let slow = config.replace("hedge = \"200ms\"", "hedge = \"30s\"");
     let reply = House::open(&slow).await.ask(&OPENAI.request("both", false)).await;
     assert_eq!((reply.status(), reply.header("x-weir-attempts")), (200, Some("1")));
     assert!(second.unseen().is_none());
@@ -243,4 +246,38 @@ async fn a_target_that_rests_is_waited_for_when_all_others_have_failed() {
     second.now(Answer::json(500, "{}"));
     let reply = house.ask(&request).await;
     assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some("first")), "{}", reply.text());
+}
+
+/// What it says of itself is of the time when it was asked; if nobody else can answer, that is long ago.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_was_too_slow_is_asked_once_more_when_the_others_cannot_answer() {
+    let settings = "retry = { max_retries = 0, max_delay = \"50ms\" }\nbreaker = { min_attempts = 1000000 }\n\
+                    timeouts = { first_byte = \"200ms\" }";
+    let first = Upstream::scripted(failing_first(OPENAI, 1, Answer::silence())).await;
+    let second = Upstream::always(Answer::json(503, "{}")).await;
+    let house = House::open(&two(&first, &second, settings)).await;
+    let reply = house.ask(&OPENAI.request("both", false)).await;
+    assert_eq!(OPENAI.heard(&reply, false).text, TEXT, "{}", reply.text());
+    assert_eq!((reply.header("x-weir-provider"), reply.header("x-weir-attempts")), (Some("first"), Some("3")));
+
+    let [first, second] = [Upstream::always(Answer::silence()).await, Upstream::always(Answer::silence()).await];
+    let house = House::open(&two(&first, &second, settings)).await;
+    let reply = house.ask(&OPENAI.request("both", false)).await;
+    let told = (reply.status(), reply.header("x-weir-attempts"));
+    assert_eq!(told, (504, Some("2")), "where everybody is too slow, it may be the request's own nature");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_all_were_too_slow_the_one_that_has_answered_others_meanwhile_is_asked_once_more() {
+    let settings = "retry = { max_retries = 0, max_delay = \"50ms\" }\nbreaker = { min_attempts = 1000000 }\n\
+                    timeouts = { first_byte = \"300ms\" }";
+    let mut first = Upstream::scripted(failing_first(OPENAI, 1, Answer::silence())).await;
+    let second = Upstream::always(Answer::silence()).await;
+    let house = House::open(&two(&first, &second, settings)).await;
+    let mut client = house.connect().await;
+    client.send(&OPENAI.request("both", false)).await;
+    first.request().await;
+    assert_eq!(house.ask(&OPENAI.request("stays", false)).await.status(), 200);
+    let reply = client.reply().await;
+    assert_eq!((reply.status(), reply.header("x-weir-attempts")), (200, Some("3")), "{}", reply.text());
 }

@@ -44,6 +44,7 @@ mod stalled;
 mod streams;
 mod swap;
 mod tongue;
+mod traces;
 mod translate;
 mod usage;
 mod versions;

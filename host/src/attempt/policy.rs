@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | no connection, rate limit, overload | the target; a rate limit: the key | another key or target, else again |
 //! | 5xx, broken connection, nonsense | the target | again, then another target |
-//! | too slow | the target | another target; never again |
+//! | too slow | the target | another target; again only once the others have failed for other reasons |
 //! | credential refused, quota used up | the key | another key, then another target |
 //! | the model is not there; this adapter cannot say it; too long for the context | nobody | another target |
 //! | filtered content | nobody | another target, where the operator lets it |
@@ -79,6 +79,7 @@ pub(super) fn blame(fault: &Fault) -> Blame {
     let rest = fault.error.retry_after_ms.map(|ms| Duration::from_millis(ms.into()));
     match (fault.lapse, fault.side, fault.error.kind) {
         (Some(Lapse::Credential), ..) => Blame::Key,
+        (Some(Lapse::Slow), ..) => Blame::Slow,
         (Some(_), ..) => Blame::Target(None),
         (None, Side::Upstream, kind) => match kind {
             ErrorKind::RateLimited => Blame::Limit(rest),
@@ -145,7 +146,12 @@ pub(super) fn another_may_help(fault: &Fault, may_unfilter: bool) -> bool {
 
 /// Whether the same target may have an answer later.
 pub(super) fn time_may_help(fault: &Fault) -> bool {
-    matches!(cure(fault), Cure::Again | Cure::Once | Cure::Elsewhere)
+    is_slow(fault) || matches!(cure(fault), Cure::Again | Cure::Once | Cure::Elsewhere)
+}
+
+/// Whether a target took too long. If no other reason is heard from anybody, it may be the request that takes long.
+pub(super) fn is_slow(fault: &Fault) -> bool {
+    fault.lapse == Some(Lapse::Slow)
 }
 
 /// Decides what follows a failure. `take` takes a repetition out of the budget, if there is one.

@@ -118,7 +118,7 @@ impl Onward {
         let (target, mut ticket) = stop.admit(&self.health, Instant::now())?;
         let Self { config, upstreams, recall, deadline, .. } = self;
         let house = House { config, upstreams, recall, deadline: *deadline };
-        account.tried();
+        account.tries_at(&target.label, target.model(self.asked.model()));
         match translate::again::resume(house, &self.asked, &target, said, account).await {
             Ok(stream) => {
                 ticket.answers();
@@ -129,6 +129,7 @@ impl Onward {
             Err(fault) => {
                 ticket.failed(policy::blame(&fault));
                 let side = fault.side.as_str();
+                account.failed("resume");
                 account.metrics().tries.failed(&target.label, "resume", side);
                 let request_id = &self.asked.exchange.id;
                 tracing::warn!(request_id, target = %target.id, side, error = %fault, "target does not go on with the stream");

@@ -26,9 +26,18 @@ pub(super) async fn send(
     account: &mut Account,
 ) -> Result<UpstreamResponse, Fault> {
     let begun = Instant::now();
-    let request = UpstreamRequest { timeouts: house.within(request.timeouts), ..request };
+    let mut request = UpstreamRequest { timeouts: house.within(request.timeouts), ..request };
+    let span = account.attempt();
+    span.mark(&mut request.headers);
+    if span.is_recording() {
+        span.say("http.request.method", request.method.to_string());
+        span.say("server.address", request.address.origin().to_string());
+    }
     let sent = house.upstreams.send(request).await;
     account.attempted(&target.label, begun.elapsed());
+    if let Ok(response) = &sent {
+        account.attempt().say("http.response.status_code", i64::from(response.status.as_u16()));
+    }
     sent.map_err(|error| {
         account.failed_upstream(&target.label, error.kind.name());
         tracing::warn!(provider = %target.label, %error, "request to the provider failed");

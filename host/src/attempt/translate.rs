@@ -25,7 +25,7 @@ use crate::contract::types::{
 };
 use crate::dialect::faces::operation_name;
 use crate::fault::{Fault, Side};
-use crate::plugin::{Interface, Lease, lease_pair};
+use crate::plugin::{Adapter, Interface, Lease, lease_pair};
 use crate::route::Target;
 use crate::upstream::{Chunks, DecodeBound, Decoded, UpstreamRequest, UpstreamResponse};
 use crate::{estimate, frame, query};
@@ -64,7 +64,7 @@ async fn translate_by(
         .map_err(|fault| unified::blame(&fault))?;
     let mut run = Run::new(house, asked, target, dialect, provider);
     account.metrics().translated(asked.face.format(), &run.provider_ctx.format);
-    let parsed = run.parse()?;
+    let parsed = called(account, &asked.dialect, "parse-request", || run.parse())?;
     run.note(parsed.losses);
     let mut request = parsed.request;
     run.dialect_ctx.memo = parsed.memo;
@@ -75,7 +75,7 @@ async fn translate_by(
     }
     run.continuable = target.resume && again::is_continuable(&request);
     let streams = request.streams();
-    let first = match run.write(&mut request).await {
+    let first = match run.write(&mut request, account).await {
         // Nor can all that a client may send be counted by those that do.
         Err(fault) if counts && fault.error.kind == ErrorKind::Unsupported => return run.answer_estimate(account),
         rendered => rendered?,
@@ -220,8 +220,9 @@ impl<'a> Run<'a> {
     }
 
     /// Has the provider write the request; in strict mode every loss so far refuses it.
-    fn render(&mut self, request: &Request) -> Result<RenderedRequest, Fault> {
-        let mut rendered = unified::render(&mut self.provider, &self.provider_ctx, request)?;
+    fn render(&mut self, request: &Request, account: &Account) -> Result<RenderedRequest, Fault> {
+        let render = || unified::render(&mut self.provider, &self.provider_ctx, request);
+        let mut rendered = called(account, &self.target.adapter, "render-request", render)?;
         self.note(std::mem::take(&mut rendered.losses));
         self.provider_ctx.memo = std::mem::take(&mut rendered.memo);
         self.framing = rendered.framing;
@@ -294,7 +295,7 @@ impl<'a> Run<'a> {
         let response = self.send(request, account).await?;
         match self.framing_of(&response, streams) {
             Some(framing) => Ok(Step::Stream(response, framing)),
-            None => self.read(response).await.map(Step::Read),
+            None => self.read(response, account).await.map(Step::Read),
         }
     }
 
@@ -310,13 +311,16 @@ impl<'a> Run<'a> {
             return Ok(response);
         }
         let http = self.collected(response, ERROR_BODY).await?;
-        let error = self.provider.parse_error(&self.provider_ctx, &http).map_err(|fault| unified::blame(&fault))?;
+        let parse = || self.provider.parse_error(&self.provider_ctx, &http);
+        let error =
+            called(account, &self.target.adapter, "parse-error", parse).map_err(|fault| unified::blame(&fault))?;
         Err(upstream_fault(error, self.target, account))
     }
 
-    async fn read(&mut self, response: UpstreamResponse) -> Result<Outcome, Fault> {
+    async fn read(&mut self, response: UpstreamResponse, account: &Account) -> Result<Outcome, Fault> {
         let http = self.collected(response, self.house.config.server.translate_body_limit).await?;
-        unified::parse_answer(&mut self.provider, self.asked.operation(), &self.provider_ctx, &http)
+        let parse = || unified::parse_answer(&mut self.provider, self.asked.operation(), &self.provider_ctx, &http);
+        called(account, &self.target.adapter, "parse-response", parse)
     }
 
     async fn collected(&self, response: UpstreamResponse, limit: usize) -> Result<HttpResponse, Fault> {
@@ -363,6 +367,14 @@ impl<'a> Run<'a> {
     fn note(&mut self, losses: Vec<Loss>) {
         bounds::note(&mut self.losses, losses);
     }
+}
+
+/// Calls an adapter, within a span of its own.
+fn called<T>(account: &Account, adapter: &Adapter, what: &str, call: impl FnOnce() -> T) -> T {
+    let span = account.attempt().internal(|| format!("{} {what}", adapter.name));
+    let came = call();
+    drop(span);
+    came
 }
 
 /// A body in one piece; copied only where it came in several.

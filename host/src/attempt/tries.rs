@@ -70,12 +70,13 @@ impl Journey<'_> {
     pub async fn travel(&self, account: &mut Account) -> Tried {
         let mut last: Option<(Failure, Arc<Target>)> = None;
         let mut busy = None;
+        let mut again = Again::default();
         let mut way = Way::new(self.plan, self.health);
         loop {
             if last.is_some() && self.left().is_some_and(|left| left.is_zero()) {
                 break;
             }
-            let Some((stop, is_again)) = way.take() else {
+            let Some((stop, given_up)) = way.take() else {
                 let Some((_, target)) = &last else { break };
                 let Some(waited) = way.recovery(target.retry, self.house.deadline).await else { break };
                 account.waited(waited);
@@ -84,27 +85,22 @@ impl Journey<'_> {
             if last.as_ref().is_some_and(|(failure, target)| is_as_short(stop, failure, target)) {
                 continue;
             }
-            if is_again && !stop.route.take_repetition(Instant::now()) {
+            let begun = Instant::now();
+            if given_up.is_some_and(|since| !again.may(stop, since, self.health)) {
                 continue;
             }
-            let visit = match (self.plan.route.hedge, way.next_besides(stop)) {
-                (Some(after), Some(other)) if last.is_none() && self.is_repeatable() => {
-                    let (visit, tried) = hedge::visit(self, [stop, other], after, &way, account).await;
-                    if tried > 1 {
-                        way.remove(other);
-                    }
-                    visit
-                }
-                _ => self.visit(stop, &way, last.as_ref().map(fallen), account).await,
-            };
+            let visit = self.visit_or_hedge(stop, &mut way, last.as_ref().map(fallen), account).await;
             match visit {
                 Visit::Answered(response, target) => {
                     return Tried { answer: Ok(response), target: Some(target) };
                 }
                 Visit::Failed { failure, target, onward } => {
-                    if onward && !is_again && self.is_repeatable() && policy::time_may_help(&failure.fault) {
-                        way.give_up(stop);
+                    let is_slow = policy::is_slow(&failure.fault);
+                    if onward && given_up.is_none() && self.is_repeatable() && policy::time_may_help(&failure.fault) {
+                        // How a target fared that let wait for so long, is known of the time when it was asked.
+                        way.give_up(stop, if is_slow { begun } else { Instant::now() });
                     }
+                    again.heard(is_slow);
                     last = Some((failure, target));
                     if !onward {
                         break;
@@ -122,6 +118,25 @@ impl Journey<'_> {
             Some((Failure { fault, .. }, target)) => Tried { answer: Err(fault), target: Some(target) },
             None => Tried { answer: Err(busy.unwrap_or_else(|| self.exhausted())), target: None },
         }
+    }
+
+    /// Tries one target; if it is the first and lets wait, the next one beside it, where the route wants that.
+    async fn visit_or_hedge<'a>(
+        &'a self,
+        stop: &'a Stop,
+        way: &mut Way<'a>,
+        fallen: Option<Fallen>,
+        account: &mut Account,
+    ) -> Visit {
+        let may_hedge = fallen.is_none() && self.is_repeatable();
+        let (Some(after), Some(other)) = (self.plan.route.hedge.filter(|_| may_hedge), way.next_besides(stop)) else {
+            return self.visit(stop, way, fallen, account).await;
+        };
+        let (visit, tried) = hedge::visit(self, [stop, other], after, way, account).await;
+        if tried > 1 {
+            way.remove(other);
+        }
+        visit
     }
 
     /// Tries one target until it answers or nothing more is to be had of it.
@@ -148,7 +163,7 @@ impl Journey<'_> {
             if let Some(Fallen { from, reason }) = fallen.take() {
                 account.metrics().tries.fell_back(&from.id, &target.id, reason);
             }
-            account.tried();
+            account.tries_at(&target.label, target.model(self.asked.model()));
             let begun = Instant::now();
             let failure = match attempt(self.house, self.asked, &target, account).await {
                 Ok(response) => {
@@ -160,7 +175,7 @@ impl Journey<'_> {
                 }
                 Err(failure) => failure,
             };
-            account.goes_on();
+            account.failed(reason(&failure));
             let blame = self.blame(&failure.fault);
             if policy::is_overload(&failure.fault, blame) {
                 held.overloaded(begun);
@@ -245,6 +260,34 @@ impl Journey<'_> {
     fn exhausted(&self) -> Fault {
         let now = Instant::now();
         self.plan.exhausted(self.health, now)
+    }
+}
+
+/// Whether a target that was given up may be asked once more.
+#[derive(Debug, Default)]
+struct Again {
+    failures: usize,
+    slow: usize,
+    has_had_last: bool,
+}
+
+impl Again {
+    /// A target failed; whether it was too slow.
+    fn heard(&mut self, is_slow: bool) {
+        self.failures += 1;
+        self.slow += usize::from(is_slow);
+    }
+
+    /// Where all that were asked were too slow, it may be the request that takes long: unless there were several, and this
+    /// one has answered others since it was asked.
+    fn may(&mut self, stop: &Stop, since: Instant, health: &Health) -> bool {
+        let is_vain =
+            self.slow == self.failures && !(self.failures > 1 && health.of(&stop.target.id).has_answered_since(since));
+        if is_vain {
+            return false;
+        }
+        // One is free: it is seldom, comes late, and is all that is left.
+        stop.route.take_repetition(Instant::now()) || !std::mem::replace(&mut self.has_had_last, true)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::route::{Plan, Stop};
 #[derive(Debug, Clone, Copy)]
 struct Left<'a> {
     stop: &'a Stop,
-    /// When it was given up, if it was.
+    /// Since when it is known to fail, if it was given up.
     failed: Option<Instant>,
 }
 
@@ -32,11 +32,11 @@ impl<'a> Way<'a> {
         Self { left, health, patience: None }
     }
 
-    /// Takes the first that may be used now, and whether it was given up before.
-    pub(super) fn take(&mut self) -> Option<(&'a Stop, bool)> {
+    /// Takes the first that may be used now, and since when it is known to fail if it was given up before.
+    pub(super) fn take(&mut self) -> Option<(&'a Stop, Option<Instant>)> {
         let place = self.left.iter().position(|left| self.is_usable(*left))?;
         let left = self.left.remove(place);
-        Some((left.stop, left.failed.is_some()))
+        Some((left.stop, left.failed))
     }
 
     /// The first besides this one that may be used now.
@@ -57,9 +57,10 @@ impl<'a> Way<'a> {
         }
     }
 
-    /// Puts one back that was given up: should the others take long to fail, it may be well by then.
-    pub(super) fn give_up(&mut self, stop: &'a Stop) {
-        self.left.push(Left { stop, failed: Some(Instant::now()) });
+    /// Puts one back that was given up, with what is known since then: should the others take long to fail, it may be
+    /// well by now.
+    pub(super) fn give_up(&mut self, stop: &'a Stop, since: Instant) {
+        self.left.push(Left { stop, failed: Some(since) });
     }
 
     /// Waits until one that rests may be used: at most for the longest wait before a repetition, and not at all where
@@ -90,7 +91,7 @@ impl<'a> Way<'a> {
         if is_probed { until.min(now + pause.max(Duration::from_millis(1))) } else { until }
     }
 
-    /// Whether one is not known to rest, and, if it was given up, whether that was longer ago than repetitions wait.
+    /// Whether one is not known to rest, and, if it failed, whether that was longer ago than repetitions wait.
     fn is_usable(&self, Left { stop, failed }: Left<'_>) -> bool {
         let now = Instant::now();
         let is_due = failed.is_none_or(|at| at + stop.target.retry.max_delay <= now);

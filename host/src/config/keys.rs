@@ -8,7 +8,7 @@ mod program;
 mod traffic;
 
 pub(super) use clients::{CLIENT, LIMITS, QUEUE};
-pub(super) use program::{ADAPTER, ADMIN, CANARY, COMPILE, MEDIA, PLUGINS, QUARANTINE, SERVER, TOP};
+pub(super) use program::{ADAPTER, ADMIN, CANARY, COMPILE, MEDIA, PLUGINS, QUARANTINE, SERVER, TOP, TRACES};
 pub(super) use traffic::{
     ALLOWED_ORIGIN, BREAKER, CAPABILITIES, CHECK, MODEL, PRICE, PROVIDER, RETRY, TARGET, TIMEOUTS,
 };
@@ -53,6 +53,7 @@ pub(super) const ALL: &[&Keys] = &[
     &SERVER,
     &ADMIN,
     &MEDIA,
+    &TRACES,
     &PLUGINS,
     &COMPILE,
     &ADAPTER,

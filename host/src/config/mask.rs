@@ -48,6 +48,7 @@ fn is_sensitive(key: &str) -> bool {
     words.iter().any(|word| key.contains(word))
         || ["api_key", "api_keys"].iter().any(|known| strsim::damerau_levenshtein(known, &key) <= 2)
         || strsim::damerau_levenshtein("token", &key) <= 1
+        || key == "headers"
 }
 
 /// Masks the value from `at`, a list of them too, and returns where it ends.

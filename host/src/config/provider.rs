@@ -56,7 +56,7 @@ pub struct Breaker {
     pub window: Duration,
     /// How long the target then rests.
     pub open: Duration,
-    /// Attempts within the window below which no share is taken.
+    /// Attempts within the window below which no share is taken. Where fewer come, as many failures in a row count.
     pub min_attempts: u32,
     /// How long a key rests that met a rate limit of unknown length.
     pub cooldown: Duration,

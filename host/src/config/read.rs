@@ -8,6 +8,7 @@ mod life;
 mod model;
 mod provider;
 mod settings;
+mod traces;
 mod value;
 
 use std::cell::RefCell;
@@ -21,7 +22,7 @@ use super::environment::Environment;
 use super::keys::{self, Keys};
 use super::provider::Provider;
 use super::raw::{Node, Table, Value};
-use super::settings::{Admin, Log, Media, Plugins, Server};
+use super::settings::{Admin, Log, Media, Plugins, Server, Traces};
 use super::{Place, Problem, suggest};
 
 /// A value with its place.
@@ -37,6 +38,7 @@ pub(super) struct Draft {
     pub(super) server: Server,
     pub(super) admin: Admin,
     pub(super) media: Media,
+    pub(super) traces: Option<Traces>,
     pub(super) log: Log,
     pub(super) plugins: Plugins,
     pub(super) default_provider: Option<Located<String>>,
@@ -66,6 +68,7 @@ impl Reader<'_> {
             server: top.section("server", &keys::SERVER).map(settings::server).unwrap_or_default(),
             admin: top.section("admin", &keys::ADMIN).map(settings::admin).unwrap_or_default(),
             media: top.section("media", &keys::MEDIA).map(settings::media).unwrap_or_default(),
+            traces: top.section("traces", &keys::TRACES).and_then(traces::traces),
             plugins: settings::plugins(self, &mut top),
             default_provider: top.text("default_provider"),
             clients: top.sections("clients", &keys::CLIENT).into_iter().filter_map(client::client).collect(),

@@ -76,6 +76,19 @@ impl Default for Media {
     }
 }
 
+/// Where spans of requests go.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Traces {
+    /// A collector that takes OTLP over HTTP: `http://host:4318`.
+    pub endpoint: String,
+    /// Headers that it wants to see, by their names.
+    pub headers: Vec<(String, Secret)>,
+    /// The share of traces that are kept, from 0 to 1, where a client has not decided that already.
+    pub sample: f64,
+    /// What the spans say that they are of.
+    pub service: String,
+}
+
 /// Where requests wait for their turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queue {

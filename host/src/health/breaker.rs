@@ -9,6 +9,14 @@ use crate::config;
 #[derive(Debug, Clone, Default)]
 pub struct Breaker {
     window: Window,
+    /// Failures since the last success, however long ago: a target that few ask may never fill a window.
+    in_a_row: u32,
+    /// The same before that success, which may turn out to be none.
+    before: u32,
+    /// When the newest exchange that was answered had been let in.
+    answered: Option<Instant>,
+    /// The last time of some length in which nobody was let in who was answered, before and after which others were.
+    silence: Option<(Instant, Instant)>,
     state: State,
     /// Whether checks opened it, and not exchanges.
     by_check: bool,
@@ -80,8 +88,13 @@ impl Breaker {
         true
     }
 
-    /// An exchange went well.
-    pub fn succeeded(&mut self, now: Instant, settings: &config::Breaker) {
+    /// An exchange that was let in at `asked` went well.
+    pub fn succeeded(&mut self, asked: Instant, now: Instant, settings: &config::Breaker) {
+        if let Some(last) = self.answered.filter(|last| *last + settings.window < asked) {
+            self.silence = Some((last, asked));
+        }
+        self.answered = self.answered.max(Some(asked));
+        self.before = std::mem::take(&mut self.in_a_row);
         match self.state {
             State::Closed => self.window.succeeded(now, settings.window),
             // Of one that was let in before the breaker opened, that says nothing yet.
@@ -101,11 +114,14 @@ impl Breaker {
             State::HalfOpen { .. } => true,
             State::Closed => {
                 self.window.failed(now, settings.window);
+                self.in_a_row = self.in_a_row.saturating_add(1);
                 let (all, rate) = self.window.rate(now, settings.window);
-                all >= settings.min_attempts && rate >= settings.failure_rate
+                let is_enough = all >= settings.min_attempts;
+                if is_enough { rate >= settings.failure_rate } else { self.in_a_row >= settings.min_attempts }
             }
         };
         if opens {
+            (self.in_a_row, self.before) = (0, 0);
             self.window.clear();
             self.state = State::Open { until: now + settings.open };
             self.by_check = false;
@@ -113,9 +129,19 @@ impl Breaker {
         opens
     }
 
+    /// An exchange that was let in at `asked` heard nothing for too long; whether the breaker opens for that. It tells how
+    /// the target was when it was asked: of a silence that is over, it is no news, and of a probe that is under way it
+    /// says nothing.
+    pub fn timed_out(&mut self, asked: Instant, now: Instant, settings: &config::Breaker) -> bool {
+        let is_over = self.silence.is_some_and(|(from, to)| from < asked && asked < to);
+        let is_before_probe = matches!(self.state, State::HalfOpen { since } if asked < since);
+        !is_over && !is_before_probe && self.failed(now, settings)
+    }
+
     /// An exchange that had begun well failed after all; whether the breaker opens for that.
     pub fn broke(&mut self, now: Instant, settings: &config::Breaker) -> bool {
         self.window.retract();
+        self.in_a_row += std::mem::take(&mut self.before);
         self.failed(now, settings)
     }
 
@@ -150,6 +176,11 @@ impl Breaker {
             State::Open { until } => self.state = State::Open { until: until.min(now) },
             State::Closed | State::HalfOpen { .. } => {}
         }
+    }
+
+    /// Whether somebody was answered who was let in after this.
+    pub fn has_answered_since(&self, asked: Instant) -> bool {
+        self.answered.is_some_and(|answered| answered > asked)
     }
 
     /// How it stands.
@@ -204,12 +235,63 @@ mod tests {
         assert_eq!(breaker.closed_until(now, &SETTINGS), Some(now + SETTINGS.open));
         let mut healthy = Breaker::default();
         for _ in 0..10 {
-            healthy.succeeded(now, &SETTINGS);
+            healthy.succeeded(now, now, &SETTINGS);
         }
         for _ in 0..9 {
             assert!(!healthy.failed(now, &SETTINGS), "nine of nineteen are less than half");
         }
         assert!(healthy.failed(now, &SETTINGS));
+    }
+
+    #[test]
+    fn where_few_ask_failures_in_a_row_open_it() {
+        let begun = Instant::now();
+        let hourly = |hour: u32| begun + Duration::from_hours(1) * hour;
+        let mut breaker = Breaker::default();
+        for hour in 0..3 {
+            assert!(!breaker.failed(hourly(hour), &SETTINGS));
+        }
+        assert!(breaker.failed(hourly(3), &SETTINGS));
+        let mut breaker = Breaker::default();
+        for hour in 0..20 {
+            assert!(!breaker.failed(hourly(2 * hour), &SETTINGS), "every second one went well");
+            breaker.succeeded(hourly(2 * hour + 1), hourly(2 * hour + 1), &SETTINGS);
+        }
+        let mut breaker = Breaker::default();
+        for hour in 0..4 {
+            breaker.succeeded(hourly(hour), hourly(hour), &SETTINGS);
+            assert_eq!(breaker.broke(hourly(hour), &SETTINGS), hour == 3, "streams that all break in their midst");
+        }
+    }
+
+    #[test]
+    fn who_waited_in_a_silence_that_is_over_tells_nothing_new() {
+        let begun = Instant::now();
+        let second = |second: u64| begun + Duration::from_secs(second);
+        let mut breaker = Breaker::default();
+        breaker.succeeded(begun, begun, &SETTINGS);
+        for asked in 1..4 {
+            assert!(!breaker.timed_out(second(asked), second(asked + 120), &SETTINGS), "it lasts, but they are few");
+        }
+        breaker.succeeded(second(60), second(124), &SETTINGS);
+        for asked in 4..60 {
+            assert!(!breaker.timed_out(second(asked), second(asked + 121), &SETTINGS), "{asked}");
+        }
+        for asked in 61..64 {
+            assert!(!breaker.timed_out(second(asked), second(asked + 121), &SETTINGS));
+        }
+        assert!(breaker.timed_out(second(64), second(185), &SETTINGS), "this is another silence");
+    }
+
+    #[test]
+    fn who_was_asked_before_the_probe_does_not_decide_about_it() {
+        let begun = Instant::now();
+        let later = begun + SETTINGS.open;
+        let mut breaker = opened(begun);
+        assert!(breaker.admit(later, &SETTINGS));
+        assert!(!breaker.timed_out(begun, later, &SETTINGS));
+        assert_eq!(breaker.position(later), Position::HalfOpen);
+        assert!(breaker.timed_out(later, later + SETTINGS.open, &SETTINGS), "the probe itself");
     }
 
     #[test]
@@ -222,7 +304,7 @@ mod tests {
             assert!(breaker.admit(later, &SETTINGS), "the probe");
             assert!(!breaker.admit(later, &SETTINGS), "and no other");
             if goes_well {
-                breaker.succeeded(later, &SETTINGS);
+                breaker.succeeded(later, later, &SETTINGS);
                 assert_eq!(breaker.position(later), Position::Closed);
                 assert!(!breaker.failed(later, &SETTINGS), "old failures are forgotten");
             } else {
@@ -247,7 +329,7 @@ mod tests {
         let now = Instant::now();
         let mut breaker = Breaker::default();
         for round in 1..=4 {
-            breaker.succeeded(now, &SETTINGS);
+            breaker.succeeded(now, now, &SETTINGS);
             assert_eq!(breaker.broke(now, &SETTINGS), round == 4);
         }
     }
@@ -274,16 +356,16 @@ mod tests {
         let until = now + Duration::from_secs(40);
         breaker.found_failing(now, until);
         assert!(breaker.admit(until, &SETTINGS));
-        breaker.succeeded(until, &SETTINGS);
+        breaker.succeeded(until, until, &SETTINGS);
         assert_eq!(breaker.position(until), Position::Closed);
     }
 
     proptest! {
         /// Whatever happens: never two probes at once, and never shut for longer than its settings say.
         #[test]
-        fn it_never_stays_shut(steps in prop::collection::vec((0u8..5, 0u64..8000), 1..200)) {
-            let mut now = Instant::now();
-            let mut breaker = Breaker::default();
+        fn it_never_stays_shut(steps in prop::collection::vec((0u8..6, 0u64..8000), 1..200)) {
+            let begun = Instant::now();
+            let (mut now, mut breaker) = (begun, Breaker::default());
             for (what, wait) in steps {
                 now += Duration::from_millis(wait);
                 match what {
@@ -292,9 +374,10 @@ mod tests {
                             prop_assert!(!breaker.admit(now, &SETTINGS));
                         }
                     }
-                    1 => breaker.succeeded(now, &SETTINGS),
+                    1 => breaker.succeeded(now, now, &SETTINGS),
                     2 => _ = breaker.failed(now, &SETTINGS),
                     3 => _ = breaker.broke(now, &SETTINGS),
+                    4 => _ = breaker.timed_out(begun + Duration::from_millis(wait), now, &SETTINGS),
                     _ => breaker.abandoned(now),
                 }
                 let longest = now + SETTINGS.open.max(probe_time(&SETTINGS));

@@ -12,6 +12,8 @@ use crate::config;
 pub enum Blame {
     /// The target failed; it asked to be left alone for so long.
     Target(Option<Duration>),
+    /// The target let wait for too long.
+    Slow,
     /// The provider asks for fewer requests by this key, for so long.
     Limit(Option<Duration>),
     /// The key was refused.
@@ -54,7 +56,7 @@ impl Ticket {
     pub fn answers(&mut self) {
         if self.state == State::Waiting {
             self.state = State::Answering;
-            self.vitals.succeeded(Instant::now(), &self.settings);
+            self.vitals.succeeded(self.begun, Instant::now(), &self.settings);
         }
     }
 
@@ -77,6 +79,7 @@ impl Ticket {
         self.state = State::Over;
         match blame {
             Blame::Target(rest) => return self.vitals.failed(rest, now, &self.settings),
+            Blame::Slow => return self.vitals.timed_out(self.begun, now, &self.settings),
             Blame::Limit(rest) => _ = self.vitals.limited(self.key, rest, now, &self.settings),
             Blame::Key => {
                 self.vitals.abandoned(now);

@@ -91,9 +91,14 @@ impl Vitals {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// An answer began.
-    pub fn succeeded(&self, now: Instant, settings: &config::Breaker) {
-        self.lock().breaker.succeeded(now, settings);
+    /// An answer began to an exchange that was let in at `asked`.
+    pub fn succeeded(&self, asked: Instant, now: Instant, settings: &config::Breaker) {
+        self.lock().breaker.succeeded(asked, now, settings);
+    }
+
+    /// An exchange that was let in at `asked` heard nothing for too long; whether the breaker opens for that.
+    pub fn timed_out(&self, asked: Instant, now: Instant, settings: &config::Breaker) -> bool {
+        self.lock().breaker.timed_out(asked, now, settings)
     }
 
     /// An exchange failed by the target's fault; whether the breaker opens for that. `rest` is how long it asked to be
@@ -150,6 +155,11 @@ impl Vitals {
     /// How long first pieces take of late.
     pub fn latency(&self, now: Instant) -> Option<Duration> {
         self.lock().latency.of(now)
+    }
+
+    /// Whether it has answered somebody who was let in after this.
+    pub fn has_answered_since(&self, asked: Instant) -> bool {
+        self.lock().breaker.has_answered_since(asked)
     }
 
     /// How its breaker stands.

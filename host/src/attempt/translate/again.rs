@@ -64,7 +64,7 @@ async fn resume_by(
     let Request::Chat(chat) = &mut parsed.request else { return Err(Fault::internal("no chat is gone on with")) };
     go_on(chat, said)?;
     run.estimate(&parsed.request);
-    let first = run.write(&mut parsed.request).await?;
+    let first = run.write(&mut parsed.request, account).await?;
     match run.exchange(first, true, account).await? {
         Exchanged::Stream(response, from, farewell) => {
             let upstream = Decoded::new(&response.headers, response.body, run.decode_bound());

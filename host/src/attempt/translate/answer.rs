@@ -13,7 +13,7 @@ use super::super::said::Said;
 use super::super::send::{bytes_of, fault_of};
 use super::super::translated::{First, Translated, prime};
 use super::super::unified::{self, Answer, heard};
-use super::Run;
+use super::{Run, called};
 use crate::account::Account;
 use crate::contract::types::{ChatResponse, Framing, TokenCount};
 use crate::dialect::reply::insert;
@@ -39,7 +39,8 @@ impl Run<'_> {
         {
             return self.unfold(chat, account);
         }
-        let rendered = unified::render_answer(&mut self.dialect, &self.dialect_ctx, &answer)?;
+        let render = || unified::render_answer(&mut self.dialect, &self.dialect_ctx, &answer);
+        let rendered = called(account, &self.asked.dialect, "render-response", render)?;
         self.note(rendered.losses);
         account.lost(&self.losses);
         let status = status_of(rendered.response.status, &self.asked.dialect.name)?;

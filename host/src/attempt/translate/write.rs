@@ -3,21 +3,22 @@
 use super::super::media;
 use super::super::unified::Request;
 use super::Run;
+use crate::account::Account;
 use crate::contract::types::RenderedRequest;
 use crate::fault::Fault;
 
 impl Run<'_> {
     /// Completes the request for the target and has the provider write it.
-    pub(super) async fn write(&mut self, request: &mut Request) -> Result<RenderedRequest, Fault> {
+    pub(super) async fn write(&mut self, request: &mut Request, account: &Account) -> Result<RenderedRequest, Fault> {
         let (house, asked, target) = (self.house, self.asked, self.target);
         if let Request::Chat(chat) = request {
             house.recall.restore(&asked.caller.tenant, &target.adapter.manifest.family, chat);
         }
         request.set_model(target.model(asked.model()));
-        match self.render(request) {
+        match self.render(request, account) {
             Err(fault) if media::needs_bytes(&fault) => {
                 self.fetch_media(request, fault).await?;
-                self.render(request)
+                self.render(request, account)
             }
             rendered => rendered,
         }

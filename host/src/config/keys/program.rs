@@ -28,6 +28,7 @@ pub(in super::super) const TOP: Keys = Keys {
         key("server", TABLE, "", "The listener; see `[server]`."),
         key("admin", TABLE, "", "The operations side; see `[admin]`."),
         key("media", TABLE, "", "Media that are fetched; see `[media]`."),
+        key("traces", TABLE, "", "Where spans of requests go; see `[traces]`."),
         key("plugins", TABLE, "", "Adapters; see `[plugins]`."),
         key("clients", "list of tables", "", "Those who may ask; see `[[clients]]`."),
         key("providers", "list of tables", "", "Accounts with those who serve models; see `[[providers]]`."),
@@ -144,6 +145,28 @@ pub(in super::super) const MEDIA: Keys = Keys {
             "",
             "Places of your own, such as `\"http://files.internal\"`, from which they are fetched without these rules.",
         ),
+    ],
+};
+
+pub(in super::super) const TRACES: Keys = Keys {
+    title: "[traces]",
+    path: Some("traces"),
+    meaning: "Where spans of requests, attempts and adapters' calls go. Nowhere without this table.",
+    list: &[
+        key("endpoint", "url", "", "A collector that takes OTLP over HTTP, such as `\"http://127.0.0.1:4318\"`."),
+        key(
+            "headers",
+            "secret",
+            "",
+            "Headers that it wants to see, as OpenTelemetry writes them: `name=value,name=value`, values percent-encoded.",
+        ),
+        key(
+            "sample",
+            "number from 0 to 1",
+            "1",
+            "The share of traces that are kept. Where a client's `traceparent` has decided that already, it counts.",
+        ),
+        key("service", "string", "\"weir\"", "The spans' `service.name`."),
     ],
 };
 

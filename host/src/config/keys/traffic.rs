@@ -229,7 +229,12 @@ pub(in super::super) const BREAKER: Keys = Keys {
         key("failure_rate", "number", "0.5", "The share of failed attempts, above 0 and up to 1."),
         key("window", DURATION, "\"10s\"", "The time over which attempts are counted."),
         key("open", DURATION, "\"5s\"", "How long it then rests. After that one request finds out whether it is well."),
-        key("min_attempts", NUMBER, "10", "Attempts within the window below which no share is taken."),
+        key(
+            "min_attempts",
+            NUMBER,
+            "10",
+            "Attempts within the window below which no share is taken. Where fewer come, as many failures in a row count.",
+        ),
         key(
             "cooldown",
             DURATION,

@@ -55,8 +55,9 @@ fn the_example_holds_with_every_key_in_use() {
         "WEIR_ADMIN_TOKEN",
         "TEAM_A_KEY",
         "TEAM_A_KEY_2",
+        "OTEL_EXPORTER_OTLP_HEADERS",
     ];
-    let config = example(&in_full(), &names.map(|name| (name, "k")));
+    let config = example(&in_full(), &names.map(|name| (name, "k=v")));
     assert!(config.admin.token.is_some() && config.models.lookup("something else").is_some());
     // Where a default is shown as a key, it is the default.
     let bare = example(EXAMPLE, &[]);
@@ -94,7 +95,8 @@ fn the_example_names_every_key_once() {
 }
 
 fn is_table_or_list_of_tables(table: &Keys, key: &str) -> bool {
-    table.path == Some("") && ["server", "admin", "media", "plugins", "clients", "providers", "models"].contains(&key)
+    table.path == Some("")
+        && ["server", "admin", "media", "traces", "plugins", "clients", "providers", "models"].contains(&key)
 }
 
 /// How often a key of each kind of table is in use, and shown out of use. Whole `#[[...]]` are further examples.

@@ -1,0 +1,214 @@
+//! Spans as a collector gets them: one for each request, beneath it one for each attempt, beneath that the adapters' calls.
+
+use std::collections::BTreeMap;
+
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use prost::Message as _;
+use weir_tests::{Answer, House, Request, Upstream};
+
+use crate::retries::provider;
+use crate::tongue::{self, ANTHROPIC, OPENAI, TEXT};
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const CLIENT: &str = "00f067aa0ba902b7";
+/// What the client writes, which is nobody else's business.
+const SAID: &str = "between-you-and-me";
+
+/// A span as it came.
+#[derive(Debug, Clone, Default)]
+struct Span {
+    name: String,
+    kind: i32,
+    trace: String,
+    id: String,
+    parent: String,
+    said: BTreeMap<String, String>,
+    /// 2 is an error (OTLP, `Status.StatusCode`).
+    status: i32,
+    lasted: u64,
+}
+
+/// A collector, and what it got so far.
+struct Collector {
+    upstream: Upstream,
+    spans: Vec<Span>,
+    /// Everything that came, to search for what must not be there.
+    bytes: Vec<u8>,
+}
+
+impl Collector {
+    async fn open() -> Self {
+        let upstream = Upstream::always(Answer::whole(200, &[("content-type", "application/x-protobuf")], "")).await;
+        Self { upstream, spans: Vec::new(), bytes: Vec::new() }
+    }
+
+    fn config(&self, more: &str) -> String {
+        let endpoint = self.upstream.url();
+        format!("[traces]\nendpoint = \"{endpoint}\"\nheaders = \"x-team=a%20b\"\nservice = \"gate\"\n{more}\n")
+    }
+
+    /// Waits for so many spans of requests; those beneath them came before.
+    async fn requests(&mut self, count: usize) -> Vec<Span> {
+        loop {
+            let found: Vec<Span> = self.of(SpanKind::Server);
+            if found.len() >= count {
+                return found;
+            }
+            let received = self.upstream.request().await;
+            assert_eq!(received.line(), "POST /base/v1/traces");
+            assert_eq!(received.header("x-team"), Some("a b"));
+            self.bytes.extend_from_slice(&received.body);
+            self.take(&received.body);
+        }
+    }
+
+    fn take(&mut self, body: &[u8]) {
+        let export = ExportTraceServiceRequest::decode(body).expect("it is OTLP");
+        for resource in export.resource_spans {
+            let attributes = resource.resource.unwrap().attributes;
+            assert!(attributes.iter().any(|one| one.key == "service.name" && text(one.value.as_ref()) == "gate"));
+            for span in resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
+                self.spans.push(Span {
+                    said: span.attributes.iter().map(|one| (one.key.clone(), text(one.value.as_ref()))).collect(),
+                    kind: span.kind,
+                    trace: hex(&span.trace_id),
+                    id: hex(&span.span_id),
+                    parent: hex(&span.parent_span_id),
+                    status: span.status.unwrap_or_default().code,
+                    lasted: span.end_time_unix_nano - span.start_time_unix_nano,
+                    name: span.name,
+                });
+            }
+        }
+    }
+
+    fn of(&self, kind: SpanKind) -> Vec<Span> {
+        self.spans.iter().filter(|span| span.kind == kind as i32).cloned().collect()
+    }
+
+    /// Those beneath one, in the order in which they ended.
+    fn beneath(&self, parent: &Span) -> Vec<Span> {
+        self.spans.iter().filter(|span| span.parent == parent.id).cloned().collect()
+    }
+}
+
+fn text(value: Option<&opentelemetry_proto::tonic::common::v1::AnyValue>) -> String {
+    match value.and_then(|value| value.value.clone()) {
+        Some(any_value::Value::StringValue(text)) => text,
+        Some(any_value::Value::IntValue(number)) => number.to_string(),
+        other => panic!("not a plain value: {other:?}"),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+fn parent(sampled: bool) -> String {
+    format!("00-{TRACE}-{CLIENT}-{:02x}", u8::from(sampled))
+}
+
+/// Two providers of different formats as one model's targets, the first of which comes first.
+fn both(first: &Upstream, second: &Upstream) -> String {
+    let settings = "retry = { max_retries = 0 }";
+    let providers = provider(first, OPENAI, "first", settings) + &provider(second, ANTHROPIC, "second", settings);
+    providers
+        + "[[models]]\nalias = \"both\"\nstrategy = \"priority\"\n\
+           targets = [{ provider = \"first\", model = \"a\" }, { provider = \"second\", model = \"b\" }]\n"
+}
+
+fn asked(stream: bool, sampled: bool) -> Request {
+    let body = format!(
+        "{{\"model\":\"both\",\"messages\":[{{\"role\":\"user\",\"content\":\"{SAID}\"}}],\"stream\":{stream}}}"
+    );
+    let request = Request::post("/v1/chat/completions", body);
+    request.header("traceparent", &parent(sampled)).header("tracestate", "vendor=1")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_request_each_attempt_and_each_call_of_an_adapter_has_a_span() {
+    for stream in [false, true] {
+        let mut collector = Collector::open().await;
+        let first = Upstream::always(Answer::json(503, "{}")).await;
+        let mut second = tongue::provider(ANTHROPIC).await;
+        let house = House::open(&(collector.config("") + &both(&first, &second))).await;
+        let reply = house.ask(&asked(stream, true)).await;
+        assert_eq!(OPENAI.heard(&reply, stream).text, TEXT);
+
+        let whole = collector.requests(1).await.remove(0);
+        assert_eq!((&*whole.trace, &*whole.parent, whole.status), (TRACE, CLIENT, 0));
+        assert_eq!(whole.name, "POST /v1/chat/completions");
+        let said = |key: &str| whole.said.get(key).map(String::as_str);
+        assert_eq!(said("http.response.status_code"), Some("200"));
+        assert_eq!(said("gen_ai.request.model"), Some("both"));
+        assert_eq!(said("weir.attempts"), Some("2"));
+        assert_eq!(said("weir.request_id"), reply.header("x-request-id"));
+        assert_eq!(reply.header("traceparent"), Some(&*format!("00-{TRACE}-{}-01", whole.id)));
+
+        let attempts = collector.beneath(&whole);
+        let [failed, answered] = &attempts[..] else { panic!("{attempts:?}") };
+        assert!(attempts.iter().all(|one| one.kind == SpanKind::Client as i32 && one.trace == TRACE));
+        assert_eq!((&*failed.name, &*failed.said["error.type"], failed.status), ("chat a", "overloaded", 2));
+        assert_eq!(failed.said["http.response.status_code"], "503");
+        assert_eq!((&*answered.name, answered.status, &*answered.said["weir.attempt"]), ("chat b", 0, "2"));
+        assert_eq!(answered.said["gen_ai.provider.name"], "second");
+        assert!(answered.said["server.address"].starts_with("http://127.0.0.1:"), "{answered:?}");
+        assert!(answered.said["gen_ai.usage.output_tokens"].parse::<u32>().unwrap() > 0);
+        assert!(answered.lasted <= whole.lasted && !answered.said.contains_key("error.type"));
+
+        let calls: Vec<String> = collector.beneath(answered).into_iter().map(|call| call.name).collect();
+        let rest: &[&str] = if stream { &[] } else { &["anthropic parse-response", "openai render-response"] };
+        assert_eq!(calls, [&["openai parse-request", "anthropic render-request"], rest].concat());
+
+        let told = second.request().await;
+        assert_eq!(told.header("traceparent"), Some(&*format!("00-{TRACE}-{}-01", answered.id)));
+        assert_eq!(told.header("tracestate"), Some("vendor=1"));
+        let sent = String::from_utf8_lossy(&collector.bytes).into_owned();
+        assert!(!sent.contains(TEXT) && !sent.contains(SAID), "nothing that was said is in a span");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_decides_whether_its_trace_is_kept_and_the_share_decides_for_others() {
+    let mut collector = Collector::open().await;
+    let mut first = tongue::provider(OPENAI).await;
+    let second = tongue::provider(ANTHROPIC).await;
+    let house = House::open(&(collector.config("sample = 0") + &both(&first, &second))).await;
+    house.ask(&asked(false, false)).await;
+    let told = first.request().await.header("traceparent").unwrap().to_owned();
+    assert!(told.starts_with(&format!("00-{TRACE}-")) && told.ends_with("-00") && !told.contains(CLIENT), "{told}");
+    house.ask(&OPENAI.request("both", false)).await;
+    house.ask(&asked(false, true)).await;
+    let kept = collector.requests(1).await;
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert_eq!((&*kept[0].trace, &*kept[0].parent), (TRACE, CLIENT));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_and_who_leaves_are_told_of_too() {
+    let mut collector = Collector::open().await;
+    let mut first = Upstream::always(Answer::silence()).await;
+    let second = tongue::provider(ANTHROPIC).await;
+    let house = House::open(&(collector.config("") + &both(&first, &second))).await;
+    assert_eq!(house.ask(&OPENAI.request("nobody-knows", false)).await.status(), 404);
+    let mut client = house.connect().await;
+    client.send(&OPENAI.request("both", false)).await;
+    first.request().await;
+    client.leave();
+    let spans = collector.requests(2).await;
+    assert_eq!(spans[0].said["http.response.status_code"], "404");
+    assert_eq!(spans[1].said["weir.outcome"], "cancelled");
+    assert_eq!(collector.beneath(&spans[1])[0].said["weir.outcome"], "cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_is_not_there_costs_no_request() {
+    let (first, second) = (tongue::provider(OPENAI).await, tongue::provider(ANTHROPIC).await);
+    let config = "[traces]\nendpoint = \"http://127.0.0.1:9\"\n".to_owned() + &both(&first, &second);
+    let house = House::open(&config).await;
+    for _ in 0..20 {
+        assert_eq!(house.ask(&OPENAI.request("both", false)).await.status(), 200);
+    }
+}
