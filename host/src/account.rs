@@ -1,14 +1,18 @@
 //! The close of every exchange: usage, time and outcome, recorded exactly once, also when the client leaves.
 
+mod tokens;
 mod traced;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use self::tokens::Tokens;
 use self::traced::Traced;
 use crate::admit::Permit;
+use crate::config::Price;
 use crate::contract::types::{Loss, Usage};
+use crate::dialect::limits::Figure;
 use crate::fault::Side;
 use crate::health::Ticket;
 use crate::observe::metrics::{Metrics, Series};
@@ -51,10 +55,11 @@ pub struct Account {
     outcome: Outcome,
     streaming: bool,
     first_piece: bool,
-    usage: Option<Usage>,
-    estimate: Option<[u32; 2]>,
+    tokens: Tokens,
     metered: bool,
     provider: Option<Arc<str>>,
+    /// How the limits of the provider that answered stand, where its answer is made anew.
+    limits: Vec<Figure>,
     /// Shared with branches: the attempts of all of them are this request's.
     tries: Arc<AtomicU32>,
     /// The attempt that gave the answer.
@@ -80,10 +85,10 @@ impl Account {
             outcome: Outcome::Open,
             streaming: false,
             first_piece: false,
-            usage: None,
-            estimate: None,
+            tokens: Tokens::default(),
             metered: false,
             provider: None,
+            limits: Vec::new(),
             tries: Arc::default(),
             ticket: None,
             request_id: request_id.to_owned(),
@@ -131,10 +136,10 @@ impl Account {
             outcome: Outcome::Open,
             streaming: false,
             first_piece: false,
-            usage: None,
-            estimate: None,
+            tokens: Tokens::default(),
             metered: false,
             provider: None,
+            limits: Vec::new(),
             tries: Arc::clone(&self.tries),
             ticket: None,
             request_id: self.request_id.clone(),
@@ -151,9 +156,9 @@ impl Account {
         self.streaming |= std::mem::take(&mut branch.streaming);
         self.first_piece |= branch.first_piece;
         self.metered = branch.metered;
-        self.usage = branch.usage.take();
-        self.estimate = branch.estimate.take();
+        self.tokens = std::mem::take(&mut branch.tokens);
         self.provider = branch.provider.take();
+        self.limits = std::mem::take(&mut branch.limits);
         self.ticket = branch.ticket.take();
         self.traced.adopt(&mut branch.traced);
         self.hold(std::mem::take(&mut branch.permit));
@@ -175,8 +180,9 @@ impl Account {
         self.traced.failed(reason);
     }
 
-    /// This attempt gives the answer.
-    pub fn serve(&mut self, ticket: Ticket) {
+    /// This attempt gives the answer, whose tokens cost so much.
+    pub fn serve(&mut self, ticket: Ticket, price: Option<Price>) {
+        self.tokens.price = price;
         if !self.streaming {
             ticket.first_piece();
         }
@@ -189,6 +195,17 @@ impl Account {
         self.metrics.upstream.with_label_values(&[provider.as_ref()]).observe(took.as_secs_f64());
         self.waited += took;
         self.provider = Some(Arc::clone(provider));
+        self.limits.clear();
+    }
+
+    /// An answer tells how its provider's limits stand.
+    pub fn limited(&mut self, limits: Vec<Figure>) {
+        self.limits = limits;
+    }
+
+    /// How the limits of the provider that answered stand, for a client whose answer is made anew.
+    pub fn limits(&self) -> &[Figure] {
+        &self.limits
     }
 
     /// A request to the provider failed.
@@ -222,12 +239,12 @@ impl Account {
 
     /// The tokens of the answer.
     pub fn used(&mut self, usage: Usage) {
-        self.usage = Some(usage);
+        self.tokens.told = Some(usage);
     }
 
     /// What the answer cost by estimate, input and output, for the case that nobody tells.
     pub fn estimated(&mut self, tokens: [u32; 2]) {
-        self.estimate = Some(tokens);
+        self.tokens.estimate = Some(tokens);
     }
 
     /// Fields that got lost.
@@ -263,8 +280,10 @@ impl Account {
         }
     }
 
-    /// Another target goes on with the stream; `branch` is its attempt's account.
-    pub fn resumed(&mut self, mut branch: Self) {
+    /// Another target goes on with the stream, of which these tokens have been told, and of the one that broke these not;
+    /// `branch` is its attempt's account.
+    pub fn resumed(&mut self, mut branch: Self, told: Option<&Usage>, untold: [u32; 2]) {
+        self.tokens.go_on(told, untold, branch.tokens.price, &self.series);
         self.provider = branch.provider.take();
         self.ticket = branch.ticket.take();
         self.traced.adopt(&mut branch.traced);
@@ -273,28 +292,17 @@ impl Account {
 
     /// What the limits are told: what was used, whoever says so; nothing where no answer came.
     fn settle_limits(&mut self) {
-        let told = self.usage.as_ref().map(|usage| {
-            let sum = |counts: &[Option<u32>]| counts.iter().flatten().map(|count| u64::from(*count)).sum();
-            (sum(&[usage.input, usage.cache_read, usage.cache_write]), sum(&[usage.output, usage.reasoning]))
-        });
-        let guessed = self.estimate.map(|[input, output]| (u64::from(input), u64::from(output)));
         let answered = (200..300).contains(&self.status);
-        if let Some(tokens) = told.or(guessed) {
+        if let Some(tokens) = self.tokens.sums() {
             self.permit.used(Some(tokens));
         } else if answered {
             self.permit.used(None);
         }
     }
 
-    fn settle(&self) {
-        if let Some(usage) = &self.usage {
-            let Usage { input, cache_read, cache_write, output, reasoning, .. } = usage;
-            return self.series.tokens([*input, *cache_read, *cache_write, *output, *reasoning]);
-        }
-        if let Some(tokens) = self.estimate {
-            self.series.estimated(tokens);
-        }
-        if self.metered && self.status == 200 && self.outcome == Outcome::Whole {
+    fn settle(&mut self) {
+        let is_told = self.tokens.settle(&self.series);
+        if !is_told && self.metered && self.status == 200 && self.outcome == Outcome::Whole {
             let provider = self.provider.as_deref().unwrap_or("none");
             self.metrics.billing_unknown.with_label_values(&[provider]).inc();
         }
@@ -306,7 +314,7 @@ impl Account {
             Outcome::Failed => "broken",
             Outcome::Open => "cancelled",
         };
-        self.traced.ends(outcome, self.tries(), self.provider.as_deref(), self.usage.as_ref());
+        self.traced.ends(outcome, self.tries(), self.provider.as_deref(), self.tokens.told.as_ref());
     }
 
     fn close_whole(&self, seconds: f64) {
@@ -337,8 +345,8 @@ impl Drop for Account {
         }
         self.metrics.in_flight.dec();
         self.tell_spans();
-        self.settle();
         self.settle_limits();
+        self.settle();
         match self.outcome {
             Outcome::Whole => self.close_whole(seconds),
             Outcome::Failed => self.metrics.request(&self.series, self.status, "broken", seconds),

@@ -9,6 +9,7 @@ mod hedge;
 mod list;
 mod media;
 mod meter;
+mod ping;
 mod pipeline;
 mod policy;
 mod relay;
@@ -48,6 +49,7 @@ use crate::upstream::{Timeouts, Upstreams};
 
 pub use failure::Failure;
 pub use list::{ask_models, find_out};
+pub use ping::ping;
 pub use reply::{BodyError, ReplyBody};
 pub use resume::Onward;
 pub use tries::{Journey, Tried};
@@ -134,6 +136,15 @@ impl House<'_> {
     }
 }
 
+/// Which of a request's opaque values go along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Values {
+    /// All, as the client sent them.
+    All,
+    /// Those that the target is known to have issued itself.
+    Own,
+}
+
 /// Sends a request to a target and answers with what comes back.
 ///
 /// # Errors
@@ -143,11 +154,13 @@ async fn attempt(
     house: House<'_>,
     asked: &Asked,
     target: &Arc<Target>,
+    values: Values,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Failure> {
     // Only a stream that is understood can be gone on with.
     let may_resume = target.resume && asked.reading.stream && *asked.operation() == Operation::Chat;
-    if !target.translate
+    if values == Values::All
+        && !target.translate
         && !may_resume
         && let Some(acceptance) = target.accepts(asked.face.format(), asked.operation())
     {
@@ -156,5 +169,5 @@ async fn attempt(
             Some(reason) => tracing::debug!(request_id = asked.exchange.id, reason, "translated instead of relayed"),
         }
     }
-    Ok(translate::translate(house, asked, target, account).await?)
+    Ok(translate::translate(house, asked, target, values, account).await?)
 }

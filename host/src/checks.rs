@@ -1,9 +1,10 @@
 //! Asks providers now and then whether they are well, where the configuration says so, so that nobody's request has to
 //! find that out.
 //!
-//! A check asks for the provider's list of models. What fails as often in a row as the configuration says rests until a
+//! A check asks for the provider's list of models, or one of its models for one token. What fails as often in a row as the configuration says rests until a
 //! check is answered, or until the next one should have been; what a check brought to rest, a check brings back. A target
-//! that failed its requests is only let have its trial at once: a list of models is no proof of more.
+//! that failed its requests is only let have its trial at once: that a list is there, or that one short request is
+//! answered, is no proof of more.
 
 mod round;
 
@@ -33,7 +34,7 @@ pub async fn follow(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
             if round.begins(&target.label, Instant::now()) {
                 let gateway = Arc::clone(&gateway);
                 asked.spawn(async move {
-                    let checked = gateway.check(&target, check.timeout).await;
+                    let checked = gateway.check(&target, &check).await;
                     (Arc::clone(&target.label), checked)
                 });
             }
@@ -53,10 +54,14 @@ pub async fn follow(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
 /// Each provider that wants to be checked, by the first target that can be asked.
 fn wanted(serving: &Serving) -> Vec<(Arc<Target>, Check)> {
     let mut wanted: Vec<(Arc<Target>, Check)> = Vec::new();
-    for target in serving.targets().filter(|target| target.can_list()) {
-        let Some(check) = target.provider.check else { continue };
-        if wanted.iter().all(|(known, _)| known.label != target.label) {
-            wanted.push((Arc::clone(target), check));
+    for target in serving.targets().filter(|target| target.can_be_checked()) {
+        let Some(check) = &target.provider.check else { continue };
+        let serves = |target: &Target| check.model.is_some() && target.model.as_deref() == check.model.as_deref();
+        match wanted.iter_mut().find(|(known, _)| known.label == target.label) {
+            None => wanted.push((Arc::clone(target), check.clone())),
+            // It may have options that its model needs.
+            Some((known, _)) if serves(target) && !serves(known) => *known = Arc::clone(target),
+            Some(_) => {}
         }
     }
     wanted

@@ -1,6 +1,7 @@
-//! What clients may speak, as data: which face was called, and how an error is spelled in its format.
+//! What clients may speak, as data: which face was called, and how errors and limits are spelled in its format.
 
 pub mod faces;
+pub mod limits;
 pub mod path;
 pub mod reading;
 pub mod reply;

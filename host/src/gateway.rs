@@ -2,6 +2,8 @@
 
 mod check;
 mod door;
+mod head;
+mod past;
 mod traced;
 
 use std::collections::HashSet;
@@ -15,13 +17,13 @@ use hyper::body::Incoming;
 
 use crate::account::{Account, Opening};
 use crate::admit::{AdmitMetrics, Door, Refused};
-use crate::attempt::{Asked, House, Journey, Onward, ReplyBody, SpokenBy, Tried};
+use crate::attempt::{Asked, House, Journey, Onward, ReplyBody, Tried};
 use crate::config::Affinity;
 use crate::contract::about::exports::weir::adapter::about::{ErrorFormat, Operation};
 use crate::contract::types::ErrorKind;
 use crate::dialect::faces::{Face, Head, Lookup, operation_name};
 use crate::dialect::path::Holes;
-use crate::dialect::reply::{error_response, insert, limit_headers};
+use crate::dialect::reply::{error_response, insert};
 use crate::exchange::Exchange;
 use crate::fault::{Fault, Side};
 use crate::health::{Health, Standing};
@@ -30,11 +32,13 @@ use crate::listen::Peer;
 use crate::models;
 use crate::observe::metrics::Metrics;
 use crate::observe::trace::{Span, Tracer};
+use crate::origin::Origins;
 use crate::recall::Recall;
 use crate::route::fit::Needs;
-use crate::route::{self, Circumstances, Plan, Target};
+use crate::route::{self, Circumstances, Plan};
 use crate::serving::Serving;
 use crate::upstream::Upstreams;
+use head::{diagnose, name, tell_limits};
 
 pub use check::Checked;
 
@@ -89,6 +93,11 @@ impl Gateway {
     /// What is well.
     pub fn health(&self) -> &Health {
         &self.health
+    }
+
+    /// Who made what.
+    pub fn origins(&self) -> &Origins {
+        self.recall.origins()
     }
 
     /// The metrics.
@@ -191,13 +200,14 @@ impl Gateway {
             Ok(permit) => permit,
             Err(Refused { fault, told }) => {
                 let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id);
-                limit_headers(asked.face.errors.as_deref(), &told, response.headers_mut());
+                tell_limits(&mut response, asked, &told, None);
                 return Ok(response);
             }
         };
         let told = permit.told();
         let now = Instant::now();
         let features = asked.reading.features();
+        let carried = self.carried(serving, asked);
         let circumstances = Circumstances {
             health: &self.health,
             now,
@@ -205,6 +215,7 @@ impl Gateway {
             needs: Needs { features: &features, body_len },
             provider: header(asked, route::TARGET_HEADER)
                 .filter(|_| serving.config.server.target_header || asked.caller.may_choose()),
+            carried: &carried,
         };
         let plan = plan(serving, asked, circumstances)?;
         let series = plan.route.series(&self.metrics, &asked.face);
@@ -224,8 +235,11 @@ impl Gateway {
             response
         });
         account.note_overhead();
+        if let Some(target) = &target {
+            self.learn(&mut response, serving, asked, (&plan, target));
+        }
         self.make_resumable(&mut response, serving, asked, (plan, house.deadline));
-        limit_headers(asked.face.errors.as_deref(), &told, response.headers_mut());
+        tell_limits(&mut response, asked, &told, target.as_deref().map(|target| (target, &account)));
         if serving.config.server.diagnostic_headers {
             diagnose(&mut response, target.as_deref(), asked, &account);
         }
@@ -248,6 +262,7 @@ impl Gateway {
             health: Arc::clone(&self.health),
             door: Arc::clone(&self.door),
             stops: plan.stops,
+            carried: plan.carried,
             deadline,
             times: 0,
         };
@@ -298,8 +313,12 @@ fn plan(serving: &Serving, asked: &Asked, circumstances: Circumstances<'_>) -> R
     match (asked.reading.model.as_deref(), asked.operation()) {
         (Some(model), _) => route::plan(&serving.routes, model, circumstances),
         (None, operation @ Operation::Other(_)) => {
-            let named = asked.headers.get(route::PROVIDER_HEADER).and_then(|value| value.to_str().ok());
-            route::plan_for_provider(&serving.routes, named, asked.face.format(), operation)
+            let named = header(asked, route::PROVIDER_HEADER);
+            if named.is_some() && !serving.config.server.target_header && !asked.caller.may_name_provider() {
+                let fault = Fault::new(Side::Client, ErrorKind::Permission, "this key may not choose its provider");
+                return Err(fault.with_status(403).with_code("provider_not_allowed"));
+            }
+            route::plan_for_provider(&serving.routes, named, circumstances.carried, (asked.face.format(), operation))
         }
         (None, _) => Err(Fault::invalid("the request does not say which model it is for").at("model")),
     }
@@ -350,32 +369,4 @@ fn fault_response(errors: Option<&ErrorFormat>, fault: &Fault, id: &str) -> Resp
     let mut response = error_response(errors, fault, id).map(ReplyBody::from);
     insert(response.headers_mut(), "x-weir-error-source", fault.side.as_str());
     response
-}
-
-/// Sets the request's id, also under the name that the format's clients look for; the provider's own id moves aside.
-fn name(response: &mut Response<ReplyBody>, face: Option<&Face>, id: &str) {
-    let own = face.and_then(|face| face.errors.as_deref()).and_then(|errors| errors.request_id_header.as_deref());
-    let headers = response.headers_mut();
-    for header in [Some("x-request-id"), own].into_iter().flatten() {
-        if let Some(upstream) = headers.remove(header) {
-            headers.insert("x-weir-upstream-request-id", upstream);
-        }
-    }
-    for header in [Some("x-request-id"), own].into_iter().flatten() {
-        insert(headers, header, id);
-    }
-}
-
-/// What happened to the request, for people who look.
-fn diagnose(response: &mut Response<ReplyBody>, target: Option<&Target>, asked: &Asked, account: &Account) {
-    let spoke = response.extensions().get::<SpokenBy>().map(|SpokenBy(adapter)| Arc::clone(adapter));
-    let headers = response.headers_mut();
-    if let Some(target) = target {
-        let adapter = spoke.unwrap_or_else(|| Arc::clone(&target.adapter));
-        insert(headers, "x-weir-provider", &target.label);
-        insert(headers, "x-weir-model", target.model(asked.model()));
-        insert(headers, "x-weir-adapter", &format!("{}@{}", adapter.name, adapter.digest.short()));
-    }
-    insert(headers, "x-weir-attempts", &account.tries().to_string());
-    insert(headers, "x-weir-overhead-ms", &format!("{:.3}", account.overhead().as_secs_f64() * 1000.0));
 }

@@ -37,6 +37,11 @@ impl Caller {
         self.client.as_ref().is_some_and(|client| client.may_choose)
     }
 
+    /// Whether its requests that are about no model may say whose they are. That is no choice where everybody has it.
+    pub fn may_name_provider(&self) -> bool {
+        self.client.as_ref().is_none_or(|client| client.may_choose)
+    }
+
     /// When it is its turn.
     pub fn priority(&self) -> Priority {
         self.client.as_ref().map_or(Priority::Normal, |client| client.priority)

@@ -40,6 +40,7 @@
 //! | [`frame`] | cuts streams into frames and back |
 //! | [`referee`] | makes every stream a well-formed story |
 //! | [`recall`] | what a client's format has no place for, kept until its next turn |
+//! | [`origin`] | who made what a client carries into its next request |
 //! | [`estimate`] | tokens, roughly |
 //! | [`blob`] | keeps large base64 out of the sandbox |
 //! | [`surrogate`] | mends lone surrogates |
@@ -78,6 +79,7 @@ pub mod listen;
 pub mod models;
 pub mod observe;
 pub mod operations;
+pub mod origin;
 pub mod peek;
 pub mod plugin;
 pub mod proof;

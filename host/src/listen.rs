@@ -1,5 +1,7 @@
 //! Sockets and HTTP on the client's side: accept, limits, and the orderly end.
 
+mod stall;
+
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,13 +10,14 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 
+use self::stall::{Marked, Streams};
 use crate::attempt::ReplyBody;
 
 /// Where a request came from, among its extensions.
@@ -80,8 +83,8 @@ where
     }
 }
 
-fn server(allowance: &Allowance) -> auto::Builder<TokioExecutor> {
-    let mut server = auto::Builder::new(TokioExecutor::new());
+fn server(allowance: &Allowance) -> auto::Builder<Streams> {
+    let mut server = auto::Builder::new(Streams { patience: allowance.send_timeout });
     server
         .http1()
         .timer(TokioTimer::new())
@@ -99,7 +102,7 @@ async fn told(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 
-/// A connection that ends when its client takes nothing for too long, so that nobody can hold a provider's answer, an
+/// A connection that ends when its client takes nothing of it for too long, so that nobody can hold a provider's answer, an
 /// adapter's instance and a place by not reading.
 type Patient = Pin<Box<TimeoutStream<TcpStream>>>;
 
@@ -114,7 +117,7 @@ fn patient(stream: TcpStream, patience: Duration) -> Patient {
 
 /// One connection's life.
 async fn converse<H, F>(
-    server: Arc<auto::Builder<TokioExecutor>>,
+    server: Arc<auto::Builder<Streams>>,
     (stream, peer): (Patient, Peer),
     watcher: Watcher,
     handle: H,
@@ -126,7 +129,7 @@ async fn converse<H, F>(
         request.extensions_mut().insert(peer);
         // In a box: the connection keeps a place for it as long as it lives, and most of that time streams an answer.
         let answer = Box::pin(handle(request));
-        async move { Ok::<_, std::convert::Infallible>(answer.await) }
+        async move { Ok::<_, std::convert::Infallible>(answer.await.map(Marked)) }
     });
     let connection = server.serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {

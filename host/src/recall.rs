@@ -3,7 +3,9 @@
 //! Some providers vouch for a tool call, or for the thinking in front of it, with an opaque value that they want back
 //! together with the tool's result. A client whose format cannot carry such a value drops it. So the host keeps the
 //! thinking and the value of every turn that calls tools, and puts them back where a later request holds the call
-//! without them. Nothing crosses from one tenant to another, or from one family of adapters to another.
+//! without them. Nothing crosses from one tenant to another, or from one family of adapters to another. And since what is
+//! put back means something to its issuer only, the calls' ids are told to [`crate::origin`], by which such a request finds
+//! its way there.
 
 use std::sync::Arc;
 
@@ -13,6 +15,7 @@ use quick_cache::sync::Cache;
 use crate::contract::types::{
     ChatEvent, ChatRequest, ChatResponse, Message, Part, PartKind, ReasoningPart, Role, Signature,
 };
+use crate::origin::{Issuer, Kind, Origins};
 
 /// Bytes of thinking of one turn from which on it is not kept.
 const TURN_LIMIT: usize = 512 * 1024;
@@ -25,6 +28,18 @@ const ENTRY: usize = 192;
 #[derive(Debug)]
 pub struct Recall {
     turns: Cache<Key, Kept, Weigher>,
+    origins: Arc<Origins>,
+}
+
+/// Where an answer comes from and to whom it goes.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Whose request it answers.
+    pub tenant: Arc<str>,
+    /// The family of the adapter that it comes by.
+    pub family: Arc<str>,
+    /// The target that gives it.
+    pub issuer: Issuer,
 }
 
 /// A tool call of a tenant's.
@@ -66,13 +81,20 @@ impl Weighter<Key, Kept> for Weigher {
 }
 
 impl Recall {
-    /// Keeps about so many bytes.
+    /// Keeps about so many bytes, a quarter of it for who issued what.
     pub fn new(bytes: usize) -> Self {
-        Self { turns: Cache::with_weighter((bytes / USUAL_TURN).max(16), bytes as u64, Weigher) }
+        let origins = Arc::new(Origins::new(bytes / 4));
+        let bytes = bytes - bytes / 4;
+        Self { turns: Cache::with_weighter((bytes / USUAL_TURN).max(16), bytes as u64, Weigher), origins }
+    }
+
+    /// Who issued what.
+    pub fn origins(&self) -> &Arc<Origins> {
+        &self.origins
     }
 
     /// Keeps what a whole answer's calls will want back.
-    pub fn keep(&self, tenant: &str, family: &str, answer: &ChatResponse) {
+    pub fn keep(&self, source: &Source, answer: &ChatResponse) {
         for candidate in &answer.candidates {
             let mut turn = Turn::default();
             for part in &candidate.parts {
@@ -82,21 +104,22 @@ impl Recall {
                     _ => {}
                 }
             }
-            self.put(tenant, family, turn);
+            self.put(source, turn);
         }
     }
 
-    fn put(&self, tenant: &str, family: &str, turn: Turn) {
+    fn put(&self, source: &Source, turn: Turn) {
         let size: usize = turn.thinking.iter().map(thinking_len).sum();
         let vouched = turn.thinking.iter().any(is_vouched);
         if size > TURN_LIMIT || !(vouched || turn.calls.iter().any(|(_, signature)| signature.is_some())) {
             return;
         }
-        let family: Arc<str> = family.into();
+        let Source { tenant, family, issuer } = source;
         let thinking: Arc<[ReasoningPart]> = if vouched { turn.thinking.into() } else { Arc::new([]) };
         for (call, signature) in turn.calls {
-            let key = Key { tenant: tenant.into(), call: call.into() };
-            self.turns.insert(key, Kept { family: Arc::clone(&family), signature, thinking: Arc::clone(&thinking) });
+            self.origins.learn(Kind::Call, tenant, call.as_bytes(), issuer);
+            let key = Key { tenant: (&**tenant).into(), call: call.into() };
+            self.turns.insert(key, Kept { family: Arc::clone(family), signature, thinking: Arc::clone(&thinking) });
         }
     }
 
@@ -143,8 +166,7 @@ struct Turn {
 #[derive(Debug)]
 pub struct Witness {
     recall: Arc<Recall>,
-    tenant: String,
-    family: String,
+    source: Source,
     candidates: Vec<(u32, Watched)>,
 }
 
@@ -158,9 +180,9 @@ struct Watched {
 }
 
 impl Witness {
-    /// Watches for this tenant an answer of this family.
-    pub fn new(recall: Arc<Recall>, tenant: &str, family: &str) -> Self {
-        Self { recall, tenant: tenant.to_owned(), family: family.to_owned(), candidates: Vec::new() }
+    /// Watches an answer.
+    pub fn new(recall: Arc<Recall>, source: Source) -> Self {
+        Self { recall, source, candidates: Vec::new() }
     }
 
     /// Sees one event, as the referee let it through.
@@ -187,7 +209,7 @@ impl Witness {
             // A client may ask on as soon as it hears of the end: by then it is kept.
             ChatEvent::Finish(finish) => {
                 let watched = std::mem::take(self.of(finish.candidate));
-                self.recall.put(&self.tenant, &self.family, watched.turn);
+                self.recall.put(&self.source, watched.turn);
             }
             _ => {}
         }

@@ -17,8 +17,11 @@ use crate::config::{Affinity, Aliases, Capabilities, Metering, Model, Price, Pro
 use crate::contract::about::exports::weir::adapter::about::{Manifest, Operation};
 use crate::contract::types::Setting;
 use crate::dialect::faces::{Face, operation_name};
+use crate::dialect::limits::Spelling;
+use crate::facts;
 use crate::health::Subject;
 use crate::observe::metrics::{Labels, Metrics, Series};
+use crate::origin::Issuer;
 use crate::plugin::{Adapter, Interface};
 use crate::upstream::{Base, Credential, Timeouts};
 
@@ -45,6 +48,8 @@ pub struct Target {
     pub adapter: Arc<Adapter>,
     /// What that adapter accepts as it is.
     pub accepts: Arc<[Acceptance]>,
+    /// How its provider tells its limits.
+    pub limits: Arc<Spelling>,
     /// Where it is.
     pub base: Base,
     /// What proves who we are.
@@ -89,14 +94,31 @@ impl Target {
         Subject { target: &self.id, provider: &self.label, key: self.key, settings: self.provider.breaker }
     }
 
+    /// It, as the one that made something.
+    pub fn issuer(&self) -> Issuer {
+        Issuer { target: Arc::clone(&self.id), provider: Arc::clone(&self.label), key: self.key }
+    }
+
     /// Whether it can be asked which models it has.
     pub fn can_list(&self) -> bool {
         self.adapter.has(Interface::ProviderModels)
     }
 
+    /// Whether it can be asked how its provider is, where the configuration wants that.
+    pub fn can_be_checked(&self) -> bool {
+        let chats = self.provider.check.as_ref().is_some_and(|check| check.model.is_some());
+        if chats { self.adapter.has(Interface::ProviderChat) } else { self.can_list() }
+    }
+
     /// The provider's name for the model, as labels have it.
     pub fn model_label(&self) -> &str {
         self.model.as_deref().unwrap_or("*")
+    }
+
+    /// What the model costs that a request for this name goes to, as far as that is known.
+    pub fn price_of(&self, asked: &str) -> Option<Price> {
+        // Of a pattern the bundled file knows the models, and not the pattern.
+        self.price.or_else(|| facts::of(&self.adapter.name, self.model(asked)).price)
     }
 
     /// The model as this provider names it.
@@ -163,8 +185,6 @@ pub fn format_for<'a>(
 pub struct Route {
     /// The alias: a label.
     pub alias: String,
-    /// What its tokens cost, where the operator says so.
-    pub price: Option<Price>,
     /// Its targets, or why one cannot be served.
     pub targets: Vec<Result<Arc<Target>, String>>,
     /// How one of them is chosen.
@@ -189,7 +209,6 @@ impl Route {
     pub fn new(model: &Model, targets: Vec<Result<Arc<Target>, String>>) -> Self {
         Self {
             alias: model.alias.to_string(),
-            price: model.price,
             targets,
             strategy: model.strategy,
             fallbacks: model.fallbacks.clone(),
@@ -206,8 +225,24 @@ impl Route {
     /// Whether it matters here what a request asks for: there is a choice, or something is known to be lacking.
     pub fn chooses_by_abilities(&self) -> bool {
         let mut able = self.targets.iter().flatten().map(|target| &target.capabilities);
-        let has_choice = self.targets.len() > 1 || !self.fallbacks.is_empty();
+        let has_choice = self.has_choice();
         able.any(|able| has_choice && *able != Capabilities::default() || able.lacks_something())
+    }
+
+    /// Whether a request may go to more than one target.
+    pub fn has_choice(&self) -> bool {
+        self.targets.len() > 1 || !self.fallbacks.is_empty()
+    }
+
+    /// Whether what is made for one request may mean nothing to who gets the next: there are several targets, or several
+    /// keys, which may be several accounts.
+    pub fn has_accounts(&self) -> bool {
+        self.has_choice() || self.targets.iter().flatten().any(|target| !target.spares.is_empty())
+    }
+
+    /// How many requests have had their turn.
+    pub fn turn(&self) -> usize {
+        self.turn.load(Ordering::Relaxed)
     }
 
     /// Counts the requests.
@@ -237,7 +272,7 @@ impl Route {
         }
         let provider = self.targets.iter().flatten().next().map_or("none", |target| &*target.label);
         let operation = operation_name(&face.claim.operation);
-        let labels = Labels { dialect: face.format(), route: &self.alias, operation, provider, price: self.price };
+        let labels = Labels { dialect: face.format(), route: &self.alias, operation, provider };
         let mut all = self.series.write().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(all.entry(face.index).or_insert_with(|| Arc::new(metrics.series(labels))))
     }

@@ -3,6 +3,7 @@
 
 mod credential;
 mod holes;
+mod objects;
 mod targets;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use crate::accept::Acceptance;
 use crate::config::{Config, Problem};
 use crate::dialect::faces::{ClaimError, Faces};
+use crate::dialect::limits::Spelling;
 use crate::dialect::reading::ReadingPlan;
 use crate::plugin::Adapter;
 use crate::plugin::catalog::Snapshot;
@@ -29,6 +31,8 @@ pub struct Serving {
     pub readings: Vec<Arc<ReadingPlan>>,
     /// Where requests go.
     pub routes: Routes,
+    /// By the face's index.
+    makes: Vec<objects::Makes>,
     /// What is wrong with the configuration, as far as only adapters can tell.
     pub problems: Vec<Problem>,
 }
@@ -38,22 +42,32 @@ impl Serving {
     pub fn derive(config: &Config, adapters: Arc<Snapshot>) -> Result<Self, ClaimError> {
         let faces = Faces::new(adapters.adapters.iter().map(|(name, adapter)| (name.as_ref(), &adapter.manifest)))?;
         let mut problems = Vec::new();
-        let accepts = compile_acceptances(config, &adapters, &faces);
+        let known = compile(config, &adapters, &faces);
         let config = Arc::new(completed(config, &adapters));
-        let routes = targets::routes(&config, &adapters, &accepts, &mut problems);
+        let routes = targets::routes(&config, &adapters, &known, &mut problems);
         targets::unchecked(&routes, &mut problems);
         // Only what targets use: every member that some provider does not take costs each request a look.
         let used = |adapter: &str| {
             let mut targets = routes.iter().flat_map(|(_, route)| route.targets.iter().flatten());
             targets.any(|target| *target.adapter.name == *adapter)
         };
-        let used: Vec<_> = accepts.iter().filter(|(adapter, _)| used(adapter)).map(|(_, accepts)| accepts).collect();
+        let used: Vec<_> = known.iter().filter(|(adapter, _)| used(adapter)).map(|(_, known)| &known.accepts).collect();
         // Nor is it asked what a request wants where that decides nothing.
         let chooses = routes.iter().any(|(_, route)| route.chooses_by_abilities());
         let accepts = || used.iter().flat_map(|accepts| accepts.iter());
         let reading = |face| Arc::new(ReadingPlan::new(face, accepts(), chooses));
         let readings = faces.all().iter().map(|face| reading(face)).collect();
-        Ok(Self { config, adapters, faces, readings, routes, problems })
+        let makes = objects::makes(&faces, &routes);
+        Ok(Self { config, adapters, faces, readings, routes, makes, problems })
+    }
+
+    /// Whether the answers of a face name objects that somebody may ask for later, and that are in one of several places.
+    pub fn makes_objects(&self, face: usize, may_differ: bool) -> bool {
+        match self.makes.get(face) {
+            Some(objects::Makes::Always) => true,
+            Some(objects::Makes::WithChoice) => may_differ,
+            Some(objects::Makes::Nothing) | None => false,
+        }
     }
 
     /// The targets that can be served. One that several models share comes several times.
@@ -67,10 +81,17 @@ impl Serving {
     }
 }
 
-/// By adapter.
-type Acceptances = BTreeMap<Arc<str>, Arc<[Acceptance]>>;
+/// What manifests say of providers, compiled; by adapter.
+type Compiled = BTreeMap<Arc<str>, OfProvider>;
 
-fn compile_acceptances(config: &Config, adapters: &Snapshot, faces: &Faces) -> Acceptances {
+/// What an adapter's manifest says of its provider.
+#[derive(Debug)]
+struct OfProvider {
+    accepts: Arc<[Acceptance]>,
+    limits: Arc<Spelling>,
+}
+
+fn compile(config: &Config, adapters: &Snapshot, faces: &Faces) -> Compiled {
     let named = config.server.key_headers.iter().map(String::as_str);
     let credentials: Vec<&str> = faces.credential_headers().chain(named).collect();
     let of_one = |adapter: &Adapter| {
@@ -81,9 +102,21 @@ fn compile_acceptances(config: &Config, adapters: &Snapshot, faces: &Faces) -> A
                 None
             }
         };
-        adapter.manifest.accepts.iter().filter_map(compile).collect()
+        let accepts = adapter.manifest.accepts.iter().filter_map(compile).collect();
+        OfProvider { accepts, limits: Arc::new(limits(adapter, faces)) }
     };
     adapters.adapters.iter().map(|(name, adapter)| (Arc::clone(name), of_one(adapter))).collect()
+}
+
+/// How an adapter's provider may spell its limits: as its own formats do, and as those of others do that it accepts.
+fn limits(adapter: &Adapter, faces: &Faces) -> Spelling {
+    let formats = &adapter.manifest.formats;
+    let own = formats.iter().filter_map(|format| format.errors.as_ref());
+    let speaks = |format: &str| {
+        formats.iter().any(|own| own.id == format) || adapter.manifest.accepts.iter().any(|one| one.format == format)
+    };
+    let others = faces.all().iter().filter(|face| speaks(face.format())).filter_map(|face| face.errors.as_deref());
+    Spelling::of(own.chain(others))
 }
 
 /// The configuration with what trusted adapters suggest: urls that are missing, and, where nothing is configured at all,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use serde_json::json;
 use weir_tests::{Answer, Gate, House, Request, Upstream};
 
-use crate::tongue::{OPENAI, ZETA};
+use crate::tongue::{ANTHROPIC, OPENAI, ZETA};
 
 const ROSTER: &str = "{\"minds\":[{\"called\":\"zeta\"}]}";
 
@@ -18,6 +18,10 @@ fn config(upstream: &Upstream, name: &str, more: &str) -> String {
          [[models]]\nalias = \"{name}\"\ntarget = {{ provider = \"{name}\", model = \"{name}\" }}\n",
         upstream.url()
     )
+}
+
+fn checks(provider: &str, result: &str) -> String {
+    format!("weir_health_checks_total{{provider=\"{provider}\",result=\"{result}\"}}")
 }
 
 /// Waits until a provider's state in `/ready` is this.
@@ -77,6 +81,70 @@ async fn a_provider_that_does_not_let_its_list_be_had_is_not_left_alone_for_that
     .await;
     assert_eq!(house.get("/ready").await.json()["providers"]["zeta"]["status"], "ok");
     assert_eq!(house.ask(&ZETA.request("zeta", false)).await.status(), 200);
+}
+
+/// Whether a request is the check's: it asks for one token.
+fn is_check(body: &serde_json::Value) -> bool {
+    ["max_completion_tokens", "max_tokens"].iter().any(|limit| body[limit] == 1)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_is_named_is_asked_for_one_token_and_nobody_is_charged() {
+    for tongue in [OPENAI, ANTHROPIC] {
+        let status = Arc::new(AtomicUsize::new(503));
+        let told = Arc::clone(&status);
+        let mut upstream = Upstream::scripted(move |_| match told.load(Ordering::SeqCst) {
+            200 => Answer::json(200, tongue.whole()),
+            status => Answer::json(u16::try_from(status).unwrap(), "{\"error\":{\"message\":\"no\"}}"),
+        })
+        .await;
+        let check = "check = { every = \"30ms\", timeout = \"20s\", failures = 2, model = \"small\" }";
+        let house = House::open(&config(&upstream, tongue.name, check)).await;
+        until_ready(&house, tongue.name, "resting").await;
+        let seen = upstream.request().await;
+        assert!(seen.line().starts_with("POST"), "{}", seen.head);
+        let body = seen.json();
+        assert!(body["model"] == "small" && is_check(&body) && body["stream"] != true, "{body}");
+        assert!(seen.head.contains("KEY"), "{}", seen.head);
+        status.store(200, Ordering::SeqCst);
+        let ready = until_ready(&house, tongue.name, "ok").await;
+        assert_eq!(ready["providers"][tongue.name]["breaker"], "closed");
+        assert!(house.metric(&checks(tongue.name, "ok")).await >= 1.0);
+        // What the provider refuses says nothing of how it is.
+        for refusal in [400, 404, 429] {
+            status.store(refusal, Ordering::SeqCst);
+            let before = house.metric(&checks(tongue.name, "unclear")).await;
+            weir_tests::soon("two more checks", async {
+                while house.metric(&checks(tongue.name, "unclear")).await < before + 2.0 {}
+            })
+            .await;
+            assert_eq!(house.get("/ready").await.json()["providers"][tongue.name]["status"], "ok", "{refusal}");
+        }
+        let metrics = house.metrics().await;
+        for counted in ["weir_requests_total{", "weir_tokens_total{", "weir_upstream_attempts_total{"] {
+            assert!(!metrics.contains(counted), "{metrics}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_failed_its_requests_has_its_trial_once_a_chat_is_answered() {
+    let well = Arc::new(AtomicBool::new(false));
+    let is_well = Arc::clone(&well);
+    let upstream = Upstream::scripted(move |received| match is_check(&received.json()) {
+        _ if is_well.load(Ordering::SeqCst) => Answer::json(200, OPENAI.whole()),
+        true => Answer::json(404, "{}"),
+        false => Answer::json(500, "{}"),
+    })
+    .await;
+    let more = "check = { every = \"30ms\", model = \"openai\" }\nbreaker = { min_attempts = 1, open = \"1h\" }";
+    let house = House::open(&config(&upstream, "openai", more)).await;
+    assert_eq!(house.ask(&OPENAI.request("openai", false)).await.status(), 500);
+    assert_eq!(house.get("/ready").await.json()["providers"]["openai"]["breaker"], "open");
+    well.store(true, Ordering::SeqCst);
+    weir_tests::soon("its trial", async { while house.ask(&OPENAI.request("openai", false)).await.status() != 200 {} })
+        .await;
+    assert_eq!(house.get("/ready").await.json()["providers"]["openai"]["breaker"], "closed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,12 +37,17 @@ impl Desk {
 
     /// Types `weir plugin …`; what is printed, where the exit code is this one.
     fn types(&self, line: &str, code: i32) -> String {
+        self.types_with(&[], &format!("plugin {line}"), code)
+    }
+
+    /// Types `weir …` with these variables set.
+    fn types_with(&self, variables: &[(&str, &str)], line: &str, code: i32) -> String {
         let mut command = Command::new(program::file());
-        command.current_dir(self.0.path()).arg("plugin").args(line.split_whitespace());
+        command.current_dir(self.0.path()).args(line.split_whitespace()).envs(variables.iter().copied());
         command.env_remove("WEIR_CONFIG").env("WEIR_PLUGINS__CACHE_DIR", target().join("test-cache"));
         let Output { status, stdout, stderr } = command.output().unwrap();
         let said = [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
-        assert_eq!(status.code(), Some(code), "weir plugin {line}: {said}");
+        assert_eq!(status.code(), Some(code), "weir {line}: {said}");
         said
     }
 }
@@ -128,4 +133,36 @@ fn an_update_writes_what_the_adapter_gives_and_only_that() {
     is_in("I look at none.", &desk.types("test zeta.wasm --only zeta-calls", 1));
     is_in("1 fixtures written", &desk.types("test zeta.wasm --update", 0));
     assert_eq!(fs::read_to_string(&calls).unwrap(), text);
+}
+
+#[test]
+fn what_is_in_the_environment_is_written_down_without_its_secrets() {
+    let desk = Desk::with(&zeta_build(1), "");
+    for name in ["openai", "anthropic"] {
+        fs::copy(component(name), desk.at(&format!("{name}.wasm"))).unwrap();
+        desk.types(&format!("install {name}.wasm"), 0);
+    }
+    let here = [("WEIR_PLUGINS__DIR", "served"), ("WEIR_PLUGINS__LOCK", "plugins.lock")];
+    // Those of whoever runs this test are none of its business.
+    let none = [("OPENAI_API_KEY", ""), ("ANTHROPIC_API_KEY", "")];
+    fs::remove_file(desk.at("weir.toml")).unwrap();
+    is_in("no adapter's usual key variable is set", &desk.types_with(&[here, none].concat(), "import env", 1));
+    let keys = [("OPENAI_API_KEY", "sk-seen-by-nobody"), ("WEIR_PROVIDERS_ANTHROPIC_API_KEY", "sk-nor-is-this")];
+    let set = [here, [none[1], keys[0]], [keys[1], keys[1]]].concat();
+    let printed = desk.types_with(&set, "import env", 0);
+    is_in("weir.toml written", &desk.types_with(&set, "import env --out weir.toml", 0));
+    let written = desk.text("weir.toml");
+    assert_eq!(printed.trim_end(), written.trim_end());
+    for line in [
+        "api_key = \"env:OPENAI_API_KEY\"",
+        "api_key = \"env:WEIR_PROVIDERS_ANTHROPIC_API_KEY\"",
+        "url = \"https://api.openai.com/v1/\"",
+        "alias = \"claude-*\"",
+    ] {
+        is_in(line, &written);
+    }
+    assert!(!written.contains("sk-"), "{written}");
+    is_in("2 providers", &desk.types_with(&set, "check --config weir.toml", 0));
+    is_in("cannot write weir.toml", &desk.types_with(&set, "import env --out weir.toml", 1));
+    assert_eq!(desk.text("weir.toml"), written, "nothing is overwritten");
 }

@@ -104,6 +104,27 @@ async fn a_body_that_comes_too_slowly_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_drips_is_given_up_all_the_same() {
+    let mut upstream = provider(OPENAI).await;
+    let house = House::open(&format!("[server]\nbody_total_timeout = \"300ms\"\n{}", config(&upstream))).await;
+    for from in ALL {
+        let mut dripping = house.connect().await;
+        dripping.write(from.request(from.name, false).header("content-length", "1000000").head().as_bytes()).await;
+        let reply = loop {
+            // As often as it likes, until it is answered.
+            tokio::select! {
+                biased;
+                head = dripping.head() => break head,
+                () = tokio::time::sleep(std::time::Duration::from_millis(20)) => {}
+            }
+            dripping.write(b"{").await;
+        };
+        assert_eq!(reply.status, 408);
+    }
+    assert!(upstream.unseen().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_head_that_is_too_large_or_too_slow_is_cut() {
     let upstream = provider(OPENAI).await;
     let settings = format!("[server]\nmax_header_bytes = \"8KiB\"\nheader_timeout = \"50ms\"\n{}", config(&upstream));

@@ -34,7 +34,7 @@ async fn a_request_without_a_model_goes_to_the_provider_that_it_names() {
     let mut first = Upstream::always(Answer::json(200, "{}")).await;
     let mut second = Upstream::always(Answer::json(200, "{}")).await;
     let house = House::open(&two(&first, &second)).await;
-    let reply = house.get("/v1/files?limit=3").await;
+    let reply = house.ask(&Request::get("/v1/files?limit=3").header("x-weir-provider", "third")).await;
     assert_eq!(reply.status(), 400, "{}", reply.text());
     let told = OPENAI.error(&reply).unwrap_or_default();
     assert!(told.contains("x-weir-provider") && told.contains("first, second"), "{told}");
@@ -47,7 +47,30 @@ async fn a_request_without_a_model_goes_to_the_provider_that_it_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_only_provider_need_not_be_named() {
+async fn a_client_key_names_a_provider_only_where_it_may() {
+    let [first, second] =
+        [Upstream::always(Answer::json(200, "{}")).await, Upstream::always(Answer::json(200, "{}")).await];
+    let clients = "[[clients]]\nname = \"plain\"\nkey = \"weir-plain-0123456789\"\n\
+                   [[clients]]\nname = \"chooser\"\nkey = \"weir-chooser-0123456789\"\nmay_choose = true\n";
+    let house = House::open(&(two(&first, &second) + clients)).await;
+    for (key, named, status) in [("plain", true, 403), ("plain", false, 200), ("chooser", true, 200)] {
+        let mut asked =
+            Request::get("/v1/files?limit=3").header("authorization", &format!("Bearer weir-{key}-0123456789"));
+        if named {
+            asked = asked.header("x-weir-provider", "second");
+        }
+        assert_eq!(house.ask(&asked).await.status(), status, "{key} {named}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_none_is_named_the_first_that_takes_it_gets_it() {
+    let (mut first, second) =
+        (Upstream::always(Answer::json(200, "{}")).await, Upstream::always(Answer::default()).await);
+    let house = House::open(&two(&first, &second)).await;
+    let reply = house.get("/v1/files?limit=3").await;
+    assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some("first")), "{}", reply.text());
+    assert_eq!(first.request().await.line(), "GET /base/files?limit=3");
     let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
     let house = House::open(&config(&upstream)).await;
     let reply = house.ask(&Request::new("DELETE", "/v1/responses/resp_1")).await;

@@ -124,3 +124,21 @@ async fn it_is_off_unless_the_operator_wants_it() {
     assert!(OPENAI.heard(&reply, true).error.is_some(), "{}", reply.text());
     assert!(second.unseen().is_none());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_broken_stream_did_not_tell_of_its_tokens_is_estimated() {
+    for (one, other) in [(OPENAI, ANTHROPIC), (ANTHROPIC, OPENAI)] {
+        let first = Upstream::always(half(one)).await;
+        let second = Upstream::always(rest(other)).await;
+        let house = House::open(&two((&first, one), (&second, other), "resume = true")).await;
+        let reply = house.ask(&OPENAI.request("both", true)).await;
+        assert_eq!(OPENAI.heard(&reply, true).text, TEXT, "{}", reply.text());
+        let estimated = |bucket| format!("weir_tokens_estimated_total{{bucket=\"{bucket}\",model=\"both\"}}");
+        let told = "weir_tokens_total{bucket=\"output\",model=\"both\"}";
+        // The one tells nothing before its end; the other begins with its input and one token of output.
+        let begun = f64::from(u32::from(one == ANTHROPIC));
+        house.until_metric(told, 7.0 + begun).await;
+        assert_eq!(house.metric(&estimated("output")).await, 3.0 - begun, "the words so far");
+        assert_eq!(house.metric(&estimated("input")).await > 0.0, one == OPENAI);
+    }
+}

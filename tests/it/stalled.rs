@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use weir_tests::{Client, House, soon};
@@ -28,6 +33,12 @@ async fn asked(model: &str, more: &str) -> (House, TcpStream, Client) {
     let house = House::open(&config(&listener.local_addr().unwrap().to_string(), more)).await;
     let mut client = house.connect().await;
     client.send(&OPENAI.request(model, true)).await;
+    let provider = begun(&listener).await;
+    (house, provider, client)
+}
+
+/// The next request at a provider, whose answer begins to stream.
+async fn begun(listener: &TcpListener) -> TcpStream {
     let (mut provider, _) = soon("a request", listener.accept()).await.unwrap();
     let mut seen = Vec::new();
     while !seen.windows(4).any(|end| end == b"\r\n\r\n") {
@@ -35,7 +46,7 @@ async fn asked(model: &str, more: &str) -> (House, TcpStream, Client) {
     }
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
     provider.write_all(head.as_bytes()).await.unwrap();
-    (house, provider, client)
+    provider
 }
 
 fn event() -> Vec<u8> {
@@ -81,5 +92,65 @@ async fn a_client_that_never_reads_is_given_up() {
         sent.await;
         house.until_metric("weir_in_flight", 0.0).await;
         drop(client);
+    }
+}
+
+type Sender = SendRequest<Full<Bytes>>;
+
+/// A client of HTTP/2 that lets so many bytes come of each answer until it reads.
+async fn narrow(house: &House, window: u32) -> Sender {
+    let stream = TcpStream::connect(house.address).await.unwrap();
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(window);
+    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+fn ask(sender: &Sender, model: &str, stream: bool) -> impl Future<Output = http::Response<Incoming>> + use<> {
+    let body = OPENAI.request(model, stream).sent();
+    let request =
+        http::Request::post("http://weir.test/v1/chat/completions").header("content-type", "application/json");
+    let answer = sender.clone().send_request(request.body(Full::new(Bytes::from(body))).unwrap());
+    async { soon("an answer", answer).await.unwrap() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_whose_window_stays_shut_is_reset_and_its_neighbours_go_on() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let house = House::open(&config(&address, "[server]\nsend_timeout = \"200ms\"")).await;
+    let sender = narrow(&house, 16 << 10).await;
+    for model in ["openai", "openai-t"] {
+        let answer = tokio::spawn(ask(&sender, model, true));
+        let mut provider = begun(&listener).await;
+        let event = event();
+        soon("the gateway to leave", async { while provider.write_all(&event).await.is_ok() {} }).await;
+        house.until_metric("weir_in_flight", 0.0).await;
+        let body = answer.await.unwrap().into_body();
+        assert!(soon("the stream's end", body.collect()).await.is_err(), "{model}: nobody takes it for complete");
+    }
+    // The same connection, read from, and by a provider that takes its time.
+    let answer = tokio::spawn(ask(&sender, "openai", true));
+    let mut provider = begun(&listener).await;
+    let (first, rest) = (&OPENAI.stream()[..2].concat(), &OPENAI.stream()[2..].concat());
+    provider.write_all(first.as_bytes()).await.unwrap();
+    tokio::time::sleep(QUIET).await;
+    provider.write_all(rest.as_bytes()).await.unwrap();
+    provider.shutdown().await.unwrap();
+    let body = soon("the stream's end", answer.await.unwrap().into_body().collect()).await.unwrap().to_bytes();
+    assert_eq!(String::from_utf8_lossy(&body), format!("{first}{rest}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_answer_that_nobody_takes_is_let_go_of() {
+    let upstream = weir_tests::Upstream::always(weir_tests::Answer::json(200, OPENAI.whole())).await;
+    let address = upstream.url().replace("http://", "");
+    let house = House::open(&config(&address, "[server]\nsend_timeout = \"200ms\"")).await;
+    let sender = narrow(&house, 0).await;
+    for model in ["openai", "openai-t"] {
+        let answer = ask(&sender, model, false).await;
+        house.until_metric("weir_in_flight", 0.0).await;
+        assert!(soon("the answer's end", answer.into_body().collect()).await.is_err(), "{model}");
     }
 }

@@ -199,3 +199,57 @@ async fn c59_tokens_are_counted_for_every_model() {
     assert!(reply.json()["input_tokens"].as_u64() > Some(0), "{}", reply.text());
     assert_eq!(reply.header("x-weir-token-count"), Some("estimate"));
 }
+
+/// A model with two targets in order, each with a price: in dollars for a token of input, and of output.
+fn priced(first: &Upstream, second: &Upstream, more: &str) -> String {
+    let provider = |name: &str, upstream: &Upstream| {
+        format!(
+            "[[providers]]\nname = \"{name}\"\nadapter = \"openai\"\nurl = \"{}\"\napi_key = \"KEY\"\n\
+             retry = {{ max_retries = 0 }}\n",
+            upstream.url()
+        )
+    };
+    let target = |name: &str, input: u32, output: u32| {
+        let (input, output) = (input * 1_000_000, output * 1_000_000);
+        format!("{{ provider = \"{name}\", model = \"m\", price = {{ input = {input}, output = {output} }} }}")
+    };
+    let (one, other) = (target("first", 1, 2), target("second", 100, 1000));
+    format!(
+        "{}{}[[models]]\nalias = \"both\"\n{more}\ntargets = [{one}, {other}]\n",
+        provider("first", first),
+        provider("second", second)
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_cost_what_they_cost_where_the_answer_comes_from() {
+    let (first, second) = (provider(OPENAI).await, provider(OPENAI).await);
+    let house = House::open(&priced(&first, &second, "price = { input = 7, output = 7 }")).await;
+    let cost = "weir_cost_total{model=\"both\"}";
+    for (n, stream) in [(1, false), (2, true)] {
+        assert_eq!(house.ask(&OPENAI.request("both", stream)).await.status(), 200);
+        house.until_metric(cost, f64::from(n * (10 + 2 * 7))).await;
+    }
+    first.now(Answer::json(500, "{}"));
+    assert_eq!(house.ask(&ANTHROPIC.request("both", false)).await.status(), 200);
+    house.until_metric(cost, f64::from(2 * 24 + 10 * 100 + 7 * 1000)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_priced_costs_what_the_bundled_file_says() {
+    let upstream = provider(OPENAI).await;
+    let settings = format!(
+        "[[providers]]\nname = \"openai\"\nadapter = \"openai\"\nurl = \"{}\"\napi_key = \"KEY\"\n\
+         [[models]]\nalias = \"small\"\ntarget = {{ provider = \"openai\", model = \"gpt-4o-mini\" }}\n\
+         [[models]]\nalias = \"gpt-*\"\nprovider = \"openai\"\n",
+        upstream.url()
+    );
+    let house = House::open(&settings).await;
+    // Dollars for a million: 0.15 for input, 0.075 from a cache, 0.6 for output.
+    let wanted = (6.0 * 0.15 + 4.0 * 0.075 + 7.0 * 0.6) / 1e6;
+    for (asked, model) in [("small", "small"), ("gpt-4o-mini", "gpt-*"), ("gpt-nobody-knows", "gpt-*")] {
+        assert_eq!(house.ask(&OPENAI.request(asked, false)).await.status(), 200);
+        let cost = house.metric(&format!("weir_cost_total{{model=\"{model}\"}}")).await;
+        assert!((cost - wanted).abs() < 1e-12, "{asked}: {cost}");
+    }
+}

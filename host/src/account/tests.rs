@@ -1,8 +1,8 @@
 use super::*;
+use crate::config::Price;
 use crate::observe::metrics::Labels;
 
-const LABELS: Labels<'static> =
-    Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta", price: None };
+const LABELS: Labels<'static> = Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta" };
 
 fn account(metrics: &Arc<Metrics>) -> Account {
     let series = Arc::new(metrics.series(LABELS));
@@ -39,6 +39,37 @@ fn a_whole_answer_counts_its_tokens_once() {
     let text = metrics.text().unwrap();
     assert!(text.contains(r#"weir_tokens_total{bucket="input",model="fast"} 7"#));
     assert!(text.contains("weir_streams_active 0"));
+}
+
+#[test]
+fn each_part_of_a_stream_costs_what_it_costs_there() {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let mut account = account(&metrics);
+    account.answering(200, true, true);
+    let usage = |input, output| Usage {
+        input: Some(input),
+        cache_read: None,
+        cache_write: None,
+        output: Some(output),
+        reasoning: None,
+        extensions: Vec::new(),
+    };
+    let price = |input, output| {
+        let million = |dollars: f64| Some(dollars * 1_000_000.0);
+        Some(Price { input: million(input), output: million(output), ..Price::default() })
+    };
+    account.tokens.price = price(1.0, 2.0);
+    let mut branch = account.branch();
+    branch.tokens.price = price(10.0, 100.0);
+    account.resumed(branch, Some(&usage(5, 1)), [0, 3]);
+    account.used(usage(12, 8));
+    account.whole();
+    drop(account);
+    let text = metrics.text().unwrap();
+    // 5 and 1 of the first, 7 and 7 of the second.
+    assert!(text.contains(r#"weir_cost_total{model="fast"} 777"#), "{text}");
+    assert!(text.contains(r#"weir_tokens_total{bucket="output",model="fast"} 8"#), "{text}");
+    assert!(text.contains(r#"weir_tokens_estimated_total{bucket="output",model="fast"} 3"#), "{text}");
 }
 
 #[test]

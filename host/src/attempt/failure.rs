@@ -49,6 +49,7 @@ pub(super) async fn read(
             error = Error { retry_after_ms, ..told };
         }
     }
+    wait_for_limits(&mut error, target, &response.headers);
     account.failed_upstream(&target.label, kind_name(error.kind));
     target.hide_keys(&mut error.message);
     let refused = error.kind == ErrorKind::Authentication;
@@ -74,15 +75,27 @@ fn by_status(status: StatusCode, headers: &HeaderMap) -> Error {
         500.. => ErrorKind::Upstream,
         _ => ErrorKind::InvalidRequest,
     };
-    let after = retry_after(headers, SystemTime::now());
+    let after = retry_after(headers, SystemTime::now()).map(millis);
     Error {
         kind,
         message: format!("the provider answered {}", status.as_u16()),
         status: Some(status.as_u16()),
         code: None,
         param: None,
-        retry_after_ms: after.map(|after| u32::try_from(after.as_millis()).unwrap_or(u32::MAX)),
+        retry_after_ms: after,
     }
+}
+
+/// A refusal for its provider's limits that does not say when to ask again: its headers may tell when there is
+/// something to be had again.
+pub(super) fn wait_for_limits(error: &mut Error, target: &Target, headers: &HeaderMap) {
+    if error.kind == ErrorKind::RateLimited && error.retry_after_ms.is_none() {
+        error.retry_after_ms = target.limits.rest(headers, SystemTime::now()).map(millis);
+    }
+}
+
+fn millis(wait: Duration) -> u32 {
+    u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// When to ask again: `retry-after-ms`, or `retry-after` in seconds or as a date (RFC 9110, 10.2.3).

@@ -5,6 +5,7 @@ use http::HeaderMap;
 
 use crate::contract::types::{Framing, Usage};
 use crate::frame::{Decoder as Deframer, FrameRef, Limits};
+use crate::origin::Learner;
 use crate::tap::{CompiledTap, TapState};
 use crate::upstream::{Coding, DecodeBound, Decoder as Decompressor};
 
@@ -47,15 +48,22 @@ impl Meter {
         Some(Self { tap: TapState::new(tap), decompressor, deframer, given_up: false, frames: 0, input })
     }
 
-    /// Looks at the next piece.
-    pub(super) fn see(&mut self, bytes: &[u8]) {
+    /// Looks at the next piece, and shows it in plain to who wants to see it too.
+    pub(super) fn see(&mut self, bytes: &[u8], mut learner: Option<&mut Learner>) {
         if self.given_up {
             return;
         }
         let plain = self.decompressor.as_mut().map(|decompressor| decompressor.push(bytes));
+        let mut show = |plain: &[u8]| learner.iter_mut().for_each(|learner| learner.see(plain));
         let seen = match &plain {
-            None => self.see_plain(bytes),
-            Some(Ok(plain)) => self.see_plain(plain),
+            None => {
+                show(bytes);
+                self.see_plain(bytes)
+            }
+            Some(Ok(plain)) => {
+                show(plain);
+                self.see_plain(plain)
+            }
             Some(Err(_)) => None,
         };
         self.given_up = seen.is_none();

@@ -38,6 +38,8 @@ pub(super) struct Pipeline {
     said: Option<Said>,
     /// Tokens of those who broke off.
     spent: Option<Usage>,
+    /// Tokens of the request, roughly.
+    input: u32,
     /// What is known of the stream so far.
     pub(super) seen: Seen,
 }
@@ -82,6 +84,8 @@ pub(super) struct Parts {
     pub(super) witness: Witness,
     /// Keeps what was said, where somebody else may have to go on.
     pub(super) said: Option<Said>,
+    /// Tokens of the request, roughly.
+    pub(super) input: u32,
 }
 
 /// Somebody who goes on with a stream that broke.
@@ -99,6 +103,8 @@ pub(super) struct Successor {
     pub(super) witness: Witness,
     /// What could not be told to it.
     pub(super) losses: Vec<Loss>,
+    /// Tokens of its request, roughly.
+    pub(super) input: u32,
 }
 
 impl Pipeline {
@@ -118,6 +124,7 @@ impl Pipeline {
             witness: parts.witness,
             said: parts.said,
             spent: None,
+            input: parts.input,
             seen: Seen::default(),
         }
     }
@@ -178,6 +185,12 @@ impl Pipeline {
         self.said.as_ref()?.text()
     }
 
+    /// Tokens, input and output, of the one who breaks off that it did not tell of, roughly.
+    pub(super) fn untold(&self) -> [u32; 2] {
+        let output = self.said.as_ref().map_or(0, Said::tokens);
+        said::untold(self.seen.usage.as_ref(), self.spent.as_ref(), [self.input, output])
+    }
+
     /// Goes on with what somebody else says.
     pub(super) fn resume(&mut self, successor: Successor, out: &mut Vec<u8>) -> Result<(), Fault> {
         self.deframer = frame::Decoder::new(successor.from, successor.limits);
@@ -186,6 +199,8 @@ impl Pipeline {
         self.target = successor.target;
         self.witness = successor.witness;
         self.spent.clone_from(&self.seen.usage);
+        self.input = successor.input;
+        self.said.iter_mut().for_each(Said::goes_on);
         bounds::note(&mut self.seen.losses, successor.losses);
         out.extend_from_slice(self.enframer.resumed().unwrap_or_default());
         let events = self.referee.resume();

@@ -8,6 +8,7 @@
 //! | credential refused, quota used up | the key | another key, then another target |
 //! | the model is not there; this adapter cannot say it; too long for the context | nobody | another target |
 //! | filtered content | nobody | another target, where the operator lets it |
+//! | refused, and it carries opaque values of another target's | nobody | the same without those, at once, once |
 //! | anything else that is the client's | nobody | nothing |
 
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub(super) enum Move {
     Again(Duration),
     /// The same target with another key, at once.
     NextKey,
+    /// The same target without the opaque values of others, at once.
+    Bare,
     /// The next target, at once.
     Next,
     /// The client hears of the failure.
@@ -70,6 +73,8 @@ pub(super) struct Situation {
     pub(super) left: Option<Duration>,
     /// Whether filtered content may be sent elsewhere.
     pub(super) may_unfilter: bool,
+    /// Whether the request carries opaque values of another target's that may be left out.
+    pub(super) may_strip: bool,
     /// A number from 0 up to 1.
     pub(super) draw: f64,
 }
@@ -159,6 +164,9 @@ pub(super) fn decide(fault: &Fault, now: Situation, take: impl FnOnce() -> bool)
     let cure = cure(fault);
     let next = if now.has_next { Move::Next } else { Move::Stop };
     let is_limited = matches!(blame(fault), Blame::Limit(_));
+    if now.may_strip && is_refusal(fault) {
+        return if take() { Move::Bare } else { Move::Stop };
+    }
     match cure {
         Cure::None => Move::Stop,
         Cure::Unfiltered => {
@@ -174,6 +182,17 @@ pub(super) fn decide(fault: &Fault, now: Situation, take: impl FnOnce() -> bool)
         Cure::Once if now.repeats > 0 => next,
         Cure::Again | Cure::Once | Cure::Elsewhere => again(fault, now, take).map_or(next, Move::Again),
     }
+}
+
+/// Whether leaving values out was in vain: the request could not be said without them, or is refused all the same. Then
+/// the first refusal is what the client hears.
+pub(super) fn was_vain(fault: &Fault) -> bool {
+    fault.side != Side::Upstream || is_refusal(fault)
+}
+
+/// Whether the provider itself says that it does not take the request so.
+fn is_refusal(fault: &Fault) -> bool {
+    fault.lapse.is_none() && fault.side == Side::Upstream && fault.error.kind == ErrorKind::InvalidRequest
 }
 
 /// How long to wait before the same again, if that is allowed.
@@ -203,6 +222,7 @@ mod tests {
         rests: None,
         left: None,
         may_unfilter: false,
+        may_strip: false,
         draw: 0.5,
     };
 
@@ -302,6 +322,18 @@ mod tests {
     }
 
     #[test]
+    fn c34_what_is_refused_with_the_values_of_others_is_asked_once_more_without_them() {
+        let refused = upstream(ErrorKind::InvalidRequest);
+        let carries = Situation { may_strip: true, ..ALONE };
+        assert_eq!(decided(&refused, carries), Move::Bare);
+        assert_eq!(decided(&refused, ALONE), Move::Stop);
+        assert_eq!(decide(&refused, carries, || false), Move::Stop, "no repetition is left");
+        assert_eq!(decided(&Fault::invalid("no"), carries), Move::Stop, "the provider never saw it");
+        assert_eq!(decided(&upstream(ErrorKind::TooLarge), carries), Move::Stop);
+        assert_eq!(decided(&upstream(ErrorKind::NotFound), Situation { has_next: true, ..carries }), Move::Next);
+    }
+
+    #[test]
     fn filtered_content_goes_elsewhere_only_with_leave() {
         let filtered = upstream(ErrorKind::ContentFiltered);
         let next = Situation { has_next: true, ..ALONE };
@@ -314,7 +346,7 @@ mod tests {
         #[test]
         fn every_move_is_a_possible_one(
             kind in 0..KINDS.len(), lapse in 0..6usize, repeats in 0..5u32, has_next in any::<bool>(),
-            has_key in any::<bool>(), left in prop::option::of(0u64..20_000), draw in 0.0..1.0f64,
+            has_key in any::<bool>(), may_strip in any::<bool>(), left in prop::option::of(0u64..20_000), draw in 0.0..1.0f64,
             after in prop::option::of(0u32..30_000),
         ) {
             let lapses = [
@@ -324,7 +356,7 @@ mod tests {
             let mut fault = Fault { lapse: lapses[lapse], ..upstream(KINDS[kind]) };
             fault.error.retry_after_ms = after;
             let left = left.map(Duration::from_millis);
-            let now = Situation { repeats, has_next, has_key, left, draw, ..ALONE };
+            let now = Situation { repeats, has_next, has_key, left, may_strip, draw, ..ALONE };
             match decided(&fault, now) {
                 Move::Again(wait) => {
                     prop_assert!(repeats < ALONE.retry.max_retries);
@@ -334,6 +366,7 @@ mod tests {
                 }
                 Move::NextKey => prop_assert!(has_key),
                 Move::Next => prop_assert!(has_next),
+                Move::Bare => prop_assert!(may_strip),
                 Move::Stop => {}
             }
         }

@@ -17,6 +17,7 @@ use crate::contract::about::exports::weir::adapter::about::ErrorFormat;
 use crate::contract::types::Framing;
 use crate::dialect::reply;
 use crate::frame;
+use crate::origin::Learner;
 use crate::upstream::{UpstreamBody, UpstreamError};
 
 /// An answer that is being relayed.
@@ -25,6 +26,7 @@ pub struct Relayed {
     meter: Option<Meter>,
     ends: Option<Box<Ends>>,
     account: Option<Box<Account>>,
+    learner: Option<Box<Learner>>,
     state: State,
 }
 
@@ -59,7 +61,13 @@ enum State {
 
 impl Relayed {
     pub(super) fn new(upstream: UpstreamBody, meter: Option<Meter>, ends: Option<Ends>) -> Self {
-        Self { upstream: Some(upstream), meter, ends: ends.map(Box::new), account: None, state: State::Open }
+        let ends = ends.map(Box::new);
+        Self { upstream: Some(upstream), meter, ends, account: None, learner: None, state: State::Open }
+    }
+
+    /// Has this watch what passes. Compressed bytes are understood only where they are metered.
+    pub(super) fn learn(&mut self, learner: Box<Learner>, is_plain: bool) {
+        self.learner = Some(learner).filter(|_| is_plain || self.meter.is_some());
     }
 
     /// Closes this account when the body has been read.
@@ -114,8 +122,10 @@ impl Relayed {
     }
 
     fn pass(&mut self, bytes: Bytes) -> Bytes {
-        if let Some(meter) = &mut self.meter {
-            meter.see(&bytes);
+        match (&mut self.meter, &mut self.learner) {
+            (Some(meter), learner) => meter.see(&bytes, learner.as_deref_mut()),
+            (None, Some(learner)) => learner.see(&bytes),
+            (None, None) => {}
         }
         if self.ends.is_some()
             && let Some(account) = &mut self.account

@@ -10,6 +10,10 @@ use super::relayed::Relayed;
 use super::resume::Onward;
 use super::translated::Translated;
 use crate::account::Account;
+use crate::origin::Learner;
+
+/// Bytes of a whole answer that are handed out at once: what has been is no longer let go of when the client stalls.
+const PIECE: usize = 64 << 10;
 
 /// A body that the client reads.
 #[derive(Debug)]
@@ -41,6 +45,16 @@ impl ReplyBody {
         }
     }
 
+    /// Has this watch what goes out, which is plain unless it is compressed.
+    pub fn learn(&mut self, mut learner: Box<Learner>, is_plain: bool) {
+        match self {
+            Self::Whole(Some(bytes), _) if is_plain => learner.see(bytes),
+            Self::Relayed(body) => body.learn(learner, is_plain),
+            Self::Translated(body) => body.learn(learner),
+            Self::Whole(..) | Self::Operations(_) => {}
+        }
+    }
+
     /// Closes this account when the body has been read.
     #[must_use]
     pub fn attach(mut self, account: Box<Account>) -> Self {
@@ -67,11 +81,15 @@ impl Body for ReplyBody {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Whole(bytes, account) => {
-                let bytes = bytes.take().filter(|bytes| !bytes.is_empty());
-                if let Some(mut account) = account.take() {
+                let mut rest = bytes.take().filter(|bytes| !bytes.is_empty());
+                let piece = rest.as_mut().map(|rest| rest.split_to(rest.len().min(PIECE)));
+                *bytes = rest.filter(|rest| !rest.is_empty());
+                if bytes.is_none()
+                    && let Some(mut account) = account.take()
+                {
                     account.whole();
                 }
-                Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
+                Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
             }
             Self::Relayed(body) => body.poll(cx),
             Self::Translated(body) => body.poll(cx),

@@ -16,6 +16,7 @@ use crate::admit::Door;
 use crate::config::Config;
 use crate::fault::{Fault, Side};
 use crate::health::Health;
+use crate::origin::Carried;
 use crate::recall::Recall;
 use crate::route::{Stop, Target};
 use crate::upstream::{Decoded, Upstreams};
@@ -40,6 +41,8 @@ pub struct Onward {
     pub door: Arc<Door>,
     /// Where the request may go.
     pub stops: Vec<Stop>,
+    /// What it carries of earlier answers.
+    pub carried: Carried,
     /// When all of it has to be over.
     pub deadline: Option<Instant>,
     /// How often it was gone on with.
@@ -115,14 +118,14 @@ impl Onward {
 
     async fn ask(&self, stop: &Stop, said: &str, account: &mut Account) -> Option<(Continued, Arc<Target>)> {
         let held = self.door.admit_to(&stop.target.provider, &self.asked.demand()).await.ok()?;
-        let (target, mut ticket) = stop.admit(&self.health, Instant::now())?;
+        let (target, mut ticket) = stop.admit(&self.health, Instant::now(), &self.carried)?;
         let Self { config, upstreams, recall, deadline, .. } = self;
         let house = House { config, upstreams, recall, deadline: *deadline };
         account.tries_at(&target.label, target.model(self.asked.model()));
         match translate::again::resume(house, &self.asked, &target, said, account).await {
             Ok(stream) => {
                 ticket.answers();
-                account.serve(ticket);
+                account.serve(ticket, target.price_of(self.asked.model()));
                 account.hold(held);
                 Some((stream, target))
             }

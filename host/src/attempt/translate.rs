@@ -2,50 +2,50 @@
 
 pub(super) mod again;
 mod answer;
+mod bare;
+mod step;
 mod write;
 
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::Response;
-use http::header;
 
+use self::step::Step;
 use super::bounds;
 use super::follow::{Farewell, Steps};
 use super::reply::ReplyBody;
-use super::send::{body_of, bytes_of, fault_of, rendered, response_of, send, upstream_fault};
+use super::send::{body_of, bytes_of, rendered};
 use super::unified::{self, Answer, Outcome, Parsed, Request};
 use super::versions::Versions;
-use super::{Asked, House};
+use super::{Asked, House, Values};
 use crate::account::Account;
 use crate::blob::{self, Lifted};
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::{
-    Context, ErrorKind, FollowUp, Framing, Header, HttpRequest, HttpResponse, Loss, LossKind, RenderedRequest,
+    Context, ErrorKind, FollowUp, Framing, Header, HttpRequest, Loss, LossKind, RenderedRequest,
 };
 use crate::dialect::faces::operation_name;
 use crate::fault::{Fault, Side};
 use crate::plugin::{Adapter, Interface, Lease, lease_pair};
 use crate::route::Target;
-use crate::upstream::{Chunks, DecodeBound, Decoded, UpstreamRequest, UpstreamResponse};
-use crate::{estimate, frame, query};
+use crate::upstream::{Chunks, DecodeBound, UpstreamResponse};
+use crate::{estimate, query};
 
 /// Bytes of base64 from which a value is lifted out of a body, and how often an adapter may use it.
 const BLOB_MIN: usize = 8 * 1024;
 const BLOB_USES: usize = 8;
-/// Bytes of an error's body that are looked at.
-const ERROR_BODY: usize = 256 * 1024;
-
 /// Translates a request, sends it, translates the answer.
 pub(super) async fn translate(
     house: House<'_>,
     asked: &Asked,
     target: &Arc<Target>,
+    values: Values,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Fault> {
     able(asked, target)?;
     let versions = Versions::choose(asked, target);
-    let answer = translate_by(house, asked, target, &versions, account).await;
+    let answer = translate_by(house, asked, target, (&versions, values), account).await;
     if answer.as_ref().is_err_and(|fault| fault.side == Side::Upstream) {
         versions.provider.failed();
     }
@@ -56,13 +56,13 @@ async fn translate_by(
     house: House<'_>,
     asked: &Asked,
     target: &Arc<Target>,
-    versions: &Versions,
+    (versions, values): (&Versions, Values),
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Fault> {
     let (dialect, provider) = lease_pair(&versions.dialect.adapter, &versions.provider.adapter, &asked.caller.tenant)
         .await
         .map_err(|fault| unified::blame(&fault))?;
-    let mut run = Run::new(house, asked, target, dialect, provider);
+    let mut run = Run { values, ..Run::new(house, asked, target, dialect, provider) };
     account.metrics().translated(asked.face.format(), &run.provider_ctx.format);
     let parsed = called(account, &asked.dialect, "parse-request", || run.parse())?;
     run.note(parsed.losses);
@@ -123,12 +123,6 @@ enum Exchanged {
     Stream(UpstreamResponse, Framing, Option<Farewell>),
 }
 
-/// What came of one request.
-enum Step {
-    Stream(UpstreamResponse, Framing),
-    Read(Outcome),
-}
-
 /// One translation under way.
 struct Run<'a> {
     house: House<'a>,
@@ -141,6 +135,8 @@ struct Run<'a> {
     lifted: Lifted,
     losses: Vec<Loss>,
     framing: Option<Framing>,
+    /// Which opaque values go along.
+    values: Values,
     /// Whether somebody else could go on with a stream that breaks.
     continuable: bool,
 }
@@ -175,6 +171,7 @@ impl<'a> Run<'a> {
             lifted,
             losses,
             framing,
+            values: Values::All,
             continuable,
         }
     }
@@ -285,63 +282,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// One request and what came of it.
-    async fn step(
-        &mut self,
-        request: UpstreamRequest<'_>,
-        streams: bool,
-        account: &mut Account,
-    ) -> Result<Step, Fault> {
-        let response = self.send(request, account).await?;
-        match self.framing_of(&response, streams) {
-            Some(framing) => Ok(Step::Stream(response, framing)),
-            None => self.read(response, account).await.map(Step::Read),
-        }
-    }
-
     fn follow(&mut self, step: &FollowUp, streams: &mut bool) {
         self.provider_ctx.memo.clone_from(&step.memo);
         *streams = step.stream;
-    }
-
-    /// Sends one request; a refusal is read by the provider's adapter.
-    async fn send(&mut self, request: UpstreamRequest<'_>, account: &mut Account) -> Result<UpstreamResponse, Fault> {
-        let response = send(self.house, self.target, request, account).await?;
-        if response.status.as_u16() < 400 {
-            return Ok(response);
-        }
-        let http = self.collected(response, ERROR_BODY).await?;
-        let parse = || self.provider.parse_error(&self.provider_ctx, &http);
-        let error =
-            called(account, &self.target.adapter, "parse-error", parse).map_err(|fault| unified::blame(&fault))?;
-        Err(upstream_fault(error, self.target, account))
-    }
-
-    async fn read(&mut self, response: UpstreamResponse, account: &Account) -> Result<Outcome, Fault> {
-        let http = self.collected(response, self.house.config.server.translate_body_limit).await?;
-        let parse = || unified::parse_answer(&mut self.provider, self.asked.operation(), &self.provider_ctx, &http);
-        called(account, &self.target.adapter, "parse-response", parse)
-    }
-
-    async fn collected(&self, response: UpstreamResponse, limit: usize) -> Result<HttpResponse, Fault> {
-        let UpstreamResponse { status, headers, body } = response;
-        let body = Decoded::new(&headers, body, self.decode_bound()).map_err(|error| fault_of(&error))?;
-        let body = body.collect(limit).await.map_err(|error| fault_of(&error))?;
-        Ok(response_of(status, &headers, &body))
-    }
-
-    /// How an answer is framed if it is the stream that was asked for.
-    fn framing_of(&self, response: &UpstreamResponse, streams: bool) -> Option<Framing> {
-        if !streams {
-            return None;
-        }
-        let kind = response.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        match frame::from_content_type(kind) {
-            // A whole answer in place of a stream looks the same as a JSON array: the adapter's word decides.
-            Some(Framing::JsonArray) => self.framing.filter(|framing| *framing == Framing::JsonArray),
-            Some(framing) => Some(framing),
-            None => Some(self.framing.unwrap_or(Framing::Sse)),
-        }
     }
 
     fn spliced(&self, rendered: &RenderedRequest) -> Result<Chunks, Fault> {

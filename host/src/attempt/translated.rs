@@ -17,6 +17,7 @@ use super::resume::{Found, Onward, Resuming};
 use super::send::fault_of;
 use crate::account::Account;
 use crate::fault::{Fault, Side};
+use crate::origin::Learner;
 use crate::upstream::Decoded;
 
 /// A stream that is being translated.
@@ -25,6 +26,8 @@ pub struct Translated {
     pipeline: Option<Pipeline>,
     out: Vec<u8>,
     account: Option<Box<Account>>,
+    /// Watches what goes out.
+    learner: Option<Box<Learner>>,
     can_cut: bool,
     ending: Ending,
     keep_alive: Option<KeepAlive>,
@@ -89,6 +92,7 @@ impl Translated {
             pipeline: Some(pipeline),
             out: first.out,
             account: None,
+            learner: None,
             can_cut,
             ending: if first.ended { Ending::Clean } else { Ending::None },
             keep_alive: None,
@@ -113,6 +117,11 @@ impl Translated {
         self.onward = Some(onward);
     }
 
+    /// Has this watch what goes out.
+    pub(super) fn learn(&mut self, learner: Box<Learner>) {
+        self.learner = Some(learner);
+    }
+
     /// Closes this account when the stream has ended.
     pub(super) fn attach(&mut self, account: Box<Account>) {
         self.account = Some(account);
@@ -127,6 +136,7 @@ impl Translated {
         loop {
             if !self.out.is_empty() {
                 self.account.iter_mut().for_each(|account| account.piece());
+                self.learner.iter_mut().for_each(|learner| learner.see(&self.out));
                 self.keep_alive = None;
                 return Poll::Ready(Some(Ok(Frame::data(Bytes::from(std::mem::take(&mut self.out))))));
             }
@@ -208,7 +218,9 @@ impl Translated {
     fn resumed(&mut self, found: Result<Found, Fault>) {
         let (Some(pipeline), Some(account)) = (&mut self.pipeline, &mut self.account) else { return };
         let taken = found.and_then(|found| {
-            account.resumed(found.account);
+            account.resumed(found.account, pipeline.seen.usage.as_ref(), pipeline.untold());
+            let issuer = || found.stream.successor.target.issuer();
+            self.learner.iter_mut().for_each(|learner| learner.goes_on(issuer()));
             self.upstream = Some(found.stream.upstream);
             self.farewell = found.stream.farewell;
             pipeline.resume(found.stream.successor, &mut self.out)

@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::policy::{self, Move, Situation};
 use super::reply::ReplyBody;
 use super::way::Way;
-use super::{Asked, House, attempt, hedge};
+use super::{Asked, House, Values, attempt, hedge};
 use crate::account::Account;
 use crate::admit::{Demand, Door};
 use crate::contract::about::exports::weir::adapter::about::Operation;
@@ -57,6 +57,20 @@ pub(super) enum Visit {
     Closed,
     /// Its provider has as much as it may have.
     Busy(Fault),
+}
+
+/// What was done at one target so far.
+struct SoFar {
+    repeats: u32,
+    spare_keys: usize,
+    /// Which opaque values went along.
+    values: Values,
+}
+
+impl SoFar {
+    fn was_vain(&self, fault: &Fault) -> bool {
+        self.values == Values::Own && policy::was_vain(fault)
+    }
 }
 
 /// Where a request comes from when it falls back, and why.
@@ -152,9 +166,9 @@ impl Journey<'_> {
             Ok(held) => held,
             Err(refused) => return Visit::Busy(refused.fault),
         };
-        let (mut repeats, mut spare_keys) = (0, keys(&stop.target).count() - 1);
+        let mut so_far = SoFar { repeats: 0, spare_keys: keys(&stop.target).count() - 1, values: Values::All };
         loop {
-            let Some((target, mut ticket)) = stop.admit(self.health, Instant::now()) else {
+            let Some((target, mut ticket)) = stop.admit(self.health, Instant::now(), &self.plan.carried) else {
                 return match last {
                     Some((failure, target)) => given_up(stop, failure, target),
                     None => Visit::Closed,
@@ -165,11 +179,11 @@ impl Journey<'_> {
             }
             account.tries_at(&target.label, target.model(self.asked.model()));
             let begun = Instant::now();
-            let failure = match attempt(self.house, self.asked, &target, account).await {
+            let failure = match attempt(self.house, self.asked, &target, so_far.values, account).await {
                 Ok(response) => {
                     ticket.answers();
                     held.went_well();
-                    account.serve(ticket);
+                    account.serve(ticket, target.price_of(self.asked.model()));
                     account.hold(held);
                     return Visit::Answered(response, target);
                 }
@@ -184,29 +198,39 @@ impl Journey<'_> {
                 account.metrics().tries.tripped(&target.label, target.model_label());
                 tracing::warn!(provider = %target.label, model = target.model_label(), "target fails too often and rests");
             }
-            let situation = Situation {
-                repeats,
-                retry: target.retry,
-                is_repeatable: self.is_repeatable(),
-                has_next: target.enable_fallback && way.next_besides(stop).is_some(),
-                has_key: spare_keys > 0,
-                rests: self.rests(stop),
-                left: self.left(),
-                may_unfilter: stop.route.fallback_when_filtered,
-                draw: chance::draw(),
-            };
+            if let Some((refused, target)) = last.take_if(|_| so_far.was_vain(&failure.fault)) {
+                return given_up(stop, refused, target);
+            }
+            let situation = self.situation(stop, &target, way, &so_far);
             let next = policy::decide(&failure.fault, situation, || stop.route.take_repetition(Instant::now()));
             self.note(&failure, &target, next, account);
             match next {
                 Move::Again(wait) => {
-                    repeats += 1;
+                    so_far.repeats += 1;
                     tokio::time::sleep(wait).await;
                     account.waited(wait);
                 }
-                Move::NextKey => spare_keys -= 1,
+                Move::NextKey => so_far.spare_keys -= 1,
+                Move::Bare => so_far.values = Values::Own,
                 Move::Next | Move::Stop => return given_up(stop, failure, target),
             }
             last = Some((failure, target));
+        }
+    }
+
+    /// What can be done after a failure.
+    fn situation(&self, stop: &Stop, target: &Target, way: &Way<'_>, so_far: &SoFar) -> Situation {
+        Situation {
+            repeats: so_far.repeats,
+            retry: target.retry,
+            is_repeatable: self.is_repeatable(),
+            has_next: target.enable_fallback && way.next_besides(stop).is_some(),
+            has_key: so_far.spare_keys > 0,
+            rests: self.rests(stop),
+            left: self.left(),
+            may_unfilter: stop.route.fallback_when_filtered,
+            may_strip: so_far.values == Values::All && self.may_strip(target),
+            draw: chance::draw(),
         }
     }
 
@@ -214,6 +238,12 @@ impl Journey<'_> {
     /// batches that were begun would be there twice.
     fn is_repeatable(&self) -> bool {
         !matches!(self.asked.operation(), Operation::Other(_))
+    }
+
+    /// Whether opaque values that are another target's may be left out for this one.
+    fn may_strip(&self, target: &Target) -> bool {
+        let is_strict = self.asked.reading.strict || target.strict;
+        *self.asked.operation() == Operation::Chat && !is_strict && self.plan.carried.is_foreign_to(&target.issuer())
     }
 
     /// Whom a failure counts against. That there was little time left is not the target's fault.
@@ -239,7 +269,7 @@ impl Journey<'_> {
     fn note(&self, failure: &Failure, target: &Target, next: Move, account: &Account) {
         let (reason, side) = (reason(failure), failure.fault.side.as_str());
         account.metrics().tries.failed(&target.label, reason, side);
-        if let Move::Again(_) | Move::NextKey = next {
+        if let Move::Again(_) | Move::NextKey | Move::Bare = next {
             account.metrics().tries.repeated(&target.label, reason);
         }
         tracing::warn!(

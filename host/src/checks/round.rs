@@ -28,22 +28,22 @@ struct Turn {
 impl Round {
     /// Checks these from now on and no others. The first check of a new one comes somewhen within its interval.
     pub(super) fn keep(&mut self, wanted: &[(Arc<Target>, Check)], now: Instant, draw: impl Fn() -> f64) {
-        let wanted = wanted.iter().map(|(target, check)| (&target.label, *check));
+        let wanted = wanted.iter().map(|(target, check)| (&target.label, check));
         self.keep_named(wanted.collect(), now, draw);
     }
 
-    fn keep_named(&mut self, wanted: Vec<(&Arc<str>, Check)>, now: Instant, draw: impl Fn() -> f64) {
+    fn keep_named(&mut self, wanted: Vec<(&Arc<str>, &Check)>, now: Instant, draw: impl Fn() -> f64) {
         self.0.retain(|name, _| wanted.iter().any(|(wanted, _)| *wanted == name));
         for (name, check) in wanted {
             let first = || now + check.every.mul_f64(draw().clamp(0.0, 1.0));
             let turn = self.0.entry(Arc::clone(name)).or_insert_with(|| Turn {
-                check,
+                check: check.clone(),
                 due: first(),
                 is_asked: false,
                 failed: 0,
             });
-            if turn.check != check {
-                turn.check = check;
+            if turn.check != *check {
+                turn.check = check.clone();
                 turn.due = turn.due.min(now + check.every);
             }
         }
@@ -78,11 +78,12 @@ impl Round {
 mod tests {
     use super::*;
 
-    const CHECK: Check = Check { every: Duration::from_secs(10), timeout: Duration::from_secs(1), failures: 2 };
+    const CHECK: Check =
+        Check { every: Duration::from_secs(10), timeout: Duration::from_secs(1), failures: 2, model: None };
 
     fn round(now: Instant) -> (Round, Arc<str>) {
         let (mut round, name) = (Round::default(), Arc::from("p"));
-        round.keep_named(vec![(&name, CHECK)], now, || 0.5);
+        round.keep_named(vec![(&name, &CHECK)], now, || 0.5);
         (round, name)
     }
 

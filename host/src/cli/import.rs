@@ -54,7 +54,8 @@ fn from_environment() -> Result<(Draft, String), String> {
     let plugins = app::load_plugins(&config).map_err(|error| error.to_string())?;
     let serving = app::derive(&config, &plugins).map_err(|error| error.to_string())?;
     let snapshot = plugins.snapshot();
-    let draft = env::import(&serving.config, snapshot.adapters.values().map(AsRef::as_ref));
+    let suggested = snapshot.adapters.iter().map(|(name, adapter)| (name.as_ref(), &adapter.manifest.suggests));
+    let draft = env::import(&serving.config, suggested);
     let none = "no adapter's usual key variable is set; `weir plugin inspect` tells their names";
     Ok((draft.ok_or(none)?, "the environment".to_owned()))
 }

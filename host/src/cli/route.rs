@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use crate::app;
 use crate::explain::route::{RouteExplained, RouteQuestion, TargetExplained, explain_route};
 use crate::health::Health;
+use crate::origin::Origins;
 use crate::serving::Serving;
 
 #[derive(Debug, Subcommand)]
@@ -64,10 +65,10 @@ fn answer(asked: Explain) -> Result<RouteExplained, String> {
             Some((from, Bytes::from(body)))
         }
     };
-    let question = RouteQuestion { model: asked.model, request, session: asked.session, provider: None };
+    let question = RouteQuestion { model: asked.model, request, session: asked.session, ..RouteQuestion::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    let explained = runtime.block_on(explain_route(&serving, &Health::default(), &question));
+    let explained = runtime.block_on(explain_route(&serving, &Health::default(), &Origins::new(0), &question));
     explained.map_err(|fault| fault.to_string())
 }
 

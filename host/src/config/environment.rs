@@ -26,6 +26,12 @@ impl Environment {
         self.get(name).map(|value| Secret::new(value.trim()))
     }
 
+    /// The variable that holds a provider's key: its own, else the first of the usual ones that is set.
+    pub fn key_variable(&self, provider: &str, usual: &[String]) -> Option<String> {
+        let own = std::iter::once(provider_key_variable(provider));
+        own.chain(usual.iter().cloned()).find(|name| self.get(name).is_some())
+    }
+
     /// The key that `WEIR_PROVIDERS_<NAME>_API_KEY` gives to a provider.
     pub fn provider_key(&self, provider: &str) -> Option<Secret> {
         self.secret(&provider_key_variable(provider))

@@ -1,5 +1,6 @@
 //! A provider: an account with somebody who serves models, spoken to by one adapter.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Address, Limits, Options, Origin, Place, Secret};
@@ -77,8 +78,8 @@ impl Default for Breaker {
     }
 }
 
-/// How a provider is asked for its list of models, to find out whether it is well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a provider is asked whether it is well.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     /// The time from one to the next, on the average.
     pub every: Duration,
@@ -86,11 +87,13 @@ pub struct Check {
     pub timeout: Duration,
     /// So many have to fail in a row.
     pub failures: u32,
+    /// The model that is asked for one token; the list of models is asked for without it.
+    pub model: Option<Arc<str>>,
 }
 
 impl Default for Check {
     fn default() -> Self {
-        Self { every: Duration::from_secs(30), timeout: Duration::from_secs(5), failures: 2 }
+        Self { every: Duration::from_secs(30), timeout: Duration::from_secs(5), failures: 2, model: None }
     }
 }
 

@@ -124,13 +124,15 @@ pub struct Server {
     pub header_timeout: Duration,
     /// How long a client may pause while it sends a request's body.
     pub body_timeout: Duration,
+    /// How long all of a request's body may take.
+    pub body_total_timeout: Duration,
     /// How long a client may leave what is sent to it untaken.
     pub send_timeout: Duration,
     /// How long streams may go on when the program is told to stop.
     pub shutdown_timeout: Duration,
     /// Bytes of a request's or answer's body in the translate lane, where it is held in memory.
     pub translate_body_limit: usize,
-    /// Bytes of signed thinking that are kept for clients whose format cannot carry it.
+    /// Bytes of signed thinking that are kept for clients whose format cannot carry it, and of who issued what.
     pub recall_bytes: usize,
     /// Bytes of one frame of a stream.
     pub max_frame_bytes: usize,
@@ -174,6 +176,7 @@ impl Default for Server {
             header_timeout: Duration::from_secs(10),
             send_timeout: Duration::from_mins(1),
             body_timeout: Duration::from_secs(30),
+            body_total_timeout: Duration::from_mins(5),
             shutdown_timeout: Duration::from_secs(30),
             translate_body_limit: 32 << 20,
             recall_bytes: 32 << 20,

@@ -18,6 +18,11 @@ use crate::fault::Fault;
 use crate::form::{self, Field};
 use crate::peek::{Edit, Found, Limits, Peek, Pointers, Scalar, Test, Wanted, prefixes};
 
+/// What stands for the path's own id among the places of ids.
+const PATH_ID: &str = "{id}";
+/// How many ids of objects are read of one request.
+const MAX_IDS: usize = 64;
+
 /// The header by which a request asks to be refused rather than to lose something.
 const STRICT: &str = "x-weir-strict";
 
@@ -36,6 +41,10 @@ pub struct ReadingPlan {
     features: Vec<(String, Vec<Test>)>,
     /// By acceptance.
     exclusions: HashMap<usize, Vec<(Test, String)>>,
+    /// Pointers at ids of objects, how many there are, and whether the path has one. They are looked for by themselves,
+    /// since most requests need not be asked.
+    objects: Option<(Pointers, usize)>,
+    path_object: bool,
 }
 
 /// What was seen.
@@ -108,7 +117,9 @@ impl ReadingPlan {
         let features = if wants_features { features(&claim, &mut wanted) } else { Vec::new() };
         let pointers = (claim.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten();
         let fields = form_fields(&claim);
-        Self { claim, pointers, models, stream, fields, output_limit, features, exclusions }
+        let path_object = claim.object_ids.iter().any(|place| place == PATH_ID);
+        let objects = objects(&claim);
+        Self { claim, pointers, models, stream, fields, output_limit, features, exclusions, objects, path_object }
     }
 
     /// Reads a request.
@@ -222,11 +233,36 @@ impl Reading {
         self.plan.features.iter().filter(asks).map(|(name, _)| name.clone()).collect()
     }
 
+    /// The ids of objects that the request names, which an earlier answer made.
+    pub fn object_ids(&self, body: &[Bytes], holes: &Holes) -> Vec<String> {
+        let own = holes.get("id").filter(|_| self.plan.path_object);
+        let mut ids: Vec<String> = own.into_iter().map(str::to_owned).collect();
+        let Some((pointers, count)) = &self.plan.objects else { return ids };
+        let mut peek =
+            Peek::new(pointers, Limits { hits: MAX_IDS, drop_excess: true, utf8: false, ..Limits::default() });
+        for chunk in body {
+            peek.push(chunk);
+        }
+        let Ok(found) = peek.finish() else { return ids };
+        let texts = (0..*count).flat_map(|pointer| found.all(pointer)).filter_map(|hit| hit.value.as_text());
+        ids.extend(texts.map(str::to_owned));
+        ids
+    }
+
     /// Why a request has to be translated although its format is accepted.
     pub fn excluded(&self, acceptance: &Acceptance) -> Option<&str> {
         let (found, tests) = (self.found.as_ref()?, self.plan.exclusions.get(&acceptance.id)?);
         tests.iter().find(|(test, _)| test.holds(found)).map(|(_, reason)| reason.as_str())
     }
+}
+
+/// Where a body names objects.
+fn objects(claim: &Claim) -> Option<(Pointers, usize)> {
+    let mut wanted = Wanted::default();
+    let places = claim.object_ids.iter().filter(|place| *place != PATH_ID);
+    let count = places.map(|pointer| wanted.add(pointer)).max()? + 1;
+    let pointers = (claim.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten()?;
+    Some((pointers, count))
 }
 
 /// The tests for what a request may ask for.

@@ -1,14 +1,11 @@
 //! Errors in the client's own format, from the templates of its manifest: no component runs.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::contract::about::exports::weir::adapter::about::{ErrorFormat, FrameTemplate};
 use crate::contract::types::{Error, ErrorKind, Frame};
 use crate::fault::Fault;
-use crate::limit::{Resource, Told};
 
 /// What a format without templates, or no format at all, answers with.
 const NEUTRAL: &str =
@@ -113,56 +110,6 @@ pub fn failure_frame(format: Option<&ErrorFormat>, error: &Error, request_id: &s
     Some(Frame { event: event.clone(), data: fill(data, error, name, code, status, request_id) })
 }
 
-/// Tells the client's limits in its format's own spelling. Of several limits of tokens the one that is nearest to its end
-/// is told.
-pub fn limit_headers(format: Option<&ErrorFormat>, told: &[Told], headers: &mut HeaderMap) {
-    let Some(format) = format else { return };
-    let share = |told: &Told| told.remaining as f64 / (told.limit as f64).max(1.0);
-    let requests = told.iter().find(|told| told.resource == Resource::Requests);
-    let is_tokens = |told: &&Told| matches!(told.resource, Resource::Tokens | Resource::Input | Resource::Output);
-    let tokens = told.iter().filter(is_tokens).min_by(|a, b| share(a).total_cmp(&share(b)));
-    for (scope, told) in [("requests", requests), ("tokens", tokens)] {
-        let Some(told) = told else { continue };
-        for template in &format.rate_limit_headers {
-            let value = replace_holes(&template.value, |hole| match hole {
-                "limit" => Some(told.limit.to_string()),
-                "remaining" => Some(told.remaining.to_string()),
-                "reset" => Some(spell_duration(told.reset)),
-                "reset-at" => Some(spell_time(SystemTime::now() + told.reset)),
-                _ => None,
-            });
-            insert(headers, &template.name.replace("{{scope}}", scope), &value);
-        }
-    }
-}
-
-/// `6m0s`, `1.5s`, `20ms`.
-fn spell_duration(duration: Duration) -> String {
-    let millis = duration.as_millis();
-    if millis < 1000 {
-        return format!("{millis}ms");
-    }
-    let (minutes, seconds) = (millis / 60_000, (millis % 60_000) as f64 / 1000.0);
-    if minutes == 0 { format!("{seconds}s") } else { format!("{minutes}m{}s", seconds.round()) }
-}
-
-/// A time as RFC 3339 writes it, in whole seconds.
-fn spell_time(time: SystemTime) -> String {
-    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (days, rest) = (seconds / 86_400, seconds % 86_400);
-    // Days to a date of the civil calendar, eras of 400 years beginning in March.
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
 /// Sets a header if name and value are such.
 pub fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
     if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
@@ -172,6 +119,8 @@ pub fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::contract::about::exports::weir::adapter::about::ErrorSpelling;
     use crate::contract::types::Header;
@@ -220,45 +169,6 @@ mod tests {
         assert_eq!(response.headers()["retry-after-ms"], "1500");
         let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
         assert_eq!(body["error"]["message"], "busy");
-    }
-
-    #[test]
-    fn limits_are_told_as_the_format_spells_them() {
-        let header = |name: &str, value: &str| Header { name: name.into(), value: value.into() };
-        let format = ErrorFormat {
-            rate_limit_headers: vec![
-                header("zeta-{{scope}}-left", "{{remaining}}/{{limit}}"),
-                header("zeta-{{scope}}-reset", "{{reset}}"),
-                header("zeta-{{scope}}-at", "{{reset-at}}"),
-            ],
-            ..format()
-        };
-        let told = |resource, limit, remaining, millis| Told {
-            resource,
-            limit,
-            remaining,
-            reset: Duration::from_millis(millis),
-        };
-        let limits = [
-            told(Resource::Requests, 60, 59, 1500),
-            told(Resource::Input, 1000, 900, 0),
-            told(Resource::Output, 1000, 10, 360_000),
-        ];
-        let mut headers = HeaderMap::new();
-        limit_headers(Some(&format), &limits, &mut headers);
-        assert_eq!(headers["zeta-requests-left"], "59/60");
-        assert_eq!(headers["zeta-requests-reset"], "1.5s");
-        assert_eq!(headers["zeta-tokens-left"], "10/1000");
-        assert_eq!(headers["zeta-tokens-reset"], "6m0s");
-        assert!(headers["zeta-tokens-at"].to_str().unwrap().ends_with('Z'));
-    }
-
-    #[test]
-    fn times_are_spelled_as_rfc_3339_has_it() {
-        let at = |seconds| spell_time(UNIX_EPOCH + Duration::from_secs(seconds));
-        assert_eq!(at(0), "1970-01-01T00:00:00Z");
-        assert_eq!(at(951_782_400), "2000-02-29T00:00:00Z");
-        assert_eq!(at(1_735_689_599), "2024-12-31T23:59:59Z");
     }
 
     #[test]

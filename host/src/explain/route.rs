@@ -12,9 +12,10 @@ use crate::config::{Affinity, Strategy};
 use crate::contract::types::{Loss, LossKind};
 use crate::dialect::faces::Head;
 use crate::dialect::path::Holes;
-use crate::dialect::reading::ReadingPlan;
+use crate::dialect::reading::{Reading, ReadingPlan};
 use crate::fault::Fault;
 use crate::health::{Health, Rest, Standing};
+use crate::origin::{Carried, Origins};
 use crate::route::fit::{Fit, Needs};
 use crate::route::{Circumstances, Plan, Target, keys, plan};
 use crate::serving::Serving;
@@ -31,6 +32,8 @@ pub struct RouteQuestion {
     pub request: Option<(String, Bytes)>,
     /// What keeps requests together: the value of the session's header.
     pub session: Option<String>,
+    /// Whose request it is: a client's name. Nobody else's earlier answers count.
+    pub client: Option<String>,
     /// The provider that the request asks for.
     pub provider: Option<String>,
 }
@@ -92,11 +95,14 @@ pub struct LossExplained {
 pub async fn explain_route(
     serving: &Serving,
     health: &Health,
+    origins: &Origins,
     question: &RouteQuestion,
 ) -> Result<RouteExplained, Fault> {
     let now = Instant::now();
-    let needs = needs(serving, question)?;
-    let (plan, left_out) = planned(serving, health, question, (&needs, now))?;
+    let reading = read(serving, question)?;
+    let needs = reading.as_ref().map(Reading::features).unwrap_or_default();
+    let carried = carried(origins, question, reading.as_ref());
+    let (plan, left_out) = planned(serving, health, question, (&needs, &carried, now))?;
     let mut targets = Vec::new();
     for (number, stop) in plan.stops.iter().enumerate() {
         let why = why_here(&plan, number, health, now);
@@ -116,7 +122,7 @@ fn planned(
     serving: &Serving,
     health: &Health,
     question: &RouteQuestion,
-    (needs, now): (&[String], Instant),
+    (needs, carried, now): (&[String], &Carried, Instant),
 ) -> Result<(Plan, Vec<TargetExplained>), Fault> {
     let body_len = question.request.as_ref().map_or(0, |(_, body)| body.len());
     let session = |affinity: &Affinity| match affinity {
@@ -129,21 +135,30 @@ fn planned(
         session: &session,
         needs: Needs { features: needs, body_len },
         provider: question.provider.as_deref(),
+        carried,
     };
     let plan = plan(&serving.routes, &question.model, circumstances)?;
     let out = left_out(serving, &plan, circumstances);
     Ok((plan, out))
 }
 
-/// What the request asks for.
-fn needs(serving: &Serving, question: &RouteQuestion) -> Result<Vec<String>, Fault> {
-    let Some((from, body)) = &question.request else { return Ok(Vec::new()) };
+/// What can be seen of the request.
+fn read(serving: &Serving, question: &RouteQuestion) -> Result<Option<Reading>, Fault> {
+    let Some((from, body)) = &question.request else { return Ok(None) };
     let about = asked(question, from, body, None);
     let face = super::face(serving, &about)?;
     let head = HeaderMap::new();
     let plan = Arc::new(ReadingPlan::new(face, std::iter::empty(), true));
-    let read = plan.read(std::slice::from_ref(body), &Holes::default(), &Head { headers: &head, query: "" })?;
-    Ok(read.features())
+    plan.read(std::slice::from_ref(body), &Holes::default(), &Head { headers: &head, query: "" }).map(Some)
+}
+
+/// Who made what the request carries.
+fn carried(origins: &Origins, question: &RouteQuestion, reading: Option<&Reading>) -> Carried {
+    let (Some((_, body)), Some(reading)) = (&question.request, reading) else { return Carried::default() };
+    let (tenant, body) = (question.client.as_deref().unwrap_or_default(), std::slice::from_ref(body));
+    let mut carried = Carried::in_body(origins, tenant, body);
+    carried.names(origins, tenant, &reading.object_ids(body, &Holes::default()));
+    carried
 }
 
 fn name(strategy: Strategy) -> &'static str {
@@ -212,6 +227,10 @@ fn lost(loss: Loss) -> LossExplained {
 fn why_here(plan: &Plan, number: usize, health: &Health, now: Instant) -> String {
     let Some(stop) = plan.stops.get(number) else { return String::new() };
     let target = &stop.target;
+    let is_well = stop.standing(health, now) == Standing::Well;
+    if let Some(reason) = plan.carried.reason(&target.id).filter(|_| is_well) {
+        return format!("it {reason}");
+    }
     if !Arc::ptr_eq(&stop.route, &plan.route) {
         return format!("a fallback, should all targets of `{}` fail", plan.route.alias);
     }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Gateway;
-use crate::attempt::{House, find_out};
+use crate::attempt::{House, find_out, ping};
+use crate::config::Check;
 use crate::contract::types::ErrorKind;
 use crate::fault::{Fault, Lapse, Side};
 use crate::route::Target;
@@ -16,7 +17,8 @@ pub enum Checked {
     Well,
     /// It did not answer in time, not at all, or that it fails.
     Failed,
-    /// It answered something that says little of requests: it does not let this key have its list, or has none.
+    /// It answered something that says little of requests: it does not let this key have its list, or has none, or it
+    /// refuses a chat as it would a client's mistake.
     Unclear,
 }
 
@@ -44,11 +46,17 @@ impl Checked {
 }
 
 impl Gateway {
-    /// Asks a provider for its list of models.
-    pub async fn check(&self, target: &Arc<Target>, patience: Duration) -> Checked {
+    /// Asks a provider for its list of models, or a model of its for one token.
+    pub async fn check(&self, target: &Arc<Target>, check: &Check) -> Checked {
         let serving = self.serving.load_full();
         let house = House { config: &serving.config, upstreams: &self.upstreams, recall: &self.recall, deadline: None };
-        let (checked, error) = match tokio::time::timeout(patience, find_out(house, target)).await {
+        let asked = async {
+            match check.model.as_deref() {
+                Some(model) => ping(house, target, model).await,
+                None => find_out(house, target).await,
+            }
+        };
+        let (checked, error) = match tokio::time::timeout(check.timeout, asked).await {
             Ok(Ok(())) => (Checked::Well, String::new()),
             Ok(Err(fault)) => (Checked::of(&fault), fault.to_string()),
             Err(_) => (Checked::Failed, "no answer in time".to_owned()),

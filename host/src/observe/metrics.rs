@@ -11,8 +11,6 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 
-use crate::config::Price;
-
 pub use tries::Tries;
 
 /// Distinct names of lost fields that are told apart; the rest is `other`.
@@ -87,8 +85,6 @@ pub struct Labels<'a> {
     pub operation: &'a str,
     /// The provider that the route leads to first.
     pub provider: &'a str,
-    /// What its tokens cost.
-    pub price: Option<Price>,
 }
 
 /// The handles of one face and route, looked up once.
@@ -104,7 +100,6 @@ pub struct Series {
     operation: Histogram,
     first_token: Histogram,
     usage: [Histogram; 2],
-    price: Option<Price>,
     cost: Counter,
 }
 
@@ -135,9 +130,11 @@ impl Series {
         let [into, out] = &self.usage;
         into.observe(input + cache_read + cache_write);
         out.observe(output + reasoning);
-        if let Some(dollars) = self.price.and_then(|price| price.of(buckets)) {
-            self.cost.inc_by(dollars);
-        }
+    }
+
+    /// Records what tokens cost.
+    pub fn cost(&self, dollars: f64) {
+        self.cost.inc_by(dollars);
     }
 
     /// Records tokens that nobody told, input and output.
@@ -187,7 +184,7 @@ impl Metrics {
                 "Tokens by estimate, where the provider told none",
                 &["bucket", "model"],
             )?,
-            cost: dollars(r, "weir_cost_total", "US dollars, by the configured prices of tokens", &["model"])?,
+            cost: dollars(r, "weir_cost_total", "US dollars, by the prices of the tokens that were told", &["model"])?,
             gen_ai_operation: seconds(
                 r,
                 "gen_ai_client_operation_duration_seconds",
@@ -269,7 +266,7 @@ impl Metrics {
 
     /// The handles of these labels.
     pub fn series(&self, labels: Labels<'_>) -> Series {
-        let Labels { dialect, route, operation, provider, price } = labels;
+        let Labels { dialect, route, operation, provider } = labels;
         let labels = [dialect, route];
         let gen_ai = [operation, provider, route];
         let usage = |kind| self.gen_ai_usage.with_label_values(&[operation, provider, route, kind]);
@@ -286,7 +283,6 @@ impl Metrics {
             operation: self.gen_ai_operation.with_label_values(&gen_ai),
             first_token: self.gen_ai_first_token.with_label_values(&gen_ai),
             usage: ["input", "output"].map(usage),
-            price,
             cost: self.cost.with_label_values(&[route]),
         }
     }
@@ -387,11 +383,11 @@ mod tests {
     #[test]
     fn a_series_counts_requests_and_tokens() {
         let metrics = Metrics::new().unwrap();
-        let price = Some(Price { input: Some(1.0), output: Some(2.0), ..Price::default() });
-        let series =
-            metrics.series(Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta", price });
+        let labels = Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta" };
+        let series = metrics.series(labels);
         series.ok(0.5);
         series.tokens([Some(3), None, None, Some(4), None]);
+        series.cost(0.25);
         metrics.request(&series, 502, "error", 0.1);
         let text = metrics.text().unwrap();
         assert!(text.contains(r#"weir_requests_total{dialect="zeta.talk",outcome="ok",route="fast",status="200"} 1"#));
@@ -399,6 +395,6 @@ mod tests {
             text.contains(r#"weir_requests_total{dialect="zeta.talk",outcome="error",route="fast",status="502"} 1"#)
         );
         assert!(text.contains(r#"weir_tokens_total{bucket="output",model="fast"} 4"#));
-        assert!(text.contains(r#"weir_cost_total{model="fast"} 0.000011"#), "{text}");
+        assert!(text.contains(r#"weir_cost_total{model="fast"} 0.25"#), "{text}");
     }
 }

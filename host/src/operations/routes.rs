@@ -23,6 +23,8 @@ struct Asked {
     from: Option<String>,
     /// The value of the header that keeps a session together.
     session: Option<String>,
+    /// The name of the client whose request it is.
+    client: Option<String>,
     /// The provider that the request asks for.
     provider: Option<String>,
 }
@@ -40,9 +42,10 @@ pub(super) async fn explain(State(operations): State<Operations>, body: Bytes) -
             return refuse(StatusCode::BAD_REQUEST, "`from` has to say which format the request is written in");
         }
     };
-    let question = RouteQuestion { model: asked.model, request, session: asked.session, provider: asked.provider };
+    let Asked { model, session, client, provider, .. } = asked;
+    let question = RouteQuestion { model, request, session, client, provider };
     let gateway = &operations.gateway;
-    match explain_route(&gateway.serving(), gateway.health(), &question).await {
+    match explain_route(&gateway.serving(), gateway.health(), gateway.origins(), &question).await {
         Ok(explained) => Json(explained).into_response(),
         Err(fault) => {
             let status = fault.error.status.and_then(|status| StatusCode::from_u16(status).ok());

@@ -4,6 +4,11 @@ use crate::contract::types::{
     ToolCall, ToolKind, ToolStart,
 };
 
+fn source(tenant: &str, family: &str) -> Source {
+    let issuer = Issuer { target: "p/m".into(), provider: "p".into(), key: 0 };
+    Source { tenant: tenant.into(), family: family.into(), issuer }
+}
+
 fn signature(value: &str) -> Signature {
     Signature { issuer: "zeta".into(), value: value.into() }
 }
@@ -107,7 +112,7 @@ fn shown(part: &Part) -> String {
 fn c32_signed_thinking_returns_in_front_of_the_calls_of_its_turn() {
     let recall = Recall::new(1 << 20);
     let parts = vec![thinking("hm", Some("S1")), text("I look."), call("c1", None), call("c2", Some("S2"))];
-    recall.keep("t", "zeta", &answer(parts));
+    recall.keep(&source("t", "zeta"), &answer(parts));
     let sent = || vec![text("I look."), call("c1", None), call("c2", None)];
     let whole = ["think hm S1", "text I look.", "call c1 -", "call c2 S2"];
     assert_eq!(restored(&recall, "t", "zeta", sent()), whole);
@@ -118,7 +123,7 @@ fn c32_signed_thinking_returns_in_front_of_the_calls_of_its_turn() {
     assert_eq!(restored(&recall, "another", "zeta", sent()), bare, "another tenant");
     assert_eq!(restored(&recall, "t", "eta", sent()), bare, "another family");
     // A cloud that serves another's models hands out that one's values.
-    recall.keep("t", "cloud", &answer(vec![thinking("hm", Some("S3")), call("c3", None)]));
+    recall.keep(&source("t", "cloud"), &answer(vec![thinking("hm", Some("S3")), call("c3", None)]));
     for family in ["cloud", "zeta"] {
         assert_eq!(restored(&recall, "t", family, vec![call("c3", None)]), ["think hm S3", "call c3 -"], "{family}");
     }
@@ -127,7 +132,7 @@ fn c32_signed_thinking_returns_in_front_of_the_calls_of_its_turn() {
 #[test]
 fn c32_what_the_client_kept_itself_is_left_alone() {
     let recall = Recall::new(1 << 20);
-    recall.keep("t", "zeta", &answer(vec![thinking("hm", Some("S1")), call("c1", Some("S2"))]));
+    recall.keep(&source("t", "zeta"), &answer(vec![thinking("hm", Some("S1")), call("c1", Some("S2"))]));
     let sent = vec![thinking("own", Some("S9")), call("c1", Some("S8"))];
     assert_eq!(restored(&recall, "t", "zeta", sent), ["think own S9", "call c1 S8"]);
 }
@@ -135,7 +140,7 @@ fn c32_what_the_client_kept_itself_is_left_alone() {
 #[test]
 fn a_streamed_turn_is_kept_like_a_whole_one() {
     let recall = Arc::new(Recall::new(1 << 20));
-    let mut witness = Witness::new(Arc::clone(&recall), "t", "zeta");
+    let mut witness = Witness::new(Arc::clone(&recall), source("t", "zeta"));
     let start = |part, kind| ChatEvent::PartStart(PartStart { candidate: 0, part, kind });
     let delta = |part, text: &str| ChatEvent::Delta(PartDelta { candidate: 0, part, text: text.into() });
     let sign = |part, value: &str| {
@@ -162,7 +167,7 @@ fn a_streamed_turn_is_kept_like_a_whole_one() {
 #[test]
 fn turns_that_nobody_vouched_for_are_not_kept() {
     let recall = Recall::new(1 << 20);
-    recall.keep("t", "zeta", &answer(vec![thinking("hm", None), call("c1", None)]));
+    recall.keep(&source("t", "zeta"), &answer(vec![thinking("hm", None), call("c1", None)]));
     assert!(recall.turns.is_empty());
 }
 
@@ -170,12 +175,12 @@ fn turns_that_nobody_vouched_for_are_not_kept() {
 fn memory_is_bounded_and_what_is_too_large_is_not_kept() {
     let recall = Recall::new(64 * 1024);
     for number in 0..2_000 {
-        recall.keep("t", "zeta", &answer(vec![call(&format!("c{number}"), Some(&"x".repeat(512)))]));
+        recall.keep(&source("t", "zeta"), &answer(vec![call(&format!("c{number}"), Some(&"x".repeat(512)))]));
     }
     assert!(recall.turns.weight() <= 64 * 1024, "{}", recall.turns.weight());
     assert!(!recall.turns.is_empty());
     let huge = "x".repeat(TURN_LIMIT + 1);
     let generous = Recall::new(16 << 20);
-    generous.keep("t", "zeta", &answer(vec![thinking(&huge, Some("S")), call("big", None)]));
+    generous.keep(&source("t", "zeta"), &answer(vec![thinking(&huge, Some("S")), call("big", None)]));
     assert!(generous.turns.is_empty());
 }

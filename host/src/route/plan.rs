@@ -12,6 +12,7 @@ use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::ErrorKind;
 use crate::fault::{Fault, Side};
 use crate::health::{Health, Rest, Standing, Ticket};
+use crate::origin::Carried;
 
 /// What a target lacks for which a request seems to be too long.
 const CONTEXT: &str = "context";
@@ -33,6 +34,8 @@ pub struct Plan {
     pub rest: Option<(Instant, Rest)>,
     /// Targets that were left out because they cannot serve this request: their names, and what they lack.
     pub unfit: Vec<(Arc<str>, String)>,
+    /// What the request carries of earlier answers.
+    pub carried: Carried,
     /// Those whose context seems to be too short.
     short: Vec<Stop>,
 }
@@ -60,20 +63,44 @@ pub struct Circumstances<'a> {
     pub needs: Needs<'a>,
     /// The provider that it has to go to, by its own word.
     pub provider: Option<&'a str>,
+    /// What it carries of earlier answers.
+    pub carried: &'a Carried,
 }
 
 impl Plan {
-    /// A plan with one target only.
-    fn only(route: &Arc<Route>, target: &Arc<Target>) -> Self {
-        let stop = Stop { route: Arc::clone(route), target: Arc::clone(target) };
+    /// A plan with no target yet.
+    fn of(route: &Arc<Route>) -> Self {
         Self {
             route: Arc::clone(route),
-            stops: vec![stop],
+            stops: Vec::new(),
             resting: Vec::new(),
             rest: None,
             unfit: Vec::new(),
+            carried: Carried::default(),
             short: Vec::new(),
         }
+    }
+
+    /// A plan with one target only.
+    fn only(route: &Arc<Route>, target: &Arc<Target>) -> Self {
+        let stop = Stop { route: Arc::clone(route), target: Arc::clone(target) };
+        Self { stops: vec![stop], ..Self::of(route) }
+    }
+
+    /// Puts those first that made what the request carries, as long as they are well, whatever the strategy.
+    fn lead_back(&mut self, Circumstances { health, now, carried, .. }: Circumstances<'_>) {
+        if carried.is_empty() {
+            return;
+        }
+        self.carried = carried.clone();
+        let own = Arc::as_ptr(&self.route);
+        let distance = |stop: &Stop| {
+            let is_well = stop.standing(health, now) == Standing::Well;
+            let is_own = Arc::as_ptr(&stop.route) == own;
+            let distance = carried.distance(&stop.target.id, &stop.target.label, is_own);
+            distance.filter(|_| is_well).unwrap_or(usize::MAX)
+        };
+        self.stops.sort_by_cached_key(distance);
     }
 
     /// What a client hears where everything rests (C-65).
@@ -100,11 +127,16 @@ impl Stop {
         standing(&self.target, health, now)
     }
 
-    /// Lets an exchange in with one of its keys: the next that is well, else one that was refused of late.
-    pub fn admit(&self, health: &Health, now: Instant) -> Option<(Arc<Target>, Ticket)> {
+    /// Lets an exchange in with one of its keys: that with which something was made that the request carries, else the
+    /// next that is well, else one that was refused of late.
+    pub fn admit(&self, health: &Health, now: Instant, carried: &Carried) -> Option<(Arc<Target>, Ticket)> {
         let all: Vec<&Arc<Target>> = keys(&self.target).collect();
-        let first = if all.len() > 1 { self.route.next_key() % all.len() } else { 0 };
-        let in_turn = || all.iter().cycle().skip(first).take(all.len());
+        let first = match carried.key(&self.target.label) {
+            Some(key) => key,
+            None if all.len() > 1 => self.route.next_key() % all.len(),
+            None => 0,
+        };
+        let in_turn = || all.iter().cycle().skip(first % all.len()).take(all.len());
         let well = in_turn().filter(|target| health.standing(target.subject(), now) == Standing::Well);
         let refused = in_turn()
             .filter(|target| matches!(health.standing(target.subject(), now), Standing::Resting(_, Rest::Refused)));
@@ -122,14 +154,7 @@ fn standing(target: &Arc<Target>, health: &Health, now: Instant) -> Standing {
 /// fallbacks. Targets that rest are left out; those whose keys were all refused come last.
 pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> Result<Plan, Fault> {
     let route = routes.find(model).ok_or_else(|| unknown_model(model))?;
-    let mut plan = Plan {
-        route: Arc::clone(route),
-        stops: Vec::new(),
-        resting: Vec::new(),
-        rest: None,
-        unfit: Vec::new(),
-        short: Vec::new(),
-    };
+    let mut plan = Plan::of(route);
     let mut seen: HashSet<*const Route> = HashSet::new();
     let mut next: Vec<(&Arc<Route>, Option<&str>)> = vec![(route, None)];
     while let Some((route, name)) = next.pop() {
@@ -147,6 +172,7 @@ pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> R
         plan.stops.truncate(MAX_STOPS);
     }
     if !plan.stops.is_empty() || plan.rest.is_some() {
+        plan.lead_back(circumstances);
         return Ok(plan);
     }
     Err(nowhere(&plan, circumstances))
@@ -170,7 +196,7 @@ fn nowhere(plan: &Plan, circumstances: Circumstances<'_>) -> Fault {
 
 /// Adds a route's targets. `name` is what a fallback calls it.
 fn add(plan: &mut Plan, route: &Arc<Route>, name: Option<&str>, circumstances: Circumstances<'_>) {
-    let Circumstances { health, now, session, needs, provider } = circumstances;
+    let Circumstances { health, now, session, needs, provider, carried } = circumstances;
     let mut usable: Vec<(&Arc<Target>, u8)> = Vec::new();
     let chosen = |target: &&Arc<Target>| provider.is_none_or(|name| *target.label == *name);
     for target in route.targets.iter().flatten().filter(chosen) {
@@ -210,7 +236,11 @@ fn add(plan: &mut Plan, route: &Arc<Route>, name: Option<&str>, circumstances: C
         })
         .collect();
     let session = session(&route.affinity);
-    let lot = Lot { draw: chance::draw, turn: route.next_turn(), session: session.as_deref() };
+    let is_led =
+        |(target, rank): &(&Arc<Target>, u8)| *rank == 0 && carried.distance(&target.id, &target.label, true).is_some();
+    // A request that is led back takes no turn, or those that are new would not get theirs one after another.
+    let turn = if usable.iter().any(is_led) { route.turn() } else { route.next_turn() };
+    let lot = Lot { draw: chance::draw, turn, session: session.as_deref() };
     let stops = order(route.strategy, &candidates, lot).into_iter().filter_map(|place| usable.get(place));
     let stops = stops.map(|(target, _)| Stop { route: Arc::clone(route), target: named(target, name) });
     plan.stops.extend(stops.take(MAX_STOPS.saturating_sub(plan.stops.len())));
@@ -245,13 +275,13 @@ fn sooner(known: Option<(Instant, Rest)>, other: (Instant, Rest)) -> (Instant, R
     (known.0.min(other.0), rest)
 }
 
-/// Decides where a request that names no model goes: to the provider that it names, else to the only one that takes such
-/// requests as they are.
+/// Decides where a request that names no model goes: to the provider that it names, else to the one that made the object
+/// that it is about, else to the first that takes such requests as they are.
 pub fn plan_for_provider(
     routes: &Routes,
     provider: Option<&str>,
-    format: &str,
-    operation: &Operation,
+    carried: &Carried,
+    (format, operation): (&str, &Operation),
 ) -> Result<Plan, Fault> {
     let mut able: Vec<(&Arc<Route>, &Arc<Target>)> = Vec::new();
     for (_, route) in routes.iter() {
@@ -262,28 +292,25 @@ pub fn plan_for_provider(
             }
         }
     }
-    let chosen = match (provider, able.as_slice()) {
-        (Some(name), _) => able.iter().find(|(_, target)| *target.label == *name),
-        (None, [only]) => Some(only),
-        (None, _) => None,
+    let of = |name: &str| able.iter().find(|(_, target)| *target.label == *name);
+    let chosen = match provider {
+        Some(name) => of(name),
+        None => carried.object.as_ref().and_then(|maker| of(&maker.provider)).or(able.first()),
     };
     match chosen {
-        Some((route, target)) => Ok(Plan::only(route, target)),
-        None => Err(no_provider(provider, &able)),
+        Some((route, target)) => Ok(Plan { carried: carried.clone(), ..Plan::only(route, target) }),
+        None => Err(no_provider(&able)),
     }
 }
 
-fn no_provider(asked: Option<&str>, able: &[(&Arc<Route>, &Arc<Target>)]) -> Fault {
+fn no_provider(able: &[(&Arc<Route>, &Arc<Target>)]) -> Fault {
     let names: Vec<&str> = able.iter().map(|(_, target)| &*target.label).collect();
     if names.is_empty() {
         return Fault::invalid("no configured provider takes this operation").with_code("unsupported_operation");
     }
-    let able = format!("these providers take this operation: {}", names.join(", "));
-    match asked {
-        Some(_) => Fault::invalid(format!("{PROVIDER_HEADER} names none of those; {able}")),
-        None => Fault::invalid(format!("the request names no model; say by {PROVIDER_HEADER} where it goes: {able}")),
-    }
-    .with_code("provider_not_chosen")
+    let message =
+        format!("{PROVIDER_HEADER} names none of the providers that take this operation: {}", names.join(", "));
+    Fault::invalid(message).with_code("provider_not_chosen")
 }
 
 fn unknown_model(model: &str) -> Fault {

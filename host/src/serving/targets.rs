@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Acceptances;
+use super::Compiled;
 use super::credential::{Credentials, set_region, usual_region};
 use super::holes;
 use crate::config::{self, Address, Alias, Config, Environment, Model, Problem, Provider, Strategy};
@@ -16,12 +16,7 @@ use crate::route::{Route, Routes, Target};
 use crate::upstream::{AllowedOrigin, Base, Timeouts};
 
 /// Every model's route; what cannot be served says why.
-pub(super) fn routes(
-    config: &Config,
-    adapters: &Snapshot,
-    accepts: &Acceptances,
-    problems: &mut Vec<Problem>,
-) -> Routes {
+pub(super) fn routes(config: &Config, adapters: &Snapshot, known: &Compiled, problems: &mut Vec<Problem>) -> Routes {
     let problems = std::cell::RefCell::new(problems);
     let credentials = Credentials::new(&config.environment);
     let route = |model: &Model| {
@@ -31,7 +26,7 @@ pub(super) fn routes(
                 problems.borrow_mut().push(problem);
             }
             let strict = model.strict.unwrap_or(config.server.strict);
-            let made = make(target, (strict, facts, before_star(model, target)), adapters, accepts, &credentials);
+            let made = make(target, (strict, facts, before_star(model, target)), adapters, known, &credentials);
             if let Err(problem) = &made {
                 let known = problems.borrow().iter().any(|one| one.message == problem.message);
                 if !known {
@@ -58,7 +53,7 @@ fn make(
     target: &config::Target,
     (strict, facts, before_star): (bool, Facts, Option<Arc<str>>),
     adapters: &Snapshot,
-    accepts: &Acceptances,
+    known: &Compiled,
     credentials: &Credentials<'_>,
 ) -> Result<Target, Problem> {
     let provider = &target.provider;
@@ -74,12 +69,14 @@ fn make(
         target.options.values.iter().map(|(key, value)| Setting { key: key.clone(), json: value.to_string() });
     let base = base(provider, adapter)?;
     let id = format!("{}/{}", provider.name, target.model.as_deref().unwrap_or("*"));
+    let known = known.get(provider.adapter.as_str());
     let first = Target {
         id: Arc::from(id),
         label: Arc::from(provider.name.as_str()),
         provider: Arc::clone(provider),
         adapter: Arc::clone(adapter),
-        accepts: accepts.get(provider.adapter.as_str()).cloned().unwrap_or_else(|| Arc::from([])),
+        accepts: known.map_or_else(|| Arc::from([]), |known| Arc::clone(&known.accepts)),
+        limits: known.map(|known| Arc::clone(&known.limits)).unwrap_or_default(),
         credential: credentials.of(target, adapter, &base, 0)?,
         key: 0,
         spares: Vec::new(),
@@ -135,13 +132,15 @@ fn unpriced(model: &Model, target: &config::Target, facts: &Facts) -> Option<Pro
 /// A word on providers that are to be checked and cannot be.
 pub(super) fn unchecked(routes: &Routes, problems: &mut Vec<Problem>) {
     for target in routes.iter().flat_map(|(_, route)| route.targets.iter().flatten()) {
-        if target.provider.check.is_none() || target.can_list() {
-            continue;
-        }
-        let message = format!("the adapter `{}` knows no list of models: nothing is checked", target.adapter.name);
+        let Some(check) = target.provider.check.as_ref().filter(|_| !target.can_be_checked()) else { continue };
+        let (lacks, help) = match check.model {
+            Some(_) => ("chat", "leave `check` out: its requests tell how the provider is"),
+            None => ("list of models", "name a `model` in `check`, which is then asked for one token"),
+        };
+        let message = format!("the adapter `{}` knows no {lacks}: nothing is checked", target.adapter.name);
         let problem = Problem::warning(&target.provider.places.name, message);
         if problems.iter().all(|known| known.message != problem.message) {
-            problems.push(problem.with_help("leave `check` out: its requests tell how the provider is"));
+            problems.push(problem.with_help(help));
         }
     }
 }
@@ -209,9 +208,8 @@ pub(super) fn suggested_address(adapter: &Adapter, provider: &Provider, environm
 /// Adds a provider for an adapter whose usual key variable is set.
 pub(super) fn discover(config: &mut Config, adapter: &Adapter) {
     let suggests = &adapter.manifest.suggests;
-    let key = config.environment.provider_key(&adapter.name);
-    let key = key.or_else(|| suggests.key_variables.iter().find_map(|name| config.environment.secret(name)));
-    let Some(key) = key else { return };
+    let variable = config.environment.key_variable(&adapter.name, &suggests.key_variables);
+    let Some(key) = variable.and_then(|name| config.environment.secret(&name)) else { return };
     let mut provider = Provider::discovered(adapter.name.as_ref(), adapter.name.as_ref(), None, Some(key));
     provider.address = suggested_address(adapter, &provider, &config.environment);
     config.add_discovered(provider, &suggests.models);

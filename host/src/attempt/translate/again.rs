@@ -71,7 +71,8 @@ async fn resume_by(
             let upstream = upstream.map_err(|error| fault_of(&error))?;
             let (limits, witness, target) = (run.frame_limits(), run.witness(), Arc::clone(target));
             let decoder = run.provider.decoder(&run.provider_ctx).map_err(|fault| unified::blame(&fault))?;
-            let successor = Successor { from, limits, decoder, target, witness, losses: run.losses };
+            let input = run.provider_ctx.input_tokens.unwrap_or_default();
+            let successor = Successor { from, limits, decoder, target, witness, losses: run.losses, input };
             run.dialect.release();
             Ok(Continued { upstream, successor, farewell })
         }

@@ -18,7 +18,7 @@ use crate::account::Account;
 use crate::contract::types::{ChatResponse, Framing, TokenCount};
 use crate::dialect::reply::insert;
 use crate::fault::{Fault, Side};
-use crate::recall::Witness;
+use crate::recall::{Source, Witness};
 use crate::upstream::{Decoded, UpstreamResponse, is_answerable};
 use crate::{frame, referee};
 
@@ -27,7 +27,7 @@ impl Run<'_> {
     pub(super) fn answer(mut self, mut answer: Answer, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
         if let Answer::Chat(chat) = &mut answer {
             let losses = referee::settle(chat, &self.asked.exchange.id);
-            self.house.recall.keep(&self.asked.caller.tenant, &self.target.adapter.manifest.family, chat);
+            self.house.recall.keep(&self.source(), chat);
             self.note(losses);
         }
         if let Some(usage) = answer.usage() {
@@ -95,8 +95,12 @@ impl Run<'_> {
 
     /// Keeps what the client's format has no place for.
     pub(super) fn witness(&self) -> Witness {
-        let family = &self.target.adapter.manifest.family;
-        Witness::new(Arc::clone(self.house.recall), &self.asked.caller.tenant, family)
+        Witness::new(Arc::clone(self.house.recall), self.source())
+    }
+
+    fn source(&self) -> Source {
+        let family = Arc::from(self.target.adapter.manifest.family.as_str());
+        Source { tenant: Arc::clone(&self.asked.caller.tenant), family, issuer: self.target.issuer() }
     }
 
     /// Bounds for the provider's frames.
@@ -130,6 +134,7 @@ impl Run<'_> {
             target: Arc::clone(self.target),
             witness,
             said: self.continuable.then(Said::default),
+            input: self.provider_ctx.input_tokens.unwrap_or_default(),
         });
         let keep_alive = self.house.config.server.keep_alive_interval.zip(keep_alive_frame(asked));
         let first = match keep_alive {

@@ -1,5 +1,6 @@
 //! The way to the provider: the request completed for its target, with the bytes of media where those are wanted.
 
+use super::super::Values;
 use super::super::media;
 use super::super::unified::Request;
 use super::Run;
@@ -11,8 +12,12 @@ impl Run<'_> {
     /// Completes the request for the target and has the provider write it.
     pub(super) async fn write(&mut self, request: &mut Request, account: &Account) -> Result<RenderedRequest, Fault> {
         let (house, asked, target) = (self.house, self.asked, self.target);
-        if let Request::Chat(chat) = request {
-            house.recall.restore(&asked.caller.tenant, &target.adapter.manifest.family, chat);
+        match (&mut *request, self.values) {
+            (Request::Chat(chat), Values::All) => {
+                house.recall.restore(&asked.caller.tenant, &target.adapter.manifest.family, chat);
+            }
+            (Request::Chat(chat), Values::Own) => self.bare(chat)?,
+            _ => {}
         }
         request.set_model(target.model(asked.model()));
         match self.render(request, account) {

@@ -24,7 +24,12 @@ pub(in super::super) const CLIENT: Keys = Keys {
             "\"normal\"",
             "When it is its turn, where requests have to wait.",
         ),
-        key("may_choose", FLAG, "false", "Whether its requests may choose where they go (`x-weir-provider`)."),
+        key(
+            "may_choose",
+            FLAG,
+            "false",
+            "Whether its requests may choose where they go (`x-weir-target`; `x-weir-provider` where they are about no model).",
+        ),
     ],
 };
 

@@ -54,6 +54,7 @@ pub(in super::super) const SERVER: Keys = Keys {
         key("max_header_bytes", SIZE, "\"64KiB\"", "The largest request head."),
         key("header_timeout", DURATION, "\"10s\"", "How long a client may take to send a request's head."),
         key("body_timeout", DURATION, "\"30s\"", "How long a client may pause while it sends a request's body."),
+        key("body_total_timeout", DURATION, "\"5m\"", "How long all of a request's body may take, however it drips."),
         key("send_timeout", DURATION, "\"1m\"", "How long a client may leave what is sent to it untaken."),
         key("shutdown_timeout", DURATION, "\"30s\"", "How long streams may go on when Weir is told to stop."),
         key(
@@ -67,7 +68,7 @@ pub(in super::super) const SERVER: Keys = Keys {
             SIZE,
             "\"32MiB\"",
             "How much of signed thinking is kept, by tool-call id, for clients whose format cannot carry it to their \
-             next turn.",
+             next turn. A quarter is for who issued what, by which requests are led back.",
         ),
         key("max_frame_bytes", SIZE, "\"4MiB\"", "The largest frame of a stream."),
         key(

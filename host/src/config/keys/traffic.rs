@@ -248,11 +248,17 @@ pub(in super::super) const BREAKER: Keys = Keys {
 pub(in super::super) const CHECK: Keys = Keys {
     title: "check = { ... }",
     path: None,
-    meaning: "How a provider is asked for its list of models, to find out whether it is well.",
+    meaning: "How a provider is asked whether it is well: for its list of models, or for a chat of one token.",
     list: &[
         key("every", DURATION, "\"30s\"", "The time from one check to the next, give or take a tenth."),
         key("timeout", DURATION, "\"5s\"", "When a check that has not been answered has failed."),
         key("failures", NUMBER, "2", "So many have to fail in a row before the provider rests."),
+        key(
+            "model",
+            TEXT,
+            "",
+            "The provider's name of a model that is asked for one token in place of the list. Each check costs a few tokens.",
+        ),
     ],
 };
 

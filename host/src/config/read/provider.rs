@@ -1,5 +1,6 @@
 //! `[[providers]]`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::provider::{AllowedOrigin, Breaker, Check, Metering, Provider, Retry, Timeouts};
@@ -223,6 +224,7 @@ fn check(section: &mut Section<'_>) -> Option<Check> {
             .count("failures", &(1..=100))
             .and_then(|count| u32::try_from(count).ok())
             .unwrap_or(default.failures),
+        model: table.text("model").map(|model| Arc::from(model.value)),
     };
     table.finish();
     Some(check)

@@ -43,6 +43,7 @@ pub(super) fn server(mut section: Section<'_>) -> Server {
         max_header_bytes: buffer(&mut section, "max_header_bytes").unwrap_or(default.max_header_bytes),
         header_timeout: section.duration("header_timeout").unwrap_or(default.header_timeout),
         body_timeout: section.duration("body_timeout").unwrap_or(default.body_timeout),
+        body_total_timeout: section.duration("body_total_timeout").unwrap_or(default.body_total_timeout),
         send_timeout: section.duration("send_timeout").unwrap_or(default.send_timeout),
         shutdown_timeout: section.duration("shutdown_timeout").unwrap_or(default.shutdown_timeout),
         translate_body_limit: section.size("translate_body_limit").unwrap_or(default.translate_body_limit),

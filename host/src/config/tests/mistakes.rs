@@ -123,6 +123,10 @@ fn single_mistakes_are_told_in_plain_words() {
         ),
         ("port = 80\n".to_owned(), "1:1: error: unknown key `port` (`port` belongs to `[server]`)"),
         (
+            format!("{provider}check = {{ model = '' }}\n[[models]]\nalias='*'\nprovider = 'p'"),
+            "5:19: error: `model` must not be empty",
+        ),
+        (
             format!("{provider}breaker = {{ failure_rate = 2 }}\n[[models]]\nalias='*'\nprovider = 'p'"),
             "5:11: error: `failure_rate` must be above 0",
         ),

@@ -1,0 +1,89 @@
+//! A chat of one token, to find out whether a provider answers chats. Nobody asked for it: it is neither accounted for
+//! nor kept.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use super::House;
+use super::send::{bare, fault_of, response_of};
+use super::unified::{self, Request};
+use crate::contract::about::exports::weir::adapter::about::Operation;
+use crate::contract::types::{ChatRequest, Context, ErrorKind, Message, Part, Role, Sampling, TextPart};
+use crate::estimate;
+use crate::exchange::Exchange;
+use crate::fault::{Fault, Side};
+use crate::route::Target;
+use crate::upstream::{DecodeBound, Decoded, UpstreamRequest};
+
+/// Bytes of an answer.
+const MAX_BYTES: usize = 1 << 20;
+/// What is asked.
+const WORDS: &str = "ping";
+
+/// Asks a model of a provider's for one token. What it answers is read and forgotten; one that needs further steps for
+/// its answer has taken the request, and that is enough.
+pub async fn ping(house: House<'_>, target: &Arc<Target>, model: &str) -> Result<(), Fault> {
+    let headers = HeaderMap::new();
+    let exchange = Exchange::begin(&headers);
+    let chat = chat(model);
+    let mut provider = target.adapter.lease("").await.map_err(|fault| unified::blame(&fault))?;
+    let mut ctx = Context {
+        request_id: exchange.id,
+        now_ms: exchange.now_ms,
+        model: model.to_owned(),
+        format: target.format_for("", &Operation::Chat).to_owned(),
+        options: target.options.clone(),
+        blobs: Vec::new(),
+        input_tokens: Some(estimate::input_tokens(&chat)),
+        memo: String::new(),
+    };
+    let made = unified::render(&mut provider, &ctx, &Request::Chat(chat))?;
+    ctx.memo = made.memo;
+    let request = UpstreamRequest { model, ..bare(&headers, target, made.request, None, None)? };
+    let response = house.upstreams.send(request).await.map_err(|error| fault_of(&error))?;
+    let (status, headers) = (response.status, response.headers);
+    if !status.is_success() {
+        let message = format!("the provider answered {status}");
+        return Err(Fault::new(Side::Upstream, ErrorKind::Upstream, message).with_status(status.as_u16()));
+    }
+    let body = Decoded::new(&headers, response.body, DecodeBound::default()).map_err(|error| fault_of(&error))?;
+    let body = body.collect(MAX_BYTES).await.map_err(|error| fault_of(&error))?;
+    unified::parse_answer(&mut provider, &Operation::Chat, &ctx, &response_of(status, &headers, &body))?;
+    provider.release();
+    Ok(())
+}
+
+fn chat(model: &str) -> ChatRequest {
+    let words =
+        TextPart { text: WORDS.into(), citations: Vec::new(), signature: None, cache: None, extensions: Vec::new() };
+    let message = Message { role: Role::User, name: None, parts: vec![Part::Text(words)], extensions: Vec::new() };
+    ChatRequest {
+        model: model.to_owned(),
+        messages: vec![message],
+        tools: Vec::new(),
+        tool_choice: None,
+        parallel_tool_calls: None,
+        output: None,
+        sampling: Sampling {
+            temperature: None,
+            top_p: None,
+            top_k: None,
+            seed: None,
+            stop: Vec::new(),
+            frequency_penalty: None,
+            presence_penalty: None,
+            candidates: None,
+            logprobs: None,
+            top_logprobs: None,
+        },
+        max_output_tokens: Some(1),
+        reasoning: None,
+        stream: false,
+        end_user: None,
+        metadata: None,
+        service_tier: None,
+        cache_key: None,
+        extensions: Vec::new(),
+    }
+}

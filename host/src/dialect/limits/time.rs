@@ -1,0 +1,204 @@
+//! Times as limits spell them: durations (`6m0s`, `1.5s`, `20ms`) and moments (RFC 3339).
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// No limit takes longer to be there again; what says so is a figure of another kind (a time of Unix in place of a
+/// duration).
+pub(super) const LONGEST: Duration = Duration::from_hours(24 * 31);
+
+const DAY: u64 = 86_400;
+
+/// `6m0s`, `1.5s`, `20ms`.
+pub(super) fn spell_duration(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    if millis < 1000 {
+        return format!("{millis}ms");
+    }
+    let (minutes, seconds) = (millis / 60_000, (millis % 60_000) as f64 / 1000.0);
+    if minutes == 0 { format!("{seconds}s") } else { format!("{minutes}m{}s", seconds.round()) }
+}
+
+/// A duration as [`spell_duration`] writes it and others do (`1h0m`, `2m59.56s`), or plain seconds.
+pub(super) fn read_duration(text: &str) -> Option<Duration> {
+    let mut seconds = 0.0;
+    match text.parse::<f64>() {
+        Ok(plain) => seconds = plain,
+        Err(_) if text.is_empty() => return None,
+        Err(_) => {
+            let mut rest = text;
+            while !rest.is_empty() {
+                let (number, after) = rest.split_at(rest.find(|c| !is_of_number(c))?);
+                let (unit, tail) = after.split_at(after.find(is_of_number).unwrap_or(after.len()));
+                seconds += number.parse::<f64>().ok()? * seconds_of(unit)?;
+                rest = tail;
+            }
+        }
+    }
+    Duration::try_from_secs_f64(seconds).ok().filter(|duration| *duration <= LONGEST)
+}
+
+fn is_of_number(c: char) -> bool {
+    c.is_ascii_digit() || c == '.'
+}
+
+fn seconds_of(unit: &str) -> Option<f64> {
+    match unit {
+        "d" => Some(86_400.0),
+        "h" => Some(3600.0),
+        "m" => Some(60.0),
+        "s" => Some(1.0),
+        "ms" => Some(0.001),
+        _ => None,
+    }
+}
+
+/// A time as RFC 3339 writes it, in whole seconds.
+pub(super) fn spell_moment(time: SystemTime) -> String {
+    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let (days, rest) = (seconds / DAY, seconds % DAY);
+    // Days to a date of the civil calendar, eras of 400 years beginning in March.
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// A time as RFC 3339 writes it, to the second.
+pub(super) fn read_moment(text: &str) -> Option<SystemTime> {
+    let (date, time) = text.split_once(['T', 't', ' '])?;
+    let days = days_of(date)?;
+    let (clock, ahead) = match time.strip_suffix(['Z', 'z']) {
+        Some(clock) => (clock, 0),
+        None => offset_of(time)?,
+    };
+    let clock = clock.split_once('.').map_or(clock, |(whole, _)| whole);
+    let [hour, minute, second] = three(clock, ':')?;
+    // A leap second is 60.
+    if hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let local = days * DAY + hour * 3600 + minute * 60 + second;
+    UNIX_EPOCH.checked_add(Duration::from_secs(local.checked_add_signed(-ahead)?))
+}
+
+/// The time of day, and by how many seconds it is ahead of UTC.
+fn offset_of(time: &str) -> Option<(&str, i64)> {
+    let at = time.rfind(['+', '-'])?;
+    let (clock, offset) = time.split_at(at);
+    let sign = if offset.starts_with('-') { -1 } else { 1 };
+    let (hours, minutes) = offset.get(1..)?.split_once(':')?;
+    let (hours, minutes) = (digits(hours)?, digits(minutes)?);
+    let seconds = i64::try_from(hours * 3600 + minutes * 60).ok()?;
+    (hours < 24 && minutes < 60).then_some((clock, sign * seconds))
+}
+
+/// Days since the beginning of 1970, by the same calendar as above.
+fn days_of(date: &str) -> Option<u64> {
+    let [year, month, day] = three(date, '-')?;
+    if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let year = if month <= 2 { year - 1 } else { year };
+    let shifted_month = (month + 9) % 12;
+    let (era, year_of_era) = (year / 400, year % 400);
+    let of_year = (153 * shifted_month + 2) / 5 + day - 1;
+    let of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year;
+    (era * 146_097 + of_era).checked_sub(719_468)
+}
+
+fn three(text: &str, between: char) -> Option<[u64; 3]> {
+    let mut parts = text.split(between).map(digits);
+    let three = [parts.next()??, parts.next()??, parts.next()??];
+    parts.next().is_none().then_some(three)
+}
+
+/// A number of few digits and nothing else.
+fn digits(text: &str) -> Option<u64> {
+    let is_number = (1..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn moments_are_spelled_as_rfc_3339_has_it() {
+        assert_eq!(spell_moment(at(0)), "1970-01-01T00:00:00Z");
+        assert_eq!(spell_moment(at(951_782_400)), "2000-02-29T00:00:00Z");
+        assert_eq!(spell_moment(at(1_735_689_599)), "2024-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn moments_are_read_with_offsets_and_fractions() {
+        for text in ["2000-02-29T00:00:00Z", "2000-02-29t01:30:00.999+01:30", "2000-02-28 19:00:00-05:00"] {
+            assert_eq!(read_moment(text), Some(at(951_782_400)), "{text}");
+        }
+        for nonsense in [
+            "",
+            "soon",
+            "2000-02-29",
+            "2000-02-29T00:00:00",
+            "2000-13-01T00:00:00Z",
+            "2000-02-29T24:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "99999-01-01T00:00:00Z",
+            "1970-01-01T00:00:00+23:59",
+            "2000-02-29T00:00:00+1",
+            "2000-02-29T00:00:00+é:00",
+        ] {
+            assert_eq!(read_moment(nonsense), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn c63_durations_are_read_in_every_spelling() {
+        for (text, millis) in [
+            ("6m0s", 360_000),
+            ("1.5s", 1500),
+            ("20ms", 20),
+            ("60", 60_000),
+            ("0.25", 250),
+            ("1h2m3s", 3_723_000),
+            ("2m59.56s", 179_560),
+            ("1d", 86_400_000),
+            ("0s", 0),
+        ] {
+            assert_eq!(read_duration(text), Some(Duration::from_millis(millis)), "{text}");
+        }
+        for nonsense in
+            ["", "soon", "-1", "-1s", "NaN", "inf", "1e400", "1735689599", "9999h", "s", "1x", "1.2.3s", "6m0", "é"]
+        {
+            assert_eq!(read_duration(nonsense), None, "{nonsense}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_spelled_is_read_again(seconds in 0u64..253_402_300_799, millis in 0u64..2_000_000_000) {
+            prop_assert_eq!(read_moment(&spell_moment(at(seconds))), Some(at(seconds)));
+            let duration = Duration::from_millis(millis);
+            let read = read_duration(&spell_duration(duration)).unwrap();
+            prop_assert!(read.abs_diff(duration) <= Duration::from_millis(500), "{:?} {:?}", read, duration);
+        }
+
+        #[test]
+        fn nothing_that_a_header_may_hold_breaks_it(text in "\\PC{0,30}", odd in "[-0-9.:TZ+dhms ]{0,30}") {
+            for text in [text, odd] {
+                let _ = (read_moment(&text), read_duration(&text));
+            }
+        }
+    }
+}

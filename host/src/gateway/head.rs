@@ -1,0 +1,61 @@
+//! What is told in the heads of answers, whichever lane they come from.
+
+use std::sync::Arc;
+
+use http::Response;
+
+use crate::account::Account;
+use crate::attempt::{Asked, ReplyBody, SpokenBy};
+use crate::dialect::faces::Face;
+use crate::dialect::limits::{self, Figure};
+use crate::dialect::reply::insert;
+use crate::limit::Told;
+use crate::route::Target;
+
+/// Tells the client's own limits, and then no others; where it has none, those of the provider that answered.
+pub(super) fn tell_limits(
+    response: &mut Response<ReplyBody>,
+    asked: &Asked,
+    told: &[Told],
+    answered: Option<(&Target, &Account)>,
+) {
+    let (errors, headers) = (asked.face.errors.as_deref(), response.headers_mut());
+    match answered {
+        // Relayed ones stand among the headers already.
+        Some((_, account)) if told.is_empty() => limits::tell(errors, account.limits(), headers),
+        answered => {
+            if let Some((target, _)) = answered {
+                target.limits.strip(headers);
+            }
+            limits::tell(errors, &told.iter().map(Figure::from).collect::<Vec<_>>(), headers);
+        }
+    }
+}
+
+/// Sets the request's id, also under the name that the format's clients look for; the provider's own id moves aside.
+pub(super) fn name(response: &mut Response<ReplyBody>, face: Option<&Face>, id: &str) {
+    let own = face.and_then(|face| face.errors.as_deref()).and_then(|errors| errors.request_id_header.as_deref());
+    let headers = response.headers_mut();
+    for header in [Some("x-request-id"), own].into_iter().flatten() {
+        if let Some(upstream) = headers.remove(header) {
+            headers.insert("x-weir-upstream-request-id", upstream);
+        }
+    }
+    for header in [Some("x-request-id"), own].into_iter().flatten() {
+        insert(headers, header, id);
+    }
+}
+
+/// What happened to the request, for people who look.
+pub(super) fn diagnose(response: &mut Response<ReplyBody>, target: Option<&Target>, asked: &Asked, account: &Account) {
+    let spoke = response.extensions().get::<SpokenBy>().map(|SpokenBy(adapter)| Arc::clone(adapter));
+    let headers = response.headers_mut();
+    if let Some(target) = target {
+        let adapter = spoke.unwrap_or_else(|| Arc::clone(&target.adapter));
+        insert(headers, "x-weir-provider", &target.label);
+        insert(headers, "x-weir-model", target.model(asked.model()));
+        insert(headers, "x-weir-adapter", &format!("{}@{}", adapter.name, adapter.digest.short()));
+    }
+    insert(headers, "x-weir-attempts", &account.tries().to_string());
+    insert(headers, "x-weir-overhead-ms", &format!("{:.3}", account.overhead().as_secs_f64() * 1000.0));
+}

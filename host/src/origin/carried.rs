@@ -1,0 +1,119 @@
+//! What a request carries of earlier answers, and who made it.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::{Issuer, Kind, Origins, Scanner, WORD, Word};
+
+/// The last words of a request that are looked up: the newest turn stands near the end.
+const VALUES: usize = 256;
+const CALLS: usize = 1024;
+/// Makers of one request's values that are told apart.
+const ISSUERS: usize = 8;
+
+/// Who made what a request carries.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// The maker of the objects that it names.
+    pub object: Option<Issuer>,
+    /// The issuers of its opaque values, each once, the last one's first.
+    pub issuers: Vec<Issuer>,
+}
+
+impl Carried {
+    /// Looks for opaque values, and for calls that the host keeps such values for.
+    pub fn in_body(origins: &Origins, tenant: &str, body: &[Bytes]) -> Self {
+        let mut carried = Self::default();
+        let wants_calls = origins.has(Kind::Call);
+        if !wants_calls && !origins.has(Kind::Value) {
+            return carried;
+        }
+        let (mut values, mut calls) = (VecDeque::new(), VecDeque::new());
+        let mut scanner = Scanner::new(wants_calls);
+        for chunk in body {
+            scanner.push(chunk, &mut |word| match word {
+                Word::Value(word) => push::<[u8; WORD]>(&mut values, *word, VALUES),
+                Word::Id(id) => push(&mut calls, origins.key(Kind::Call, tenant, id), CALLS),
+            });
+        }
+        values.iter().rev().for_each(|word| carried.add(origins.of(Kind::Value, tenant, word)));
+        calls.iter().rev().for_each(|key| carried.add(origins.of_key(*key)));
+        carried
+    }
+
+    /// Looks up the objects that it names; of several the last one that is known counts.
+    pub fn names(&mut self, origins: &Origins, tenant: &str, ids: &[String]) {
+        self.object = ids.iter().rev().find_map(|id| origins.of(Kind::Object, tenant, id.as_bytes()));
+    }
+
+    /// Looks up every string of a body that may be the id of an object.
+    pub fn names_in_body(&mut self, origins: &Origins, tenant: &str, body: &[Bytes]) {
+        let mut scanner = Scanner::new(true);
+        for chunk in body {
+            scanner.push(chunk, &mut |word| {
+                if let Word::Id(id) = word {
+                    self.object = self.object.take().or_else(|| origins.of(Kind::Object, tenant, id));
+                }
+            });
+        }
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.object.is_none() && self.issuers.is_empty()
+    }
+
+    /// How far a target is from what the request carries: the fewer the better, none where it has nothing to do with it.
+    /// Who made an object comes before who issued a value, without which the request can still be served. Another model
+    /// of the same provider's may read the values too, if it is as good a choice otherwise.
+    pub fn distance(&self, target: &str, provider: &str, is_as_good: bool) -> Option<usize> {
+        let is_same = |issuer: &Issuer| *issuer.target == *target;
+        let is_near = |issuer: &Issuer| is_as_good && *issuer.provider == *provider;
+        if self.object.as_ref().is_some_and(is_same) {
+            return Some(0);
+        }
+        if self.object.as_ref().is_some_and(is_near) {
+            return Some(1);
+        }
+        let behind = self.issuers.len();
+        let near = || self.issuers.first().filter(|issuer| is_near(issuer)).map(|_| behind);
+        self.issuers.iter().position(is_same).or_else(near).map(|place| 2 + place)
+    }
+
+    /// Whether it carries an opaque value that is known to be another's.
+    pub fn is_foreign_to(&self, one: &Issuer) -> bool {
+        self.issuers.iter().any(|issuer| !issuer.is_same(one))
+    }
+
+    /// The key of a provider's with which something that the request carries was made.
+    pub fn key(&self, provider: &str) -> Option<usize> {
+        let mut all = self.object.iter().chain(&self.issuers);
+        all.find(|issuer| *issuer.provider == *provider).map(|issuer| issuer.key)
+    }
+
+    /// Why this target comes before others, if it does.
+    pub fn reason(&self, target: &str) -> Option<&'static str> {
+        let is_same = |issuer: &Issuer| *issuer.target == *target;
+        match (self.object.as_ref().is_some_and(is_same), self.issuers.iter().any(is_same)) {
+            (true, _) => Some("made the object that the request names"),
+            (false, true) => Some("issued its opaque reasoning"),
+            (false, false) => None,
+        }
+    }
+
+    fn add(&mut self, issuer: Option<Issuer>) {
+        let Some(issuer) = issuer.filter(|issuer| !self.issuers.contains(issuer)) else { return };
+        if self.issuers.len() < ISSUERS {
+            self.issuers.push(issuer);
+        }
+    }
+}
+
+/// Keeps the last so many.
+fn push<T>(last: &mut VecDeque<T>, one: T, most: usize) {
+    if last.len() == most {
+        last.pop_front();
+    }
+    last.push_back(one);
+}

@@ -1,0 +1,150 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+
+fn issuer(provider: &str, model: &str) -> Issuer {
+    Issuer { target: format!("{provider}/{model}").into(), provider: provider.into(), key: 0 }
+}
+
+/// An opaque value like no other.
+fn value(number: usize) -> String {
+    format!("gAAAAAB{number:0>8}{}==", "x".repeat(80))
+}
+
+fn learnt(origins: &Arc<Origins>, tenant: &str, issuer: &Issuer, answer: &str) {
+    let lesson = Lesson { values: true, objects: true };
+    let models = vec!["model-of-2024-08-06".to_owned()];
+    let mut learner = Learner::new(Arc::clone(origins), tenant.into(), issuer.clone(), lesson, models);
+    answer.as_bytes().chunks(7).for_each(|piece| learner.see(piece));
+}
+
+fn carried(origins: &Origins, tenant: &str, body: &str) -> Carried {
+    let body: Vec<Bytes> = body.as_bytes().chunks(11).map(Bytes::copy_from_slice).collect();
+    Carried::in_body(origins, tenant, &body)
+}
+
+fn turn(values: &[usize]) -> String {
+    let values: Vec<_> = values.iter().map(|number| serde_json::json!({"is": value(*number)})).collect();
+    serde_json::json!({"said": values}).to_string()
+}
+
+#[test]
+fn c34_the_last_issuer_of_what_a_request_carries_is_told_and_tenants_share_nothing() {
+    let origins = Arc::new(Origins::new(1 << 20));
+    let (one, two) = (issuer("a", "m"), issuer("b", "m"));
+    assert!(!origins.has(Kind::Value));
+    learnt(&origins, "t", &one, &turn(&[1, 2]));
+    learnt(&origins, "t", &two, &turn(&[3]));
+    assert_eq!(carried(&origins, "t", &turn(&[1, 2])).issuers, std::slice::from_ref(&one));
+    let both = carried(&origins, "t", &turn(&[1, 3, 99]));
+    assert_eq!(both.issuers, [two.clone(), one.clone()]);
+    assert!(both.is_foreign_to(&one) && both.is_foreign_to(&two) && !both.is_empty());
+    assert!(!carried(&origins, "t", &turn(&[2])).is_foreign_to(&one));
+    assert!(carried(&origins, "other", &turn(&[1, 2, 3])).is_empty());
+    assert!(carried(&origins, "t", &turn(&[4])).is_empty());
+    assert!(origins.is_from(&one, "t", &value(1)) && !origins.is_from(&two, "t", &value(1)));
+}
+
+#[test]
+fn c34_another_key_may_be_another_account() {
+    let origins = Arc::new(Origins::new(1 << 20));
+    let (first, second) = (issuer("a", "m"), Issuer { key: 1, ..issuer("a", "m") });
+    learnt(&origins, "t", &second, &turn(&[1]));
+    let carried = carried(&origins, "t", &turn(&[1]));
+    assert_eq!((carried.key("a"), carried.key("b")), (Some(1), None));
+    assert!(carried.is_foreign_to(&first) && !carried.is_foreign_to(&second));
+    assert!(!origins.is_from(&first, "t", &value(1)));
+}
+
+#[test]
+fn a_call_leads_to_the_issuer_of_what_is_kept_for_it() {
+    let origins = Origins::new(1 << 20);
+    let (one, two) = (issuer("a", "m"), issuer("b", "m"));
+    origins.learn(Kind::Call, "t", b"call_00001", &one);
+    let body = r#"{"calls":[{"id":"call_00001"}],"call_00001":1}"#;
+    assert_eq!(carried(&origins, "t", body).issuers, std::slice::from_ref(&one));
+    assert!(carried(&origins, "t", r#"{"call_00001":1}"#).is_empty());
+    // What is signed openly counts before that.
+    origins.learn(Kind::Value, "t", &value(1).as_bytes()[..WORD], &two);
+    assert_eq!(carried(&origins, "t", &format!("[\"{}\",{body}]", value(1))).issuers, [two, one]);
+}
+
+#[test]
+fn only_the_last_words_are_looked_up_and_only_so_many_are_learnt() {
+    let origins = Arc::new(Origins::new(1 << 20));
+    learnt(&origins, "t", &issuer("a", "m"), &turn(&(0..300).collect::<Vec<_>>()));
+    let is_known = |number: usize| origins.of(Kind::Value, "t", &value(number).as_bytes()[..WORD]).is_some();
+    assert_eq!((0..300).filter(|number| is_known(*number)).count(), 256);
+    let behind: Vec<usize> = [1].into_iter().chain(1000..1256).collect();
+    assert!(carried(&origins, "t", &turn(&behind)).is_empty());
+    assert!(!carried(&origins, "t", &turn(&behind[..256])).is_empty());
+}
+
+#[test]
+fn objects_are_learnt_from_the_beginning_of_an_answer() {
+    let origins = Arc::new(Origins::new(1 << 20));
+    let answer = format!(
+        "{{\"id\":\"resp_0123456789abcdef\",\"model\":\"model-of-2024-08-06\",\"parallel_things_2\":\"only_words_in_this_one\",\
+         \"text\":\"{}\",\"late\":\"resp_fedcba9876543210\"}}",
+        "words ".repeat(1000)
+    );
+    learnt(&origins, "t", &issuer("a", "m"), &answer);
+    let is_known = |id: &str| origins.of(Kind::Object, "t", id.as_bytes()).is_some();
+    assert!(is_known("resp_0123456789abcdef"));
+    for id in ["model-of-2024-08-06", "parallel_things_2", "only_words_in_this_one", "resp_fedcba9876543210"] {
+        assert!(!is_known(id), "{id}");
+    }
+    let mut names = Carried::default();
+    names.names(&origins, "t", &["resp_0123456789abcdef".into(), "unknown".into()]);
+    assert_eq!(names.object, Some(issuer("a", "m")));
+    names.names(&origins, "other", &["resp_0123456789abcdef".into()]);
+    assert_eq!(names.object, None, "it is another tenant's");
+    let mut names = Carried::default();
+    names.names_in_body(&origins, "t", &[Bytes::from_static(b"{\"of\":\"resp_0123456789abcdef\"}")]);
+    assert_eq!((names.object, names.issuers.len()), (Some(issuer("a", "m")), 0));
+}
+
+#[test]
+fn pictures_are_no_thinking() {
+    let origins = Arc::new(Origins::new(1 << 20));
+    let picture = format!("{{\"data\":\"iVBORw0KGgoAAAANSUhEUgAA{}\"}}", "A".repeat(200));
+    learnt(&origins, "t", &issuer("a", "m"), &picture);
+    assert!(carried(&origins, "t", &picture).is_empty());
+}
+
+#[test]
+fn the_maker_comes_first_and_its_provider_next() {
+    let carried = Carried { object: Some(issuer("c", "m")), issuers: vec![issuer("b", "m"), issuer("a", "m")] };
+    let far = |provider: &str, model: &str| carried.distance(&format!("{provider}/{model}"), provider, true);
+    let order = [("c", "m"), ("c", "n"), ("b", "m"), ("a", "m"), ("b", "n")].map(|(p, m)| far(p, m).unwrap());
+    assert!(order.is_sorted_by(|a, b| a < b), "{order:?}");
+    assert_eq!((far("a", "n"), far("d", "m")), (None, None));
+    assert_eq!(carried.distance("b/n", "b", false), None);
+    assert_eq!(carried.reason("c/m"), Some("made the object that the request names"));
+    assert_eq!(carried.reason("a/m"), Some("issued its opaque reasoning"));
+    assert_eq!(carried.reason("b/n"), None);
+}
+
+#[test]
+fn what_is_remembered_is_bounded() {
+    let origins = Origins::new(64 * ENTRY);
+    for number in 0..10_000 {
+        origins.learn(Kind::Value, "t", value(number).as_bytes(), &issuer("a", "m"));
+    }
+    assert!(origins.known.len() <= 128, "{}", origins.known.len());
+    let nothing = Origins::new(0);
+    nothing.learn(Kind::Value, "t", value(1).as_bytes(), &issuer("a", "m"));
+    assert_eq!(nothing.of(Kind::Value, "t", value(1).as_bytes()), None);
+}
+
+proptest! {
+    /// However the same values stand in a later request, their issuer is found.
+    #[test]
+    fn what_was_learnt_is_found_again(numbers in prop::collection::vec(0usize..10_000, 1..20), filler in "\\PC{0,200}") {
+        let origins = Arc::new(Origins::new(1 << 20));
+        learnt(&origins, "t", &issuer("a", "m"), &turn(&numbers));
+        let body = serde_json::json!([filler, turn(&numbers), {"x": numbers.iter().map(|n| value(*n)).collect::<Vec<_>>()}]);
+        prop_assert_eq!(carried(&origins, "t", &body.to_string()).issuers, [issuer("a", "m")]);
+    }
+}
