@@ -1,5 +1,7 @@
 //! Puts the parts together, runs them, drains them. The only place that knows them all.
 
+mod adapters;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use tower_service::Service as _;
 
 use crate::attempt::ReplyBody;
 use crate::checks;
-use crate::config::{self, AdapterSettings, Config, Isolation, Severity};
+use crate::config::{self, Config, Severity};
 use crate::contract::about::exports::weir::adapter::about::Manifest;
 use crate::dialect::faces::Faces;
 use crate::gateway::Gateway;
@@ -26,16 +28,15 @@ use crate::plugin::cache::Cache;
 use crate::plugin::catalog::{Catalog, Snapshot};
 use crate::plugin::judge;
 use crate::plugin::load::Loader;
-use crate::plugin::sign::PublicKey;
 use crate::plugin::watch::{Folder, Proof, Watch, Watching};
-use crate::plugin::{
-    self, Adapter, Bounds, CanaryRule, Care, Cares, Compiler, Demand, Engine, Judge, Limits, Policy, QuarantineRule,
-    Reuse, Terms,
-};
+use crate::plugin::{self, Adapter, Bounds, Cares, Compiler, Engine, Judge, Keeper, Limits};
 use crate::proof;
 use crate::reload::{self, Reload};
 use crate::serving::Serving;
 use crate::upstream::{Collector, Settings, Upstreams};
+
+pub use adapters::policy;
+use adapters::{care, largest_memory, terms};
 
 /// Why the program cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +93,8 @@ pub struct Addresses {
 pub struct Plugins {
     watch: Watch,
     catalog: Arc<Catalog>,
+    /// Keeps what is decided while Weir runs; what only looks changes nothing of it.
+    keeper: Option<Keeper>,
 }
 
 impl Plugins {
@@ -136,16 +139,9 @@ pub fn loader(config: &Config) -> Result<Loader, StartError> {
     Ok(Loader::new(engine, cache).compiling(compiler))
 }
 
-/// What the operator demands of adapters' files.
-pub fn policy(config: &Config) -> Policy {
-    let plugins = &config.plugins;
-    let demand =
-        |settings: &AdapterSettings| Demand { signature: settings.require_signature, pin: settings.require_lock };
-    Policy {
-        keys: plugins.trusted_keys.iter().copied().map(PublicKey::from).collect(),
-        usual: demand(&plugins.defaults),
-        of: plugins.adapters.iter().map(|(name, settings)| (name.clone(), demand(settings))).collect(),
-    }
+/// Where the decisions about this configuration's adapters are kept: with the code of those that served before.
+pub fn keeper(config: &Config, loader: &Loader) -> Option<Keeper> {
+    loader.cache().map(|cache| Keeper::open(cache.dir(), &config.plugins.dir))
 }
 
 /// Loads the adapters of a configuration.
@@ -161,6 +157,10 @@ pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
         of: plugins.adapters.iter().map(|(name, settings)| (name.clone(), care(settings))).collect(),
     };
     let catalog = Arc::new(Catalog::new(together).with_cares(cares));
+    let keeper = keeper(config, &loader);
+    if let Some(keeper) = &keeper {
+        catalog.restore(keeper.known());
+    }
     let folder = Folder {
         lock: Some(plugins.lock.clone()),
         terms: plugins.adapters.iter().map(|(name, settings)| (name.clone(), terms(settings))).collect(),
@@ -177,7 +177,7 @@ pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
         let next = watch.scan();
         if next >= plugins.poll_interval || begun.elapsed() > START_PATIENCE {
             loader.expect(0);
-            return Ok(Plugins { watch, catalog });
+            return Ok(Plugins { watch, catalog, keeper });
         }
         std::thread::sleep(next);
     }
@@ -258,7 +258,10 @@ impl App {
             drain: config.server.shutdown_timeout,
         };
         let listens = admin.is_some();
-        let Plugins { watch, catalog } = plugins;
+        let Plugins { watch, catalog, keeper } = plugins;
+        if let Some(keeper) = keeper {
+            catalog.keep_by(keeper);
+        }
         let dir = watch.folder().dir.clone();
         // Before the directory is followed, so that no change is missed.
         let changed = catalog.subscribe();
@@ -358,36 +361,5 @@ async fn judge(catalog: Arc<Catalog>) {
             Ok(back) => judge = back,
             Err(error) => return tracing::error!(%error, "adapters are not watched any more"),
         }
-    }
-}
-
-fn care(settings: &AdapterSettings) -> Care {
-    let quarantine = settings.quarantine.map(|rule| {
-        let config::Quarantine { faults, window, share } = rule;
-        QuarantineRule { faults, window, share }
-    });
-    let canary = settings.canary.map(|rule| {
-        let config::Canary { share, requests, max_fault_rate, max_time } = rule;
-        CanaryRule { share, requests: requests as u64, max_fault_rate, max_time }
-    });
-    Care { quarantine, canary }
-}
-
-fn largest_memory(config: &Config) -> usize {
-    let own = config.plugins.adapters.values().map(|settings| settings.memory);
-    own.chain([config.plugins.defaults.memory]).max().unwrap_or(config.plugins.defaults.memory)
-}
-
-fn terms(settings: &AdapterSettings) -> Terms {
-    Terms {
-        isolation: settings.isolation.map(|isolation| match isolation {
-            Isolation::Fresh => plugin::Isolation::Fresh,
-            Isolation::Tenant => plugin::Isolation::Tenant,
-            Isolation::Shared => plugin::Isolation::Shared,
-        }),
-        reuse: Reuse { uses: u32::try_from(settings.max_uses).unwrap_or(u32::MAX), ..Reuse::default() },
-        ready: u32::try_from(settings.prewarm).unwrap_or(u32::MAX),
-        call: Some(settings.deadline),
-        concurrency: settings.max_instances.map(|max| u32::try_from(max).unwrap_or(u32::MAX)),
     }
 }

@@ -13,6 +13,7 @@
 //! | [`policy`], [`sign`] | what the operator demands of a file: a signature, a pinned digest |
 //! | [`catalog`] | the adapters that serve now, swapped in one step, and the versions before them |
 //! | [`canary`], [`judge`] | new versions on a share of the exchanges; quarantine of what fails too often |
+//! | [`decisions`] | what was decided about versions, kept over restarts |
 //! | [`duty`] | whether a loaded adapter is to serve now |
 //! | [`adapter`] | one loaded adapter, and the lease of an instance of it |
 //! | [`pool`] | isolation: which instance serves which request |
@@ -21,6 +22,7 @@
 //! | [`call`], [`stream`] | the contract's functions, typed, with deadline and limits |
 //! | [`aside`] | the threads for components that are not trusted with an async worker |
 //! | [`fault`] | what a component can do wrong |
+//! | [`footprint`] | how much memory its instances take |
 //! | [`engine`], [`limits`], [`ticker`] | the sandbox and its bounds |
 //! | [`lock`], [`inspect`], [`install`] | trusted digests; what is printed about a component; files put in place in one step |
 //!
@@ -60,10 +62,12 @@ pub mod canary;
 pub mod catalog;
 pub mod check;
 pub mod compile;
+pub mod decisions;
 pub mod digest;
 pub mod duty;
 pub mod engine;
 pub mod fault;
+pub mod footprint;
 #[cfg(test)]
 mod guest;
 pub mod inspect;
@@ -95,6 +99,7 @@ pub use cache::Cache;
 pub use canary::{CanaryRule, Chosen};
 pub use catalog::{Cares, Catalog, Refusal, Snapshot};
 pub use compile::{Bounds, Compiler};
+pub use decisions::{Decisions, Keeper};
 pub use digest::Digest;
 pub use engine::Engine;
 pub use fault::{Called, FaultKind, PluginFault};

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use weir::plugin::sign::SigningKey;
 use weir::plugin::{Digest, Lock};
 use weir_tests::plugins::{twin, zeta_build};
-use weir_tests::{Answer, Folder, House, Reply, Request, Upstream};
+use weir_tests::{Answer, Folder, House, Program, Reply, Request, Upstream, program};
 
 use crate::tongue::{OPENAI, TEXT, ZETA, config, provider};
 
@@ -322,4 +322,127 @@ async fn the_operator_can_have_an_adapter_prove_itself_again() {
     until_serving(&house, "zeta", Digest::of(&zeta_build(2))).await;
     assert_eq!(house.adapter("zeta").await.len(), 1, "and nothing is refused any more");
     assert_eq!(house.act("nobody", "test", "").await.status(), 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_quarantined_stays_so_over_a_restart() {
+    let upstream = Upstream::always(Answer::json(200, "{}")).await;
+    let settings = hostile(&upstream, "quarantine = { faults = 3, window = \"1m\", share = 0.1 }");
+    let house = House::with(Folder::with(&["openai", "hostile"]), &settings).await;
+    let (first, second) = (std::fs::read(house.folder.file("hostile")).unwrap(), twin("hostile", 2));
+    house.folder.put("hostile", &second);
+    until_serving(&house, "hostile", Digest::of(&second)).await;
+    for length in 1..=3 {
+        ask(&house, "render.trap", length).await;
+    }
+    until_serving(&house, "hostile", Digest::of(&first)).await;
+
+    let house = house.restart(&settings).await;
+    let reply = ask(&house, "fine", 1).await;
+    assert_eq!((OPENAI.heard(&reply, false).text.as_str(), by(&reply)), (WELL, name(&first)));
+    let about = house.get("/admin/plugins").await.json();
+    assert_eq!(about["quarantined"][0]["digest"], Digest::of(&second).hex());
+    assert_eq!(about["quarantined"][0]["by"], "judge");
+    assert!(about["quarantined"][0]["reason"].to_string().contains("trap 3"), "{about}");
+    let refused = house.adapter("hostile").await.into_iter().find(|one| one["status"] == "refused").unwrap();
+    assert_eq!(refused["digest"], Digest::of(&second).hex());
+
+    assert_eq!(house.act("hostile", "release", "").await.status(), 200);
+    until_serving(&house, "hostile", Digest::of(&second)).await;
+    let house = house.restart(&settings).await;
+    assert_eq!(by(&ask(&house, "fine", 1).await), name(&second), "what was released stays so too");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_had_nothing_to_return_to_runs_no_more_after_a_restart_until_another_file_comes() {
+    let upstream = provider(ZETA).await;
+    let settings = config(&upstream);
+    let house = House::with(Folder::with(&["zeta"]), &settings).await;
+    assert_eq!(house.act("zeta", "quarantine", "{\"reason\": \"I do not like it\"}").await.status(), 200);
+    let house = house.restart(&settings).await;
+    let reply = house.ask(&ZETA.request("zeta-t", false)).await;
+    assert_eq!((reply.status(), reply.header("x-weir-error-source")), (503, Some("adapter")), "{}", reply.text());
+    assert!(ZETA.error(&reply).unwrap().contains("I do not like it"), "{}", reply.text());
+    let relayed = house.ask(&ZETA.request("zeta", false)).await;
+    assert_eq!((relayed.status(), relayed.text()), (200, ZETA.whole()), "no component takes part in it");
+    let about = house.get("/admin/plugins").await.json();
+    assert_eq!(
+        (&about["plugins"][0]["status"], &about["quarantined"][0]["by"]),
+        (&json!("quarantined"), &json!("operator"))
+    );
+    house.folder.put("zeta", &zeta_build(2));
+    until_serving(&house, "zeta", Digest::of(&zeta_build(2))).await;
+    assert_eq!(house.ask(&ZETA.request("zeta-t", false)).await.status(), 200);
+    assert_eq!(house.adapter("zeta").await.len(), 1, "nothing is refused any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_operator_rolled_back_stays_back_over_a_restart() {
+    let upstream = provider(ZETA).await;
+    let settings = config(&upstream);
+    let house = House::with(Folder::with(&["zeta"]), &settings).await;
+    let second = Digest::of(&zeta_build(2)).hex();
+    house.folder.put("zeta", &zeta_build(2));
+    until_serving(&house, "zeta", Digest::of(&zeta_build(2))).await;
+    assert_eq!(house.act("zeta", "rollback", "").await.status(), 200);
+
+    let house = house.restart(&settings).await;
+    assert!(written_by(&house).await.contains("0001"), "from the first request on");
+    let zeta = house.adapter("zeta").await.remove(0);
+    assert_eq!(zeta["rolled_back_from"], second);
+    assert_eq!(zeta["versions"][0]["status"], "rolled back");
+    assert!(zeta["cause"].to_string().contains("served before"), "{zeta}");
+    let done = house.act("zeta", "activate", &json!({"digest": &second[..12]}).to_string()).await;
+    assert_eq!(done.status(), 200, "{}", done.text());
+    assert!(written_by(&house).await.contains("0002"));
+
+    // What is activated holds as well; then another file comes while nobody looks.
+    let first = json!({"digest": Digest::of(&std::fs::read(weir_tests::plugins::component("zeta")).unwrap()).hex()});
+    assert_eq!(house.act("zeta", "activate", &first.to_string()).await.status(), 200);
+    let house = house.restart(&settings).await;
+    assert!(written_by(&house).await.contains("0001"));
+    house.folder.put("zeta", &zeta_build(3));
+    let house = house.restart(&settings).await;
+    assert!(written_by(&house).await.contains("0003"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn decisions_survive_kills_and_two_who_share_a_cache() {
+    let upstream = provider(ZETA).await;
+    let settings = config(&upstream);
+    let (folder, cache) = (Folder::with(&["zeta", "hostile"]), tempfile::tempdir().unwrap());
+    let first = Digest::of(&std::fs::read(folder.file("zeta")).unwrap());
+    let act = async |address, name: &str, verb: &str| {
+        let done = program::ask(address, &Request::post(&format!("/admin/plugins/{name}/{verb}"), "")).await;
+        assert_eq!(done.status(), 200, "{}", done.text());
+    };
+    let one = Program::start(&folder, cache.path(), &settings);
+    let at = one.address();
+    folder.put("zeta", &zeta_build(2));
+    one.until("adapter serves");
+    let other = Program::start(&folder, cache.path(), &settings);
+    let there = other.address();
+    // What was answered is on disk: a kill comes at once.
+    act(at, "zeta", "rollback").await;
+    act(there, "hostile", "quarantine").await;
+    drop((one, other));
+    let third = Program::start(&folder, cache.path(), &settings);
+    let at = third.address();
+    let about = program::ask(at, &Request::get("/admin/plugins")).await.json();
+    let status = |name: &str| {
+        let mut all = about["plugins"].as_array().unwrap().iter();
+        all.find(|one| one["name"] == name).map(|one| (one["status"].clone(), one["digest"].clone())).unwrap()
+    };
+    assert_eq!(status("zeta"), (json!("serving"), json!(first.hex())), "{about}");
+    assert_eq!(status("hostile").0, "quarantined", "{about}");
+    drop(third);
+    // What cannot be read is told of, and costs nothing else.
+    let kept = std::fs::read_dir(cache.path()).unwrap().map(|file| file.unwrap().path());
+    let kept: Vec<_> = kept.filter(|file| file.extension().is_some_and(|extension| extension == "json")).collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    std::fs::write(&kept[0], "{\"version\": 1, ").unwrap();
+    let fourth = Program::start(&folder, cache.path(), &settings);
+    let about = program::ask(fourth.address(), &Request::get("/admin/plugins")).await.json();
+    assert_eq!(about["quarantined"], json!([]), "{about}");
+    assert!(fourth.log().contains("decided about adapters cannot be read"), "{}", fourth.log());
 }

@@ -1,10 +1,12 @@
-//! No secret gets into an adapter's memory: after requests in both lanes the memories of all instances that live are
-//! searched, those of the instances that serve everybody among them.
+//! No secret gets into an adapter's memory: after requests in both lanes, and while streams are under way, the memories of
+//! all instances that live are searched, those of the instances that serve everybody among them. And how much of it they
+//! take is told.
 
-use std::fmt::Write as _;
-use weir_tests::{Answer, Folder, House, Request, Upstream};
+mod providers;
 
-use crate::tongue::{ALL, ANTHROPIC, OPENAI, ZETA};
+use weir_tests::{Answer, Folder, Gate, House, Request, Upstream};
+
+use crate::tongue::ZETA;
 
 /// A key that was made for tests and guards nothing.
 const ACCOUNTS_KEY: &str = include_str!("../../host/src/upstream/credential/account/test-key.pem");
@@ -13,94 +15,108 @@ const SPOKEN: &str = "SPOKEN-BY-THE-CLIENT";
 const ANSWERED: &str = "ANSWERED-BY-THE-PROVIDER";
 /// What clients bring.
 const MINE: &str = "PLANTED-WITH-THE-CLIENT";
+/// The adapters that take part.
+const ADAPTERS: [&str; 6] = ["openai", "anthropic", "zeta", "gemini", "bedrock", "vertex"];
 
 /// A text that is found even where parts of it have been written over since.
 fn long(text: &str) -> String {
     text.to_owned() + &format!("-{text}").repeat(40)
 }
 
-/// Secrets of providers, by the scheme that takes them.
-const KEYS: [(&str, &str, &str); 7] = [
-    ("openai", "", "PLANTED-KEY-OF-OPENAI"),
-    ("anthropic", "", "PLANTED-KEY-OF-ANTHROPIC"),
-    ("zeta", "", "PLANTED-KEY-FOR-A-HEADER"),
-    ("zeta", "query", "PLANTED-KEY-FOR-A-QUERY"),
-    ("zeta", "signed", "AKIDPLANTED:PLANTED-KEY-OF-SIGNER:PLANTED-SESSION"),
-    ("zeta", "token", "planted-client:PLANTED-KEY-OF-CLIENT"),
-    ("zeta", "account", ""),
-];
+/// A house with all providers, and whatever else it needs.
+struct Search {
+    house: House,
+    /// Held, so that they answer.
+    _upstreams: Vec<Upstream>,
+}
 
-/// One provider for each kind of credential, with a model in each lane.
-fn config(providers: &[(&str, &Upstream)], tokens: &Upstream) -> String {
-    let account = serde_json::json!({
-        "type": "service_account",
-        "client_email": "robot@p.test",
-        "private_key_id": "PLANTED-KEY-ID",
-        "private_key": ACCOUNTS_KEY,
-        "token_uri": format!("{}/zeta/token", tokens.origin()),
-    });
-    let mut text = "[plugins]\nisolation = \"shared\"\n".to_owned();
-    for (at, (adapter, auth, key)) in KEYS.into_iter().enumerate() {
-        let parts: Vec<String> = key.split(':').map(long).collect();
-        let key = if key.is_empty() { account.to_string() } else { parts.join(":") };
-        let url = providers.iter().find(|(name, _)| *name == adapter).unwrap().1.url();
-        let options = match auth {
-            "" => String::new(),
-            "token" => format!("options = {{ auth = \"token\", token_url = \"{}/zeta/token\" }}\n", tokens.origin()),
-            "signed" => "options = { auth = \"signed\", region = \"eu-west-1\" }\n".to_owned(),
-            _ => format!("options = {{ auth = \"{auth}\" }}\n"),
-        };
-        let _ = write!(
-            text,
-            "[[providers]]\nname = \"p{at}\"\nadapter = \"{adapter}\"\nurl = \"{url}\"\napi_key = {key:?}\n{options}\
-             [[models]]\nalias = \"m{at}\"\ntarget = {{ provider = \"p{at}\", model = \"m\" }}\n\
-             [[models]]\nalias = \"m{at}-t\"\ntranslate = true\ntarget = {{ provider = \"p{at}\", model = \"m\" }}\n"
-        );
+/// Opens it; the providers wait at the gate in the midst of their streams, where they stream.
+async fn search(plugins: &str, gate: &Gate) -> Search {
+    let token = format!("{{\"access_token\":\"{}\",\"expires_in\":3600}}", long("PLANTED-TOKEN"));
+    let tokens = Upstream::always(Answer::json(200, token)).await;
+    let (mut config, mut upstreams) = (plugins.to_owned(), Vec::new());
+    for (at, provider) in providers::ALL.into_iter().enumerate() {
+        let gate = gate.clone();
+        let upstream = Upstream::scripted(move |request| {
+            let line = request.line();
+            let asks = ["drip", "treamGenerateContent", "converse-stream", "streamRawPredict"];
+            let is_streaming = asks.iter().any(|word| line.contains(word))
+                || String::from_utf8_lossy(&request.body).contains("\"stream\":true");
+            if is_streaming { provider.stream(&gate) } else { provider.whole() }
+        })
+        .await;
+        config += &provider.config(at, &upstream, &tokens);
+        upstreams.push(upstream);
     }
-    text
+    upstreams.push(tokens);
+    Search { house: House::with(Folder::with(&ADAPTERS), &config).await, _upstreams: upstreams }
 }
 
-/// A request that brings a credential in every place where one may stand.
-fn with_credentials(request: Request) -> Request {
-    let names = ["x-api-key", "api-key", "x-goog-api-key", "proxy-authorization", "zeta-pass", "zeta-seal", "cookie"];
-    let bearer = format!("Bearer {}", long(MINE));
-    let request = request.header("authorization", &bearer);
-    names.into_iter().fold(request, |request, name| request.header(name, &long(MINE)))
+/// How clients ask.
+#[derive(Debug, Clone, Copy)]
+enum Client {
+    OpenAi,
+    Anthropic,
+    Zeta,
+    Gemini,
+    Converse,
 }
 
-/// Text in place of the usual one.
-fn with_text(body: &str, text: &str) -> String {
-    body.replace(crate::tongue::TEXT, text)
-}
+const CLIENTS: [Client; 5] = [Client::OpenAi, Client::Anthropic, Client::Zeta, Client::Gemini, Client::Converse];
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_secret_is_in_any_adapters_memory() {
-    let tokens = Upstream::always(Answer::json(
-        200,
-        format!("{{\"access_token\":\"{}\",\"expires_in\":3600}}", long("PLANTED-TOKEN")),
-    ))
-    .await;
-    let openai = Upstream::always(Answer::json(200, with_text(&OPENAI.whole(), &long(ANSWERED)))).await;
-    let anthropic = Upstream::always(Answer::json(200, with_text(&ANTHROPIC.whole(), &long(ANSWERED)))).await;
-    let zeta = Upstream::always(Answer::json(200, with_text(&ZETA.whole(), &long(ANSWERED)))).await;
-    let providers = [("openai", &openai), ("anthropic", &anthropic), ("zeta", &zeta)];
-    let folder = Folder::with(&["openai", "anthropic", "zeta"]);
-    let house = House::with(folder, &config(&providers, &tokens)).await;
-    for _ in 0..2 {
-        for from in ALL {
-            for model in (0..KEYS.len()).flat_map(|at| [format!("m{at}"), format!("m{at}-t")]) {
-                let reply = house.ask(&with_credentials(from.request(&model, false))).await;
-                assert_eq!(reply.status(), 200, "{model}: {}", reply.text());
+impl Client {
+    /// A request that says something, and brings a credential in every place where one may stand.
+    fn request(self, model: &str, stream: bool) -> Request {
+        let (said, mine) = (long(SPOKEN), long(MINE));
+        let turn = format!("{{\"role\":\"user\",\"content\":\"{said}\"}}");
+        let request = match self {
+            Self::OpenAi => {
+                let body = format!("{{\"model\":\"{model}\",\"messages\":[{turn}],\"stream\":{stream}}}");
+                Request::post("/v1/chat/completions", body)
             }
-        }
+            Self::Anthropic => {
+                let more = format!("\"max_tokens\":64,\"stream\":{stream}");
+                let body = format!("{{\"model\":\"{model}\",\"messages\":[{turn}],{more}}}");
+                Request::post("/v1/messages", body).header("anthropic-version", "2023-06-01")
+            }
+            Self::Zeta => {
+                let drip = if stream { "&drip=yes" } else { "" };
+                let path = format!("/zeta/v0/minds/{model}:parley?pass={mine}&seal={mine}&mood=calm{drip}");
+                Request::post(&path, format!("{{\"scroll\":[{{\"who\":\"pilgrim\",\"says\":\"{said}\"}}]}}"))
+            }
+            Self::Gemini => {
+                let verb = if stream { "streamGenerateContent?alt=sse&" } else { "generateContent?" };
+                let body = format!("{{\"contents\":[{{\"role\":\"user\",\"parts\":[{{\"text\":\"{said}\"}}]}}]}}");
+                Request::post(&format!("/v1beta/models/{model}:{verb}key={mine}"), body)
+            }
+            Self::Converse => {
+                let verb = if stream { "converse-stream" } else { "converse" };
+                let body = format!("{{\"messages\":[{{\"role\":\"user\",\"content\":[{{\"text\":\"{said}\"}}]}}]}}");
+                Request::post(&format!("/model/{model}/{verb}"), body)
+            }
+        };
+        let names = [
+            "x-api-key",
+            "api-key",
+            "x-goog-api-key",
+            "proxy-authorization",
+            "zeta-pass",
+            "zeta-seal",
+            "cookie",
+            "x-amz-security-token",
+        ];
+        let request = request.header("authorization", &format!("Bearer {mine}"));
+        names.into_iter().fold(request, |request, name| request.header(name, &mine))
     }
-    let (said, mine) = (long(SPOKEN), long(MINE));
-    let body = format!("{{\"scroll\":[{{\"who\":\"pilgrim\",\"says\":\"{said}\"}}]}}");
-    for model in ["m2", "m2-t"] {
-        let path = format!("/zeta/v0/minds/{model}:parley?pass={mine}&seal={mine}&mood=calm");
-        let reply = house.ask(&with_credentials(Request::post(&path, &body))).await;
-        assert_eq!(reply.status(), 200, "{}", reply.text());
-    }
+}
+
+/// Both models of each provider.
+fn models() -> impl Iterator<Item = String> {
+    (0..providers::ALL.len()).flat_map(|at| [format!("m{at}"), format!("m{at}-t")])
+}
+
+/// Searches the memories that there are now.
+fn search_memories() {
     let Some(memories) = guest_memories() else {
         return println!("skipped: the memories of instances can be read on Linux only");
     };
@@ -109,14 +125,89 @@ async fn no_secret_is_in_any_adapters_memory() {
     assert!(found(ANSWERED).is_some(), "and what a provider answered");
     // Every secret begins with this word, but the key that signs for tokens.
     let pem = ACCOUNTS_KEY.lines().nth(1).unwrap();
-    for secret in ["PLANTED-", pem] {
+    for secret in ["PLANTED-", "AKIDPLANTED", "planted-client", pem] {
         assert_eq!(found(secret), None);
     }
 }
 
+/// The searches look at the whole process: one after the other.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_in_any_adapters_memory() {
+    let _turn = TURN.lock().await;
+    let search = search("[plugins]\nisolation = \"shared\"\n", &Gate::default()).await;
+    for _ in 0..2 {
+        for client in CLIENTS {
+            for model in models() {
+                let reply = search.house.ask(&client.request(&model, false)).await;
+                assert_eq!(reply.status(), 200, "{client:?} {model}: {}", reply.text());
+            }
+        }
+    }
+    search_memories();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_in_any_adapters_memory_while_streams_are_under_way() {
+    let _turn = TURN.lock().await;
+    let gate = Gate::default();
+    let search = search("", &gate).await;
+    let mut under_way = Vec::new();
+    for client in CLIENTS {
+        for model in models() {
+            let mut connection = search.house.connect().await;
+            connection.send(&client.request(&model, true)).await;
+            let head = connection.head().await;
+            assert_eq!(head.status, 200, "{client:?} {model}");
+            connection.until(ANSWERED).await;
+            under_way.push(connection);
+        }
+    }
+    let live = async |name: &str| search.house.adapter(name).await[0]["instances_live"].as_u64().unwrap();
+    for adapter in ADAPTERS {
+        assert!(live(adapter).await >= 5, "instances of {adapter} are at work");
+    }
+    search_memories();
+    (0..under_way.len()).for_each(|_| gate.open());
+    for connection in &mut under_way {
+        assert!(!connection.rest().await.1, "whole");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_adapters_instances_take_is_told_while_they_work() {
+    let gate = Gate::default();
+    let pieces = ZETA.stream();
+    let answer = ZETA.begin().piece(&pieces[0]).piece(&pieces[1]).gate(&gate).piece(pieces[2..].concat()).end();
+    let upstream = Upstream::always(answer).await;
+    let house = House::with(Folder::with(&["zeta"]), &crate::tongue::config(&upstream)).await;
+    let figure = |about: &serde_json::Value, name: &str| about[name].as_u64().unwrap();
+    let idle = house.adapter("zeta").await.remove(0);
+    let each = figure(&idle, "memory_highest_bytes");
+    assert!(each > 0 && figure(&idle, "memory_bytes") == figure(&idle, "instances_live") * each, "{idle}");
+    assert_eq!(figure(&idle, "instances_live"), figure(&idle, "instances_idle"));
+
+    let mut client = house.connect().await;
+    client.send(&ZETA.request("zeta-t", true)).await;
+    assert_eq!(client.head().await.status, 200);
+    client.until(&crate::tongue::TEXT[..6]).await;
+    let busy = house.adapter("zeta").await.remove(0);
+    assert_eq!(figure(&busy, "instances_live"), figure(&busy, "instances_idle") + 2, "one a side: {busy}");
+    assert!(figure(&busy, "memory_bytes") >= figure(&busy, "instances_live") * each, "{busy}");
+    let labels = format!("{{digest=\"{}\",plugin=\"zeta\"}}", &busy["digest"].as_str().unwrap()[..12]);
+    for name in ["instances_live", "memory_bytes", "memory_highest_bytes"] {
+        let told = house.metric(&format!("weir_plugin_{name}{labels}")).await;
+        assert_eq!(told as u64, figure(&busy, name), "{name}");
+    }
+    gate.open();
+    assert!(!client.rest().await.1, "whole");
+    house.until_adapter("zeta", |all| figure(&all[0], "instances_live") == figure(&all[0], "instances_idle")).await;
+}
+
 /// Where a text stands, and what stands there.
 fn find(memory: &[u8], text: &[u8]) -> Option<(usize, String)> {
-    let at = memory.windows(text.len()).position(|window| window == text)?;
+    let at = memchr::memmem::find(memory, text)?;
     let around = &memory[at.saturating_sub(40)..(at + 80).min(memory.len())];
     Some((at, String::from_utf8_lossy(around).into_owned()))
 }

@@ -178,6 +178,13 @@ impl House {
         self.stop.send_replace(true);
     }
 
+    /// Closes it and opens another with the same folder and this configuration.
+    pub async fn restart(self, config: &str) -> Self {
+        self.stop();
+        soon("the house to close", self.running).await.unwrap();
+        Self::with(self.folder, config).await
+    }
+
     /// Waits until it has ended after it was told to stop.
     pub async fn ended(self) {
         self.stop();

@@ -58,7 +58,10 @@ impl Program {
     /// The same by another command, which the words that `weir` is given are added to.
     pub fn start_as(mut command: Command, folder: &Folder, cache: &Path, config: &str) -> Self {
         let file = folder.path().join("weir.toml");
-        std::fs::write(&file, config).unwrap();
+        // In one step: another program of the same folder may be reading it.
+        let new = folder.path().join("weir.toml.new");
+        std::fs::write(&new, config).unwrap();
+        std::fs::rename(new, &file).unwrap();
         let path = folder.path();
         let child = command
             .args(["serve", "--config"])

@@ -1,6 +1,7 @@
 //! `cargo xtask contract`: the reference of the contract, `docs/contract.md` and one page for each file of `wit/`; and with
-//! `--freeze` the frozen copy of a contract that is released, `wit/vX.Y.Z/`.
+//! `--freeze` the frozen copy of a contract that is released, `wit/vX.Y.Z/`, with `--bindings` those of the templates.
 
+mod bindings;
 mod frozen;
 mod page;
 mod read;
@@ -11,6 +12,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
+pub(crate) use bindings::problems as bindings_problems;
 pub(crate) use frozen::problems as frozen_problems;
 use read::Contract;
 
@@ -19,12 +21,13 @@ use crate::workspace::Workspace;
 /// The folder of the contract that is worked on.
 const WIT: &str = "wit";
 
-/// Writes the pages, or with `--freeze` the frozen copy.
+/// Writes the pages, with `--freeze` the frozen copy, with `--bindings` the bindings of the C and Go templates.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     match words {
         [] => write(&workspace.root),
         [word] if word == "--freeze" => frozen::freeze(&workspace.root),
-        _ => bail!("usage: cargo xtask contract [--freeze]"),
+        [word] if word == "--bindings" => bindings::write(&workspace.root),
+        _ => bail!("usage: cargo xtask contract [--freeze | --bindings]"),
     }
 }
 

@@ -25,6 +25,9 @@ struct Families {
     traps: IntCounterVec,
     made: IntCounterVec,
     idle: IntGaugeVec,
+    live: IntGaugeVec,
+    memory: IntGaugeVec,
+    highest: IntGaugeVec,
     state: IntGaugeVec,
     active: IntGaugeVec,
     activations: IntCounterVec,
@@ -61,6 +64,17 @@ impl Families {
             )?,
             made: counters("weir_plugin_instances_made_total", "Instances made of a version of an adapter", version)?,
             idle: gauges("weir_plugin_instances_idle", "Instances that lie ready or idle", version)?,
+            live: gauges("weir_plugin_instances_live", "Instances at work, ready or idle", version)?,
+            memory: gauges(
+                "weir_plugin_memory_bytes",
+                "Linear memory of the instances that live, as large as it has grown",
+                version,
+            )?,
+            highest: gauges(
+                "weir_plugin_memory_highest_bytes",
+                "The most linear memory that one instance has had",
+                version,
+            )?,
             state: gauges(
                 "weir_plugin_state",
                 "What a version is now: serving, candidate, retired, rolled back, quarantined, refused",
@@ -79,9 +93,9 @@ impl Families {
         })
     }
 
-    fn all(&self) -> [&dyn Collector; 8] {
-        let Self { calls, seconds, traps, made, idle, state, active, activations } = self;
-        [calls, seconds, traps, made, idle, state, active, activations]
+    fn all(&self) -> [&dyn Collector; 11] {
+        let Self { calls, seconds, traps, made, idle, live, memory, highest, state, active, activations } = self;
+        [calls, seconds, traps, made, idle, live, memory, highest, state, active, activations]
     }
 
     fn clear(&self) {
@@ -90,6 +104,9 @@ impl Families {
         self.traps.reset();
         self.made.reset();
         self.idle.reset();
+        self.live.reset();
+        self.memory.reset();
+        self.highest.reset();
         self.state.reset();
         self.active.reset();
         self.activations.reset();
@@ -115,6 +132,11 @@ impl Families {
         self.seconds.with_label_values(&labels).inc_by(stats.busy().as_secs_f64());
         self.made.with_label_values(&labels).inc_by(stats.instances());
         self.idle.with_label_values(&labels).set(i64::try_from(adapter.pool().idle()).unwrap_or(i64::MAX));
+        let footprint = adapter.pool().footprint();
+        let taken = [footprint.instances(), footprint.bytes(), footprint.highest()];
+        for (gauge, figure) in [&self.live, &self.memory, &self.highest].into_iter().zip(taken) {
+            gauge.with_label_values(&labels).set(i64::try_from(figure).unwrap_or(i64::MAX));
+        }
         for kind in FaultKind::ALL {
             let count = stats.faults(kind);
             if count > 0 || kind == FaultKind::Trap {
@@ -128,7 +150,7 @@ impl Families {
         for (name, adapter) in &snapshot.adapters {
             let digest = adapter.digest.short();
             let is_suspended = adapter.duty.suspended().is_some();
-            tell(name, &digest, if is_suspended { "quarantined" } else { "serving" });
+            tell(name, &digest, snapshot.state(adapter));
             self.active.with_label_values(&[&**name, &adapter.manifest.version, &digest]).set(i64::from(!is_suspended));
         }
         for (name, trial) in &snapshot.trials {

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use super::{Operations, refuse};
 use crate::plugin::canary::Trial;
 use crate::plugin::catalog::{Denied, Former, Snapshot};
+use crate::plugin::decisions::By;
 use crate::plugin::fault::FaultKind;
 use crate::plugin::{Adapter, Digest};
 use crate::proof::{self, Bounds};
@@ -29,8 +30,8 @@ pub(super) async fn list(State(operations): State<Operations>) -> Response {
     let serving = operations.gateway.serving();
     let serves = serving.adapters.adapters.values().map(|adapter| in_full(adapter, &catalog));
     let quarantined = catalog.quarantined.iter().map(|(digest, quarantined)| {
-        let (name, reason) = (&*quarantined.name, &quarantined.reason);
-        json!({"name": name, "digest": digest.hex(), "reason": reason, "since": seconds(quarantined.since)})
+        let (name, reason, by) = (&quarantined.name, &quarantined.reason, quarantined.by.name());
+        json!({"name": name, "digest": digest.hex(), "reason": reason, "since": seconds(quarantined.since), "by": by})
     });
     let plugins: Vec<Value> = serves.chain(refused(&catalog)).collect();
     Json(json!({"plugins": plugins, "quarantined": quarantined.collect::<Vec<_>>()})).into_response()
@@ -39,17 +40,17 @@ pub(super) async fn list(State(operations): State<Operations>) -> Response {
 /// The same in a line each, for readiness.
 pub(super) fn in_brief(operations: &Operations) -> Vec<Value> {
     let (serving, catalog) = (operations.gateway.serving(), operations.catalog.snapshot());
-    serving.adapters.adapters.values().map(brief).chain(refused(&catalog)).collect()
+    serving.adapters.adapters.values().map(|adapter| brief(adapter, &catalog)).chain(refused(&catalog)).collect()
 }
 
-fn brief(adapter: &Arc<Adapter>) -> Value {
+fn brief(adapter: &Adapter, catalog: &Snapshot) -> Value {
     let suspended = adapter.duty.suspended();
     json!({
         "name": *adapter.name,
         "version": adapter.manifest.version,
         "digest": adapter.digest.hex(),
         "trusted": adapter.trusted,
-        "status": if suspended.is_some() { "quarantined" } else { "serving" },
+        "status": catalog.state(adapter),
         "reason": suspended.as_deref(),
     })
 }
@@ -63,7 +64,7 @@ fn refused(catalog: &Snapshot) -> impl Iterator<Item = Value> {
 }
 
 fn in_full(adapter: &Arc<Adapter>, catalog: &Snapshot) -> Value {
-    let mut value = brief(adapter);
+    let mut value = brief(adapter, catalog);
     let name = &*adapter.name;
     let service = catalog.service.get(name);
     let former = catalog.former.get(name).map(Vec::as_slice).unwrap_or_default();
@@ -84,7 +85,7 @@ fn in_full(adapter: &Arc<Adapter>, catalog: &Snapshot) -> Value {
 }
 
 fn figures(adapter: &Adapter) -> Value {
-    let stats = &adapter.stats;
+    let (stats, footprint) = (&adapter.stats, adapter.pool().footprint());
     let counts = FaultKind::ALL.into_iter().map(|kind| (kind, stats.faults(kind))).filter(|(_, count)| *count > 0);
     let kinds: Map<String, Value> = counts.map(|(kind, count)| (kind.name().to_owned(), count.into())).collect();
     json!({
@@ -94,6 +95,9 @@ fn figures(adapter: &Adapter) -> Value {
         "seconds": stats.busy().as_secs_f64(),
         "instances_made": stats.instances(),
         "instances_idle": adapter.pool().idle(),
+        "instances_live": footprint.instances(),
+        "memory_bytes": footprint.bytes(),
+        "memory_highest_bytes": footprint.highest(),
         "faults": stats.faults_of_its_own(),
         "faults_by_kind": kinds,
     })
@@ -183,7 +187,8 @@ pub(super) async fn act(
         ("quarantine", digest) => {
             let serving = || catalog.get(&name).map(|adapter| adapter.digest).ok_or(Denied::Unknown(name.clone()));
             let reason = reason.unwrap_or_else(|| "by the operator".to_owned());
-            digest.map_or_else(serving, Ok).and_then(|digest| catalog.quarantine(&name, digest, &reason)).map(|()| name)
+            let digest = digest.map_or_else(serving, Ok);
+            digest.and_then(|digest| catalog.quarantine(&name, digest, &reason, By::Operator)).map(|()| name)
         }
         ("release", digest) => catalog.release(&name, digest).map(|_| name),
         _ => Err(Denied::Unknown(format!("{name}/{verb}"))),

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wasmtime::component::Component;
 
+use super::decisions;
 use super::digest::Digest;
 use super::engine::Engine;
 use super::shape::Shape;
@@ -23,6 +24,8 @@ const POLICY: &str = "weir-2";
 /// Entries that are kept, the newest ones, and bytes of them all.
 const ENTRIES: usize = 128;
 const BYTES: u64 = 1 << 30;
+/// Plugins folders whose decisions ([`decisions`]) are kept here.
+const FOLDERS: usize = 64;
 /// The age of a file that nobody can have begun just now.
 const LEFT_BEHIND: Duration = Duration::from_mins(1);
 /// What an entry begins with. The digest of all that follows it comes next, then the length of the description (four bytes,
@@ -73,6 +76,11 @@ impl Cache {
         check_private(dir)?;
         tidy(dir).map_err(io)?;
         Ok(Self { dir: dir.to_owned(), engine: engine.clone(), fingerprint: engine.fingerprint() })
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The component with these bytes, if it was compiled before by an engine like this one.
@@ -162,7 +170,7 @@ pub(super) fn deserialise(engine: &Engine, code: &[u8]) -> wasmtime::Result<Comp
 
 /// Removes what crashed writers and other versions left behind, and the oldest entries where there are too many.
 fn tidy(dir: &Path) -> io::Result<()> {
-    let (mut entries, mut others) = (Vec::new(), Vec::new());
+    let (mut entries, mut decided, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for file in std::fs::read_dir(dir)? {
         let file = file?;
         // Another process may tidy up too.
@@ -170,7 +178,16 @@ fn tidy(dir: &Path) -> io::Result<()> {
         let Ok(written) = about.modified() else { continue };
         let path = file.path();
         let is_entry = path.extension().is_some_and(|extension| extension == "cwasm");
-        if is_entry { &mut entries } else { &mut others }.push((written, about.len(), path));
+        let kind = match is_entry {
+            true => &mut entries,
+            false if decisions::is_file(&path) => &mut decided,
+            false => &mut others,
+        };
+        kind.push((written, about.len(), path));
+    }
+    decided.sort();
+    for (_, _, path) in decided.into_iter().rev().skip(FOLDERS) {
+        let _ = std::fs::remove_file(path);
     }
     entries.sort();
     let (mut count, mut bytes) = (0, 0);

@@ -6,12 +6,13 @@
 //! retired one is a last good one, to which Weir returns of its own accord.
 
 mod history;
+mod lasting;
 mod tallies;
 mod versions;
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug, Formatter};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
@@ -19,12 +20,13 @@ use tokio::sync::watch;
 
 use super::adapter::Adapter;
 use super::canary::Trial;
+use super::decisions::{Instead, Keeper, Quarantined};
 use super::digest::Digest;
 use super::engine::Engine;
 use super::judge::Care;
 use crate::contract::about::exports::weir::adapter::about::Manifest;
 
-pub use history::{Denied, Former, Quarantined, Service, Standing};
+pub use history::{Denied, Former, Service, Standing};
 use tallies::Tallies;
 
 /// Says whether manifests can serve side by side, and if not, why, naming both.
@@ -49,6 +51,8 @@ pub struct Snapshot {
     pub quarantined: BTreeMap<Digest, Quarantined>,
     /// The version that the operator has rolled back from: its file is still there, and does not count.
     pub aside: BTreeMap<Arc<str>, Digest>,
+    /// What serves, or served last, under the names of which something is held back: what is to serve after a restart.
+    pub instead: BTreeMap<Arc<str>, Instead>,
 }
 
 /// Why a file does not serve.
@@ -80,6 +84,7 @@ pub struct Catalog {
     together: Box<Together>,
     cares: Cares,
     tallies: Tallies,
+    keeper: OnceLock<Keeper>,
 }
 
 impl Catalog {
@@ -92,6 +97,7 @@ impl Catalog {
             together: Box::new(together),
             cares: Cares::default(),
             tallies: Tallies::default(),
+            keeper: OnceLock::new(),
         }
     }
 
@@ -161,8 +167,7 @@ impl Catalog {
         next.service.remove(name);
         let Some(gone) = next.adapters.remove(name) else {
             next.generation -= 1;
-            self.snapshot.store(Arc::new(next));
-            return;
+            return self.store(next);
         };
         tracing::info!(adapter = name, "adapter unloaded");
         self.tallies.count(name, "unloaded");
@@ -190,7 +195,7 @@ impl Catalog {
 
     fn replace(&self, next: Snapshot) {
         let generation = next.generation;
-        self.snapshot.store(Arc::new(next));
+        self.store(next);
         self.changed.send_replace(generation);
     }
 

@@ -6,10 +6,11 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::adapter::Adapter;
+use super::decisions::Decisions;
 use super::digest::Digest;
 use super::load::{Admission, LoadError, Loader};
 use super::lock::Lock;
-use super::policy::Policy;
+use super::policy::{Policy, Vouched};
 use super::shape::{Shape, ShapeError};
 use super::watch::signature_beside;
 use crate::contract::about::exports::weir::adapter::about::Manifest;
@@ -83,16 +84,31 @@ pub struct Listed {
 }
 
 /// Every component in a directory, in the order of names.
-pub fn list(loader: &Loader, dir: &Path, lock: &Lock, policy: &Policy) -> std::io::Result<Vec<Listed>> {
+pub fn list(
+    loader: &Loader,
+    dir: &Path,
+    lock: &Lock,
+    policy: &Policy,
+    decisions: &Decisions,
+) -> std::io::Result<Vec<Listed>> {
     let mut names: Vec<String> = std::fs::read_dir(dir)?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".wasm").map(str::to_owned))
         .filter(|name| !name.is_empty() && !name.starts_with('.'))
         .collect();
     names.sort();
-    Ok(names.into_iter().map(|name| listed(loader, dir, (lock, policy), name)).collect())
+    let vouch = |name: &str, digest, file: &Path| match decisions.held(name, digest) {
+        Some(reason) => Err(reason),
+        None => {
+            policy.check(name, digest, lock, signature_beside(file).as_deref()).map_err(|missing| missing.to_string())
+        }
+    };
+    Ok(names.into_iter().map(|name| listed(loader, dir, &vouch, name)).collect())
 }
 
-fn listed(loader: &Loader, dir: &Path, (lock, policy): (&Lock, &Policy), name: String) -> Listed {
+/// Says what speaks for the bytes of a file, or why they are not to serve.
+type Vouch<'a> = dyn Fn(&str, Digest, &Path) -> Result<Vouched, String> + 'a;
+
+fn listed(loader: &Loader, dir: &Path, vouch: &Vouch<'_>, name: String) -> Listed {
     let refused = |name, digest, reason: String| Listed {
         name,
         digest,
@@ -110,9 +126,9 @@ fn listed(loader: &Loader, dir: &Path, (lock, policy): (&Lock, &Policy), name: S
         Err(error) => return refused(name, None, error.to_string()),
     };
     let digest = Digest::of(&bytes);
-    let vouched = match policy.check(&name, digest, lock, signature_beside(&file).as_deref()) {
+    let vouched = match vouch(&name, digest, &file) {
         Ok(vouched) => vouched,
-        Err(missing) => return refused(name, Some(digest), missing.to_string()),
+        Err(reason) => return refused(name, Some(digest), reason),
     };
     let adapter = match loader.load(&name, &bytes, &Admission::default()) {
         Ok(adapter) => adapter,
@@ -154,6 +170,9 @@ impl Display for Listed {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
+    use super::super::decisions::Choice;
     use super::super::guest::{guest, loader, small};
     use super::*;
 
@@ -178,9 +197,14 @@ mod tests {
         std::fs::write(dir.path().join(".hidden.wasm"), &bytes).unwrap();
         let mut lock = Lock::default();
         lock.pin("zeta", Digest::of(&bytes));
-        let all = list(&loader(small()), dir.path(), &lock, &Policy::default()).unwrap();
+        let list = |decisions| list(&loader(small()), dir.path(), &lock, &Policy::default(), &decisions).unwrap();
+        let all = list(Decisions::default());
         let told: Vec<_> = all.iter().map(|one| (&*one.name, one.trusted, one.refused.is_some())).collect();
         assert_eq!(told, [("broken", false, true), ("zeta", true, false)]);
         assert!(all[0].to_string().contains("cut short") && all[1].to_string().contains("trusted"));
+        let choice = Choice { rolled_back_from: Some(Digest::of(&bytes)), instead: None, since: SystemTime::now() };
+        let adapters = [("zeta".to_owned(), choice)].into();
+        let held = list(Decisions { adapters, ..Decisions::default() });
+        assert!(held[1].refused.as_deref().unwrap().contains("rolled back"), "{held:?}");
     }
 }

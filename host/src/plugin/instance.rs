@@ -8,6 +8,7 @@ use wasmtime::Store;
 use wasmtime::component::{Component, InstancePre, Linker, ResourceAny};
 
 use super::engine::Engine;
+use super::footprint::Footprint;
 use super::state::State;
 use super::version::{Indices, Version, Views};
 use super::{cache, wasi};
@@ -99,6 +100,7 @@ pub(super) struct Template {
     indices: Indices,
     /// Whether it imports functions.
     wasi: bool,
+    footprint: Arc<Footprint>,
 }
 
 impl Template {
@@ -115,13 +117,20 @@ impl Template {
         }
         let pre = linker.instantiate_pre(component)?;
         let indices = Indices::new(&pre, version, interfaces)?;
-        Ok(Self { engine: engine.clone(), pre, version, interfaces, indices, wasi })
+        Ok(Self { engine: engine.clone(), pre, version, interfaces, indices, wasi, footprint: Arc::default() })
     }
 
     /// The same in the engine's current pool.
     pub(super) fn twin(&self) -> wasmtime::Result<Self> {
         let component = cache::twin(&self.engine, self.pre.component())?;
-        Self::new(&self.engine, &component, self.version, self.interfaces, self.wasi)
+        let mut twin = Self::new(&self.engine, &component, self.version, self.interfaces, self.wasi)?;
+        twin.footprint = Arc::clone(&self.footprint);
+        Ok(twin)
+    }
+
+    /// What the instances take that were made from this, or from a twin of it.
+    pub(super) fn footprint(&self) -> &Arc<Footprint> {
+        &self.footprint
     }
 
     pub(super) fn indices(&self) -> &Indices {
@@ -132,7 +141,7 @@ impl Template {
     /// function runs it under the deadline for starting.
     pub(super) fn instantiate(self: &Arc<Self>) -> wasmtime::Result<Instance> {
         let limits = self.engine.limits();
-        let mut store = Store::new(self.pre.component().engine(), State::new(limits));
+        let mut store = Store::new(self.pre.component().engine(), State::new(limits, Arc::clone(&self.footprint)));
         store.limiter(|state| state);
         store.set_hostcall_fuel(limits.output);
         store.set_max_component_handles(limits.handles);

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::adapter::Adapter;
 use super::canary::{CanaryRule, Verdict};
 use super::catalog::Catalog;
+use super::decisions::By;
 use super::digest::Digest;
 use super::fault::FaultKind;
 use super::stats::Offence;
@@ -93,7 +94,8 @@ impl Judge {
                 Verdict::Undecided => Ok(()),
                 Verdict::Promote(why) => self.catalog.promote(name, &why),
                 Verdict::Reject(why) => {
-                    self.catalog.quarantine(name, trial.adapter.digest, &format!("it failed its trial: {why}"))
+                    let reason = format!("it failed its trial: {why}");
+                    self.catalog.quarantine(name, trial.adapter.digest, &reason, By::Judge)
                 }
             };
             if let Err(error) = done {
@@ -112,7 +114,7 @@ impl Judge {
             let mut offences = adapter.stats.offences(now.checked_sub(rule.window));
             offences.retain(|offence| !(spares_deadlines && offence.kind == FaultKind::Deadline));
             if let Some(reason) = rule.reason(&offences, window)
-                && let Err(error) = self.catalog.quarantine(name, adapter.digest, &reason)
+                && let Err(error) = self.catalog.quarantine(name, adapter.digest, &reason, By::Judge)
             {
                 tracing::warn!(adapter = %name, %error, "not quarantined");
             }

@@ -123,6 +123,26 @@ impl Loader {
         &self.engine
     }
 
+    /// The compile cache.
+    pub fn cache(&self) -> Option<&Cache> {
+        self.cache.as_ref()
+    }
+
+    /// Makes an adapter of the code that the cache has of these bytes, which are not at hand themselves; none if the cache
+    /// has none, or the code is of another name's component.
+    pub fn recall(&self, name: &str, digest: Digest, admission: &Admission) -> Option<Result<Arc<Adapter>, LoadError>> {
+        let (component, described) = self.cache.as_ref()?.get(digest)?;
+        if described.manifest.name != name || described.shape.weight() > self.engine.limits().instances {
+            return None;
+        }
+        let made = self.template(&component, &described.shape).and_then(|template| {
+            let (instance, start) = first_instance(&template, &described.shape)?;
+            drop(instance);
+            Ok(Arc::new(self.adapter(digest, described, template, start, admission)))
+        });
+        Some(made)
+    }
+
     /// Makes an adapter of these bytes, which lie in a file called `name`.wasm.
     pub fn load(&self, name: &str, bytes: &[u8], admission: &Admission) -> Result<Arc<Adapter>, LoadError> {
         let digest = Digest::of(bytes);

@@ -84,6 +84,14 @@ impl Policy {
         }
         Ok(Vouched { pinned, signer })
     }
+
+    /// Whether what spoke for a version when it came is still enough, now that its file is not at hand: a signature whose
+    /// key is trusted still, and a pin as it was then, since the lock file names the version that came after it.
+    pub fn stands_by(&self, name: &str, vouched: &Vouched) -> bool {
+        let demand = self.of.get(name).unwrap_or(&self.usual);
+        let is_trusted = |signer: &Arc<str>| self.keys.iter().any(|key| *key.to_string() == **signer);
+        (!demand.signature || vouched.signer.as_ref().is_some_and(is_trusted)) && (!demand.pin || vouched.pinned)
+    }
 }
 
 #[cfg(test)]
@@ -112,7 +120,11 @@ mod tests {
         let refused = strict.check("a", digest, &lock, Some(&signed));
         assert_eq!(refused, Err(Unvouched::PinnedOtherwise(Digest::of(b"y"))));
         lock.pin("a", digest);
-        assert!(strict.check("a", digest, &lock, Some(&signed)).unwrap().pinned);
+        let vouched = strict.check("a", digest, &lock, Some(&signed)).unwrap();
+        assert!(vouched.pinned && strict.stands_by("a", &vouched) && easy.stands_by("a", &Vouched::default()));
+        let of_others = Policy { keys: vec![SigningKey::generate().unwrap().0.public().unwrap()], ..strict.clone() };
+        assert!(!of_others.stands_by("a", &vouched), "the key is not trusted any more");
+        assert!(!strict.stands_by("a", &Vouched { pinned: false, ..vouched }));
         let excepted = Policy { of: BTreeMap::from([("a".to_owned(), Demand::default())]), ..strict };
         assert_eq!(excepted.check("a", Digest::of(b"z"), &lock, None), Ok(Vouched::default()));
     }

@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::engine::Engine;
+use super::footprint::Footprint;
 use super::instance::{Instance, Interfaces, Template};
 use super::limits::{Isolation, Reuse};
 
@@ -68,6 +69,11 @@ impl Pool {
     /// Instances that lie ready or idle.
     pub fn idle(&self) -> usize {
         self.lock().len()
+    }
+
+    /// What all instances take, those at work too.
+    pub fn footprint(&self) -> Arc<Footprint> {
+        Arc::clone(self.template.load().footprint())
     }
 
     /// How many may lie here.

@@ -1,9 +1,11 @@
 //! What a store holds beside the guest: its limiter, and what it wrote to standard error.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
 
+use super::footprint::Footprint;
 use super::limits::Limits;
 
 /// The guest asked for more memory, or a larger table, than it may have.
@@ -27,17 +29,20 @@ pub struct State {
     table_limit: usize,
     stderr: VecDeque<u8>,
     stderr_limit: usize,
+    footprint: Arc<Footprint>,
 }
 
 impl State {
-    /// Nothing used yet.
-    pub fn new(limits: &Limits) -> Self {
+    /// Nothing used yet. What is used is counted in the footprint, as long as this lives.
+    pub fn new(limits: &Limits, footprint: Arc<Footprint>) -> Self {
+        footprint.born();
         Self {
             memory_limit: limits.memory,
             memory_used: 0,
             table_limit: limits.table_elements,
             stderr: VecDeque::new(),
             stderr_limit: limits.stderr,
+            footprint,
         }
     }
 
@@ -60,6 +65,12 @@ impl State {
     }
 }
 
+impl Drop for State {
+    fn drop(&mut self) {
+        self.footprint.gone(self.memory_used);
+    }
+}
+
 /// Growth beyond the limit traps rather than fails: a guest that is told "no" would only go on to abort, and less plainly.
 impl ResourceLimiter for State {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
@@ -67,6 +78,7 @@ impl ResourceLimiter for State {
         if wanted > self.memory_limit {
             return Err(MemoryExceeded { limit: self.memory_limit, wanted }.into());
         }
+        self.footprint.grown(self.memory_used, wanted);
         self.memory_used = wanted;
         Ok(true)
     }
@@ -97,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_end_of_stderr_is_kept() {
-        let mut state = State::new(&Limits { stderr: 4, ..Limits::default() });
+        let mut state = State::new(&Limits { stderr: 4, ..Limits::default() }, Arc::default());
         state.write_stderr(b"ab");
         state.write_stderr(b"cde");
         assert_eq!(state.take_stderr(), b"bcde");
@@ -107,10 +119,14 @@ mod tests {
 
     #[test]
     fn several_memories_share_one_limit() {
-        let mut state = State::new(&Limits { memory: 100, ..Limits::default() });
+        let footprint = Arc::<Footprint>::default();
+        let mut state = State::new(&Limits { memory: 100, ..Limits::default() }, Arc::clone(&footprint));
         assert!(state.memory_growing(0, 60, None).is_ok());
         assert!(state.memory_growing(0, 40, None).is_ok());
         assert!(state.memory_growing(60, 61, None).is_err());
         assert_eq!(state.memory_used(), 100);
+        assert_eq!((footprint.instances(), footprint.bytes(), footprint.highest()), (1, 100, 100));
+        drop(state);
+        assert_eq!((footprint.instances(), footprint.bytes(), footprint.highest()), (0, 0, 100));
     }
 }

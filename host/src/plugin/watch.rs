@@ -22,6 +22,7 @@ use super::policy::Policy;
 
 mod file;
 mod follow;
+mod stand_in;
 
 pub use file::signature_beside;
 use file::{Found, Stamp, list, read_signature};
@@ -145,10 +146,13 @@ impl Watch {
             Ok(adapter) => adapter.name.to_string(),
         };
         let digest = Digest::of(bytes);
+        if let Some(reason) = self.catalog.snapshot().held(&name, digest) {
+            return Err(reason);
+        }
         self.lock.pin(&name, digest);
         let vouched = self.folder.policy.check(&name, digest, &self.lock, signature);
         let signer = vouched.map_err(|missing| missing.to_string())?.signer;
-        let terms = self.folder.terms.get(&name).unwrap_or(&self.folder.usual_terms).clone();
+        let terms = self.terms(&name);
         let admission = Admission { terms, trusted: true, signer };
         let waited = self.folder.patience;
         let adapter =
@@ -275,7 +279,8 @@ impl Watch {
         let done = State::Done { digest, trusted };
         let snapshot = self.catalog.snapshot();
         if let Some(reason) = snapshot.held(name, digest) {
-            self.catalog.refuse(name, Some(digest), reason);
+            self.catalog.refuse(name, Some(digest), reason.clone());
+            self.stand_in(name, bytes, signature, &reason);
             return done;
         }
         let signer = match self.folder.policy.check(name, digest, &self.lock, signature) {
@@ -293,7 +298,7 @@ impl Watch {
             self.catalog.pardon(name);
             return done;
         }
-        let terms = self.folder.terms.get(name).unwrap_or(&self.folder.usual_terms).clone();
+        let terms = self.terms(name);
         let path = self.folder.dir.join(format!("{name}.wasm"));
         let adapter = match known {
             // It has proved itself before.
@@ -311,6 +316,10 @@ impl Watch {
             Ok(()) => done,
             Err(_) => State::Conflict { generation: self.catalog.snapshot().generation },
         }
+    }
+
+    fn terms(&self, name: &str) -> Terms {
+        self.folder.terms.get(name).unwrap_or(&self.folder.usual_terms).clone()
     }
 
     /// Loads and proves an adapter; why it cannot be had, or nothing where its file may just not be whole yet.

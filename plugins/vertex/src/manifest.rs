@@ -1,7 +1,10 @@
 //! What the adapter says about itself.
 //!
-//! Nothing is accepted as it is, so every request is translated, Gemini's own too: one address serves two formats, which
-//! one a model's name tells, and what a manifest can exclude are members of bodies. Claude's bodies differ anyway.
+//! Nothing that clients send is accepted as it is, so every request is translated, Gemini's own too: one address serves two
+//! formats, which one a model's name tells, and what a manifest can exclude are members of bodies. Claude's bodies differ
+//! anyway.
+
+mod accepts;
 
 use weir_sdk::adapter::About;
 use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Format, Isolation, Manifest, Oauth, Operation, Suggestions};
@@ -82,9 +85,9 @@ impl About for Vertex {
                 models: Vec::new(),
                 origins: Vec::new(),
             },
-            formats: vec![format(weir_adapter_gemini::FORMAT), format(weir_adapter_anthropic::FORMAT)],
+            formats: [weir_adapter_gemini::FORMAT, weir_adapter_anthropic::FORMAT, accepts::FORMAT].map(format).into(),
             faces: Vec::new(),
-            accepts: Vec::new(),
+            accepts: accepts::all(),
             auth: auth(),
             capabilities: Capabilities {
                 operations: vec![Operation::Chat, Operation::CountTokens, Operation::Embeddings, Operation::Models],
@@ -115,6 +118,12 @@ fn auth() -> Vec<Auth> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_that_a_client_speaks_is_relayed() {
+        let foreign = [weir_adapter_gemini::FORMAT, weir_adapter_anthropic::FORMAT];
+        assert!(Vertex::describe().accepts.iter().all(|accepted| !foreign.contains(&accepted.format.as_str())));
+    }
 
     #[test]
     fn the_settings_are_a_schema() {

@@ -1,5 +1,5 @@
 //! The contract: a frozen generation (`wit/vX.Y.Z/`) stays as it was when it was first committed, what is worked on does
-//! not contradict it, and the pages of the reference say what `wit/` says.
+//! not contradict it, and the pages of the reference and the templates' bindings say what `wit/` says.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -17,6 +17,9 @@ pub(super) fn check(tree: &Tree, findings: &mut Findings) -> Result<()> {
     history(tree, findings)?;
     made_up(tree, findings);
     for problem in contract::frozen_problems(&tree.root)? {
+        findings.problem(problem);
+    }
+    for problem in contract::bindings_problems(&tree.root)? {
         findings.problem(problem);
     }
     for page in contract::stale(&tree.root)? {

@@ -29,8 +29,9 @@ pub(super) fn run(asked: &List) -> Result<String, String> {
         return running::run(&config, json);
     }
     let lock = Lock::read(&config.plugins.lock).map_err(|error| format!("error: {error}"))?;
-    let dir = &config.plugins.dir;
-    let listed = inspect::list(&keeping(config.plugins.cache_dir.as_deref())?, dir, &lock, &app::policy(&config))
+    let (dir, loader) = (&config.plugins.dir, keeping(config.plugins.cache_dir.as_deref())?);
+    let decisions = app::keeper(&config, &loader).map(|keeper| keeper.known()).unwrap_or_default();
+    let listed = inspect::list(&loader, dir, &lock, &app::policy(&config), &decisions)
         .map_err(|error| format!("error: the folder {} cannot be read: {error}", dir.display()))?;
     if json {
         return serde_json::to_string_pretty(&listed).map_err(|error| format!("error: {error}"));

@@ -188,7 +188,7 @@ pub(in super::super) const PLUGINS: Keys = Keys {
             "cache_dir",
             "path",
             "`weir` in the user's cache folder",
-            "Where compiled components are kept. Empty for nowhere.",
+            "Where compiled components are kept, and what was decided about them: quarantines, rollbacks. Empty for nowhere.",
         ),
         key("compile", TABLE, "", "What compiling one component may take."),
         key("isolation", ISOLATION, "as the adapter wishes", "As in `[plugins.NAME]`, for all."),

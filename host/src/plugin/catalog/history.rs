@@ -5,11 +5,9 @@ use std::time::SystemTime;
 
 use super::super::adapter::Adapter;
 use super::super::canary::Trial;
+use super::super::decisions::{self, keep_the_latest};
 use super::super::digest::Digest;
 use super::{Refusal, Snapshot};
-
-/// Digests that are remembered as quarantined, the latest.
-const QUARANTINED: usize = 256;
 
 /// How a version came to serve.
 #[derive(Debug, Clone)]
@@ -53,17 +51,6 @@ pub struct Former {
     pub since: SystemTime,
 }
 
-/// Bytes that are not to serve.
-#[derive(Debug, Clone)]
-pub struct Quarantined {
-    /// The name that they served under.
-    pub name: Arc<str>,
-    /// For the operator.
-    pub reason: String,
-    /// Since when.
-    pub since: SystemTime,
-}
-
 /// Why the operator cannot have what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
@@ -78,11 +65,16 @@ pub enum Denied {
 impl Snapshot {
     /// Why these bytes are not to serve under this name although nothing is wrong with the file.
     pub fn held(&self, name: &str, digest: Digest) -> Option<String> {
-        if let Some(quarantined) = self.quarantined.get(&digest) {
-            return Some(format!("quarantined: {}", quarantined.reason));
+        decisions::held(self.quarantined.get(&digest), self.aside.get(name) == Some(&digest))
+    }
+
+    /// What the version that stands for a name is now, as operators read it.
+    pub fn state(&self, adapter: &Adapter) -> &'static str {
+        match adapter.duty.suspended() {
+            None => "serving",
+            Some(_) if self.quarantined.contains_key(&adapter.digest) => Standing::Quarantined.name(),
+            Some(_) => Standing::RolledBack.name(),
         }
-        let is_aside = self.aside.get(name) == Some(&digest);
-        is_aside.then(|| "rolled back by the operator; activate it, or put another file in its place".to_owned())
     }
 
     /// Whether it is plain what became of these bytes: they serve, are tried, or were turned away.
@@ -149,10 +141,6 @@ impl Snapshot {
 
     /// Bounds how many digests are remembered as quarantined.
     pub(super) fn forget_the_oldest(&mut self) {
-        while self.quarantined.len() > QUARANTINED {
-            let oldest = self.quarantined.iter().min_by_key(|(_, quarantined)| quarantined.since);
-            let Some(oldest) = oldest.map(|(digest, _)| *digest) else { return };
-            self.quarantined.remove(&oldest);
-        }
+        keep_the_latest(&mut self.quarantined, |quarantined| quarantined.since);
     }
 }

@@ -1,6 +1,7 @@
 //! What serves, what is kept, and what comes back.
 
 use super::super::canary::CanaryRule;
+use super::super::decisions::By;
 use super::super::guest::{Guest, guest};
 use super::*;
 
@@ -120,11 +121,11 @@ fn another_file_ends_a_rolling_back() {
 #[test]
 fn what_is_quarantined_comes_back_by_nobodys_word_but_a_release() {
     let (catalog, all) = with_versions(&["1", "2"]);
-    catalog.quarantine("zeta", all[1].digest, "it traps").unwrap();
+    catalog.quarantine("zeta", all[1].digest, "it traps", By::Operator).unwrap();
     assert_eq!(serves(&catalog), "1");
     let refused = catalog.activate("zeta", all[1].digest).unwrap_err();
     assert!(refused.to_string().contains("it traps"), "{refused}");
-    assert!(catalog.quarantine("zeta", all[1].digest, "again").is_err());
+    assert!(catalog.quarantine("zeta", all[1].digest, "again", By::Operator).is_err());
     assert!(!catalog.snapshot().former["zeta"].iter().any(|former| former.standing == Standing::Retired));
     assert_eq!(catalog.release("zeta", None), Ok(all[1].digest));
     assert!(!catalog.snapshot().accounts_for("zeta", all[1].digest), "its file is to be looked at again");
@@ -166,13 +167,13 @@ fn a_trial_ends_with_its_version_or_its_file() {
     assert!(catalog.snapshot().trials.is_empty() && first.duty.trial().is_none());
     assert!(catalog.snapshot().held("zeta", third.digest).is_some());
     catalog.publish(&second).unwrap();
-    catalog.quarantine("zeta", second.digest, "it traps").unwrap();
+    catalog.quarantine("zeta", second.digest, "it traps", By::Operator).unwrap();
     assert_eq!(serves(&catalog), "1");
     assert!(catalog.snapshot().trials.is_empty());
     catalog.publish(&third).unwrap();
     catalog.withdraw("zeta", first.digest);
     assert!(catalog.snapshot().trials.is_empty(), "its file was taken back");
     catalog.publish(&third).unwrap();
-    catalog.quarantine("zeta", first.digest, "it traps").unwrap();
+    catalog.quarantine("zeta", first.digest, "it traps", By::Operator).unwrap();
     assert_eq!(serves(&catalog), "3", "where the one that serves fails first, the one on trial steps in");
 }

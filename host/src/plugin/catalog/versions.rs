@@ -5,20 +5,21 @@ use std::time::SystemTime;
 
 use super::super::adapter::Adapter;
 use super::super::canary::Trial;
+use super::super::decisions::{By, Quarantined};
 use super::super::digest::Digest;
-use super::{Catalog, Denied, Former, Quarantined, Service, Snapshot, Standing};
+use super::{Catalog, Denied, Former, Service, Snapshot, Standing};
 use crate::contract::about::exports::weir::adapter::about::Manifest;
 
 /// Former versions that are kept of each adapter, compiled.
-const KEPT: usize = 3;
+pub(super) const KEPT: usize = 3;
 
 /// How a version takes another's place.
-struct Change<'a> {
-    cause: &'a str,
+pub(super) struct Change<'a> {
+    pub(super) cause: &'a str,
     /// What the one before is from then on.
-    standing: Standing,
+    pub(super) standing: Standing,
     /// For the metrics.
-    result: &'static str,
+    pub(super) result: &'static str,
 }
 
 impl Catalog {
@@ -74,7 +75,7 @@ impl Catalog {
     }
 
     /// Puts an adapter in service; the one before it is kept.
-    fn serve(&self, mut next: Snapshot, adapter: &Arc<Adapter>, change: &Change<'_>) -> Result<(), String> {
+    pub(super) fn serve(&self, mut next: Snapshot, adapter: &Arc<Adapter>, change: &Change<'_>) -> Result<(), String> {
         let name = Arc::clone(&adapter.name);
         let trial = next.trials.remove(&name);
         let before = next.adapters.insert(Arc::clone(&name), Arc::clone(adapter));
@@ -163,7 +164,7 @@ impl Catalog {
             return Err(Denied::Impossible(message));
         };
         let serving = next.adapters.get(name).map(|serving| serving.digest);
-        if serving == Some(digest) && !next.trials.contains_key(name) {
+        if serving == Some(digest) && !next.trials.contains_key(name) && chosen.duty.suspended().is_none() {
             return Ok(chosen);
         }
         let left = next.trials.get(name).map(|trial| trial.adapter.digest).or(serving);
@@ -181,7 +182,7 @@ impl Catalog {
 
     /// Keeps these bytes from serving until they are released. If they serve, the last good version returns; if there is
     /// none, the component does not run any more, and whoever needs it is told so.
-    pub fn quarantine(&self, name: &str, digest: Digest, reason: &str) -> Result<(), Denied> {
+    pub fn quarantine(&self, name: &str, digest: Digest, reason: &str, by: By) -> Result<(), Denied> {
         let _changing = self.lock();
         let mut next = self.next();
         next.knows(name)?;
@@ -191,7 +192,7 @@ impl Catalog {
         tracing::error!(adapter = name, %digest, reason, "adapter quarantined");
         self.tallies.count(name, "quarantined");
         let since = SystemTime::now();
-        next.quarantined.insert(digest, Quarantined { name: name.into(), reason: reason.to_owned(), since });
+        next.quarantined.insert(digest, Quarantined { name: name.to_owned(), reason: reason.to_owned(), since, by });
         next.forget_the_oldest();
         next.refuse(name, digest, format!("quarantined: {reason}"));
         for former in next.former.get_mut(name).into_iter().flatten() {
@@ -241,7 +242,7 @@ impl Catalog {
         let _changing = self.lock();
         let mut next = self.next();
         next.knows(name)?;
-        let of_name = |(_, quarantined): &(&Digest, &Quarantined)| *quarantined.name == *name;
+        let of_name = |(_, quarantined): &(&Digest, &Quarantined)| quarantined.name == name;
         let latest = || next.quarantined.iter().filter(of_name).max_by_key(|(_, q)| q.since).map(|(digest, _)| *digest);
         let none = || Denied::Impossible(format!("nothing of `{name}` is quarantined"));
         let digest = digest.or_else(latest).ok_or_else(none)?;

@@ -160,3 +160,27 @@ fn every_slot_of_the_pool_can_be_used_at_once() {
     assert_eq!((leases.len(), adapter.pool().idle()), (6, 4));
     assert_eq!(adapter.try_lease("").unwrap_err().kind, FaultKind::Exhausted);
 }
+
+#[test]
+fn what_instances_take_is_told_while_they_live_and_the_most_afterwards() {
+    const PAGE: u64 = 65536;
+    let mut zeta = guest("zeta");
+    zeta.parse_error = format!("(drop (memory.grow (i32.const 16))) (i32.const {})", super::super::guest::ZEROS);
+    let adapter = zeta.load();
+    let taken = || {
+        let footprint = adapter.pool().footprint();
+        (footprint.instances(), footprint.bytes() / PAGE, footprint.highest() / PAGE)
+    };
+    assert_eq!(taken(), (0, 0, 4), "it was made once to see what it is");
+    let mut all: Vec<_> = (0..3).map(|_| adapter.try_lease("").unwrap()).collect();
+    assert_eq!(taken(), (3, 12, 4));
+    all[0].parse_error(&context(), &response()).unwrap();
+    assert_eq!(taken(), (3, 28, 20));
+    all.clear();
+    assert_eq!(taken(), (0, 0, 20));
+    adapter.pool().renew().unwrap();
+    let lease = adapter.try_lease("").unwrap();
+    assert_eq!(taken(), (1, 4, 20), "in another pool it is the same adapter");
+    lease.release();
+    assert_eq!(taken(), (1, 4, 20), "what lies ready lives");
+}

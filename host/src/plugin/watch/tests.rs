@@ -4,6 +4,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
+use super::super::decisions::By;
 use super::super::guest::{Guest, guest, loader, small};
 use super::*;
 
@@ -357,7 +358,7 @@ fn what_is_quarantined_is_not_loaded_again_until_it_is_released() {
     bench.look();
     bench.put("zeta.wasm", &second);
     bench.look();
-    bench.watch.catalog.quarantine("zeta", Digest::of(&second), "it traps").unwrap();
+    bench.watch.catalog.quarantine("zeta", Digest::of(&second), "it traps", By::Operator).unwrap();
     assert_eq!(bench.look(), serving(&["1"]));
     bench.put("zeta.wasm", &version("1").build());
     bench.look();

@@ -174,6 +174,7 @@ typedef struct weir_adapter_types_extension_t {
 } weir_adapter_types_extension_t;
 
 // ---- Errors ----------------------------------------------------------------------------------------------------
+// What went wrong, as far as clients and retries care.
 typedef uint8_t weir_adapter_types_error_kind_t;
 
 // The request is wrong; sending it again will not help.
@@ -228,6 +229,7 @@ typedef struct weir_adapter_types_error_t {
 } weir_adapter_types_error_t;
 
 // ---- Messages --------------------------------------------------------------------------------------------------
+// Who speaks.
 typedef struct weir_adapter_types_role_t {
   uint8_t tag;
   union {
@@ -304,6 +306,7 @@ typedef struct {
   size_t len;
 } weir_adapter_types_list_extension_t;
 
+// Words.
 typedef struct weir_adapter_types_text_part_t {
   adapter_string_t   text;
   weir_adapter_types_list_citation_t   citations;
@@ -312,6 +315,7 @@ typedef struct weir_adapter_types_text_part_t {
   weir_adapter_types_list_extension_t   extensions;
 } weir_adapter_types_text_part_t;
 
+// What a medium is.
 typedef uint8_t weir_adapter_types_media_kind_t;
 
 #define WEIR_ADAPTER_TYPES_MEDIA_KIND_IMAGE 0
@@ -339,6 +343,7 @@ typedef struct weir_adapter_types_media_source_t {
 // An id in the provider's file store; never crosses to another provider.
 #define WEIR_ADAPTER_TYPES_MEDIA_SOURCE_FILE_ID 3
 
+// An image, a sound, a film or a document.
 typedef struct weir_adapter_types_media_part_t {
   weir_adapter_types_media_kind_t   kind;
   // Media type: `image/png`. None where the format does not say.
@@ -352,6 +357,7 @@ typedef struct weir_adapter_types_media_part_t {
   weir_adapter_types_list_extension_t   extensions;
 } weir_adapter_types_media_part_t;
 
+// What a tool takes.
 typedef uint8_t weir_adapter_types_tool_kind_t;
 
 // Arguments are a JSON object.
@@ -398,6 +404,7 @@ typedef struct {
   bool val;
 } adapter_option_bool_t;
 
+// What a tool call came to, as the client sends it back.
 typedef struct weir_adapter_types_tool_result_t {
   adapter_string_t   call_id;
   // The tool's name, where the format says it; else an adapter that needs it looks it up in the history.
@@ -420,6 +427,7 @@ typedef struct weir_adapter_types_reasoning_part_t {
   weir_adapter_types_list_extension_t   extensions;
 } weir_adapter_types_reasoning_part_t;
 
+// A piece of a message. Their order is the order in which they were said.
 typedef struct weir_adapter_types_part_t {
   uint8_t tag;
   union {
@@ -448,6 +456,7 @@ typedef struct {
   size_t len;
 } weir_adapter_types_list_part_t;
 
+// One turn of the talk.
 typedef struct weir_adapter_types_message_t {
   weir_adapter_types_role_t   role;
   // The speaker's name, where several share a role.
@@ -457,6 +466,7 @@ typedef struct weir_adapter_types_message_t {
 } weir_adapter_types_message_t;
 
 // ---- Requests --------------------------------------------------------------------------------------------------
+// A tool that the client carries out.
 typedef struct weir_adapter_types_function_tool_t {
   adapter_string_t   name;
   adapter_option_string_t   description;
@@ -467,6 +477,7 @@ typedef struct weir_adapter_types_function_tool_t {
   weir_adapter_types_list_extension_t   extensions;
 } weir_adapter_types_function_tool_t;
 
+// Something that the model may call.
 typedef struct weir_adapter_types_tool_t {
   uint8_t tag;
   union {
@@ -484,12 +495,14 @@ typedef struct {
   size_t len;
 } adapter_list_string_t;
 
+// A choice among the request's tools.
 typedef struct weir_adapter_types_allowed_tools_t {
   adapter_list_string_t   names;
   // Whether one of them must be called.
   bool   required;
 } weir_adapter_types_allowed_tools_t;
 
+// Which tools the model is to call.
 typedef struct weir_adapter_types_tool_choice_t {
   uint8_t tag;
   union {
@@ -511,6 +524,7 @@ typedef struct weir_adapter_types_tool_choice_t {
 #define WEIR_ADAPTER_TYPES_TOOL_CHOICE_ALLOWED 4
 #define WEIR_ADAPTER_TYPES_TOOL_CHOICE_OPAQUE 5
 
+// The shape that an answer is to have.
 typedef struct weir_adapter_types_json_schema_t {
   adapter_option_string_t   name;
   adapter_option_string_t   description;
@@ -519,6 +533,7 @@ typedef struct weir_adapter_types_json_schema_t {
   adapter_option_bool_t   strict;
 } weir_adapter_types_json_schema_t;
 
+// What an answer's text is to be.
 typedef struct weir_adapter_types_output_format_t {
   uint8_t tag;
   union {
@@ -539,6 +554,7 @@ typedef struct {
   double val;
 } adapter_option_f64_t;
 
+// How the answer is drawn. Ranges are the formats' own: a rendering clamps what its provider does not take.
 typedef struct weir_adapter_types_sampling_t {
   adapter_option_f64_t   temperature;
   adapter_option_f64_t   top_p;
@@ -554,6 +570,7 @@ typedef struct weir_adapter_types_sampling_t {
   adapter_option_u32_t   top_logprobs;
 } weir_adapter_types_sampling_t;
 
+// Whether the model is to think before it answers.
 typedef uint8_t weir_adapter_types_reasoning_mode_t;
 
 #define WEIR_ADAPTER_TYPES_REASONING_MODE_DISABLED 0
@@ -566,6 +583,7 @@ typedef struct {
   weir_adapter_types_reasoning_mode_t val;
 } weir_adapter_types_option_reasoning_mode_t;
 
+// How the model is to think. Formats say it by a mode, an effort or a budget; each is none where it was not said.
 typedef struct weir_adapter_types_reasoning_request_t {
   weir_adapter_types_option_reasoning_mode_t   mode;
   // `none`, `minimal`, `low`, `medium`, `high`, or a level of the format's own.
@@ -638,6 +656,7 @@ typedef struct weir_adapter_types_usage_t {
   weir_adapter_types_list_extension_t   extensions;
 } weir_adapter_types_usage_t;
 
+// Why an answer ended.
 typedef uint8_t weir_adapter_types_finish_reason_t;
 
 // The answer is complete.
@@ -659,6 +678,7 @@ typedef uint8_t weir_adapter_types_finish_reason_t;
 #define WEIR_ADAPTER_TYPES_FINISH_REASON_FAILED 9
 #define WEIR_ADAPTER_TYPES_FINISH_REASON_OTHER 10
 
+// How an answer ended.
 typedef struct weir_adapter_types_finish_t {
   weir_adapter_types_finish_reason_t   reason;
   // The provider's own word.
@@ -672,6 +692,7 @@ typedef struct {
   weir_adapter_types_finish_t val;
 } weir_adapter_types_option_finish_t;
 
+// One of the answers that were asked for; most requests ask for one.
 typedef struct weir_adapter_types_candidate_t {
   uint32_t   index;
   weir_adapter_types_list_part_t   parts;
@@ -691,6 +712,7 @@ typedef struct {
   weir_adapter_types_usage_t val;
 } weir_adapter_types_option_usage_t;
 
+// A whole answer.
 typedef struct weir_adapter_types_chat_response_t {
   adapter_string_t   id;
   // As the provider names it.
@@ -703,6 +725,7 @@ typedef struct weir_adapter_types_chat_response_t {
 } weir_adapter_types_chat_response_t;
 
 // ---- Streams ---------------------------------------------------------------------------------------------------
+// The head of a streamed answer.
 typedef struct weir_adapter_types_response_start_t {
   adapter_string_t   id;
   adapter_option_string_t   model;
@@ -711,6 +734,7 @@ typedef struct weir_adapter_types_response_start_t {
   weir_adapter_types_list_extension_t   extensions;
 } weir_adapter_types_response_start_t;
 
+// What is known of a tool call when it begins; its arguments follow as deltas.
 typedef struct weir_adapter_types_tool_start_t {
   adapter_string_t   id;
   adapter_string_t   name;
@@ -718,6 +742,7 @@ typedef struct weir_adapter_types_tool_start_t {
   weir_adapter_types_option_signature_t   signature;
 } weir_adapter_types_tool_start_t;
 
+// What kind of part begins.
 typedef struct weir_adapter_types_part_kind_t {
   uint8_t tag;
   union {
@@ -736,6 +761,7 @@ typedef struct weir_adapter_types_part_kind_t {
 // A medium that the model made: its whole value, no deltas follow.
 #define WEIR_ADAPTER_TYPES_PART_KIND_MEDIA 5
 
+// A part begins.
 typedef struct weir_adapter_types_part_start_t {
   uint32_t   candidate;
   // Number of the part within its candidate, counted by the decoder; parts may overlap.
@@ -750,6 +776,7 @@ typedef struct weir_adapter_types_part_delta_t {
   adapter_string_t   text;
 } weir_adapter_types_part_delta_t;
 
+// A part's signature, which comes after its text.
 typedef struct weir_adapter_types_part_signature_t {
   uint32_t   candidate;
   uint32_t   part;
@@ -758,12 +785,14 @@ typedef struct weir_adapter_types_part_signature_t {
   bool   encrypted;
 } weir_adapter_types_part_signature_t;
 
+// A citation in a part of text.
 typedef struct weir_adapter_types_part_citation_t {
   uint32_t   candidate;
   uint32_t   part;
   weir_adapter_types_citation_t   citation;
 } weir_adapter_types_part_citation_t;
 
+// A part is complete.
 typedef struct weir_adapter_types_part_stop_t {
   uint32_t   candidate;
   uint32_t   part;
@@ -771,12 +800,14 @@ typedef struct weir_adapter_types_part_stop_t {
   weir_adapter_types_list_extension_t   extensions;
 } weir_adapter_types_part_stop_t;
 
+// Log probabilities of the tokens since the last ones.
 typedef struct weir_adapter_types_candidate_logprobs_t {
   uint32_t   candidate;
   // JSON in OpenAI Chat's shape.
   adapter_string_t   json;
 } weir_adapter_types_candidate_logprobs_t;
 
+// A candidate is complete.
 typedef struct weir_adapter_types_candidate_finish_t {
   uint32_t   candidate;
   weir_adapter_types_finish_t   finish;
@@ -891,6 +922,7 @@ typedef struct {
 } adapter_list_u32_t;
 
 // ---- Embeddings ------------------------------------------------------------------------------------------------
+// One thing to embed.
 typedef struct weir_adapter_types_embedding_input_t {
   uint8_t tag;
   union {
@@ -904,6 +936,7 @@ typedef struct weir_adapter_types_embedding_input_t {
 #define WEIR_ADAPTER_TYPES_EMBEDDING_INPUT_TOKENS 1
 #define WEIR_ADAPTER_TYPES_EMBEDDING_INPUT_MEDIA 2
 
+// How the client wants its vectors.
 typedef uint8_t weir_adapter_types_embedding_encoding_t;
 
 #define WEIR_ADAPTER_TYPES_EMBEDDING_ENCODING_FLOATS 0
@@ -920,6 +953,7 @@ typedef struct {
   weir_adapter_types_embedding_encoding_t val;
 } weir_adapter_types_option_embedding_encoding_t;
 
+// A request for vectors.
 typedef struct weir_adapter_types_embeddings_request_t {
   adapter_string_t   model;
   weir_adapter_types_list_embedding_input_t   inputs;
@@ -939,6 +973,7 @@ typedef struct {
   size_t len;
 } adapter_list_f64_t;
 
+// The numbers of an embedding.
 typedef struct weir_adapter_types_vector_t {
   uint8_t tag;
   union {
@@ -954,6 +989,7 @@ typedef struct weir_adapter_types_vector_t {
 // Another kind (int8, binary), in its own format.
 #define WEIR_ADAPTER_TYPES_VECTOR_OPAQUE 2
 
+// The vector of one input.
 typedef struct weir_adapter_types_embedding_t {
   uint32_t   index;
   weir_adapter_types_vector_t   vector;
@@ -964,6 +1000,7 @@ typedef struct {
   size_t len;
 } weir_adapter_types_list_embedding_t;
 
+// Vectors, one for each input.
 typedef struct weir_adapter_types_embeddings_response_t {
   adapter_option_string_t   id;
   adapter_option_string_t   model;
@@ -973,6 +1010,7 @@ typedef struct weir_adapter_types_embeddings_response_t {
 } weir_adapter_types_embeddings_response_t;
 
 // ---- Models ----------------------------------------------------------------------------------------------------
+// What a provider tells of one of its models.
 typedef struct weir_adapter_types_model_info_t {
   adapter_string_t   id;
   adapter_option_string_t   display_name;
@@ -983,6 +1021,7 @@ typedef struct weir_adapter_types_model_info_t {
   weir_adapter_types_list_extension_t   extensions;
 } weir_adapter_types_model_info_t;
 
+// A request for a list of models, or for one of them.
 typedef struct weir_adapter_types_models_request_t {
   // The one model asked for, or none for the list.
   adapter_option_string_t   id;
@@ -996,6 +1035,7 @@ typedef struct {
   size_t len;
 } weir_adapter_types_list_model_info_t;
 
+// A list of models; of one, where one was asked for.
 typedef struct weir_adapter_types_models_response_t {
   weir_adapter_types_list_model_info_t   models;
   // Where to go on, if there is more.
@@ -1003,12 +1043,16 @@ typedef struct weir_adapter_types_models_response_t {
 } weir_adapter_types_models_response_t;
 
 // ---- Counting tokens -------------------------------------------------------------------------------------------
+// The tokens of a request.
 typedef struct weir_adapter_types_token_count_t {
+  // All of its input.
   uint32_t   input;
+  // What of that would be read from a cache, where the provider says so.
   adapter_option_u32_t   cached;
 } weir_adapter_types_token_count_t;
 
 // ---- Reranking -------------------------------------------------------------------------------------------------
+// One document to order.
 typedef struct weir_adapter_types_rerank_document_t {
   uint8_t tag;
   union {
@@ -1026,6 +1070,7 @@ typedef struct {
   size_t len;
 } weir_adapter_types_list_rerank_document_t;
 
+// A request to order documents by how well they answer a query.
 typedef struct weir_adapter_types_rerank_request_t {
   adapter_string_t   model;
   adapter_string_t   query;
@@ -1040,6 +1085,7 @@ typedef struct {
   weir_adapter_types_rerank_document_t val;
 } weir_adapter_types_option_rerank_document_t;
 
+// A document's place in the order.
 typedef struct weir_adapter_types_rerank_result_t {
   uint32_t   index;
   double   score;
@@ -1051,6 +1097,7 @@ typedef struct {
   size_t len;
 } weir_adapter_types_list_rerank_result_t;
 
+// The order, as the provider gives it: usually the best first.
 typedef struct weir_adapter_types_rerank_response_t {
   adapter_option_string_t   id;
   adapter_option_string_t   model;
@@ -1066,6 +1113,7 @@ typedef weir_adapter_types_framing_t exports_weir_adapter_about_framing_t;
 typedef weir_adapter_types_error_kind_t exports_weir_adapter_about_error_kind_t;
 
 // ---- Vocabulary ------------------------------------------------------------------------------------------------
+// What is asked for. An operation of its own has interfaces of its own; any other is only relayed.
 typedef struct exports_weir_adapter_about_operation_t {
   uint8_t tag;
   union {
@@ -1098,6 +1146,7 @@ typedef struct exports_weir_adapter_about_condition_t {
 // A query parameter has this value.
 #define EXPORTS_WEIR_ADAPTER_ABOUT_CONDITION_QUERY_EQUALS 2
 
+// A pointer and the value that is to be there.
 typedef struct exports_weir_adapter_about_pointer_equals_t {
   adapter_string_t   pointer;
   // JSON.
@@ -1174,11 +1223,12 @@ typedef struct exports_weir_adapter_about_error_format_t {
   exports_weir_adapter_about_option_frame_template_t   keep_alive;
   // The header in which this format's clients look for a request id.
   adapter_option_string_t   request_id_header;
-  // Headers that tell limits; holes are `{{limit}}`, `{{remaining}}`, `{{reset}}` and the name has `{{scope}}`
-  // (`requests`, `tokens`).
+  // Headers that tell limits; holes are `{{limit}}`, `{{remaining}}`, `{{reset}}` (`6m0s`), `{{reset-at}}` (a time as
+  // RFC 3339 writes it), and the name has `{{scope}}` (`requests`, `tokens`).
   exports_weir_adapter_about_list_header_t   rate_limit_headers;
 } exports_weir_adapter_about_error_format_t;
 
+// Where a token is counted: the buckets of `usage`.
 typedef uint8_t exports_weir_adapter_about_bucket_t;
 
 #define EXPORTS_WEIR_ADAPTER_ABOUT_BUCKET_INPUT 0
@@ -1269,6 +1319,7 @@ typedef struct exports_weir_adapter_about_credential_place_t {
 // A query parameter.
 #define EXPORTS_WEIR_ADAPTER_ABOUT_CREDENTIAL_PLACE_QUERY 1
 
+// A place in a JSON body where the model's name stands.
 typedef struct exports_weir_adapter_about_model_pointer_t {
   adapter_string_t   pointer;
   // Text in front of the model's name, kept when it is rewritten: `models/`.
@@ -1290,6 +1341,7 @@ typedef struct exports_weir_adapter_about_model_place_t {
 // A field of a multipart body.
 #define EXPORTS_WEIR_ADAPTER_ABOUT_MODEL_PLACE_FIELD 2
 
+// A place in a body where the flag stands.
 typedef struct exports_weir_adapter_about_stream_pointer_t {
   // In a multipart body `/NAME` stands for the field of that name.
   adapter_string_t   pointer;
@@ -1311,6 +1363,7 @@ typedef struct exports_weir_adapter_about_stream_flag_t {
 #define EXPORTS_WEIR_ADAPTER_ABOUT_STREAM_FLAG_POINTER 1
 #define EXPORTS_WEIR_ADAPTER_ABOUT_STREAM_FLAG_QUERY 2
 
+// What a request's body is.
 typedef uint8_t exports_weir_adapter_about_body_kind_t;
 
 #define EXPORTS_WEIR_ADAPTER_ABOUT_BODY_KIND_JSON 0
@@ -1331,6 +1384,7 @@ typedef struct {
   exports_weir_adapter_about_condition_t val;
 } exports_weir_adapter_about_option_condition_t;
 
+// A framing, and when it is the one: always, where there is no condition.
 typedef struct exports_weir_adapter_about_answer_framing_t {
   exports_weir_adapter_about_framing_t   framing;
   exports_weir_adapter_about_option_condition_t   when;
@@ -1356,6 +1410,7 @@ typedef struct {
   size_t len;
 } exports_weir_adapter_about_list_answer_framing_t;
 
+// One endpoint that clients may call: how it is recognised, and where the host finds what it has to know.
 typedef struct exports_weir_adapter_about_face_t {
   adapter_string_t   format;
   exports_weir_adapter_about_operation_t   operation;
@@ -1453,6 +1508,7 @@ typedef struct exports_weir_adapter_about_acceptance_t {
 } exports_weir_adapter_about_acceptance_t;
 
 // ---- Credentials -----------------------------------------------------------------------------------------------
+// How tokens are had for a credential.
 typedef struct exports_weir_adapter_about_oauth_t {
   // Where tokens are to be had; holes as in a suggested url, and `{origin}` for the provider's own origin
   // (`https://host`). Followed under the rule for suggestions, or where the origin may have the key in any case;
@@ -1486,6 +1542,7 @@ typedef struct exports_weir_adapter_about_auth_scheme_t {
 // A JWT signed with a service account's key.
 #define EXPORTS_WEIR_ADAPTER_ABOUT_AUTH_SCHEME_SERVICE_ACCOUNT 6
 
+// One way to prove who the host is.
 typedef struct exports_weir_adapter_about_auth_t {
   // By which the option `auth` chooses; the first is the default.
   adapter_string_t   name;
@@ -1506,6 +1563,7 @@ typedef struct exports_weir_adapter_about_suggestions_t {
   adapter_list_string_t   origins;
 } exports_weir_adapter_about_suggestions_t;
 
+// How instances are used: a wish, which counts only for components whose digest is in the lock file.
 typedef uint8_t exports_weir_adapter_about_isolation_t;
 
 // A fresh instance for each exchange and side.
@@ -1520,6 +1578,7 @@ typedef struct {
   size_t len;
 } exports_weir_adapter_about_list_operation_t;
 
+// What the provider can do, as far as it can be said once for all of its models.
 typedef struct exports_weir_adapter_about_capabilities_t {
   exports_weir_adapter_about_list_operation_t   operations;
   // `image`, `audio`, `video`, `document`.
@@ -1548,6 +1607,7 @@ typedef struct {
   size_t len;
 } exports_weir_adapter_about_list_auth_t;
 
+// All that the host knows of the adapter.
 typedef struct exports_weir_adapter_about_manifest_t {
   adapter_string_t   name;
   adapter_string_t   version;

@@ -26,6 +26,7 @@ const (
 )
 
 // ---- Vocabulary ------------------------------------------------------------------------------------------------
+// What is asked for. An operation of its own has interfaces of its own; any other is only relayed.
 type Operation struct {
 	tag   uint8
 	value any
@@ -111,6 +112,7 @@ func MakeConditionQueryEquals(value weir_adapter_types.Header) Condition {
 	return Condition{Condition_QueryEquals, value}
 }
 
+// A pointer and the value that is to be there.
 type PointerEquals struct {
 	Pointer string
 	// JSON.
@@ -214,8 +216,8 @@ type ErrorFormat struct {
 	KeepAlive witTypes.Option[FrameTemplate]
 	// The header in which this format's clients look for a request id.
 	RequestIdHeader witTypes.Option[string]
-	// Headers that tell limits; holes are `{{limit}}`, `{{remaining}}`, `{{reset}}` and the name has `{{scope}}`
-	// (`requests`, `tokens`).
+	// Headers that tell limits; holes are `{{limit}}`, `{{remaining}}`, `{{reset}}` (`6m0s`), `{{reset-at}}` (a time as
+	// RFC 3339 writes it), and the name has `{{scope}}` (`requests`, `tokens`).
 	RateLimitHeaders []weir_adapter_types.Header
 }
 
@@ -227,6 +229,7 @@ const (
 	Bucket_Reasoning  uint8 = 4
 )
 
+// Where a token is counted: the buckets of `usage`.
 type Bucket = uint8
 
 const (
@@ -312,6 +315,7 @@ func MakeCredentialPlaceQuery(value string) CredentialPlace {
 	return CredentialPlace{CredentialPlace_Query, value}
 }
 
+// A place in a JSON body where the model's name stands.
 type ModelPointer struct {
 	Pointer string
 	// Text in front of the model's name, kept when it is rewritten: `models/`.
@@ -360,6 +364,7 @@ func MakeModelPlaceField(value string) ModelPlace {
 	return ModelPlace{ModelPlace_Field, value}
 }
 
+// A place in a body where the flag stands.
 type StreamPointer struct {
 	// In a multipart body `/NAME` stands for the field of that name.
 	Pointer string
@@ -421,6 +426,7 @@ const (
 	BodyKind_Empty     uint8 = 3
 )
 
+// What a request's body is.
 type BodyKind = uint8
 
 // Something that a request may ask for, seen without parsing it: any of the pointers has a value, or any of the
@@ -431,11 +437,13 @@ type Feature struct {
 	Tests []FrameTest
 }
 
+// A framing, and when it is the one: always, where there is no condition.
 type AnswerFraming struct {
 	Framing weir_adapter_types.Framing
 	When    witTypes.Option[Condition]
 }
 
+// One endpoint that clients may call: how it is recognised, and where the host finds what it has to know.
 type Face struct {
 	Format    string
 	Operation Operation
@@ -518,6 +526,7 @@ type Acceptance struct {
 }
 
 // ---- Credentials -----------------------------------------------------------------------------------------------
+// How tokens are had for a credential.
 type Oauth struct {
 	// Where tokens are to be had; holes as in a suggested url, and `{origin}` for the provider's own origin
 	// (`https://host`). Followed under the rule for suggestions, or where the origin may have the key in any case;
@@ -608,6 +617,7 @@ func MakeAuthSchemeServiceAccount(value Oauth) AuthScheme {
 	return AuthScheme{AuthScheme_ServiceAccount, value}
 }
 
+// One way to prove who the host is.
 type Auth struct {
 	// By which the option `auth` chooses; the first is the default.
 	Name   string
@@ -637,8 +647,10 @@ const (
 	Isolation_Shared uint8 = 2
 )
 
+// How instances are used: a wish, which counts only for components whose digest is in the lock file.
 type Isolation = uint8
 
+// What the provider can do, as far as it can be said once for all of its models.
 type Capabilities struct {
 	Operations []Operation
 	// `image`, `audio`, `video`, `document`.
@@ -647,6 +659,7 @@ type Capabilities struct {
 	CountsTokens bool
 }
 
+// All that the host knows of the adapter.
 type Manifest struct {
 	Name    string
 	Version string

@@ -199,6 +199,7 @@ const (
 )
 
 // ---- Errors ----------------------------------------------------------------------------------------------------
+// What went wrong, as far as clients and retries care.
 type ErrorKind = uint8
 
 // An error, the same on both sides.
@@ -229,6 +230,7 @@ const (
 )
 
 // ---- Messages --------------------------------------------------------------------------------------------------
+// Who speaks.
 type Role struct {
 	tag   uint8
 	value any
@@ -300,6 +302,7 @@ type Citation struct {
 	Source witTypes.Option[Opaque]
 }
 
+// Words.
 type TextPart struct {
 	Text       string
 	Citations  []Citation
@@ -315,6 +318,7 @@ const (
 	MediaKind_Document uint8 = 3
 )
 
+// What a medium is.
 type MediaKind = uint8
 
 const (
@@ -379,6 +383,7 @@ func MakeMediaSourceFileId(value string) MediaSource {
 	return MediaSource{MediaSource_FileId, value}
 }
 
+// An image, a sound, a film or a document.
 type MediaPart struct {
 	Kind MediaKind
 	// Media type: `image/png`. None where the format does not say.
@@ -399,6 +404,7 @@ const (
 	ToolKind_Custom uint8 = 1
 )
 
+// What a tool takes.
 type ToolKind = uint8
 
 // A call that the client is to carry out. A tool that the provider ran itself is an `opaque` part.
@@ -472,6 +478,7 @@ func MakeResultPartOpaque(value Opaque) ResultPart {
 	return ResultPart{ResultPart_Opaque, value}
 }
 
+// What a tool call came to, as the client sends it back.
 type ToolResult struct {
 	CallId string
 	// The tool's name, where the format says it; else an adapter that needs it looks it up in the history.
@@ -506,6 +513,7 @@ const (
 	Part_Opaque uint8 = 6
 )
 
+// A piece of a message. Their order is the order in which they were said.
 type Part struct {
 	tag   uint8
 	value any
@@ -586,6 +594,7 @@ func MakePartOpaque(value Opaque) Part {
 	return Part{Part_Opaque, value}
 }
 
+// One turn of the talk.
 type Message struct {
 	Role Role
 	// The speaker's name, where several share a role.
@@ -595,6 +604,7 @@ type Message struct {
 }
 
 // ---- Requests --------------------------------------------------------------------------------------------------
+// A tool that the client carries out.
 type FunctionTool struct {
 	Name        string
 	Description witTypes.Option[string]
@@ -611,6 +621,7 @@ const (
 	Tool_Opaque uint8 = 1
 )
 
+// Something that the model may call.
 type Tool struct {
 	tag   uint8
 	value any
@@ -641,6 +652,7 @@ func MakeToolOpaque(value Opaque) Tool {
 	return Tool{Tool_Opaque, value}
 }
 
+// A choice among the request's tools.
 type AllowedTools struct {
 	Names []string
 	// Whether one of them must be called.
@@ -661,6 +673,7 @@ const (
 	ToolChoice_Opaque  uint8 = 5
 )
 
+// Which tools the model is to call.
 type ToolChoice struct {
 	tag   uint8
 	value any
@@ -710,6 +723,7 @@ func MakeToolChoiceOpaque(value Opaque) ToolChoice {
 	return ToolChoice{ToolChoice_Opaque, value}
 }
 
+// The shape that an answer is to have.
 type JsonSchema struct {
 	Name        witTypes.Option[string]
 	Description witTypes.Option[string]
@@ -727,6 +741,7 @@ const (
 	OutputFormat_Opaque uint8 = 3
 )
 
+// What an answer's text is to be.
 type OutputFormat struct {
 	tag   uint8
 	value any
@@ -763,6 +778,7 @@ func MakeOutputFormatOpaque(value Opaque) OutputFormat {
 	return OutputFormat{OutputFormat_Opaque, value}
 }
 
+// How the answer is drawn. Ranges are the formats' own: a rendering clamps what its provider does not take.
 type Sampling struct {
 	Temperature witTypes.Option[float64]
 	TopP        witTypes.Option[float64]
@@ -785,8 +801,10 @@ const (
 	ReasoningMode_Adaptive uint8 = 2
 )
 
+// Whether the model is to think before it answers.
 type ReasoningMode = uint8
 
+// How the model is to think. Formats say it by a mode, an effort or a budget; each is none where it was not said.
 type ReasoningRequest struct {
 	Mode witTypes.Option[ReasoningMode]
 	// `none`, `minimal`, `low`, `medium`, `high`, or a level of the format's own.
@@ -855,8 +873,10 @@ const (
 	FinishReason_Other  uint8 = 10
 )
 
+// Why an answer ended.
 type FinishReason = uint8
 
+// How an answer ended.
 type Finish struct {
 	Reason FinishReason
 	// The provider's own word.
@@ -865,6 +885,7 @@ type Finish struct {
 	StopSequence witTypes.Option[string]
 }
 
+// One of the answers that were asked for; most requests ask for one.
 type Candidate struct {
 	Index  uint32
 	Parts  []Part
@@ -874,6 +895,7 @@ type Candidate struct {
 	Extensions []Extension
 }
 
+// A whole answer.
 type ChatResponse struct {
 	Id string
 	// As the provider names it.
@@ -886,6 +908,7 @@ type ChatResponse struct {
 }
 
 // ---- Streams ---------------------------------------------------------------------------------------------------
+// The head of a streamed answer.
 type ResponseStart struct {
 	Id          string
 	Model       witTypes.Option[string]
@@ -894,6 +917,7 @@ type ResponseStart struct {
 	Extensions  []Extension
 }
 
+// What is known of a tool call when it begins; its arguments follow as deltas.
 type ToolStart struct {
 	Id        string
 	Name      string
@@ -912,6 +936,7 @@ const (
 	PartKind_Media uint8 = 5
 )
 
+// What kind of part begins.
 type PartKind struct {
 	tag   uint8
 	value any
@@ -961,6 +986,7 @@ func MakePartKindMedia(value MediaPart) PartKind {
 	return PartKind{PartKind_Media, value}
 }
 
+// A part begins.
 type PartStart struct {
 	Candidate uint32
 	// Number of the part within its candidate, counted by the decoder; parts may overlap.
@@ -975,6 +1001,7 @@ type PartDelta struct {
 	Text      string
 }
 
+// A part's signature, which comes after its text.
 type PartSignature struct {
 	Candidate uint32
 	Part      uint32
@@ -983,12 +1010,14 @@ type PartSignature struct {
 	Encrypted bool
 }
 
+// A citation in a part of text.
 type PartCitation struct {
 	Candidate uint32
 	Part      uint32
 	Citation  Citation
 }
 
+// A part is complete.
 type PartStop struct {
 	Candidate uint32
 	Part      uint32
@@ -996,12 +1025,14 @@ type PartStop struct {
 	Extensions []Extension
 }
 
+// Log probabilities of the tokens since the last ones.
 type CandidateLogprobs struct {
 	Candidate uint32
 	// JSON in OpenAI Chat's shape.
 	Json string
 }
 
+// A candidate is complete.
 type CandidateFinish struct {
 	Candidate uint32
 	Finish    Finish
@@ -1197,6 +1228,7 @@ const (
 )
 
 // ---- Embeddings ------------------------------------------------------------------------------------------------
+// One thing to embed.
 type EmbeddingInput struct {
 	tag   uint8
 	value any
@@ -1243,8 +1275,10 @@ const (
 	EmbeddingEncoding_Base64 uint8 = 1
 )
 
+// How the client wants its vectors.
 type EmbeddingEncoding = uint8
 
+// A request for vectors.
 type EmbeddingsRequest struct {
 	Model  string
 	Inputs []EmbeddingInput
@@ -1267,6 +1301,7 @@ const (
 	Vector_Opaque uint8 = 2
 )
 
+// The numbers of an embedding.
 type Vector struct {
 	tag   uint8
 	value any
@@ -1307,11 +1342,13 @@ func MakeVectorOpaque(value Opaque) Vector {
 	return Vector{Vector_Opaque, value}
 }
 
+// The vector of one input.
 type Embedding struct {
 	Index  uint32
 	Vector Vector
 }
 
+// Vectors, one for each input.
 type EmbeddingsResponse struct {
 	Id         witTypes.Option[string]
 	Model      witTypes.Option[string]
@@ -1321,6 +1358,7 @@ type EmbeddingsResponse struct {
 }
 
 // ---- Models ----------------------------------------------------------------------------------------------------
+// What a provider tells of one of its models.
 type ModelInfo struct {
 	Id            string
 	DisplayName   witTypes.Option[string]
@@ -1331,6 +1369,7 @@ type ModelInfo struct {
 	Extensions    []Extension
 }
 
+// A request for a list of models, or for one of them.
 type ModelsRequest struct {
 	// The one model asked for, or none for the list.
 	Id witTypes.Option[string]
@@ -1339,6 +1378,7 @@ type ModelsRequest struct {
 	Limit  witTypes.Option[uint32]
 }
 
+// A list of models; of one, where one was asked for.
 type ModelsResponse struct {
 	Models []ModelInfo
 	// Where to go on, if there is more.
@@ -1346,8 +1386,11 @@ type ModelsResponse struct {
 }
 
 // ---- Counting tokens -------------------------------------------------------------------------------------------
+// The tokens of a request.
 type TokenCount struct {
-	Input  uint32
+	// All of its input.
+	Input uint32
+	// What of that would be read from a cache, where the provider says so.
 	Cached witTypes.Option[uint32]
 }
 
@@ -1358,6 +1401,7 @@ const (
 )
 
 // ---- Reranking -------------------------------------------------------------------------------------------------
+// One document to order.
 type RerankDocument struct {
 	tag   uint8
 	value any
@@ -1388,6 +1432,7 @@ func MakeRerankDocumentJson(value string) RerankDocument {
 	return RerankDocument{RerankDocument_Json, value}
 }
 
+// A request to order documents by how well they answer a query.
 type RerankRequest struct {
 	Model           string
 	Query           string
@@ -1397,12 +1442,14 @@ type RerankRequest struct {
 	Extensions      []Extension
 }
 
+// A document's place in the order.
 type RerankResult struct {
 	Index    uint32
 	Score    float64
 	Document witTypes.Option[RerankDocument]
 }
 
+// The order, as the provider gives it: usually the best first.
 type RerankResponse struct {
 	Id         witTypes.Option[string]
 	Model      witTypes.Option[string]

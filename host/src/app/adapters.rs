@@ -1,0 +1,48 @@
+//! What the configuration says of adapters, in the words of [`crate::plugin`].
+
+use crate::config::{self, AdapterSettings, Config, Isolation};
+use crate::plugin::sign::PublicKey;
+use crate::plugin::{self, CanaryRule, Care, Demand, Policy, QuarantineRule, Reuse, Terms};
+
+/// What the operator demands of adapters' files.
+pub fn policy(config: &Config) -> Policy {
+    let plugins = &config.plugins;
+    let demand =
+        |settings: &AdapterSettings| Demand { signature: settings.require_signature, pin: settings.require_lock };
+    Policy {
+        keys: plugins.trusted_keys.iter().copied().map(PublicKey::from).collect(),
+        usual: demand(&plugins.defaults),
+        of: plugins.adapters.iter().map(|(name, settings)| (name.clone(), demand(settings))).collect(),
+    }
+}
+
+pub(super) fn care(settings: &AdapterSettings) -> Care {
+    let quarantine = settings.quarantine.map(|rule| {
+        let config::Quarantine { faults, window, share } = rule;
+        QuarantineRule { faults, window, share }
+    });
+    let canary = settings.canary.map(|rule| {
+        let config::Canary { share, requests, max_fault_rate, max_time } = rule;
+        CanaryRule { share, requests: requests as u64, max_fault_rate, max_time }
+    });
+    Care { quarantine, canary }
+}
+
+pub(super) fn largest_memory(config: &Config) -> usize {
+    let own = config.plugins.adapters.values().map(|settings| settings.memory);
+    own.chain([config.plugins.defaults.memory]).max().unwrap_or(config.plugins.defaults.memory)
+}
+
+pub(super) fn terms(settings: &AdapterSettings) -> Terms {
+    Terms {
+        isolation: settings.isolation.map(|isolation| match isolation {
+            Isolation::Fresh => plugin::Isolation::Fresh,
+            Isolation::Tenant => plugin::Isolation::Tenant,
+            Isolation::Shared => plugin::Isolation::Shared,
+        }),
+        reuse: Reuse { uses: u32::try_from(settings.max_uses).unwrap_or(u32::MAX), ..Reuse::default() },
+        ready: u32::try_from(settings.prewarm).unwrap_or(u32::MAX),
+        call: Some(settings.deadline),
+        concurrency: settings.max_instances.map(|max| u32::try_from(max).unwrap_or(u32::MAX)),
+    }
+}

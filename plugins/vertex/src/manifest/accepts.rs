@@ -1,0 +1,58 @@
+//! The platform's own paths, by which an exchange with it is recognised: for each publisher those that take its bodies.
+//!
+//! They are of a format of their own, which no client speaks: the platform's variants of Gemini's and of Claude's bodies. So
+//! nothing is relayed by them.
+
+use weir_sdk::manifest::{Acceptance, Operation};
+
+/// The platform's own bodies, whichever publisher's.
+pub(super) const FORMAT: &str = "vertex";
+
+const GEMINI: &str = "publishers/google/models/{model}";
+const CLAUDE: &str = "publishers/anthropic/models/{model}";
+
+pub(super) fn all() -> Vec<Acceptance> {
+    let streamed = |stream: String, whole| Acceptance { stream_path: Some(stream), ..whole };
+    let chat = |path: &str| {
+        let whole = post(Operation::Chat, format!("{path}:generateContent"));
+        streamed(format!("{path}:streamGenerateContent"), whole)
+    };
+    vec![
+        chat(GEMINI),
+        // Gemini that an operator has tuned.
+        chat("endpoints/{model}"),
+        streamed(format!("{CLAUDE}:streamRawPredict"), post(Operation::Chat, format!("{CLAUDE}:rawPredict"))),
+        post(Operation::CountTokens, format!("{GEMINI}:countTokens")),
+        post(Operation::CountTokens, "publishers/anthropic/models/count-tokens:rawPredict".to_owned()),
+        post(Operation::Embeddings, format!("{GEMINI}:predict")),
+        post(Operation::Embeddings, format!("{GEMINI}:embedContent")),
+        get("publishers/google/models"),
+        get("publishers/anthropic/models"),
+    ]
+}
+
+fn post(operation: Operation, path: String) -> Acceptance {
+    accepted("POST", operation, path)
+}
+
+fn get(path: &str) -> Acceptance {
+    accepted("GET", Operation::Models, path.to_owned())
+}
+
+fn accepted(method: &str, operation: Operation, path: String) -> Acceptance {
+    Acceptance {
+        format: FORMAT.into(),
+        operation,
+        method: method.into(),
+        path,
+        stream_path: None,
+        query: Vec::new(),
+        query_forwarded: Vec::new(),
+        request_headers: Vec::new(),
+        set_headers: Vec::new(),
+        response_headers: Vec::new(),
+        exclusions: Vec::new(),
+        ask_usage: None,
+        preferred: false,
+    }
+}

@@ -1,0 +1,176 @@
+//! The providers of the search: each kind of credential, each with a secret of its own, and answers that name themselves.
+
+use std::fmt::Write as _;
+
+use weir_tests::{Answer, Gate, Upstream};
+
+use super::{ACCOUNTS_KEY, ANSWERED, long};
+use crate::tongue::{ANTHROPIC, OPENAI, TEXT, ZETA};
+
+/// A provider with a secret.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Provider {
+    pub(super) adapter: &'static str,
+    /// Its options, but for addresses.
+    options: &'static str,
+    /// Its key; none for the key of a service's account.
+    key: &'static str,
+    model: &'static str,
+    speech: Speech,
+}
+
+/// What it answers in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Speech {
+    OpenAi,
+    Anthropic,
+    Zeta,
+    Gemini,
+    Converse,
+}
+
+const fn provider(
+    adapter: &'static str,
+    options: &'static str,
+    key: &'static str,
+    model: &'static str,
+    speech: Speech,
+) -> Provider {
+    Provider { adapter, options, key, model, speech }
+}
+
+const AMAZONS: &str = "AKIDPLANTED:PLANTED-KEY-OF-SIGNER:PLANTED-SESSION";
+
+/// By the scheme that takes the secret.
+pub(super) const ALL: [Provider; 12] = [
+    provider("openai", "", "PLANTED-KEY-OF-OPENAI", "m", Speech::OpenAi),
+    provider("anthropic", "", "PLANTED-KEY-OF-ANTHROPIC", "m", Speech::Anthropic),
+    provider("zeta", "", "PLANTED-KEY-FOR-A-HEADER", "m", Speech::Zeta),
+    provider("zeta", "auth = \"query\"", "PLANTED-KEY-FOR-A-QUERY", "m", Speech::Zeta),
+    provider("zeta", "auth = \"signed\", region = \"eu-west-1\"", AMAZONS, "m", Speech::Zeta),
+    provider("zeta", "auth = \"token\"", "planted-client:PLANTED-KEY-OF-CLIENT", "m", Speech::Zeta),
+    provider("zeta", "auth = \"account\"", "", "m", Speech::Zeta),
+    provider("gemini", "", "PLANTED-KEY-OF-GEMINI", "gemini-m", Speech::Gemini),
+    provider("bedrock", "region = \"eu-west-1\"", AMAZONS, "amazon.nova-micro-v1:0", Speech::Converse),
+    provider("bedrock", "auth = \"bearer\"", "PLANTED-KEY-OF-BEDROCK", "amazon.nova-micro-v1:0", Speech::Converse),
+    provider("vertex", "project = \"p\"", "", "gemini-m", Speech::Gemini),
+    provider("vertex", "project = \"p\"", "", "claude-m", Speech::Anthropic),
+];
+
+impl Provider {
+    /// Its part of a configuration, with a model in each lane.
+    pub(super) fn config(&self, at: usize, upstream: &Upstream, tokens: &Upstream) -> String {
+        let Self { adapter, options, key, model, .. } = self;
+        let account = serde_json::json!({
+            "type": "service_account",
+            "client_email": "robot@p.test",
+            "private_key_id": "PLANTED-KEY-ID",
+            "private_key": ACCOUNTS_KEY,
+            "token_uri": format!("{}/zeta/token", tokens.origin()),
+        });
+        let parts: Vec<String> = key.split(':').map(long).collect();
+        let key = if key.is_empty() { account.to_string() } else { parts.join(":") };
+        let mut options = (*options).to_owned();
+        if options.contains("\"token\"") {
+            let _ = write!(options, ", token_url = \"{}/zeta/token\"", tokens.origin());
+        }
+        format!(
+            "[[providers]]\nname = \"p{at}\"\nadapter = \"{adapter}\"\nurl = \"{}\"\napi_key = {key:?}\n\
+             options = {{ {options} }}\n\
+             [[models]]\nalias = \"m{at}\"\ntarget = {{ provider = \"p{at}\", model = \"{model}\" }}\n\
+             [[models]]\nalias = \"m{at}-t\"\ntranslate = true\n\
+             target = {{ provider = \"p{at}\", model = \"{model}\" }}\n",
+            upstream.url()
+        )
+    }
+
+    /// Its whole answer.
+    pub(super) fn whole(&self) -> Answer {
+        let body = match self.speech {
+            Speech::OpenAi => OPENAI.whole(),
+            Speech::Anthropic => ANTHROPIC.whole(),
+            Speech::Zeta => ZETA.whole(),
+            Speech::Gemini => gemini(TEXT, ",\"finishReason\":\"STOP\""),
+            Speech::Converse => format!(
+                "{{\"output\":{{\"message\":{{\"role\":\"assistant\",\"content\":[{{\"text\":\"{TEXT}\"}}]}}}},\
+                 \"stopReason\":\"end_turn\",\"usage\":{{\"inputTokens\":10,\"outputTokens\":7,\"totalTokens\":17}},\
+                 \"metrics\":{{\"latencyMs\":1}}}}"
+            ),
+        };
+        Answer::json(200, body.replace(TEXT, &long(ANSWERED)))
+    }
+
+    /// Its stream, which waits at the gate after it has said something.
+    pub(super) fn stream(&self, gate: &Gate) -> Answer {
+        let (head, pieces) = match self.speech {
+            Speech::OpenAi => (OPENAI.begin(), texts(OPENAI.stream())),
+            Speech::Anthropic => (ANTHROPIC.begin(), texts(ANTHROPIC.stream())),
+            Speech::Zeta => (ZETA.begin(), texts(ZETA.stream())),
+            Speech::Gemini => (Answer::sse(), gemini_stream()),
+            Speech::Converse => {
+                (Answer::begin(200, &[("content-type", "application/vnd.amazon.eventstream")]), converse_stream())
+            }
+        };
+        let (begun, rest) = pieces.split_at(2);
+        head.piece(begun.concat()).gate(gate).piece(rest.concat()).end()
+    }
+}
+
+/// Pieces of a stream whose second one says what is looked for.
+fn texts(pieces: Vec<String>) -> Vec<Vec<u8>> {
+    pieces.into_iter().map(|piece| piece.replacen(&TEXT[..6], &long(ANSWERED), 1).into_bytes()).collect()
+}
+
+fn gemini(text: &str, more: &str) -> String {
+    format!(
+        "{{\"candidates\":[{{\"content\":{{\"role\":\"model\",\"parts\":[{{\"text\":\"{text}\"}}]}},\"index\":0{more}}}],\
+         \"usageMetadata\":{{\"promptTokenCount\":10,\"candidatesTokenCount\":7,\"totalTokenCount\":17}},\
+         \"modelVersion\":\"gemini-m\",\"responseId\":\"r-1\"}}"
+    )
+}
+
+fn gemini_stream() -> Vec<Vec<u8>> {
+    let event = |text: &str, more: &str| format!("data: {}\r\n\r\n", gemini(text, more)).into_bytes();
+    vec![event("So: ", ""), event(&long(ANSWERED), ""), event(" That is all.", ",\"finishReason\":\"STOP\"")]
+}
+
+/// Source: the API reference of `ConverseStream`.
+fn converse_stream() -> Vec<Vec<u8>> {
+    let said = format!("{{\"contentBlockIndex\":0,\"delta\":{{\"text\":\"{}\"}}}}", long(ANSWERED));
+    let usage = "{\"usage\":{\"inputTokens\":10,\"outputTokens\":7,\"totalTokens\":17},\"metrics\":{\"latencyMs\":1}}";
+    [
+        ("messageStart", "{\"role\":\"assistant\"}"),
+        ("contentBlockDelta", &said),
+        ("contentBlockStop", "{\"contentBlockIndex\":0}"),
+        ("messageStop", "{\"stopReason\":\"end_turn\"}"),
+        ("metadata", usage),
+    ]
+    .map(|(event, payload)| message(event, payload))
+    .to_vec()
+}
+
+/// A message of an event stream: lengths, their checksum, headers, payload, the checksum of all that.
+fn message(event: &str, payload: &str) -> Vec<u8> {
+    let mut headers = Vec::new();
+    let all = [(":event-type", event), (":content-type", "application/json"), (":message-type", "event")];
+    for (name, value) in all {
+        headers.push(name.len() as u8);
+        headers.extend(name.bytes());
+        // Type 7 is text, whose length takes two bytes.
+        headers.extend([7, 0, value.len() as u8]);
+        headers.extend(value.bytes());
+    }
+    let mut message = Vec::new();
+    message.extend((16 + headers.len() as u32 + payload.len() as u32).to_be_bytes());
+    message.extend((headers.len() as u32).to_be_bytes());
+    message.extend(crc32(&message).to_be_bytes());
+    message.extend(headers);
+    message.extend(payload.bytes());
+    message.extend(crc32(&message).to_be_bytes());
+    message
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let bit = |crc: u32| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
+    !bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| bit(crc)))
+}
