@@ -84,13 +84,16 @@ impl Journey<'_> {
     pub async fn travel(&self, account: &mut Account) -> Tried {
         let mut last: Option<(Failure, Arc<Target>)> = None;
         let mut busy = None;
-        let mut again = Again::default();
+        let mut has_last_try = true;
         let mut way = Way::new(self.plan, self.health);
         loop {
             if last.is_some() && self.left().is_some_and(|left| left.is_zero()) {
                 break;
             }
-            let Some((stop, given_up)) = way.take() else {
+            let Some((stop, is_again)) = way.take() else {
+                if way.doubt() {
+                    continue;
+                }
                 let Some((_, target)) = &last else { break };
                 let Some(waited) = way.recovery(target.retry, self.house.deadline).await else { break };
                 account.waited(waited);
@@ -100,7 +103,9 @@ impl Journey<'_> {
                 continue;
             }
             let begun = Instant::now();
-            if given_up.is_some_and(|since| !again.may(stop, since, self.health)) {
+            // One of these is free: it is seldom, comes late, and is all that is left.
+            let mut may_repeat = || stop.route.take_repetition(begun) || std::mem::take(&mut has_last_try);
+            if is_again && !may_repeat() {
                 continue;
             }
             let visit = self.visit_or_hedge(stop, &mut way, last.as_ref().map(fallen), account).await;
@@ -110,11 +115,11 @@ impl Journey<'_> {
                 }
                 Visit::Failed { failure, target, onward } => {
                     let is_slow = policy::is_slow(&failure.fault);
-                    if onward && given_up.is_none() && self.is_repeatable() && policy::time_may_help(&failure.fault) {
+                    if onward && !is_again && self.is_repeatable() && policy::time_may_help(&failure.fault) {
                         // How a target fared that let wait for so long, is known of the time when it was asked.
                         way.give_up(stop, if is_slow { begun } else { Instant::now() });
                     }
-                    again.heard(is_slow);
+                    way.heard(is_slow);
                     last = Some((failure, target));
                     if !onward {
                         break;
@@ -290,34 +295,6 @@ impl Journey<'_> {
     fn exhausted(&self) -> Fault {
         let now = Instant::now();
         self.plan.exhausted(self.health, now)
-    }
-}
-
-/// Whether a target that was given up may be asked once more.
-#[derive(Debug, Default)]
-struct Again {
-    failures: usize,
-    slow: usize,
-    has_had_last: bool,
-}
-
-impl Again {
-    /// A target failed; whether it was too slow.
-    fn heard(&mut self, is_slow: bool) {
-        self.failures += 1;
-        self.slow += usize::from(is_slow);
-    }
-
-    /// Where all that were asked were too slow, it may be the request that takes long: unless there were several, and this
-    /// one has answered others since it was asked.
-    fn may(&mut self, stop: &Stop, since: Instant, health: &Health) -> bool {
-        let is_vain =
-            self.slow == self.failures && !(self.failures > 1 && health.of(&stop.target.id).has_answered_since(since));
-        if is_vain {
-            return false;
-        }
-        // One is free: it is seldom, comes late, and is all that is left.
-        stop.route.take_repetition(Instant::now()) || !std::mem::replace(&mut self.has_had_last, true)
     }
 }
 

@@ -21,6 +21,9 @@ struct Left<'a> {
 pub(super) struct Way<'a> {
     left: Vec<Left<'a>>,
     health: &'a Health,
+    /// Failures so far, and those of them that were too slow.
+    failures: usize,
+    slow: usize,
     /// How long recoveries are waited for, once that has begun.
     patience: Option<Instant>,
 }
@@ -29,14 +32,14 @@ impl<'a> Way<'a> {
     /// The whole of a plan.
     pub(super) fn new(plan: &'a Plan, health: &'a Health) -> Self {
         let left = plan.stops.iter().chain(&plan.resting).map(|stop| Left { stop, failed: None }).collect();
-        Self { left, health, patience: None }
+        Self { left, health, failures: 0, slow: 0, patience: None }
     }
 
-    /// Takes the first that may be used now, and since when it is known to fail if it was given up before.
-    pub(super) fn take(&mut self) -> Option<(&'a Stop, Option<Instant>)> {
+    /// Takes the first that may be used now, and whether it was given up before.
+    pub(super) fn take(&mut self) -> Option<(&'a Stop, bool)> {
         let place = self.left.iter().position(|left| self.is_usable(*left))?;
         let left = self.left.remove(place);
-        Some((left.stop, left.failed))
+        Some((left.stop, left.failed.is_some()))
     }
 
     /// The first besides this one that may be used now.
@@ -63,6 +66,21 @@ impl<'a> Way<'a> {
         self.left.push(Left { stop, failed: Some(since) });
     }
 
+    /// A target failed; whether it was too slow.
+    pub(super) fn heard(&mut self, is_slow: bool) {
+        self.failures += 1;
+        self.slow += usize::from(is_slow);
+    }
+
+    /// Lets somebody be asked who is being tried out by another request, and has let that one wait for long: whether there
+    /// is such a one. Nobody else is left then.
+    pub(super) fn doubt(&self) -> bool {
+        let now = Instant::now();
+        let untried = self.left.iter().filter(|left| left.failed.is_none());
+        let mut doubtful = untried.map(|left| &left.stop.target);
+        doubtful.any(|target| self.health.of(&target.id).doubt(now, &target.subject().settings))
+    }
+
     /// Waits until one that rests may be used: at most for the longest wait before a repetition, and not at all where
     /// that is known to be too short. Says how long it waited; none where there is nothing to wait for.
     pub(super) async fn recovery(&mut self, retry: Retry, deadline: Option<Instant>) -> Option<Duration> {
@@ -71,7 +89,7 @@ impl<'a> Way<'a> {
         let patience = deadline.map_or(patience, |deadline| deadline.min(patience));
         loop {
             let now = Instant::now();
-            if self.left.iter().any(|left| self.is_usable(*left)) {
+            if self.left.iter().any(|left| self.is_usable(*left)) || self.doubt() {
                 return Some(now.saturating_duration_since(begun));
             }
             let resting = self.left.iter().filter(|left| left.failed.is_none());
@@ -94,7 +112,15 @@ impl<'a> Way<'a> {
     /// Whether one is not known to rest, and, if it failed, whether that was longer ago than repetitions wait.
     fn is_usable(&self, Left { stop, failed }: Left<'_>) -> bool {
         let now = Instant::now();
-        let is_due = failed.is_none_or(|at| at + stop.target.retry.max_delay <= now);
-        is_due && matches!(stop.standing(self.health, now), Standing::Well | Standing::Resting(_, Rest::Refused))
+        let is_due = |since: Instant| since + stop.target.retry.max_delay <= now && !self.is_vain(stop, since);
+        failed.is_none_or(is_due)
+            && matches!(stop.standing(self.health, now), Standing::Well | Standing::Resting(_, Rest::Refused))
+    }
+
+    /// Where all that were asked were too slow, it may be the request that takes long: unless there were several, and this
+    /// one has answered others since it was asked.
+    fn is_vain(&self, stop: &Stop, since: Instant) -> bool {
+        let has_answered = || self.failures > 1 && self.health.of(&stop.target.id).has_answered_since(since);
+        self.slow == self.failures && !has_answered()
     }
 }

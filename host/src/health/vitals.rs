@@ -162,6 +162,11 @@ impl Vitals {
         self.lock().breaker.has_answered_since(asked)
     }
 
+    /// Lets another probe pass, if one has said nothing for long; whether that is so.
+    pub fn doubt(&self, now: Instant, settings: &config::Breaker) -> bool {
+        self.lock().breaker.doubt(now, settings)
+    }
+
     /// How its breaker stands.
     pub fn position(&self, now: Instant) -> Position {
         self.lock().breaker.position(now)
