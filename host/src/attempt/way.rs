@@ -21,6 +21,8 @@ struct Left<'a> {
 pub(super) struct Way<'a> {
     left: Vec<Left<'a>>,
     health: &'a Health,
+    /// Whether it began with more than one.
+    has_several: bool,
     /// Failures so far, and those of them that were too slow.
     failures: usize,
     slow: usize,
@@ -31,8 +33,10 @@ pub(super) struct Way<'a> {
 impl<'a> Way<'a> {
     /// The whole of a plan.
     pub(super) fn new(plan: &'a Plan, health: &'a Health) -> Self {
-        let left = plan.stops.iter().chain(&plan.resting).map(|stop| Left { stop, failed: None }).collect();
-        Self { left, health, failures: 0, slow: 0, patience: None }
+        let stops = plan.stops.iter().chain(&plan.resting);
+        let left: Vec<_> = stops.map(|stop| Left { stop, failed: None }).collect();
+        let has_several = left.len() > 1;
+        Self { left, health, has_several, failures: 0, slow: 0, patience: None }
     }
 
     /// Takes the first that may be used now, and whether it was given up before.
@@ -117,10 +121,10 @@ impl<'a> Way<'a> {
             && matches!(stop.standing(self.health, now), Standing::Well | Standing::Resting(_, Rest::Refused))
     }
 
-    /// Where all that were asked were too slow, it may be the request that takes long: unless there were several, and this
+    /// Where all that were asked were too slow, it may be the request that takes long: unless there are several, and this
     /// one has answered others since it was asked.
     fn is_vain(&self, stop: &Stop, since: Instant) -> bool {
-        let has_answered = || self.failures > 1 && self.health.of(&stop.target.id).has_answered_since(since);
+        let has_answered = || self.has_several && self.health.of(&stop.target.id).has_answered_since(since);
         self.slow == self.failures && !has_answered()
     }
 }
