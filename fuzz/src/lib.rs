@@ -3,4 +3,4 @@
 
 pub mod oracle;
 
-use weir::{config, contract, form, frame, peek, tap};
+use weir::{config, contract, dialect, form, frame, origin, peek, tap};

@@ -45,3 +45,13 @@ fn seeds_of_configurations_hold() {
 fn seeds_of_forms_hold() {
     replay("form", oracle::form);
 }
+
+#[test]
+fn seeds_of_opaque_words_hold() {
+    replay("origin", oracle::words);
+}
+
+#[test]
+fn seeds_of_limits_hold() {
+    replay("limits", oracle::limits);
+}
