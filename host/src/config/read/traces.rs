@@ -20,9 +20,10 @@ pub(super) fn traces(mut section: Section<'_>) -> Option<Traces> {
         }
     });
     let headers = section.secret("headers").map(|secret| headers(&section, &secret.value, &secret.place));
+    let place = section.table.get("sample").map(|member| member.node.place.clone());
     let sample = section.number("sample").unwrap_or(1.0);
     if sample > 1.0 {
-        section.reader.report(Problem::error(&section.place, "`sample` must be at most 1: it is a share"));
+        section.reader.report(Problem::error(&place.unwrap_or_default(), "`sample` must be at most 1: it is a share"));
     }
     let service = section.text("service").map_or_else(|| "weir".to_owned(), |text| text.value);
     section.finish();
