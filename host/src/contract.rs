@@ -14,6 +14,7 @@
     reason = "generated code; its documentation stands in wit/"
 )]
 
+mod plain;
 #[cfg(feature = "contract-0-0-9")]
 pub mod v0_0_9;
 

@@ -9,7 +9,7 @@ use super::House;
 use super::send::{bare, fault_of, response_of};
 use super::unified::{self, Request};
 use crate::contract::about::exports::weir::adapter::about::Operation;
-use crate::contract::types::{ChatRequest, Context, ErrorKind, Message, Part, Role, Sampling, TextPart};
+use crate::contract::types::{ChatRequest, Context, ErrorKind, Message, Part, Role, TextPart};
 use crate::estimate;
 use crate::exchange::Exchange;
 use crate::fault::{Fault, Side};
@@ -55,35 +55,6 @@ pub async fn ping(house: House<'_>, target: &Arc<Target>, model: &str) -> Result
 }
 
 fn chat(model: &str) -> ChatRequest {
-    let words =
-        TextPart { text: WORDS.into(), citations: Vec::new(), signature: None, cache: None, extensions: Vec::new() };
-    let message = Message { role: Role::User, name: None, parts: vec![Part::Text(words)], extensions: Vec::new() };
-    ChatRequest {
-        model: model.to_owned(),
-        messages: vec![message],
-        tools: Vec::new(),
-        tool_choice: None,
-        parallel_tool_calls: None,
-        output: None,
-        sampling: Sampling {
-            temperature: None,
-            top_p: None,
-            top_k: None,
-            seed: None,
-            stop: Vec::new(),
-            frequency_penalty: None,
-            presence_penalty: None,
-            candidates: None,
-            logprobs: None,
-            top_logprobs: None,
-        },
-        max_output_tokens: Some(1),
-        reasoning: None,
-        stream: false,
-        end_user: None,
-        metadata: None,
-        service_tier: None,
-        cache_key: None,
-        extensions: Vec::new(),
-    }
+    let message = Message::plain(Role::User, vec![Part::Text(TextPart::plain(WORDS))]);
+    ChatRequest { max_output_tokens: Some(1), ..ChatRequest::plain(model, vec![message]) }
 }

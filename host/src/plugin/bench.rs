@@ -225,35 +225,10 @@ fn context(format: &str) -> Context {
 }
 
 fn request(bytes: usize) -> ChatRequest {
-    let message = |role, bytes| Message { role, name: None, parts: vec![text(words(bytes))], extensions: Vec::new() };
-    ChatRequest {
-        model: "model".into(),
-        messages: vec![message(Role::System, 64), message(Role::User, bytes)],
-        tools: Vec::new(),
-        tool_choice: None,
-        parallel_tool_calls: None,
-        output: None,
-        sampling: Sampling {
-            temperature: Some(0.5),
-            top_p: None,
-            top_k: None,
-            seed: None,
-            stop: Vec::new(),
-            frequency_penalty: None,
-            presence_penalty: None,
-            candidates: None,
-            logprobs: None,
-            top_logprobs: None,
-        },
-        max_output_tokens: Some(256),
-        reasoning: None,
-        stream: false,
-        end_user: None,
-        metadata: None,
-        service_tier: None,
-        cache_key: None,
-        extensions: Vec::new(),
-    }
+    let message = |role, bytes| Message::plain(role, vec![text(words(bytes))]);
+    let plain = ChatRequest::plain("model", vec![message(Role::System, 64), message(Role::User, bytes)]);
+    let sampling = Sampling { temperature: Some(0.5), ..plain.sampling.clone() };
+    ChatRequest { sampling, max_output_tokens: Some(256), ..plain }
 }
 
 fn words(bytes: usize) -> String {
@@ -261,7 +236,7 @@ fn words(bytes: usize) -> String {
 }
 
 fn text(text: String) -> Part {
-    Part::Text(TextPart { text, citations: Vec::new(), signature: None, cache: None, extensions: Vec::new() })
+    Part::Text(TextPart { text, ..TextPart::plain("") })
 }
 
 fn finish() -> Finish {

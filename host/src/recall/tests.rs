@@ -1,7 +1,7 @@
 use super::*;
 use crate::contract::types::{
-    Candidate, CandidateFinish, Finish, FinishReason, PartDelta, PartSignature, PartStart, Sampling, TextPart,
-    ToolCall, ToolKind, ToolStart,
+    Candidate, CandidateFinish, Finish, FinishReason, PartDelta, PartSignature, PartStart, TextPart, ToolCall,
+    ToolKind, ToolStart,
 };
 
 fn source(tenant: &str, family: &str) -> Source {
@@ -59,35 +59,7 @@ fn answer(parts: Vec<Part>) -> ChatResponse {
 }
 
 fn request(parts: Vec<Part>) -> ChatRequest {
-    let message = Message { role: Role::Assistant, name: None, parts, extensions: Vec::new() };
-    ChatRequest {
-        model: "m".into(),
-        messages: vec![message],
-        tools: Vec::new(),
-        tool_choice: None,
-        parallel_tool_calls: None,
-        output: None,
-        sampling: Sampling {
-            temperature: None,
-            top_p: None,
-            top_k: None,
-            seed: None,
-            stop: Vec::new(),
-            frequency_penalty: None,
-            presence_penalty: None,
-            candidates: None,
-            logprobs: None,
-            top_logprobs: None,
-        },
-        max_output_tokens: None,
-        reasoning: None,
-        stream: false,
-        end_user: None,
-        metadata: None,
-        service_tier: None,
-        cache_key: None,
-        extensions: Vec::new(),
-    }
+    ChatRequest::plain("m", vec![Message::plain(Role::Assistant, parts)])
 }
 
 fn restored(recall: &Recall, tenant: &str, family: &str, parts: Vec<Part>) -> Vec<String> {

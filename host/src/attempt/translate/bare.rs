@@ -76,7 +76,7 @@ fn keep_words(thought: &mut ReasoningPart) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::types::{Role, Sampling, TextPart, ToolCall, ToolKind};
+    use crate::contract::types::{Role, TextPart, ToolCall, ToolKind};
 
     fn value(of: &str) -> Signature {
         Signature { issuer: "zeta".into(), value: of.into() }
@@ -88,8 +88,7 @@ mod tests {
     }
 
     fn text(signature: Option<Signature>) -> Part {
-        let (text, citations, extensions) = ("Yes.".to_owned(), Vec::new(), Vec::new());
-        Part::Text(TextPart { text, citations, signature, cache: None, extensions })
+        Part::Text(TextPart { signature, ..TextPart::plain("Yes.") })
     }
 
     fn call(signature: Option<Signature>) -> Part {
@@ -105,35 +104,8 @@ mod tests {
     }
 
     fn request(turns: Vec<Vec<Part>>) -> ChatRequest {
-        let message = |parts| Message { role: Role::Assistant, name: None, parts, extensions: Vec::new() };
-        ChatRequest {
-            model: "m".into(),
-            messages: turns.into_iter().map(message).collect(),
-            tools: Vec::new(),
-            tool_choice: None,
-            parallel_tool_calls: None,
-            output: None,
-            sampling: Sampling {
-                temperature: None,
-                top_p: None,
-                top_k: None,
-                frequency_penalty: None,
-                presence_penalty: None,
-                seed: None,
-                stop: Vec::new(),
-                candidates: None,
-                logprobs: None,
-                top_logprobs: None,
-            },
-            max_output_tokens: None,
-            reasoning: None,
-            stream: false,
-            end_user: None,
-            metadata: None,
-            service_tier: None,
-            cache_key: None,
-            extensions: Vec::new(),
-        }
+        let message = |parts| Message::plain(Role::Assistant, parts);
+        ChatRequest::plain("m", turns.into_iter().map(message).collect())
     }
 
     #[test]
