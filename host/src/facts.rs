@@ -76,19 +76,34 @@ mod tests {
         for (adapter, models) in &FILE.models {
             for (name, row) in models {
                 assert!(row.len() <= 8 && row.iter().flatten().all(|figure| *figure >= 0.0), "{adapter} {name}");
+                assert_eq!(of(adapter, name), facts(row), "{adapter} {name}");
+                assert_eq!(of("no such adapter", name), Facts::default());
             }
+            assert_eq!(of(adapter, "no such model"), Facts::default());
         }
-        let known = of("openai", "gpt-4o-mini");
-        assert_eq!((known.capabilities.vision, known.capabilities.context), (Some(true), Some(128_000)));
-        assert_eq!(known.price.and_then(|price| price.input), Some(0.15));
-        assert_eq!(of("openai", "no such model"), Facts::default());
-        assert_eq!(of("no such adapter", "gpt-4o-mini"), Facts::default());
+    }
+
+    #[test]
+    fn each_column_is_taken_for_what_it_is() {
+        let file: serde_json::Value = serde_json::from_str(include_str!("../data/models.json")).unwrap();
+        let columns =
+            ["context tokens", "output tokens", "vision", "tools", "input", "output", "cache read", "cache write"];
+        assert_eq!(file["columns"], serde_json::json!(columns));
+        let known = facts(&[Some(128_000.0), None, Some(1.0), Some(0.0), Some(0.15), Some(0.6)]);
+        let Capabilities { context, output, vision, tools, audio, .. } = known.capabilities;
+        assert_eq!((context, output, vision, tools, audio), (Some(128_000), None, Some(true), Some(false), None));
+        assert_eq!(
+            known.price.map(|price| (price.input, price.output, price.cache_read)),
+            Some((Some(0.15), Some(0.6), None))
+        );
+        assert_eq!(facts(&[Some(8.0)]).price, None);
     }
 
     #[test]
     fn the_operators_word_goes_first() {
         let own = Capabilities { vision: Some(false), ..Capabilities::default() };
-        let merged = over(own, of("openai", "gpt-4o-mini").capabilities);
+        let other = Capabilities { vision: Some(true), tools: Some(true), ..Capabilities::default() };
+        let merged = over(own, other);
         assert_eq!((merged.vision, merged.tools), (Some(false), Some(true)));
     }
 }

@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_name_that_nothing_matches_is_not_found() {
-        assert_eq!(found(&aliases(&["gpt-*", "claude"]), "claude-3"), "-");
+        assert_eq!(found(&aliases(&["sage-*", "fool"]), "fool-3"), "-");
         assert_eq!(found(&aliases(&[]), ""), "-");
     }
 

@@ -223,9 +223,9 @@ mod tests {
 
     #[test]
     fn a_providers_key_goes_to_the_provider_of_that_name() {
-        let file = "[[providers]]\nname = 'openai'\napi_keys = ['a', 'b']\n";
+        let file = "[[providers]]\nname = 'zeta'\napi_keys = ['a', 'b']\n";
         let (root, _, unnamed) =
-            applied(file, &[("WEIR_PROVIDERS_OPENAI_API_KEY", "k"), ("WEIR_PROVIDERS_X_API_KEY", "k")]);
+            applied(file, &[("WEIR_PROVIDERS_ZETA_API_KEY", "k"), ("WEIR_PROVIDERS_X_API_KEY", "k")]);
         assert_eq!(text(&root, &["providers", "0", "api_key"]), "k");
         let Value::Table(provider) = &at(&root, &["providers", "0"]).value else { panic!() };
         assert!(!provider.contains_key("api_keys"));

@@ -138,9 +138,9 @@ mod tests {
 
     #[test]
     fn a_suffix_belongs_to_the_pattern() {
-        let pattern = "/v1beta/models/{model}:generateContent";
-        assert_eq!(hole(pattern, "/v1beta/models/gemini-2.5:generateContent").as_deref(), Some("gemini-2.5"));
-        assert_eq!(hole(pattern, "/v1beta/models/gemini-2.5:countTokens"), None);
+        let pattern = "/zeta/v0/minds/{model}:parley";
+        assert_eq!(hole(pattern, "/zeta/v0/minds/sage-2.5:parley").as_deref(), Some("sage-2.5"));
+        assert_eq!(hole(pattern, "/zeta/v0/minds/sage-2.5:tally"), None);
     }
 
     #[test]
