@@ -98,7 +98,5 @@ fn go_on(chat: &mut ChatRequest, said: &str) -> Result<(), Fault> {
 }
 
 fn message(role: Role, text: &str) -> Message {
-    let text =
-        TextPart { text: text.to_owned(), citations: Vec::new(), signature: None, cache: None, extensions: Vec::new() };
-    Message { role, name: None, parts: vec![Part::Text(text)], extensions: Vec::new() }
+    Message::plain(role, vec![Part::Text(TextPart::plain(text))])
 }
