@@ -20,7 +20,8 @@ use crate::config::{self, Config, Severity};
 use crate::contract::about::exports::weir::adapter::about::Manifest;
 use crate::dialect::faces::Faces;
 use crate::gateway::Gateway;
-use crate::listen::{self, Allowance};
+use crate::listen::tls::{Tls, TlsError};
+use crate::listen::{self, Allowance, BeyondLimit, ConnectionMetrics};
 use crate::observe::metrics::Metrics;
 use crate::observe::trace::{TraceError, Tracer};
 use crate::operations::{self, Figures, Operations};
@@ -53,6 +54,9 @@ pub enum StartError {
     /// There is no TLS for the way to the collector.
     #[error("traces cannot be sent: {0}")]
     Tls(#[from] rustls::Error),
+    /// There is no certificate to serve with.
+    #[error(transparent)]
+    Certificate(#[from] TlsError),
     /// A socket cannot be opened.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -77,6 +81,8 @@ pub struct App {
     main: TcpListener,
     admin: Option<TcpListener>,
     addresses: Addresses,
+    tls: Option<Arc<Tls>>,
+    connections: ConnectionMetrics,
 }
 
 /// Where the program listens.
@@ -225,6 +231,8 @@ impl App {
         let tracer = config.traces.as_ref().map(tracer).transpose()?.unwrap_or_default();
         let gateway = Arc::new(Gateway::new(serving, upstreams, metrics, tracer.clone())?);
         let reload = Arc::new(Reload::new(config.clone(), Arc::clone(&gateway), Arc::clone(&plugins.catalog)));
+        let tls = config.server.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
+        let connections = ConnectionMetrics::new(gateway.metrics())?;
         let (main, main_address) = open(&config.server.host, config.server.port).await?;
         let (admin, admin_address) = match config.admin.listen {
             Some(address) => {
@@ -234,7 +242,7 @@ impl App {
             None => (None, None),
         };
         let addresses = Addresses { main: main_address, admin: admin_address };
-        Ok(Self { gateway, plugins, config, reload, tracer, main, admin, addresses })
+        Ok(Self { gateway, plugins, config, reload, tracer, main, admin, addresses, tls, connections })
     }
 
     /// The configuration in force, and the way to another.
@@ -249,14 +257,11 @@ impl App {
 
     /// Serves until `stop` becomes true, then lets what is under way end.
     pub async fn run(self, stop: watch::Receiver<bool>) {
-        let Self { gateway, plugins, config, reload, tracer, main, admin, addresses } = self;
-        let allowance = Allowance {
-            connections: config.server.max_connections,
-            header_bytes: config.server.max_header_bytes,
-            header_timeout: config.server.header_timeout,
-            send_timeout: config.server.send_timeout,
-            drain: config.server.shutdown_timeout,
-        };
+        let Self { gateway, plugins, config, reload, tracer, main, admin, addresses, tls, connections } = self;
+        if let Some(tls) = tls.clone() {
+            tokio::spawn(tls.follow(stop.clone()));
+        }
+        let allowance = Allowance { tls, metrics: connections.of("main"), ..allowance(&config.server) };
         let listens = admin.is_some();
         let Plugins { watch, catalog, keeper } = plugins;
         if let Some(keeper) = keeper {
@@ -283,6 +288,7 @@ impl App {
             dir,
             draining: stop.clone(),
             reload: Arc::clone(&reload),
+            is_apart: listens,
             is_exposed: operations::is_exposed(&addresses.admin.unwrap_or(addresses.main)),
         };
         let router = operations::router(operations);
@@ -293,6 +299,7 @@ impl App {
         let side = admin.map(|listener| {
             let router = router.clone();
             let handle = move |request| operate(router.clone(), request);
+            let allowance = Allowance { tls: None, metrics: connections.of("admin"), ..allowance.clone() };
             tokio::spawn(listen::serve(listener, allowance, stop.clone(), handle))
         });
         let handle = move |request: Request<Incoming>| {
@@ -300,6 +307,8 @@ impl App {
             async move {
                 if !listens && operations::serves(request.uri().path()) {
                     operate(router, request).await
+                } else if request.extensions().get::<BeyondLimit>().is_some() {
+                    gateway.turn_away(request)
                 } else {
                     gateway.handle(request).await
                 }
@@ -316,6 +325,26 @@ impl App {
         if let Err(error) = tokio::task::spawn_blocking(move || tracer.end()).await {
             tracing::warn!(%error, "the last spans were not sent");
         }
+    }
+}
+
+/// Connections beyond the limit, for the operations side.
+const RESERVE: usize = 32;
+
+/// What the listeners allow.
+fn allowance(server: &config::Server) -> Allowance {
+    Allowance {
+        connections: server.max_connections,
+        reserve: RESERVE,
+        per_address: server.max_connections_per_address,
+        header_bytes: server.max_header_bytes,
+        header_timeout: server.header_timeout,
+        idle_timeout: server.idle_timeout,
+        ping: listen::PING,
+        send_timeout: server.send_timeout,
+        drain: server.shutdown_timeout,
+        tls: None,
+        metrics: listen::ListenerMetrics::default(),
     }
 }
 

@@ -45,7 +45,7 @@ pub use reference::reference;
 pub use secret::Secret;
 pub use settings::{
     AdapterSettings, Admin, Canary, Isolation, Log, LogFormat, LogLevel, Media, Plugins, Quarantine, Queue, Server,
-    Traces,
+    TlsFiles, Traces,
 };
 pub(crate) use units::size;
 

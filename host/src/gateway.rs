@@ -3,6 +3,7 @@
 mod check;
 mod door;
 mod head;
+mod overflow;
 mod past;
 mod traced;
 
@@ -27,7 +28,7 @@ use crate::dialect::reply::{error_response, insert};
 use crate::exchange::Exchange;
 use crate::fault::{Fault, Side};
 use crate::health::{Health, Standing};
-use crate::identify::identify;
+use crate::identify::{Denied, Origin, WrongKeys, identify};
 use crate::listen::Peer;
 use crate::models;
 use crate::observe::metrics::Metrics;
@@ -58,6 +59,7 @@ pub struct Gateway {
     recall: Arc<Recall>,
     health: Arc<Health>,
     door: Arc<Door>,
+    wrong_keys: WrongKeys,
 }
 
 impl Gateway {
@@ -72,7 +74,8 @@ impl Gateway {
         let lists = models::Lists::default();
         let door = Arc::new(Door::new(AdmitMetrics::new(&metrics)?));
         let health = Arc::default();
-        Ok(Self { serving: ArcSwap::from_pointee(serving), upstreams, metrics, tracer, lists, recall, health, door })
+        let (serving, wrong_keys) = (ArcSwap::from_pointee(serving), WrongKeys::default());
+        Ok(Self { serving, upstreams, metrics, tracer, lists, recall, health, door, wrong_keys })
     }
 
     /// Serves from this from now on. Requests under way keep what they began with.
@@ -98,6 +101,11 @@ impl Gateway {
     /// Who made what.
     pub fn origins(&self) -> &Origins {
         self.recall.origins()
+    }
+
+    /// Wrong keys and tokens, by address.
+    pub fn wrong_keys(&self) -> &WrongKeys {
+        &self.wrong_keys
     }
 
     /// The metrics.
@@ -158,7 +166,11 @@ impl Gateway {
         let Begun { exchange, span } = begun;
         let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
         let address = head.extensions.get::<Peer>().map(|peer| peer.0);
-        let caller = identify(&serving.config, &face, &about, address)?;
+        let caller = match identify(&serving.config, &face, &about, Origin { address, uri: &head.uri }) {
+            Ok(caller) => caller,
+            Err(Denied::WrongKey) => return Err(self.wrong_keys.judge(Denied::WrongKey.into(), address).await),
+            Err(denied) => return Err(denied.into()),
+        };
         let framing = face.framing(&about);
         let (body, reading) = door::read(serving, &face, &holes, &head, body).await?;
         let dialect = serving.adapter(&face.adapter).cloned();

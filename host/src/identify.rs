@@ -1,14 +1,21 @@
 //! Who is asking: the client's key, read from where the face says that it may stand, or from a header that the operator
 //! names for all formats.
 
+pub mod local;
+mod wrong_keys;
+
 use std::net::IpAddr;
 use std::sync::Arc;
+
+use http::Uri;
 
 use crate::config::{Client, Config, Priority};
 use crate::contract::about::exports::weir::adapter::about::CredentialPlace;
 use crate::contract::types::ErrorKind;
 use crate::dialect::faces::{Face, Head};
 use crate::fault::{Fault, Side};
+use local::NotLocal;
+pub use wrong_keys::WrongKeys;
 
 /// A caller whose credential has been looked at.
 #[derive(Debug, Clone)]
@@ -48,15 +55,73 @@ impl Caller {
     }
 }
 
+/// Where a request came from, and where it means to go.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// The other end of its connection; none where that is not a matter of addresses.
+    pub address: Option<IpAddr>,
+    /// Its target, which may name a host.
+    pub uri: &'a Uri,
+}
+
+/// Why a request is not served.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// It brings no key.
+    #[error("the request brings no API key")]
+    NoKey,
+    /// Its key is nobody's.
+    #[error("the API key is not known here")]
+    WrongKey,
+    /// There are no keys, and it comes from elsewhere.
+    #[error(
+        "no client keys are configured here, so only this machine itself is served: add `[[clients]]`, or set \
+         `server.anonymous`"
+    )]
+    Elsewhere,
+    /// There are no keys, and it is not this machine's own though it comes over loopback.
+    #[error(
+        "{0}; no client keys are configured here, so only this machine itself is served, under a loopback name such as \
+         localhost: add `[[clients]]`, or set `server.anonymous`"
+    )]
+    NotLocal(NotLocal),
+}
+
+impl From<Denied> for Fault {
+    fn from(denied: Denied) -> Self {
+        let (side, kind, status, code) = match &denied {
+            Denied::NoKey | Denied::WrongKey => (Side::Client, ErrorKind::Authentication, 401, Some("invalid_api_key")),
+            Denied::Elsewhere => (Side::Gateway, ErrorKind::Authentication, 401, None),
+            Denied::NotLocal(reason) => (Side::Client, ErrorKind::Permission, 403, Some(reason.code())),
+        };
+        let fault = Self::new(side, kind, denied.to_string()).with_status(status);
+        match code {
+            Some(code) => fault.with_code(code),
+            None => fault,
+        }
+    }
+}
+
 /// Finds out who is asking.
 ///
 /// # Errors
 ///
-/// Where a key is needed and there is none, or none that is known.
-pub fn identify(config: &Config, face: &Face, head: &Head<'_>, address: Option<IpAddr>) -> Result<Caller, Fault> {
+/// Where a key is needed and there is none, or none that is known; where none is needed, but the request is not this
+/// machine's own.
+pub fn identify(config: &Config, face: &Face, head: &Head<'_>, origin: Origin<'_>) -> Result<Caller, Denied> {
+    let address = origin.address;
     if config.clients.is_empty() {
-        let near = address.is_none_or(|address| address.to_canonical().is_loopback());
-        return if near || config.server.anonymous { Ok(Caller::anonymous(address)) } else { Err(closed()) };
+        if config.server.anonymous {
+            return Ok(Caller::anonymous(address));
+        }
+        if address.is_some_and(|address| !address.to_canonical().is_loopback()) {
+            return Err(Denied::Elsewhere);
+        }
+        // Without an address it came through a socket that no browser and no other machine reaches.
+        return match address.map(|_| local::check(origin.uri, head.headers)) {
+            None | Some(Ok(())) => Ok(Caller::anonymous(address)),
+            Some(Err(reason)) => Err(Denied::NotLocal(reason)),
+        };
     }
     let keys = presented(config, face, head);
     if let Some(client) = keys.iter().find_map(|key| config.clients.find(key)) {
@@ -64,8 +129,8 @@ pub fn identify(config: &Config, face: &Face, head: &Head<'_>, address: Option<I
     }
     match (config.server.anonymous, keys.is_empty()) {
         (true, true) => Ok(Caller::anonymous(address)),
-        (_, true) => Err(unknown("the request brings no API key")),
-        (_, false) => Err(unknown("the API key is not known here")),
+        (_, true) => Err(Denied::NoKey),
+        (_, false) => Err(Denied::WrongKey),
     }
 }
 
@@ -89,14 +154,4 @@ fn presented(config: &Config, face: &Face, head: &Head<'_>) -> Vec<String> {
 fn without(value: &str, front: &str) -> Option<String> {
     let (start, rest) = value.split_at_checked(front.len())?;
     start.eq_ignore_ascii_case(front).then(|| rest.to_owned())
-}
-
-fn unknown(message: &str) -> Fault {
-    Fault::new(Side::Client, ErrorKind::Authentication, message).with_status(401).with_code("invalid_api_key")
-}
-
-fn closed() -> Fault {
-    let message = "no client keys are configured here, so only this machine itself is served: add `[[clients]]`, or set \
-                   `server.anonymous`";
-    Fault::new(Side::Gateway, ErrorKind::Authentication, message).with_status(401)
 }

@@ -1,5 +1,6 @@
 //! The operations side: health, readiness, metrics, version, and what the admin may see. Never in the way of requests.
 
+mod access;
 mod config;
 mod figures;
 mod plugins;
@@ -10,11 +11,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::middleware::Next;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use serde_json::json;
 
@@ -38,10 +38,12 @@ pub struct Operations {
     pub dir: PathBuf,
     /// Becomes true when the program is told to stop.
     pub draining: tokio::sync::watch::Receiver<bool>,
-    /// The configuration in force. Its token is what everything under `/admin` asks for; none leaves it to loopback.
+    /// The configuration in force. Its token is what everything under `/admin` asks for; see [`access`].
     pub reload: Arc<Reload>,
     /// Whether this side listens beyond loopback.
     pub is_exposed: bool,
+    /// Whether it has a listener of its own.
+    pub is_apart: bool,
 }
 
 impl std::fmt::Debug for Operations {
@@ -55,7 +57,9 @@ impl std::fmt::Debug for Operations {
 
 /// Whether a path of the main listener belongs to the operations side.
 pub fn serves(path: &str) -> bool {
-    matches!(path, "/health" | "/livez" | "/ready" | "/readyz" | "/version" | "/metrics") || path.starts_with("/admin/")
+    matches!(path, "/health" | "/livez" | "/ready" | "/readyz" | "/version" | "/metrics")
+        || path == "/admin"
+        || path.starts_with("/admin/")
 }
 
 /// The routes of the operations side.
@@ -66,7 +70,9 @@ pub fn router(operations: Operations) -> Router {
         .route("/plugins/{name}/{verb}", post(plugins::act))
         .merge(config::router())
         .route("/routes/explain", post(routes::explain))
-        .route_layer(axum::middleware::from_fn_with_state(operations.clone(), guard));
+        .fallback(nothing)
+        .layer(axum::middleware::from_fn_with_state(operations.clone(), access::take_body))
+        .layer(axum::middleware::from_fn_with_state(operations.clone(), access::guard));
     Router::new()
         .route("/health", get(|| async { Json(json!({"status": "ok"})) }))
         .route("/livez", get(|| async { "ok\n" }))
@@ -75,34 +81,17 @@ pub fn router(operations: Operations) -> Router {
         .route("/version", get(|| async { Json(json!({"name": "weir", "version": env!("CARGO_PKG_VERSION")})) }))
         .route("/metrics", get(metrics))
         .nest("/admin", admin)
-        .fallback(|| async { refuse(StatusCode::NOT_FOUND, "nothing is served here") })
+        .route("/admin/", any(nothing).layer(axum::middleware::from_fn_with_state(operations.clone(), access::guard)))
+        .fallback(nothing)
         .with_state(operations)
+}
+
+async fn nothing() -> Response {
+    refuse(StatusCode::NOT_FOUND, "nothing is served here")
 }
 
 fn refuse(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({"error": {"message": message}}))).into_response()
-}
-
-/// Lets in who has the token; without one, only where nobody from outside can come.
-async fn guard(State(operations): State<Operations>, request: Request, next: Next) -> Response {
-    let config = Arc::clone(&operations.reload.current().config);
-    // A page in the operator's browser must not be able to change anything here just because it is loopback.
-    let is_a_page = request.method() != Method::GET && request.headers().contains_key(header::ORIGIN);
-    if config.admin.token.is_none() && is_a_page {
-        return refuse(StatusCode::FORBIDDEN, "without `admin.token`, nothing is changed for web pages");
-    }
-    let allowed = match &config.admin.token {
-        Some(token) => bearer(request.headers()).is_some_and(|sent| token.matches(sent)),
-        None => !operations.is_exposed,
-    };
-    if allowed {
-        return next.run(request).await;
-    }
-    refuse(StatusCode::UNAUTHORIZED, "set `admin.token` and send it as `authorization: Bearer TOKEN`")
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
 async fn metrics(State(operations): State<Operations>) -> Response {

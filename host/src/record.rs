@@ -97,8 +97,14 @@ impl Recorder {
         };
         let allowance = Allowance {
             connections: self.settings.connections,
+            reserve: 0,
+            per_address: Some(usize::MAX),
             header_bytes: 64 * 1024,
             header_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_mins(2),
+            ping: listen::PING,
+            tls: None,
+            metrics: listen::ListenerMetrics::default(),
             send_timeout: Duration::from_mins(1),
             drain: Duration::from_secs(5),
         };

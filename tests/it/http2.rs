@@ -19,7 +19,7 @@ async fn connect(house: &House) -> SendRequest<Full<Bytes>> {
 
 fn request(model: &str, stream: bool) -> http::Request<Full<Bytes>> {
     let body = OPENAI.request(model, stream).sent();
-    http::Request::post("http://weir.test/v1/chat/completions")
+    http::Request::post("http://localhost/v1/chat/completions")
         .header("content-type", "application/json")
         .body(Full::new(Bytes::from(body)))
         .unwrap()

@@ -5,6 +5,8 @@
 #![allow(clippy::float_cmp, reason = "metrics are counts")]
 #![allow(clippy::print_stdout, reason = "what is skipped is said")]
 
+mod attack_browsers;
+mod attack_connections;
 mod authors;
 mod badday;
 mod cancel;
@@ -45,6 +47,7 @@ mod soak;
 mod stalled;
 mod streams;
 mod swap;
+mod tls;
 mod tongue;
 mod traces;
 mod translate;

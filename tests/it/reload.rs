@@ -128,12 +128,14 @@ async fn a_configuration_can_be_checked_without_being_taken() {
 #[tokio::test(flavor = "multi_thread")]
 async fn c68_a_key_that_is_taken_away_opens_nothing_any_more() {
     let upstream = provider(OPENAI).await;
-    let client = |key: &str| format!("{}[[clients]]\nname = \"a\"\nkey = \"{key}\"\n", config(&upstream));
+    let token = "[admin]\ntoken = \"let-me-in-please\"\n";
+    let client = |key: &str| format!("{token}{}[[clients]]\nname = \"a\"\nkey = \"{key}\"\n", config(&upstream));
     let house = House::from_file(&client("first-key-of-the-client")).await;
     let ask = async |key: &str| house.ask(&OPENAI.request("openai", false).header("x-api-key", key)).await.status();
     assert_eq!(ask("first-key-of-the-client").await, 200);
     house.configure(&client("second-key-of-the-client"));
-    assert_eq!(reload(&house).await.status(), 200);
+    let request = Request::post("/admin/reload", "").header("authorization", "Bearer let-me-in-please");
+    assert_eq!(house.ask(&request).await.status(), 200);
     assert_eq!((ask("first-key-of-the-client").await, ask("second-key-of-the-client").await), (401, 200));
 }
 

@@ -110,7 +110,7 @@ async fn narrow(house: &House, window: u32) -> Sender {
 fn ask(sender: &Sender, model: &str, stream: bool) -> impl Future<Output = http::Response<Incoming>> + use<> {
     let body = OPENAI.request(model, stream).sent();
     let request =
-        http::Request::post("http://weir.test/v1/chat/completions").header("content-type", "application/json");
+        http::Request::post("http://localhost/v1/chat/completions").header("content-type", "application/json");
     let answer = sender.clone().send_request(request.body(Full::new(Bytes::from(body))).unwrap());
     async { soon("an answer", answer).await.unwrap() }
 }

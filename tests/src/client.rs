@@ -54,9 +54,12 @@ impl Request {
         self.body.clone()
     }
 
-    /// The head as it is sent; a `content-length` or `transfer-encoding` of its own stands for the computed one.
+    /// The head as it is sent; a `host`, `content-length` or `transfer-encoding` of its own stands for the computed one.
     pub fn head(&self) -> String {
-        let mut head = format!("{} {} HTTP/1.1\r\nhost: weir.test\r\n", self.method, self.path);
+        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
+        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            head.push_str("host: localhost\r\n");
+        }
         for (name, value) in &self.headers {
             let _ = write!(head, "{name}: {value}\r\n");
         }

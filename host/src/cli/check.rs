@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::app;
+use crate::listen::tls::Tls;
 
 /// Reads the configuration, loads the adapters, and tells everything that is wrong.
 pub(super) fn run(file: Option<&Path>) -> ExitCode {
@@ -14,6 +15,10 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if let Some(Err(error)) = config.server.tls.as_ref().map(Tls::load) {
+        super::complain(&format!("error: {error}"));
+        return ExitCode::from(2);
+    }
     let serving = match app::load_plugins(&config).and_then(|plugins| app::derive(&config, &plugins)) {
         Ok(serving) => serving,
         Err(error) => {

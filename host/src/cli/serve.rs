@@ -22,6 +22,7 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
         }
     };
     log::begin(config.log);
+    raise_open_files(config.server.max_connections);
     if !config.warnings.is_empty() {
         super::complain_of(&config.problems(config.warnings.clone()));
     }
@@ -34,6 +35,29 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
     };
     runtime.block_on(serve(config))
 }
+
+/// Lets the process open as many files as the system allows it: each connection of a client's takes one, and each to a
+/// provider.
+#[cfg(unix)]
+fn raise_open_files(connections: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::debug!(%error, "the limit of open files cannot be raised");
+    }
+    let wanted = 2 * connections as u64 + 64;
+    if let Some(limit) = getrlimit(Resource::Nofile).current.filter(|limit| *limit < wanted) {
+        tracing::warn!(
+            limit,
+            wanted,
+            "`server.max_connections` may need more open files than the system allows: raise `ulimit -n`"
+        );
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_open_files(_: usize) {}
 
 async fn serve(config: Config) -> ExitCode {
     let app = match App::build(config).await {

@@ -8,7 +8,7 @@ mod program;
 mod traffic;
 
 pub(super) use clients::{CLIENT, LIMITS, QUEUE};
-pub(super) use program::{ADAPTER, ADMIN, CANARY, COMPILE, MEDIA, PLUGINS, QUARANTINE, SERVER, TOP, TRACES};
+pub(super) use program::{ADAPTER, ADMIN, CANARY, COMPILE, MEDIA, PLUGINS, QUARANTINE, SERVER, TLS, TOP, TRACES};
 pub(super) use traffic::{
     ALLOWED_ORIGIN, BREAKER, CAPABILITIES, CHECK, MODEL, PRICE, PROVIDER, RETRY, TARGET, TIMEOUTS,
 };
@@ -51,6 +51,7 @@ const fn key(name: &'static str, takes: &'static str, default: &'static str, mea
 pub(super) const ALL: &[&Keys] = &[
     &TOP,
     &SERVER,
+    &TLS,
     &ADMIN,
     &MEDIA,
     &TRACES,

@@ -104,6 +104,15 @@ impl Default for Queue {
     }
 }
 
+/// A certificate and its key, as PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, followed by those that vouch for it.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
 /// The main listener and what it allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
@@ -114,14 +123,18 @@ pub struct Server {
     pub port: u16,
     /// Connections at the same time.
     pub max_connections: usize,
+    /// Connections from one address; if none, half of all, and any number from loopback.
+    pub max_connections_per_address: Option<usize>,
     /// Exchanges at the same time, if that is limited.
     pub max_concurrency: Option<usize>,
     /// Bytes of a request's body.
     pub max_body_bytes: usize,
     /// Bytes of a request's head.
     pub max_header_bytes: usize,
-    /// How long a client may take to send a request's head.
+    /// How long a client may take from its connection to its first request's head, and for each later head.
     pub header_timeout: Duration,
+    /// How long a connection may be open between requests.
+    pub idle_timeout: Duration,
     /// How long a client may pause while it sends a request's body.
     pub body_timeout: Duration,
     /// How long all of a request's body may take.
@@ -152,6 +165,8 @@ pub struct Server {
     pub address_limits: Limits,
     /// Where requests wait.
     pub queue: Queue,
+    /// The certificate that the listener speaks TLS with; plain HTTP if none.
+    pub tls: Option<TlsFiles>,
     /// Where host and port were set.
     pub place: Place,
 }
@@ -170,10 +185,12 @@ impl Default for Server {
             host: "127.0.0.1".to_owned(),
             port: 8080,
             max_connections: 4096,
+            max_connections_per_address: None,
             max_concurrency: None,
             max_body_bytes: 64 << 20,
             max_header_bytes: 64 << 10,
             header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_mins(2),
             send_timeout: Duration::from_mins(1),
             body_timeout: Duration::from_secs(30),
             body_total_timeout: Duration::from_mins(5),
@@ -189,6 +206,7 @@ impl Default for Server {
             key_headers: ["authorization", "x-api-key", "x-litellm-api-key"].map(str::to_owned).into(),
             address_limits: Limits::default(),
             queue: Queue::default(),
+            tls: None,
             place: Place::Unset,
         }
     }
@@ -199,7 +217,8 @@ impl Default for Server {
 pub struct Admin {
     /// A listener of its own; on the main one if none.
     pub listen: Option<SocketAddr>,
-    /// What everything under `/admin` asks for; if none, `/admin` is closed to all but loopback.
+    /// What everything under `/admin` asks for. Without one, `/admin` serves only this machine itself, and nothing on the
+    /// main listener where there are `[[clients]]`.
     pub token: Option<Secret>,
 }
 

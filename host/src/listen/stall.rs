@@ -15,6 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::rt::Executor;
 use tokio::time::sleep;
 
+use super::activity::Exchange;
 use crate::attempt::{BodyError, ReplyBody};
 
 /// What a body did when it was polled last.
@@ -31,27 +32,36 @@ thread_local! {
     static LAST: Cell<Option<Did>> = const { Cell::new(None) };
 }
 
-/// A body that marks what it does.
+/// A body that marks what it does. Its exchange lasts as long as it does.
 #[derive(Debug)]
-pub(super) struct Marked(pub(super) ReplyBody);
+pub(super) struct Marked {
+    body: ReplyBody,
+    _exchange: Exchange,
+}
+
+impl Marked {
+    pub(super) fn new(body: ReplyBody, exchange: Exchange) -> Self {
+        Self { body, _exchange: exchange }
+    }
+}
 
 impl Body for Marked {
     type Data = Bytes;
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.0).poll_frame(cx);
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
         let did = if matches!(polled, Poll::Ready(Some(Ok(_)))) { Did::Gave } else { Did::Waited };
         LAST.set(Some(did));
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        self.body.size_hint()
     }
 }
 

@@ -43,7 +43,18 @@ pub(in super::super) const SERVER: Keys = Keys {
     list: &[
         key("host", TEXT, "\"127.0.0.1\"", "Address or name to listen on."),
         key("port", NUMBER, "8080", "Port to listen on. 0 lets the system choose."),
-        key("max_connections", NUMBER, "4096", "Connections at the same time."),
+        key(
+            "max_connections",
+            NUMBER,
+            "4096",
+            "Connections at the same time. At the limit the idlest one is closed for a new one; where all are at work, some more are taken for `/health`, `/ready`, `/metrics` and `/admin` alone.",
+        ),
+        key(
+            "max_connections_per_address",
+            NUMBER,
+            "half of `max_connections`; any number from loopback",
+            "Connections from one address at the same time (of IPv6: from a /64).",
+        ),
         key(
             "max_concurrency",
             NUMBER,
@@ -52,7 +63,18 @@ pub(in super::super) const SERVER: Keys = Keys {
         ),
         key("max_body_bytes", SIZE, "\"64MiB\"", "The largest request body."),
         key("max_header_bytes", SIZE, "\"64KiB\"", "The largest request head."),
-        key("header_timeout", DURATION, "\"10s\"", "How long a client may take to send a request's head."),
+        key(
+            "header_timeout",
+            DURATION,
+            "\"10s\"",
+            "How long a client may take from its connection to its first request's head (TLS included), and for each later head.",
+        ),
+        key(
+            "idle_timeout",
+            DURATION,
+            "\"2m\"",
+            "How long a connection may be open between requests. Pings are no requests.",
+        ),
         key("body_timeout", DURATION, "\"30s\"", "How long a client may pause while it sends a request's body."),
         key("body_total_timeout", DURATION, "\"5m\"", "How long all of a request's body may take, however it drips."),
         key("send_timeout", DURATION, "\"1m\"", "How long a client may leave what is sent to it untaken."),
@@ -99,7 +121,7 @@ pub(in super::super) const SERVER: Keys = Keys {
             "anonymous",
             FLAG,
             "false",
-            "Whether whoever reaches the listener is served without a key. Otherwise requests without one are served only where no `[[clients]]` are configured, and only from this machine.",
+            "Whether whoever reaches the listener is served without a key. Otherwise requests without one are served only where no `[[clients]]` are configured, and only from this machine itself: to a loopback name (`localhost`, `127.0.0.1`, `[::1]`), not for another site's web page, and through no proxy.",
         ),
         key(
             "key_headers",
@@ -109,6 +131,17 @@ pub(in super::super) const SERVER: Keys = Keys {
         ),
         key("address_limits", TABLE, "", "What may be had from one address; see `limits`."),
         key("queue", TABLE, "", "Where requests wait for their turn; see `queue`."),
+        key("tls", TABLE, "", "The certificate to speak TLS with; see `tls`. Plain HTTP without it."),
+    ],
+};
+
+pub(in super::super) const TLS: Keys = Keys {
+    title: "tls = { ... }",
+    path: None,
+    meaning: "HTTPS on the main listener, with HTTP/2 and HTTP/1.1. The files are read again when they change. Paths are taken from the configuration's folder.",
+    list: &[
+        key("cert", "path", "", "The certificate and those that vouch for it, as PEM."),
+        key("key", "path", "", "Its private key, as PEM."),
     ],
 };
 
@@ -123,7 +156,12 @@ pub(in super::super) const ADMIN: Keys = Keys {
             "",
             "A listener of its own, such as `\"127.0.0.1:9090\"`. Without it, the main listener serves these paths too.",
         ),
-        key("token", "secret", "", "What everything under `/admin` asks for."),
+        key(
+            "token",
+            "secret",
+            "",
+            "What everything under `/admin` asks for. Without one it serves only requests of this machine itself, to a loopback name and through no proxy; and on the main listener none where there are `[[clients]]`.",
+        ),
     ],
 };
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::settings::{
-    AdapterSettings, Admin, Isolation, Log, LogFormat, LogLevel, Media, Plugins, Queue, Server,
+    AdapterSettings, Admin, Isolation, Log, LogFormat, LogLevel, Media, Plugins, Queue, Server, TlsFiles,
 };
 use super::super::{Origin, Problem, keys};
 use super::client::limits_of;
@@ -38,10 +38,12 @@ pub(super) fn server(mut section: Section<'_>) -> Server {
         host: section.text("host").map_or(default.host, |host| host.value),
         port: section.count("port", &(0..=65535)).and_then(|port| u16::try_from(port).ok()).unwrap_or(default.port),
         max_connections: section.amount("max_connections").unwrap_or(default.max_connections),
+        max_connections_per_address: section.amount("max_connections_per_address"),
         max_concurrency: section.amount("max_concurrency"),
         max_body_bytes: section.size("max_body_bytes").unwrap_or(default.max_body_bytes),
         max_header_bytes: buffer(&mut section, "max_header_bytes").unwrap_or(default.max_header_bytes),
         header_timeout: section.duration("header_timeout").unwrap_or(default.header_timeout),
+        idle_timeout: section.duration("idle_timeout").unwrap_or(default.idle_timeout),
         body_timeout: section.duration("body_timeout").unwrap_or(default.body_timeout),
         body_total_timeout: section.duration("body_total_timeout").unwrap_or(default.body_total_timeout),
         send_timeout: section.duration("send_timeout").unwrap_or(default.send_timeout),
@@ -57,10 +59,24 @@ pub(super) fn server(mut section: Section<'_>) -> Server {
         key_headers: key_headers(&mut section).unwrap_or(default.key_headers),
         address_limits: section.section("address_limits", &keys::LIMITS).map(limits_of).unwrap_or_default(),
         queue: section.section("queue", &keys::QUEUE).map(queue).unwrap_or_default(),
+        tls: section.section("tls", &keys::TLS).and_then(tls),
         place: section.place.clone(),
     };
     section.finish();
     server
+}
+
+/// Paths are taken from the configuration's folder.
+fn tls(mut section: Section<'_>) -> Option<TlsFiles> {
+    let mut path = |name: &'static str| {
+        if !section.has(name) {
+            section.missing(name, "TLS takes a certificate and its private key, as PEM files");
+        }
+        section.text(name).map(|path| section.reader.folder.join(path.value))
+    };
+    let (cert, key) = (path("cert"), path("key"));
+    section.finish();
+    Some(TlsFiles { cert: cert?, key: key? })
 }
 
 fn queue(mut section: Section<'_>) -> Queue {

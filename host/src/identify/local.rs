@@ -1,0 +1,201 @@
+//! Requests that are served without a key or token because they come from this machine itself. An address alone does not
+//! show that: a web page in a browser here (also by a name that was rebound to loopback) and a proxy here send from
+//! loopback too.
+
+use std::net::IpAddr;
+
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, Uri, header};
+
+/// Headers that a proxy adds when it passes on a request of another machine's, besides all that begin with
+/// [`FORWARDED`].
+const PROXY_HEADERS: [&str; 9] = [
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-original-forwarded-for",
+    "cf-connecting-ip",
+    "true-client-ip",
+    "fastly-client-ip",
+];
+const FORWARDED: &str = "x-forwarded-";
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// Characters of a client's value that are repeated in an error.
+const SHOWN: usize = 100;
+
+/// Why a request does not count as this machine's own.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotLocal {
+    /// A proxy passes it on.
+    #[error("the header `{0}` shows that a proxy passes this request on")]
+    Forwarded(HeaderName),
+    /// It is for another name.
+    #[error("this request is for the host `{0}`, which is not a loopback name")]
+    Host(String),
+    /// It says no name.
+    #[error("this request names no host")]
+    NoHost,
+    /// Another site's web page makes it.
+    #[error("this request comes from another site's web page ({0})")]
+    CrossSite(String),
+}
+
+impl NotLocal {
+    /// For clients that look for a code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Forwarded(_) => "proxy_not_allowed",
+            Self::Host(_) | Self::NoHost => "host_not_allowed",
+            Self::CrossSite(_) => "origin_not_allowed",
+        }
+    }
+}
+
+/// Whether a request that came over loopback is this machine's own.
+///
+/// # Errors
+///
+/// What speaks against it.
+pub fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), NotLocal> {
+    if let Some(name) = forwarding_header(headers) {
+        return Err(NotLocal::Forwarded(name.clone()));
+    }
+    check_host(uri, headers)?;
+    check_site(headers)
+}
+
+/// A header that shows that a proxy passes the request on.
+pub fn forwarding_header(headers: &HeaderMap) -> Option<&HeaderName> {
+    headers.keys().find(|name| name.as_str().starts_with(FORWARDED) || PROXY_HEADERS.contains(&name.as_str()))
+}
+
+fn check_host(uri: &Uri, headers: &HeaderMap) -> Result<(), NotLocal> {
+    let mut is_named = false;
+    let named = headers.get_all(header::HOST).iter().map(|value| value.to_str().unwrap_or("?"));
+    for host in uri.authority().map(Authority::as_str).into_iter().chain(named) {
+        if !is_loopback(host) {
+            return Err(NotLocal::Host(shown(host)));
+        }
+        is_named = true;
+    }
+    if is_named { Ok(()) } else { Err(NotLocal::NoHost) }
+}
+
+fn check_site(headers: &HeaderMap) -> Result<(), NotLocal> {
+    let cross = |name: &HeaderName, value: &str| NotLocal::CrossSite(format!("{name}: {}", shown(value)));
+    for value in headers.get_all(header::ORIGIN) {
+        let origin = value.to_str().unwrap_or("?");
+        let host = origin.split_once("://").map(|(_, host)| host);
+        if !host.is_some_and(is_loopback) {
+            return Err(cross(&header::ORIGIN, origin));
+        }
+    }
+    for value in headers.get_all(FETCH_SITE) {
+        let site = value.to_str().unwrap_or("?");
+        if !["same-origin", "same-site", "none"].contains(&site) {
+            return Err(cross(&FETCH_SITE, site));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a host, with or without a port, is a loopback address or `localhost`.
+fn is_loopback(host: &str) -> bool {
+    let Ok(authority) = Authority::try_from(host) else { return false };
+    if host.contains('@') {
+        return false;
+    }
+    let name = authority.host();
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    match address.parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().is_loopback(),
+        Err(_) => name.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_with(uri: &str, headers: &[(&str, &str)]) -> Result<(), NotLocal> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        check(&uri.parse().unwrap(), &map)
+    }
+
+    #[test]
+    fn only_loopback_names_are_local() {
+        for host in [
+            "localhost",
+            "LocalHost:8080",
+            "localhost.",
+            "127.0.0.1",
+            "127.9.8.7:1",
+            "[::1]:8080",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+        ] {
+            assert_eq!(check_with("/", &[("host", host)]), Ok(()), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "0.0.0.0",
+            "127.0.0.1.nip.io",
+            "10.0.0.1",
+            "[::]",
+            "[2001:db8::1]",
+            "evil@localhost",
+            "",
+            "local host",
+            "127.1",
+        ] {
+            assert!(matches!(check_with("/", &[("host", host)]), Err(NotLocal::Host(_))), "{host}");
+        }
+        assert_eq!(check_with("/", &[]), Err(NotLocal::NoHost));
+        assert_eq!(check_with("http://localhost:80/", &[]), Ok(()));
+        assert!(check_with("http://evil.example/", &[("host", "localhost")]).is_err());
+        assert!(check_with("/", &[("host", "localhost"), ("host", "evil.example")]).is_err());
+    }
+
+    #[test]
+    fn pages_of_other_sites_are_not_local() {
+        for (name, value) in [
+            ("origin", "http://localhost:3000"),
+            ("origin", "https://127.0.0.1"),
+            ("sec-fetch-site", "same-origin"),
+            ("sec-fetch-site", "none"),
+            ("sec-fetch-site", "same-site"),
+        ] {
+            assert_eq!(check_with("/", &[("host", "localhost"), (name, value)]), Ok(()), "{name}: {value}");
+        }
+        for (name, value) in [
+            ("origin", "https://evil.example"),
+            ("origin", "null"),
+            ("origin", "http://localhost.evil.example"),
+            ("origin", "chrome-extension://abc"),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "?"),
+        ] {
+            let refused = check_with("/", &[("host", "localhost"), (name, value)]);
+            assert!(matches!(refused, Err(NotLocal::CrossSite(_))), "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn what_a_proxy_passes_on_is_not_local() {
+        for name in ["forwarded", "Via", "X-Real-IP", "x-forwarded-for", "x-forwarded-proto", "cf-connecting-ip"] {
+            let refused = check_with("/", &[("host", "localhost"), (name, "127.0.0.1")]);
+            assert!(matches!(refused, Err(NotLocal::Forwarded(_))), "{name}");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! What one connection does at the moment, how long it may go on so, and what it is ordered to do. Requests change it with
+//! a few atomic stores; a lock is taken only when a connection opens or closes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::task::Waker;
+use std::time::Duration;
+
+use futures_util::task::AtomicWaker;
+use tokio::time::Instant;
+
+use super::registry::AddressKey;
+
+/// Time for the last words of a connection that is told to end: the rest of a request's head, or the answer to a GOAWAY.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// An HTTP/2 connection that has been idle for less is not evicted: the end of an answer may still wait for its client's
+/// flow-control window.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// What a connection is ordered to do, in growing urgency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Order {
+    /// Go on.
+    None,
+    /// End after the exchanges that are under way.
+    Leave,
+    /// The same, and at once where there are none: the place is needed.
+    Evict,
+    /// End now.
+    Cut,
+}
+
+/// How long connections may wait.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// From accept to the first complete request head, and from the first byte of any later head to its end.
+    pub(super) head: Duration,
+    /// Between requests.
+    pub(super) idle: Duration,
+}
+
+/// Why a connection's time is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expiry {
+    /// No complete request head came in time.
+    Head,
+    /// No further request came.
+    Idle,
+    /// It was told to leave and nothing is under way.
+    Farewell,
+}
+
+/// The state of one connection. Times are milliseconds since `epoch`.
+#[derive(Debug)]
+pub(super) struct Activity {
+    pub(super) address: AddressKey,
+    epoch: Instant,
+    /// Since when it has waited: accepted, or the last exchange ended.
+    since: AtomicU64,
+    /// When the first byte of the next head came, plus one; 0 for none.
+    head: AtomicU64,
+    /// Whether a complete request head has ever come.
+    served: AtomicBool,
+    exchanges: AtomicU32,
+    is_multiplexed: AtomicBool,
+    /// Whether something is written that the client has not taken yet.
+    is_blocked: AtomicBool,
+    /// Whether it has one of the places in reserve.
+    is_reserved: AtomicBool,
+    order: AtomicU8,
+    ordered: AtomicU64,
+    waker: AtomicWaker,
+}
+
+impl Activity {
+    pub(super) fn new(address: AddressKey, epoch: Instant, is_reserved: bool) -> Self {
+        let activity = Self {
+            address,
+            epoch,
+            since: AtomicU64::new(0),
+            head: AtomicU64::new(0),
+            served: AtomicBool::new(false),
+            exchanges: AtomicU32::new(0),
+            is_multiplexed: AtomicBool::new(false),
+            is_blocked: AtomicBool::new(false),
+            is_reserved: AtomicBool::new(is_reserved),
+            order: AtomicU8::new(0),
+            ordered: AtomicU64::new(0),
+            waker: AtomicWaker::new(),
+        };
+        activity.since.store(activity.now(), Ordering::Relaxed);
+        activity
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// A complete request head has come. The exchange lasts until the guard is dropped.
+    pub(super) fn begin(self: &Arc<Self>, version: http::Version) -> Exchange {
+        self.exchanges.fetch_add(1, Ordering::Relaxed);
+        self.head.store(0, Ordering::Relaxed);
+        if !self.served.load(Ordering::Relaxed) {
+            self.is_multiplexed.store(version >= http::Version::HTTP_2, Ordering::Relaxed);
+            self.served.store(true, Ordering::Relaxed);
+        }
+        Exchange(Arc::clone(self))
+    }
+
+    /// Bytes came from the client.
+    pub(super) fn received(&self) {
+        let is_next_head = self.exchanges.load(Ordering::Relaxed) == 0
+            && self.served.load(Ordering::Relaxed)
+            && !self.is_multiplexed.load(Ordering::Relaxed)
+            && self.head.load(Ordering::Relaxed) == 0;
+        if is_next_head {
+            self.head.store(self.now() + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the last write had to wait for the client.
+    pub(super) fn blocked(&self, is_blocked: bool) {
+        self.is_blocked.store(is_blocked, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_reserved(&self) -> bool {
+        self.is_reserved.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn promote(&self) {
+        self.is_reserved.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether nothing is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        let served = self.served.load(Ordering::Relaxed);
+        self.exchanges.load(Ordering::Relaxed) == 0 && !(served && self.is_blocked.load(Ordering::Relaxed))
+    }
+
+    /// In which order connections are evicted: those that never sent a request first, then the idlest. None for those
+    /// that must not be.
+    pub(super) fn rank(&self) -> Option<(bool, u64)> {
+        let since = self.since.load(Ordering::Relaxed);
+        let settled = !self.is_multiplexed.load(Ordering::Relaxed)
+            || self.now().saturating_sub(since) >= SETTLED.as_millis() as u64;
+        let may_go = self.is_idle() && settled && self.order() == Order::None;
+        may_go.then(|| (self.served.load(Ordering::Relaxed), since))
+    }
+
+    /// Orders the connection's task to do something, unless it has a more urgent order.
+    pub(super) fn tell(&self, order: Order) {
+        if self.order.fetch_max(order as u8, Ordering::AcqRel) == Order::None as u8 {
+            self.ordered.store(self.now(), Ordering::Release);
+        }
+        self.waker.wake();
+    }
+
+    pub(super) fn order(&self) -> Order {
+        match self.order.load(Ordering::Acquire) {
+            0 => Order::None,
+            1 => Order::Leave,
+            2 => Order::Evict,
+            _ => Order::Cut,
+        }
+    }
+
+    /// Has this task woken when an order comes.
+    pub(super) fn listen(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+
+    /// Whether it speaks a version that can be told of its end.
+    pub(super) fn is_multiplexed(&self) -> bool {
+        self.is_multiplexed.load(Ordering::Relaxed)
+    }
+
+    /// When the connection's time is up, and why; none while something is under way.
+    pub(super) fn deadline(&self, patience: Patience) -> Option<(Instant, Expiry)> {
+        if !self.is_idle() {
+            return None;
+        }
+        let at = |millis: u64, wait: Duration| self.epoch + Duration::from_millis(millis) + wait;
+        let since = self.since.load(Ordering::Relaxed);
+        let head = self.head.load(Ordering::Relaxed);
+        let (deadline, expiry) = match (self.served.load(Ordering::Relaxed), head) {
+            (false, _) => (at(since, patience.head), Expiry::Head),
+            (true, 0) => (at(since, patience.idle), Expiry::Idle),
+            (true, head) => (at(head - 1, patience.head), Expiry::Head),
+        };
+        if self.order() == Order::None {
+            return Some((deadline, expiry));
+        }
+        let farewell = at(self.ordered.load(Ordering::Acquire).max(since), FAREWELL);
+        Some((deadline.min(farewell), Expiry::Farewell))
+    }
+}
+
+/// An exchange that is under way on a connection.
+#[derive(Debug)]
+pub(super) struct Exchange(Arc<Activity>);
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let activity = &self.0;
+        // Before the count: who finds the connection idle must not find an old time.
+        activity.since.store(activity.now(), Ordering::Relaxed);
+        activity.exchanges.fetch_sub(1, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Patience = Patience { head: Duration::from_secs(10), idle: Duration::from_mins(2) };
+
+    fn activity() -> Arc<Activity> {
+        Arc::new(Activity::new(AddressKey::of([192, 0, 2, 1].into()), Instant::now(), false))
+    }
+
+    async fn left(activity: &Activity) -> Option<(u64, Expiry)> {
+        // Times are kept in whole milliseconds.
+        tokio::time::advance(Duration::ZERO).await;
+        activity.deadline(PATIENCE).map(|(at, expiry)| ((at - Instant::now()).as_secs(), expiry))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_deadline_runs_from_accept_to_the_first_head() {
+        let activity = activity();
+        tokio::time::advance(Duration::from_secs(4)).await;
+        activity.received();
+        activity.blocked(true);
+        assert_eq!(left(&activity).await, Some((6, Expiry::Head)));
+        let exchange = activity.begin(http::Version::HTTP_2);
+        activity.blocked(false);
+        assert_eq!(left(&activity).await, None);
+        drop(exchange);
+        assert_eq!(left(&activity).await, Some((120, Expiry::Idle)));
+        activity.received();
+        assert_eq!(left(&activity).await, Some((120, Expiry::Idle)), "a ping is no request");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_head_has_its_own_deadline() {
+        let activity = activity();
+        drop(activity.begin(http::Version::HTTP_11));
+        tokio::time::advance(Duration::from_secs(100)).await;
+        assert_eq!(left(&activity).await, Some((20, Expiry::Idle)));
+        activity.received();
+        activity.received();
+        assert_eq!(left(&activity).await, Some((10, Expiry::Head)));
+        activity.blocked(true);
+        assert_eq!(left(&activity).await, None, "an answer is still being taken");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_never_asked_is_evicted_before_what_is_idle_and_what_is_busy_never() {
+        let (silent, idle, busy) = (activity(), activity(), activity());
+        drop(idle.begin(http::Version::HTTP_11));
+        let _exchange = busy.begin(http::Version::HTTP_11);
+        assert!(silent.rank() < idle.rank() && silent.rank().is_some());
+        assert_eq!(busy.rank(), None);
+        silent.tell(Order::Evict);
+        assert_eq!(silent.rank(), None, "once is enough");
+        silent.tell(Order::Leave);
+        assert_eq!(silent.order(), Order::Evict);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_is_told_to_leave_has_a_second_for_its_last_words() {
+        let activity = activity();
+        let exchange = activity.begin(http::Version::HTTP_2);
+        activity.tell(Order::Leave);
+        assert_eq!(left(&activity).await, None);
+        tokio::time::advance(Duration::from_secs(30)).await;
+        drop(exchange);
+        assert_eq!(left(&activity).await, Some((1, Expiry::Farewell)));
+    }
+}

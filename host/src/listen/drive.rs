@@ -1,0 +1,71 @@
+//! Runs a connection until it ends, its time is up, or it is ordered to end.
+
+use std::pin::{Pin, pin};
+use std::task::Poll;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::activity::{Activity, Expiry, Order, Patience};
+
+/// How a connection ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum End<T> {
+    /// By itself.
+    Done(T),
+    /// Its time was up.
+    Expired(Expiry),
+    /// It was ordered to.
+    Ordered,
+}
+
+/// Runs a connection. `stop` has it end after what is under way.
+pub(super) async fn drive<C: Future>(
+    connection: Pin<&mut C>,
+    stop: impl Fn(Pin<&mut C>),
+    activity: &Activity,
+    patience: Patience,
+) -> End<C::Output> {
+    let mut connection = connection;
+    let first = activity.deadline(patience).map_or_else(|| Instant::now() + patience.idle, |(at, _)| at);
+    let mut timer = pin!(sleep_until(first));
+    let mut is_leaving = false;
+    std::future::poll_fn(|cx| {
+        activity.listen(cx.waker());
+        loop {
+            if let Poll::Ready(output) = connection.as_mut().poll(cx) {
+                return Poll::Ready(End::Done(output));
+            }
+            match activity.order() {
+                Order::None => {}
+                Order::Cut => return Poll::Ready(End::Ordered),
+                Order::Leave | Order::Evict if !is_leaving => {
+                    is_leaving = true;
+                    stop(connection.as_mut());
+                    // Again: it may end at once, or has a last word to send.
+                    continue;
+                }
+                Order::Evict if activity.is_idle() => return Poll::Ready(End::Ordered),
+                Order::Leave | Order::Evict => {}
+            }
+            // The timer is only ever set back: a request that begins or ends costs no timer.
+            let deadline = activity.deadline(patience);
+            if let Some((at, _)) = deadline.filter(|(at, _)| *at < timer.deadline()) {
+                timer.as_mut().reset(at);
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            match deadline {
+                Some((at, expiry)) if at <= Instant::now() => {
+                    if expiry != Expiry::Idle || !activity.is_multiplexed() || is_leaving {
+                        return Poll::Ready(End::Expired(expiry));
+                    }
+                    activity.tell(Order::Leave);
+                }
+                Some((at, _)) => timer.as_mut().reset(at),
+                None => timer.as_mut().reset(Instant::now() + patience.idle),
+            }
+        }
+    })
+    .await
+}
