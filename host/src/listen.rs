@@ -200,7 +200,7 @@ where
         let handle = shared.handle.clone();
         let service = service_fn(move |request| answer(&handle, &place, peer, request));
         let mut connection = pin!(shared.server.serve_connection(io, service));
-        match drive(connection.as_mut(), |connection| connection.graceful_shutdown(), &activity, patience).await {
+        match drive(connection.as_mut(), auto::Connection::graceful_shutdown, &activity, patience).await {
             End::Done(Err(error)) => tracing::debug!(%error, "connection ended"),
             End::Expired(expiry) => metrics.expired(expiry),
             End::Done(Ok(())) | End::Ordered => {}

@@ -36,7 +36,6 @@ pub(super) async fn drive<C: Future>(
                 return Poll::Ready(End::Done(output));
             }
             match activity.order() {
-                Order::None => {}
                 Order::Cut => return Poll::Ready(End::Ordered),
                 Order::Leave | Order::Evict if !is_leaving => {
                     is_leaving = true;
@@ -45,7 +44,7 @@ pub(super) async fn drive<C: Future>(
                     continue;
                 }
                 Order::Evict if activity.is_idle() => return Poll::Ready(End::Ordered),
-                Order::Leave | Order::Evict => {}
+                Order::None | Order::Leave | Order::Evict => {}
             }
             // The timer is only ever set back: a request that begins or ends costs no timer.
             let deadline = activity.deadline(patience);
