@@ -308,7 +308,7 @@ impl App {
                 if !listens && operations::serves(request.uri().path()) {
                     operate(router, request).await
                 } else if request.extensions().get::<BeyondLimit>().is_some() {
-                    gateway.turn_away(request)
+                    gateway.refuse_beyond_limit(request)
                 } else {
                     gateway.handle(request).await
                 }
