@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: the house's rules that can be counted. Reading is left to people.
 
+mod conformance;
 mod layers;
 mod lengths;
 mod licences;
@@ -38,6 +39,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     lengths::check(&tree, &mut findings);
     words::check(&tree, &mut findings);
     paths::check(&tree, &mut findings);
+    conformance::check(&tree, &mut findings);
     // A check that cannot be made must not hide what the others found.
     for made in [wit::check(&tree, &mut findings), licences::check(workspace, &mut findings)] {
         made.unwrap_or_else(|error| findings.problem(format!("{error:#}")));
