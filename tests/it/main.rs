@@ -1,6 +1,6 @@
 //! What the gateway promises, over real sockets, against providers that do what they are told.
 //!
-//! Each module is a promise; names that begin with `cNN` are cases that other gateways have got wrong.
+//! Each module is a promise; names that begin with `cNN` cite `tests/CONFORMANCE.md`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what fails here fails a test")]
 #![allow(clippy::float_cmp, reason = "metrics are counts")]
 #![allow(clippy::print_stdout, reason = "what is skipped is said")]
