@@ -70,7 +70,7 @@ pub enum Denied {
     /// It brings no key.
     #[error("the request brings no API key")]
     NoKey,
-    /// Its key is nobody's.
+    /// No client has its key.
     #[error("the API key is not known here")]
     WrongKey,
     /// There are no keys, and it comes from elsewhere.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::registry::AddressKey;
 
-/// Time for the last words of a connection that is told to end: the rest of a request's head, or the answer to a GOAWAY.
+/// Grace of a connection that has to end: the rest of a request's head, or the answer to a GOAWAY.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// An HTTP/2 connection that has been idle for less is not evicted: the end of an answer may still wait for its client's
 /// flow-control window.

@@ -73,7 +73,7 @@ impl Tls {
         Ok(Self { files: files.clone(), config })
     }
 
-    /// Shakes hands with a client. One that speaks plain HTTP is told so.
+    /// Shakes hands with a client. One that speaks plain HTTP gets an error that says so.
     pub(super) async fn accept(&self, mut stream: TcpStream) -> IoResult<TlsStream<TcpStream>> {
         let mut first = [0];
         if stream.peek(&mut first).await? == 1 && first[0] != HANDSHAKE && first[0].is_ascii_alphabetic() {

@@ -1,5 +1,5 @@
-//! Who may use `/admin`: whoever has the token; without one, only this machine itself, and only where nobody but its
-//! operator can be meant.
+//! Who may use `/admin`: requests with the token; without one, only this machine itself, and only on a listener that
+//! serves its operator alone.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ enum Denied {
     Page,
 }
 
-/// Lets in who has the token, and without one those that nobody else can be.
+/// Lets in requests with the token; without one, those of this machine itself.
 pub(super) async fn guard(State(operations): State<Operations>, request: Request, next: Next) -> Response {
     let config = Arc::clone(&operations.reload.current().config);
     let Err(denied) = check(&operations, &config, &request) else { return next.run(request).await };

@@ -121,7 +121,7 @@ pub(in super::super) const SERVER: Keys = Keys {
             "anonymous",
             FLAG,
             "false",
-            "Whether whoever reaches the listener is served without a key. Otherwise requests without one are served only where no `[[clients]]` are configured, and only from this machine itself: to a loopback name (`localhost`, `127.0.0.1`, `[::1]`), not for another site's web page, and through no proxy.",
+            "Whether every request that reaches the listener is served without a key. Otherwise requests without one are served only where no `[[clients]]` are configured, and only from this machine itself: to a loopback name (`localhost`, `127.0.0.1`, `[::1]`), not for another site's web page, and through no proxy.",
         ),
         key(
             "key_headers",
