@@ -56,6 +56,8 @@ pub enum TlsError {
 #[derive(Debug)]
 pub struct Tls {
     files: TlsFiles,
+    /// The state of the files that was read first.
+    read: Stamp,
     config: ArcSwap<ServerConfig>,
 }
 
@@ -69,8 +71,10 @@ impl Tls {
     ///
     /// Where they cannot be read or do not belong together; the message names the file.
     pub fn load(files: &TlsFiles) -> Result<Self, TlsError> {
+        // Looked at before they are read: a change in between is seen as one.
+        let stamp = stamp(files);
         let config = ArcSwap::new(read(files)?);
-        Ok(Self { files: files.clone(), config })
+        Ok(Self { files: files.clone(), read: stamp, config })
     }
 
     /// Shakes hands with a client. One that speaks plain HTTP gets an error that says so.
@@ -90,30 +94,35 @@ impl Tls {
     /// Takes the certificate anew whenever its files change, until told to stop. While they cannot be used, the former one
     /// serves on.
     pub async fn follow(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let mut taken = stamp(&self.files).await;
-        let mut refused = None;
+        let mut known = self.read;
         loop {
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }
-            let now = stamp(&self.files).await;
-            if now == taken || refused == Some(now) {
-                continue;
-            }
             let files = self.files.clone();
-            match tokio::task::spawn_blocking(move || read(&files)).await {
-                Ok(Ok(config)) => {
-                    self.config.store(config);
-                    (taken, refused) = (now, None);
-                    tracing::info!(cert = %self.files.cert.display(), "certificate taken");
-                }
-                Ok(Err(error)) => {
-                    refused = Some(now);
-                    tracing::error!(%error, "certificate refused; the former one serves on");
+            let changed = move || {
+                let now = stamp(&files);
+                (now != known).then(|| (now, read(&files)))
+            };
+            match tokio::task::spawn_blocking(changed).await {
+                Ok(None) => {}
+                Ok(Some((now, result))) => {
+                    known = now;
+                    self.take(result);
                 }
                 Err(error) => tracing::error!(%error, "the certificate could not be read"),
             }
+        }
+    }
+
+    fn take(&self, result: Result<Arc<ServerConfig>, TlsError>) {
+        match result {
+            Ok(config) => {
+                self.config.store(config);
+                tracing::info!(cert = %self.files.cert.display(), "certificate taken");
+            }
+            Err(error) => tracing::error!(%error, "certificate refused; the former one serves on"),
         }
     }
 }
@@ -138,10 +147,10 @@ fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     Ok(Arc::new(config))
 }
 
-async fn stamp(files: &TlsFiles) -> Stamp {
-    let one = async |path: &Path| {
-        let about = tokio::fs::metadata(path).await.ok()?;
+fn stamp(files: &TlsFiles) -> Stamp {
+    let one = |path: &Path| {
+        let about = std::fs::metadata(path).ok()?;
         Some((about.modified().ok()?, about.len()))
     };
-    [one(&files.cert).await, one(&files.key).await]
+    [one(&files.cert), one(&files.key)]
 }
