@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 pub use metrics::AdmitMetrics;
 
+use crate::buffer::Held;
 use crate::config::{Config, Limits, Model, Provider};
 use crate::contract::types::ErrorKind;
 use crate::fault::{Fault, Side};
 use crate::gate::{Allowance, Gate, Pass, Turned};
 use crate::identify::Caller;
-use crate::limit::{self, Estimate, Exhausted, Memory, Reservation, Scope, Store, Take, Told};
+use crate::limit::{self, Estimate, Exhausted, Memory, Reservation, Resource, Scope, Store, Take, Told};
 
 /// Output tokens that are reserved where a request sets no limit.
 const USUAL_OUTPUT: u64 = 1024;
@@ -49,6 +50,8 @@ pub struct Permit {
     reservations: Vec<Reservation>,
     /// Held, and given back by being dropped.
     places: Vec<Pass>,
+    /// Bytes of an answer that is on its way.
+    held: Vec<Held>,
     /// A gate that is told what its places are good for, and the places that it has at the most.
     learns: Option<(Arc<Gate>, usize)>,
 }
@@ -64,6 +67,11 @@ impl Permit {
     pub fn used(&mut self, tokens: Option<(u64, u64)>) {
         let now = Instant::now();
         self.reservations.iter_mut().for_each(|reservation| reservation.used(tokens, now));
+    }
+
+    /// Gives everything back, as if there had been no request.
+    fn void(self) {
+        self.reservations.into_iter().for_each(Reservation::void);
     }
 
     /// The provider answered: it bears what is under way.
@@ -87,10 +95,16 @@ impl Permit {
         if client.is_empty() { of(Scope::Address) } else { client }
     }
 
+    /// Leave that lasts as long as these bytes are held.
+    pub fn to_hold(held: Held) -> Self {
+        Self { held: vec![held], ..Self::default() }
+    }
+
     /// Holds more.
     pub fn add(&mut self, other: Self) {
         self.reservations.extend(other.reservations);
         self.places.extend(other.places);
+        self.held.extend(other.held);
     }
 }
 
@@ -129,16 +143,39 @@ impl Door {
         Self { limits: Arc::new(Memory::default()), whole: Arc::default(), models, providers, metrics }
     }
 
-    /// Asks for leave, and waits for its turn.
-    pub async fn admit(&self, config: &Config, caller: &Caller, demand: &Demand<'_>) -> Result<Permit, Refused> {
+    /// Asks for leave to make a request, before anything of its body is read: what its client and its address may ask for
+    /// in a minute.
+    pub async fn knock(&self, config: &Config, caller: &Caller) -> Result<Permit, Refused> {
+        let mut takes = takes_of_caller(config, caller, Estimate::NONE);
+        takes.retain(|take| take.key.resource == Resource::Requests);
+        let mut permit = Permit::free();
+        if !takes.is_empty() {
+            permit.reservations.push(self.reserve(takes).await?);
+        }
+        Ok(permit)
+    }
+
+    /// Asks for all that a request needs beyond the leave that it has, and waits for its turn.
+    pub async fn admit(
+        &self,
+        config: &Config,
+        caller: &Caller,
+        demand: &Demand<'_>,
+        mut permit: Permit,
+    ) -> Result<Permit, Refused> {
         let model = demand.model.and_then(|name| config.models.lookup(name));
         if let Some(name) = demand.model.filter(|name| !caller.may_use(name)) {
             return Err(not_allowed(caller, name).into());
         }
         let takes = takes(config, caller, model, demand);
-        let mut permit = Permit::free();
         if !takes.is_empty() {
-            permit.reservations.push(self.reserve(takes).await?);
+            match self.reserve(takes).await {
+                Ok(reservation) => permit.reservations.push(reservation),
+                Err(refused) => {
+                    permit.void();
+                    return Err(refused);
+                }
+            }
         }
         let queue = config.server.queue;
         let allowance = |places| Allowance { places, queue: queue.length, wait: queue.wait };
@@ -213,15 +250,22 @@ impl Door {
     }
 }
 
+/// What a request takes beyond the one of its caller's requests that it took already.
 fn takes(config: &Config, caller: &Caller, model: Option<&Arc<Model>>, demand: &Demand<'_>) -> Vec<Take> {
     let estimate = demand.estimate();
-    let mut takes = Vec::new();
-    if let Some(client) = &caller.client {
-        takes.extend(limit::takes(Scope::Client, &client.name, &client.limits, estimate));
-    }
+    let mut takes = takes_of_caller(config, caller, estimate);
+    takes.retain(|take| take.key.resource != Resource::Requests);
     if let Some(model) = model.filter(|model| model.limits != Limits::default()) {
         let name: Arc<str> = Arc::from(model.alias.to_string());
         takes.extend(limit::takes(Scope::Model, &name, &model.limits, estimate));
+    }
+    takes
+}
+
+fn takes_of_caller(config: &Config, caller: &Caller, estimate: Estimate) -> Vec<Take> {
+    let mut takes = Vec::new();
+    if let Some(client) = &caller.client {
+        takes.extend(limit::takes(Scope::Client, &client.name, &client.limits, estimate));
     }
     if let Some(address) = caller.address.filter(|_| config.server.address_limits != Limits::default()) {
         let name = limit::address_name(address);

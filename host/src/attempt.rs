@@ -34,6 +34,7 @@ use http::{HeaderMap, Method, Response};
 
 use crate::account::Account;
 use crate::admit::Demand;
+use crate::buffer::Held;
 use crate::config::Config;
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::Framing;
@@ -78,6 +79,8 @@ pub struct Asked {
     pub headers: HeaderMap,
     /// The body, as it came.
     pub body: Vec<Bytes>,
+    /// The memory that it takes.
+    pub held: Held,
     /// What the peek saw.
     pub reading: Reading,
     /// How a streamed answer is framed.

@@ -17,8 +17,9 @@ use http::{Request, Response, Version};
 use hyper::body::Incoming;
 
 use crate::account::{Account, Opening};
-use crate::admit::{AdmitMetrics, Door, Refused};
+use crate::admit::{AdmitMetrics, Door, Permit, Refused};
 use crate::attempt::{Asked, House, Journey, Onward, ReplyBody, Tried};
+use crate::buffer::Budget;
 use crate::config::Affinity;
 use crate::contract::about::exports::weir::adapter::about::{ErrorFormat, Operation};
 use crate::contract::types::ErrorKind;
@@ -60,6 +61,7 @@ pub struct Gateway {
     health: Arc<Health>,
     door: Arc<Door>,
     wrong_keys: WrongKeys,
+    buffers: Arc<Budget>,
 }
 
 impl Gateway {
@@ -73,14 +75,17 @@ impl Gateway {
         let recall = Arc::new(Recall::new(serving.config.server.recall_bytes));
         let lists = models::Lists::default();
         let door = Arc::new(Door::new(AdmitMetrics::new(&metrics)?));
-        let health = Arc::default();
+        let (health, buffers) = (Arc::default(), Arc::new(Budget::new(&metrics)?));
+        buffers.set_limit(serving.config.server.max_buffered_bytes, serving.config.server.max_body_bytes);
         let (serving, wrong_keys) = (ArcSwap::from_pointee(serving), WrongKeys::default());
-        Ok(Self { serving, upstreams, metrics, tracer, lists, recall, health, door, wrong_keys })
+        Ok(Self { serving, upstreams, metrics, tracer, lists, recall, health, door, wrong_keys, buffers })
     }
 
     /// Serves from this from now on. Requests under way keep what they began with.
     pub fn replace(&self, serving: Serving) {
         let targets: HashSet<Arc<str>> = serving.targets().map(|target| Arc::clone(&target.id)).collect();
+        let server = &serving.config.server;
+        self.buffers.set_limit(server.max_buffered_bytes, server.max_body_bytes);
         self.serving.store(Arc::new(serving));
         self.lists.forget();
         self.health.retain(|name| targets.contains(name));
@@ -118,6 +123,7 @@ impl Gateway {
         let now = Instant::now();
         let serving = self.serving.load();
         self.door.note(serving.targets().map(|target| &*target.provider));
+        self.buffers.note();
         for target in serving.targets() {
             let rests = match self.health.standing(target.subject(), now) {
                 // Rounded up, so that nobody takes what rests for another moment as well.
@@ -172,7 +178,12 @@ impl Gateway {
             Err(denied) => return Err(denied.into()),
         };
         let framing = face.framing(&about);
-        let (body, reading) = door::read(serving, &face, &holes, &head, body).await?;
+        let permit = match self.door.knock(&serving.config, &caller).await {
+            Ok(permit) => permit,
+            Err(refused) => return Ok(self.turn_away(&face, &refused, &exchange.id)),
+        };
+        let held = self.buffers.begin(caller.number(), head.extensions.get().cloned());
+        let door::Taken { body, reading, held } = door::read(serving, &face, &holes, &head, (body, held)).await?;
         let dialect = serving.adapter(&face.adapter).cloned();
         let query = head.uri.query().unwrap_or_default();
         let (headers, query) = serving.faces.without_credentials(head.headers, query);
@@ -186,6 +197,7 @@ impl Gateway {
             query,
             headers,
             body,
+            held,
             reading,
             framing,
             can_cut: head.version < Version::HTTP_2,
@@ -195,7 +207,7 @@ impl Gateway {
         if *asked.operation() == Operation::Models {
             return models::answer(house, serving, &self.lists, &asked).await;
         }
-        self.forward(house, serving, &asked, span).await
+        self.forward(house, serving, &asked, (span, permit)).await
     }
 
     /// Admits, routes and attempts a request; whatever happens from here on is accounted for.
@@ -204,17 +216,13 @@ impl Gateway {
         house: House<'_>,
         serving: &Serving,
         asked: &Arc<Asked>,
-        span: &Span,
+        (span, permit): (&Span, Permit),
     ) -> Result<Response<ReplyBody>, Fault> {
         let demand = asked.demand();
         let body_len = demand.body_len;
-        let permit = match self.door.admit(&serving.config, &asked.caller, &demand).await {
+        let permit = match self.door.admit(&serving.config, &asked.caller, &demand, permit).await {
             Ok(permit) => permit,
-            Err(Refused { fault, told }) => {
-                let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id);
-                tell_limits(&mut response, asked, &told, None);
-                return Ok(response);
-            }
+            Err(refused) => return Ok(self.turn_away(&asked.face, &refused, &asked.exchange.id)),
         };
         let told = permit.told();
         let now = Instant::now();
@@ -251,7 +259,7 @@ impl Gateway {
             self.learn(&mut response, serving, asked, (&plan, target));
         }
         self.make_resumable(&mut response, serving, asked, (plan, house.deadline));
-        tell_limits(&mut response, asked, &told, target.as_deref().map(|target| (target, &account)));
+        tell_limits(&mut response, &asked.face, &told, target.as_deref().map(|target| (target, &account)));
         if serving.config.server.diagnostic_headers {
             diagnose(&mut response, target.as_deref(), asked, &account);
         }
@@ -281,6 +289,13 @@ impl Gateway {
         if response.body_mut().resumable(onward) {
             insert(response.headers_mut(), "x-weir-resumable", "true");
         }
+    }
+
+    /// Refuses what a limit does not let in, and tells how the limit stands.
+    fn turn_away(&self, face: &Face, refused: &Refused, id: &str) -> Response<ReplyBody> {
+        let mut response = self.refuse(face.errors.as_deref(), &refused.fault, id);
+        tell_limits(&mut response, face, &refused.told, None);
+        response
     }
 
     fn refuse(&self, errors: Option<&ErrorFormat>, fault: &Fault, id: &str) -> Response<ReplyBody> {

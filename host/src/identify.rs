@@ -4,8 +4,9 @@
 pub mod local;
 mod wrong_keys;
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use http::Uri;
 
@@ -16,6 +17,9 @@ use crate::dialect::faces::{Face, Head};
 use crate::fault::{Fault, Side};
 use local::NotLocal;
 pub use wrong_keys::WrongKeys;
+
+/// Keyed anew in each process, so that nobody chooses who looks like another.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// A caller whose credential has been looked at.
 #[derive(Debug, Clone)]
@@ -32,6 +36,14 @@ impl Caller {
     /// Whoever asks without a key.
     pub fn anonymous(address: Option<IpAddr>) -> Self {
         Self { tenant: Arc::from(""), client: None, address }
+    }
+
+    /// A number that tells callers apart: by who they are, or else by where they come from.
+    pub fn number(&self) -> u64 {
+        match (&self.client, self.address) {
+            (None, Some(address)) => HASHER.hash_one(address),
+            _ => HASHER.hash_one(&*self.tenant),
+        }
     }
 
     /// Whether it may use a model, by the name that it said.

@@ -30,6 +30,7 @@
 //! | [`upstream`] | sends requests to providers: connections, timers, credentials, recordings |
 //! | [`facts`] | prices and abilities of models, from the bundled file |
 //! | [`plugin`] | adapters: loading, checking, swapping, instances |
+//! | [`buffer`] | how many bytes may be held for requests at the same time |
 //! | [`observe`] | metrics, traces and the log |
 //! | [`limit`] | how much may be had in a minute, and at once |
 //! | [`gate`] | how many at the same time, and whose turn it is |
@@ -56,6 +57,7 @@ pub mod app;
 pub mod attempt;
 pub mod author;
 pub mod blob;
+pub mod buffer;
 pub mod checks;
 pub mod cli;
 pub mod config;

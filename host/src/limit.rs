@@ -146,6 +146,11 @@ pub struct Estimate {
     pub stream: bool,
 }
 
+impl Estimate {
+    /// Of a request of which nothing is known.
+    pub const NONE: Self = Self { input: 0, output: 0, stream: false };
+}
+
 /// What the limits of one scope take for such a request. A single request never takes more than a bucket holds: it
 /// could never be served.
 pub fn takes(scope: Scope, name: &Arc<str>, limits: &Limits, estimate: Estimate) -> Vec<Take> {
@@ -257,6 +262,14 @@ impl Reservation {
                 _ => take.amount - used.unwrap_or(take.amount),
             };
             self.give(&take, back, now);
+        }
+    }
+
+    /// Gives everything back, as if there had been no request.
+    pub fn void(mut self) {
+        let now = Instant::now();
+        for take in std::mem::take(&mut self.takes) {
+            self.give(&take, take.amount, now);
         }
     }
 

@@ -31,6 +31,7 @@ use self::socket::{Observed, Socket};
 use self::stall::{Marked, Streams};
 use self::tls::Tls;
 use crate::attempt::ReplyBody;
+use crate::buffer::Connection;
 
 pub use metrics::{ConnectionMetrics, ListenerMetrics};
 
@@ -198,7 +199,8 @@ where
     if let Some(socket) = socket {
         let io = TokioIo::new(Observed::new(socket, *send_timeout, Arc::clone(&activity)));
         let handle = shared.handle.clone();
-        let service = service_fn(move |request| answer(&handle, &place, peer, request));
+        let buffers = Connection::default();
+        let service = service_fn(move |request| answer(&handle, &place, (peer, &buffers), request));
         let mut connection = pin!(shared.server.serve_connection(io, service));
         match drive(connection.as_mut(), auto::Connection::graceful_shutdown, &activity, patience).await {
             End::Done(Err(error)) => tracing::debug!(%error, "connection ended"),
@@ -215,7 +217,7 @@ where
 fn answer<H, F>(
     handle: &H,
     place: &Arc<Place>,
-    peer: Peer,
+    (peer, buffers): (Peer, &Connection),
     mut request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Marked>, Infallible>> + use<H, F>
 where
@@ -225,6 +227,7 @@ where
     let version = request.version();
     let exchange = place.activity.begin(version);
     request.extensions_mut().insert(peer);
+    request.extensions_mut().insert(buffers.clone());
     let beyond = (!place.is_ordinary()).then(|| Arc::clone(place));
     if beyond.is_some() {
         request.extensions_mut().insert(BeyondLimit);

@@ -214,7 +214,7 @@ impl Proof<'_> {
     fn lease(&self) -> Result<Lease, PluginFault> {
         let begun = Instant::now();
         loop {
-            match self.adapter.try_lease("") {
+            match self.adapter.try_lease_for_proof() {
                 Err(fault) if fault.kind == FaultKind::Exhausted && begun.elapsed() < PATIENCE => {
                     std::thread::sleep(Duration::from_millis(5));
                 }

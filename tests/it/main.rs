@@ -7,6 +7,7 @@
 
 mod attack_browsers;
 mod attack_connections;
+mod attack_bodies;
 mod authors;
 mod badday;
 mod cancel;
@@ -39,6 +40,7 @@ mod recall;
 mod record;
 mod relay;
 mod reload;
+mod resends;
 mod resume;
 mod retries;
 mod routing;

@@ -18,8 +18,8 @@ pub fn policy(config: &Config) -> Policy {
 
 pub(super) fn care(settings: &AdapterSettings) -> Care {
     let quarantine = settings.quarantine.map(|rule| {
-        let config::Quarantine { faults, window, share } = rule;
-        QuarantineRule { faults, window, share }
+        let config::Quarantine { faults, window, share, pause } = rule;
+        QuarantineRule { faults, window, share, pause }
     });
     let canary = settings.canary.map(|rule| {
         let config::Canary { share, requests, max_fault_rate, max_time } = rule;

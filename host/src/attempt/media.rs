@@ -5,10 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use crate::blob::Lifted;
+use crate::buffer::Held;
 use crate::config::Media;
-use crate::contract::types::{ChatRequest, MediaKind, MediaPart, MediaSource, Part, ResultPart};
-use crate::fault::Fault;
-use crate::upstream::{Fetched, MediaClient, MediaRules};
+use crate::contract::types::{ChatRequest, ErrorKind, MediaKind, MediaPart, MediaSource, Part, ResultPart};
+use crate::fault::{Fault, Side};
+use crate::upstream::{Fetched, MediaClient, MediaError, MediaRules};
 
 /// The code by which an adapter says that it needs the bytes of a medium (`wit/types.wit`, `error.code`).
 const NEEDS_BYTES: &str = "media_url";
@@ -26,8 +27,9 @@ pub(super) async fn fetch_all(
     config: &Media,
     request: &mut ChatRequest,
     mut lifted: Option<&mut Lifted>,
+    held: &mut Held,
 ) -> Result<(), Fault> {
-    let rules = MediaRules {
+    let mut rules = MediaRules {
         max_bytes: config.max_bytes,
         timeout: config.timeout,
         origins: config.origins.iter().map(ToString::to_string).collect(),
@@ -35,16 +37,33 @@ pub(super) async fn fetch_all(
     let media = request.messages.iter_mut().flat_map(|message| &mut message.parts).flat_map(media_of);
     // Other schemes name a provider's own stores, which only that provider reads.
     let addressed = media.filter(|medium| matches!(&medium.source, MediaSource::Url(url) if url.starts_with("http")));
+    let mut left = config.max_total_bytes;
     for (number, medium) in addressed.enumerate() {
         if number == MAX_MEDIA {
             return Err(Fault::invalid(format!("more than {MAX_MEDIA} media would have to be fetched")));
         }
         let MediaSource::Url(url) = &medium.source else { continue };
-        let fetched = client.fetch(url, kinds(medium.kind), &rules).await;
-        let fetched = fetched.map_err(|error| Fault::invalid(format!("{} {error}", named(medium.kind, url))))?;
+        rules.max_bytes = config.max_bytes.min(left);
+        let fetched = client.fetch(url, kinds(medium.kind), &rules, held).await;
+        let fetched = fetched.map_err(|error| match error {
+            MediaError::NoRoom(full) => full.into(),
+            MediaError::TooLarge(_) if left < config.max_bytes => too_much(config.max_total_bytes),
+            error => Fault::invalid(format!("{} {error}", named(medium.kind, url))),
+        })?;
+        left -= fetched.bytes.len();
+        // In base64 it takes a third more, for as long as the request is under way.
+        held.grow(fetched.bytes.len() / 3).await?;
         put(medium, fetched, lifted.as_deref_mut())?;
     }
     Ok(())
+}
+
+fn too_much(limit: usize) -> Fault {
+    let message = format!(
+        "the media that would have to be fetched are larger than {limit} bytes together; `media.max_total_bytes` sets \
+         the limit"
+    );
+    Fault::new(Side::Client, ErrorKind::TooLarge, message).with_status(413)
 }
 
 fn media_of(part: &mut Part) -> Vec<&mut MediaPart> {

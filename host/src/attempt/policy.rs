@@ -10,10 +10,13 @@
 //! | filtered content | nobody | another target, where the operator lets it |
 //! | refused, and it carries opaque values of another target's | nobody | the same without those, at once, once |
 //! | anything else that is the client's | nobody | nothing |
+//!
+//! A request that makes something (a file, a batch) is sent nowhere again where its provider may have done it already.
 
 use std::time::Duration;
 
 use super::backoff;
+use super::unified::TOO_LARGE_TO_TRANSLATE;
 use crate::config::Retry;
 use crate::contract::types::ErrorKind;
 use crate::fault::{Fault, Lapse, Side};
@@ -63,6 +66,8 @@ pub(super) struct Situation {
     pub(super) retry: Retry,
     /// Whether the request may be sent again although the provider may have seen it.
     pub(super) is_repeatable: bool,
+    /// Whether the request makes something that must not be there twice, at whatever target.
+    pub(super) creates: bool,
     /// Whether there is another target, and this one lets requests go on.
     pub(super) has_next: bool,
     /// Whether there is another key.
@@ -123,7 +128,10 @@ fn cure(fault: &Fault) -> Cure {
         // What one provider's format has no place for, another's may have.
         (None, Side::Client) => {
             let is_of_target = fault.error.kind == ErrorKind::Unsupported
-                || matches!(fault.error.code.as_deref(), Some("unsupported_parameter" | "unsupported_operation"));
+                || matches!(
+                    fault.error.code.as_deref(),
+                    Some("unsupported_parameter" | "unsupported_operation" | TOO_LARGE_TO_TRANSLATE)
+                );
             if is_of_target { Cure::OnlyElsewhere } else { Cure::None }
         }
     }
@@ -137,6 +145,17 @@ fn cure_of_answer(kind: ErrorKind) -> Cure {
         ErrorKind::NotFound | ErrorKind::Unsupported | ErrorKind::ContextLength => Cure::OnlyElsewhere,
         ErrorKind::ContentFiltered => Cure::Unfiltered,
         ErrorKind::InvalidRequest | ErrorKind::TooLarge => Cure::None,
+    }
+}
+
+/// Whether the provider may have done what was asked although it gave no answer that says so.
+pub(super) fn may_have_been_done(fault: &Fault) -> bool {
+    match (fault.lapse, fault.side) {
+        (Some(Lapse::Slow | Lapse::Gone | Lapse::Garbled), _) => true,
+        (None, Side::Upstream) => {
+            matches!(fault.error.kind, ErrorKind::Upstream | ErrorKind::Internal | ErrorKind::Timeout)
+        }
+        _ => false,
     }
 }
 
@@ -166,6 +185,9 @@ pub(super) fn decide(fault: &Fault, now: Situation, take: impl FnOnce() -> bool)
     let is_limited = matches!(blame(fault), Blame::Limit(_));
     if now.may_strip && is_refusal(fault) {
         return if take() { Move::Bare } else { Move::Stop };
+    }
+    if now.creates && may_have_been_done(fault) {
+        return Move::Stop;
     }
     match cure {
         Cure::None => Move::Stop,
@@ -217,6 +239,7 @@ mod tests {
         repeats: 0,
         retry: Retry { max_retries: 2, delay: Duration::from_secs(1), max_delay: Duration::from_secs(10), budget: 0.2 },
         is_repeatable: true,
+        creates: false,
         has_next: false,
         has_key: false,
         rests: None,
@@ -294,6 +317,19 @@ mod tests {
         assert_eq!(decided(&gone, Situation { is_repeatable: false, ..ALONE }), Move::Stop);
         let unreachable = lapsed(Lapse::Unreachable);
         assert!(matches!(decided(&unreachable, Situation { is_repeatable: false, ..ALONE }), Move::Again(_)));
+    }
+
+    #[test]
+    fn what_may_have_been_made_is_made_nowhere_else() {
+        let makes = Situation { is_repeatable: false, creates: true, has_next: true, has_key: true, ..ALONE };
+        for lapse in [Lapse::Gone, Lapse::Slow, Lapse::Garbled] {
+            assert_eq!(decided(&lapsed(lapse), makes), Move::Stop, "{lapse:?}");
+        }
+        assert_eq!(decided(&upstream(ErrorKind::Upstream), makes), Move::Stop);
+        assert_eq!(decided(&lapsed(Lapse::Unreachable), makes), Move::Next, "the provider never saw it");
+        assert_eq!(decided(&upstream(ErrorKind::Overloaded), makes), Move::Next, "the provider did not take it");
+        assert_eq!(decided(&upstream(ErrorKind::RateLimited), makes), Move::NextKey);
+        assert_eq!(decided(&lapsed(Lapse::Gone), Situation { creates: false, ..makes }), Move::Next);
     }
 
     #[test]

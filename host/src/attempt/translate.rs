@@ -4,6 +4,7 @@ pub(super) mod again;
 mod answer;
 mod bare;
 mod step;
+mod whole;
 mod write;
 
 use std::sync::Arc;
@@ -21,9 +22,10 @@ use super::versions::Versions;
 use super::{Asked, House, Values};
 use crate::account::Account;
 use crate::blob::{self, Lifted};
+use crate::buffer::Held;
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::{
-    Context, ErrorKind, FollowUp, Framing, Header, HttpRequest, Loss, LossKind, RenderedRequest,
+    Body, Context, ErrorKind, FollowUp, Framing, Header, HttpRequest, Loss, LossKind, RenderedRequest,
 };
 use crate::dialect::faces::operation_name;
 use crate::fault::{Fault, Side};
@@ -64,6 +66,7 @@ async fn translate_by(
         .map_err(|fault| unified::blame(&fault))?;
     let mut run = Run { values, ..Run::new(house, asked, target, dialect, provider) };
     account.metrics().translated(asked.face.format(), &run.provider_ctx.format);
+    run.make_room().await?;
     let parsed = called(account, &asked.dialect, "parse-request", || run.parse())?;
     run.note(parsed.losses);
     let mut request = parsed.request;
@@ -133,6 +136,8 @@ struct Run<'a> {
     dialect_ctx: Context,
     provider_ctx: Context,
     lifted: Lifted,
+    /// What is held for it beside the request itself.
+    held: Held,
     losses: Vec<Loss>,
     framing: Option<Framing>,
     /// Which opaque values go along.
@@ -169,11 +174,21 @@ impl<'a> Run<'a> {
             dialect_ctx,
             provider_ctx,
             lifted,
+            held: asked.held.beside(),
             losses,
             framing,
             values: Values::All,
             continuable,
         }
+    }
+
+    /// Holds what the request takes once more in one piece.
+    async fn make_room(&mut self) -> Result<(), Fault> {
+        let joined = match &*self.asked.body {
+            [] | [_] => 0,
+            many => many.iter().map(Bytes::len).sum(),
+        };
+        Ok(self.held.grow(joined).await?)
     }
 
     /// Has the dialect read the request, with the large blobs taken out.
@@ -257,6 +272,7 @@ impl<'a> Run<'a> {
     ) -> Result<Exchanged, Fault> {
         let (asked, target, house) = (self.asked, self.target, self.house);
         let body = self.spliced(&first)?;
+        self.held.grow(weight(&first.request)).await?;
         let mut request = rendered(asked, target, first.request, Some(body), None, streams)?;
         let mut streams = streams;
         let mut steps = Steps::new(target);
@@ -309,6 +325,14 @@ impl<'a> Run<'a> {
 
     fn note(&mut self, losses: Vec<Loss>) {
         bounds::note(&mut self.losses, losses);
+    }
+}
+
+/// Bytes of a rendered body.
+fn weight(request: &HttpRequest) -> usize {
+    match &request.body {
+        Body::Text(text) => text.len(),
+        Body::Bytes(bytes) => bytes.len(),
     }
 }
 

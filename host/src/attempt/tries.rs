@@ -147,7 +147,7 @@ impl Journey<'_> {
         fallen: Option<Fallen>,
         account: &mut Account,
     ) -> Visit {
-        let may_hedge = fallen.is_none() && self.is_repeatable();
+        let may_hedge = fallen.is_none() && !matches!(self.asked.operation(), Operation::Other(_));
         let (Some(after), Some(other)) = (self.plan.route.hedge.filter(|_| may_hedge), way.next_besides(stop)) else {
             return self.visit(stop, way, fallen, account).await;
         };
@@ -175,7 +175,7 @@ impl Journey<'_> {
         loop {
             let Some((target, mut ticket)) = stop.admit(self.health, Instant::now(), &self.plan.carried) else {
                 return match last {
-                    Some((failure, target)) => given_up(stop, failure, target),
+                    Some((failure, target)) => self.given_up(stop, failure, target),
                     None => Visit::Closed,
                 };
             };
@@ -204,7 +204,7 @@ impl Journey<'_> {
                 tracing::warn!(provider = %target.label, model = target.model_label(), "target fails too often and rests");
             }
             if let Some((refused, target)) = last.take_if(|_| so_far.was_vain(&failure.fault)) {
-                return given_up(stop, refused, target);
+                return self.given_up(stop, refused, target);
             }
             let situation = self.situation(stop, &target, way, &so_far);
             let next = policy::decide(&failure.fault, situation, || stop.route.take_repetition(Instant::now()));
@@ -217,7 +217,7 @@ impl Journey<'_> {
                 }
                 Move::NextKey => so_far.spare_keys -= 1,
                 Move::Bare => so_far.values = Values::Own,
-                Move::Next | Move::Stop => return given_up(stop, failure, target),
+                Move::Next | Move::Stop => return self.given_up(stop, failure, target),
             }
             last = Some((failure, target));
         }
@@ -229,6 +229,7 @@ impl Journey<'_> {
             repeats: so_far.repeats,
             retry: target.retry,
             is_repeatable: self.is_repeatable(),
+            creates: self.creates(),
             has_next: target.enable_fallback && way.next_besides(stop).is_some(),
             has_key: so_far.spare_keys > 0,
             rests: self.rests(stop),
@@ -242,7 +243,13 @@ impl Journey<'_> {
     /// Whether the request may be sent again although a provider may have seen it. Files that were put somewhere and
     /// batches that were begun would be there twice.
     fn is_repeatable(&self) -> bool {
-        !matches!(self.asked.operation(), Operation::Other(_))
+        !matches!(self.asked.operation(), Operation::Other(_)) || self.asked.method.is_idempotent()
+    }
+
+    /// Whether the request makes something that must not be there twice: what is about no model is done with files and
+    /// batches, not answered.
+    fn creates(&self) -> bool {
+        !self.is_repeatable() && self.asked.reading.model.is_none()
     }
 
     /// Whether opaque values that are another target's may be left out for this one.
@@ -291,17 +298,20 @@ impl Journey<'_> {
         );
     }
 
+    /// A target is given up; another may help, even one that is not well yet.
+    fn given_up(&self, stop: &Stop, failure: Failure, target: Arc<Target>) -> Visit {
+        let fault = &failure.fault;
+        let may_be_twice = self.creates() && policy::may_have_been_done(fault);
+        let helps = policy::another_may_help(fault, stop.route.fallback_when_filtered);
+        let onward = target.enable_fallback && helps && !may_be_twice;
+        Visit::Failed { failure, target, onward }
+    }
+
     /// What a client hears where every target rests.
     fn exhausted(&self) -> Fault {
         let now = Instant::now();
         self.plan.exhausted(self.health, now)
     }
-}
-
-/// A target is given up; another may help, even one that is not well yet.
-fn given_up(stop: &Stop, failure: Failure, target: Arc<Target>) -> Visit {
-    let onward = target.enable_fallback && policy::another_may_help(&failure.fault, stop.route.fallback_when_filtered);
-    Visit::Failed { failure, target, onward }
 }
 
 fn fallen((failure, from): &(Failure, Arc<Target>)) -> Fallen {

@@ -13,6 +13,8 @@ use crate::fault::{Fault, Side};
 use crate::plugin::call::ChatOutcome;
 use crate::plugin::{Called, FaultKind, Lease, PluginFault};
 
+/// The code of what is too large for the adapters of one target; another one's may take it, or relay it.
+pub(super) const TOO_LARGE_TO_TRANSLATE: &str = "too_large_to_translate";
 /// How long a client is asked to wait when no instance is free.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -117,8 +119,27 @@ pub fn blame(fault: &PluginFault) -> Fault {
             .with_status(503)
             .with_code("adapter_quarantined");
     }
+    if let Some(limit) = fault.limit {
+        return too_large(fault, limit);
+    }
     tracing::warn!(adapter = %fault.adapter, function = fault.function, kind = fault.kind.name(), detail = fault.detail, "adapter failed");
     Fault::adapter(format!("the adapter `{}` failed in {}: {}", fault.adapter, fault.function, fault.kind.name()))
+}
+
+/// A request that is legal and too large to be translated, or an answer that is.
+fn too_large(fault: &PluginFault, limit: &str) -> Fault {
+    let adapter = &fault.adapter;
+    tracing::info!(%adapter, function = fault.function, limit, detail = fault.detail, "too large to be translated");
+    if fault.function.ends_with("-request") {
+        let message = format!(
+            "the request is too large to be translated by the adapter `{adapter}`: send less at once, or raise `{limit}`"
+        );
+        return Fault::new(Side::Client, ErrorKind::TooLarge, message)
+            .with_status(413)
+            .with_code(TOO_LARGE_TO_TRANSLATE);
+    }
+    let message = format!("the answer is too large to be translated by the adapter `{adapter}`; raise `{limit}`");
+    Fault::new(Side::Gateway, ErrorKind::Internal, message).with_status(502).with_code(TOO_LARGE_TO_TRANSLATE)
 }
 
 /// Reads what a call came to; an error that it returned on purpose is `side`'s.

@@ -64,6 +64,8 @@ pub struct Media {
     pub fetch: bool,
     /// Bytes of one.
     pub max_bytes: usize,
+    /// Bytes of all that are fetched for one request.
+    pub max_total_bytes: usize,
     /// How long one may take.
     pub timeout: Duration,
     /// Places that need be neither https nor public.
@@ -72,7 +74,13 @@ pub struct Media {
 
 impl Default for Media {
     fn default() -> Self {
-        Self { fetch: false, max_bytes: 20 << 20, timeout: Duration::from_secs(10), origins: Vec::new() }
+        Self {
+            fetch: false,
+            max_bytes: 20 << 20,
+            max_total_bytes: 40 << 20,
+            timeout: Duration::from_secs(10),
+            origins: Vec::new(),
+        }
     }
 }
 
@@ -129,6 +137,8 @@ pub struct Server {
     pub max_concurrency: Option<usize>,
     /// Bytes of a request's body.
     pub max_body_bytes: usize,
+    /// Bytes that are held for all requests at the same time.
+    pub max_buffered_bytes: usize,
     /// Bytes of a request's head.
     pub max_header_bytes: usize,
     /// How long a client may take from its connection to its first request's head, and for each later head.
@@ -188,6 +198,7 @@ impl Default for Server {
             max_connections_per_address: None,
             max_concurrency: None,
             max_body_bytes: 64 << 20,
+            max_buffered_bytes: 512 << 20,
             max_header_bytes: 64 << 10,
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_mins(2),
@@ -242,11 +253,13 @@ pub struct Quarantine {
     pub window: Duration,
     /// The share of exchanges that must have failed, above 0 and up to 1.
     pub share: f64,
+    /// How long it is out of service before it is tried again, the first time.
+    pub pause: Duration,
 }
 
 impl Default for Quarantine {
     fn default() -> Self {
-        Self { faults: 5, window: Duration::from_mins(1), share: 0.1 }
+        Self { faults: 5, window: Duration::from_mins(1), share: 0.1, pause: Duration::from_mins(1) }
     }
 }
 

@@ -15,11 +15,11 @@ use crate::route::Target;
 /// Tells the client's own limits, and then no others; where it has none, those of the provider that answered.
 pub(super) fn tell_limits(
     response: &mut Response<ReplyBody>,
-    asked: &Asked,
+    face: &Face,
     told: &[Told],
     answered: Option<(&Target, &Account)>,
 ) {
-    let (errors, headers) = (asked.face.errors.as_deref(), response.headers_mut());
+    let (errors, headers) = (face.errors.as_deref(), response.headers_mut());
     match answered {
         // Relayed ones stand among the headers already.
         Some((_, account)) if told.is_empty() => limits::tell(errors, account.limits(), headers),

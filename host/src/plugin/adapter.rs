@@ -18,7 +18,9 @@ use super::shape::Shape;
 use super::stats::{self, Offence, Standing, Stats};
 use crate::contract::about::exports::weir::adapter::about::Manifest;
 
-const MIB: u64 = 1 << 20;
+const MIB: f64 = (1 << 20) as f64;
+/// Bytes that a call may hand back for each that it takes in: a small message is a large value.
+const OUTPUT_PER_BYTE: usize = 8;
 /// How long a call of a suspect waits for its turn. Those before it may well spin to their deadlines.
 const SUSPECTS_PATIENCE: Duration = Duration::from_millis(100);
 
@@ -49,7 +51,22 @@ pub struct Adapter {
     pub(super) engine: Engine,
     /// Deadline of a call.
     pub(super) call: Duration,
-    pub(super) concurrency: Option<Arc<Semaphore>>,
+    pub(super) turns: Option<Turns>,
+}
+
+/// Leases of one adapter at the same time, where the operator limits them.
+#[derive(Debug, Clone)]
+pub(super) struct Turns {
+    free: Arc<Semaphore>,
+    most: u32,
+}
+
+impl Turns {
+    /// So many, one at least.
+    pub(super) fn new(most: u32) -> Self {
+        let most = most.clamp(1, u32::MAX >> 4);
+        Self { free: Arc::new(Semaphore::new(most as usize)), most }
+    }
 }
 
 impl Adapter {
@@ -65,19 +82,35 @@ impl Adapter {
 
     /// An instance for one exchange of this tenant (any text that tells tenants apart; empty for the anonymous one).
     ///
-    /// Waits for a free slot for [`Limits::lease_wait`](super::Limits::lease_wait) at the most and then answers
-    /// [`FaultKind::Exhausted`].
+    /// Waits for its turn and for a free slot, for [`Limits::lease_wait`](super::Limits::lease_wait) each at the most, and
+    /// then answers [`FaultKind::Exhausted`].
     pub async fn lease(self: &Arc<Self>, tenant: &str) -> Result<Lease, PluginFault> {
+        // The adapter's own turns come first: who waits for one keeps no slot from other adapters.
+        let turn = self.some_turns(1).await?;
         let slot = self.slots(self.pool.weight()).await?;
-        self.lease_in(slot, tenant).await
+        self.lease_with(slot, turn, tenant)
     }
 
     /// The same without waiting.
     pub fn try_lease(self: &Arc<Self>, tenant: &str) -> Result<Lease, PluginFault> {
-        let none = |_| self.fault("lease", Failure::new(FaultKind::Exhausted, "no free instance"));
-        let slot = Arc::clone(self.engine.leases()).try_acquire_many_owned(self.pool.weight()).map_err(none)?;
-        let turn = self.concurrency.as_ref().map(|turns| Arc::clone(turns).try_acquire_owned());
-        self.lease_with(slot, turn.transpose().map_err(none)?, tenant)
+        let turn = self.turns.as_ref().map(|turns| Arc::clone(&turns.free).try_acquire_owned());
+        let turn = turn.transpose().map_err(|_| self.no_instance())?;
+        self.lease_in(turn, tenant)
+    }
+
+    /// An instance that takes no turn of the adapter's, without waiting: a proof needs two of an adapter that may have
+    /// one, and serves nobody.
+    pub fn try_lease_for_proof(self: &Arc<Self>) -> Result<Lease, PluginFault> {
+        self.lease_in(None, "")
+    }
+
+    fn lease_in(self: &Arc<Self>, turn: Option<OwnedSemaphorePermit>, tenant: &str) -> Result<Lease, PluginFault> {
+        let slot = Arc::clone(self.engine.leases()).try_acquire_many_owned(self.pool.weight());
+        self.lease_with(slot.map_err(|_| self.no_instance())?, turn, tenant)
+    }
+
+    fn no_instance(&self) -> PluginFault {
+        self.fault("lease", Failure::new(FaultKind::Exhausted, "no free instance"))
     }
 
     async fn slots(&self, weight: u32) -> Result<OwnedSemaphorePermit, PluginFault> {
@@ -88,12 +121,14 @@ impl Adapter {
         self.wait(Arc::clone(leases).acquire_many_owned(weight)).await
     }
 
-    async fn lease_in(self: &Arc<Self>, slot: OwnedSemaphorePermit, tenant: &str) -> Result<Lease, PluginFault> {
-        let turn = match &self.concurrency {
-            Some(turns) => Some(self.wait(Arc::clone(turns).acquire_owned()).await?),
-            None => None,
-        };
-        self.lease_with(slot, turn, tenant)
+    /// So many turns at once, as many as there are at the most; none where they are not limited.
+    async fn some_turns(&self, count: u32) -> Result<Option<OwnedSemaphorePermit>, PluginFault> {
+        let Some(turns) = &self.turns else { return Ok(None) };
+        let count = count.min(turns.most);
+        if let Ok(turn) = Arc::clone(&turns.free).try_acquire_many_owned(count) {
+            return Ok(Some(turn));
+        }
+        self.wait(Arc::clone(&turns.free).acquire_many_owned(count)).await.map(Some)
     }
 
     async fn wait<T, E>(&self, turn: impl Future<Output = Result<T, E>>) -> Result<T, PluginFault> {
@@ -119,7 +154,8 @@ impl Adapter {
             None => self.make()?,
         };
         let tenant = (self.pool.isolation() == Isolation::Tenant).then(|| tenant.into());
-        Ok(Lease { instance: Some(instance), tenant, caller, adapter: Arc::clone(self), _turn: turn, _slot: slot })
+        let (instance, adapter) = (Some(instance), Arc::clone(self));
+        Ok(Lease { instance, tenant, caller, adapter, taken: 0, _turn: turn, _slot: slot })
     }
 
     fn make(&self) -> Result<Box<Instance>, PluginFault> {
@@ -129,9 +165,9 @@ impl Adapter {
     }
 
     pub(super) fn fault(&self, function: &'static str, failure: Failure) -> PluginFault {
-        let Failure { kind, detail } = failure;
+        let Failure { kind, limit, detail } = failure;
         self.stats.failed(kind);
-        PluginFault { adapter: Arc::clone(&self.name), digest: self.digest, function, kind, detail }
+        PluginFault { adapter: Arc::clone(&self.name), digest: self.digest, function, kind, limit, detail }
     }
 
     /// Runs a call that takes in so many bytes where it does no harm to others; none if there is no room for it.
@@ -157,9 +193,13 @@ impl Adapter {
 
     /// Ticks until the deadline of a call that takes in so many bytes.
     fn deadline(&self, bytes: usize) -> u64 {
-        let more =
-            self.engine.limits().call_per_mib.saturating_mul(u32::try_from(bytes as u64 / MIB).unwrap_or(u32::MAX));
+        let more = self.engine.limits().call_per_mib.mul_f64(bytes as f64 / MIB);
         self.engine.ticks(self.call.saturating_add(more))
+    }
+
+    /// What a call that takes in so many bytes may hand back.
+    fn output(&self, bytes: usize) -> usize {
+        self.engine.limits().output.saturating_add(bytes.saturating_mul(OUTPUT_PER_BYTE))
     }
 }
 
@@ -171,13 +211,34 @@ impl Debug for Adapter {
     }
 }
 
-/// Leases of both sides of an exchange at once, so that exchanges that have one each never wait for each other's other.
+/// Leases of both sides of an exchange. Both slots are taken at once, and so are both turns of an adapter that is on both
+/// sides; turns of two adapters are taken in one order, whichever side each is on. So exchanges that have one never wait
+/// for each other's other.
 pub async fn lease_pair(one: &Arc<Adapter>, other: &Arc<Adapter>, tenant: &str) -> Result<(Lease, Lease), PluginFault> {
+    let (turn, other_turn) = turns_of_pair(one, other).await?;
     let mut slot = one.slots(one.pool.weight() + other.pool.weight()).await?;
     let Some(second) = slot.split(other.pool.weight() as usize) else {
         return Err(one.fault("lease", Failure::new(FaultKind::Host, "the slots of a pair cannot be parted")));
     };
-    Ok((one.lease_in(slot, tenant).await?, other.lease_in(second, tenant).await?))
+    Ok((one.lease_with(slot, turn, tenant)?, other.lease_with(second, other_turn, tenant)?))
+}
+
+type Turn = Option<OwnedSemaphorePermit>;
+
+async fn turns_of_pair(one: &Arc<Adapter>, other: &Arc<Adapter>) -> Result<(Turn, Turn), PluginFault> {
+    if Arc::ptr_eq(one, other) {
+        let mut turn = one.some_turns(2).await?;
+        // An adapter that may have one instance serves both sides in one turn.
+        let second = turn.as_mut().filter(|turn| turn.num_permits() > 1).and_then(|turn| turn.split(1));
+        return Ok((turn, second));
+    }
+    if Arc::as_ptr(one) <= Arc::as_ptr(other) {
+        let turn = one.some_turns(1).await?;
+        Ok((turn, other.some_turns(1).await?))
+    } else {
+        let turn = other.some_turns(1).await?;
+        Ok((one.some_turns(1).await?, turn))
+    }
 }
 
 /// An instance, for one exchange. The contract's functions are its methods ([`crate::plugin::call`]).
@@ -198,6 +259,8 @@ pub struct Lease {
     /// Whose it is, as one bit of many.
     caller: u64,
     adapter: Arc<Adapter>,
+    /// Bytes that its calls took in, all together.
+    taken: usize,
     _turn: Option<OwnedSemaphorePermit>,
     _slot: OwnedSemaphorePermit,
 }
@@ -250,10 +313,11 @@ impl Lease {
                 adapter.fault(function, Failure::new(FaultKind::Host, "an earlier call on this instance failed"))
             );
         };
+        self.taken = self.taken.saturating_add(bytes);
         let begun = Instant::now();
         let result = adapter.in_its_place(bytes, || {
             let _active = adapter.engine.ticker().begin();
-            instance.arm(adapter.deadline(bytes));
+            instance.arm(adapter.deadline(bytes), adapter.output(bytes));
             call(instance)
         });
         let Some(result) = result else {
@@ -270,7 +334,8 @@ impl Lease {
                 Ok(value)
             }
             Err(error) => {
-                let fault = adapter.fault(function, Failure::of(&error, &stderr));
+                let failure = Failure::of(&error, &stderr).at_input_of(bytes, self.taken);
+                let fault = adapter.fault(function, failure);
                 adapter.stats.offended(Offence::new(fault.kind, self.caller, function, bytes));
                 self.instance = None;
                 Err(fault)

@@ -7,6 +7,7 @@
 
 mod history;
 mod lasting;
+mod probation;
 mod tallies;
 mod versions;
 
@@ -20,7 +21,7 @@ use tokio::sync::watch;
 
 use super::adapter::Adapter;
 use super::canary::Trial;
-use super::decisions::{Instead, Keeper, Quarantined};
+use super::decisions::{Instead, Keeper, Quarantined, TriedAgain};
 use super::digest::Digest;
 use super::engine::Engine;
 use super::judge::Care;
@@ -49,6 +50,8 @@ pub struct Snapshot {
     pub former: BTreeMap<Arc<str>, Vec<Former>>,
     /// Bytes that are not to serve, whatever file brings them.
     pub quarantined: BTreeMap<Digest, Quarantined>,
+    /// Bytes that were quarantined by the judge and are tried again.
+    pub tried_again: BTreeMap<Digest, TriedAgain>,
     /// The version that the operator has rolled back from: its file is still there, and does not count.
     pub aside: BTreeMap<Arc<str>, Digest>,
     /// What serves, or served last, under the names of which something is held back: what is to serve after a restart.

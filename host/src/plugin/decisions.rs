@@ -70,6 +70,19 @@ pub struct Quarantined {
     pub since: SystemTime,
     /// Who decided it.
     pub by: By,
+    /// How often the judge has decided it in a row. The more often, the later they are tried again.
+    #[serde(default)]
+    pub times: u32,
+}
+
+/// Bytes that the judge had taken out of service, and that are tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TriedAgain {
+    /// How often the judge had decided it in a row.
+    pub times: u32,
+    /// Since when.
+    #[serde(with = "moment")]
+    pub since: SystemTime,
 }
 
 /// The version that serves instead of one that is held back.
@@ -102,6 +115,9 @@ pub struct Decisions {
     pub quarantined: BTreeMap<Digest, Quarantined>,
     /// By the adapter's name.
     pub adapters: BTreeMap<String, Choice>,
+    /// Bytes that were quarantined and are tried again.
+    #[serde(default)]
+    pub tried_again: BTreeMap<Digest, TriedAgain>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -122,6 +138,7 @@ impl Decisions {
     fn change(&mut self, from: &Self, to: &Self) {
         change(&mut self.quarantined, &from.quarantined, &to.quarantined);
         change(&mut self.adapters, &from.adapters, &to.adapters);
+        change(&mut self.tried_again, &from.tried_again, &to.tried_again);
         self.bound();
     }
 
@@ -132,6 +149,7 @@ impl Decisions {
         }
         keep_the_latest(&mut self.quarantined, |quarantined| quarantined.since);
         keep_the_latest(&mut self.adapters, |choice| choice.since);
+        keep_the_latest(&mut self.tried_again, |tried| tried.since);
     }
 }
 

@@ -12,6 +12,8 @@ use crate::contract::types;
 /// What a call into an adapter comes to: `Err` is the component's failure, `Ok(Err)` its answer that it cannot.
 pub type Called<T> = Result<Result<T, types::Error>, PluginFault>;
 
+/// Bytes of an input that may be why a limit was met.
+const LARGE: usize = 64 << 10;
 /// Bytes of a fault's detail.
 const DETAIL: usize = 2048;
 
@@ -36,11 +38,13 @@ pub enum FaultKind {
     Host,
     /// It is quarantined, and no former version steps in.
     Quarantined,
+    /// It met a limit at an input that is large. A smaller one would have passed: nothing is wrong with the component.
+    TooLarge,
 }
 
 impl FaultKind {
     /// All kinds, for metrics that want every label from the start.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Trap,
         Self::Deadline,
         Self::Memory,
@@ -50,6 +54,7 @@ impl FaultKind {
         Self::Exhausted,
         Self::Host,
         Self::Quarantined,
+        Self::TooLarge,
     ];
 
     /// Its name in metrics and logs.
@@ -64,12 +69,13 @@ impl FaultKind {
             Self::Exhausted => "exhausted",
             Self::Host => "host",
             Self::Quarantined => "quarantined",
+            Self::TooLarge => "too_large",
         }
     }
 
     /// Whether the component is to blame, so that it counts towards quarantine.
     pub const fn is_the_adapters(self) -> bool {
-        !matches!(self, Self::Missing | Self::Exhausted | Self::Host | Self::Quarantined)
+        !matches!(self, Self::Missing | Self::Exhausted | Self::Host | Self::Quarantined | Self::TooLarge)
     }
 }
 
@@ -85,6 +91,8 @@ pub struct PluginFault {
     pub function: &'static str,
     /// How it failed.
     pub kind: FaultKind,
+    /// The setting whose limit it met at an input that is large.
+    pub limit: Option<&'static str>,
     /// For the log: bounded, without control characters, with the end of what it wrote to standard error. It may hold
     /// pieces of the request, so it never reaches a client.
     pub detail: String,
@@ -94,12 +102,14 @@ pub struct PluginFault {
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) kind: FaultKind,
+    /// The setting whose limit it met at an input that is large.
+    pub(super) limit: Option<&'static str>,
     pub(super) detail: String,
 }
 
 impl Failure {
     pub(super) fn new(kind: FaultKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into() }
+        Self { kind, limit: None, detail: detail.into() }
     }
 
     /// Reads wasmtime's error; `stderr` is what the component wrote.
@@ -111,7 +121,22 @@ impl Failure {
             let said = clean(&String::from_utf8_lossy(stderr));
             detail.push_str(tail(&said, DETAIL / 2));
         }
-        Self { kind: kind_of(error), detail: head(&detail, DETAIL).to_owned() }
+        Self::new(kind_of(error), head(&detail, DETAIL))
+    }
+
+    /// Tells a limit that was met at a large input from a component that is broken, which fails at small ones too: `call`
+    /// is what this call took in, and `all` what the instance took in together, in bytes.
+    pub(super) fn at_input_of(mut self, call: usize, all: usize) -> Self {
+        self.limit = match self.kind {
+            FaultKind::Memory if all >= LARGE => Some("plugins.memory"),
+            FaultKind::Deadline if call >= LARGE => Some("plugins.deadline"),
+            FaultKind::Output if call >= LARGE => Some("server.translate_body_limit"),
+            _ => None,
+        };
+        if self.limit.is_some() {
+            self.kind = FaultKind::TooLarge;
+        }
+        self
     }
 }
 
@@ -169,6 +194,20 @@ mod tests {
     #[test]
     fn an_interrupt_is_a_missed_deadline() {
         assert_eq!(kind_of(&Trap::Interrupt.into()), FaultKind::Deadline);
+    }
+
+    #[test]
+    fn a_limit_that_is_met_at_a_large_input_is_no_fault_of_the_component() {
+        let met = |kind, call, all| {
+            let failure = Failure::new(kind, "").at_input_of(call, all);
+            (failure.kind, failure.limit)
+        };
+        assert_eq!(met(FaultKind::Memory, 0, LARGE), (FaultKind::TooLarge, Some("plugins.memory")));
+        assert_eq!(met(FaultKind::Deadline, LARGE, LARGE), (FaultKind::TooLarge, Some("plugins.deadline")));
+        assert_eq!(met(FaultKind::Deadline, 0, LARGE), (FaultKind::Deadline, None), "a small call is to be quick");
+        assert_eq!(met(FaultKind::Memory, LARGE - 1, LARGE - 1), (FaultKind::Memory, None));
+        assert_eq!(met(FaultKind::Trap, LARGE, LARGE), (FaultKind::Trap, None));
+        assert!(!FaultKind::TooLarge.is_the_adapters());
     }
 
     #[test]

@@ -185,9 +185,11 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// Sets the deadline of the next call. Without it the next call would trap at once.
-    pub(super) fn arm(&mut self, ticks: u64) {
+    /// Sets the deadline of the next call, and how many bytes it may hand back. Without it the next call would trap at
+    /// once.
+    pub(super) fn arm(&mut self, ticks: u64, output: usize) {
         self.store.set_epoch_deadline(ticks);
+        self.store.set_hostcall_fuel(output);
     }
 
     /// Ends a stream reader or writer.

@@ -3,11 +3,13 @@
 //! What counts is not how often a component fails but at how many *different* requests: a poisoned request that is sent
 //! again and again is one. They must also be a share of all exchanges, and where several callers use the adapter they
 //! must not all be one caller's: nobody takes an adapter away from others alone. Deadlines that several adapters miss at
-//! the same time are the machine's fault and count for nothing.
+//! the same time are the machine's fault and count for nothing, and so do limits that were met at large inputs.
+//!
+//! What it took out of service is tried again after a pause, where no other version serves instead.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::adapter::Adapter;
 use super::canary::{CanaryRule, Verdict};
@@ -40,11 +42,13 @@ pub struct QuarantineRule {
     pub window: Duration,
     /// The share of exchanges in that time that must have failed.
     pub share: f64,
+    /// How long it is out of service before it is tried again, the first time.
+    pub pause: Duration,
 }
 
 impl Default for QuarantineRule {
     fn default() -> Self {
-        Self { faults: 5, window: Duration::from_mins(1), share: 0.1 }
+        Self { faults: 5, window: Duration::from_mins(1), share: 0.1, pause: Duration::from_mins(1) }
     }
 }
 
@@ -102,6 +106,8 @@ impl Judge {
                 tracing::warn!(adapter = %name, %error, "the trial stays as it is");
             }
         }
+        let pause = |name: &str| self.catalog.care(name).quarantine.unwrap_or_default().pause;
+        self.catalog.try_again(SystemTime::now(), pause);
         let now = Instant::now();
         self.watched.retain(|name, _| snapshot.adapters.contains_key(name));
         let spares_deadlines = several_missed_deadlines(snapshot.adapters.values(), now);

@@ -7,10 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
 use wasmtime::component::Component;
 
-use super::adapter::Adapter;
+use super::adapter::{Adapter, Turns};
 use super::cache::{Cache, Described};
 use super::check::{self, Problems};
 use super::compile::{CompileError, Compiler};
@@ -196,10 +195,11 @@ impl Loader {
 
     fn describe(&self, instance: &mut Instance) -> Result<Manifest, LoadError> {
         let _active = self.engine.ticker().begin();
-        instance.arm(self.engine.ticks(self.engine.limits().start));
+        let limits = self.engine.limits();
+        instance.arm(self.engine.ticks(limits.start), limits.output);
         let described = instance.speak(|speech| speech.describe());
         described.map_err(|error| {
-            let Failure { kind, detail } = Failure::of(&error, &instance.store.data_mut().take_stderr());
+            let Failure { kind, detail, .. } = Failure::of(&error, &instance.store.data_mut().take_stderr());
             LoadError::Describe { kind: kind.name(), detail }
         })
     }
@@ -233,7 +233,7 @@ impl Loader {
             duty: Duty::default(),
             pool: Pool::new(self.engine.clone(), template, ways),
             call: terms.call.unwrap_or(self.engine.limits().call),
-            concurrency: terms.concurrency.map(|turns| Arc::new(Semaphore::new(turns as usize))),
+            turns: terms.concurrency.map(Turns::new),
             engine: self.engine.clone(),
             shape,
             manifest,
@@ -245,7 +245,7 @@ impl Loader {
 /// the second time tells: the first one pays for page faults.
 fn first_instance(template: &Arc<Template>, shape: &Shape) -> Result<(Instance, Duration), LoadError> {
     let failed = |error: wasmtime::Error| {
-        let Failure { kind, detail } = Failure::of(&error, &[]);
+        let Failure { kind, detail, .. } = Failure::of(&error, &[]);
         LoadError::Describe { kind: kind.name(), detail }
     };
     drop(template.instantiate().map_err(failed)?);

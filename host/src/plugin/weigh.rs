@@ -1,4 +1,5 @@
-//! Roughly how many bytes a call takes in: what is large is text, so the texts are counted and the rest is not.
+//! Roughly how many bytes a call takes in: the texts, and for each value in a list what it costs to be handed over without
+//! its text, so that many small ones weigh as much as they are work.
 
 use crate::contract::types::{
     Body, ChatEvent, ChatRequest, ChatResponse, EmbeddingInput, EmbeddingsRequest, EmbeddingsResponse, Extension,
@@ -12,9 +13,12 @@ pub(super) trait Weigh {
     fn weigh(&self) -> usize;
 }
 
+/// What a value in a list weighs besides its text.
+const VALUE: usize = 64;
+
 impl<T: Weigh> Weigh for [T] {
     fn weigh(&self) -> usize {
-        self.iter().map(Weigh::weigh).sum()
+        self.iter().map(Weigh::weigh).sum::<usize>() + self.len() * VALUE
     }
 }
 
@@ -135,7 +139,7 @@ impl Weigh for EmbeddingsRequest {
             EmbeddingInput::Tokens(tokens) => tokens.len() * 4,
             EmbeddingInput::Media(part) => part.weigh(),
         };
-        self.inputs.iter().map(input).sum()
+        self.inputs.iter().map(input).sum::<usize>() + self.inputs.len() * VALUE
     }
 }
 
@@ -146,7 +150,7 @@ impl Weigh for EmbeddingsResponse {
             Vector::Base64(text) => text.len(),
             Vector::Opaque(value) => value.json.len(),
         };
-        self.embeddings.iter().map(|e| vector(&e.vector)).sum()
+        self.embeddings.iter().map(|e| vector(&e.vector)).sum::<usize>() + self.embeddings.len() * VALUE
     }
 }
 
@@ -166,7 +170,8 @@ impl Weigh for RerankRequest {
 
 impl Weigh for RerankResponse {
     fn weigh(&self) -> usize {
-        self.results.iter().filter_map(|r| r.document.as_ref()).map(Weigh::weigh).sum()
+        let documents = self.results.iter().filter_map(|r| r.document.as_ref()).map(Weigh::weigh);
+        documents.sum::<usize>() + self.results.len() * VALUE
     }
 }
 

@@ -91,8 +91,9 @@ impl Upstreams {
 
     /// Sends a request and waits for the answer's head. Dropping the future cancels the exchange.
     ///
-    /// Sent again, once, where a connection from the pool turns out to have been closed before any byte of an answer:
-    /// the provider closed it while it lay unused. Any other failure is the caller's to retry.
+    /// Sent again, once, where a connection from the pool turns out to have been closed before any byte of an answer (the
+    /// provider closed it while it lay unused) and sending it twice does no harm: nothing of it was written yet, which the
+    /// pool itself sees to, or its method is idempotent. Any other failure is the caller's to retry.
     pub async fn send(&self, request: UpstreamRequest<'_>) -> Result<UpstreamResponse, UpstreamError> {
         match request.address.place() {
             Place::Replay { replay, path } => Ok(play(replay, path, &request)),
@@ -121,16 +122,16 @@ async fn exchange(
     let connect = request.timeouts.connect;
     let mut watch = Watch::start(&request.timeouts);
     let message = dress(request)?;
-    let spare = message.clone();
+    let spare = message.method().is_idempotent().then(|| message.clone());
     let failure = match watch.guard(attempt(client, message, connect)).await {
         Err(expired) => return Err(UpstreamError::new(expired, &origin)),
         Ok(Ok(response)) => return Ok(answer(response, watch, origin)),
         Ok(Err(failure)) => failure,
     };
     let error = UpstreamError::of_request(&failure.error, &origin);
-    if failure.dialed || error.kind != UpstreamErrorKind::Reset {
+    let Some(spare) = spare.filter(|_| !failure.dialed && error.kind == UpstreamErrorKind::Reset) else {
         return Err(error);
-    }
+    };
     tracing::debug!(%error, "sending the request again: the pooled connection was stale");
     match watch.guard(attempt(client, spare, connect)).await {
         Err(expired) => Err(UpstreamError::new(expired, &origin)),

@@ -178,6 +178,11 @@ impl Decoded {
         body::next_piece(self).await
     }
 
+    /// The error of a body that is longer than it may be.
+    pub fn is_too_large(&self) -> UpstreamError {
+        UpstreamError::new(UpstreamErrorKind::BodyTooLarge, self.body.origin())
+    }
+
     /// Ends the exchange: what comes after a broken piece is of no use.
     fn fail(&mut self, error: &DecodeError) -> UpstreamError {
         self.decoder = None;

@@ -10,11 +10,11 @@ mod public;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::uri::Scheme;
 use http::{Request, Response, Uri};
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
@@ -24,6 +24,7 @@ use hyper_util::rt::TokioExecutor;
 
 use self::public::PublicOnly;
 use super::dial::tls;
+use crate::buffer::{Full, Held};
 
 /// How often an answer may point elsewhere.
 const REDIRECTS: usize = 3;
@@ -66,6 +67,9 @@ pub enum MediaError {
     /// It took too long.
     #[error("it did not come in time")]
     TimedOut,
+    /// There is no room for it.
+    #[error("there is no room for it")]
+    NoRoom(Full),
     /// It cannot be reached.
     #[error("it cannot be reached")]
     Unreachable,
@@ -86,18 +90,30 @@ struct Clients {
 }
 
 impl MediaClient {
-    /// Fetches what is at an address; `kinds` are the beginnings of the media types that will do.
-    pub async fn fetch(&self, url: &str, kinds: &[&str], rules: &MediaRules) -> Result<Fetched, MediaError> {
-        let fetching = self.fetch_at_leisure(url, kinds, rules);
+    /// Fetches what is at an address; `kinds` are the beginnings of the media types that will do. What comes is held.
+    pub async fn fetch(
+        &self,
+        url: &str,
+        kinds: &[&str],
+        rules: &MediaRules,
+        held: &mut Held,
+    ) -> Result<Fetched, MediaError> {
+        let fetching = self.fetch_at_leisure(url, kinds, rules, held);
         tokio::time::timeout(rules.timeout, fetching).await.map_err(|_| MediaError::TimedOut)?
     }
 
-    async fn fetch_at_leisure(&self, url: &str, kinds: &[&str], rules: &MediaRules) -> Result<Fetched, MediaError> {
+    async fn fetch_at_leisure(
+        &self,
+        url: &str,
+        kinds: &[&str],
+        rules: &MediaRules,
+        held: &mut Held,
+    ) -> Result<Fetched, MediaError> {
         let mut uri: Uri = url.parse().map_err(|_| MediaError::Refused("it cannot be read"))?;
         for _ in 0..=REDIRECTS {
             let response = self.get(&uri, rules).await?;
             if !response.status().is_redirection() {
-                return taken(response, kinds, rules).await;
+                return taken(response, kinds, rules, held).await;
             }
             let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
             uri = location.and_then(|to| beside(&uri, to)).ok_or(MediaError::Status(response.status().as_u16()))?;
@@ -149,7 +165,12 @@ where
 }
 
 /// Reads a medium within its limits.
-async fn taken(response: Response<Incoming>, kinds: &[&str], rules: &MediaRules) -> Result<Fetched, MediaError> {
+async fn taken(
+    response: Response<Incoming>,
+    kinds: &[&str],
+    rules: &MediaRules,
+    held: &mut Held,
+) -> Result<Fetched, MediaError> {
     if !response.status().is_success() {
         return Err(MediaError::Status(response.status().as_u16()));
     }
@@ -158,12 +179,17 @@ async fn taken(response: Response<Incoming>, kinds: &[&str], rules: &MediaRules)
     if !kinds.iter().any(|kind| mime.starts_with(kind)) {
         return Err(MediaError::Type(mime.chars().take(64).collect()));
     }
-    let body = Limited::new(response.into_body(), rules.max_bytes).collect().await;
-    match body {
-        Ok(body) => Ok(Fetched { mime, bytes: body.to_bytes() }),
-        Err(error) if error.is::<LengthLimitError>() => Err(MediaError::TooLarge(rules.max_bytes)),
-        Err(_) => Err(MediaError::Unreachable),
+    let mut body = response.into_body();
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame.map_err(|_| MediaError::Unreachable)?.into_data() else { continue };
+        if bytes.len().saturating_add(piece.len()) > rules.max_bytes {
+            return Err(MediaError::TooLarge(rules.max_bytes));
+        }
+        held.grow(piece.len()).await.map_err(MediaError::NoRoom)?;
+        bytes.extend_from_slice(&piece);
     }
+    Ok(Fetched { mime, bytes: bytes.freeze() })
 }
 
 /// Where a redirect leads: an address of its own, or a path at the same place.
@@ -216,11 +242,11 @@ mod tests {
             "ftp://example.com/",
             "/a.png",
         ] {
-            let refused = client.fetch(url, &["image/"], &rules).await;
+            let refused = client.fetch(url, &["image/"], &rules, &mut Held::unlimited()).await;
             assert!(matches!(refused, Err(MediaError::Refused(_))), "{url}: {refused:?}");
         }
         // The name is fine, what it resolves to is not.
-        let refused = client.fetch("https://localhost/a.png", &["image/"], &rules).await;
+        let refused = client.fetch("https://localhost/a.png", &["image/"], &rules, &mut Held::unlimited()).await;
         assert!(matches!(refused, Err(MediaError::Unreachable | MediaError::Refused(_))), "{refused:?}");
     }
 }

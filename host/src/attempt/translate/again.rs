@@ -59,6 +59,7 @@ async fn resume_by(
         .await
         .map_err(|fault| unified::blame(&fault))?;
     let mut run = Run::new(house, asked, target, dialect, provider);
+    run.make_room().await?;
     let mut parsed = run.parse()?;
     // What the dialect lost was told at the beginning.
     let Request::Chat(chat) = &mut parsed.request else { return Err(Fault::internal("no chat is gone on with")) };

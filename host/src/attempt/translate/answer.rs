@@ -15,6 +15,7 @@ use super::super::translated::{First, Translated, prime};
 use super::super::unified::{self, Answer, heard};
 use super::{Run, called};
 use crate::account::Account;
+use crate::admit::Permit;
 use crate::contract::types::{ChatResponse, Framing, TokenCount};
 use crate::dialect::reply::insert;
 use crate::fault::{Fault, Side};
@@ -45,7 +46,10 @@ impl Run<'_> {
         account.lost(&self.losses);
         let status = status_of(rendered.response.status, &self.asked.dialect.name)?;
         account.answering(status.as_u16(), false, answer.usage().is_some());
-        let mut response = Response::new(ReplyBody::from(bytes_of(rendered.response.body).0));
+        let (body, _) = bytes_of(rendered.response.body);
+        self.held.shrink(self.held.bytes().saturating_sub(body.len()));
+        account.hold(Permit::to_hold(self.held));
+        let mut response = Response::new(ReplyBody::from(body));
         *response.status_mut() = status;
         for header in &rendered.response.headers {
             if is_answerable(&header.name) {
@@ -84,6 +88,8 @@ impl Run<'_> {
         account.lost(&self.losses);
         account.answering(200, true, true);
         account.piece();
+        self.held.shrink(self.held.bytes().saturating_sub(out.len()));
+        account.hold(Permit::to_hold(self.held));
         let mut response = Response::new(ReplyBody::from(Bytes::from(out)));
         stream_headers(&mut response, self.asked.framing);
         let losses = std::mem::take(&mut self.losses);

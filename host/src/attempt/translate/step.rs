@@ -3,10 +3,12 @@
 use std::time::SystemTime;
 
 use http::header;
+use http_body::Body as _;
 
 use super::super::failure::wait_for_limits;
 use super::super::send::{fault_of, response_of, send, upstream_fault};
 use super::super::unified::{self, Outcome};
+use super::whole::{TooLong, Whole};
 use super::{Run, called};
 use crate::account::Account;
 use crate::contract::types::{Framing, HttpResponse};
@@ -61,10 +63,18 @@ impl Run<'_> {
         called(account, &self.target.adapter, "parse-response", parse)
     }
 
-    async fn collected(&self, response: UpstreamResponse, limit: usize) -> Result<HttpResponse, Fault> {
+    async fn collected(&mut self, response: UpstreamResponse, limit: usize) -> Result<HttpResponse, Fault> {
         let UpstreamResponse { status, headers, body } = response;
-        let body = Decoded::new(&headers, body, self.decode_bound()).map_err(|error| fault_of(&error))?;
-        let body = body.collect(limit).await.map_err(|error| fault_of(&error))?;
+        let mut body = Decoded::new(&headers, body, self.decode_bound()).map_err(|error| fault_of(&error))?;
+        if body.size_hint().lower() > limit as u64 {
+            return Err(fault_of(&body.is_too_large()));
+        }
+        let mut whole = Whole::default();
+        while let Some(piece) = body.next_piece().await.map_err(|error| fault_of(&error))? {
+            self.held.grow(piece.len()).await?;
+            whole.push(piece, limit).map_err(|TooLong| fault_of(&body.is_too_large()))?;
+        }
+        let body = whole.finish();
         Ok(response_of(status, &headers, &body))
     }
 

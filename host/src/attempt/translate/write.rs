@@ -37,7 +37,7 @@ impl Run<'_> {
             return Err(refused);
         }
         let lifted = self.takes_blobs().then_some(&mut self.lifted);
-        media::fetch_all(client, config, chat, lifted).await?;
+        media::fetch_all(client, config, chat, lifted, &mut self.held).await?;
         self.provider_ctx.blobs = self.lifted.describe();
         Ok(())
     }

@@ -62,6 +62,12 @@ pub(in super::super) const SERVER: Keys = Keys {
             "Exchanges at the same time; further ones wait in the `queue`. Not limited without it.",
         ),
         key("max_body_bytes", SIZE, "\"64MiB\"", "The largest request body."),
+        key(
+            "max_buffered_bytes",
+            SIZE,
+            "\"512MiB\"",
+            "How much is held of all requests' bodies, translated answers and fetched media together. What finds no room waits two seconds, then gets a 503. One connection may hold a quarter.",
+        ),
         key("max_header_bytes", SIZE, "\"64KiB\"", "The largest request head."),
         key(
             "header_timeout",
@@ -177,6 +183,7 @@ pub(in super::super) const MEDIA: Keys = Keys {
             "Whether Weir fetches them: by https, from public addresses only. Without it such a request gets a 400.",
         ),
         key("max_bytes", SIZE, "\"20MiB\"", "The largest that is fetched."),
+        key("max_total_bytes", SIZE, "\"40MiB\"", "All that is fetched for one request."),
         key("timeout", DURATION, "\"10s\"", "How long one may take."),
         key(
             "origins",
@@ -325,6 +332,12 @@ pub(in super::super) const QUARANTINE: Keys = Keys {
             "number",
             "0.1",
             "The share of exchanges in that time that must have failed, above 0 and up to 1.",
+        ),
+        key(
+            "pause",
+            DURATION,
+            "\"1m\"",
+            "How long it stays out of service, where no earlier version steps in, before it is tried again. Twice as long each time, a day at the most.",
         ),
     ],
 };

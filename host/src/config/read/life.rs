@@ -66,6 +66,7 @@ fn quarantine_table(table: &mut Section<'_>) -> Quarantine {
         faults: table.count("faults", &(1..=64)).map_or(default.faults, |faults| faults as usize),
         window: table.duration("window").unwrap_or(default.window),
         share: share(table).unwrap_or(default.share),
+        pause: table.duration("pause").unwrap_or(default.pause),
     }
 }
 

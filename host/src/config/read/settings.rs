@@ -41,6 +41,7 @@ pub(super) fn server(mut section: Section<'_>) -> Server {
         max_connections_per_address: section.amount("max_connections_per_address"),
         max_concurrency: section.amount("max_concurrency"),
         max_body_bytes: section.size("max_body_bytes").unwrap_or(default.max_body_bytes),
+        max_buffered_bytes: section.size("max_buffered_bytes").unwrap_or(default.max_buffered_bytes),
         max_header_bytes: buffer(&mut section, "max_header_bytes").unwrap_or(default.max_header_bytes),
         header_timeout: section.duration("header_timeout").unwrap_or(default.header_timeout),
         idle_timeout: section.duration("idle_timeout").unwrap_or(default.idle_timeout),
@@ -142,6 +143,7 @@ pub(super) fn media(mut section: Section<'_>) -> Media {
     let media = Media {
         fetch: section.flag("fetch").unwrap_or(default.fetch),
         max_bytes: section.size("max_bytes").unwrap_or(default.max_bytes),
+        max_total_bytes: section.size("max_total_bytes").unwrap_or(default.max_total_bytes),
         timeout: section.duration("timeout").unwrap_or(default.timeout),
         origins,
     };

@@ -24,6 +24,7 @@ impl Catalog {
             }
         }
         next.quarantined = decisions.quarantined;
+        next.tried_again = decisions.tried_again;
         self.snapshot.store(Arc::new(next));
     }
 
@@ -108,6 +109,10 @@ impl Snapshot {
             let since = known.map_or_else(SystemTime::now, |known| known.since);
             (name.to_string(), Choice { rolled_back_from, instead, since })
         };
-        Decisions { quarantined: self.quarantined.clone(), adapters: names.map(choice).collect() }
+        Decisions {
+            quarantined: self.quarantined.clone(),
+            adapters: names.map(choice).collect(),
+            tried_again: self.tried_again.clone(),
+        }
     }
 }

@@ -192,7 +192,9 @@ impl Catalog {
         tracing::error!(adapter = name, %digest, reason, "adapter quarantined");
         self.tallies.count(name, "quarantined");
         let since = SystemTime::now();
-        next.quarantined.insert(digest, Quarantined { name: name.to_owned(), reason: reason.to_owned(), since, by });
+        let times = next.times(digest, since) + 1;
+        let (owner, why) = (name.to_owned(), reason.to_owned());
+        next.quarantined.insert(digest, Quarantined { name: owner, reason: why, since, by, times });
         next.forget_the_oldest();
         next.refuse(name, digest, format!("quarantined: {reason}"));
         for former in next.former.get_mut(name).into_iter().flatten() {
@@ -249,6 +251,7 @@ impl Catalog {
         if next.quarantined.remove(&digest).is_none() {
             return Err(Denied::Impossible(format!("{digest} is not quarantined")));
         }
+        next.tried_again.remove(&digest);
         next.pardon(name, digest);
         for former in next.former.get_mut(name).into_iter().flatten() {
             if former.adapter.digest == digest {

@@ -12,7 +12,7 @@ fn at(millis: u64) -> SystemTime {
 }
 
 fn quarantined(millis: u64) -> Quarantined {
-    Quarantined { name: "zeta".into(), reason: "it traps".into(), since: at(millis), by: By::Judge }
+    Quarantined { name: "zeta".into(), reason: "it traps".into(), since: at(millis), by: By::Judge, times: 1 }
 }
 
 fn digest(number: usize) -> Digest {
@@ -28,6 +28,7 @@ fn some() -> Decisions {
     Decisions {
         quarantined: BTreeMap::from([(digest(1), quarantined(1_760_000_000_000))]),
         adapters: BTreeMap::from([("zeta".into(), choice(2, 3))]),
+        tried_again: BTreeMap::from([(digest(4), TriedAgain { times: 2, since: at(1) })]),
     }
 }
 
@@ -133,6 +134,7 @@ fn any_decisions() -> impl Strategy<Value = Decisions> {
     proptest::collection::btree_map(0..9_usize, 0..3_u64, 0..9).prop_map(|all| Decisions {
         quarantined: all.into_iter().map(|(number, since)| (digest(number), quarantined(since))).collect(),
         adapters: BTreeMap::new(),
+        tried_again: BTreeMap::new(),
     })
 }
 

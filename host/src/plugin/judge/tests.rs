@@ -4,7 +4,8 @@ use super::super::guest::{Guest, call, guest};
 use super::super::stats;
 use super::*;
 
-const RULE: QuarantineRule = QuarantineRule { faults: 3, window: Duration::from_mins(1), share: 0.1 };
+const RULE: QuarantineRule =
+    QuarantineRule { faults: 3, window: Duration::from_mins(1), share: 0.1, pause: Duration::from_mins(1) };
 
 fn offence(caller: &str, bytes: usize) -> Offence {
     Offence::new(FaultKind::Trap, stats::caller(caller), "f", bytes)
@@ -126,6 +127,73 @@ fn without_a_good_one_the_component_runs_no_more_until_it_is_released() {
     assert_eq!(call(&bad).unwrap_err().kind, FaultKind::Trap);
     judge.look();
     assert!(bad.duty.suspended().is_none(), "what it did before is forgiven");
+}
+
+/// Has it fail often enough to be taken out of service.
+fn fail(judge: &mut Judge, bad: &Arc<Adapter>) {
+    for bytes in 0..3 {
+        call(bad).unwrap_err();
+        bad.stats.offended(offence("", 100 + bytes));
+    }
+    judge.look();
+    assert!(bad.duty.suspended().is_some());
+}
+
+#[test]
+fn what_nothing_stands_in_for_is_tried_again_after_a_pause_that_grows() {
+    let (catalog, mut judge) = house(RULE);
+    let bad = broken().load();
+    catalog.publish(&bad).unwrap();
+    let minute = Duration::from_mins(1);
+    let after = |pause: Duration| {
+        catalog.try_again(SystemTime::now() + pause, |_| minute);
+        bad.duty.suspended().is_none()
+    };
+    fail(&mut judge, &bad);
+    assert!(!after(Duration::from_secs(50)) && after(minute));
+    assert_eq!(call(&bad).unwrap_err().kind, FaultKind::Trap, "it runs");
+    fail(&mut judge, &bad);
+    assert!(!after(minute) && after(2 * minute), "the second pause is longer");
+    assert_eq!(catalog.snapshot().tried_again[&bad.digest].times, 2);
+}
+
+#[test]
+fn what_the_operator_quarantined_stays_so() {
+    let (catalog, _) = house(RULE);
+    let adapter = guest("zeta").load();
+    catalog.publish(&adapter).unwrap();
+    catalog.quarantine("zeta", adapter.digest, "I do not like it", By::Operator).unwrap();
+    catalog.try_again(SystemTime::now() + Duration::from_hours(1000), |_| Duration::ZERO);
+    assert!(adapter.duty.suspended().is_some());
+}
+
+#[test]
+fn what_another_version_stands_in_for_is_not_tried_again() {
+    let (catalog, mut judge) = house(RULE);
+    let (good, bad) = (guest("zeta").load(), broken().load());
+    catalog.publish(&good).unwrap();
+    catalog.publish(&bad).unwrap();
+    for bytes in 0..3 {
+        call(&bad).unwrap_err();
+        bad.stats.offended(offence("", 100 + bytes));
+    }
+    judge.look();
+    catalog.try_again(SystemTime::now() + Duration::from_hours(1000), |_| Duration::ZERO);
+    assert!(catalog.snapshot().quarantined.contains_key(&bad.digest));
+    assert!(Arc::ptr_eq(&catalog.get("zeta").unwrap(), &good));
+}
+
+#[test]
+fn limits_that_are_met_at_large_inputs_are_nobodys_offence() {
+    let (catalog, mut judge) = house(RULE);
+    let adapter = guest("zeta").load();
+    catalog.publish(&adapter).unwrap();
+    for bytes in 0..9 {
+        adapter.stats.failed(FaultKind::TooLarge);
+        adapter.stats.offended(Offence::new(FaultKind::TooLarge, 1, "f", bytes));
+    }
+    judge.look();
+    assert!(adapter.duty.suspended().is_none() && !adapter.stats.is_suspect());
 }
 
 #[test]

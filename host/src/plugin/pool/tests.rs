@@ -144,6 +144,53 @@ async fn an_adapters_own_bound_holds_before_the_engines_does() {
     assert!(adapter.lease("").await.is_ok());
 }
 
+/// Has pairs of leases taken, held for a moment and given back, all at the same time; answers how many were had.
+async fn pairs_at_once(of: &[(Arc<Adapter>, Arc<Adapter>)]) -> usize {
+    let pair = |(one, other): &(Arc<Adapter>, Arc<Adapter>)| {
+        let (one, other) = (Arc::clone(one), Arc::clone(other));
+        tokio::spawn(async move {
+            let pair = lease_pair(&one, &other, "").await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            pair.is_ok()
+        })
+    };
+    let mut had = 0;
+    for one in of.iter().map(pair).collect::<Vec<_>>() {
+        had += usize::from(one.await.unwrap());
+    }
+    had
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adapter_on_both_sides_does_not_starve_itself() {
+    for most in [1, 2, 3, 4] {
+        let adapter = counting(small(), Terms { concurrency: Some(most), ..Terms::default() });
+        let pairs = vec![(Arc::clone(&adapter), Arc::clone(&adapter)); 40];
+        assert_eq!(pairs_at_once(&pairs).await, 40, "max_instances = {most}");
+        assert!(adapter.lease("").await.is_ok(), "every turn is given back");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_adapters_on_either_side_do_not_starve_each_other() {
+    let terms = || Terms { concurrency: Some(1), ..Terms::default() };
+    let (one, other) = (counting(small(), terms()), counting(small(), terms()));
+    let either = |turn: usize| {
+        let (first, second) = if turn.is_multiple_of(2) { (&one, &other) } else { (&other, &one) };
+        (Arc::clone(first), Arc::clone(second))
+    };
+    let pairs: Vec<_> = (0..40).map(either).collect();
+    assert_eq!(pairs_at_once(&pairs).await, 40);
+}
+
+#[test]
+fn a_proof_needs_no_turn() {
+    let adapter = counting(small(), Terms { concurrency: Some(1), ..Terms::default() });
+    let leases: Vec<_> = (0..2).map(|_| adapter.try_lease_for_proof().unwrap()).collect();
+    assert_eq!(leases.len(), 2);
+    assert!(adapter.try_lease("").is_ok());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_body_is_worked_on_beside_the_worker() {
     let adapter = counting(Limits { blocking_above: 0, ..small() }, Terms::default());

@@ -159,17 +159,24 @@ async fn a_connection_is_used_again() {
     tokio::join!(script, client);
 }
 
-#[tokio::test]
-async fn c_66_a_request_on_a_stale_connection_is_sent_again_once() {
-    let (scripted, upstreams) = (Scripted::new().await, upstreams());
-    let base = scripted.base();
-    let first = sending(&upstreams, request(&base));
+/// A connection on which a request was answered already.
+async fn used(scripted: &Scripted, upstreams: &Upstreams, base: &Base) -> TcpStream {
+    let first = sending(upstreams, request(base));
     let mut stream = scripted.accept().await;
     read_request(&mut stream).await;
     stream.write_all(OK).await.unwrap();
     first.await.unwrap().unwrap().body.collect(10).await.unwrap();
+    stream
+}
 
-    let second = sending(&upstreams, request(&base));
+#[tokio::test]
+async fn c_66_an_idempotent_request_on_a_stale_connection_is_sent_again_once() {
+    let (scripted, upstreams) = (Scripted::new().await, upstreams());
+    let base = scripted.base();
+    let put = || UpstreamRequest { method: Method::PUT, ..request(&base) };
+    let mut stream = used(&scripted, &upstreams, &base).await;
+
+    let second = sending(&upstreams, put());
     read_request(&mut stream).await;
     drop(stream);
     let mut fresh = scripted.accept().await;
@@ -177,13 +184,37 @@ async fn c_66_a_request_on_a_stale_connection_is_sent_again_once() {
     fresh.write_all(OK).await.unwrap();
     second.await.unwrap().unwrap().body.collect(10).await.unwrap();
 
-    let third = sending(&upstreams, request(&base));
+    let third = sending(&upstreams, put());
     read_request(&mut fresh).await;
     drop(fresh);
     let mut last = scripted.accept().await;
     read_request(&mut last).await;
     drop(last);
     assert_eq!(kind(third).await, UpstreamErrorKind::Reset);
+}
+
+#[tokio::test]
+async fn a_post_that_was_written_on_a_stale_connection_is_not_sent_again() {
+    let (scripted, upstreams) = (Scripted::new().await, upstreams());
+    let base = scripted.base();
+    let mut stream = used(&scripted, &upstreams, &base).await;
+    let second = sending(&upstreams, request(&base));
+    read_request(&mut stream).await;
+    drop(stream);
+    assert_eq!(kind(second).await, UpstreamErrorKind::Reset);
+}
+
+#[tokio::test]
+async fn a_post_that_finds_its_pooled_connection_closed_goes_out_on_another() {
+    let (scripted, upstreams) = (Scripted::new().await, upstreams());
+    let base = scripted.base();
+    drop(used(&scripted, &upstreams, &base).await);
+    tokio::time::sleep(SOON).await;
+    let second = sending(&upstreams, request(&base));
+    let mut fresh = scripted.accept().await;
+    read_request(&mut fresh).await;
+    fresh.write_all(OK).await.unwrap();
+    second.await.unwrap().unwrap().body.collect(10).await.unwrap();
 }
 
 #[tokio::test]

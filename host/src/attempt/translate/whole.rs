@@ -1,0 +1,58 @@
+//! A body that comes in pieces, as a whole.
+
+use bytes::{Bytes, BytesMut};
+
+/// The pieces so far. One that comes alone is not copied.
+#[derive(Debug, Default)]
+pub(super) struct Whole {
+    first: Bytes,
+    rest: BytesMut,
+}
+
+/// There is more than there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooLong;
+
+impl Whole {
+    /// Adds a piece, as long as all of them have so many bytes at the most.
+    pub(super) fn push(&mut self, piece: Bytes, limit: usize) -> Result<(), TooLong> {
+        if self.first.len().max(self.rest.len()).saturating_add(piece.len()) > limit {
+            return Err(TooLong);
+        }
+        if self.first.is_empty() && self.rest.is_empty() {
+            self.first = piece;
+            return Ok(());
+        }
+        if !self.first.is_empty() {
+            self.rest.extend_from_slice(&std::mem::take(&mut self.first));
+        }
+        self.rest.extend_from_slice(&piece);
+        Ok(())
+    }
+
+    /// All of it.
+    pub(super) fn finish(self) -> Bytes {
+        if self.rest.is_empty() { self.first } else { self.rest.freeze() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_come_to_a_whole_within_the_limit() {
+        let one = Bytes::from(vec![b'a'; 10]);
+        let mut whole = Whole::default();
+        assert_eq!(whole.push(one.clone(), 9), Err(TooLong));
+        whole.push(one.clone(), 10).unwrap();
+        assert_eq!(whole.push(Bytes::from_static(b"b"), 10), Err(TooLong));
+        assert_eq!(whole.finish().as_ptr(), one.as_ptr());
+        let mut whole = Whole::default();
+        for piece in ["a", "", "b", "c"] {
+            whole.push(Bytes::from_static(piece.as_bytes()), 3).unwrap();
+        }
+        assert_eq!(whole.push(Bytes::from_static(b"d"), 3), Err(TooLong));
+        assert_eq!(whole.finish(), "abc");
+    }
+}

@@ -1,0 +1,357 @@
+//! Bodies as weapons: floods that never end, connections that carry many, requests that are legal and enormous, media
+//! that grow. What is held is bounded, others are served meanwhile, and no adapter pays for it.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, stream};
+use http_body_util::StreamBody;
+use hyper::body::Frame;
+use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::json;
+use tokio::task::JoinHandle;
+use weir_tests::{Answer, Client, Folder, House, Reply, Request, Upstream, soon};
+
+use crate::tongue::{ALL, ANTHROPIC, OPENAI, TEXT, Tongue, ZETA, config, provider};
+
+const MIB: f64 = (1 << 20) as f64;
+const KIB: usize = 1 << 10;
+const HELD: &str = "weir_buffered_bytes";
+
+/// Two clients, and a budget of 4 MiB for bodies of 1 MiB each.
+const TWO: &str = "[server]\nmax_buffered_bytes = \"4MiB\"\nmax_body_bytes = \"1MiB\"\n\
+    [[clients]]\nname = \"flood\"\nkey = \"key-of-the-flood\"\n\
+    [[clients]]\nname = \"other\"\nkey = \"key-of-the-other\"\n";
+
+fn by(request: Request, client: &str) -> Request {
+    request.header("authorization", &format!("Bearer key-of-the-{client}"))
+}
+
+/// Begins a body of 1 MiB, of which so much comes; the connection stays open until the task is aborted.
+async fn begin(house: &House, request: Request, bytes: usize) -> JoinHandle<()> {
+    let mut client: Client = house.connect().await;
+    let head = request.header("content-length", &(1 << 20).to_string()).head();
+    tokio::spawn(async move {
+        client.write(head.as_bytes()).await;
+        client.write(b"{\"model\":\"openai\",\"pad\":\"").await;
+        client.write(&vec![b'x'; bytes]).await;
+        std::future::pending::<()>().await;
+    })
+}
+
+/// Waits until so much is held.
+async fn until_held(house: &House, least: f64) {
+    let reached = async {
+        while house.metric(HELD).await < least {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("bodies to be held", reached).await;
+}
+
+fn padded(from: Tongue, model: &str, bytes: usize) -> Request {
+    let request = from.request(model, false);
+    let sent = String::from_utf8(request.sent()).unwrap();
+    let padded = sent.replace("\"Hi\"", &format!("\"Hi{}\"", " ho".repeat(bytes / 3)));
+    request.body(padded)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_unfinished_bodies_keeps_within_the_budget_and_others_are_served() {
+    for to in ALL {
+        let upstream = provider(to).await;
+        let house = House::open(&format!("{TWO}{}", config(&upstream))).await;
+        let mut flood = Vec::new();
+        for _ in 0..24 {
+            flood.push(begin(&house, by(OPENAI.request("openai", false), "flood"), 900 * KIB).await);
+        }
+        until_held(&house, 3.0 * MIB).await;
+        for from in ALL {
+            for model in [to.name.to_owned(), to.translated()] {
+                for request in [from.request(&model, false), padded(from, &model, 300 * KIB)] {
+                    let reply = house.ask(&by(request, "other")).await;
+                    assert_eq!(reply.status(), 200, "{} to {model}: {}", from.name, reply.text());
+                    assert_eq!(from.heard(&reply, false).text, TEXT);
+                }
+            }
+        }
+        let held = house.metric(HELD).await;
+        assert!(held <= 4.0 * MIB, "{held}");
+        flood.iter().for_each(JoinHandle::abort);
+        house.until_metric(HELD, 0.0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unfinished_body_holds_no_place() {
+    let upstream = provider(OPENAI).await;
+    let settings = TWO.replacen("[server]", "[server]\nmax_concurrency = 1\nqueue = { length = 1 }", 1);
+    let house = House::open(&format!("{settings}{}", config(&upstream))).await;
+    let mut flood = Vec::new();
+    for _ in 0..8 {
+        flood.push(begin(&house, by(OPENAI.request("openai", false), "flood"), 10 * KIB).await);
+    }
+    until_held(&house, (70 * KIB) as f64).await;
+    for from in ALL {
+        let reply = house.ask(&by(from.request("openai", false), "other")).await;
+        assert_eq!(reply.status(), 200, "{}: {}", from.name, reply.text());
+    }
+    flood.iter().for_each(JoinHandle::abort);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_mid_body_gives_its_bytes_back() {
+    let upstream = provider(OPENAI).await;
+    let house = House::open(&format!("{TWO}{}", config(&upstream))).await;
+    for from in ALL {
+        let begun = begin(&house, by(from.request("openai", false), "flood"), 200 * KIB).await;
+        until_held(&house, (200 * KIB) as f64).await;
+        begun.abort();
+        house.until_metric(HELD, 0.0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_held_is_given_back_when_the_answer_is_out() {
+    for to in ALL {
+        let upstream = provider(to).await;
+        let house = House::open(&format!("{TWO}{}", config(&upstream))).await;
+        for from in ALL {
+            for model in [to.name.to_owned(), to.translated()] {
+                for stream in [false, true] {
+                    let reply = house.ask(&by(from.request(&model, stream), "other")).await;
+                    assert_eq!(reply.status(), 200, "{}", reply.text());
+                }
+            }
+        }
+        house.until_metric(HELD, 0.0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_wait_for_their_provider_are_held_and_told_by_the_limits_name() {
+    let upstream = Upstream::always(Answer::silence()).await;
+    let house = House::open(&format!("{TWO}{}", config(&upstream))).await;
+    // What waits for the head of an answer keeps its body, since it may have to be sent again.
+    let mut waiting = Vec::new();
+    for _ in 0..4 {
+        let mut client = house.connect().await;
+        client.send(&by(padded(OPENAI, "openai", 900 * KIB), "flood")).await;
+        waiting.push(client);
+    }
+    until_held(&house, 3.4 * MIB).await;
+    for from in ALL {
+        let reply = house.ask(&by(padded(from, "openai", 600 * KIB), "other")).await;
+        assert_eq!(reply.status(), 503, "{}", reply.text());
+        let message = from.error(&reply).unwrap();
+        assert!(message.contains("server.max_buffered_bytes"), "{message}");
+        assert!(reply.header("retry-after").is_some());
+    }
+    assert_eq!(house.metric("weir_buffer_refused_total{reason=\"full\"}").await, 3.0);
+    drop(waiting);
+    house.until_metric(HELD, 0.0).await;
+}
+
+type Endless = StreamBody<std::pin::Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, std::io::Error>> + Send>>>;
+
+/// A body of which so much comes, in frames of 16 KiB, and then nothing.
+fn endless(bytes: usize) -> Endless {
+    let frames = std::iter::repeat_n(Bytes::from(vec![b'x'; 16 * KIB]), bytes / (16 * KIB));
+    let some = stream::iter(frames.map(|frame| Ok(Frame::data(frame))));
+    StreamBody::new(Box::pin(some.chain(stream::pending())))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_of_http2_holds_no_more_than_its_share() {
+    let upstream = provider(OPENAI).await;
+    let house = House::open(&format!("{TWO}{}", config(&upstream))).await;
+    let stream = tokio::net::TcpStream::connect(house.address).await.unwrap();
+    let (sender, connection): (SendRequest<Endless>, _) =
+        handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let mut begun = Vec::new();
+    for _ in 0..16 {
+        let request = http::Request::post("http://weir.test/v1/chat/completions")
+            .header("authorization", "Bearer key-of-the-flood")
+            .body(endless(256 * KIB))
+            .unwrap();
+        begun.push(tokio::spawn(sender.clone().send_request(request)));
+    }
+    until_held(&house, 0.9 * MIB).await;
+    // Those that find no room on their connection are told so; none gets beyond the share meanwhile.
+    let mut refused = 0.0;
+    while refused == 0.0 {
+        let held = house.metric(HELD).await;
+        assert!(held <= MIB + 64.0 * KIB as f64, "{held}");
+        refused = house.metric("weir_buffer_refused_total{reason=\"connection\"}").await;
+    }
+    let reply = house.ask(&by(padded(OPENAI, "openai", 900 * KIB), "other")).await;
+    assert_eq!(reply.status(), 200, "another connection has its own: {}", reply.text());
+    begun.iter().for_each(JoinHandle::abort);
+    drop(sender);
+    house.until_metric(HELD, 0.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_requests_is_asked_before_the_body() {
+    let upstream = provider(OPENAI).await;
+    let clients = "[[clients]]\nname = \"one\"\nkey = \"key-of-the-one\"\nlimits = { requests_per_minute = 1 }\n";
+    let house = House::open(&format!("{clients}{}", config(&upstream))).await;
+    assert_eq!(house.ask(&by(OPENAI.request("openai", false), "one")).await.status(), 200);
+    for from in ALL {
+        let mut client = house.connect().await;
+        let request = by(from.request("openai", false), "one").header("content-length", "1000000");
+        client.write(request.head().as_bytes()).await;
+        let reply = client.reply().await;
+        assert_eq!(reply.status(), 429, "without a byte of the body: {}", reply.text());
+        assert!(from.error(&reply).is_some_and(|message| message.contains("requests a minute")), "{}", reply.text());
+    }
+}
+
+/// A legal request of very many messages.
+fn many_messages(from: Tongue, model: &str, messages: usize) -> Request {
+    let request = from.request(model, false);
+    let sent = String::from_utf8(request.sent()).unwrap();
+    let (one, two) = match from {
+        ZETA => ("{\"who\":\"pilgrim\",\"says\":\"Hi\"}", "{\"who\":\"oracle\",\"says\":\"Ho\"}"),
+        _ => ("{\"role\":\"user\",\"content\":\"Hi\"}", "{\"role\":\"assistant\",\"content\":\"Ho\"}"),
+    };
+    let mut many = String::new();
+    for _ in 0..messages / 2 {
+        let _ = write!(many, "{one},{two},");
+    }
+    let whole = sent.replace(one, &(many + one));
+    assert!(whole.len() > messages * 20, "the messages are in it");
+    request.body(whole)
+}
+
+/// Whether a large request was served, or refused by the name of a limit, in the client's own format.
+fn is_fair(from: Tongue, reply: &Reply) -> bool {
+    let names = ["plugins.memory", "plugins.deadline", "server.translate_body_limit"];
+    match reply.status() {
+        200 => true,
+        413 => from.error(reply).is_some_and(|message| names.iter().any(|name| message.contains(name))),
+        _ => false,
+    }
+}
+
+/// Adapters that the judge watches.
+const WATCHED: &str = "[plugins.openai]\nquarantine = { faults = 2, window = \"1m\", share = 0.01 }\n\
+    [plugins.anthropic]\nquarantine = { faults = 2, window = \"1m\", share = 0.01 }\n\
+    [plugins.zeta]\nquarantine = { faults = 2, window = \"1m\", share = 0.01 }\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_legal_requests_are_served_or_told_the_limit_and_cost_no_adapter_its_service() {
+    for to in ALL {
+        let upstream = provider(to).await;
+        let house = House::open(&format!("{WATCHED}{}", config(&upstream))).await;
+        for from in ALL {
+            if from == to {
+                let relayed = house.ask(&many_messages(from, to.name, 200_000)).await;
+                assert_eq!(relayed.status(), 200, "bytes need no adapter: {}", relayed.text());
+            }
+            // As many different ones as take an adapter out of service.
+            for more in 0..if from == OPENAI { 3 } else { 1 } {
+                let reply = house.ask(&many_messages(from, &to.translated(), 200_000 + 2 * more)).await;
+                assert!(is_fair(from, &reply), "{}: {} {}", from.name, reply.status(), reply.text());
+            }
+            let usual = house.ask(&from.request(&to.translated(), false)).await;
+            assert_eq!(usual.status(), 200, "{} to {}: {}", from.name, to.name, usual.text());
+        }
+        for adapter in ALL {
+            let all = house.adapter(adapter.name).await;
+            assert_eq!(all[0]["status"], "serving", "{all:?}");
+        }
+        house.until_metric(HELD, 0.0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_million_embedding_inputs_are_served_or_told_the_limit() {
+    let answer = json!({"object": "list", "model": "m", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}],
+        "usage": {"prompt_tokens": 1, "total_tokens": 1}});
+    let upstream = Upstream::always(Answer::json(200, answer.to_string())).await;
+    let house = House::open(&format!("{WATCHED}{}", config(&upstream))).await;
+    for model in ["openai", "openai-t"] {
+        for more in 0..3 {
+            let input = "\"a\",".repeat(1_000_000 + more);
+            let body = format!("{{\"model\":\"{model}\",\"input\":[{input}\"a\"]}}");
+            let reply = house.post("/v1/embeddings", &body).await;
+            assert!(is_fair(OPENAI, &reply), "{}: {}", reply.status(), reply.text());
+        }
+        let usual = house.post("/v1/embeddings", &format!("{{\"model\":\"{model}\",\"input\":[\"a\"]}}")).await;
+        assert_eq!(usual.status(), 200, "{}", usual.text());
+    }
+    assert_eq!(house.adapter("openai").await[0]["status"], "serving");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn media_of_one_request_keep_within_a_total() {
+    let image = Answer::whole(200, &[("content-type", "image/png")], vec![7; 40 * KIB]);
+    let mut files = Upstream::always(image).await;
+    let part = json!({"role": "model", "parts": [{"text": "A picture."}]});
+    let told = json!({"candidates": [{"content": part, "finishReason": "STOP"}]});
+    let mut upstream = Upstream::always(Answer::json(200, told.to_string())).await;
+    let config = format!(
+        "[media]\nfetch = true\nmax_total_bytes = \"100KiB\"\norigins = [\"{}\"]\n\
+         [[providers]]\nname = \"gemini\"\nadapter = \"gemini\"\nurl = \"{}\"\napi_key = \"K\"\n\
+         [[models]]\nalias = \"g\"\ntarget = {{ provider = \"gemini\", model = \"gemini-2.5-flash\" }}\n",
+        files.origin(),
+        upstream.url()
+    );
+    let house = House::with(Folder::with(&["openai", "anthropic", "gemini"]), &config).await;
+    let source = |n: usize| format!("{}/{n}.png", files.origin());
+    let openai = |count: usize| {
+        let images = (0..count).map(|n| json!({"type": "image_url", "image_url": {"url": source(n)}}));
+        let content: Vec<_> = images.collect();
+        Request::post(
+            "/v1/chat/completions",
+            json!({"model": "g", "messages": [{"role": "user", "content": content}]}).to_string(),
+        )
+    };
+    let anthropic = |count: usize| {
+        let images = (0..count).map(|n| json!({"type": "image", "source": {"type": "url", "url": source(n)}}));
+        let content: Vec<_> = images.collect();
+        let body = json!({"model": "g", "max_tokens": 9, "messages": [{"role": "user", "content": content}]});
+        Request::post("/v1/messages", body.to_string()).header("anthropic-version", "2023-06-01")
+    };
+    for (from, asking) in [(OPENAI, &openai as &dyn Fn(usize) -> Request), (ANTHROPIC, &anthropic)] {
+        let two = house.ask(&asking(2)).await;
+        assert_eq!(two.status(), 200, "{}", two.text());
+        upstream.request().await;
+        let twenty = house.ask(&asking(20)).await;
+        assert_eq!(twenty.status(), 413, "{}", twenty.text());
+        assert!(
+            from.error(&twenty).is_some_and(|message| message.contains("media.max_total_bytes")),
+            "{}",
+            twenty.text()
+        );
+    }
+    let mut fetched = 0;
+    while files.unseen().is_some() {
+        fetched += 1;
+    }
+    assert_eq!(fetched, 2 * (2 + 3), "nothing is fetched beyond the total");
+    assert!(upstream.unseen().is_none());
+    house.until_metric(HELD, 0.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adapter_with_one_instance_proves_itself_and_serves_both_sides() {
+    let upstream = provider(ZETA).await;
+    let folder = Folder::with(&["openai", "anthropic", "zeta"]);
+    folder.put_fixtures("zeta", &weir_tests::plugins::zeta_fixtures());
+    let settings = "[plugins.zeta]\nmax_instances = 1\nrequire_fixtures = true\n";
+    let house = House::with(folder, &format!("{settings}{}", config(&upstream))).await;
+    assert_eq!(house.adapter("zeta").await[0]["status"], "serving");
+    let house = &house;
+    let asking = (0..20).map(|n| async move {
+        let (mut client, stream) = (house.connect().await, n % 2 == 0);
+        client.send(&ZETA.request("zeta-t", stream)).await;
+        (client.reply().await, n)
+    });
+    for (reply, n) in futures_util::future::join_all(asking).await {
+        assert_eq!(reply.status(), 200, "{n}: {}", reply.text());
+    }
+}
