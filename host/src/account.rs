@@ -2,6 +2,7 @@
 
 mod tokens;
 mod traced;
+pub mod trail;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use self::tokens::Tokens;
 use self::traced::Traced;
+use self::trail::{End, Trail};
 use crate::admit::Permit;
 use crate::config::Price;
 use crate::contract::types::{Loss, Usage};
@@ -62,6 +64,9 @@ pub struct Account {
     limits: Vec<Figure>,
     /// Shared with branches: the attempts of all of them are this request's.
     tries: Arc<AtomicU32>,
+    trail: Trail,
+    /// The lane of the last attempt: `relay` or `translate`.
+    lane: Option<&'static str>,
     /// The attempt that gave the answer.
     ticket: Option<Ticket>,
     request_id: String,
@@ -97,6 +102,8 @@ impl Account {
             provider: None,
             limits: Vec::new(),
             tries: Arc::default(),
+            trail: Trail::default(),
+            lane: None,
             ticket: None,
             request_id,
             traced: Traced::default(),
@@ -131,6 +138,33 @@ impl Account {
         self.tries.load(Ordering::Relaxed)
     }
 
+    /// What became of the targets that did not answer.
+    pub fn trail(&self) -> &Trail {
+        &self.trail
+    }
+
+    /// A target was asked and failed, for this reason.
+    pub fn tried(&mut self, target: &Arc<str>, reason: &'static str) {
+        self.trail.add(target, End::Failed(reason));
+    }
+
+    /// A target is left out, for this reason.
+    pub fn skipped(&mut self, target: &Arc<str>, provider: &str, reason: &'static str) {
+        self.metrics.tries.skipped(provider, reason);
+        tracing::info!(request_id = self.request_id, target = &**target, reason, "target skipped");
+        self.trail.add(target, End::Skipped(reason));
+    }
+
+    /// The attempt goes this way: `relay` or `translate`.
+    pub fn goes(&mut self, lane: &'static str) {
+        self.lane = Some(lane);
+    }
+
+    /// The lane of the last attempt.
+    pub fn lane(&self) -> Option<&'static str> {
+        self.lane
+    }
+
     /// An account for one of several attempts at the same time. What it takes in counts once it is adopted.
     #[must_use]
     pub fn branch(&self) -> Self {
@@ -154,6 +188,8 @@ impl Account {
         self.limits = std::mem::take(&mut branch.limits);
         self.ticket = branch.ticket.take();
         self.traced.adopt(&mut branch.traced);
+        self.trail.adopt(&branch.trail);
+        self.lane = branch.lane.or(self.lane);
         self.hold(std::mem::take(&mut branch.permit));
     }
 

@@ -189,6 +189,20 @@ impl Door {
         Ok(permit)
     }
 
+    /// Asks for a place to list models in; the request itself has been counted by [`Self::knock`].
+    pub async fn admit_to_lists(
+        &self,
+        config: &Config,
+        caller: &Caller,
+        mut permit: Permit,
+    ) -> Result<Permit, Refused> {
+        if let Some(places) = config.server.max_concurrency {
+            let allowance = Allowance { places, queue: config.server.queue.length, wait: config.server.queue.wait };
+            permit.places.push(self.enter(&self.whole, allowance, caller).await?);
+        }
+        Ok(permit)
+    }
+
     /// Asks for leave to send a request to a provider; never waits, since another may be free.
     pub async fn admit_to(&self, provider: &Provider, demand: &Demand<'_>) -> Result<Permit, Refused> {
         let mut permit = Permit::free();
@@ -237,7 +251,7 @@ impl Door {
         }
         let begun = Instant::now();
         let _waits = self.metrics.waits();
-        let entered = gate.enter(allowance, &caller.tenant, caller.priority()).await;
+        let entered = gate.enter(allowance, &caller.turn(), caller.priority()).await;
         self.metrics.waited(begun.elapsed());
         entered.map_err(|turned| {
             let (reason, message) = match turned {

@@ -18,6 +18,7 @@ mod reply;
 mod resume;
 mod said;
 mod send;
+mod suit;
 mod translate;
 mod translated;
 mod tries;
@@ -46,6 +47,7 @@ use crate::identify::Caller;
 use crate::plugin::Adapter;
 use crate::recall::Recall;
 use crate::route::Target;
+use crate::route::lane::{Lane, Wishes};
 use crate::upstream::{Timeouts, Upstreams};
 
 pub use failure::Failure;
@@ -53,6 +55,7 @@ pub use list::{ask_models, find_out};
 pub use ping::ping;
 pub use reply::{BodyError, ReplyBody};
 pub use resume::Onward;
+pub use suit::{Written, suit};
 pub use tries::{Journey, Tried};
 pub use unified::{Answer, Request, blame, heard, parse, parse_answer, render, render_answer};
 
@@ -160,17 +163,15 @@ async fn attempt(
     values: Values,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Failure> {
-    // Only a stream that is understood can be gone on with.
-    let may_resume = target.resume && asked.reading.stream && *asked.operation() == Operation::Chat;
-    if values == Values::All
-        && !target.translate
-        && !may_resume
-        && let Some(acceptance) = target.accepts(asked.face.format(), asked.operation())
-    {
-        match asked.reading.excluded(acceptance) {
-            None => return relay::relay(house, asked, target, acceptance, account).await,
-            Some(reason) => tracing::debug!(request_id = asked.exchange.id, reason, "translated instead of relayed"),
+    let wishes = Wishes { translate: target.translate, resume: target.resume, strip: values == Values::Own };
+    let accepted = target.accepts(asked.face.format(), asked.operation());
+    let lane = Lane::of(&asked.reading, asked.operation(), accepted, wishes);
+    account.goes(lane.as_str());
+    match lane {
+        Lane::Relay(acceptance) => relay::relay(house, asked, target, acceptance, account).await,
+        Lane::Translate(cause) => {
+            tracing::debug!(request_id = asked.exchange.id, ?cause, "translated");
+            Ok(translate::translate(house, asked, target, values, account).await?)
         }
     }
-    Ok(translate::translate(house, asked, target, values, account).await?)
 }

@@ -8,18 +8,20 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 
 use crate::accept::{Acceptance, Filling, option};
-use crate::attempt::{Request, parse, render};
+use crate::attempt::{Request, Written, parse, render, suit};
+use crate::config::Capabilities;
 use crate::contract::about::exports::weir::adapter::about::{ModelPlace, StreamFlag};
 use crate::contract::types::{Body, Context, HttpRequest, Loss, RenderedRequest, Setting};
 use crate::dialect::faces::{Face, Head, Lookup, operation_name};
 use crate::dialect::path::Holes;
 use crate::dialect::reading::{Reading, ReadingPlan};
-use crate::estimate;
 use crate::fault::Fault;
 use crate::plugin::Adapter;
 use crate::route::format_for;
+use crate::route::lane::{Lane, Wishes};
 use crate::serving::Serving;
 use crate::upstream::encode_segment;
+use crate::{estimate, facts};
 
 /// A request, and where it is to go.
 #[derive(Debug)]
@@ -38,6 +40,10 @@ pub struct Question {
     pub options: Vec<Setting>,
     /// Whether it is translated even where it would be relayed.
     pub translate: bool,
+    /// Whether streams for it are gone on with elsewhere, should they break.
+    pub resume: bool,
+    /// What the model can do; none for what the bundled file knows.
+    pub capabilities: Option<Capabilities>,
     /// Whether a streamed answer is wanted, where not the body but the path says so.
     pub stream: bool,
     /// The body.
@@ -75,24 +81,17 @@ pub async fn explain(serving: &Serving, question: &Question) -> Result<Explained
     let option = |name: &str| option(&question.options, name);
     let of_operation = |one: &&Acceptance| one.operation == face.claim.operation && one.is_open(option);
     let accepted = accepts.iter().filter(of_operation).find(|one| one.format == question.from);
-    match (reason(question, &reading, accepted), accepted) {
-        (None, Some(acceptance)) => relayed(question, &reading, &holes, acceptance),
-        (why, _) => {
+    let wishes = Wishes { translate: question.translate, resume: question.resume, strip: false };
+    match Lane::of(&reading, &face.claim.operation, accepted, wishes) {
+        Lane::Relay(acceptance) => relayed(question, &reading, &holes, acceptance),
+        Lane::Translate(cause) => {
             let able = accepts.iter().filter(of_operation);
             let format = format_for(question.to_format.as_deref(), &question.from, &provider.manifest, able);
             let format = format.to_owned();
             let way = Way { face, provider, path, format };
-            translated(serving, question, &reading, way, why).await
+            let why = cause.told(&question.to, &question.from);
+            translated(serving, question, &reading, way, Some(why)).await
         }
-    }
-}
-
-/// Why a request is translated.
-fn reason(question: &Question, reading: &Reading, accepted: Option<&Acceptance>) -> Option<String> {
-    match accepted {
-        _ if question.translate => Some("it was asked for".to_owned()),
-        None => Some(format!("{} does not take {} as it is", question.to, question.from)),
-        Some(acceptance) => reading.excluded(acceptance).map(str::to_owned),
     }
 }
 
@@ -204,17 +203,21 @@ async fn translated(
     let parsed = parse(&mut lease, &face.claim.operation, &ctx, &http)?;
     lease.release();
     let mut request = parsed.request;
-    if let Request::Chat(chat) | Request::CountTokens(chat) = &request {
-        ctx.input_tokens = Some(estimate::input_tokens(chat));
-    }
     ctx.model = question.model.clone().unwrap_or(ctx.model);
     request.set_model(&ctx.model);
+    let mut losses = parsed.losses;
+    if let Request::Chat(chat) | Request::CountTokens(chat) = &mut request {
+        ctx.input_tokens = Some(estimate::input_tokens(chat));
+        let able = question.capabilities.unwrap_or_else(|| facts::of(&question.to, &ctx.model).capabilities);
+        losses.extend(suit(chat, &able, Written::new(&face.claim, std::slice::from_ref(&question.body))));
+    }
     ctx.format.clone_from(&format);
     ctx.options.clone_from(&question.options);
     let mut lease = provider.lease("").await.map_err(|fault| crate::attempt::blame(&fault))?;
-    let RenderedRequest { request, losses, .. } = render(&mut lease, &ctx, &request)?;
+    let rendered: RenderedRequest = render(&mut lease, &ctx, &request)?;
     lease.release();
-    let losses = parsed.losses.into_iter().chain(losses).collect();
+    losses.extend(rendered.losses);
+    let request = rendered.request;
     Ok(Explained { translated: why, format, request, losses })
 }
 

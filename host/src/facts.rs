@@ -60,6 +60,7 @@ fn facts(row: &[Option<f64>]) -> Facts {
         output: count(1),
         vision: flag(2),
         tools: flag(3),
+        reasoning: flag(8),
         ..Capabilities::default()
     };
     let price = Price { input: at(4), output: at(5), cache_read: at(6), cache_write: at(7), reasoning: None };
@@ -75,7 +76,7 @@ mod tests {
         assert!(FILE.models.values().map(HashMap::len).sum::<usize>() > 1000);
         for (adapter, models) in &FILE.models {
             for (name, row) in models {
-                assert!(row.len() <= 8 && row.iter().flatten().all(|figure| *figure >= 0.0), "{adapter} {name}");
+                assert!(row.len() <= 9 && row.iter().flatten().all(|figure| *figure >= 0.0), "{adapter} {name}");
                 assert_eq!(of(adapter, name), facts(row), "{adapter} {name}");
                 assert_eq!(of("no such adapter", name), Facts::default());
             }
@@ -86,8 +87,17 @@ mod tests {
     #[test]
     fn each_column_is_taken_for_what_it_is() {
         let file: serde_json::Value = serde_json::from_str(include_str!("../data/models.json")).unwrap();
-        let columns =
-            ["context tokens", "output tokens", "vision", "tools", "input", "output", "cache read", "cache write"];
+        let columns = [
+            "context tokens",
+            "output tokens",
+            "vision",
+            "tools",
+            "input",
+            "output",
+            "cache read",
+            "cache write",
+            "reasoning",
+        ];
         assert_eq!(file["columns"], serde_json::json!(columns));
         let known = facts(&[Some(128_000.0), None, Some(1.0), Some(0.0), Some(0.15), Some(0.6)]);
         let Capabilities { context, output, vision, tools, audio, .. } = known.capabilities;
@@ -97,6 +107,9 @@ mod tests {
             Some((Some(0.15), Some(0.6), None))
         );
         assert_eq!(facts(&[Some(8.0)]).price, None);
+        assert_eq!(known.capabilities.reasoning, None);
+        let reasons = |model| of("openai", model).capabilities.reasoning;
+        assert_eq!((reasons("gpt-4o-mini"), reasons("o3-mini")), (Some(false), Some(true)));
     }
 
     #[test]

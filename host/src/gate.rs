@@ -3,7 +3,8 @@
 //!
 //! A gate that is open costs a lock and a count. Where it is full, requests wait in a bounded queue: by priority, and
 //! within one by turns of their clients, so that nobody's burst keeps others out. Whoever finds the queue full takes the
-//! place of the newest of a lower priority, or is turned away at once; whoever waits too long is turned away then.
+//! place of the newest of a lower priority, else that of the newest of the client who has most in it, as long as that one
+//! keeps as many as the newcomer gets; or is turned away at once. Whoever waits too long is turned away then.
 
 mod adaptive;
 
@@ -79,7 +80,7 @@ impl Gate {
         self.admit();
         match tokio::time::timeout(allowance.wait, turn).await {
             Ok(Ok(pass)) => Ok(pass),
-            // The sender is gone: somebody of a higher priority took the place in the queue.
+            // The sender is gone: somebody else took the place in the queue.
             Ok(Err(_)) => Err(Turned::Full),
             Err(_) => {
                 self.lock().sweep();
@@ -160,7 +161,7 @@ impl State {
         if self.waiting >= longest {
             self.sweep();
         }
-        if self.waiting >= longest && !self.displace(priority) {
+        if self.waiting >= longest && !self.displace(priority) && !self.displace_most(client, priority) {
             return None;
         }
         let (sender, receiver) = oneshot::channel();
@@ -184,6 +185,17 @@ impl State {
             }
         }
         false
+    }
+
+    /// Turns away the newest of the client who has most waiting at this priority, where that is more than the newcomer has
+    /// with this request: a queue belongs to nobody because they filled it.
+    fn displace_most(&mut self, client: &Arc<str>, priority: Priority) -> bool {
+        let lane = &mut self.lanes[priority as usize].0;
+        let own = lane.iter().find(|(name, _)| name == client).map_or(0, |(_, turns)| turns.len());
+        let most = lane.iter_mut().map(|(_, turns)| turns).max_by_key(|turns| turns.len());
+        let Some(most) = most.filter(|turns| turns.len() > own + 1) else { return false };
+        self.waiting -= usize::from(most.pop_back().is_some());
+        true
     }
 
     /// Whose turn it is: the first client of the highest priority, who then goes to the end of the line.

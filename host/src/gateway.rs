@@ -4,6 +4,7 @@ mod check;
 mod door;
 mod head;
 mod overflow;
+mod lists;
 mod past;
 mod traced;
 
@@ -37,10 +38,10 @@ use crate::observe::trace::{Span, Tracer};
 use crate::origin::Origins;
 use crate::recall::Recall;
 use crate::route::fit::Needs;
-use crate::route::{self, Circumstances, Plan};
+use crate::route::{self, Circumstances, Nowhere, Plan};
 use crate::serving::Serving;
 use crate::upstream::Upstreams;
-use head::{diagnose, name, tell_limits};
+use head::{diagnose, name, tell_limits, tell_skipped};
 
 pub use check::Checked;
 
@@ -125,12 +126,17 @@ impl Gateway {
         self.door.note(serving.targets().map(|target| &*target.provider));
         self.buffers.note();
         for target in serving.targets() {
-            let rests = match self.health.standing(target.subject(), now) {
+            // A pattern's target fares as the worst of its models does.
+            let models = if target.model.is_none() { self.health.of_pattern(&target.id) } else { Vec::new() };
+            let subject = target.subject();
+            let stands = models.iter().map(|model| model.standing(subject.key, now, &subject.settings));
+            let rests = match stands.fold(self.health.standing(subject, now), Standing::later) {
                 // Rounded up, so that nobody takes what rests for another moment as well.
                 Standing::Resting(until, _) => until.saturating_duration_since(now).as_nanos().div_ceil(1_000_000_000),
                 Standing::Well => 0,
             };
-            let position = self.health.of(&target.id).position(now).figure();
+            let own = self.health.of(&target.id).position(now).figure();
+            let position = models.iter().map(|model| model.position(now).figure()).fold(own, i64::max);
             let rests = u64::try_from(rests).unwrap_or(u64::MAX);
             self.metrics.tries.stands(&target.label, target.model_label(), position, rests);
         }
@@ -183,7 +189,10 @@ impl Gateway {
             Err(refused) => return Ok(self.turn_away(&face, &refused, &exchange.id)),
         };
         let held = self.buffers.begin(caller.number(), head.extensions.get().cloned());
-        let door::Taken { body, reading, held } = door::read(serving, &face, &holes, &head, (body, held)).await?;
+        let door::Taken { body, mut reading, held } = door::read(serving, &face, &holes, &head, (body, held)).await?;
+        // Strictness that a model has it keeps wherever its requests go.
+        let route = reading.model.as_deref().and_then(|model| serving.routes.find(model));
+        reading.strict |= route.is_some_and(|route| route.strict);
         let dialect = serving.adapter(&face.adapter).cloned();
         let query = head.uri.query().unwrap_or_default();
         let (headers, query) = serving.faces.without_credentials(head.headers, query);
@@ -205,7 +214,7 @@ impl Gateway {
         });
         let house = House { config: &serving.config, upstreams: &self.upstreams, recall: &self.recall, deadline: None };
         if *asked.operation() == Operation::Models {
-            return models::answer(house, serving, &self.lists, &asked).await;
+            return self.list(house, serving, &asked, permit).await;
         }
         self.forward(house, serving, &asked, (span, permit)).await
     }
@@ -236,8 +245,18 @@ impl Gateway {
             provider: header(asked, route::TARGET_HEADER)
                 .filter(|_| serving.config.server.target_header || asked.caller.may_choose()),
             carried: &carried,
+            embeds: *asked.operation() == Operation::Embeddings,
+            only_looks: false,
         };
-        let plan = plan(serving, asked, circumstances)?;
+        let plan = match plan(serving, asked, circumstances) {
+            Ok(plan) => plan,
+            Err(Nowhere { fault, skipped }) => {
+                let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id);
+                let tells = serving.config.server.diagnostic_headers;
+                tell_skipped(&mut response, &skipped, tells, (&self.metrics, &asked.exchange.id));
+                return Ok(response);
+            }
+        };
         let series = plan.route.series(&self.metrics, &asked.face);
         if span.is_recording() {
             span.say("gen_ai.request.model", plan.route.alias.clone());
@@ -336,18 +355,19 @@ fn deadline(asked: &Asked, plan: &Plan) -> Option<Instant> {
 }
 
 /// Where a request goes. Operations that are only relayed need not be about a model.
-fn plan(serving: &Serving, asked: &Asked, circumstances: Circumstances<'_>) -> Result<Plan, Fault> {
+fn plan(serving: &Serving, asked: &Asked, circumstances: Circumstances<'_>) -> Result<Plan, Nowhere> {
     match (asked.reading.model.as_deref(), asked.operation()) {
         (Some(model), _) => route::plan(&serving.routes, model, circumstances),
         (None, operation @ Operation::Other(_)) => {
             let named = header(asked, route::PROVIDER_HEADER);
             if named.is_some() && !serving.config.server.target_header && !asked.caller.may_name_provider() {
                 let fault = Fault::new(Side::Client, ErrorKind::Permission, "this key may not choose its provider");
-                return Err(fault.with_status(403).with_code("provider_not_allowed"));
+                return Err(fault.with_status(403).with_code("provider_not_allowed").into());
             }
-            route::plan_for_provider(&serving.routes, named, circumstances.carried, (asked.face.format(), operation))
+            let called = (asked.face.format(), operation);
+            Ok(route::plan_for_provider(&serving.routes, named, circumstances.carried, called)?)
         }
-        (None, _) => Err(Fault::invalid("the request does not say which model it is for").at("model")),
+        (None, _) => Err(Fault::invalid("the request does not say which model it is for").at("model").into()),
     }
 }
 

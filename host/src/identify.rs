@@ -15,6 +15,7 @@ use crate::contract::about::exports::weir::adapter::about::CredentialPlace;
 use crate::contract::types::ErrorKind;
 use crate::dialect::faces::{Face, Head};
 use crate::fault::{Fault, Side};
+use crate::limit;
 use local::NotLocal;
 pub use wrong_keys::WrongKeys;
 
@@ -59,6 +60,14 @@ impl Caller {
     /// Whether its requests that are about no model may say whose they are. That is no choice where everybody has it.
     pub fn may_name_provider(&self) -> bool {
         self.client.as_ref().is_none_or(|client| client.may_choose)
+    }
+
+    /// Whose turn it is where requests wait: the client's, or that of the address that no key tells apart.
+    pub fn turn(&self) -> Arc<str> {
+        match (&self.client, self.address) {
+            (None, Some(address)) => limit::address_name(address),
+            _ => Arc::clone(&self.tenant),
+        }
     }
 
     /// When it is its turn.

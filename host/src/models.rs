@@ -25,7 +25,15 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Providers' lists, kept for a while. One entry a provider.
 #[derive(Debug, Default)]
-pub struct Lists(Mutex<HashMap<Arc<str>, Kept>>);
+pub struct Lists(Mutex<HashMap<Arc<str>, Arc<List>>>);
+
+/// The list of one provider.
+#[derive(Debug, Default)]
+struct List {
+    /// Held by the request that asks the provider; the others wait for it, and the next one asks should it leave.
+    asking: tokio::sync::Mutex<()>,
+    kept: Mutex<Option<Kept>>,
+}
 
 #[derive(Debug, Clone)]
 struct Kept {
@@ -34,19 +42,26 @@ struct Kept {
 }
 
 impl Lists {
-    /// Forgets everything: the configuration has changed.
+    /// Forgets everything: the configuration has changed. What is being asked for now is kept by nobody any more.
     pub fn forget(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn get(&self, provider: &str) -> Option<Arc<[ModelInfo]>> {
-        let lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lists.get(provider).filter(|kept| kept.until > Instant::now()).map(|kept| Arc::clone(&kept.models))
+    fn of(&self, provider: &Arc<str>) -> Arc<List> {
+        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(lists.entry(Arc::clone(provider)).or_default())
+    }
+}
+
+impl List {
+    fn get(&self) -> Option<Arc<[ModelInfo]>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.as_ref().filter(|kept| kept.until > Instant::now()).map(|kept| Arc::clone(&kept.models))
     }
 
-    fn put(&self, provider: &Arc<str>, models: Arc<[ModelInfo]>, fresh: Duration) {
+    fn put(&self, models: Arc<[ModelInfo]>, fresh: Duration) {
         let kept = Kept { until: Instant::now() + fresh, models };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(Arc::clone(provider), kept);
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
     }
 }
 
@@ -152,9 +167,14 @@ fn info(id: &str, target: Option<&Arc<Target>>) -> ModelInfo {
     }
 }
 
-/// A provider's own list; empty where it gives none in time.
+/// A provider's own list; empty where it gives none in time. Those who come while it is being asked wait for that answer.
 async fn list(house: House<'_>, lists: &Lists, asked: &Asked, target: &Arc<Target>) -> Arc<[ModelInfo]> {
-    if let Some(models) = lists.get(&target.label) {
+    let list = lists.of(&target.label);
+    if let Some(models) = list.get() {
+        return models;
+    }
+    let Ok(_turn) = tokio::time::timeout(PATIENCE, list.asking.lock()).await else { return Arc::from([]) };
+    if let Some(models) = list.get() {
         return models;
     }
     let (models, fresh) = match tokio::time::timeout(PATIENCE, ask_models(house, asked, target)).await {
@@ -169,6 +189,6 @@ async fn list(house: House<'_>, lists: &Lists, asked: &Asked, target: &Arc<Targe
         }
     };
     let models: Arc<[ModelInfo]> = models.into();
-    lists.put(&target.label, Arc::clone(&models), fresh);
+    list.put(Arc::clone(&models), fresh);
     models
 }

@@ -3,8 +3,11 @@
 mod budget;
 pub mod chance;
 pub mod fit;
+pub mod lane;
 pub mod order;
 mod plan;
+pub mod skipped;
+mod stop;
 
 use std::collections::HashMap;
 use std::iter;
@@ -26,10 +29,14 @@ use crate::plugin::{Adapter, Interface};
 use crate::upstream::{Base, Credential, Timeouts};
 
 use budget::Budget;
-pub use plan::{Circumstances, Plan, Stop, plan, plan_for_provider};
+pub use plan::{Circumstances, Nowhere, Plan, plan, plan_for_provider};
+pub use stop::Stop;
 
 /// The header by which a request without a model says which provider it is for.
 pub const PROVIDER_HEADER: &str = "x-weir-provider";
+
+/// Bytes of a model's name that is remembered.
+const LONGEST_NAME: usize = 256;
 
 /// The header by which a request chooses among the targets of its model, where it may.
 pub const TARGET_HEADER: &str = "x-weir-target";
@@ -91,7 +98,23 @@ pub struct Target {
 impl Target {
     /// What its health is asked by.
     pub fn subject(&self) -> Subject<'_> {
-        Subject { target: &self.id, provider: &self.label, key: self.key, settings: self.provider.breaker }
+        Subject {
+            target: &self.id,
+            pattern: None,
+            provider: &self.label,
+            key: self.key,
+            settings: self.provider.breaker,
+        }
+    }
+
+    /// By which its health is known to a request for this model: for a pattern's target that is the model's own, so that
+    /// one of its models that is broken closes none of the others.
+    pub fn health_id(&self, asked: &str) -> Arc<str> {
+        let model = self.model(asked);
+        if self.model.is_some() || model.len() > LONGEST_NAME {
+            return Arc::clone(&self.id);
+        }
+        Arc::from(format!("{}/{model}", self.label))
     }
 
     /// It, as the one that made something.
@@ -119,6 +142,13 @@ impl Target {
     pub fn price_of(&self, asked: &str) -> Option<Price> {
         // Of a pattern the bundled file knows the models, and not the pattern.
         self.price.or_else(|| facts::of(&self.adapter.name, self.model(asked)).price)
+    }
+
+    /// What the model can do that a request for this name goes to: by the operator's word, else by the bundled file.
+    pub fn capabilities_of(&self, asked: &str) -> Capabilities {
+        // Of a pattern the bundled file knows the models, and not the pattern.
+        let of_model = || facts::of(&self.adapter.name, self.model(asked)).capabilities;
+        if self.model.is_some() { self.capabilities } else { facts::over(self.capabilities, of_model()) }
     }
 
     /// The model as this provider names it.
@@ -193,10 +223,16 @@ pub struct Route {
     pub fallbacks: Vec<String>,
     /// Whether a request whose content was filtered may go to another target.
     pub fallback_when_filtered: bool,
+    /// Whether embeddings may be another model's.
+    pub fallback_embeddings: bool,
+    /// Whether a request is refused, wherever it goes, where its translation would lose something.
+    pub strict: bool,
     /// What keeps requests at one target.
     pub affinity: Affinity,
     /// After how long without an answer the next target is asked too.
     pub hedge: Option<Duration>,
+    /// The first target's name for the model, whether that target can be served or not.
+    first: Option<String>,
     turn: AtomicUsize,
     key: AtomicUsize,
     budget: Mutex<Budget>,
@@ -205,9 +241,12 @@ pub struct Route {
 }
 
 impl Route {
-    /// A model's route with these targets.
-    pub fn new(model: &Model, targets: Vec<Result<Arc<Target>, String>>) -> Self {
+    /// A model's route with these targets; `strict` is the server's word, where the model has none.
+    pub fn new(model: &Model, strict: bool, targets: Vec<Result<Arc<Target>, String>>) -> Self {
         Self {
+            fallback_embeddings: model.fallback_embeddings,
+            strict: model.strict.unwrap_or(strict),
+            first: model.first().and_then(|target| target.model.clone()),
             alias: model.alias.to_string(),
             targets,
             strategy: model.strategy,
@@ -219,6 +258,14 @@ impl Route {
             key: AtomicUsize::new(0),
             budget: Mutex::default(),
             series: RwLock::default(),
+        }
+    }
+
+    /// The first target's name for the model that is asked for.
+    pub fn first_model<'a>(&'a self, asked: &'a str) -> &'a str {
+        match self.targets.first() {
+            Some(Ok(target)) => target.model(asked),
+            _ => self.first.as_deref().filter(|name| *name != "*").unwrap_or(asked),
         }
     }
 

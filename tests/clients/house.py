@@ -153,8 +153,9 @@ class Lane:
         return f"{self.provider}-{scenario}" + ("-forced" if self.name == "forced" else "")
 
     def answering(self, scenario: str) -> str:
-        """What the answer calls it: the upstream's own name where bytes go through, the alias where they are translated."""
-        return self.model(scenario) if self.translates else f"{scenario}-2026-01-01"
+        """What the answer calls it, in both lanes: the upstream's own name, or that which it was asked for if it tells none."""
+        dated = self.provider in {"openai", "anthropic", "gemini", "responses"}
+        return f"{scenario}-2026-01-01" if dated else scenario
 
     def options(self, path: str = "") -> dict:
         return {"base_url": self.address + path, "api_key": self.key, "max_retries": 0, "timeout": 30}

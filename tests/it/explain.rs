@@ -32,6 +32,8 @@ async fn explained(from: &str, to: &str, body: &str, change: impl Fn(&mut Questi
         model: None,
         options: Vec::new(),
         translate: false,
+        resume: false,
+        capabilities: None,
         stream: false,
         body: Bytes::copy_from_slice(body.as_bytes()),
     };

@@ -91,7 +91,7 @@ async fn every_failure_is_told_in_each_dialect_and_recorded_against_the_right_si
                 // A stream begins with what can be read of it: half an answer is one that breaks off.
                 assert_eq!(reply.status(), status, "{place}");
                 assert!(is_told(&reply, places), "{place}");
-                assert_eq!(reply.header("x-weir-attempts"), Some("1"), "{place}");
+                assert_eq!(reply.attempts(), Some("1"), "{place}");
             }
         }
         let failed = format!("weir_attempt_failures_total{{provider=\"p\",reason=\"{reason}\",side=\"upstream\"}}");

@@ -83,7 +83,7 @@ async fn a_provider_that_is_not_there_is_made_good_too() {
     for from in ALL {
         let reply = house.ask(&from.request("both", true)).await;
         assert_eq!(from.heard(&reply, true).text, TEXT, "{}", reply.text());
-        assert_eq!(reply.header("x-weir-attempts"), Some("2"));
+        assert_eq!(reply.attempts(), Some("2"));
     }
 }
 
@@ -142,7 +142,7 @@ async fn one_that_rests_is_passed_over_and_not_asked() {
     let house = House::open(&two(&first, &second, "")).await;
     for attempts in ["2", "1", "1"] {
         let reply = house.ask(&OPENAI.request("both", false)).await;
-        assert_eq!((reply.status(), reply.header("x-weir-attempts")), (200, Some(attempts)), "{}", reply.text());
+        assert_eq!((reply.status(), reply.attempts()), (200, Some(attempts)), "{}", reply.text());
     }
     first.request().await;
     assert!(first.unseen().is_none());
@@ -159,7 +159,7 @@ async fn c65_when_everything_rests_the_client_is_told_when_to_come_again() {
     }
     for from in ALL {
         let reply = house.ask(&from.request("both", true)).await;
-        assert_eq!((reply.status(), reply.header("x-weir-attempts")), (429, Some("0")), "{}", reply.text());
+        assert_eq!((reply.status(), reply.attempts()), (429, Some("0")), "{}", reply.text());
         let after: u64 = reply.header("retry-after").unwrap().parse().unwrap();
         assert!((20..=30).contains(&after), "the earlier of both: {after}");
         assert!(from.error(&reply).is_some());
@@ -217,7 +217,7 @@ async fn a_hedge_asks_the_next_when_nothing_comes_and_leaves_the_slow_one() {
         for stream in [false, true] {
             let reply = house.ask(&from.request("both", stream)).await;
             assert_eq!(from.heard(&reply, stream).text, TEXT, "{}", reply.text());
-            assert_eq!(reply.header("x-weir-attempts"), Some("2"));
+            assert_eq!(reply.attempts(), Some("2"));
             assert_eq!(reply.header("x-weir-provider"), Some("second"));
             first.departure().await;
         }
@@ -231,7 +231,7 @@ async fn a_hedge_asks_the_next_when_nothing_comes_and_leaves_the_slow_one() {
     first.now(Answer::json(200, OPENAI.whole()));
     let slow = config.replace("hedge = \"200ms\"", "hedge = \"30s\"");
     let reply = House::open(&slow).await.ask(&OPENAI.request("both", false)).await;
-    assert_eq!((reply.status(), reply.header("x-weir-attempts")), (200, Some("1")));
+    assert_eq!((reply.status(), reply.attempts()), (200, Some("1")));
     assert!(second.unseen().is_none());
 }
 
@@ -258,12 +258,12 @@ async fn a_target_that_was_too_slow_is_asked_once_more_when_the_others_cannot_an
     let house = House::open(&two(&first, &second, settings)).await;
     let reply = house.ask(&OPENAI.request("both", false)).await;
     assert_eq!(OPENAI.heard(&reply, false).text, TEXT, "{}", reply.text());
-    assert_eq!((reply.header("x-weir-provider"), reply.header("x-weir-attempts")), (Some("first"), Some("3")));
+    assert_eq!((reply.header("x-weir-provider"), reply.attempts()), (Some("first"), Some("3")));
 
     let [first, second] = [Upstream::always(Answer::silence()).await, Upstream::always(Answer::silence()).await];
     let house = House::open(&two(&first, &second, settings)).await;
     let reply = house.ask(&OPENAI.request("both", false)).await;
-    let told = (reply.status(), reply.header("x-weir-attempts"));
+    let told = (reply.status(), reply.attempts());
     assert_eq!(told, (504, Some("2")), "where everybody is too slow, it may be the request's own nature");
 }
 
@@ -279,5 +279,5 @@ async fn where_all_were_too_slow_the_one_that_has_answered_others_meanwhile_is_a
     first.request().await;
     assert_eq!(house.ask(&OPENAI.request("stays", false)).await.status(), 200);
     let reply = client.reply().await;
-    assert_eq!((reply.status(), reply.header("x-weir-attempts")), (200, Some("3")), "{}", reply.text());
+    assert_eq!((reply.status(), reply.attempts()), (200, Some("3")), "{}", reply.text());
 }

@@ -228,7 +228,7 @@ async fn c34_a_talk_goes_on_with_the_issuer_of_its_thinking_and_new_ones_are_sti
                 // Those that were begun go on in between.
                 for (talk, issuer) in &mut talks {
                     let reply = house.ask(&talk.question()).await;
-                    assert_eq!(reply.header("x-weir-attempts"), Some("1"), "{form:?} {model} {stream}");
+                    assert_eq!(reply.attempts(), Some("1"), "{form:?} {model} {stream}");
                     assert_eq!(talk.hear(&reply), *issuer, "{form:?} {model} stream: {stream}");
                 }
             }
@@ -280,7 +280,7 @@ async fn c34_a_refusal_that_has_another_reason_is_told_as_it_is() {
         // It fails once, and rests from then on.
         a.now(down());
         let new = Talk::new(form, model, false).question();
-        while house.ask(&new).await.header("x-weir-attempts") != Some("2") {
+        while house.ask(&new).await.attempts() != Some("2") {
             b.request().await;
         }
         b.request().await;
@@ -353,7 +353,7 @@ async fn c34_a_talk_stays_with_the_key_whose_account_issued_its_thinking() {
     for _ in 0..4 {
         for talk in &mut talks {
             let reply = house.ask(&talk.question()).await;
-            assert_eq!(reply.header("x-weir-attempts"), Some("1"));
+            assert_eq!(reply.attempts(), Some("1"));
             talk.hear(&reply);
         }
     }

@@ -147,7 +147,7 @@ async fn c64_a_refusal_rests_until_what_is_used_up_is_there_again() {
             let again = house.ask(&OPENAI.request(model, false)).await;
             let after: f64 = again.header("retry-after").unwrap().parse().unwrap();
             assert!(again.status() == 429 && after <= rests, "{}", again.text());
-            assert_eq!(again.header("x-weir-attempts"), Some("0"), "it is left alone");
+            assert_eq!(again.attempts(), Some("0"), "it is left alone");
         }
     }
 }

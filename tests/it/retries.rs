@@ -64,7 +64,7 @@ async fn what_a_repetition_can_cure_is_repeated_in_both_lanes_and_every_format()
                     assert_eq!(reply.status(), 200, "{place}");
                     assert_eq!(from.heard(&reply, false).text, TEXT, "{place}");
                     // A connection from the pool that turns out to be closed is replaced without further ado.
-                    let attempts: usize = reply.header("x-weir-attempts").unwrap().parse().unwrap();
+                    let attempts: usize = reply.attempts().unwrap().parse().unwrap();
                     assert!(attempts == times + 1 || (times == 1 && attempts == 1), "{attempts}: {place}");
                     assert_eq!(reply.header("x-weir-provider"), Some(to.name), "{place}");
                 }
@@ -94,7 +94,7 @@ async fn c66_what_is_the_clients_fault_is_asked_once() {
             for _ in 0..12 {
                 let reply = house.ask(&OPENAI.request(model, false)).await;
                 assert!(reply.status() == status || reply.status() == 502, "{status} {model}: {}", reply.text());
-                assert_eq!(reply.header("x-weir-attempts"), Some("1"));
+                assert_eq!(reply.attempts(), Some("1"));
             }
         }
         // None of it was held against the provider.
@@ -127,7 +127,7 @@ async fn repetitions_end_and_the_last_failure_is_told_in_the_clients_format() {
         let reply = house.ask(&from.request("openai-t", true)).await;
         assert!(reply.status() >= 500, "{}", reply.text());
         assert!(from.error(&reply).is_some(), "{}", reply.text());
-        assert_eq!(reply.header("x-weir-attempts"), Some("3"));
+        assert_eq!(reply.attempts(), Some("3"));
         assert_eq!(std::iter::from_fn(|| upstream.unseen()).count(), 3);
     }
     let failed = "weir_attempt_failures_total{provider=\"openai\",reason=\"upstream\",side=\"upstream\"}";
@@ -146,7 +146,7 @@ async fn c63_a_limit_is_waited_for_in_every_spelling_of_its_length() {
             let house = House::open(&config(&upstream, "retry = { retry_delay_ms = 1 }")).await;
             let reply = house.ask(&OPENAI.request(model, false)).await;
             assert_eq!(reply.status(), 200, "{name}: {value}, {model}: {}", reply.text());
-            assert_eq!(reply.header("x-weir-attempts"), Some("2"));
+            assert_eq!(reply.attempts(), Some("2"));
         }
     }
 }
@@ -174,9 +174,55 @@ async fn c64_c65_a_limit_cools_at_once_and_those_who_come_then_are_told_when() {
     assert!(upstream.unseen().is_none(), "both models lead to one target, and that was asked once");
     let reply = house.ask(&ANTHROPIC.request("openai", true)).await;
     assert!(ANTHROPIC.error(&reply).is_some(), "{}", reply.text());
-    assert_eq!(reply.header("x-weir-attempts"), Some("0"));
+    assert_eq!(reply.attempts(), Some("0"));
     let rests = house.metric("weir_cooldown_seconds{model=\"openai\",provider=\"openai\"}").await;
     assert!((100.0..=120.0).contains(&rests), "{rests}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_whose_end_nobody_told_keeps_no_next_request_out() {
+    let settings = "retry = { max_retries = 0 }\nbreaker = { cooldown = \"1m\" }";
+    for to in [OPENAI, ANTHROPIC] {
+        let mut upstream = Upstream::always(Answer::json(429, "{\"error\":{\"message\":\"slow down\"}}")).await;
+        let house = House::open(&config(&upstream, settings)).await;
+        for model in [to.name.to_owned(), to.translated()] {
+            for from in ALL {
+                for stream in [false, true] {
+                    for _ in 0..2 {
+                        let reply = house.ask(&from.request(&model, stream)).await;
+                        assert_eq!((reply.status(), reply.attempts()), (429, Some("1")), "{}", reply.text());
+                        upstream.request().await;
+                    }
+                }
+            }
+        }
+        upstream.now(Answer::json(200, to.whole()));
+        assert_eq!(house.ask(&OPENAI.request(to.name, false)).await.status(), 200, "the next one finds it well");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_whose_end_is_told_is_told_to_those_who_come_then() {
+    for to in [OPENAI, ANTHROPIC] {
+        let headers = [("content-type", "application/json"), ("retry-after", "120")];
+        let mut upstream = Upstream::always(Answer::whole(429, &headers, "{}")).await;
+        let house = House::open(&config(&upstream, "")).await;
+        house.ask(&OPENAI.request(to.name, false)).await;
+        upstream.request().await;
+        for model in [to.name.to_owned(), to.translated()] {
+            for from in ALL {
+                for stream in [false, true] {
+                    let reply = house.ask(&from.request(&model, stream)).await;
+                    assert_eq!((reply.status(), reply.attempts()), (429, Some("0")), "{}", reply.text());
+                    let after: u64 = reply.header("retry-after").unwrap().parse().unwrap();
+                    let message = from.error(&reply).unwrap();
+                    assert!((100..=120).contains(&after), "{after}");
+                    assert!(message.contains(&format!("try again in {after} s")), "{message}");
+                }
+            }
+        }
+        assert!(upstream.unseen().is_none());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -275,7 +321,7 @@ async fn c73_waits_are_no_overhead() {
     upstream.script(failing_first(OPENAI, 1, limit));
     let house = House::open(&config(&upstream, "")).await;
     let reply = house.ask(&OPENAI.request("openai", false)).await;
-    assert_eq!((reply.status(), reply.header("x-weir-attempts")), (200, Some("2")));
+    assert_eq!((reply.status(), reply.attempts()), (200, Some("2")));
     let overhead: f64 = reply.header("x-weir-overhead-ms").unwrap().parse().unwrap();
     assert!(overhead < 350.0, "{overhead} ms of a wait of 400 ms");
 }

@@ -3,7 +3,7 @@
 use weir_tests::{Answer, House, Request, Upstream};
 
 use crate::retries::provider;
-use crate::tongue::{ANTHROPIC, OPENAI, provider as serving};
+use crate::tongue::{ALL, ANTHROPIC, OPENAI, provider as serving};
 
 /// Two providers of one format and a model over both.
 fn two(first: &Upstream, second: &Upstream, model: &str) -> String {
@@ -123,4 +123,89 @@ async fn a_route_is_explained_with_its_order_its_lanes_and_its_losses() {
     assert!(first["place"].is_null() && first["why"].as_str().unwrap().contains("rests"), "{explained}");
     let reply = house.post("/admin/routes/explain", "{\"model\":\"unknown\"}").await;
     assert_eq!(reply.status(), 400, "{}", reply.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explaining_changes_nothing_and_tells_who_is_next() {
+    let (first, second) = (serving(OPENAI).await, serving(OPENAI).await);
+    let model = "[[models]]\nalias = \"both\"\nstrategy = \"round-robin\"\n\
+                 targets = [{ provider = \"first\", model = \"m\" }, { provider = \"second\", model = \"m\" }]\n";
+    let house = House::open(&two(&first, &second, model)).await;
+    for wanted in ["first", "second", "first", "second"] {
+        for _ in 0..3 {
+            let explained = house.post("/admin/routes/explain", "{\"model\":\"both\"}").await.json();
+            assert_eq!(explained["targets"][0]["provider"], wanted, "{explained}");
+        }
+        assert_eq!(taken(&house, &OPENAI.request("both", false)).await, wanted);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lane_is_told_and_explained_by_the_same_decision() {
+    let (first, second) = (serving(OPENAI).await, serving(ANTHROPIC).await);
+    let models = "[[models]]\nalias = \"resumes\"\nresume = true\ntarget = { provider = \"first\", model = \"m\" }\n";
+    let config = provider(&first, OPENAI, "first", "") + &provider(&second, ANTHROPIC, "second", "") + models;
+    let house = House::open(&config).await;
+    let formats = [(OPENAI, "openai.chat"), (ANTHROPIC, "anthropic.messages")];
+    let mut lanes = std::collections::BTreeSet::new();
+    for (from, format) in formats {
+        for model in ["first", "first-t", "second", "second-t", "resumes"] {
+            for stream in [false, true] {
+                let request = from.request(model, stream);
+                let reply = house.ask(&request).await;
+                assert_eq!(reply.status(), 200, "{}", reply.text());
+                let lane = reply.header("x-weir-lane").unwrap().to_owned();
+                let body = String::from_utf8(request.sent()).unwrap();
+                let question = format!("{{\"model\":\"{model}\",\"from\":\"{format}\",\"request\":{body}}}");
+                let explained = house.post("/admin/routes/explain", &question).await.json();
+                assert_eq!(explained["targets"][0]["lane"], lane, "{format} {model} {stream}: {explained}");
+                lanes.insert((from.name, model, stream, lane));
+            }
+        }
+    }
+    let relayed: Vec<_> =
+        lanes.iter().filter(|(.., lane)| lane == "relay").map(|(from, model, ..)| (*from, *model)).collect();
+    let wanted = [
+        ("anthropic", "second"),
+        ("anthropic", "second"),
+        ("openai", "first"),
+        ("openai", "first"),
+        ("openai", "resumes"),
+    ];
+    assert_eq!(relayed, wanted);
+}
+
+/// What an answer says of its model, in whichever format.
+fn model_of(text: &str) -> Option<String> {
+    let at = ["\"model\":\"", "\"brain\":\""].iter().find_map(|key| Some(text.find(key)? + key.len()))?;
+    text[at..].split('"').next().map(str::to_owned)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answers_model_is_spelled_as_its_provider_spells_it_in_both_lanes() {
+    for to in ALL {
+        let upstream = serving(to).await;
+        let house = House::open(&crate::tongue::config(&upstream)).await;
+        for from in ALL {
+            for model in [to.name.to_owned(), to.translated()] {
+                for stream in [false, true] {
+                    let reply = house.ask(&from.request(&model, stream)).await;
+                    let place = format!("{} {model} {stream} {}", from.name, reply.text());
+                    assert_eq!(reply.status(), 200, "{place}");
+                    assert_eq!(model_of(&reply.text()).as_deref(), Some(to.name), "{place}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_names_no_model_gets_the_name_that_was_asked_for_upstream() {
+    let body = OPENAI.whole().replace("\"model\":\"openai\",", "");
+    let first = Upstream::always(Answer::json(200, body)).await;
+    let house = House::open(&provider(&first, OPENAI, "first", "")).await;
+    for from in ALL {
+        let reply = house.ask(&from.request("first-t", false)).await;
+        assert_eq!(model_of(&reply.text()).as_deref(), Some("openai"), "{}", reply.text());
+    }
 }

@@ -1,12 +1,12 @@
 //! A client that sees every byte: HTTP/1.1 by hand.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::{Buf as _, BytesMut};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::soon;
 
@@ -121,6 +121,11 @@ impl Reply {
         self.head.header(name)
     }
 
+    /// How many attempts it took.
+    pub fn attempts(&self) -> Option<&str> {
+        self.header("x-weir-attempts")?.split(';').next()
+    }
+
     /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
@@ -162,6 +167,15 @@ impl Client {
     /// Connects.
     pub async fn connect(address: SocketAddr) -> Self {
         let stream = soon("a connection", TcpStream::connect(address)).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, buffer: BytesMut::new(), left: Left::Nothing }
+    }
+
+    /// Connects from this address of the machine's own.
+    pub async fn connect_from(source: IpAddr, address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((source, 0).into()).unwrap();
+        let stream = soon("a connection", socket.connect(address)).await.unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream, buffer: BytesMut::new(), left: Left::Nothing }
     }

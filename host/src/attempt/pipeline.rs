@@ -30,7 +30,7 @@ pub(super) struct Pipeline {
     errors: Option<Arc<ErrorFormat>>,
     request_id: String,
     frames: Vec<Frame>,
-    model: Option<String>,
+    model: String,
     /// Where the stream comes from.
     pub(super) target: Arc<Target>,
     witness: Witness,
@@ -76,8 +76,8 @@ pub(super) struct Parts {
     pub(super) errors: Option<Arc<ErrorFormat>>,
     /// The request's id.
     pub(super) request_id: String,
-    /// The model as the client named it.
-    pub(super) model: Option<String>,
+    /// The model as the configuration names it, for a provider that does not.
+    pub(super) model: String,
     /// Where the stream comes from.
     pub(super) target: Arc<Target>,
     /// Keeps what the client's format has no place for.
@@ -259,10 +259,8 @@ impl Pipeline {
 
     fn note(&mut self, event: &mut ChatEvent) {
         match event {
-            ChatEvent::Start(start) => {
-                if let Some(model) = &self.model {
-                    start.model = Some(model.clone());
-                }
+            ChatEvent::Start(start) if start.model.as_deref().is_none_or(str::is_empty) => {
+                start.model = Some(self.model.clone());
             }
             ChatEvent::Delta(_) | ChatEvent::PartStart(_) => self.seen.content = true,
             ChatEvent::Finish(_) => self.seen.finished = true,

@@ -133,6 +133,7 @@ impl Onward {
                 ticket.failed(policy::blame(&fault));
                 let side = fault.side.as_str();
                 account.failed("resume");
+                account.tried(&stop.health, "resume");
                 account.metrics().tries.failed(&target.label, "resume", side);
                 let request_id = &self.asked.exchange.id;
                 tracing::warn!(request_id, target = %target.id, side, error = %fault, "target does not go on with the stream");

@@ -14,8 +14,9 @@ use crate::account::Account;
 use crate::admit::{Demand, Door};
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::ErrorKind;
-use crate::fault::{Fault, Lapse};
+use crate::fault::{Fault, Lapse, Side};
 use crate::health::{Blame, Health, Rest, Standing};
+use crate::route::skipped::{Skipped, Why};
 use crate::route::{Plan, Stop, Target, chance, keys};
 
 /// A request on its way along its plan.
@@ -86,6 +87,9 @@ impl Journey<'_> {
         let mut busy = None;
         let mut has_last_try = true;
         let mut way = Way::new(self.plan, self.health);
+        for Skipped { stop, why } in &self.plan.skipped {
+            account.skipped(&stop.health, &stop.target.label, why.reason());
+        }
         loop {
             if last.is_some() && self.left().is_some_and(|left| left.is_zero()) {
                 break;
@@ -100,6 +104,7 @@ impl Journey<'_> {
                 continue;
             };
             if last.as_ref().is_some_and(|(failure, target)| is_as_short(stop, failure, target)) {
+                account.skipped(&stop.health, &stop.target.label, Why::Long.reason());
                 continue;
             }
             let begun = Instant::now();
@@ -126,7 +131,10 @@ impl Journey<'_> {
                     }
                 }
                 Visit::Closed => way.put_back(stop),
-                Visit::Busy(fault) => busy = Some(fault),
+                Visit::Busy(fault) => {
+                    account.skipped(&stop.health, &stop.target.label, "busy");
+                    busy = Some(fault);
+                }
             }
         }
         match last {
@@ -195,13 +203,15 @@ impl Journey<'_> {
                 Err(failure) => failure,
             };
             account.failed(reason(&failure));
+            self.note_trail(stop, &failure, account);
             let blame = self.blame(&failure.fault);
             if policy::is_overload(&failure.fault, blame) {
                 held.overloaded(begun);
             }
             if ticket.failed(blame) {
                 account.metrics().tries.tripped(&target.label, target.model_label());
-                tracing::warn!(provider = %target.label, model = target.model_label(), "target fails too often and rests");
+                let model = target.model(self.asked.model());
+                tracing::warn!(request_id = self.asked.exchange.id, provider = %target.label, model, "target fails too often and rests");
             }
             if let Some((refused, target)) = last.take_if(|_| so_far.was_vain(&failure.fault)) {
                 return self.given_up(stop, refused, target);
@@ -268,13 +278,27 @@ impl Journey<'_> {
     fn rests(&self, stop: &Stop) -> Option<Duration> {
         let now = Instant::now();
         match stop.standing(self.health, now) {
-            Standing::Resting(until, Rest::Limited | Rest::Failing) => Some(until.saturating_duration_since(now)),
+            Standing::Resting(until, Rest::Limited | Rest::Untold | Rest::Failing) => {
+                Some(until.saturating_duration_since(now))
+            }
             Standing::Resting(_, Rest::Refused) | Standing::Well => None,
         }
     }
 
     fn left(&self) -> Option<Duration> {
         self.house.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Notes what became of a target: one that the request could not be said to was not asked.
+    fn note_trail(&self, stop: &Stop, failure: &Failure, account: &mut Account) {
+        let fault = &failure.fault;
+        if fault.side != Side::Client || !policy::another_may_help(fault, false) {
+            return account.tried(&stop.health, reason(failure));
+        }
+        let is_strict = self.asked.reading.strict || stop.target.strict;
+        let is_lost = fault.error.code.as_deref() == Some("unsupported_parameter");
+        let reason = if is_strict && is_lost { "strict" } else { "unsupported" };
+        account.skipped(&stop.health, &stop.target.label, reason);
     }
 
     /// Counts and logs a failed attempt.

@@ -96,15 +96,19 @@ impl Answer {
         }
     }
 
-    /// Shows the client the model that it asked for.
-    pub fn set_model(&mut self, model: &str) {
+    /// Names the model where the provider did not: it is spelled as its provider spells it, as in an answer that is relayed.
+    /// Returns its name; none for answers that are not of one model.
+    pub fn name_model(&mut self, model: &str) -> Option<&str> {
         let name = match self {
             Self::Chat(answer) => &mut answer.model,
             Self::Embeddings(answer) => &mut answer.model,
             Self::Rerank(answer) => &mut answer.model,
-            Self::Models(_) | Self::CountTokens(_) => return,
+            Self::Models(_) | Self::CountTokens(_) => return None,
         };
-        *name = Some(model.to_owned());
+        if name.as_deref().is_none_or(str::is_empty) {
+            *name = Some(model.to_owned());
+        }
+        name.as_deref()
     }
 }
 

@@ -81,8 +81,8 @@ impl<'a> Way<'a> {
     pub(super) fn doubt(&self) -> bool {
         let now = Instant::now();
         let untried = self.left.iter().filter(|left| left.failed.is_none());
-        let mut doubtful = untried.map(|left| &left.stop.target);
-        doubtful.any(|target| self.health.of(&target.id).doubt(now, &target.subject().settings))
+        let mut doubtful = untried.filter_map(|left| Some((self.health.known(&left.stop.health)?, left)));
+        doubtful.any(|(vitals, left)| vitals.doubt(now, &left.stop.target.subject().settings))
     }
 
     /// Waits until one that rests may be used: at most for the longest wait before a repetition, and not at all where
@@ -109,7 +109,8 @@ impl<'a> Way<'a> {
     fn recovers(&self, stop: &Stop, now: Instant, pause: Duration) -> Instant {
         let Standing::Resting(until, _) = stop.standing(self.health, now) else { return now };
         // Somebody finds out at this moment whether it is well; that may be known long before its time is up.
-        let is_probed = self.health.of(&stop.target.id).position(now) == Position::HalfOpen;
+        let position = self.health.known(&stop.health).map(|vitals| vitals.position(now));
+        let is_probed = position == Some(Position::HalfOpen);
         if is_probed { until.min(now + pause.max(Duration::from_millis(1))) } else { until }
     }
 
@@ -118,13 +119,17 @@ impl<'a> Way<'a> {
         let now = Instant::now();
         let is_due = |since: Instant| since + stop.target.retry.max_delay <= now && !self.is_vain(stop, since);
         failed.is_none_or(is_due)
-            && matches!(stop.standing(self.health, now), Standing::Well | Standing::Resting(_, Rest::Refused))
+            && matches!(
+                stop.standing(self.health, now),
+                Standing::Well | Standing::Resting(_, Rest::Untold | Rest::Refused)
+            )
     }
 
     /// Where all that were asked were too slow, it may be the request that takes long: unless there are several, and this
     /// one has answered others since it was asked.
     fn is_vain(&self, stop: &Stop, since: Instant) -> bool {
-        let has_answered = || self.has_several && self.health.of(&stop.target.id).has_answered_since(since);
+        let vitals = || self.health.known(&stop.health);
+        let has_answered = || self.has_several && vitals().is_some_and(|vitals| vitals.has_answered_since(since));
         self.slow == self.failures && !has_answered()
     }
 }

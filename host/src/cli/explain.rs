@@ -76,6 +76,8 @@ fn answer(asked: Explain) -> Result<Explained, String> {
         to_format: asked.to_format,
         model: asked.model,
         translate: asked.translate,
+        resume: false,
+        capabilities: None,
         stream: asked.stream,
         body,
     };

@@ -178,6 +178,7 @@ mod tests {
                 strategy: Strategy::default(),
                 fallbacks: Vec::new(),
                 fallback_when_filtered: false,
+                fallback_embeddings: false,
                 affinity: crate::config::Affinity::default(),
                 hedge: None,
                 capabilities: Capabilities::default(),

@@ -160,6 +160,8 @@ pub struct Model {
     pub fallbacks: Vec<String>,
     /// Whether a request whose content was filtered may go to another target.
     pub fallback_when_filtered: bool,
+    /// Whether a request for embeddings may go to another model than that of the first target.
+    pub fallback_embeddings: bool,
     /// What keeps requests at one target.
     pub affinity: Affinity,
     /// After how long without an answer the next target is asked too.

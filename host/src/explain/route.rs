@@ -16,8 +16,8 @@ use crate::dialect::reading::{Reading, ReadingPlan};
 use crate::fault::Fault;
 use crate::health::{Health, Rest, Standing};
 use crate::origin::{Carried, Origins};
-use crate::route::fit::{Fit, Needs};
-use crate::route::{Circumstances, Plan, Target, keys, plan};
+use crate::route::fit::Needs;
+use crate::route::{Circumstances, Plan, Target, plan};
 use crate::serving::Serving;
 
 /// For how many targets a request is rendered.
@@ -105,7 +105,7 @@ pub async fn explain_route(
     let (plan, left_out) = planned(serving, health, question, (&needs, &carried, now))?;
     let mut targets = Vec::new();
     for (number, stop) in plan.stops.iter().enumerate() {
-        let why = why_here(&plan, number, health, now);
+        let why = why_here(&plan, number, (health, now), &question.model);
         let mut told = told(&stop.route.alias, &stop.target, Some(number + 1), why);
         if let Some((from, body)) = question.request.as_ref().filter(|_| number < MAX_RENDERED) {
             note(&mut told, explain(serving, &asked(question, from, body, Some(&stop.target))).await);
@@ -136,9 +136,11 @@ fn planned(
         needs: Needs { features: needs, body_len },
         provider: question.provider.as_deref(),
         carried,
+        embeds: false,
+        only_looks: true,
     };
     let plan = plan(&serving.routes, &question.model, circumstances)?;
-    let out = left_out(serving, &plan, circumstances);
+    let out = left_out(serving, &plan, now);
     Ok((plan, out))
 }
 
@@ -182,6 +184,8 @@ fn asked(question: &RouteQuestion, from: &str, body: &Bytes, target: Option<&Tar
         model: Some(target.map_or(question.model.as_str(), |target| target.model(&question.model)).to_owned()),
         options: target.map(|target| target.options.clone()).unwrap_or_default(),
         translate: target.is_some_and(|target| target.translate),
+        resume: target.is_some_and(|target| target.resume),
+        capabilities: target.map(|target| target.capabilities_of(&question.model)),
         stream: false,
         body: body.clone(),
     }
@@ -224,7 +228,7 @@ fn lost(loss: Loss) -> LossExplained {
 }
 
 /// Why a target stands where it does.
-fn why_here(plan: &Plan, number: usize, health: &Health, now: Instant) -> String {
+fn why_here(plan: &Plan, number: usize, (health, now): (&Health, Instant), model: &str) -> String {
     let Some(stop) = plan.stops.get(number) else { return String::new() };
     let target = &stop.target;
     let is_well = stop.standing(health, now) == Standing::Well;
@@ -234,54 +238,41 @@ fn why_here(plan: &Plan, number: usize, health: &Health, now: Instant) -> String
     if !Arc::ptr_eq(&stop.route, &plan.route) {
         return format!("a fallback, should all targets of `{}` fail", plan.route.alias);
     }
-    let vitals = health.of(&target.id);
+    let vitals = health.known(&stop.health);
     let by = match stop.route.strategy {
         Strategy::Priority => "the order of the configuration".to_owned(),
         Strategy::Weighted => format!("drawn with the weight {}", target.weight),
         Strategy::RoundRobin => "its turn".to_owned(),
-        Strategy::LeastLatency => match vitals.latency(now) {
+        Strategy::LeastLatency => match vitals.as_ref().and_then(|vitals| vitals.latency(now)) {
             Some(latency) => format!("a first piece after {} ms of late", latency.as_millis()),
             None => "nothing is known of how fast it is".to_owned(),
         },
-        Strategy::LeastBusy => format!("{} exchanges under way", vitals.in_flight()),
-        Strategy::Cheapest => match target.price.and_then(|price| price.input) {
+        Strategy::LeastBusy => {
+            format!("{} exchanges under way", vitals.map_or(0, |vitals| vitals.in_flight()))
+        }
+        Strategy::Cheapest => match target.price_of(model).and_then(|price| price.input) {
             Some(input) => format!("{input} dollars for a million tokens of input"),
             None => "nobody knows its price".to_owned(),
         },
     };
     match stop.standing(health, now) {
         Standing::Resting(_, Rest::Refused) => format!("{by}; last, because its keys were refused"),
+        Standing::Resting(_, Rest::Untold) => format!("{by}; late, because it asked for fewer requests a moment ago"),
         _ => by,
     }
 }
 
 /// The targets of the route and its fallbacks that the plan leaves out.
-fn left_out(serving: &Serving, plan: &Plan, circumstances: Circumstances<'_>) -> Vec<TargetExplained> {
+fn left_out(serving: &Serving, plan: &Plan, now: Instant) -> Vec<TargetExplained> {
     let fallbacks = plan.route.fallbacks.iter().filter_map(|name| serving.routes.find(name));
     let routes = std::iter::once(&plan.route).chain(fallbacks);
     let all = routes.flat_map(|route| route.targets.iter().flatten().map(move |target| (route, target)));
     let is_out = |target: &Target| !plan.stops.iter().any(|stop| stop.target.id == target.id);
     all.filter(|(_, target)| is_out(target))
         .map(|(route, target)| {
-            let why = match circumstances.needs.fit(&target.capabilities) {
-                Fit::Lacks(what) => format!("it cannot serve this: it lacks `{what}`"),
-                Fit::Long => "the request seems to be too long for its context".to_owned(),
-                Fit::Known | Fit::Unknown => why_out(target, circumstances),
-            };
+            let skipped = plan.skipped.iter().find(|skipped| skipped.stop.target.id == target.id);
+            let why = skipped.map_or_else(|| "another provider was asked for".to_owned(), |one| one.why.told(now));
             told(&route.alias, target, None, why)
         })
         .collect()
-}
-
-fn why_out(target: &Arc<Target>, circumstances: Circumstances<'_>) -> String {
-    let Circumstances { health, now, .. } = circumstances;
-    let all = keys(target).map(|one| health.standing(one.subject(), now));
-    let seconds = |until: Instant| until.saturating_duration_since(now).as_secs_f64().ceil();
-    match all.reduce(Standing::sooner) {
-        Some(Standing::Resting(until, Rest::Limited)) => {
-            format!("it reached a rate limit and rests for {} s", seconds(until))
-        }
-        Some(Standing::Resting(until, _)) => format!("it failed and rests for {} s", seconds(until)),
-        _ => "another provider was asked for".to_owned(),
-    }
 }

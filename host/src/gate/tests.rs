@@ -1,4 +1,5 @@
 use futures_util::FutureExt as _;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -44,7 +45,7 @@ async fn a_higher_priority_goes_first_and_may_take_a_place_in_the_queue() {
     let first = inside(&gate);
     let low: Vec<Waiting> = (0..4).map(|_| line_up(&gate, "a", Priority::Low)).collect();
     let gate_too = Arc::clone(&gate);
-    let full = async move { gate_too.enter(ALLOWANCE, &name("b"), Priority::Low).await };
+    let full = async move { gate_too.enter(ALLOWANCE, &name("a"), Priority::Low).await };
     assert_eq!(full.now_or_never().unwrap().unwrap_err(), Turned::Full);
     let high = line_up(&gate, "c", Priority::High);
     assert_eq!(gate.waiting(), 4);
@@ -52,6 +53,58 @@ async fn a_higher_priority_goes_first_and_may_take_a_place_in_the_queue() {
     assert_eq!(displaced.now_or_never().unwrap().unwrap_err(), Turned::Full);
     drop(first);
     drop(high.now_or_never().unwrap().unwrap());
+}
+
+#[tokio::test]
+async fn a_full_queue_belongs_to_nobody_who_filled_it() {
+    let gate = Arc::new(Gate::default());
+    let first = inside(&gate);
+    let mut greedy: VecDeque<Waiting> = (0..4).map(|_| line_up(&gate, "greedy", Priority::Normal)).collect();
+    let one = line_up(&gate, "modest", Priority::Normal);
+    assert_eq!(greedy.pop_back().unwrap().now_or_never().unwrap().unwrap_err(), Turned::Full, "the newest of most");
+    let two = line_up(&gate, "modest", Priority::Normal);
+    assert_eq!(greedy.pop_back().unwrap().now_or_never().unwrap().unwrap_err(), Turned::Full);
+    assert_eq!(gate.waiting(), 4);
+    // Two of each: who has as many as others gets no more at their cost.
+    for client in ["modest", "greedy"] {
+        let (gate, client) = (Arc::clone(&gate), name(client));
+        let full = async move { gate.enter(ALLOWANCE, &client, Priority::Normal).await };
+        assert_eq!(full.now_or_never().unwrap().unwrap_err(), Turned::Full);
+    }
+    // One without any still gets in.
+    let third = line_up(&gate, "third", Priority::Normal);
+    assert_eq!(gate.waiting(), 4);
+    drop(first);
+    drop((greedy, one, two, third));
+    assert_eq!(gate.inside(), 0);
+}
+
+proptest! {
+    /// Whoever comes in whatever order: the queue is never longer than it may be, and a client is turned away only where
+    /// nobody has more than one request more than it.
+    #[test]
+    fn who_has_fewest_is_never_turned_away_for_who_has_most(comers in prop::collection::vec(0usize..4, 0..40)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _time = runtime.enter();
+        let gate = Arc::new(Gate::default());
+        let _inside = inside(&gate);
+        let mut waiting: Vec<(usize, Waiting)> = Vec::new();
+        for comer in comers {
+            let (other, client) = (Arc::clone(&gate), name(&comer.to_string()));
+            let mut entering: Waiting = Box::pin(async move { other.enter(ALLOWANCE, &client, Priority::Normal).await });
+            let is_refused = (&mut entering).now_or_never().is_some();
+            waiting.retain_mut(|(_, one)| one.now_or_never().is_none());
+            let count = |who: usize| waiting.iter().filter(|(one, _)| *one == who).count();
+            if is_refused {
+                prop_assert_eq!(waiting.len(), 4);
+                prop_assert!((0..4).all(|who| count(who) <= count(comer) + 1));
+            } else {
+                waiting.push((comer, entering));
+            }
+            prop_assert!(gate.waiting() <= 4);
+            prop_assert_eq!(gate.waiting(), waiting.len());
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

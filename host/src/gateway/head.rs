@@ -5,12 +5,15 @@ use std::sync::Arc;
 use http::Response;
 
 use crate::account::Account;
+use crate::account::trail::{End, Trail};
 use crate::attempt::{Asked, ReplyBody, SpokenBy};
 use crate::dialect::faces::Face;
 use crate::dialect::limits::{self, Figure};
 use crate::dialect::reply::insert;
 use crate::limit::Told;
+use crate::observe::metrics::Metrics;
 use crate::route::Target;
+use crate::route::skipped::Skipped;
 
 /// Tells the client's own limits, and then no others; where it has none, those of the provider that answered.
 pub(super) fn tell_limits(
@@ -49,6 +52,7 @@ pub(super) fn name(response: &mut Response<ReplyBody>, face: Option<&Face>, id: 
 /// What happened to the request, for people who look.
 pub(super) fn diagnose(response: &mut Response<ReplyBody>, target: Option<&Target>, asked: &Asked, account: &Account) {
     let spoke = response.extensions().get::<SpokenBy>().map(|SpokenBy(adapter)| Arc::clone(adapter));
+    let is_answer = response.status().as_u16() < 400;
     let headers = response.headers_mut();
     if let Some(target) = target {
         let adapter = spoke.unwrap_or_else(|| Arc::clone(&target.adapter));
@@ -56,6 +60,28 @@ pub(super) fn diagnose(response: &mut Response<ReplyBody>, target: Option<&Targe
         insert(headers, "x-weir-model", target.model(asked.model()));
         insert(headers, "x-weir-adapter", &format!("{}@{}", adapter.name, adapter.digest.short()));
     }
-    insert(headers, "x-weir-attempts", &account.tries().to_string());
+    if let Some(lane) = account.lane() {
+        insert(headers, "x-weir-lane", lane);
+    }
+    let answered = target.filter(|_| is_answer).map(|target| target.health_id(asked.model()));
+    insert(headers, "x-weir-attempts", &account.trail().told(account.tries(), answered.as_deref()));
     insert(headers, "x-weir-overhead-ms", &format!("{:.3}", account.overhead().as_secs_f64() * 1000.0));
+}
+
+/// Tells of a request that can go nowhere what spoke against each target, and counts and logs it.
+pub(super) fn tell_skipped(
+    response: &mut Response<ReplyBody>,
+    skipped: &[Skipped],
+    tells: bool,
+    (metrics, id): (&Metrics, &str),
+) {
+    let mut trail = Trail::default();
+    for Skipped { stop, why } in skipped {
+        metrics.tries.skipped(&stop.target.label, why.reason());
+        tracing::info!(request_id = id, target = &*stop.health, reason = why.reason(), "target skipped");
+        trail.add(&stop.health, End::Skipped(why.reason()));
+    }
+    if tells && !skipped.is_empty() {
+        insert(response.headers_mut(), "x-weir-attempts", &trail.told(0, None));
+    }
 }

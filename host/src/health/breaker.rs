@@ -193,6 +193,11 @@ impl Breaker {
         self.answered.is_some_and(|answered| answered > asked)
     }
 
+    /// Whether the last exchange that told something failed.
+    pub fn has_failed_last(&self) -> bool {
+        self.in_a_row > 0
+    }
+
     /// How it stands.
     pub fn position(&self, now: Instant) -> Position {
         match self.state {

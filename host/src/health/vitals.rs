@@ -12,8 +12,10 @@ use crate::config;
 /// Why something is not to be used now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rest {
-    /// The provider asked for fewer requests.
+    /// The provider asked for fewer requests, until then.
     Limited,
+    /// It asked for fewer and did not say for how long: another is asked first, where there is one.
+    Untold,
     /// It fails too often, or said that it is overloaded.
     Failing,
     /// The key was refused.
@@ -44,6 +46,17 @@ impl Standing {
             }
         }
     }
+
+    /// The one that keeps from being used for longer; what may be used all the same counts less than what may not.
+    #[must_use]
+    pub fn later(self, other: Self) -> Self {
+        let weight = |standing: Self| match standing {
+            Self::Well => (0, None),
+            Self::Resting(until, Rest::Untold) => (1, Some(until)),
+            Self::Resting(until, _) => (2, Some(until)),
+        };
+        if weight(other) > weight(self) { other } else { self }
+    }
 }
 
 /// The vital signs of one target, shared by all requests.
@@ -59,8 +72,15 @@ struct Inner {
     /// The target as a whole rests until then, because it said so.
     overloaded: Option<Instant>,
     /// By the key's number.
-    limited: Vec<Option<Instant>>,
+    limited: Vec<Option<Limit>>,
     latency: Latency,
+}
+
+/// Until when a key rests, and whether its provider said so.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    until: Instant,
+    is_told: bool,
 }
 
 impl Vitals {
@@ -73,7 +93,8 @@ impl Vitals {
     pub fn admit(&self, key: usize, now: Instant, settings: &config::Breaker) -> Result<(), Standing> {
         let mut inner = self.lock();
         let standing = inner.standing(key, now, settings);
-        if standing != Standing::Well || !inner.breaker.admit(now, settings) {
+        let is_open = matches!(standing, Standing::Well | Standing::Resting(_, Rest::Untold));
+        if !is_open || !inner.breaker.admit(now, settings) {
             return Err(standing);
         }
         drop(inner);
@@ -135,14 +156,16 @@ impl Vitals {
     /// The provider asks for fewer requests by this key, for so long or for an unknown time. Of two such words the one
     /// that reaches further counts.
     pub fn limited(&self, key: usize, rest: Option<Duration>, now: Instant, settings: &config::Breaker) -> Duration {
+        let is_told = rest.is_some();
         let rest = rest.unwrap_or(settings.cooldown).min(settings.max_cooldown);
         let mut inner = self.lock();
         inner.breaker.abandoned(now);
         if inner.limited.len() <= key {
             inner.limited.resize(key + 1, None);
         }
-        if let Some(until) = inner.limited.get_mut(key) {
-            *until = (*until).max(Some(now + rest));
+        if let Some(limit) = inner.limited.get_mut(key) {
+            let new = Limit { until: now + rest, is_told };
+            *limit = limit.filter(|known| known.until > new.until).or(Some(new));
         }
         rest
     }
@@ -167,6 +190,15 @@ impl Vitals {
         self.lock().breaker.doubt(now, settings)
     }
 
+    /// Whether something is the matter with it: it rests, or, where that counts too, it failed last.
+    pub fn is_troubled(&self, now: Instant, may_have_failed: bool) -> bool {
+        let inner = self.lock();
+        let rests = inner.limited.iter().flatten().map(|limit| limit.until).chain(inner.overloaded);
+        rests.into_iter().any(|until| until > now)
+            || inner.breaker.position(now) != Position::Closed
+            || (!may_have_failed && inner.breaker.has_failed_last())
+    }
+
     /// How its breaker stands.
     pub fn position(&self, now: Instant) -> Position {
         self.lock().breaker.position(now)
@@ -179,12 +211,12 @@ impl Vitals {
 
 impl Inner {
     fn standing(&self, key: usize, now: Instant, settings: &config::Breaker) -> Standing {
-        let limited = self.limited.get(key).copied().flatten().map(|until| (until, Rest::Limited));
+        let limit = self.limited.get(key).copied().flatten();
+        let limited = limit.map(|limit| (limit.until, if limit.is_told { Rest::Limited } else { Rest::Untold }));
         let failing = [self.overloaded, self.breaker.closed_until(now, settings)];
         let failing = failing.into_iter().flatten().map(|until| (until, Rest::Failing));
-        let longest =
-            limited.into_iter().chain(failing).filter(|(until, _)| *until > now).max_by_key(|(until, _)| *until);
-        longest.map_or(Standing::Well, |(until, why)| Standing::Resting(until, why))
+        let all = limited.into_iter().chain(failing).filter(|(until, _)| *until > now);
+        all.fold(Standing::Well, |known, (until, why)| known.later(Standing::Resting(until, why)))
     }
 }
 
@@ -210,6 +242,21 @@ mod tests {
         assert_eq!(vitals.standing(0, now, &SETTINGS), Standing::Resting(until, Rest::Limited));
         assert_eq!(vitals.standing(1, now, &SETTINGS), Standing::Well, "another key has limits of its own");
         assert_eq!(vitals.standing(0, until, &SETTINGS), Standing::Well);
+    }
+
+    #[test]
+    fn a_limit_whose_end_nobody_told_keeps_no_request_out() {
+        let (vitals, now) = (Vitals::default(), Instant::now());
+        vitals.limited(0, None, now, &SETTINGS);
+        let until = now + SETTINGS.cooldown;
+        assert_eq!(vitals.standing(0, now, &SETTINGS), Standing::Resting(until, Rest::Untold));
+        assert!(vitals.admit(0, now, &SETTINGS).is_ok());
+        // What it said itself counts, and so does a breaker, however short.
+        vitals.limited(0, Some(Duration::from_secs(20)), now, &SETTINGS);
+        assert!(vitals.admit(0, now, &SETTINGS).is_err());
+        vitals.limited(1, None, now, &SETTINGS);
+        vitals.failed(Some(Duration::from_millis(1)), now, &SETTINGS);
+        assert!(vitals.admit(1, now, &SETTINGS).is_err());
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl Fares {
 
 fn reason(why: Rest) -> &'static str {
     match why {
-        Rest::Limited => "it asked for fewer requests",
+        Rest::Limited | Rest::Untold => "it asked for fewer requests",
         Rest::Failing => "it fails too often, or said that it is overloaded",
         Rest::Refused => "it refuses the key",
     }

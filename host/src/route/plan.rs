@@ -4,18 +4,16 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::fit::{Fit, Needs};
+use super::fit::Needs;
 use super::order::{Candidate, Lot, order};
-use super::{PROVIDER_HEADER, Route, Routes, TARGET_HEADER, Target, chance, keys};
+use super::skipped::{Skipped, Why};
+use super::{PROVIDER_HEADER, Route, Routes, Stop, TARGET_HEADER, Target, chance};
 use crate::config::Affinity;
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::ErrorKind;
 use crate::fault::{Fault, Side};
-use crate::health::{Health, Rest, Standing, Ticket};
+use crate::health::{Health, Rest, Standing};
 use crate::origin::Carried;
-
-/// What a target lacks for which a request seems to be too long.
-const CONTEXT: &str = "context";
 
 /// How many targets one request may have, over all fallbacks.
 const MAX_STOPS: usize = 32;
@@ -32,21 +30,12 @@ pub struct Plan {
     pub resting: Vec<Stop>,
     /// When the first that rests can be used again.
     pub rest: Option<(Instant, Rest)>,
-    /// Targets that were left out because they cannot serve this request: their names, and what they lack.
-    pub unfit: Vec<(Arc<str>, String)>,
+    /// Targets that were left out, and why: those that rest too.
+    pub skipped: Vec<Skipped>,
     /// What the request carries of earlier answers.
     pub carried: Carried,
     /// Those whose context seems to be too short.
     short: Vec<Stop>,
-}
-
-/// A place to go to.
-#[derive(Debug, Clone)]
-pub struct Stop {
-    /// The route that it is a target of: the one that was asked for, or a fallback.
-    pub route: Arc<Route>,
-    /// The target; with any of its keys.
-    pub target: Arc<Target>,
 }
 
 /// What a plan depends on besides the configuration.
@@ -65,6 +54,31 @@ pub struct Circumstances<'a> {
     pub provider: Option<&'a str>,
     /// What it carries of earlier answers.
     pub carried: &'a Carried,
+    /// Whether it is for embeddings, which mean something to the model that made them only.
+    pub embeds: bool,
+    /// Whether the plan is only looked at: then it takes no turn from the requests that come.
+    pub only_looks: bool,
+}
+
+/// There is nowhere to go.
+#[derive(Debug)]
+pub struct Nowhere {
+    /// What the client hears.
+    pub fault: Fault,
+    /// The targets that were left out, and why.
+    pub skipped: Vec<Skipped>,
+}
+
+impl From<Fault> for Nowhere {
+    fn from(fault: Fault) -> Self {
+        Self { fault, skipped: Vec::new() }
+    }
+}
+
+impl From<Nowhere> for Fault {
+    fn from(nowhere: Nowhere) -> Self {
+        nowhere.fault
+    }
 }
 
 impl Plan {
@@ -75,7 +89,7 @@ impl Plan {
             stops: Vec::new(),
             resting: Vec::new(),
             rest: None,
-            unfit: Vec::new(),
+            skipped: Vec::new(),
             carried: Carried::default(),
             short: Vec::new(),
         }
@@ -83,8 +97,7 @@ impl Plan {
 
     /// A plan with one target only.
     fn only(route: &Arc<Route>, target: &Arc<Target>) -> Self {
-        let stop = Stop { route: Arc::clone(route), target: Arc::clone(target) };
-        Self { stops: vec![stop], ..Self::of(route) }
+        Self { stops: vec![Stop::at(route, target)], ..Self::of(route) }
     }
 
     /// Puts those first that made what the request carries, as long as they are well, whatever the strategy.
@@ -112,76 +125,69 @@ impl Plan {
         let first = resting.fold(self.rest, |known, other| Some(sooner(known, other)));
         let (until, rest) = first.unwrap_or((now, Rest::Failing));
         let after = until.saturating_duration_since(now).max(Duration::from_millis(1));
-        if rest == Rest::Limited {
-            let message = "every target of this model has reached a rate limit; try again later";
+        let seconds = after.as_millis().div_ceil(1000);
+        if matches!(rest, Rest::Limited | Rest::Untold) {
+            let message =
+                format!("every target of this model has reached its provider's rate limit; try again in {seconds} s");
             let fault = Fault::new(Side::Gateway, ErrorKind::RateLimited, message);
             return fault.with_status(429).with_retry_after(after);
         }
-        Fault::overloaded("every target of this model is resting after failures; try again later", after)
+        let message = format!("every target of this model is resting after failures; try again in {seconds} s");
+        Fault::overloaded(message, after)
     }
-}
-
-impl Stop {
-    /// How it stands, by the best of its keys.
-    pub fn standing(&self, health: &Health, now: Instant) -> Standing {
-        standing(&self.target, health, now)
-    }
-
-    /// Lets an exchange in with one of its keys: that with which something was made that the request carries, else the
-    /// next that is well, else one that was refused of late.
-    pub fn admit(&self, health: &Health, now: Instant, carried: &Carried) -> Option<(Arc<Target>, Ticket)> {
-        let all: Vec<&Arc<Target>> = keys(&self.target).collect();
-        let first = match carried.key(&self.target.label) {
-            Some(key) => key,
-            None if all.len() > 1 => self.route.next_key() % all.len(),
-            None => 0,
-        };
-        let in_turn = || all.iter().cycle().skip(first % all.len()).take(all.len());
-        let well = in_turn().filter(|target| health.standing(target.subject(), now) == Standing::Well);
-        let refused = in_turn()
-            .filter(|target| matches!(health.standing(target.subject(), now), Standing::Resting(_, Rest::Refused)));
-        let mut usable = well.chain(refused);
-        usable.find_map(|target| Some((Arc::clone(target), health.admit(target.subject(), now).ok()?)))
-    }
-}
-
-fn standing(target: &Arc<Target>, health: &Health, now: Instant) -> Standing {
-    let all = keys(target).map(|one| health.standing(one.subject(), now));
-    all.reduce(Standing::sooner).unwrap_or(Standing::Well)
 }
 
 /// Decides where a request for a model goes: the targets of its route by the route's strategy, then those of its
 /// fallbacks. Targets that rest are left out; those whose keys were all refused come last.
-pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> Result<Plan, Fault> {
+///
+/// # Errors
+///
+/// Where no target can serve it, though none rests.
+pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> Result<Plan, Nowhere> {
     let route = routes.find(model).ok_or_else(|| unknown_model(model))?;
     let mut plan = Plan::of(route);
+    let embeds = circumstances.embeds && circumstances.provider.is_none() && !route.fallback_embeddings;
+    let asked = Asked { model, only: embeds.then(|| route.first_model(model)) };
     let mut seen: HashSet<*const Route> = HashSet::new();
     let mut next: Vec<(&Arc<Route>, Option<&str>)> = vec![(route, None)];
     while let Some((route, name)) = next.pop() {
         if plan.stops.len() >= MAX_STOPS || !seen.insert(Arc::as_ptr(route)) {
             continue;
         }
-        add(&mut plan, route, name, circumstances);
+        add(&mut plan, route, (asked, name), circumstances);
         let fallbacks = route.fallbacks.iter().rev();
         next.extend(fallbacks.filter_map(|name| Some((routes.find(name)?, Some(name.as_str())))));
     }
     if plan.stops.is_empty() && plan.rest.is_none() {
         // Where nothing else is left, the estimate is not trusted: the provider counts.
         plan.stops = std::mem::take(&mut plan.short);
-        plan.unfit.retain(|(_, lacking)| plan.stops.is_empty() || lacking != CONTEXT);
+        plan.skipped.retain(|skipped| plan.stops.is_empty() || skipped.why != Why::Long);
         plan.stops.truncate(MAX_STOPS);
     }
     if !plan.stops.is_empty() || plan.rest.is_some() {
         plan.lead_back(circumstances);
         return Ok(plan);
     }
-    Err(nowhere(&plan, circumstances))
+    Err(Nowhere { fault: nowhere(&plan, circumstances), skipped: plan.skipped })
+}
+
+/// What was asked for.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    /// The model as the client names it.
+    model: &'a str,
+    /// The one model that may answer, as its provider names it, where others' answers mean something else.
+    only: Option<&'a str>,
 }
 
 /// Why a request can go nowhere, though nothing rests.
 fn nowhere(plan: &Plan, circumstances: Circumstances<'_>) -> Fault {
     let alias = &plan.route.alias;
-    if let Some((_, lacking)) = plan.unfit.first() {
+    let lacking = plan.skipped.iter().find_map(|skipped| match &skipped.why {
+        Why::Lacks(what) => Some(what.as_str()),
+        _ => None,
+    });
+    if let Some(lacking) = lacking {
         let message = format!("no target of the model `{alias}` can serve this request: it needs `{lacking}`");
         return Fault::new(Side::Client, ErrorKind::Unsupported, message).with_code("unsupported_feature");
     }
@@ -195,63 +201,79 @@ fn nowhere(plan: &Plan, circumstances: Circumstances<'_>) -> Fault {
 }
 
 /// Adds a route's targets. `name` is what a fallback calls it.
-fn add(plan: &mut Plan, route: &Arc<Route>, name: Option<&str>, circumstances: Circumstances<'_>) {
-    let Circumstances { health, now, session, needs, provider, carried } = circumstances;
-    let mut usable: Vec<(&Arc<Target>, u8)> = Vec::new();
+fn add(
+    plan: &mut Plan,
+    route: &Arc<Route>,
+    (asked, name): (Asked<'_>, Option<&str>),
+    circumstances: Circumstances<'_>,
+) {
+    let Circumstances { health, now, session, needs, provider, carried, .. } = circumstances;
+    let model = name.unwrap_or(asked.model);
+    let mut usable: Vec<(Stop, u8)> = Vec::new();
     let chosen = |target: &&Arc<Target>| provider.is_none_or(|name| *target.label == *name);
     for target in route.targets.iter().flatten().filter(chosen) {
-        match needs.fit(&target.capabilities) {
-            Fit::Lacks(what) => {
-                plan.unfit.push((Arc::clone(&target.id), what));
-                continue;
+        let stop = Stop::new(route, named(target, name), target.health_id(model));
+        let is_other = asked.only.is_some_and(|only| !is_same_model(only, target.model(model)));
+        let unfit = if is_other { Some(Why::OtherEmbeddings) } else { Why::of(needs.fit(&target.capabilities)) };
+        if let Some(why) = unfit {
+            if why == Why::Long {
+                plan.short.push(stop.clone());
             }
-            Fit::Long => {
-                plan.unfit.push((Arc::clone(&target.id), CONTEXT.to_owned()));
-                plan.short.push(Stop { route: Arc::clone(route), target: named(target, name) });
-                continue;
-            }
-            Fit::Known | Fit::Unknown => {}
+            plan.skip(stop, why);
+            continue;
         }
-        match ranked(standing(target, health, now)) {
-            Ok(rank) => usable.push((target, rank)),
-            Err(rest) => {
-                plan.rest = Some(sooner(plan.rest, rest));
+        match ranked(stop.standing(health, now)) {
+            Ok(rank) => usable.push((stop, rank)),
+            Err((until, why)) => {
+                plan.rest = Some(sooner(plan.rest, (until, why)));
                 if plan.resting.len() < MAX_STOPS {
-                    plan.resting.push(Stop { route: Arc::clone(route), target: named(target, name) });
+                    plan.resting.push(stop.clone());
                 }
+                plan.skip(stop, Why::Resting(until, why));
             }
         }
     }
-    let vitals: Vec<_> = usable.iter().map(|(target, _)| health.of(&target.id)).collect();
+    let vitals: Vec<_> = usable.iter().map(|(stop, _)| health.known(&stop.health)).collect();
     let candidates: Vec<Candidate<'_>> = usable
         .iter()
         .zip(&vitals)
-        .map(|((target, rank), vitals)| Candidate {
-            name: &target.id,
-            weight: target.weight,
+        .map(|((stop, rank), vitals)| Candidate {
+            name: &stop.target.id,
+            weight: stop.target.weight,
             rank: *rank,
-            latency: vitals.latency(now),
-            busy: vitals.in_flight(),
-            price: target.price.and_then(|price| Some(price.input? + price.output.unwrap_or(0.0))),
+            latency: vitals.as_ref().and_then(|vitals| vitals.latency(now)),
+            busy: vitals.as_ref().map_or(0, |vitals| vitals.in_flight()),
+            price: stop.target.price_of(model).and_then(|price| Some(price.input? + price.output.unwrap_or(0.0))),
         })
         .collect();
     let session = session(&route.affinity);
     let is_led =
-        |(target, rank): &(&Arc<Target>, u8)| *rank == 0 && carried.distance(&target.id, &target.label, true).is_some();
+        |(stop, rank): &(Stop, u8)| *rank == 0 && carried.distance(&stop.target.id, &stop.target.label, true).is_some();
     // A request that is led back takes no turn, or those that are new would not get theirs one after another.
-    let turn = if usable.iter().any(is_led) { route.turn() } else { route.next_turn() };
+    let takes_turn = !circumstances.only_looks && !usable.iter().any(is_led);
+    let turn = if takes_turn { route.next_turn() } else { route.turn() };
     let lot = Lot { draw: chance::draw, turn, session: session.as_deref() };
     let stops = order(route.strategy, &candidates, lot).into_iter().filter_map(|place| usable.get(place));
-    let stops = stops.map(|(target, _)| Stop { route: Arc::clone(route), target: named(target, name) });
+    let stops = stops.map(|(stop, _)| stop.clone());
     plan.stops.extend(stops.take(MAX_STOPS.saturating_sub(plan.stops.len())));
+}
+
+impl Plan {
+    fn skip(&mut self, stop: Stop, why: Why) {
+        if self.skipped.len() < MAX_STOPS {
+            self.skipped.push(Skipped { stop, why });
+        }
+    }
 }
 
 /// The rank of a target by how it stands, or until when it rests.
 fn ranked(standing: Standing) -> Result<u8, (Instant, Rest)> {
     match standing {
         Standing::Well => Ok(0),
+        // Nobody knows for how long: the provider is asked, once there is nobody better.
+        Standing::Resting(_, Rest::Untold) => Ok(1),
         // Such a key is a last resort: nothing is spared by leaving it alone, and the client learns what is wrong.
-        Standing::Resting(_, Rest::Refused) => Ok(1),
+        Standing::Resting(_, Rest::Refused) => Ok(2),
         Standing::Resting(until, why) => Err((until, why)),
     }
 }
@@ -260,12 +282,21 @@ fn ranked(standing: Standing) -> Result<u8, (Instant, Rest)> {
 fn named(target: &Arc<Target>, name: Option<&str>) -> Arc<Target> {
     match (name, &target.model) {
         (Some(name), None) => {
-            let rename = |target: &Target| Target { model: Some(name.to_owned()), ..target.clone() };
+            let model = target.model(name);
+            let rename = |target: &Target| Target { model: Some(model.to_owned()), ..target.clone() };
             let spares = target.spares.iter().map(|spare| Arc::new(rename(spare))).collect();
             Arc::new(Target { spares, ..rename(target) })
         }
         _ => Arc::clone(target),
     }
+}
+
+/// Whether two providers' names are of one model: the same but for its case and for whose model it is said to be.
+fn is_same_model(one: &str, other: &str) -> bool {
+    fn bare(name: &str) -> &str {
+        name.rsplit('/').next().unwrap_or(name)
+    }
+    bare(one).eq_ignore_ascii_case(bare(other))
 }
 
 /// The earlier of two recoveries; a rate limit is told only where nothing else is the matter.
@@ -277,6 +308,10 @@ fn sooner(known: Option<(Instant, Rest)>, other: (Instant, Rest)) -> (Instant, R
 
 /// Decides where a request that names no model goes: to the provider that it names, else to the one that made the object
 /// that it is about, else to the first that takes such requests as they are.
+///
+/// # Errors
+///
+/// Where no provider takes it.
 pub fn plan_for_provider(
     routes: &Routes,
     provider: Option<&str>,
@@ -351,7 +386,7 @@ mod tests {
             let health = Health::default();
             let names: Vec<Arc<str>> = (0..4).map(|n| Arc::from(format!("p{n}/m"))).collect();
             let subject =
-                |n: usize| Subject { target: &names[n], provider: &names[n], key: 0, settings: SETTINGS };
+                |n: usize| Subject { target: &names[n], pattern: None, provider: &names[n], key: 0, settings: SETTINGS };
             let now = Instant::now();
             for (target, blame) in past {
                 if let Ok(ticket) = health.admit(subject(target), now) {
@@ -375,6 +410,13 @@ mod tests {
                 prop_assert!(matches!(stands, Standing::Well | Standing::Resting(_, Rest::Refused)), "{:?}", stands);
             }
         }
+    }
+
+    #[test]
+    fn one_model_has_one_name_at_every_provider() {
+        assert!(is_same_model("text-embedding-3-small", "openai/Text-Embedding-3-small"));
+        assert!(!is_same_model("text-embedding-3-small", "text-embedding-3-large"));
+        assert!(!is_same_model("bge-m3", "bge-m3:latest"), "what is not known to be the same is another");
     }
 
     #[test]

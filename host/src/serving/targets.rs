@@ -35,7 +35,7 @@ pub(super) fn routes(config: &Config, adapters: &Snapshot, known: &Compiled, pro
             }
             made.map(Arc::new).map_err(|problem| problem.message)
         });
-        Route::new(model, targets.collect())
+        Route::new(model, config.server.strict, targets.collect())
     };
     Routes::new(config.models.clone(), route)
 }

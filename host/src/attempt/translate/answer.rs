@@ -34,7 +34,10 @@ impl Run<'_> {
         if let Some(usage) = answer.usage() {
             account.used(usage.clone());
         }
-        answer.set_model(self.asked.model());
+        // Dialects name the context's model where it has one.
+        if let Some(name) = answer.name_model(self.target.model(self.asked.model())) {
+            name.clone_into(&mut self.dialect_ctx.model);
+        }
         if self.asked.reading.stream
             && let Answer::Chat(chat) = answer
         {
@@ -128,6 +131,8 @@ impl Run<'_> {
         let losses = std::mem::take(&mut self.losses);
         account.lost(&losses);
         let asked = self.asked;
+        // A stream says at its beginning which model it is of.
+        self.dialect_ctx.model.clear();
         let mut pipeline = Pipeline::new(Parts {
             from: framing,
             to: asked.framing,
@@ -136,7 +141,7 @@ impl Run<'_> {
             encoder: self.dialect.encoder(&self.dialect_ctx).map_err(|fault| unified::blame(&fault))?,
             errors: asked.face.errors.clone(),
             request_id: asked.exchange.id.clone(),
-            model: asked.reading.model.clone(),
+            model: self.target.model(asked.model()).to_owned(),
             target: Arc::clone(self.target),
             witness,
             said: self.continuable.then(Said::default),

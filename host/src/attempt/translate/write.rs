@@ -2,6 +2,7 @@
 
 use super::super::Values;
 use super::super::media;
+use super::super::suit::{Written, suit};
 use super::super::unified::Request;
 use super::Run;
 use crate::account::Account;
@@ -20,6 +21,10 @@ impl Run<'_> {
             _ => {}
         }
         request.set_model(target.model(asked.model()));
+        if let Request::Chat(chat) | Request::CountTokens(chat) = &mut *request {
+            let able = target.capabilities_of(asked.model());
+            self.note(suit(chat, &able, Written::new(&asked.face.claim, &asked.body)));
+        }
         match self.render(request, account) {
             Err(fault) if media::needs_bytes(&fault) => {
                 self.fetch_media(request, fault).await?;

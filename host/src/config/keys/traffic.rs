@@ -115,6 +115,12 @@ pub(in super::super) const MODEL: Keys = Keys {
             "Whether a request goes on to another target when a provider filtered its content.",
         ),
         key(
+            "fallback_embeddings",
+            FLAG,
+            "false",
+            "Whether requests for embeddings may go to targets with another model than the first target's: vectors of different models cannot be compared.",
+        ),
+        key(
             "resume",
             FLAG,
             "false",

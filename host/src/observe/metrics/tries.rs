@@ -10,6 +10,7 @@ pub struct Tries {
     failures: IntCounterVec,
     retries: IntCounterVec,
     fallbacks: IntCounterVec,
+    skipped: IntCounterVec,
     hedges: IntCounterVec,
     resumed: IntCounterVec,
     trips: IntCounterVec,
@@ -38,6 +39,12 @@ impl Tries {
                 "weir_fallbacks_total",
                 "Requests that went on to another target",
                 &["from", "to", "reason"],
+            )?,
+            skipped: counters(
+                r,
+                "weir_targets_skipped_total",
+                "Targets that a request was not sent to, by what spoke against it",
+                &["provider", "reason"],
             )?,
             hedges: counters(
                 r,
@@ -86,6 +93,11 @@ impl Tries {
     /// A request goes from one target to another.
     pub fn fell_back(&self, from: &str, to: &str, reason: &str) {
         self.fallbacks.with_label_values(&[from, to, reason]).inc();
+    }
+
+    /// A request was not sent to a target, for this reason.
+    pub fn skipped(&self, provider: &str, reason: &str) {
+        self.skipped.with_label_values(&[provider, reason]).inc();
     }
 
     /// Two targets were asked, and this one answered.

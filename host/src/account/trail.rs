@@ -1,0 +1,106 @@
+//! What became of the targets of a request besides the one that answered, in order and bounded.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// How many steps are kept.
+const MAX_STEPS: usize = 16;
+/// Letters of a target's name that are told.
+const MAX_NAME: usize = 64;
+
+/// What became of the targets that did not answer.
+#[derive(Debug, Default)]
+pub struct Trail {
+    steps: Vec<Step>,
+    /// Steps that are not kept.
+    more: usize,
+}
+
+/// What became of one target.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The target: provider and model.
+    pub target: Arc<str>,
+    /// What.
+    pub end: End,
+}
+
+/// How far a request came with a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It was tried and failed, for this reason.
+    Failed(&'static str),
+    /// It was not tried, for this reason.
+    Skipped(&'static str),
+}
+
+impl Trail {
+    /// Adds a step.
+    pub fn add(&mut self, target: &Arc<str>, end: End) {
+        if self.steps.len() < MAX_STEPS {
+            self.steps.push(Step { target: Arc::clone(target), end });
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Takes over what a branch went through.
+    pub(super) fn adopt(&mut self, branch: &Self) {
+        branch.steps.iter().for_each(|step| self.add(&step.target, step.end));
+        self.more += branch.more;
+    }
+
+    /// The steps.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// It in one line, for a header or a log: how many attempts there were and, unless the first target that came into
+    /// question answered, what became of each (`2; first/a=rate_limited, second/b=skipped:vision, third/c=ok`).
+    pub fn told(&self, attempts: u32, answered: Option<&str>) -> String {
+        let mut told = attempts.to_string();
+        let mut separator = "; ";
+        let mut add = |name: &str, prefix: &str, what: &str| {
+            let _ = write!(told, "{separator}{}={prefix}{what}", plain(name));
+            separator = ", ";
+        };
+        for step in &self.steps {
+            match step.end {
+                End::Failed(reason) => add(&step.target, "", reason),
+                End::Skipped(reason) => add(&step.target, "skipped:", reason),
+            }
+        }
+        if let Some(name) = answered.filter(|_| !self.steps.is_empty()) {
+            add(name, "", "ok");
+        }
+        if self.more > 0 {
+            let _ = write!(told, ", and {} more", self.more);
+        }
+        told
+    }
+}
+
+/// A name without what separates names, bounded.
+fn plain(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, ',' | ';' | '=' | '"');
+    name.chars().map(|c| if is_plain(c) { c } else { '_' }).take(MAX_NAME).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trail_tells_what_was_tried_and_skipped_and_is_bounded() {
+        let mut trail = Trail::default();
+        assert_eq!(trail.told(1, Some("a/m")), "1");
+        trail.add(&Arc::from("a/m"), End::Skipped("vision"));
+        trail.add(&Arc::from("b, c=/\u{1f980}\n"), End::Failed("timeout"));
+        assert_eq!(trail.told(2, Some("d/m")), "2; a/m=skipped:vision, b__c_/__=timeout, d/m=ok");
+        for _ in 0..100 {
+            trail.add(&Arc::from("x".repeat(1000)), End::Failed("upstream"));
+        }
+        let told = trail.told(103, None);
+        assert!(told.ends_with(", and 86 more") && told.len() < 2000, "{told}");
+    }
+}
