@@ -16,7 +16,7 @@ use tower_service::Service as _;
 
 use crate::attempt::ReplyBody;
 use crate::checks;
-use crate::config::{self, Config, Severity};
+use crate::config::{self, Config, Problem, Severity};
 use crate::contract::about::exports::weir::adapter::about::Manifest;
 use crate::dialect::faces::Faces;
 use crate::gateway::Gateway;
@@ -64,6 +64,17 @@ pub enum StartError {
         address: String,
         /// What the system says.
         source: std::io::Error,
+    },
+    /// There is no adapter, so that nothing could be served.
+    #[error(
+        "there is no adapter in {dir}: {why}. Set `plugins.dir` (WEIR_PLUGINS__DIR) to the folder with the adapters \
+         (NAME.wasm) or put them there; `plugins.allow_empty = true` starts without, and serves as soon as one is there"
+    )]
+    NoAdapters {
+        /// The folder.
+        dir: String,
+        /// What is wrong with it.
+        why: &'static str,
     },
     /// The adapters do not go together.
     #[error(transparent)]
@@ -209,6 +220,18 @@ fn components(dir: &Path) -> usize {
     std::fs::read_dir(dir).map_or(0, |files| files.flatten().filter(is_component).count())
 }
 
+/// Whether there is an adapter, be it one that was refused: without any nothing could be served.
+pub fn some_adapters(config: &Config, plugins: &Plugins) -> Result<(), StartError> {
+    let snapshot = plugins.snapshot();
+    if config.plugins.allow_empty || !snapshot.adapters.is_empty() || !snapshot.refused.is_empty() {
+        return Ok(());
+    }
+    let dir = &config.plugins.dir;
+    let why = if dir.is_dir() { "it holds no NAME.wasm" } else { "there is no such folder" };
+    let whole = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
+    Err(StartError::NoAdapters { dir: whole.display().to_string(), why })
+}
+
 /// What would be served, with what only adapters can tell to be wrong with the configuration.
 pub fn derive(config: &Config, plugins: &Plugins) -> Result<Serving, StartError> {
     Ok(Serving::derive(config, plugins.catalog.snapshot())?)
@@ -219,13 +242,21 @@ impl App {
     pub async fn build(config: Config) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new()?);
         let plugins = load_plugins(&config)?;
+        some_adapters(&config, &plugins)?;
         let serving = Serving::derive(&config, plugins.catalog.snapshot())?;
-        for problem in serving.problems.iter().filter(|problem| problem.severity == Severity::Error) {
-            tracing::error!(
-                problem = problem.message,
-                help = problem.help.as_deref(),
-                "part of the configuration cannot be served"
-            );
+        for Problem { severity, message, help, .. } in &serving.problems {
+            match severity {
+                Severity::Error => {
+                    tracing::error!(
+                        problem = message,
+                        help = help.as_deref(),
+                        "part of the configuration cannot be served"
+                    );
+                }
+                Severity::Warning => {
+                    tracing::warn!(problem = message, help = help.as_deref(), "the configuration may be wrong")
+                }
+            }
         }
         let upstreams = Upstreams::new(&Settings::default());
         let tracer = config.traces.as_ref().map(tracer).transpose()?.unwrap_or_default();

@@ -1,15 +1,19 @@
 //! The commands: what is typed, what is printed, and the exit codes.
 
 mod check;
+mod completions;
 mod explain;
 mod fixture;
 mod import;
+mod init;
 mod key;
 mod plugin;
 mod record;
 mod route;
 mod serve;
 
+use std::ffi::OsString;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -31,7 +35,7 @@ const USUAL_FILE: &str = "weir.toml";
                   whatever provider the configuration names. Every wire format is a sandboxed WebAssembly component in \
                   the plugins folder, which never sees a key.",
     after_help = "Without a command weir serves. Without --config it takes weir.toml from the working directory if there \
-                  is one, and else the bundled providers whose usual key variables are set.\n\n\
+                  is one, and else the bundled providers whose usual key variables are set. `weir init` writes a first file.\n\n\
                   Every key can be overridden from the environment: WEIR_SERVER__PORT=9000.",
     args_conflicts_with_subcommands = true
 )]
@@ -53,6 +57,8 @@ struct File {
 enum Command {
     /// Serves until it is told to stop (the default).
     Serve(File),
+    /// Writes a first configuration, from a few questions.
+    Init(init::Init),
     /// Checks the configuration without serving: every mistake at once, with its line.
     Check(File),
     /// Shows what would be sent for a request, and what would be lost, without sending it.
@@ -61,16 +67,6 @@ enum Command {
     Route {
         #[command(subcommand)]
         command: route::Command,
-    },
-    /// Compiles a component from standard input: what `weir` starts, not people.
-    #[command(name = compile::COMMAND, hide = true)]
-    Compile {
-        /// Bytes of memory.
-        #[arg(long)]
-        memory: u64,
-        /// Seconds.
-        #[arg(long)]
-        seconds: u64,
     },
     /// Records what passes between a client and a provider, as files that can stand in for the provider.
     Record(record::Record),
@@ -91,19 +87,39 @@ enum Command {
         #[command(subcommand)]
         command: plugin::Command,
     },
+    /// Prints what makes a shell complete `weir`'s commands.
+    Completions(completions::Completions),
+}
+
+/// Compiles a component from standard input: what `weir` itself starts. It is none of [`Command`], so that no help and no
+/// suggestion speaks of it.
+#[derive(Debug, Parser)]
+struct Compile {
+    /// Bytes of memory.
+    #[arg(long)]
+    memory: u64,
+    /// Seconds.
+    #[arg(long)]
+    seconds: u64,
 }
 
 /// Runs what was asked for. Exit codes: 0 for success, 1 for a failure, 2 for a mistake in the command or the
 /// configuration.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if words.get(1).is_some_and(|word| word == compile::COMMAND) {
+        let Compile { memory, seconds } = Compile::parse_from(words.into_iter().skip(1));
+        return compile(memory, seconds);
+    }
+    let cli = Cli::parse_from(words);
     match cli.command {
         None => serve::run(cli.file.config.as_deref()),
         Some(Command::Serve(file)) => serve::run(file.config.as_deref()),
         Some(Command::Check(file)) => check::run(file.config.as_deref()),
         Some(Command::Explain(asked)) => explain::run(*asked),
         Some(Command::Route { command }) => route::run(command),
-        Some(Command::Compile { memory, seconds }) => compile(memory, seconds),
+        Some(Command::Init(asked)) => init::run(&asked),
+        Some(Command::Completions(asked)) => completions::run(&asked),
         Some(Command::Record(asked)) => record::run(asked),
         Some(Command::Fixture { command }) => fixture::run(command),
         Some(Command::Import { command }) => import::run(command),
@@ -127,24 +143,33 @@ fn compile(memory: u64, seconds: u64) -> ExitCode {
 
 /// Loads the configuration that was named, or the usual one, or none.
 fn load(file: Option<&Path>) -> Result<Config, Problems> {
-    let environment = Environment::of_process();
-    let mut config = match file {
-        Some(file) => Config::load(file, environment),
-        None if Path::new(USUAL_FILE).is_file() => Config::load(Path::new(USUAL_FILE), environment),
-        None => Config::without_file(environment),
-    }?;
+    let usual = Path::new(USUAL_FILE);
+    match file.or_else(|| usual.is_file().then_some(usual)) {
+        Some(file) => Config::load(file, Environment::of_process()).map(compiling),
+        None => without_file(),
+    }
+}
+
+/// What the environment alone configures.
+fn without_file() -> Result<Config, Problems> {
+    Config::without_file(Environment::of_process()).map(compiling)
+}
+
+/// Has adapters compiled by processes of this program.
+fn compiling(mut config: Config) -> Config {
     config.plugins.compiler = Compiler::this_program();
-    Ok(config)
+    config
 }
 
-#[expect(clippy::print_stdout, reason = "the command line answers here")]
+/// Answers on standard output. A reader that has left (`weir … | head -1`) has read what it wanted.
 fn print(text: &str) {
-    println!("{}", text.trim_end());
+    let mut out = std::io::stdout().lock();
+    drop(writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()));
 }
 
-#[expect(clippy::print_stderr, reason = "the command line complains here")]
+/// Complains on standard error, to whoever still listens there.
 fn complain(text: &str) {
-    eprintln!("{}", text.trim_end());
+    drop(writeln!(std::io::stderr().lock(), "{}", text.trim_end()));
 }
 
 /// Prints problems the way that suits the reader.

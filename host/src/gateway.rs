@@ -5,8 +5,11 @@ mod door;
 mod head;
 mod overflow;
 mod lists;
+mod media_type;
 mod past;
 mod traced;
+mod unknown;
+mod welcome;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use http::request::Parts;
-use http::{Request, Response, Version};
+use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 
 use crate::account::{Account, Opening};
@@ -29,6 +32,7 @@ use crate::dialect::path::Holes;
 use crate::dialect::reply::{error_response, insert};
 use crate::exchange::Exchange;
 use crate::fault::{Fault, Side};
+use crate::headers;
 use crate::health::{Health, Standing};
 use crate::identify::{Denied, Origin, WrongKeys, identify};
 use crate::listen::Peer;
@@ -46,9 +50,7 @@ use head::{diagnose, name, tell_limits, tell_skipped};
 pub use check::Checked;
 
 /// The headers that keep the requests of a session together.
-const SESSION_HEADERS: [&str; 2] = ["x-weir-session", "x-session-id"];
-/// The header by which a client says how long it waits at the most.
-const TIMEOUT_HEADER: &str = "x-weir-timeout-ms";
+const SESSION_HEADERS: [&str; 2] = [headers::SESSION, headers::SESSION_ID];
 
 /// The data plane.
 #[derive(Debug)]
@@ -150,12 +152,15 @@ impl Gateway {
         let id = exchange.id.clone();
         let span = self.tracer.request(&head.headers, || head.method.to_string());
         let (mut response, face) = match recognise(&serving, &head) {
+            // Of an adapter's endpoint at the root only HEAD is left, by which clients look whether a server is there.
+            Ok(_) if welcome::is_at(&head) && head.method == Method::GET => (welcome::page(&serving, &head), None),
             Ok(called) => {
                 let face = Arc::clone(&called.face);
                 traced::describe(&span, &face, &id);
                 let answer = self.serve(&serving, Begun { exchange, span: &span }, head, body, called).await;
                 (answer.unwrap_or_else(|fault| self.refuse(face.errors.as_deref(), &fault, &id)), Some(face))
             }
+            Err(_) if welcome::is_at(&head) => (welcome::page(&serving, &head), None),
             Err(Unrecognised { fault, nearest: face }) => {
                 let errors = face.as_ref().and_then(|face| face.errors.as_deref());
                 (self.refuse(errors, &fault, &id), face)
@@ -195,7 +200,8 @@ impl Gateway {
         reading.strict |= route.is_some_and(|route| route.strict);
         let dialect = serving.adapter(&face.adapter).cloned();
         let query = head.uri.query().unwrap_or_default();
-        let (headers, query) = serving.faces.without_credentials(head.headers, query);
+        let (mut headers, query) = serving.faces.without_credentials(head.headers, query);
+        media_type::mend(&mut headers, &face, &reading, &body);
         let asked = Arc::new(Asked {
             exchange,
             caller,
@@ -306,7 +312,7 @@ impl Gateway {
             times: 0,
         };
         if response.body_mut().resumable(onward) {
-            insert(response.headers_mut(), "x-weir-resumable", "true");
+            insert(response.headers_mut(), headers::RESUMABLE, "true");
         }
     }
 
@@ -348,7 +354,7 @@ fn session(asked: &Asked, affinity: &Affinity) -> Option<String> {
 /// When a request has to be answered, whatever is tried for it: by its own word, and by the total limit of the target
 /// that it goes to first.
 fn deadline(asked: &Asked, plan: &Plan) -> Option<Instant> {
-    let own = header(asked, TIMEOUT_HEADER).and_then(|value| value.trim().parse().ok());
+    let own = header(asked, headers::TIMEOUT_MS).and_then(|value| value.trim().parse().ok());
     let total = plan.stops.first().and_then(|stop| stop.target.timeouts.total);
     let first = own.map(Duration::from_millis).into_iter().chain(total).min()?;
     asked.exchange.begun.checked_add(first)
@@ -396,16 +402,12 @@ fn recognise(serving: &Serving, head: &Parts) -> Result<Called, Unrecognised> {
     match serving.faces.find(&head.method, head.uri.path(), &about) {
         Lookup::Found(face, holes) => Ok(Called { face, holes }),
         Lookup::WrongMethod(face, methods) => {
-            let methods: Vec<&str> = methods.iter().map(http::Method::as_str).collect();
+            let methods: Vec<&str> = methods.iter().map(Method::as_str).collect();
             let message = format!("{} is not served here, but {} is", head.method, methods.join(", "));
             let fault = Fault::invalid(message).with_status(405).with_code("method_not_allowed");
             Err(Unrecognised { fault, nearest: Some(face) })
         }
-        Lookup::Unknown(face) => {
-            let path: String = head.uri.path().chars().take(200).collect();
-            let fault = Fault::not_found(format!("nothing is served at {path}")).with_code("unknown_url");
-            Err(Unrecognised { fault, nearest: face })
-        }
+        Lookup::Unknown => Err(unknown::explain(serving, head)),
     }
 }
 
@@ -414,6 +416,6 @@ fn fault_response(errors: Option<&ErrorFormat>, fault: &Fault, id: &str) -> Resp
         tracing::warn!(request_id = id, side = fault.side.as_str(), error = %fault, "request failed");
     }
     let mut response = error_response(errors, fault, id).map(ReplyBody::from);
-    insert(response.headers_mut(), "x-weir-error-source", fault.side.as_str());
+    insert(response.headers_mut(), headers::ERROR_SOURCE, fault.side.as_str());
     response
 }

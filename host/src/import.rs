@@ -2,6 +2,7 @@
 //! note, which stands as a comment in the file that is written.
 
 pub mod env;
+pub mod first;
 pub mod litellm;
 
 use std::fmt::Write as _;
@@ -13,6 +14,8 @@ use toml::Value;
 pub struct Draft {
     /// Members in front of all tables.
     pub top: Entry,
+    /// `[server]`.
+    pub server: Entry,
     /// `[[providers]]`.
     pub providers: Vec<Entry>,
     /// `[[models]]`.
@@ -103,6 +106,10 @@ impl Draft {
         if !self.top.members.is_empty() {
             text.push('\n');
             members(&mut text, &self.top);
+        }
+        if !self.server.members.is_empty() {
+            text.push_str("\n[server]\n");
+            members(&mut text, &self.server);
         }
         for (table, entries) in [("clients", &self.clients), ("providers", &self.providers), ("models", &self.models)] {
             for entry in entries {

@@ -47,6 +47,7 @@
 //! | [`surrogate`] | mends lone surrogates |
 //! | [`query`] | queries of urls |
 //! | [`exchange`] | what is known of a request from its first moment |
+//! | [`headers`] | the names of Weir's own headers |
 //! | [`fault`] | failures, and who is to blame |
 //! | [`contract`] | the generated types of `wit/` |
 
@@ -73,6 +74,7 @@ pub mod form;
 pub mod frame;
 pub mod gate;
 pub mod gateway;
+pub mod headers;
 pub mod health;
 pub mod identify;
 pub mod import;
@@ -96,5 +98,7 @@ pub mod surrogate;
 pub mod tap;
 pub mod upstream;
 
+#[cfg(test)]
+mod pages;
 #[cfg(test)]
 mod seeds;

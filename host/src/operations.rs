@@ -74,6 +74,7 @@ pub fn router(operations: Operations) -> Router {
         .layer(axum::middleware::from_fn_with_state(operations.clone(), access::take_body))
         .layer(axum::middleware::from_fn_with_state(operations.clone(), access::guard));
     Router::new()
+        .route("/", get(|| async { Json(json!({"name": "weir", "about": "The operations side of a gateway for large language models", "pages": PAGES})) }))
         .route("/health", get(|| async { Json(json!({"status": "ok"})) }))
         .route("/livez", get(|| async { "ok\n" }))
         .route("/ready", get(ready::tell))
@@ -85,6 +86,9 @@ pub fn router(operations: Operations) -> Router {
         .fallback(nothing)
         .with_state(operations)
 }
+
+/// What the operations side's first page lists, where it has a listener of its own.
+const PAGES: [&str; 6] = ["/health", "/ready", "/version", "/metrics", "/admin/config", "/admin/plugins"];
 
 async fn nothing() -> Response {
     refuse(StatusCode::NOT_FOUND, "nothing is served here")

@@ -33,13 +33,13 @@ pub use plan::{Circumstances, Nowhere, Plan, plan, plan_for_provider};
 pub use stop::Stop;
 
 /// The header by which a request without a model says which provider it is for.
-pub const PROVIDER_HEADER: &str = "x-weir-provider";
+pub const PROVIDER_HEADER: &str = crate::headers::PROVIDER;
 
 /// Bytes of a model's name that is remembered.
 const LONGEST_NAME: usize = 256;
 
 /// The header by which a request chooses among the targets of its model, where it may.
-pub const TARGET_HEADER: &str = "x-weir-target";
+pub const TARGET_HEADER: &str = crate::headers::TARGET;
 
 /// Where a request can go, with everything that an attempt needs.
 #[derive(Debug, Clone)]

@@ -10,11 +10,11 @@ use weir_tests::plugins::{component, target, zeta_build, zeta_fixtures, zeta_wit
 use weir_tests::program;
 
 /// A folder to type in.
-struct Desk(TempDir);
+pub(crate) struct Desk(TempDir);
 
 impl Desk {
     /// With this component as `zeta.wasm`, its fixtures beside it, and a configuration for the folder `served`.
-    fn with(zeta: &[u8], demands: &str) -> Self {
+    pub(crate) fn with(zeta: &[u8], demands: &str) -> Self {
         let desk = Self(tempfile::tempdir().unwrap());
         fs::write(desk.at("zeta.wasm"), zeta).unwrap();
         fs::create_dir(desk.at("zeta.fixtures")).unwrap();
@@ -27,16 +27,16 @@ impl Desk {
         desk
     }
 
-    fn at(&self, file: &str) -> PathBuf {
+    pub(crate) fn at(&self, file: &str) -> PathBuf {
         self.0.path().join(file)
     }
 
-    fn text(&self, file: &str) -> String {
+    pub(crate) fn text(&self, file: &str) -> String {
         fs::read_to_string(self.at(file)).unwrap()
     }
 
     /// Types `weir plugin …`; what is printed, where the exit code is this one.
-    fn types(&self, line: &str, code: i32) -> String {
+    pub(crate) fn types(&self, line: &str, code: i32) -> String {
         self.types_with(&[], &format!("plugin {line}"), code)
     }
 
@@ -52,7 +52,7 @@ impl Desk {
     }
 }
 
-fn is_in(wanted: &str, said: &str) {
+pub(crate) fn is_in(wanted: &str, said: &str) {
     assert!(said.contains(wanted), "{wanted:?} is not in {said:?}");
 }
 

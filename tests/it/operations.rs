@@ -28,7 +28,8 @@ async fn a_house_that_lacks_an_adapter_is_degraded_and_says_what_is_missing() {
     let ready = house.get("/ready").await;
     assert_eq!((ready.status(), &ready.json()["status"]), (200, &json!("degraded")), "{}", ready.text());
     assert_eq!(ready.json()["providers"]["openai"]["status"], "unavailable");
-    let empty = House::with(Folder::with(&[]), &config(&upstream)).await;
+    let empty =
+        House::with(Folder::with(&[]), &format!("{}\n[plugins]\nallow_empty = true\n", config(&upstream))).await;
     assert_eq!(empty.get("/ready").await.status(), 503);
     assert_eq!(empty.get("/livez").await.status(), 200, "it lives all the same");
 }

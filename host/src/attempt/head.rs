@@ -19,7 +19,7 @@ pub(super) fn tell_losses(response: &mut Response<ReplyBody>, losses: &[Loss]) {
         |loss: &Loss| loss.field.chars().filter(|c| c.is_ascii_graphic() && *c != ',').take(64).collect::<String>();
     let mut names: Vec<String> = losses.iter().take(32).map(clean).collect();
     names.dedup();
-    insert(response.headers_mut(), "x-weir-dropped-params", &names.join(","));
+    insert(response.headers_mut(), crate::headers::DROPPED_PARAMS, &names.join(","));
 }
 
 /// The headers of every stream that is made here.

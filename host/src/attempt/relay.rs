@@ -148,7 +148,7 @@ fn answer(lane: Lane<'_>, upstream: UpstreamResponse, account: &mut Account) -> 
         to.insert(header::CONTENT_LENGTH, length.clone());
     }
     if status.as_u16() >= 400 {
-        insert(to, "x-weir-error-source", "upstream");
+        insert(to, crate::headers::ERROR_SOURCE, "upstream");
     }
     response
 }

@@ -19,7 +19,9 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
         super::complain(&format!("error: {error}"));
         return ExitCode::from(2);
     }
-    let serving = match app::load_plugins(&config).and_then(|plugins| app::derive(&config, &plugins)) {
+    let plugins = app::load_plugins(&config);
+    let some = |plugins| app::some_adapters(&config, &plugins).map(|()| plugins);
+    let serving = match plugins.and_then(some).and_then(|plugins| app::derive(&config, &plugins)) {
         Ok(serving) => serving,
         Err(error) => {
             super::complain(&format!("error: {error}"));

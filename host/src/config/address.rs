@@ -1,11 +1,15 @@
 //! Where a provider is: an http(s) base, or a folder of recordings.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Uri;
 use http::uri::{Authority, Scheme};
+
+/// Ends of names that are good within a network only.
+const LOCAL_DOMAINS: [&str; 5] = [".localhost", ".local", ".internal", ".lan", ".test"];
 
 /// Where requests to a provider go.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -137,6 +141,19 @@ impl BaseUrl {
         }
         let path = uri.path().trim_end_matches('/');
         Ok(Self { scheme, authority, path: format!("{path}/") })
+    }
+
+    /// Whether the host is this machine or one in its neighbourhood: loopback, a private address, a name without dots
+    /// (as containers have), or one under a domain that no public server has.
+    pub fn is_local(&self) -> bool {
+        let host = self.authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        match host.parse::<IpAddr>() {
+            Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified(),
+            Ok(IpAddr::V6(ip)) => {
+                ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_unspecified()
+            }
+            Err(_) => !host.contains('.') || LOCAL_DOMAINS.iter().any(|domain| host.ends_with(domain)),
+        }
     }
 
     /// http or https.

@@ -2,6 +2,8 @@
 //!
 //! It works on the text and not on the tree, because messages about broken TOML show lines as well.
 
+use super::keys;
+
 /// The text with the values of sensitive keys made of stars, byte for byte, so that spans still hold. `env:` and
 /// `file:` references stay, they are no secrets.
 pub(super) fn mask(text: &str) -> String {
@@ -10,7 +12,8 @@ pub(super) fn mask(text: &str) -> String {
     let mut at = 0;
     while let Some(equals) = bytes.get(at..).and_then(|rest| memchr::memchr(b'=', rest)).map(|found| at + found) {
         at = equals + 1;
-        if is_sensitive(key_before(&text[..equals])) {
+        let key = key_before(&text[..equals]);
+        if is_sensitive(key) && !is_count(key, &text[at..]) {
             at = mask_value(bytes, at, &mut out);
         }
     }
@@ -40,15 +43,33 @@ fn key_before(text: &str) -> &str {
     &text[start..]
 }
 
-/// Whether a key, perhaps mistyped, names a credential. Names of lists of keys and of limits of tokens do not matter:
-/// masking too much only costs a reader something.
+/// Options of adapters that look like a credential's name and are none.
+const SHOWN: [&str; 2] = ["token_url", "max_tokens"];
+
+/// Whether a key, perhaps mistyped, names a credential. Of the configuration's own keys the list knows it; of others too
+/// much is masked rather than too little.
 fn is_sensitive(key: &str) -> bool {
     let key = key.to_lowercase().replace('-', "_");
+    let mut known = keys::ALL.iter().flat_map(|table| table.list).filter(|known| known.name == key).peekable();
+    if known.peek().is_some() {
+        return known.any(|known| known.takes.contains("secret"));
+    }
+    if SHOWN.contains(&key.as_str()) {
+        return false;
+    }
     let words = ["key", "token", "secret", "password", "passwd", "credential", "bearer", "authorization"];
     words.iter().any(|word| key.contains(word))
         || ["api_key", "api_keys"].iter().any(|known| strsim::damerau_levenshtein(known, &key) <= 2)
         || strsim::damerau_levenshtein("token", &key) <= 1
         || key == "headers"
+}
+
+/// Whether a value is a number of tokens.
+fn is_count(key: &str, value: &str) -> bool {
+    let value = value.trim_start_matches([' ', '\t']);
+    let end = value.find(|c: char| !(c.is_ascii_digit() || c == '_')).unwrap_or(value.len());
+    let ends = value[end..].starts_with([' ', '\t', '\r', '\n', ',', '}', ']', '#']) || value.len() == end;
+    key.to_lowercase().contains("tokens") && end > 0 && ends
 }
 
 /// Masks the value from `at`, a list of them too, and returns where it ends.
@@ -147,6 +168,14 @@ mod tests {
             ("options = { secret_access_key = \"é\" }", "options = { secret_access_key = \"**\" }"),
             ("url = 'http://me:pw@a/b@c'", "url = 'http://*****@a/b@c'"),
             ("alias = \"text\"", "alias = \"text\""),
+            ("limits = { tokens_per_minute = 400_000 }", "limits = { tokens_per_minute = 400_000 }"),
+            ("key_headers = [\"x-key\"]\ntokens = 5", "key_headers = [\"x-key\"]\ntokens = 5"),
+            ("trusted_keys = [\"ed25519:a\"]", "trusted_keys = [\"ed25519:a\"]"),
+            ("tokens = \"abc\"\nmax_tokens_each = 5x", "tokens = \"***\"\nmax_tokens_each = **"),
+            (
+                "[admin]\ntoken = \"abc\"\n[[clients]]\nkey = \"abc\"",
+                "[admin]\ntoken = \"***\"\n[[clients]]\nkey = \"***\"",
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(mask(text), expected);

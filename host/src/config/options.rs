@@ -6,6 +6,11 @@ use serde_json::{Map, Value};
 
 use super::Place;
 
+/// The member that names the way to authenticate.
+const AUTH: &str = "auth";
+/// Its value where no credential is sent at all.
+const NO_AUTH: &str = "none";
+
 /// Free-form members of `options`, each with its place for messages about it.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -43,6 +48,29 @@ impl Options {
         }
         all.places.extend(upper.places.iter().map(|(pointer, place)| (pointer.clone(), place.clone())));
         all
+    }
+
+    /// Names the way to authenticate.
+    pub(super) fn set_auth(&mut self, name: String, place: Place) {
+        self.place = self.place.or(&place);
+        self.places.insert(format!("/{AUTH}"), place);
+        self.values.insert(AUTH.to_owned(), name.into());
+    }
+
+    /// The way to authenticate that was chosen.
+    pub fn auth(&self) -> Option<&str> {
+        self.text(AUTH)
+    }
+
+    /// Whether no credential is to be sent.
+    pub fn is_without_auth(&self) -> bool {
+        self.auth() == Some(NO_AUTH)
+    }
+
+    /// What the adapter is told: everything but that no credential is sent, which is the host's business.
+    pub fn for_adapter(&self) -> impl Iterator<Item = (&String, &Value)> {
+        let is_hidden = self.is_without_auth();
+        self.values.iter().filter(move |(name, _)| !(is_hidden && *name == AUTH))
     }
 
     /// The value of a member, where it is text.

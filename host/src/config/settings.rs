@@ -347,6 +347,8 @@ impl Default for Compile {
 pub struct Plugins {
     /// The folder with `NAME.wasm`.
     pub dir: PathBuf,
+    /// Whether the program starts while that folder holds no adapter.
+    pub allow_empty: bool,
     /// The file with the digests of trusted components. It need not exist.
     pub lock: PathBuf,
     /// How often the folder is looked at, besides the system's own hints.
@@ -369,9 +371,10 @@ pub struct Plugins {
 }
 
 impl Plugins {
-    /// Whether these are the same settings, wherever they stand.
+    /// Whether these are the same settings, wherever they stand and whoever compiles.
     pub fn is_as(&self, other: &Self) -> bool {
-        Self { place: Place::Unset, ..self.clone() } == Self { place: Place::Unset, ..other.clone() }
+        let bare = |plugins: &Self| Self { place: Place::Unset, compiler: None, ..plugins.clone() };
+        bare(self) == bare(other)
     }
 
     /// How the adapter of this name is run.

@@ -2,6 +2,7 @@
 
 mod docs;
 mod hostile;
+mod keyless;
 mod mistakes;
 mod variables;
 

@@ -1,5 +1,7 @@
 //! The table of all faces of all adapters: from a request's head to the face that was called.
 
+mod near;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -69,8 +71,8 @@ pub enum Lookup {
     Found(Arc<Face>, Holes),
     /// The path is served, but not with this method; the methods that are.
     WrongMethod(Arc<Face>, Vec<Method>),
-    /// Nothing is served here; the face with the most of the path in common lends its error format.
-    Unknown(Option<Arc<Face>>),
+    /// Nothing is served here.
+    Unknown,
 }
 
 /// Why a set of manifests makes no table.
@@ -174,7 +176,7 @@ impl Faces {
         }
         match other {
             Some(face) => Lookup::WrongMethod(Arc::clone(face), methods),
-            None => Lookup::Unknown(self.nearest(path)),
+            None => Lookup::Unknown,
         }
     }
 
@@ -183,14 +185,6 @@ impl Faces {
         let literal = self.literal.get(path).into_iter().flatten().map(|index| (*index, Holes::default()));
         let holed = self.patterns.iter().filter_map(move |(pattern, index)| Some((*index, pattern.matches(path)?)));
         literal.chain(holed).filter_map(|(index, holes)| Some((self.all.get(index)?, holes)))
-    }
-
-    /// The face that shares the longest beginning with a path, whole segments only.
-    fn nearest(&self, path: &str) -> Option<Arc<Face>> {
-        let shared =
-            |served: &str| served.split('/').skip(1).zip(path.split('/').skip(1)).take_while(|(a, b)| a == b).count();
-        let best = self.paths.iter().max_by_key(|(served, index)| (shared(served), usize::MAX - index))?;
-        (shared(&best.0) > 0).then(|| self.all.get(best.1).cloned()).flatten()
     }
 
     fn add(&mut self, adapter: &Arc<str>, manifest: &Manifest, claim: &Claim) -> Result<(), ClaimError> {

@@ -24,7 +24,7 @@ const PATH_ID: &str = "{id}";
 const MAX_IDS: usize = 64;
 
 /// The header by which a request asks to be refused rather than to lose something.
-const STRICT: &str = "x-weir-strict";
+const STRICT: &str = crate::headers::STRICT;
 
 /// What to look for in the requests of one face.
 #[derive(Debug)]

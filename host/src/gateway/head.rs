@@ -10,6 +10,7 @@ use crate::attempt::{Asked, ReplyBody, SpokenBy};
 use crate::dialect::faces::Face;
 use crate::dialect::limits::{self, Figure};
 use crate::dialect::reply::insert;
+use crate::headers;
 use crate::limit::Told;
 use crate::observe::metrics::Metrics;
 use crate::route::Target;
@@ -38,14 +39,14 @@ pub(super) fn tell_limits(
 /// Sets the request's id, also under the name that the format's clients look for; the provider's own id moves aside.
 pub(super) fn name(response: &mut Response<ReplyBody>, face: Option<&Face>, id: &str) {
     let own = face.and_then(|face| face.errors.as_deref()).and_then(|errors| errors.request_id_header.as_deref());
-    let headers = response.headers_mut();
-    for header in [Some("x-request-id"), own].into_iter().flatten() {
-        if let Some(upstream) = headers.remove(header) {
-            headers.insert("x-weir-upstream-request-id", upstream);
+    let to = response.headers_mut();
+    for header in [Some(headers::REQUEST_ID), own].into_iter().flatten() {
+        if let Some(upstream) = to.remove(header) {
+            to.insert(headers::UPSTREAM_REQUEST_ID, upstream);
         }
     }
-    for header in [Some("x-request-id"), own].into_iter().flatten() {
-        insert(headers, header, id);
+    for header in [Some(headers::REQUEST_ID), own].into_iter().flatten() {
+        insert(to, header, id);
     }
 }
 
@@ -53,19 +54,19 @@ pub(super) fn name(response: &mut Response<ReplyBody>, face: Option<&Face>, id: 
 pub(super) fn diagnose(response: &mut Response<ReplyBody>, target: Option<&Target>, asked: &Asked, account: &Account) {
     let spoke = response.extensions().get::<SpokenBy>().map(|SpokenBy(adapter)| Arc::clone(adapter));
     let is_answer = response.status().as_u16() < 400;
-    let headers = response.headers_mut();
+    let to = response.headers_mut();
     if let Some(target) = target {
         let adapter = spoke.unwrap_or_else(|| Arc::clone(&target.adapter));
-        insert(headers, "x-weir-provider", &target.label);
-        insert(headers, "x-weir-model", target.model(asked.model()));
-        insert(headers, "x-weir-adapter", &format!("{}@{}", adapter.name, adapter.digest.short()));
+        insert(to, headers::PROVIDER, &target.label);
+        insert(to, headers::MODEL, target.model(asked.model()));
+        insert(to, headers::ADAPTER, &format!("{}@{}", adapter.name, adapter.digest.short()));
     }
     if let Some(lane) = account.lane() {
-        insert(headers, "x-weir-lane", lane);
+        insert(to, headers::LANE, lane);
     }
     let answered = target.filter(|_| is_answer).map(|target| target.health_id(asked.model()));
-    insert(headers, "x-weir-attempts", &account.trail().told(account.tries(), answered.as_deref()));
-    insert(headers, "x-weir-overhead-ms", &format!("{:.3}", account.overhead().as_secs_f64() * 1000.0));
+    insert(to, headers::ATTEMPTS, &account.trail().told(account.tries(), answered.as_deref()));
+    insert(to, headers::OVERHEAD_MS, &format!("{:.3}", account.overhead().as_secs_f64() * 1000.0));
 }
 
 /// Tells of a request that can go nowhere what spoke against each target, and counts and logs it.
@@ -82,6 +83,6 @@ pub(super) fn tell_skipped(
         trail.add(&stop.health, End::Skipped(why.reason()));
     }
     if tells && !skipped.is_empty() {
-        insert(response.headers_mut(), "x-weir-attempts", &trail.told(0, None));
+        insert(response.headers_mut(), headers::ATTEMPTS, &trail.told(0, None));
     }
 }

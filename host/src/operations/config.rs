@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use similar::TextDiff;
 
 use super::{Operations, refuse};
-use crate::config::{Address, Config, Severity, Target};
+use crate::config::{Address, Config, Limits, Severity, Target};
 use crate::reload::{ReloadError, Taken, Version, shown};
 
 /// The routes, under `/admin`.
@@ -46,19 +46,43 @@ fn told(config: &Config) -> Value {
             "url": provider.address.as_ref().map(Address::to_string),
             "keys": provider.keys.len(),
             "translate": provider.translate,
+            "limits": limits(&provider.limits),
         })
     });
     let target = |target: &Target| json!({"provider": target.provider.name, "model": target.model});
     let models = config.models.iter().map(|model| {
-        json!({"alias": model.alias.to_string(), "targets": model.targets.iter().map(target).collect::<Vec<_>>()})
+        json!({
+            "alias": model.alias.to_string(),
+            "targets": model.targets.iter().map(target).collect::<Vec<_>>(),
+            "limits": limits(&model.limits),
+        })
     });
-    let clients = config.clients.iter().map(|client| json!({"name": *client.name, "keys": client.keys.len()}));
+    let clients = config.clients.iter().map(|client| {
+        json!({
+            "name": *client.name,
+            "keys": client.keys.len(),
+            "models": client.models.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "limits": limits(&client.limits),
+        })
+    });
     json!({
         "revision": config.revision,
         "providers": providers.collect::<Vec<_>>(),
         "models": models.collect::<Vec<_>>(),
         "clients": clients.collect::<Vec<_>>(),
     })
+}
+
+/// Limits by the names of their keys; those that are set.
+fn limits(limits: &Limits) -> Value {
+    let all = [
+        ("requests_per_minute", limits.requests),
+        ("tokens_per_minute", limits.tokens),
+        ("input_tokens_per_minute", limits.input_tokens),
+        ("output_tokens_per_minute", limits.output_tokens),
+        ("streams", limits.streams),
+    ];
+    all.into_iter().filter_map(|(name, limit)| Some((name.to_owned(), json!(limit?)))).collect()
 }
 
 async fn versions(State(operations): State<Operations>) -> Response {

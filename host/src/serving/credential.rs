@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use super::holes;
+use super::targets::suggested_address;
 use crate::config::{self, Address, Environment, Options, Problem, Provider};
 use crate::contract::about::exports::weir::adapter::about::{Auth, AuthScheme};
 use crate::plugin::Adapter;
@@ -36,8 +37,8 @@ impl<'a> Credentials<'a> {
         Self { environment, made: RefCell::default() }
     }
 
-    /// The credential of the key with this number, by the scheme that the option `auth` names, else the manifest's first. A replayed provider needs
-    /// none.
+    /// The credential of the key with this number, by the scheme that the option `auth` names, else the manifest's first. A
+    /// provider without a key is sent none.
     pub(super) fn of(
         &self,
         target: &config::Target,
@@ -47,11 +48,7 @@ impl<'a> Credentials<'a> {
     ) -> Result<Option<Credential>, Problem> {
         let provider = &target.provider;
         let Some(auth) = chosen(target, adapter)? else { return Ok(None) };
-        let key = provider.keys.get(number);
-        let is_replayed = matches!(provider.address, Some(Address::Replay { .. }));
-        if key.is_none() && (is_replayed || matches!(auth.scheme, AuthScheme::Open)) {
-            return Ok(None);
-        }
+        let Some(key) = provider.keys.get(number) else { return Ok(None) };
         let means = Means {
             provider: provider.name.clone(),
             key: number,
@@ -64,7 +61,7 @@ impl<'a> Credentials<'a> {
             return Ok(Some(made.clone()));
         }
         let made = upstream::Means {
-            secret: key,
+            secret: Some(key),
             region: &means.region,
             token_url: means.token_url.as_deref(),
             suggested_token_url: means.suggested_token_url.as_deref(),
@@ -100,14 +97,41 @@ fn suggested_token_url(auth: &Auth, adapter: &Adapter, target: &config::Target, 
     (adapter.trusted || base.may_have_credential(&url)).then_some(url)
 }
 
+/// The scheme to use; none where no credential is sent.
 fn chosen<'a>(target: &config::Target, adapter: &'a Adapter) -> Result<Option<&'a Auth>, Problem> {
     let schemes = &adapter.manifest.auth;
-    let Some(name) = target.options.text("auth") else { return Ok(schemes.first()) };
+    let Some(name) = target.options.auth() else { return Ok(schemes.first()) };
+    if target.options.is_without_auth() {
+        return Ok(None);
+    }
     schemes.iter().find(|auth| auth.name == name).map(Some).ok_or_else(|| {
-        let known: Vec<&str> = schemes.iter().map(|auth| auth.name.as_str()).collect();
+        let known: Vec<&str> = schemes.iter().map(|auth| auth.name.as_str()).chain(["none"]).collect();
         let message = format!("the adapter `{}` has no way to authenticate called `{name}`", adapter.name);
         Problem::error(&target.options.place_of("/auth"), message).with_help(format!("it has {}", known.join(", ")))
     })
+}
+
+/// A warning about a provider without a key whose url asks for one: the adapter's own, or one out in the world where the
+/// adapter has no own.
+pub(super) fn missing_key(target: &config::Target, adapter: &Adapter, environment: &Environment) -> Option<Problem> {
+    let provider = &target.provider;
+    let Some(Address::Http(base)) = &provider.address else { return None };
+    let auth = chosen(target, adapter).ok().flatten()?;
+    if !provider.keys.is_empty() || matches!(auth.scheme, AuthScheme::Open) {
+        return None;
+    }
+    let asks = match suggested_address(adapter, provider, environment) {
+        Some(Address::Http(own)) => own.origin() == base.origin(),
+        _ => !base.is_local(),
+    };
+    if !asks {
+        return None;
+    }
+    let usual = adapter.manifest.suggests.key_variables.first().map_or("NAME", String::as_str);
+    let place = provider.places.keys.or(&provider.places.url).or(&provider.places.name);
+    let message = format!("the provider `{}` has no key, and {} asks for one", provider.name, base.origin());
+    let help = format!("set `api_key = \"env:{usual}\"`, or `auth = \"none\"` if it needs none");
+    Some(Problem::warning(&place, message).with_help(help))
 }
 
 /// The region by the setting or the option, else by the url, else by the environment, else the usual one.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Compiled;
-use super::credential::{Credentials, set_region, usual_region};
+use super::credential::{Credentials, missing_key, set_region, usual_region};
 use super::holes;
 use crate::config::{self, Address, Alias, Config, Environment, Model, Problem, Provider, Strategy};
 use crate::contract::about::exports::weir::adapter::about::AuthScheme;
@@ -27,7 +27,8 @@ pub(super) fn routes(config: &Config, adapters: &Snapshot, known: &Compiled, pro
             }
             let strict = model.strict.unwrap_or(config.server.strict);
             let made = make(target, (strict, facts, before_star(model, target)), adapters, known, &credentials);
-            if let Err(problem) = &made {
+            let keyless = made.as_ref().ok().and_then(|made| missing_key(target, &made.adapter, &config.environment));
+            if let Some(problem) = made.as_ref().err().or(keyless.as_ref()) {
                 let known = problems.borrow().iter().any(|one| one.message == problem.message);
                 if !known {
                     problems.borrow_mut().push(problem.clone());
@@ -66,7 +67,7 @@ fn make(
         return Err(Problem::error(&target.format_place, message).with_help(format!("it has {}", known.join(", "))));
     }
     let options =
-        target.options.values.iter().map(|(key, value)| Setting { key: key.clone(), json: value.to_string() });
+        target.options.for_adapter().map(|(key, value)| Setting { key: key.clone(), json: value.to_string() });
     let base = base(provider, adapter)?;
     let id = format!("{}/{}", provider.name, target.model.as_deref().unwrap_or("*"));
     let known = known.get(provider.adapter.as_str());

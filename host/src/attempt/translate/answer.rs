@@ -70,7 +70,7 @@ impl Run<'_> {
         let input = self.provider_ctx.input_tokens.unwrap_or_default();
         let answer = Answer::CountTokens(TokenCount { input, cached: None });
         let mut response = self.answer(answer, account)?;
-        insert(response.headers_mut(), "x-weir-token-count", "estimate");
+        insert(response.headers_mut(), crate::headers::TOKEN_COUNT, "estimate");
         Ok(response)
     }
 

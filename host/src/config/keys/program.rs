@@ -223,6 +223,12 @@ pub(in super::super) const PLUGINS: Keys = Keys {
     list: &[
         key("dir", "path", "\"plugins\"", "The folder with `NAME.wasm`. It is watched."),
         key(
+            "allow_empty",
+            FLAG,
+            "false",
+            "Whether Weir starts while the folder holds no adapter, and serves as soon as one is there. Without it that is an error: most often the folder is another one.",
+        ),
+        key(
             "lock",
             "path",
             "\"plugins.lock\" beside the configuration, else beside the folder",

@@ -27,6 +27,12 @@ pub(in super::super) const PROVIDER: Keys = Keys {
             "The key: `\"env:NAME\"`, `\"file:PATH\"`, or the key itself, which is not wise. Its form depends on the scheme that the adapter's option `auth` chooses (`weir plugin inspect` lists them): for signatures of AWS `ACCESS_KEY_ID:SECRET_ACCESS_KEY[:SESSION_TOKEN]`; for OAuth2 client credentials `CLIENT_ID:CLIENT_SECRET`; for a service account the JSON of its key (or of a user's own credentials, `authorized_user`), or the path of a file with it. Access tokens are fetched from where the option `token_url` says, else from where the service account's key or a trusted adapter says.",
         ),
         key("api_keys", "list of secrets", "", "Several keys, used in turn. Instead of `api_key`."),
+        key(
+            "auth",
+            TEXT,
+            "the adapter's first",
+            "Which of the adapter's ways to authenticate is used, by its name; the option `auth` says the same. `\"none\"` sends no credential. Without a key none is sent either, and `weir check` warns where the url is one that asks for a key.",
+        ),
         key("options", TABLE, "", "Settings that the adapter declares. `weir plugin inspect` lists them."),
         key(
             "region",
@@ -172,7 +178,13 @@ pub(in super::super) const TARGET: Keys = Keys {
     list: &[
         key("provider", TEXT, "the model's", "The provider."),
         key("url", "url", "as the adapter suggests", "As in `[[providers]]`, instead of `provider`."),
-        key("api_key", "secret", "", "As in `[[providers]]`, together with `url`."),
+        key(
+            "api_key",
+            "secret",
+            "",
+            "As in `[[providers]]`, together with `url`. Without it no key is sent, as servers on one's own machine expect it.",
+        ),
+        key("auth", TEXT, "as the provider", "As in `[[providers]]`."),
         key(
             "model",
             TEXT,

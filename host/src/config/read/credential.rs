@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::super::raw::Node;
-use super::super::{Environment, Place, Problem, Secret};
+use super::super::{Environment, Options, Place, Problem, Secret};
 use super::{Located, Section};
 
 /// The largest file that a secret is read from.
@@ -41,6 +41,22 @@ impl Section<'_> {
             self.reader.report(problem.with_help("put all of them into `api_keys`"));
         }
         several
+    }
+
+    /// `auth` as a member of the options, where it may stand as well.
+    pub(super) fn auth(&mut self, options: &mut Options, has_key: bool) {
+        if let Some(auth) = self.text("auth") {
+            if options.auth().is_some_and(|other| other != auth.value) {
+                let problem = Problem::error(&auth.place, "both `auth` and the option `auth` are given");
+                self.reader.report(problem.with_help("keep one of them"));
+            }
+            options.set_auth(auth.value, auth.place);
+        }
+        if options.is_without_auth() && has_key {
+            let problem =
+                Problem::error(&options.place_of("/auth"), "a key is given, but `auth = \"none\"` sends none");
+            self.reader.report(problem.with_help("keep one of them"));
+        }
     }
 
     fn secret_of(&self, name: &str, node: Node) -> Option<Located<Secret>> {

@@ -148,15 +148,18 @@ fn targets(section: &mut Section<'_>) -> Vec<TargetDraft> {
 }
 
 fn target(mut section: Section<'_>) -> TargetDraft {
+    let has_key = section.table.contains_key("api_key");
+    let mut options = section.options("options");
+    section.auth(&mut options, has_key);
     let draft = TargetDraft {
         has_url: section.table.contains_key("url"),
-        has_key: section.table.contains_key("api_key"),
+        has_key,
         provider: section.text("provider"),
         url: section.address("url"),
         key: section.secret("api_key"),
         model: section.text("model").map(|model| model.value),
         format: section.text("format"),
-        options: section.options("options"),
+        options,
         translate: section.flag("translate"),
         metering: section.choice("usage", METERINGS),
         price: section.section("price", &keys::PRICE).map(price),

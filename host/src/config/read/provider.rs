@@ -74,7 +74,8 @@ fn named(
     let keys = section.keys();
     let format = section.text("format");
     let (allow_origins, allow_place) = allow_origins(section);
-    let options = section.options("options");
+    let mut options = section.options("options");
+    section.auth(&mut options, !keys.value.is_empty());
     let region = section.text("region").map(|region| region.value);
     let translate = section.flag("translate").unwrap_or(false);
     let metering = section.choice("usage", METERINGS).unwrap_or_default();

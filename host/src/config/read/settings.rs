@@ -173,6 +173,7 @@ fn plugins_table(mut section: Section<'_>, plugins: &mut Plugins) {
         plugins.dir = dir.value.into();
         plugins.place = dir.place;
     }
+    plugins.allow_empty = section.flag("allow_empty").unwrap_or(false);
     if let Some(lock) = section.text("lock") {
         plugins.lock = lock.value.into();
     }

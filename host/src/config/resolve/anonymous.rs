@@ -14,7 +14,8 @@ impl Joiner<'_> {
         let address = target.url.as_ref().map(|url| url.value.clone());
         let own = target.key.as_ref().map(|key| key.value.clone());
         // The variable is a stand-in, never an override: a key must not reach a url that was given another one.
-        let key = if target.has_key { own } else { self.reader.environment.provider_key(&adapter.value) };
+        let stands_in = !target.has_key && !target.options.is_without_auth();
+        let key = if stands_in { self.reader.environment.provider_key(&adapter.value) } else { own };
         let equal = |provider: &&Arc<Provider>| {
             !self.named.contains_key(&provider.name)
                 && is_same(provider, &adapter.value, address.as_ref(), key.as_ref(), target)

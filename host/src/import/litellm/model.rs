@@ -1,11 +1,14 @@
 //! `model_list`: each entry is a deployment, several of one name are its targets.
 
+use std::path::Path;
+
 use serde_json::{Map, Value as Json};
 use toml::{Table, Value};
 
 use super::super::{Draft, Entry};
 use super::prefixes::{Named, Prefixes};
 use super::{members, variable_of};
+use crate::config::{Address, BaseUrl};
 
 /// One entry of the list.
 #[derive(Debug)]
@@ -21,6 +24,12 @@ pub(super) struct Deployment {
     /// Members for the whole model: the first deployment that has them decides.
     pub(super) model: Vec<(&'static str, Value)>,
 }
+
+/// Bytes of a provider's name.
+const LONGEST_NAME: usize = 60;
+/// What becomes of a limit for streams.
+pub(super) const STREAM_TIMEOUT: &str = "`stream_timeout` bounds the pauses of an answer here (`idle`); the wait for its \
+                                         beginning (`first_byte`) is the same for streams and whole answers.";
 
 /// What is carried over, or is said elsewhere.
 const KNOWN: &[&str] = &[
@@ -101,7 +110,10 @@ impl Reading<'_> {
         entry.set("adapter", named.prefix.adapter.as_str());
         self.place(&mut named, &mut entry, draft);
         self.key(&named, &mut entry, draft);
-        let provider = draft.provider(named.label, entry);
+        let is_usual = entry.get("url").and_then(Value::as_str) == named.prefix.url.as_deref();
+        let by_host = if is_usual { None } else { host_name(&entry, named.label) };
+        let name = by_host.unwrap_or_else(|| named.label.to_owned());
+        let provider = draft.provider(&name, entry);
         let mut target = Table::new();
         target.insert("provider".into(), provider.into());
         target.insert("model".into(), named.model.into());
@@ -171,7 +183,7 @@ impl Reading<'_> {
         }
         let usual = named.prefix.key.as_deref();
         match self.text("api_key") {
-            Some(key) if self.prefixes.is_no_key(key) => {}
+            Some(key) if self.prefixes.is_no_key(key) => entry.set("auth", "none"),
             Some(key) => {
                 let named = variable_of(key).map(str::to_owned);
                 if named.is_none() {
@@ -182,9 +194,16 @@ impl Reading<'_> {
                 entry.set("api_key", format!("env:{variable}"));
             }
             None => {
-                if let Some(usual) = usual {
-                    entry.set("api_key", format!("env:{usual}"));
+                let Some(usual) = usual else { return };
+                // The service's key is none of the business of a server next door.
+                let is_local = base(entry).is_some_and(|base| base.is_local());
+                if named.prefix.optional_key || is_local {
+                    let alias = self.alias;
+                    return draft.note(format!(
+                        "`{alias}`: no key is sent; write `api_key = \"env:{usual}\"` at its provider if the server wants one."
+                    ));
                 }
+                entry.set("api_key", format!("env:{usual}"));
             }
         }
     }
@@ -192,14 +211,12 @@ impl Reading<'_> {
     /// Members of the model.
     fn model(&self, draft: &mut Draft) -> Vec<(&'static str, Value)> {
         let mut model = Vec::new();
-        let mut timeouts = Table::new();
-        for (theirs, ours) in [("timeout", "total"), ("stream_timeout", "first_byte")] {
-            if let Some(seconds) = self.params.get(theirs).and_then(Json::as_f64) {
-                timeouts.insert(ours.into(), duration(seconds));
-            }
+        let told = |name: &str| self.params.get(name).and_then(seconds);
+        if told("stream_timeout").is_some() {
+            draft.note(STREAM_TIMEOUT);
         }
-        if !timeouts.is_empty() {
-            model.push(("timeouts", timeouts.into()));
+        if let Some(timeouts) = timeouts(told("timeout"), told("stream_timeout")) {
+            model.push(("timeouts", Value::Table(timeouts)));
         }
         if let Some(retries) = self.whole("max_retries").or(self.whole("num_retries")) {
             model.push(("retry", retry(retries)));
@@ -276,6 +293,44 @@ fn capability(value: &Json) -> Option<Value> {
         Json::Number(number) => number.as_i64().map(Value::Integer),
         _ => None,
     }
+}
+
+/// The url of a provider, where it is one and not a variable.
+fn base(entry: &Entry) -> Option<BaseUrl> {
+    match Address::parse(entry.get("url")?.as_str()?, Path::new("")) {
+        Ok(Address::Http(base)) => Some(base),
+        _ => None,
+    }
+}
+
+/// What a provider is called by its host: several of one kind are told apart by where they are. None where the host says
+/// no more than the kind.
+fn host_name(entry: &Entry, label: &str) -> Option<String> {
+    let base = base(entry)?;
+    let host = base.authority().host().to_ascii_lowercase();
+    let host = host.strip_prefix("api.").or_else(|| host.strip_prefix("www.")).unwrap_or(&host);
+    if host.split('.').next() == Some(label) {
+        return None;
+    }
+    let port = base.authority().port_u16().map(|port| format!("-{port}")).unwrap_or_default();
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' };
+    let name: String = host.trim_matches(['[', ']']).chars().map(plain).chain(port.chars()).collect();
+    (name.len() <= LONGEST_NAME).then_some(name)
+}
+
+/// Seconds, as a number or as text.
+pub(super) fn seconds(value: &Json) -> Option<f64> {
+    let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
+    (number.is_finite() && number > 0.0).then_some(number)
+}
+
+/// LiteLLM's timeouts are those of its HTTP client: for the wait for an answer and for each pause in it, not for the whole,
+/// which would cut streams off.
+pub(super) fn timeouts(whole: Option<f64>, stream: Option<f64>) -> Option<Table> {
+    let pairs = [("first_byte", whole), ("idle", stream.or(whole))];
+    let table: Table =
+        pairs.into_iter().filter_map(|(name, limit)| Some((name.to_owned(), duration(limit?)))).collect();
+    (!table.is_empty()).then_some(table)
 }
 
 /// Seconds as a duration of ours.

@@ -37,6 +37,9 @@ pub(super) struct Prefix {
     pub(super) adapter: String,
     /// The variable with the key, where the file names none.
     pub(super) key: Option<String>,
+    /// Whether servers of this kind want a key only if somebody set one up.
+    #[serde(default)]
+    pub(super) optional_key: bool,
     /// The variable with the base.
     pub(super) base: Option<String>,
     /// Whether the adapter's own suggestion of a base is another service's, so that the variable is read.

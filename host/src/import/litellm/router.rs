@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use super::super::{Draft, Entry};
 use super::members;
-use super::model::{Deployment, duration, retry};
+use super::model::{Deployment, STREAM_TIMEOUT, duration, retry, seconds, timeouts};
 use super::prefixes::Prefixes;
 
 /// What holds for all models.
@@ -16,8 +16,11 @@ struct Settings {
     strategy: Option<String>,
     retries: Option<u64>,
     timeout: Option<f64>,
+    stream_timeout: Option<f64>,
     /// By model; the empty name's are everybody's.
     fallbacks: BTreeMap<String, Vec<String>>,
+    /// The same for errors of one kind only: they are tried behind the ordinary ones.
+    special: BTreeMap<String, Vec<String>>,
     /// Other names of models.
     aliases: Vec<(String, String)>,
     /// How long a failing deployment rests, in seconds.
@@ -96,8 +99,10 @@ fn usual(entry: &mut Entry, settings: &Settings) {
     if let (Some(retries), None) = (settings.retries, entry.get("retry")) {
         entry.set("retry", retry(retries));
     }
-    if let (Some(seconds), None) = (settings.timeout, entry.get("timeouts")) {
-        entry.set("timeouts", Table::from_iter([("total".to_owned(), duration(seconds))]));
+    if entry.get("timeouts").is_none()
+        && let Some(timeouts) = timeouts(settings.timeout, settings.stream_timeout)
+    {
+        entry.set("timeouts", timeouts);
     }
 }
 
@@ -113,22 +118,27 @@ fn note_star(name: &str, entry: &Entry, draft: &mut Draft) {
 
 impl Settings {
     fn fallbacks_of(&self, name: &str, names: &[String]) -> Vec<String> {
-        let own = self.fallbacks.get(name).into_iter().chain(self.fallbacks.get("*")).flatten();
-        let all = own.chain(self.fallbacks.get("").into_iter().flatten());
+        let of = |list: &BTreeMap<String, Vec<String>>| {
+            let found = [name, "*"].into_iter().filter_map(|name| list.get(name)).flatten();
+            found.cloned().collect::<Vec<String>>()
+        };
+        let usual = self.fallbacks.get("").cloned().unwrap_or_default();
+        let all = [of(&self.fallbacks), usual, of(&self.special)].concat();
         let mut list: Vec<String> = Vec::new();
         for fallback in all {
-            if fallback != name && names.contains(fallback) && !list.contains(fallback) {
-                list.push(fallback.clone());
+            if fallback != name && names.contains(&fallback) && !list.contains(&fallback) {
+                list.push(fallback);
             }
         }
         list
     }
+}
 
-    fn add(&mut self, value: &Json) {
-        for (name, to) in value.as_array().into_iter().flatten().flat_map(|one| members(Some(one))) {
-            let to = to.as_array().into_iter().flatten().filter_map(Json::as_str);
-            self.fallbacks.entry(name.clone()).or_default().extend(to.map(str::to_owned));
-        }
+/// Adds `[{model: [fallback, ...]}, ...]`.
+fn add(list: &mut BTreeMap<String, Vec<String>>, value: &Json) {
+    for (name, to) in value.as_array().into_iter().flatten().flat_map(|one| members(Some(one))) {
+        let to = to.as_array().into_iter().flatten().filter_map(Json::as_str);
+        list.entry(name.clone()).or_default().extend(to.map(str::to_owned));
     }
 }
 
@@ -150,12 +160,16 @@ impl Settings {
     fn read(&mut self, name: &str, value: &Json, prefixes: &Prefixes, draft: &mut Draft) -> bool {
         match name {
             "num_retries" => self.retries = value.as_u64(),
-            "request_timeout" | "timeout" => self.timeout = value.as_f64(),
-            "cooldown_time" => self.cooldown = value.as_f64(),
-            "fallbacks" => self.add(value),
+            "request_timeout" | "timeout" => self.timeout = seconds(value),
+            "stream_timeout" => {
+                self.stream_timeout = seconds(value);
+                draft.note(STREAM_TIMEOUT);
+            }
+            "cooldown_time" => self.cooldown = seconds(value),
+            "fallbacks" => add(&mut self.fallbacks, value),
             "context_window_fallbacks" | "content_policy_fallbacks" => {
-                self.add(value);
-                draft.note(format!("`{name}` joined `fallbacks`; the kind of the error decides which are tried."));
+                add(&mut self.special, value);
+                draft.note(format!("`{name}` joined `fallbacks`, behind the ordinary ones: here each error is followed by the same."));
             }
             "default_fallbacks" => {
                 let all = value.as_array().into_iter().flatten().filter_map(Json::as_str).map(str::to_owned);
@@ -169,7 +183,7 @@ impl Settings {
             }
             "model_group_alias" => self.aliases.extend(members(Some(value)).filter_map(alias)),
             "drop_params" => draft.note(
-                "`drop_params`: what a provider cannot take is always dropped and told in `x-weir-losses`; `strict = true` \
+                "`drop_params`: what a provider cannot take is always dropped and told in `x-weir-dropped-params`; `strict = true` \
                  refuses instead.",
             ),
             "allowed_fails" => draft.note("`allowed_fails`: see `breaker` of `[[providers]]`, which takes a rate."),

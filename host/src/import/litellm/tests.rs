@@ -60,7 +60,7 @@ fn deployments_of_one_name_become_targets() {
     assert_eq!(config.models.lookup("gpt-4").unwrap().targets.len(), 2);
     let cheap = config.models.lookup("cheap").unwrap();
     let timeouts = cheap.targets[0].timeouts;
-    assert_eq!((timeouts.total.unwrap().as_secs(), timeouts.first_byte.as_millis()), (30, 1500));
+    assert_eq!((timeouts.first_byte.as_secs(), timeouts.idle.as_millis(), timeouts.total), (30, 1500, None));
     assert_eq!(cheap.price.unwrap().input, Some(0.15));
     assert_eq!((cheap.capabilities.vision, cheap.capabilities.context), (Some(false), Some(8192)));
     assert_eq!(cheap.targets[0].retry.max_retries, 3);
@@ -70,7 +70,7 @@ fn deployments_of_one_name_become_targets() {
 #[test]
 fn what_has_no_counterpart_is_told() {
     let text = import(BALANCED).unwrap().text("config.yaml");
-    for told in ["litellm_settings.success_callback", "drop_params", "`rpm` and `tpm`"] {
+    for told in ["litellm_settings.success_callback", "drop_params", "`rpm` and `tpm`", "x-weir-dropped-params"] {
         assert!(text.contains(told), "{told}\n{text}");
     }
 }
@@ -140,6 +140,71 @@ fn a_star_leads_to_the_providers_name() {
 fn a_server_without_a_key_gets_none() {
     let yaml = "model_list:\n- model_name: local\n  litellm_params: {model: openai/x, api_key: none, api_base: 'http://h:1/v1'}\n";
     assert!(read_back(yaml).0.providers[0].keys.is_empty());
+}
+
+/// One model of this kind, with these parameters besides.
+fn one(model: &str, params: &str) -> String {
+    format!("model_list:\n- model_name: x\n  litellm_params: {{model: {model}{params}}}\n")
+}
+
+#[test]
+fn a_server_next_door_is_not_sent_the_services_key() {
+    let list = [
+        ("openai/x", ", api_base: 'http://localhost:8000/v1'", true),
+        ("openai/x", ", api_base: 'http://vllm:8000/v1'", true),
+        ("openai/x", ", api_base: 'http://10.0.0.5/v1'", true),
+        ("hosted_vllm/x", "", true),
+        ("openai/x", ", api_base: 'https://proxy.example.com/v1'", false),
+        ("openai/x", "", false),
+    ];
+    for (model, params, keyless) in list {
+        let (config, text) = read_back(&one(model, params));
+        assert_eq!(config.providers[0].keys.is_empty(), keyless, "{model}{params}\n{text}");
+        assert_eq!(text.contains("no key is sent"), keyless, "{text}");
+    }
+    assert!(read_back(&one("openai/x", ", api_key: EMPTY, api_base: 'http://h:1/v1'")).1.contains("auth = \"none\""));
+}
+
+#[test]
+fn a_timeout_does_not_cut_streams_off() {
+    let file = one("openai/x", "") + "router_settings: {timeout: '30', stream_timeout: 5}\n";
+    let (config, _) = read_back(&file);
+    let timeouts = config.models.lookup("x").unwrap().targets[0].timeouts;
+    assert_eq!((timeouts.first_byte.as_secs(), timeouts.idle.as_secs(), timeouts.total), (30, 5, None));
+    let (config, _) = read_back(&one("openai/x", ", timeout: 7"));
+    let timeouts = config.models.lookup("x").unwrap().targets[0].timeouts;
+    assert_eq!((timeouts.first_byte.as_secs(), timeouts.idle.as_secs(), timeouts.total), (7, 7, None));
+}
+
+#[test]
+fn fallbacks_for_one_kind_of_error_come_after_ordinary_ones() {
+    let models = ["a", "long", "filter", "plain", "last"];
+    let list: String = models
+        .iter()
+        .map(|name| format!("- model_name: {name}\n  litellm_params: {{model: openai/{name}}}\n"))
+        .collect();
+    let yaml = format!(
+        "model_list:\n{list}litellm_settings:\n  context_window_fallbacks: [{{a: [long]}}]\n  \
+         content_policy_fallbacks: [{{a: [filter]}}]\n  default_fallbacks: [last]\n  fallbacks: [{{a: [plain]}}]\n"
+    );
+    let fallbacks = read_back(&yaml).0.models.lookup("a").unwrap().fallbacks.clone();
+    assert_eq!(fallbacks[..2], ["plain", "last"]);
+    assert_eq!(fallbacks.len(), 4);
+}
+
+#[test]
+fn providers_are_called_by_their_hosts() {
+    let list = [
+        ("azure/x", ", api_base: 'https://eu.openai.azure.com/'", "eu.openai.azure.com"),
+        ("openai/x", ", api_base: 'http://localhost:8000/v1'", "localhost-8000"),
+        ("openai/x", ", api_base: 'https://api.openai.com/v1'", "openai"),
+        ("openai/x", ", api_base: os.environ/SOME_BASE", "openai"),
+        ("openai/x", ", api_base: 'http://[::1]:9/v1'", "__1-9"),
+        ("deepinfra/x", "", "deepinfra"),
+    ];
+    for (model, params, name) in list {
+        assert_eq!(read_back(&one(model, params)).0.providers[0].name, name, "{model}{params}");
+    }
 }
 
 #[test]

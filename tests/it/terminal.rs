@@ -1,0 +1,187 @@
+//! The first hour at a terminal: a first file, completions, readers that leave, and no adapter anywhere.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use weir_tests::plugins::{component, target, zeta_build};
+use weir_tests::program::{self, Program};
+use weir_tests::{Folder, Request};
+
+use crate::commands::{Desk, is_in};
+use crate::tongue::{ZETA, provider};
+
+/// `weir LINE` in this folder, with nothing of this process's own configuration.
+fn weir(folder: &Path, line: &str) -> Command {
+    let mut command = Command::new(program::file());
+    command.current_dir(folder).args(line.split_whitespace()).env_remove("WEIR_CONFIG");
+    command.env("WEIR_PLUGINS__CACHE_DIR", target().join("test-cache"));
+    for name in ["OPENAI_API_KEY", "ANTHROPIC_API_KEY"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// The exit code, and what is said on both sides.
+fn said(command: &mut Command) -> (Option<i32>, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    (status.code(), [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat())
+}
+
+/// Types answers.
+fn answered(command: &mut Command, answers: &str) -> (Option<i32>, String) {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    (status.code(), [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat())
+}
+
+/// A desk whose folder `plugins` has the adapters of two providers, pinned.
+fn desk() -> Desk {
+    let desk = Desk::with(&zeta_build(1), "");
+    fs::write(desk.at("weir.toml"), "[plugins]\ndir = \"plugins\"\nlock = \"plugins.lock\"\n").unwrap();
+    for name in ["openai", "anthropic"] {
+        fs::copy(component(name), desk.at(&format!("{name}.wasm"))).unwrap();
+        desk.types(&format!("install {name}.wasm"), 0);
+    }
+    fs::remove_file(desk.at("weir.toml")).unwrap();
+    desk
+}
+
+#[test]
+fn init_writes_a_first_file_that_checks_and_overwrites_none() {
+    let desk = desk();
+    let folder = desk.at("");
+    let (code, told) = said(weir(&folder, "init --yes").stdin(Stdio::null()));
+    assert_eq!(code, Some(1), "{told}");
+    is_in("OPENAI_API_KEY", &told);
+    assert!(!desk.at("weir.toml").exists(), "nothing is written where there is nothing to serve");
+    let (code, told) = said(weir(&folder, "init --yes").env("OPENAI_API_KEY", "sk-seen-by-nobody"));
+    assert_eq!(code, Some(0), "{told}");
+    is_in("weir.toml written", &told);
+    let first = desk.text("weir.toml");
+    is_in("api_key = \"env:OPENAI_API_KEY\"", &first);
+    assert!(!first.contains("sk-seen") && !first.contains("anthropic"), "{first}");
+    let (code, told) = said(weir(&folder, "check").env("OPENAI_API_KEY", "sk-seen-by-nobody"));
+    assert_eq!(code, Some(0), "{told}");
+    assert!(!told.contains("warning"), "{told}");
+    let (code, told) = said(weir(&folder, "init --yes").env("OPENAI_API_KEY", "sk-seen-by-nobody"));
+    assert_eq!(code, Some(1));
+    is_in("is there already and is not overwritten", &told);
+    assert_eq!(desk.text("weir.toml"), first);
+}
+
+#[test]
+fn init_asks_for_providers_a_server_of_ones_own_a_name_and_the_port() {
+    let desk = desk();
+    let mut command = weir(&desk.at(""), "init --out mine.toml");
+    command.env("OPENAI_API_KEY", "sk-1-seen-by-nobody").env("ANTHROPIC_API_KEY", "sk-2-seen-by-nobody");
+    // Anthropic not, OpenAI yes; Ollama's usual address; a name; a port.
+    let answers = "n\n\nhttp://localhost:11434/v1\nopenai\nlocal\nllama3.1\nfast\ngpt-4o-mini\n9000\n";
+    let (code, told) = answered(&mut command, answers);
+    assert_eq!(code, Some(0), "{told}");
+    is_in("weir check --config mine.toml", &told);
+    let text = desk.text("mine.toml");
+    for part in ["port = 9000", "alias = \"local\"", "http://localhost:11434/v1/", "alias = \"fast\"", "gpt-4o-mini"] {
+        is_in(part, &text);
+    }
+    assert!(!text.contains("anthropic") && !text.contains("seen-by-nobody"), "{text}");
+    let (code, told) = said(weir(&desk.at(""), "check --config mine.toml").env("OPENAI_API_KEY", "sk-seen-by-nobody"));
+    assert_eq!(code, Some(0), "{told}");
+}
+
+#[test]
+fn no_command_panics_when_its_reader_leaves() {
+    let desk = desk();
+    fs::write(desk.at("litellm.yaml"), "model_list:\n- model_name: a\n  litellm_params: {model: openai/a}\n").unwrap();
+    fs::write(desk.at("request.json"), "{\"model\":\"gpt-4o\",\"messages\":[]}").unwrap();
+    let lines = [
+        "--help",
+        "help plugin",
+        "check",
+        "check --config nowhere.toml",
+        "completions bash",
+        "key --name team",
+        "import env",
+        "import litellm litellm.yaml",
+        "init --yes --out other.toml",
+        "plugin list",
+        "plugin list --json",
+        "plugin inspect openai.wasm",
+        "plugin test zeta.wasm",
+        "fixture check zeta.fixtures",
+        "route explain gpt-4o",
+        "explain --from openai.chat --to anthropic request.json",
+        "serve --config nowhere.toml",
+    ];
+    for line in lines {
+        for closed_errors in [false, true] {
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            let mut command = weir(&desk.at(""), line);
+            command.env("OPENAI_API_KEY", "sk-seen-by-nobody").stdin(Stdio::null());
+            command.stdout(writer.try_clone().unwrap());
+            command.stderr(if closed_errors { Stdio::from(writer) } else { Stdio::piped() });
+            let output = command.spawn().unwrap().wait_with_output().unwrap();
+            let complaint = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.code().is_some_and(|code| code < 100), "weir {line}: {}: {complaint}", output.status);
+            assert!(!complaint.contains("panicked"), "weir {line}: {complaint}");
+        }
+    }
+}
+
+#[test]
+fn completions_help_and_suggestions_name_no_internal_command() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let (code, script) = said(&mut weir(folder.path(), &format!("completions {shell}")));
+        assert_eq!(code, Some(0), "{script}");
+        for command in ["serve", "init", "plugin", "explain", "completions"] {
+            is_in(command, &script);
+        }
+        assert!(!script.contains("compile"), "{shell}");
+    }
+    for line in ["--help", "help", "_compile", "compile", "__compil"] {
+        let (_, told) = said(&mut weir(folder.path(), line));
+        assert!(!told.contains("__compile"), "weir {line}: {told}");
+    }
+}
+
+#[test]
+fn without_an_adapter_it_says_what_to_do_and_does_not_listen() {
+    let folder = tempfile::tempdir().unwrap();
+    for line in ["serve", "check"] {
+        let (code, told) = said(weir(folder.path(), line).env("WEIR_SERVER__PORT", "0"));
+        assert_eq!(code, Some(1), "weir {line}: {told}");
+        for part in ["there is no such folder", "plugins.dir", "allow_empty", folder.path().to_str().unwrap()] {
+            is_in(part, &told);
+        }
+        assert!(!told.contains("listens"), "{told}");
+    }
+    fs::create_dir(folder.path().join("plugins")).unwrap();
+    let (code, told) = said(weir(folder.path(), "serve").env("WEIR_SERVER__PORT", "0"));
+    assert_eq!(code, Some(1), "{told}");
+    is_in("it holds no NAME.wasm", &told);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn adapters_that_come_later_are_waited_for_where_that_is_allowed() {
+    let folder = Folder::with(&[]);
+    let upstream = provider(ZETA).await;
+    let settings = format!(
+        "[plugins]\nallow_empty = true\n[[models]]\nalias = \"zeta\"\ntype = \"zeta\"\ntarget = {{ url = \"{}\" }}\n",
+        upstream.url()
+    );
+    let program = Program::start(&folder, &target().join("test-cache"), &settings);
+    let address = program.address();
+    assert_eq!(program::ask(address, &Request::get("/ready")).await.status(), 503);
+    folder.put("zeta", &fs::read(component("zeta")).unwrap());
+    let come = async {
+        while program::ask(address, &Request::get("/ready")).await.status() != 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    weir_tests::soon("the adapter", come).await;
+    assert_eq!(program::ask(address, &ZETA.request("zeta", false)).await.status(), 200);
+}

@@ -1,0 +1,99 @@
+//! The first page, and words for who mistyped.
+
+use weir_tests::{Client, Folder, House, Reply, Request};
+
+use crate::tongue::{ANTHROPIC, OPENAI, Tongue, ZETA, config, provider};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_page_tells_what_this_is_and_where_its_pages_are() {
+    let upstream = provider(OPENAI).await;
+    let house = House::with(Folder::with(&["openai", "anthropic", "zeta", "ollama"]), &config(&upstream)).await;
+    let told = house.get("/").await;
+    assert_eq!((told.status(), told.header("content-type")), (200, Some("application/json")));
+    let page = told.json();
+    assert_eq!(page["name"], "weir");
+    for (format, endpoint) in
+        [("openai.chat", "POST /v1/chat/completions"), ("anthropic.messages", "POST /v1/messages")]
+    {
+        let all = page["endpoints"][format].as_array().unwrap();
+        assert!(all.iter().any(|one| one == endpoint), "{page}");
+    }
+    assert!(told.text().lines().count() < 80, "a short page: {}", told.text());
+    for path in page["pages"].as_object().unwrap().values() {
+        assert_eq!(house.get(path.as_str().unwrap()).await.status(), 200, "{path}");
+    }
+    let browser = house.ask(&Request::get("/").header("accept", "text/html,application/xhtml+xml,*/*;q=0.8")).await;
+    assert_eq!(browser.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(browser.text().contains("<a href=\"/metrics\">") && browser.text().contains("POST /v1/messages"));
+    for text in [told.text(), browser.text()] {
+        assert!(!text.contains(env!("CARGO_PKG_VERSION")), "the version is not told to everybody: {text}");
+    }
+    let mut client = house.connect().await;
+    client.send(&Request::new("HEAD", "/")).await;
+    assert_eq!(client.head().await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_page_names_no_page_that_is_on_another_listener() {
+    let upstream = provider(OPENAI).await;
+    let house = House::open(&format!("[admin]\nlisten = \"127.0.0.1:0\"\n{}", config(&upstream))).await;
+    assert_eq!(house.get("/").await.json()["pages"], serde_json::json!({}));
+    let mut admin = Client::connect(house.admin.unwrap()).await;
+    admin.send(&Request::get("/")).await;
+    let page = admin.reply().await.json();
+    assert!(page["pages"].as_array().unwrap().iter().any(|page| page == "/metrics"), "{page}");
+}
+
+/// An error's message, in this format and no other.
+fn words(tongue: Tongue, reply: &Reply) -> String {
+    let is_alike = tongue == OPENAI && reply.json()["type"] == "error";
+    let told = tongue.error(reply).filter(|_| !is_alike);
+    told.unwrap_or_else(|| panic!("not as {} tells it: {}", tongue.name, reply.text()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistyped_path_is_answered_in_the_likeliest_format_with_a_suggestion() {
+    let upstream = provider(OPENAI).await;
+    let house = House::open(&config(&upstream)).await;
+    let cases: [(&str, &str, Tongue); 9] = [
+        ("/v1/chat/completion", "/v1/chat/completions", OPENAI),
+        ("/v1/chat/completions/", "/v1/chat/completions", OPENAI),
+        ("/v1//chat/completions", "/v1/chat/completions", OPENAI),
+        ("/v1/v1/chat/completions", "/v1/chat/completions", OPENAI),
+        ("/V1/Chat/Completions", "/v1/chat/completions", OPENAI),
+        ("/v1/chat", "/v1/chat/completions", OPENAI),
+        ("/v1/message", "/v1/messages", ANTHROPIC),
+        ("/v1/v1/messages", "/v1/messages", ANTHROPIC),
+        ("/zeta/v0/mind/m:parley", "/zeta/v0/minds/m:parley", ZETA),
+    ];
+    for (path, meant, tongue) in cases {
+        let reply = house.post(path, "{}").await;
+        assert_eq!(reply.status(), 404, "{path}: {}", reply.text());
+        let told = words(tongue, &reply);
+        assert!(told.contains(&format!("did you mean POST {meant}?")), "{path}: {told}");
+    }
+    let slip = house.get("/metric").await.text();
+    assert!(slip.contains("did you mean GET /metrics?"), "{slip}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_path_is_answered_in_the_format_of_who_asks() {
+    let upstream = provider(OPENAI).await;
+    let house = House::open(&config(&upstream)).await;
+    let asked = |name: &str, value: &str| Request::post("/v1/nothing/like/it", "{}").header(name, value);
+    let cases = [
+        (asked("authorization", "Bearer x"), OPENAI),
+        (asked("x-api-key", "x"), ANTHROPIC),
+        (Request::post("/v1/nothing", "{}"), OPENAI),
+        (Request::post("/nothing/v1", "{}").header("x-api-key", "x"), ANTHROPIC),
+    ];
+    for (request, tongue) in cases {
+        let reply = house.ask(&request).await;
+        assert_eq!(reply.status(), 404);
+        let told = words(tongue, &reply);
+        assert!(told.contains("GET / lists what is"), "{told}");
+    }
+    let long = house.post(&format!("/v1/{}", "x".repeat(5000)), "{}").await;
+    assert_eq!(long.status(), 404);
+    assert!(long.text().len() < 600, "what is repeated is bounded");
+}
