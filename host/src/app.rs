@@ -17,7 +17,6 @@ use tower_service::Service as _;
 use crate::attempt::ReplyBody;
 use crate::checks;
 use crate::config::{self, Config, Problem, Severity};
-use crate::contract::about::exports::weir::adapter::about::Manifest;
 use crate::dialect::faces::Faces;
 use crate::gateway::Gateway;
 use crate::listen::tls::{Tls, TlsError};
@@ -33,7 +32,7 @@ use crate::plugin::watch::{Folder, Proof, Watch, Watching};
 use crate::plugin::{self, Adapter, Bounds, Cares, Compiler, Engine, Judge, Keeper, Limits};
 use crate::proof;
 use crate::reload::{self, Reload};
-use crate::serving::Serving;
+use crate::serving::{Serving, speaker};
 use crate::upstream::{Collector, Settings, Upstreams};
 
 pub use adapters::policy;
@@ -165,9 +164,10 @@ pub fn keeper(config: &Config, loader: &Loader) -> Option<Keeper> {
 pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
     let plugins = &config.plugins;
     let loader = loader(config)?;
-    let together = |manifests: &[&Manifest]| {
-        let named = manifests.iter().map(|manifest| (manifest.name.as_str(), *manifest));
-        Faces::new(named).map(drop).map_err(|error| error.to_string())
+    let known = config.clone();
+    let together = move |adapters: &[&Adapter]| {
+        let speakers = adapters.iter().map(|adapter| speaker(&known, adapter));
+        Faces::new(speakers).map(drop).map_err(|error| error.to_string())
     };
     let cares = Cares {
         usual: care(&plugins.defaults),
@@ -184,10 +184,14 @@ pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
         usual_terms: terms(&plugins.defaults),
         policy: policy(config),
         every: plugins.poll_interval,
+        allow_writable: plugins.allow_writable,
         proof: Some(gate(config)),
         ..Folder::new(plugins.dir.clone())
     };
     loader.expect(components(&plugins.dir));
+    if plugin::watch::writers(&plugins.dir) == plugin::watch::Writers::Group {
+        tracing::warn!(dir = %plugins.dir.display(), "a group may write to the plugins folder: its members decide what is served");
+    }
     let mut watch = Watch::new(folder, loader.clone(), Arc::clone(&catalog));
     let begun = Instant::now();
     loop {
@@ -206,6 +210,7 @@ fn gate(config: &Config) -> Arc<Proof> {
     Arc::new(move |adapter, file| {
         let required = plugins.adapter(&adapter.name).require_fixtures;
         let report = proof::admit(adapter, file, required)?;
+        let _asked_before = adapter.proved.set(report.passed);
         if !report.verdicts.is_empty() {
             let (passed, skipped, millis) = (report.passed, report.skipped, report.millis);
             tracing::info!(adapter = %adapter.name, passed, skipped, millis, "adapter proved");

@@ -56,6 +56,7 @@ pub use ping::ping;
 pub use reply::{BodyError, ReplyBody};
 pub use resume::Onward;
 pub use suit::{Written, suit};
+pub use send::{unanswerable, unsendable};
 pub use tries::{Journey, Tried};
 pub use unified::{Answer, Request, blame, heard, parse, parse_answer, render, render_answer};
 

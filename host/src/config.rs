@@ -106,6 +106,11 @@ impl Config {
         Ok(Self { path: Some(path.to_owned()), ..config })
     }
 
+    /// Whether an adapter of this name is configured: a provider uses it, or it has settings of its own.
+    pub fn names_adapter(&self, name: &str) -> bool {
+        self.plugins.adapters.contains_key(name) || self.providers.iter().any(|provider| provider.adapter == name)
+    }
+
     /// What the environment alone says: usual providers are to be discovered.
     pub fn without_file(environment: Environment) -> Result<Self, Problems> {
         Self::parse("", "", Path::new(""), environment)

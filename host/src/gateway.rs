@@ -200,7 +200,8 @@ impl Gateway {
         reading.strict |= route.is_some_and(|route| route.strict);
         let dialect = serving.adapter(&face.adapter).cloned();
         let query = head.uri.query().unwrap_or_default();
-        let (mut headers, query) = serving.faces.without_credentials(head.headers, query);
+        let named = &serving.config.server.key_headers;
+        let (mut headers, query) = serving.faces.without_credentials(&face.adapter, named, head.headers, query);
         media_type::mend(&mut headers, &face, &reading, &body);
         let asked = Arc::new(Asked {
             exchange,

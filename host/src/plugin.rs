@@ -24,6 +24,7 @@
 //! | [`fault`] | what a component can do wrong |
 //! | [`footprint`] | how much memory its instances take |
 //! | [`engine`], [`limits`], [`ticker`] | the sandbox and its bounds |
+//! | [`age`] | which of two versions is the older one |
 //! | [`lock`], [`inspect`], [`install`] | trusted digests; what is printed about a component; files put in place in one step |
 //!
 //! At the start:
@@ -54,6 +55,7 @@
 //! ```
 
 pub mod adapter;
+pub mod age;
 mod aside;
 pub mod bench;
 pub mod cache;

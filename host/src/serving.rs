@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::accept::Acceptance;
 use crate::config::{Config, Problem};
-use crate::dialect::faces::{ClaimError, Faces};
+use crate::dialect::faces::{ClaimError, Faces, Speaker};
 use crate::dialect::limits::Spelling;
 use crate::dialect::reading::ReadingPlan;
 use crate::plugin::Adapter;
@@ -40,7 +40,10 @@ pub struct Serving {
 impl Serving {
     /// Derives it all. What cannot be served is left out and told in `problems`.
     pub fn derive(config: &Config, adapters: Arc<Snapshot>) -> Result<Self, ClaimError> {
-        let faces = Faces::new(adapters.adapters.iter().map(|(name, adapter)| (name.as_ref(), &adapter.manifest)))?;
+        let faces = Faces::new(adapters.adapters.values().map(|adapter| speaker(config, adapter)))?;
+        for left_out in faces.left_out() {
+            tracing::warn!(adapter = %left_out.adapter, "{left_out}");
+        }
         let mut problems = Vec::new();
         let known = compile(config, &adapters, &faces);
         let config = Arc::new(completed(config, &adapters));
@@ -79,6 +82,12 @@ impl Serving {
     pub fn adapter(&self, name: &str) -> Option<&Arc<Adapter>> {
         self.adapters.adapters.get(name)
     }
+}
+
+/// An adapter as it claims its faces: the operator knows what the lock file pins and what the configuration names.
+pub fn speaker<'a>(config: &Config, adapter: &'a Adapter) -> Speaker<'a> {
+    let is_known = adapter.trusted || config.names_adapter(&adapter.name);
+    Speaker { name: &adapter.name, manifest: &adapter.manifest, is_known }
 }
 
 /// What manifests say of providers, compiled; by adapter.

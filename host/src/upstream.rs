@@ -20,6 +20,8 @@ pub mod media;
 pub mod origin;
 pub mod pass;
 pub mod replay;
+mod screen;
+mod veil;
 
 use http::{HeaderMap, Method, StatusCode};
 
@@ -34,6 +36,7 @@ pub use error::{UpstreamError, UpstreamErrorKind};
 pub use headers::{HeaderRules, is_answerable};
 pub use media::{Fetched, MediaClient, MediaError, MediaRules};
 pub use origin::{Address, AllowedOrigin, Base, OriginError, encode_segment};
+pub use veil::{Scope as VeilScope, Veil};
 
 /// One request to a provider, ready but for the credential. A clone shares the body.
 #[derive(Clone, Debug)]
@@ -62,8 +65,8 @@ pub struct UpstreamRequest<'a> {
 pub struct UpstreamResponse {
     /// The status, whatever it is: a 500 of the provider's is an answer, not an error of this module.
     pub status: StatusCode,
-    /// The headers as they came.
+    /// The headers as they came, the credential hidden in them.
     pub headers: HeaderMap,
-    /// The body, still to come.
+    /// The body, still to come; the credential is hidden in it.
     pub body: UpstreamBody,
 }

@@ -172,7 +172,7 @@ async fn a_connection_of_http2_holds_no_more_than_its_share() {
     tokio::spawn(connection);
     let mut begun = Vec::new();
     for _ in 0..16 {
-        let request = http::Request::post("http://weir.test/v1/chat/completions")
+        let request = http::Request::post("http://localhost/v1/chat/completions")
             .header("authorization", "Bearer key-of-the-flood")
             .body(endless(256 * KIB))
             .unwrap();

@@ -122,7 +122,7 @@ async fn a_running_weir_says_what_it_does_with_an_authors_bytes() {
     let admin = format!("http://{}", house.admin.unwrap_or(house.address));
     let said = |bytes: Vec<u8>| {
         let admin = admin.clone();
-        tokio::task::spawn_blocking(move || running::await_digest(&admin, "zeta", Digest::of(&bytes)))
+        tokio::task::spawn_blocking(move || running::await_digest((&admin, None), "zeta", Digest::of(&bytes)))
     };
     assert_eq!(said(zeta_build(1)).await.unwrap().unwrap(), "Weir serves it");
     house.folder.put("zeta", &zeta_with_fault("border"));
@@ -143,7 +143,7 @@ fn copying(dir: &Path, from: &str) {
 #[test]
 fn a_round_installs_what_passes_and_leaves_the_last_good_one_where_it_fails() {
     let (dir, plugins) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let target = Target { plugins: Some(plugins.path().to_owned()), admin: None };
+    let target = Target { plugins: Some(plugins.path().to_owned()), ..Target::default() };
     let engine = Engine::new(Limits::for_connections(8)).unwrap();
     let cache = Cache::open(&weir_tests::plugins::target().join("test-cache"), &engine).ok();
     let loader = Loader::new(engine, cache);

@@ -166,3 +166,86 @@ fn what_is_in_the_environment_is_written_down_without_its_secrets() {
     is_in("cannot write weir.toml", &desk.types_with(&set, "import env --out weir.toml", 1));
     assert_eq!(desk.text("weir.toml"), written, "nothing is overwritten");
 }
+
+#[test]
+fn the_fixtures_of_a_project_come_along_and_what_fails_them_is_refused() {
+    for (named, about) in
+        [("fixtures", None), ("recordings", Some("name = \"zeta\"\nlanguage = \"rust\"\nfixtures = \"recordings\"\n"))]
+    {
+        let desk = Desk::with(&zeta_with_fault("border"), "");
+        fs::rename(desk.at("zeta.fixtures"), desk.at(named)).unwrap();
+        if let Some(about) = about {
+            fs::write(desk.at("adapter.toml"), about).unwrap();
+        }
+        is_in("1 of 4 fixtures fail: stream-calls", &desk.types("install zeta.wasm --config weir.toml", 1));
+        assert_eq!(fs::read_dir(desk.at("served")).unwrap().count(), 0, "nothing is left behind");
+        fs::write(desk.at("zeta.wasm"), zeta_build(1)).unwrap();
+        is_in("4 fixtures passed", &desk.types("install zeta.wasm --config weir.toml", 0));
+        let mut files: Vec<_> =
+            fs::read_dir(desk.at("served")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        files.sort();
+        assert_eq!(files, ["zeta.fixtures", "zeta.wasm"]);
+        assert!(!desk.types("list --config weir.toml", 0).contains("unproved"));
+    }
+}
+
+#[test]
+fn what_comes_without_fixtures_is_called_unproved() {
+    let desk = Desk::with(&zeta_build(1), "");
+    fs::remove_dir_all(desk.at("zeta.fixtures")).unwrap();
+    is_in("unproved: it came without fixtures", &desk.types("install zeta.wasm --config weir.toml", 0));
+    is_in("unproved", &desk.types("list --config weir.toml", 0));
+}
+
+/// A build of zeta that says that it is of an older version.
+fn older_zeta() -> Vec<u8> {
+    let mut bytes = zeta_build(3);
+    let (known, older) = (b"1.0.0+zeta-build", b"0.9.0+zeta-build");
+    let places: Vec<usize> = (0..bytes.len() - known.len()).filter(|at| bytes[*at..].starts_with(known)).collect();
+    assert!(!places.is_empty(), "the version stands somewhere in the component");
+    for at in places {
+        bytes[at..at + older.len()].copy_from_slice(older);
+    }
+    bytes
+}
+
+#[test]
+fn a_signed_older_version_is_installed_only_where_that_is_allowed() {
+    let desk = Desk::with(&zeta_build(1), "require_signature = true\n");
+    desk.types("keygen --out ours", 0);
+    let config = desk.text("weir.toml");
+    fs::write(desk.at("weir.toml"), format!("{config}trusted_keys = [\"{}\"]\n", desk.text("ours.pub").trim()))
+        .unwrap();
+    desk.types("sign zeta.wasm --key ours.key", 0);
+    desk.types("install zeta.wasm --config weir.toml", 0);
+    is_in("version = \"1.0.0+zeta-build-0001", &desk.text("plugins.lock"));
+    fs::write(desk.at("zeta.wasm"), older_zeta()).unwrap();
+    desk.types("sign zeta.wasm --key ours.key", 0);
+    let refused = |desk: &Desk| is_in("is older than 1.0.0", &desk.types("install zeta.wasm --config weir.toml", 1));
+    refused(&desk);
+    // Nor where the newer file has been taken away: the lock file remembers it.
+    fs::remove_file(desk.at("served/zeta.wasm")).unwrap();
+    refused(&desk);
+    is_in("installed zeta 0.9.0", &desk.types("install zeta.wasm --config weir.toml --allow-downgrade", 0));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_everybody_may_write_to_is_refused_unless_that_is_meant() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = Desk::with(&zeta_build(1), "");
+    desk.types("install zeta.wasm --config weir.toml", 0);
+    let open = |path: &str| fs::set_permissions(desk.at(path), fs::Permissions::from_mode(0o777)).unwrap();
+    let close = |path: &str| fs::set_permissions(desk.at(path), fs::Permissions::from_mode(0o755)).unwrap();
+    for path in ["served", "served/zeta.wasm"] {
+        open(path);
+        is_in("refused: everybody may write to", &desk.types("list --config weir.toml", 0));
+        close(path);
+    }
+    open("served");
+    is_in("everybody may write to served", &desk.types("install zeta.wasm --config weir.toml", 1));
+    let config = desk.text("weir.toml");
+    fs::write(desk.at("weir.toml"), format!("{config}allow_writable = true\n")).unwrap();
+    desk.types("install zeta.wasm --config weir.toml", 0);
+    assert!(!desk.types("list --config weir.toml", 0).contains("refused"));
+}

@@ -308,3 +308,21 @@ async fn futures(house: &House, count: usize) -> Vec<weir_tests::Client> {
     }
     all
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exception_in_a_guest_is_its_fault_as_a_trap_is() {
+    let upstream = upstream().await;
+    let more = "[plugins.hostile]\nquarantine = { faults = 5, window = \"1m\", share = 0.1 }";
+    let house = House::with(folder(), &settings(&upstream, more)).await;
+    for from in ALL {
+        let reply = house.ask(&from.request("parse.except", false)).await;
+        is_clean(from, &reply, "parse.except");
+        assert!(!reply.text().contains("TypeError"), "its words may hold what was asked: {}", reply.text());
+        let streamed = house.ask(&from.request("decode.except", true)).await;
+        assert!(from.heard(&streamed, true).error.is_some(), "{}", streamed.text());
+    }
+    let hostile = house.adapter("hostile").await.remove(0);
+    assert_eq!(hostile["faults_by_kind"]["exception"], 6, "{hostile}");
+    assert!(weir_tests::log::text().contains("TypeError: undefined is no function"), "the log has them");
+    others_are_served(&house).await;
+}

@@ -9,6 +9,8 @@ mod attack_browsers;
 mod attack_connections;
 mod attack_bodies;
 mod attack_fairness;
+mod attack_echo;
+mod attack_manifests;
 mod authors;
 mod badday;
 mod cancel;

@@ -97,6 +97,8 @@ impl Client {
         };
         let names = [
             "x-api-key",
+            "x-litellm-api-key",
+            "x-copy-of-it",
             "api-key",
             "x-goog-api-key",
             "proxy-authorization",

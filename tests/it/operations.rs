@@ -173,7 +173,9 @@ fn roster() -> Answer {
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_hold_exact_names_and_what_patterns_lead_to() {
     let mut upstream = Upstream::always(roster()).await;
-    let house = House::open(&listing(&upstream, None)).await;
+    // Named, so that it may claim under a condition what another adapter serves.
+    let named = "[plugins.anthropic]\nprewarm = 1\n";
+    let house = House::open(&format!("{named}{}", listing(&upstream, None))).await;
     let zeta = house.get("/zeta/v0/roster").await.json();
     let names = |list: &serde_json::Value, key: &str| -> Vec<String> {
         list.as_array().unwrap().iter().map(|one| one[key].as_str().unwrap_or_default().to_owned()).collect()

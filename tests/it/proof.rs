@@ -162,3 +162,37 @@ fn every_bundled_adapter_passes_its_own_fixtures() {
     }
     assert!(passed > 100, "{passed}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_proved_nothing_is_called_unproved_wherever_adapters_are_listed() {
+    let (house, _upstream) = house("").await;
+    for place in ["/admin/plugins", "/ready"] {
+        let told = house.get(place).await.json();
+        let all = if place == "/ready" { &told["adapters"] } else { &told["plugins"] };
+        for (name, proved) in [("zeta", true), ("openai", false)] {
+            let one = all.as_array().unwrap().iter().find(|one| one["name"] == name).unwrap();
+            assert_eq!(one["proved"], proved, "{place}: {one}");
+        }
+    }
+}
+
+#[test]
+fn what_the_gateway_would_not_send_or_give_fails_the_proof() {
+    let hostile = load(&component("hostile"), &std::fs::read(component("hostile")).unwrap());
+    for (model, wanted) in [
+        ("render.dots", "the gateway would not send this request"),
+        ("render.header-break", "a header that HTTP does not allow"),
+        ("render.connect", "a method that asks for no answer"),
+        ("write.none", "the gateway would not give this answer: the status 0"),
+    ] {
+        let fixture = serde_json::json!({
+            "operation": "chat",
+            "request": {"method": "POST", "path_and_query": format!("/hostile/{model}"), "body": {"hostile": true}},
+            "response": {"status": 200, "headers": {"content-type": "application/json"}, "body": {"hostile": true}},
+        });
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("one.json"), fixture.to_string()).unwrap();
+        let failure = proof::prove(&hostile, &proof::at(dir.path(), Bounds::COMMAND).unwrap()).first_failure();
+        assert!(failure.as_ref().is_some_and(|failure| failure.contains(wanted)), "{model}: {failure:?}");
+    }
+}

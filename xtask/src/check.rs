@@ -12,6 +12,8 @@ use crate::{clients, fidelity, fuzz, languages, plugins, swaps, tidy};
 
 /// Seconds that each fuzz target gets here; a longer run is `cargo xtask fuzz TARGET SECONDS`.
 const FUZZ_SECONDS: u64 = 10;
+/// How long the list of advisories may take to come.
+const FETCH: Duration = Duration::from_mins(1);
 
 /// How a step ended where it did not fail.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,6 +48,7 @@ const STEPS: &[Step] = &[
     Step { name: "fidelity", long: true, needs: &["build", "plugins"], act: fidelity::test },
     Step { name: "fuzz", long: true, needs: &[], act: |workspace| fuzz::run_all(workspace, FUZZ_SECONDS) },
     Step { name: "deny", long: true, needs: &[], act: deny },
+    Step { name: "advisories", long: false, needs: &[], act: advisories },
 ];
 
 /// How a step went, for the summary.
@@ -113,7 +116,30 @@ fn deny(workspace: &Workspace) -> Result<Outcome> {
     if process::find("cargo-deny").is_none() {
         return Ok(Outcome::Skipped("cargo-deny is not installed; tidy has checked the licences".to_owned()));
     }
-    passed(process::run(Command::new("cargo-deny").current_dir(&workspace.root).args(["check"])))
+    let words = ["check", "licenses", "bans", "sources"];
+    passed(process::run(Command::new("cargo-deny").current_dir(&workspace.root).args(words)))
+}
+
+/// Known holes in what is linked, wherever the list of them can be had: it is fetched anew, since an old one knows nothing
+/// of yesterday's.
+fn advisories(workspace: &Workspace) -> Result<Outcome> {
+    let deny = |words: &[&str]| {
+        let mut command = Command::new("cargo-deny");
+        command.current_dir(&workspace.root).args(words);
+        command
+    };
+    if process::find("cargo-deny").is_some() {
+        if !process::succeeds_within(&mut deny(&["fetch", "db"]), FETCH) {
+            return Ok(Outcome::Skipped("ADVISORIES NOT CHECKED: their database cannot be reached".to_owned()));
+        }
+        return passed(process::run(&mut deny(&["check", "--disable-fetch", "advisories"])));
+    }
+    if process::find("cargo-audit").is_some() {
+        return passed(process::run(Command::new("cargo-audit").current_dir(&workspace.root).arg("audit")));
+    }
+    let reason = "ADVISORIES NOT CHECKED: neither cargo-deny nor cargo-audit is installed (`cargo install cargo-deny`)";
+    println!("{reason}");
+    Ok(Outcome::Skipped(reason.to_owned()))
 }
 
 /// One line a step, and one that counts them.

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 
 use super::reply::ReplyBody;
-use super::send::{fault_of, kind_name, response_of};
+use super::send::{fault_of, response_of, upstream_fault};
 use super::{Asked, House};
 use crate::account::Account;
 use crate::contract::types::{Context, Error, ErrorKind};
-use crate::fault::{Fault, Lapse, Side};
+use crate::fault::{Fault, Lapse};
 use crate::route::Target;
-use crate::upstream::{Coding, DecodeBound, Decoder, UpstreamResponse};
+use crate::upstream::{Coding, DecodeBound, Decoder, UpstreamErrorKind, UpstreamResponse};
 
 /// Bytes of an error that are looked at.
 const ERROR_BODY: usize = 256 << 10;
@@ -32,34 +32,40 @@ impl From<Fault> for Failure {
     }
 }
 
-/// Finds out what a refusal in the relay lane means. The answer is left as it is: what was read of it comes again.
+/// Finds out what a refusal in the relay lane means. The answer is left as it is, and what was read of it comes again; there
+/// is none to be passed on where the provider refuses the gateway's credential, or shows it where it cannot be hidden.
 pub(super) async fn read(
     house: House<'_>,
     asked: &Asked,
     target: &Target,
     mut response: UpstreamResponse,
     account: &Account,
-) -> Result<(Fault, UpstreamResponse), Failure> {
+) -> Result<(Fault, Option<UpstreamResponse>), Failure> {
     let mut error = by_status(response.status, &response.headers);
+    let mut is_shown = false;
     if has_reasons(response.status) {
-        let read = response.body.read_ahead(ERROR_BODY).await.map_err(|error| fault_of(&error))?;
-        let plain = decoded(&response.headers, read, house.config.server.translate_body_limit);
+        let plain = match response.body.read_ahead(ERROR_BODY).await {
+            Ok(read) => decoded(&response.headers, read, house.config.server.translate_body_limit),
+            Err(failed) if failed.kind == UpstreamErrorKind::KeyShown => {
+                is_shown = true;
+                Bytes::new()
+            }
+            Err(failed) => return Err(fault_of(&failed).into()),
+        };
         if let Some(told) = by_adapter(asked, target, &response, plain).await {
             let retry_after_ms = told.retry_after_ms.or(error.retry_after_ms);
             error = Error { retry_after_ms, ..told };
         }
     }
     wait_for_limits(&mut error, target, &response.headers);
-    account.failed_upstream(&target.label, kind_name(error.kind));
-    target.hide_keys(&mut error.message);
-    let refused = error.kind == ErrorKind::Authentication;
-    let fault = Fault::from_error(Side::Upstream, error);
-    Ok((if refused { fault.with_lapse(Lapse::Credential) } else { fault }, response))
+    let fault = upstream_fault(error, response.status, target, account);
+    let is_told = !is_shown && fault.lapse != Some(Lapse::Credential);
+    Ok((fault, is_told.then_some(response)))
 }
 
 /// Whether an error of this status may have several reasons.
 fn has_reasons(status: StatusCode) -> bool {
-    status.is_client_error() && !matches!(status.as_u16(), 401 | 404 | 408)
+    status.is_client_error() && !matches!(status.as_u16(), 404 | 408)
 }
 
 fn by_status(status: StatusCode, headers: &HeaderMap) -> Error {

@@ -17,6 +17,7 @@ use crate::surrogate;
 
 use super::bounds;
 use super::said::{self, Said};
+use super::send::late_error;
 use super::unified::heard;
 
 /// Everything that a stream needs from read to read.
@@ -265,8 +266,7 @@ impl Pipeline {
             ChatEvent::Delta(_) | ChatEvent::PartStart(_) => self.seen.content = true,
             ChatEvent::Finish(_) => self.seen.finished = true,
             ChatEvent::Failure(error) => {
-                *error = bounds::error(error.clone());
-                self.target.hide_keys(&mut error.message);
+                *error = late_error(error.clone(), &self.target);
                 self.seen.failure = Some(error.clone());
             }
             ChatEvent::Usage(usage) => {

@@ -42,8 +42,8 @@ pub(super) async fn relay(
         return Ok(answer(lane, response, account));
     }
     let (fault, response) = failure::read(house, asked, target, response, account).await?;
-    let told = answer(lane, response, account);
-    Err(Failure { fault, told: Some(Box::new(told)) })
+    let told = response.map(|response| Box::new(answer(lane, response, account)));
+    Err(Failure { fault, told })
 }
 
 fn request<'a>(

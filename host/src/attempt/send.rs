@@ -12,11 +12,13 @@ use crate::contract::types::{Body, Error, ErrorKind, Header, HttpRequest, HttpRe
 use crate::exchange::TRACE_HEADERS;
 use crate::fault::{Fault, Lapse, Side};
 use crate::route::Target;
-use crate::upstream::{Address, Chunks, UpstreamError, UpstreamErrorKind, UpstreamRequest, UpstreamResponse};
+use crate::upstream::{Address, Base, Chunks, UpstreamError, UpstreamErrorKind, UpstreamRequest, UpstreamResponse};
 
 /// What a client hears where the provider, or its token endpoint, does not take the gateway's credential.
 const REFUSED: &str = "the provider refused the gateway's credential";
 const REFUSED_CODE: &str = "upstream_authentication";
+/// Bytes of a provider's own words in the log.
+const LOGGED: usize = 1024;
 
 /// Sends a request and keeps account of it.
 pub(super) async fn send(
@@ -54,10 +56,10 @@ pub(super) fn fault_of(error: &UpstreamError) -> Fault {
         }
         UpstreamErrorKind::BodyTooLarge => (ErrorKind::Upstream, 502, "the provider's answer is too large"),
         UpstreamErrorKind::Request => return Fault::internal("the request to the provider cannot be sent"),
+        UpstreamErrorKind::KeyShown => (ErrorKind::Upstream, 502, "the provider's answer cannot be passed on"),
         UpstreamErrorKind::Token => (ErrorKind::Upstream, 502, "the provider's token endpoint gives no token"),
         UpstreamErrorKind::TokenRefused => {
-            let fault = Fault::new(Side::Upstream, ErrorKind::Upstream, REFUSED);
-            return fault.with_status(502).with_code(REFUSED_CODE).with_lapse(Lapse::Credential);
+            return refused_credential();
         }
         _ => (ErrorKind::Upstream, 502, "the provider broke off its answer"),
     };
@@ -115,21 +117,10 @@ pub(super) fn bare<'a>(
     body: Option<Chunks>,
     origin: Option<&str>,
 ) -> Result<UpstreamRequest<'a>, Fault> {
-    let query = request.query.iter().map(|pair| (pair.name.as_str(), pair.value.as_str()));
-    let address: Result<Address, _> = match origin {
-        None => target.base.join(&request.path, query),
-        Some(origin) => target.base.follow(origin, &request.path, query),
-    };
-    let address = address.map_err(|error| refused(target, &error.to_string()))?;
-    let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| refused(target, "not a method"))?;
-    if method == Method::CONNECT || method == Method::TRACE {
-        return Err(refused(target, "a method that asks for no answer"));
-    }
     let mut headers = headers_after(theirs);
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    for header in &request.headers {
-        set(&mut headers, header).ok_or_else(|| refused(target, "a header that HTTP does not allow"))?;
-    }
+    let admitted = admit(&target.base, &request, origin, &mut headers);
+    let (method, address) = admitted.map_err(|why| refused(target, &why))?;
     let (bytes, text) = bytes_of(request.body);
     let body = body.unwrap_or_else(|| Chunks::from(bytes));
     if text && !body.is_empty() && !headers.contains_key(header::CONTENT_TYPE) {
@@ -145,6 +136,49 @@ pub(super) fn bare<'a>(
         stream: false,
         model: target.model(""),
     })
+}
+
+/// What of a request an adapter may choose, where HTTP and the target's url allow it; else why they do not.
+fn admit(
+    base: &Base,
+    request: &HttpRequest,
+    origin: Option<&str>,
+    headers: &mut HeaderMap,
+) -> Result<(Method, Address), String> {
+    let query = request.query.iter().map(|pair| (pair.name.as_str(), pair.value.as_str()));
+    let address = match origin {
+        None => base.join(&request.path, query),
+        Some(origin) => base.follow(origin, &request.path, query),
+    };
+    let address = address.map_err(|error| error.to_string())?;
+    let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| "not a method")?;
+    if method == Method::CONNECT || method == Method::TRACE {
+        return Err("a method that asks for no answer".to_owned());
+    }
+    for header in &request.headers {
+        set(headers, header).ok_or("a header that HTTP does not allow")?;
+    }
+    Ok((method, address))
+}
+
+/// Why a request that an adapter rendered would not be sent, wherever its provider is.
+pub fn unsendable(request: &HttpRequest) -> Option<String> {
+    let base = Base::open("https://provider.example/v1/", &[], false).ok()?;
+    admit(&base, request, None, &mut HeaderMap::new()).err()
+}
+
+/// Why an answer that an adapter rendered would not be given.
+pub fn unanswerable(answer: &HttpResponse) -> Option<String> {
+    if !is_answer(answer.status) {
+        return Some(format!("the status {} of an answer with a body", answer.status));
+    }
+    let wrong = answer.headers.iter().find(|header| set(&mut HeaderMap::new(), header).is_none());
+    wrong.map(|_| "a header that HTTP does not allow".to_owned())
+}
+
+/// Whether an answer with a body may have this status.
+pub(super) fn is_answer(status: u16) -> bool {
+    matches!(status, 200..=203 | 400..=599)
 }
 
 fn refused(target: &Target, why: &str) -> Fault {
@@ -184,24 +218,56 @@ pub(super) fn response_of(status: StatusCode, headers: &HeaderMap, body: &Bytes)
     HttpResponse { status: status.as_u16(), headers: headers.iter().filter_map(text).collect(), body: body_of(body) }
 }
 
-/// A provider's error as the client hears of it: its reason survives, its status where clients know it, and a refused
-/// credential is the gateway's trouble, never the client's.
-pub(super) fn upstream_fault(error: Error, target: &Target, account: &Account) -> Fault {
-    let mut error = bounds::error(error);
-    account.failed_upstream(&target.label, kind_name(error.kind));
-    target.hide_keys(&mut error.message);
-    let refused = error.kind == ErrorKind::Authentication;
+/// A provider's error as the client hears of it, in either lane: its reason survives, its status where clients know it, and
+/// a refused credential is the gateway's trouble, never the client's. `status` is that of the answer which told of it.
+pub(super) fn upstream_fault(error: Error, status: StatusCode, target: &Target, account: &Account) -> Fault {
+    let mut error = hidden(bounds::error(error), target);
+    let refused = status == StatusCode::UNAUTHORIZED || is_refused(&error);
+    account.failed_upstream(&target.label, kind_name(if refused { ErrorKind::Authentication } else { error.kind }));
     if refused {
-        tracing::error!(provider = %target.label, "the provider refuses the configured credential");
-        error.kind = ErrorKind::Upstream;
-        error.message = REFUSED.into();
-        error.code = Some(REFUSED_CODE.into());
-        error.status = Some(502);
+        tell_refused(&error, target);
+        return refused_credential();
     }
     // Statuses of a provider's own making (529) are told by kind.
     error.status = error.status.filter(|status| matches!(status, 400..=499 | 500 | 502..=504));
-    let fault = Fault::from_error(Side::Upstream, error);
-    if refused { fault.with_lapse(Lapse::Credential) } else { fault }
+    Fault::from_error(Side::Upstream, error)
+}
+
+/// A failure that stood in an answer which began as a good one.
+pub(super) fn late_fault(fault: Fault, target: &Target) -> Fault {
+    if fault.side != Side::Upstream || !is_refused(&fault.error) {
+        return fault;
+    }
+    tell_refused(&hidden(fault.error, target), target);
+    refused_credential()
+}
+
+/// The same where it is told within a stream.
+pub(super) fn late_error(error: Error, target: &Target) -> Error {
+    late_fault(Fault::from_error(Side::Upstream, hidden(bounds::error(error), target)), target).error
+}
+
+/// Whether an error says that the gateway's credential is not taken, whatever else it calls that.
+fn is_refused(error: &Error) -> bool {
+    error.kind == ErrorKind::Authentication || error.status == Some(401)
+}
+
+/// What a client hears of that: nothing of the provider's own words, which are about another's key.
+fn refused_credential() -> Fault {
+    let fault = Fault::new(Side::Upstream, ErrorKind::Upstream, REFUSED);
+    fault.with_status(502).with_code(REFUSED_CODE).with_lapse(Lapse::Credential)
+}
+
+fn tell_refused(error: &Error, target: &Target) {
+    let said = crate::plugin::fault::clean(crate::plugin::fault::head(&error.message, LOGGED));
+    tracing::error!(provider = %target.label, key = target.key, said, "the provider refuses the configured credential");
+}
+
+/// An error without the provider's keys: what an adapter has unescaped may spell one that its bytes did not.
+fn hidden(mut error: Error, target: &Target) -> Error {
+    target.hide_keys(&mut error.message);
+    [&mut error.code, &mut error.param].into_iter().flatten().for_each(|text| target.hide_keys(text));
+    error
 }
 
 /// A kind as it stands in metrics.

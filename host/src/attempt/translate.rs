@@ -16,7 +16,7 @@ use self::step::Step;
 use super::bounds;
 use super::follow::{Farewell, Steps};
 use super::reply::ReplyBody;
-use super::send::{body_of, bytes_of, rendered};
+use super::send::{body_of, bytes_of, late_fault, rendered};
 use super::unified::{self, Answer, Outcome, Parsed, Request};
 use super::versions::Versions;
 use super::{Asked, House, Values};
@@ -48,6 +48,7 @@ pub(super) async fn translate(
     able(asked, target)?;
     let versions = Versions::choose(asked, target);
     let answer = translate_by(house, asked, target, (&versions, values), account).await;
+    let answer = answer.map_err(|fault| late_fault(fault, target));
     if answer.as_ref().is_err_and(|fault| fault.side == Side::Upstream) {
         versions.provider.failed();
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::build::{self, BuildError, Built};
 use super::project::{Project, ProjectError};
 use super::running;
+use crate::config::Secret;
 use crate::plugin::load::Loader;
 use crate::proof::{self, Bounds, Depth, GatherError};
 
@@ -16,6 +17,8 @@ pub struct Target {
     pub plugins: Option<PathBuf>,
     /// A running Weir's operations side, which is asked whether the new one serves.
     pub admin: Option<String>,
+    /// What proves to that side who asks, where it wants that.
+    pub token: Option<Secret>,
 }
 
 /// A round has ended early.
@@ -56,7 +59,8 @@ pub fn round(dir: &Path, target: &Target, loader: &Loader, tell: &mut dyn FnMut(
         tell(&format!("installed: {}", folder.join(format!("{}.wasm", project.name)).display()));
     }
     if let Some(admin) = &target.admin {
-        let said = running::await_digest(admin, &project.name, built.adapter.digest).map_err(DevError::Running)?;
+        let said = running::await_digest((admin, target.token.as_ref()), &project.name, built.adapter.digest)
+            .map_err(DevError::Running)?;
         tell(&said);
     }
     Ok(built)

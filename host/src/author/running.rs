@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::config::Secret;
 use crate::plugin::Digest;
 
 /// How long Weir may take to notice a file, prove it and compile it.
@@ -17,10 +18,10 @@ const LARGEST: u64 = 16 << 20;
 
 /// Waits until the Weir at an address (`http://127.0.0.1:9090`) has taken note of these bytes; what it does with them, or
 /// why they do not serve.
-pub fn await_digest(admin: &str, name: &str, digest: Digest) -> Result<String, String> {
+pub fn await_digest((admin, token): (&str, Option<&Secret>), name: &str, digest: Digest) -> Result<String, String> {
     let end = Instant::now() + PATIENCE;
     loop {
-        let plugins = get(admin, "/admin/plugins")?;
+        let plugins = get(admin, token, "/admin/plugins")?;
         if let Some(said) = said(&plugins, name, &digest.hex()) {
             return said;
         }
@@ -53,22 +54,27 @@ fn said_of(one: &Value, digest: &str) -> Option<Result<String, String>> {
     (one["rolled_back_from"] == digest).then(|| Err("Weir was rolled back from these very bytes".to_owned()))
 }
 
-fn get(admin: &str, path: &str) -> Result<Value, String> {
+fn get(admin: &str, token: Option<&Secret>, path: &str) -> Result<Value, String> {
     let wrong = |why: String| format!("{admin}: {why}");
     let rest = admin.strip_prefix("http://").ok_or_else(|| wrong("only http:// is spoken here".into()))?;
     let authority = rest.split('/').next().unwrap_or(rest);
     let address = if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
+    let proof = token.map(|token| format!("authorization: Bearer {}\r\n", token.expose())).unwrap_or_default();
     let asked = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(&address)?;
         stream.set_read_timeout(Some(ANSWER))?;
         // In version 1.0 the end of the connection is the end of the answer.
-        write!(stream, "GET {path} HTTP/1.0\r\nhost: {authority}\r\nconnection: close\r\n\r\n")?;
+        write!(stream, "GET {path} HTTP/1.0\r\nhost: {authority}\r\n{proof}connection: close\r\n\r\n")?;
         let mut answer = String::new();
         stream.take(LARGEST).read_to_string(&mut answer)?;
         Ok(answer)
     };
     let answer = asked().map_err(|error| wrong(error.to_string()))?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    if let Some("401" | "403") = head.split(' ').nth(1) {
+        let how = "give its `admin.token` by --admin-token or WEIR_ADMIN_TOKEN";
+        return Err(wrong(format!("{path} is not open to everybody: {how}")));
+    }
     if head.split(' ').nth(1) != Some("200") {
         return Err(wrong(format!("{path} answered {:?}", head.lines().next().unwrap_or_default())));
     }
@@ -80,6 +86,26 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_token_is_shown_and_its_lack_is_explained() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let admin = format!("http://{}", listener.local_addr().unwrap());
+        let answers = std::thread::spawn(move || {
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut bytes = [0; 4096];
+                let len = stream.read(&mut bytes).unwrap();
+                let knows = String::from_utf8_lossy(&bytes[..len]).contains("authorization: Bearer the-token\r\n");
+                let answer = if knows { "HTTP/1.0 200 OK\r\n\r\n{}" } else { "HTTP/1.0 401 No\r\n\r\n{}" };
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        let without = get(&admin, None, "/admin/plugins").unwrap_err();
+        assert!(without.contains("--admin-token"), "{without}");
+        assert_eq!(get(&admin, Some(&Secret::new("the-token")), "/admin/plugins").unwrap(), json!({}));
+        answers.join().unwrap();
+    }
 
     #[test]
     fn what_weir_does_with_the_bytes_is_told() {

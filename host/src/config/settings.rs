@@ -353,6 +353,8 @@ pub struct Plugins {
     pub lock: PathBuf,
     /// How often the folder is looked at, besides the system's own hints.
     pub poll_interval: Duration,
+    /// Whether files are loaded that everybody on this machine may write.
+    pub allow_writable: bool,
     /// Where compiled components are kept; nowhere if none.
     pub cache_dir: Option<PathBuf>,
     /// Whose signatures count: public keys of Ed25519.

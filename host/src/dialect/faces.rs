@@ -1,15 +1,17 @@
 //! The table of all faces of all adapters: from a request's head to the face that was called.
 
+mod credentials;
 mod near;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, Method};
 
+use self::credentials::Credentials;
 use super::path::{Holes, Pattern, PatternError};
 use crate::contract::about::exports::weir::adapter::about::{
-    AuthScheme, Condition, CredentialPlace, ErrorFormat, Face as Claim, Manifest, Operation,
+    Condition, ErrorFormat, Face as Claim, Manifest, Operation,
 };
 use crate::contract::types::Framing;
 use crate::query;
@@ -64,6 +66,44 @@ impl Head<'_> {
     }
 }
 
+/// An adapter whose faces are to be served.
+#[derive(Debug, Clone, Copy)]
+pub struct Speaker<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it says of itself.
+    pub manifest: &'a Manifest,
+    /// Whether the operator knows it: it is pinned, or the configuration names it. Others get no path that another adapter
+    /// serves, and have no say in what others' requests carry.
+    pub is_known: bool,
+}
+
+impl<'a> From<(&'a str, &'a Manifest)> for Speaker<'a> {
+    fn from((name, manifest): (&'a str, &'a Manifest)) -> Self {
+        Self { name, manifest, is_known: true }
+    }
+}
+
+/// A claim that is not served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Who claims it.
+    pub adapter: Arc<str>,
+    /// The method.
+    pub method: String,
+    /// The path.
+    pub path: String,
+    /// Whose path it overlaps.
+    pub other: Arc<str>,
+}
+
+impl std::fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { method, path, other, .. } = self;
+        write!(f, "{method} {path} is left out: `{other}` serves it, and this adapter is neither pinned nor configured")
+    }
+}
+
 /// What a path led to.
 #[derive(Debug)]
 pub enum Lookup {
@@ -107,23 +147,39 @@ pub struct Faces {
     literal: HashMap<String, Vec<usize>>,
     patterns: Vec<(Pattern, usize)>,
     paths: Vec<(String, usize)>,
-    credential_headers: BTreeSet<String>,
-    credential_queries: BTreeSet<String>,
+    /// The pattern of each of those paths.
+    shapes: Vec<Pattern>,
+    left_out: Vec<LeftOut>,
+    credentials: Credentials,
 }
 
 impl Faces {
     /// The table of these adapters' faces, or why there is none.
-    pub fn new<'a>(adapters: impl IntoIterator<Item = (&'a str, &'a Manifest)>) -> Result<Self, ClaimError> {
+    pub fn new<'a>(adapters: impl IntoIterator<Item = impl Into<Speaker<'a>>>) -> Result<Self, ClaimError> {
         let mut faces = Self::default();
-        for (name, manifest) in adapters {
-            let name: Arc<str> = Arc::from(name);
-            for claim in &manifest.faces {
-                faces.add(&name, manifest, claim)?;
+        let (known, strangers): (Vec<Speaker<'a>>, Vec<_>) =
+            adapters.into_iter().map(Into::into).partition(|speaker: &Speaker<'a>| speaker.is_known);
+        let claims = |speaker: &Speaker<'a>| speaker.manifest.faces.iter();
+        for speaker in &known {
+            claims(speaker).try_for_each(|claim| faces.add(speaker, claim))?;
+        }
+        // What is claimed under a condition only goes before what is claimed without: it comes last.
+        for is_conditional in [false, true] {
+            for speaker in &strangers {
+                let mut claims = claims(speaker).filter(|claim| claim.when.is_some() == is_conditional);
+                claims.try_for_each(|claim| faces.add(speaker, claim))?;
             }
-            faces.guard(manifest);
+        }
+        for Speaker { name, manifest, is_known } in known.into_iter().chain(strangers) {
+            faces.credentials.declare(&Arc::from(name), manifest, is_known);
         }
         faces.order();
         Ok(faces)
+    }
+
+    /// Claims that are not served.
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
     }
 
     /// Every face.
@@ -131,33 +187,21 @@ impl Faces {
         &self.all
     }
 
-    /// Headers in which some client's credential may stand: none of them is ever forwarded.
-    pub fn is_credential_header(&self, name: &HeaderName) -> bool {
-        self.credential_headers.contains(name.as_str())
-    }
-
-    /// Names of those headers.
+    /// Headers in which some client's credential may stand, whatever it asks: none of them is ever forwarded.
     pub fn credential_headers(&self) -> impl Iterator<Item = &str> {
-        self.credential_headers.iter().map(String::as_str)
+        self.credentials.headers()
     }
 
-    /// Query parameters in which some client's credential may stand.
-    pub fn is_credential_query(&self, name: &str) -> bool {
-        self.credential_queries.contains(name)
-    }
-
-    /// A request's headers and query without anything that may be a credential, as they are kept once it is known who asks.
-    pub fn without_credentials(&self, mut headers: HeaderMap, query: &str) -> (HeaderMap, String) {
-        for name in self.credential_headers().chain(["authorization", "proxy-authorization", "cookie"]) {
-            headers.remove(name);
-        }
-        let is_bare = |pair: &&str| query::pairs(pair).all(|(name, _)| !self.is_credential_query(&name));
-        let query = if self.credential_queries.is_empty() {
-            query.to_owned()
-        } else {
-            query.split('&').filter(is_bare).collect::<Vec<_>>().join("&")
-        };
-        (headers, query)
+    /// The headers and the query of a request to this adapter without anything that may be a credential, as they are kept
+    /// once it is known who asks. `named` are the headers that the operator has clients bring their keys in.
+    pub fn without_credentials(
+        &self,
+        adapter: &str,
+        named: &[String],
+        headers: HeaderMap,
+        query: &str,
+    ) -> (HeaderMap, String) {
+        self.credentials.remove(adapter, named, headers, query)
     }
 
     /// The face for a request.
@@ -187,46 +231,47 @@ impl Faces {
         literal.chain(holed).filter_map(|(index, holes)| Some((self.all.get(index)?, holes)))
     }
 
-    fn add(&mut self, adapter: &Arc<str>, manifest: &Manifest, claim: &Claim) -> Result<(), ClaimError> {
-        let index = self.all.len();
-        let errors = manifest
-            .formats
-            .iter()
-            .find(|format| format.id == claim.format)
-            .and_then(|f| f.errors.clone())
-            .map(Arc::new);
-        for place in &claim.credentials {
-            match place {
-                CredentialPlace::Header(header) => self.credential_headers.insert(header.name.clone()),
-                CredentialPlace::Query(name) => self.credential_queries.insert(name.clone()),
-            };
-        }
+    fn add(&mut self, speaker: &Speaker<'_>, claim: &Claim) -> Result<(), ClaimError> {
+        let (index, adapter) = (self.all.len(), Arc::<str>::from(speaker.name));
+        let formats = &speaker.manifest.formats;
+        let errors = formats.iter().find(|format| format.id == claim.format).and_then(|format| format.errors.clone());
+        let before = self.paths.len();
         for prefix in std::iter::once("").chain(claim.prefixes.iter().map(String::as_str)) {
             let path = format!("{prefix}{}", claim.path);
-            self.refuse_twice(adapter, claim, &path)?;
             let pattern =
                 Pattern::parse(&path).map_err(|source| ClaimError::Path { adapter: adapter.to_string(), source })?;
+            if speaker.is_known {
+                self.refuse_twice(&adapter, claim, &path)?;
+            } else if let Some(other) = self.overlapped(&adapter, claim, (&path, &pattern)) {
+                let method = claim.method.clone();
+                self.left_out.push(LeftOut { adapter: Arc::clone(&adapter), method, path, other });
+                continue;
+            }
             if pattern.is_literal() {
                 self.literal.entry(path.clone()).or_default().push(index);
             } else {
-                self.patterns.push((pattern, index));
+                self.patterns.push((pattern.clone(), index));
             }
             self.paths.push((path, index));
+            self.shapes.push(pattern);
         }
-        let adapter = Arc::clone(adapter);
-        self.all.push(Arc::new(Face { adapter, claim: claim.clone(), errors, index }));
+        if self.paths.len() > before {
+            self.all.push(Arc::new(Face { adapter, claim: claim.clone(), errors: errors.map(Arc::new), index }));
+        }
         Ok(())
     }
 
-    /// Where a provider takes its keys, clients that were made for it bring theirs.
-    fn guard(&mut self, manifest: &Manifest) {
-        for auth in &manifest.auth {
-            match &auth.scheme {
-                AuthScheme::Header(header) => _ = self.credential_headers.insert(header.name.clone()),
-                AuthScheme::Query(name) => _ = self.credential_queries.insert(name.clone()),
-                _ => {}
-            }
-        }
+    /// Who else serves a path with this method that a pattern matches. What another serves under a condition only leaves the
+    /// same path without one to others.
+    fn overlapped(&self, adapter: &str, claim: &Claim, (path, pattern): (&str, &Pattern)) -> Option<Arc<str>> {
+        let served = self.paths.iter().zip(&self.shapes);
+        let others = served.filter_map(|((served, index), shape)| {
+            let face = self.all.get(*index)?;
+            let is_other = *face.adapter != *adapter && face.claim.method == claim.method;
+            let is_beside = face.claim.when.is_some() && claim.when.is_none() && served == path;
+            (is_other && !is_beside).then_some((face, shape))
+        });
+        others.into_iter().find(|(_, shape)| shape.overlaps(pattern)).map(|(face, _)| Arc::clone(&face.adapter))
     }
 
     fn refuse_twice(&self, adapter: &Arc<str>, claim: &Claim, path: &str) -> Result<(), ClaimError> {

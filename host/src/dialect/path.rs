@@ -73,6 +73,11 @@ impl Pattern {
         self.segments.iter().map(literal).sum()
     }
 
+    /// Whether some path matches both; in doubt there is one.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        overlap(&self.segments, &other.segments)
+    }
+
     /// The values of the holes where `path` matches; a hole is never empty.
     pub fn matches(&self, path: &str) -> Option<Holes> {
         let mut holes = Holes::default();
@@ -90,7 +95,52 @@ impl Pattern {
     }
 }
 
+fn overlap(one: &[Segment], other: &[Segment]) -> bool {
+    match (one, other) {
+        ([], []) => true,
+        ([greedy @ Segment::Greedy { .. }], rest @ [first, ..])
+        | (rest @ [first, ..], [greedy @ Segment::Greedy { .. }]) => {
+            let last = rest.last().unwrap_or(first);
+            greedy.starts_like(first) && greedy.ends_like(last)
+        }
+        ([first, one @ ..], [second, other @ ..]) => {
+            first.starts_like(second) && first.ends_like(second) && first.may_be(second) && overlap(one, other)
+        }
+        _ => false,
+    }
+}
+
 impl Segment {
+    /// The literal text at its beginning and at its end.
+    fn edges(&self) -> (&str, &str) {
+        match self {
+            Self::Literal(text) => (text, text),
+            Self::Hole { before, after, .. } | Self::Greedy { before, after, .. } => (before, after),
+        }
+    }
+
+    fn starts_like(&self, other: &Self) -> bool {
+        let (one, other) = (self.edges().0, other.edges().0);
+        one.starts_with(other) || other.starts_with(one)
+    }
+
+    fn ends_like(&self, other: &Self) -> bool {
+        let (one, other) = (self.edges().1, other.edges().1);
+        one.ends_with(other) || other.ends_with(one)
+    }
+
+    /// Whether a literal text is the other one, or long enough to fill it.
+    fn may_be(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Literal(one), Self::Literal(other)) => one == other,
+            (Self::Literal(text), hole) | (hole, Self::Literal(text)) => {
+                let (before, after) = hole.edges();
+                text.len() > before.len() + after.len()
+            }
+            _ => true,
+        }
+    }
+
     fn parse(segment: &str, whole: &str) -> Result<Self, PatternError> {
         let broken = || PatternError::Segment(whole.to_owned());
         let Some((before, rest)) = segment.split_once('{') else {

@@ -12,12 +12,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Operations, refuse};
+use crate::dialect::faces::LeftOut;
 use crate::plugin::canary::Trial;
 use crate::plugin::catalog::{Denied, Former, Snapshot};
 use crate::plugin::decisions::By;
 use crate::plugin::fault::FaultKind;
 use crate::plugin::{Adapter, Digest};
 use crate::proof::{self, Bounds};
+use crate::serving::Serving;
 
 /// How long an answer waits for what was done to be in force.
 const IN_FORCE: Duration = Duration::from_secs(5);
@@ -28,7 +30,7 @@ const DIGITS: usize = 8;
 pub(super) async fn list(State(operations): State<Operations>) -> Response {
     let catalog = operations.catalog.snapshot();
     let serving = operations.gateway.serving();
-    let serves = serving.adapters.adapters.values().map(|adapter| in_full(adapter, &catalog));
+    let serves = serving.adapters.adapters.values().map(|adapter| in_full(adapter, &catalog, &serving));
     let quarantined = catalog.quarantined.iter().map(|(digest, quarantined)| {
         let (name, reason, by) = (&quarantined.name, &quarantined.reason, quarantined.by.name());
         json!({"name": name, "digest": digest.hex(), "reason": reason, "since": seconds(quarantined.since), "by": by})
@@ -50,6 +52,7 @@ fn brief(adapter: &Adapter, catalog: &Snapshot) -> Value {
         "version": adapter.manifest.version,
         "digest": adapter.digest.hex(),
         "trusted": adapter.trusted,
+        "proved": adapter.proved.get().map(|passed| *passed > 0),
         "status": catalog.state(adapter),
         "reason": suspended.as_deref(),
     })
@@ -63,18 +66,20 @@ fn refused(catalog: &Snapshot) -> impl Iterator<Item = Value> {
     })
 }
 
-fn in_full(adapter: &Arc<Adapter>, catalog: &Snapshot) -> Value {
+fn in_full(adapter: &Arc<Adapter>, catalog: &Snapshot, serving: &Serving) -> Value {
     let mut value = brief(adapter, catalog);
     let name = &*adapter.name;
     let service = catalog.service.get(name);
     let former = catalog.former.get(name).map(Vec::as_slice).unwrap_or_default();
     let more = json!({
         "signed_by": adapter.signer.as_deref(),
+        "recordings_passed": adapter.proved.get(),
         "since": service.map(|service| seconds(service.since)),
         "cause": service.map(|service| service.cause.as_str()),
         "canary": catalog.trials.get(name).map(|trial| canary(trial, adapter)),
         "versions": former.iter().map(version).collect::<Vec<_>>(),
         "rolled_back_from": catalog.aside.get(name).map(Digest::hex),
+        "left_out": left_out(serving.faces.left_out(), name),
     });
     for part in [figures(adapter), more] {
         if let (Value::Object(value), Value::Object(part)) = (&mut value, part) {
@@ -82,6 +87,11 @@ fn in_full(adapter: &Arc<Adapter>, catalog: &Snapshot) -> Value {
         }
     }
     value
+}
+
+/// The claims of an adapter that are not served, in words.
+fn left_out(all: &[LeftOut], name: &str) -> Vec<String> {
+    all.iter().filter(|one| *one.adapter == *name).map(LeftOut::to_string).collect()
 }
 
 fn figures(adapter: &Adapter) -> Value {
@@ -238,8 +248,9 @@ async fn done(operations: &Operations, name: &str) -> Response {
     };
     let _in_time = tokio::time::timeout(IN_FORCE, in_force).await;
     let catalog = operations.catalog.snapshot();
-    match operations.gateway.serving().adapter(name) {
-        Some(adapter) => Json(in_full(adapter, &catalog)).into_response(),
+    let serving = operations.gateway.serving();
+    match serving.adapter(name) {
+        Some(adapter) => Json(in_full(adapter, &catalog, &serving)).into_response(),
         None => Json(json!({"name": name, "status": "not serving"})).into_response(),
     }
 }

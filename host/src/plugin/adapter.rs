@@ -1,7 +1,7 @@
 //! One loaded adapter, and the lease of an instance of it.
 
 use std::fmt::{self, Debug, Formatter};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -10,17 +10,21 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::digest::Digest;
 use super::duty::Duty;
 use super::engine::Engine;
-use super::fault::{Failure, FaultKind, PluginFault, clean};
+use super::fault::{Called, Failure, FaultKind, PluginFault, clean, head};
 use super::instance::{Instance, Interface, Interfaces};
 use super::limits::Isolation;
 use super::pool::Pool;
 use super::shape::Shape;
 use super::stats::{self, Offence, Standing, Stats};
+use super::version::Said;
 use crate::contract::about::exports::weir::adapter::about::Manifest;
+use crate::contract::types::ErrorKind;
 
 const MIB: f64 = (1 << 20) as f64;
 /// Bytes that a call may hand back for each that it takes in: a small message is a large value.
 const OUTPUT_PER_BYTE: usize = 8;
+/// Bytes of what a component says of its own failure, for the log.
+const EXCEPTION: usize = 1024;
 /// How long a call of a suspect waits for its turn. Those before it may well spin to their deadlines.
 const SUSPECTS_PATIENCE: Duration = Duration::from_millis(100);
 
@@ -43,6 +47,8 @@ pub struct Adapter {
     pub trusted: bool,
     /// The key that signed these bytes, where one that the operator trusts did.
     pub signer: Option<Arc<str>>,
+    /// How many fixtures it has passed; not set where it was not asked to prove itself.
+    pub proved: OnceLock<usize>,
     /// What happened to it.
     pub stats: Stats,
     /// Whether it is to serve now.
@@ -294,6 +300,29 @@ impl Lease {
         match Handle::try_current() {
             Ok(runtime) if pool.starts_slowly() => drop(runtime.spawn_blocking(move || adapter.make_ahead(used))),
             _ => adapter.make_ahead(used),
+        }
+    }
+
+    /// Calls a function that may say that it cannot. One that says `internal` failed itself, as if it had trapped: the kits
+    /// of languages with exceptions tell them so.
+    pub(super) fn ask<R>(
+        &mut self,
+        function: &'static str,
+        bytes: usize,
+        call: impl FnOnce(&mut Instance) -> Said<R> + Send,
+    ) -> Called<R>
+    where
+        R: Send,
+    {
+        match self.run(function, bytes, call)? {
+            Err(error) if error.kind == ErrorKind::Internal => {
+                let detail = clean(head(&error.message, EXCEPTION));
+                let fault = self.adapter.fault(function, Failure::new(FaultKind::Exception, detail));
+                self.adapter.stats.offended(Offence::new(fault.kind, self.caller, function, bytes));
+                self.instance = None;
+                Err(fault)
+            }
+            answered => Ok(answered),
         }
     }
 

@@ -46,7 +46,7 @@ macro_rules! calls {
             $(
                 $(#[$doc])*
                 pub fn $method(&mut self, ctx: &Context, input: &$input) -> Called<$output> {
-                    self.run($name, input.weigh(), |instance| instance.speak(|speech| speech.$method(ctx, input)))
+                    self.ask($name, input.weigh(), |instance| instance.speak(|speech| speech.$method(ctx, input)))
                 }
             )+
         }
@@ -101,7 +101,7 @@ calls! {
 impl Lease {
     /// Dialect: writes a count of tokens for the client.
     pub fn render_count_response(&mut self, ctx: &Context, count: &TokenCount) -> Called<RenderedResponse> {
-        self.run("dialect-count-tokens.render-response", 0, |instance| {
+        self.ask("dialect-count-tokens.render-response", 0, |instance| {
             instance.speak(|speech| speech.render_count_response(ctx, *count))
         })
     }

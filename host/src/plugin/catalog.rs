@@ -25,13 +25,12 @@ use super::decisions::{Instead, Keeper, Quarantined, TriedAgain};
 use super::digest::Digest;
 use super::engine::Engine;
 use super::judge::Care;
-use crate::contract::about::exports::weir::adapter::about::Manifest;
 
 pub use history::{Denied, Former, Service, Standing};
 use tallies::Tallies;
 
-/// Says whether manifests can serve side by side, and if not, why, naming both.
-type Together = dyn Fn(&[&Manifest]) -> Result<(), String> + Send + Sync;
+/// Says whether adapters can serve side by side, and if not, why, naming both.
+type Together = dyn Fn(&[&Adapter]) -> Result<(), String> + Send + Sync;
 
 /// What serves, what did, and what was refused.
 #[derive(Debug, Clone, Default)]
@@ -92,7 +91,7 @@ pub struct Catalog {
 
 impl Catalog {
     /// Nothing serves yet. `together` is asked before a change whether what would serve then goes together.
-    pub fn new(together: impl Fn(&[&Manifest]) -> Result<(), String> + Send + Sync + 'static) -> Self {
+    pub fn new(together: impl Fn(&[&Adapter]) -> Result<(), String> + Send + Sync + 'static) -> Self {
         Self {
             snapshot: ArcSwap::default(),
             changing: Mutex::default(),

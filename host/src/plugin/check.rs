@@ -6,6 +6,7 @@ use std::fmt::{self, Display, Formatter};
 
 use serde_json::Value;
 
+use self::credentials::credential_header;
 use super::fault::{clean, head};
 use super::version::Version;
 use crate::contract::about::exports::weir::adapter::about::{
@@ -213,7 +214,7 @@ fn check_face(face: &Face, place: &str, p: &mut Problems) {
     }
     for credential in &face.credentials {
         match credential {
-            CredentialPlace::Header(header) => header_name(&header.name, &format!("{place}.credentials"), p),
+            CredentialPlace::Header(header) => credential_header(&header.name, &format!("{place}.credentials"), p),
             CredentialPlace::Query(name) => {
                 p.unless(!name.is_empty(), &format!("{place}.credentials"), "empty query name");
             }
@@ -278,7 +279,7 @@ fn auth(schemes: &[Auth], p: &mut Problems) {
             format_args!("{:?} is empty or there twice", auth.name),
         );
         match &auth.scheme {
-            AuthScheme::Header(header) => header_name(&header.name, "auth", p),
+            AuthScheme::Header(header) => credential_header(&header.name, "auth", p),
             AuthScheme::Query(name) | AuthScheme::AwsSigv4(name) => p.unless(!name.is_empty(), "auth", "empty name"),
             AuthScheme::Oauth2ClientCredentials(oauth) | AuthScheme::ServiceAccount(oauth) => {
                 // What stands for the provider's own origin stands for a url's beginning.
@@ -396,5 +397,6 @@ fn is_url(text: &str) -> bool {
 }
 
 mod bounds;
+mod credentials;
 #[cfg(test)]
 mod tests;

@@ -30,6 +30,8 @@ pub enum FaultKind {
     Output,
     /// It handed back something that the contract does not allow, such as text that is not UTF-8.
     Invalid,
+    /// It says that it failed itself: an exception that its language's kit caught.
+    Exception,
     /// It has no such function.
     Missing,
     /// There is no free instance. Nothing is wrong with the component; try again later.
@@ -44,12 +46,13 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// All kinds, for metrics that want every label from the start.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Trap,
         Self::Deadline,
         Self::Memory,
         Self::Output,
         Self::Invalid,
+        Self::Exception,
         Self::Missing,
         Self::Exhausted,
         Self::Host,
@@ -65,6 +68,7 @@ impl FaultKind {
             Self::Memory => "memory",
             Self::Output => "output",
             Self::Invalid => "invalid",
+            Self::Exception => "exception",
             Self::Missing => "missing",
             Self::Exhausted => "exhausted",
             Self::Host => "host",

@@ -81,6 +81,13 @@ pub struct Listed {
     pub accepts: Vec<String>,
     /// Why it is refused; none where it would serve.
     pub refused: Option<String>,
+    /// Whether there are fixtures that it proves itself by.
+    pub proved: bool,
+    /// Claims that would not be served, since others serve these paths.
+    pub left_out: Vec<String>,
+    /// What it says about itself; none where it is refused.
+    #[serde(skip)]
+    pub manifest: Option<Manifest>,
 }
 
 /// Every component in a directory, in the order of names.
@@ -119,6 +126,9 @@ fn listed(loader: &Loader, dir: &Path, vouch: &Vouch<'_>, name: String) -> Liste
         faces: vec![],
         accepts: vec![],
         refused: Some(reason),
+        proved: false,
+        left_out: vec![],
+        manifest: None,
     };
     let file = dir.join(format!("{name}.wasm"));
     let bytes = match std::fs::read(&file) {
@@ -151,6 +161,9 @@ fn listed(loader: &Loader, dir: &Path, vouch: &Vouch<'_>, name: String) -> Liste
         faces: unique(manifest.faces.iter().map(|face| &face.format).collect()),
         accepts: unique(manifest.accepts.iter().map(|accepts| &accepts.format).collect()),
         refused: None,
+        proved: false,
+        left_out: vec![],
+        manifest: Some(manifest.clone()),
     }
 }
 

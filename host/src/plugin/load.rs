@@ -4,7 +4,7 @@
 //! blocking work, never from a request.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use wasmtime::component::Component;
@@ -229,6 +229,7 @@ impl Loader {
             size: shape.bytes as usize,
             trusted: admission.trusted,
             signer: admission.signer.clone(),
+            proved: OnceLock::new(),
             stats: Stats::default(),
             duty: Duty::default(),
             pool: Pool::new(self.engine.clone(), template, ways),

@@ -3,6 +3,7 @@
 //! ```toml
 //! [adapters.NAME]
 //! digest = "sha256:..."
+//! version = "1.2.3"   # nothing older that is signed takes its place unasked
 //! ```
 //!
 //! What a manifest suggests (a url, variables that hold keys) counts without asking only for these, else a file dropped
@@ -51,6 +52,8 @@ pub struct Lock {
 #[serde(deny_unknown_fields)]
 struct Pin {
     digest: Digest,
+    #[serde(default)]
+    version: Option<String>,
 }
 
 impl Lock {
@@ -74,18 +77,33 @@ impl Lock {
         self.adapters.get(name).map(|pin| pin.digest)
     }
 
+    /// The version that was pinned under this name, where that is known.
+    pub fn version(&self, name: &str) -> Option<&str> {
+        self.adapters.get(name)?.version.as_deref()
+    }
+
     /// Trusts these bytes under this name, and no others.
     pub fn pin(&mut self, name: &str, digest: Digest) {
-        self.adapters.insert(name.to_owned(), Pin { digest });
+        self.adapters.insert(name.to_owned(), Pin { digest, version: None });
     }
 
     /// Pins these bytes in the file, in one step; answers what was pinned before. Others that do the same wait.
     pub fn pin_in(path: &Path, name: &str, digest: Digest) -> Result<Option<Digest>, LockError> {
+        Self::pin_version_in(path, name, digest, None).map(|before| before.map(|(digest, _)| digest))
+    }
+
+    /// The same with the version that these bytes say they are.
+    pub fn pin_version_in(
+        path: &Path,
+        name: &str,
+        digest: Digest,
+        version: Option<&str>,
+    ) -> Result<Option<(Digest, Option<String>)>, LockError> {
         let io = |source| LockError::Io { path: path.to_owned(), source };
         let _turn = install::turn(path).map_err(io)?;
         let mut lock = Self::read(path)?;
-        let before = lock.pinned(name);
-        lock.pin(name, digest);
+        let before = lock.adapters.get(name).map(|pin| (pin.digest, pin.version.clone()));
+        lock.adapters.insert(name.to_owned(), Pin { digest, version: version.map(str::to_owned) });
         install::put(path, lock.text().as_bytes(), install::Readers::All).map_err(io)?;
         Ok(before)
     }
@@ -98,6 +116,9 @@ impl Lock {
         for (name, pin) in &self.adapters {
             let name = toml::Value::String(name.clone());
             let _ = write!(text, "\n[adapters.{name}]\ndigest = \"{}\"\n", pin.digest);
+            if let Some(version) = &pin.version {
+                let _ = writeln!(text, "version = {}", toml::Value::String(version.clone()));
+            }
         }
         text
     }
@@ -133,7 +154,9 @@ mod tests {
         });
         let lock = Lock::read(&path).unwrap();
         assert!((0..8).all(|number| lock.trusts(&format!("a{number}"), Digest::of(&[number]))));
-        assert_eq!(Lock::pin_in(&path, "a0", Digest::of(b"x")).unwrap(), Some(Digest::of(&[0])));
+        let before = Lock::pin_version_in(&path, "a0", Digest::of(b"x"), Some("1.2.3")).unwrap();
+        assert_eq!(before, Some((Digest::of(&[0]), None)));
+        assert_eq!(Lock::read(&path).unwrap().version("a0"), Some("1.2.3"));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left behind");
     }
 

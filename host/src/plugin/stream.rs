@@ -40,7 +40,7 @@ macro_rules! stream {
             /// Takes what one read gave, in order.
             pub fn push(&mut self, items: &[$item]) -> Called<$output> {
                 let resource = self.resource;
-                self.lease.run($push, items.weigh(), |instance| {
+                self.lease.ask($push, items.weigh(), |instance| {
                     instance.speak(|speech| speech.$push_to(resource, items))
                 })
             }
@@ -48,7 +48,7 @@ macro_rules! stream {
             /// Says that everything has been pushed.
             pub fn finish(&mut self) -> Called<$output> {
                 let resource = self.resource;
-                self.lease.run($finish, 0, |instance| instance.speak(|speech| speech.$finish_it(resource)))
+                self.lease.ask($finish, 0, |instance| instance.speak(|speech| speech.$finish_it(resource)))
             }
 
             /// Ends the stream and gives the lease back, for another call in the same exchange.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::adapter::Adapter;
+use super::age::is_older;
 use super::catalog::Catalog;
 use super::digest::Digest;
 use super::limits::Terms;
@@ -23,10 +24,12 @@ use super::policy::Policy;
 mod file;
 mod follow;
 mod stand_in;
+mod writers;
 
 pub use file::signature_beside;
 use file::{Found, Stamp, list, read_signature};
 pub use follow::{Bell, Watching};
+pub use writers::{Writers, exposed, writers};
 
 /// How often the directory is looked at before serving, should files in it keep changing.
 const FIRST_LOOKS: usize = 20;
@@ -47,6 +50,8 @@ pub struct Folder {
     pub usual_terms: Terms,
     /// What is demanded of files before they are loaded.
     pub policy: Policy,
+    /// Whether files count that everybody on this machine may write.
+    pub allow_writable: bool,
     /// What an adapter must prove; none: nothing.
     pub proof: Option<Arc<Proof>>,
     /// How often the directory is looked at without a hint.
@@ -68,6 +73,7 @@ impl Folder {
             terms: BTreeMap::new(),
             usual_terms: Terms::default(),
             policy: Policy::default(),
+            allow_writable: false,
             proof: None,
             every: Duration::from_secs(3),
             settle: Duration::from_millis(100),
@@ -140,6 +146,11 @@ impl Watch {
         signature: Option<&str>,
         proved_by: impl Fn(&str) -> Result<PathBuf, String>,
     ) -> Result<Arc<Adapter>, String> {
+        if !self.folder.allow_writable
+            && let Some(reason) = exposed([self.folder.dir.as_path()])
+        {
+            return Err(reason);
+        }
         let name = match self.loader.load("", bytes, &Admission::default()) {
             Err(LoadError::Name { found, .. }) => found,
             Err(error) => return Err(error.to_string()),
@@ -254,6 +265,12 @@ impl Watch {
         if !due {
             return;
         }
+        if !self.folder.allow_writable
+            && let Some(reason) = exposed([self.folder.dir.as_path(), file.stamp.path()])
+        {
+            file.state = State::Unreadable;
+            return self.catalog.refuse(name, None, reason);
+        }
         let bytes = match file::read(&file.stamp, self.loader.engine().limits().structure.bytes) {
             Ok(Some(bytes)) => bytes,
             // It changed under our hands: the next look sees another stamp.
@@ -312,6 +329,15 @@ impl Watch {
                 }
             },
         };
+        let pinned = self.lock.version(name).filter(|_| !trusted && adapter.signer.is_some());
+        if let Some(newer) = pinned.filter(|pinned| is_older(&adapter.manifest.version, pinned)) {
+            let version = &adapter.manifest.version;
+            let reason = format!(
+                "its version {version} is older than {newer}, which is pinned: `weir plugin install --allow-downgrade`"
+            );
+            self.catalog.refuse(name, Some(digest), reason);
+            return done;
+        }
         match self.catalog.publish(&adapter) {
             Ok(()) => done,
             Err(_) => State::Conflict { generation: self.catalog.snapshot().generation },

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::attempt::Answer;
+use crate::attempt::{Answer, unanswerable, unsendable};
 use crate::contract::types::{Body, ChatEvent, Error, ErrorKind};
 use crate::frame::FrameRef;
 use crate::plugin::{Adapter, PluginFault};
@@ -58,6 +58,7 @@ impl Flaw {
 /// The first thing that is wrong with what came.
 pub(super) fn check(adapter: &Adapter, exchange: &Exchange<'_>, came: &Came) -> Option<Flaw> {
     refused(exchange, came)
+        .or_else(|| kept_back(came))
         .or_else(|| answer(adapter, exchange, came).map(|flaw| flaw.hinted(exchange)))
         .or_else(|| round_trip(exchange, came))
         .or_else(|| unheard(exchange, came))
@@ -83,6 +84,17 @@ fn refused(exchange: &Exchange<'_>, came: &Came) -> Option<Flaw> {
         .or_else(|| of("upstream", came.upstream.as_ref().and_then(|upstream| upstream.as_ref().err())))
         .or_else(|| of("upstream", came.again.as_ref().and_then(|again| again.as_ref().err())))
         .or_else(|| of("client", came.client.as_ref().and_then(|client| client.as_ref().err())))
+}
+
+/// What the gateway would keep back: a request that it does not send, an answer that it does not give.
+fn kept_back(came: &Came) -> Option<Flaw> {
+    let sent = came.upstream.as_ref().and_then(|upstream| upstream.as_ref().ok());
+    let unsent = sent.and_then(|rendered| unsendable(&rendered.request));
+    if let Some(why) = unsent {
+        return Some(Flaw::plain("upstream", format!("the gateway would not send this request: {why}")));
+    }
+    let Some(Ok(Written::Whole(answer, _))) = &came.client else { return None };
+    unanswerable(answer).map(|why| Flaw::plain("client", format!("the gateway would not give this answer: {why}")))
 }
 
 fn answer(adapter: &Adapter, exchange: &Exchange<'_>, came: &Came) -> Option<Flaw> {

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use super::deadline::Watch;
 use super::error::{UpstreamError, UpstreamErrorKind};
 use super::replay::Playback;
+use super::screen::Screen;
 
 /// The body of a provider's answer. Dropping it cancels the exchange; trailers are left out.
 pub struct UpstreamBody {
@@ -22,6 +23,8 @@ pub struct UpstreamBody {
     origin: Arc<str>,
     /// What was read ahead, and comes again.
     held: VecDeque<Bytes>,
+    /// Hides the credential in what comes.
+    screen: Option<Box<Screen>>,
 }
 
 enum Source {
@@ -33,11 +36,21 @@ enum Source {
 
 impl UpstreamBody {
     pub(super) fn network(body: Incoming, watch: Watch, origin: Arc<str>) -> Self {
-        Self { source: Source::Network(body), watch, origin, held: VecDeque::new() }
+        Self { source: Source::Network(body), watch, origin, held: VecDeque::new(), screen: None }
     }
 
     pub(super) fn replay(body: Playback, watch: Watch, origin: Arc<str>) -> Self {
-        Self { source: Source::Replay(Box::new(body)), watch, origin, held: VecDeque::new() }
+        Self { source: Source::Replay(Box::new(body)), watch, origin, held: VecDeque::new(), screen: None }
+    }
+
+    /// Has this hide the credential in what comes.
+    pub(super) fn screen_by(&mut self, screen: Screen) {
+        self.screen = Some(Box::new(screen));
+    }
+
+    /// What hides the credential, for whoever decodes the body and has the decoded bytes screened instead.
+    pub(super) fn take_screen(&mut self) -> Option<Box<Screen>> {
+        self.screen.take()
     }
 
     /// The provider's origin, for messages.
@@ -77,6 +90,26 @@ impl UpstreamBody {
         self.watch.stop();
     }
 
+    /// A piece as it may go on; with the last one comes what waited.
+    fn screened(&mut self, piece: Bytes) -> Result<Bytes, UpstreamError> {
+        let Some(screen) = &mut self.screen else { return Ok(piece) };
+        let Ok(passed) = screen.pass(piece) else { return Err(self.failure(UpstreamErrorKind::KeyShown)) };
+        if screen.held() == 0 || !self.source.is_ended() {
+            return Ok(passed);
+        }
+        let rest = screen.end();
+        Ok(if passed.is_empty() { rest } else { Bytes::from([passed, rest].concat()) })
+    }
+
+    /// What waited until the end.
+    fn rest(&mut self) -> Option<Bytes> {
+        self.screen.as_mut().map(|screen| screen.end()).filter(|rest| !rest.is_empty())
+    }
+
+    fn screened_len(&self) -> usize {
+        self.screen.as_ref().map_or(0, |screen| screen.held())
+    }
+
     fn failure(&self, kind: UpstreamErrorKind) -> UpstreamError {
         UpstreamError::new(kind, &self.origin)
     }
@@ -109,15 +142,22 @@ impl Body for UpstreamBody {
         if let Some(held) = this.held.pop_front() {
             return Poll::Ready(Some(Ok(Frame::data(held))));
         }
-        let result = match this.poll_source(cx) {
-            Poll::Ready(Some(Ok(piece))) => {
-                this.watch.piece_came();
-                return Poll::Ready(Some(Ok(Frame::data(piece))));
-            }
-            Poll::Ready(ended) => ended.map(|failed| failed.map(Frame::data)),
-            Poll::Pending => {
-                let expired = ready!(this.watch.poll_expiry(cx));
-                Some(Err(this.failure(expired)))
+        let result = loop {
+            match this.poll_source(cx) {
+                Poll::Ready(Some(Ok(piece))) => {
+                    this.watch.piece_came();
+                    match this.screened(piece) {
+                        Ok(piece) if piece.is_empty() && this.screen.is_some() => {}
+                        Ok(piece) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
+                        Err(error) => break Some(Err(error)),
+                    }
+                }
+                Poll::Ready(None) => break this.rest().map(|rest| Ok(Frame::data(rest))),
+                Poll::Ready(Some(Err(error))) => break Some(Err(error)),
+                Poll::Pending => {
+                    let expired = ready!(this.watch.poll_expiry(cx));
+                    break Some(Err(this.failure(expired)));
+                }
             }
         };
         this.close();
@@ -125,11 +165,11 @@ impl Body for UpstreamBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.held.is_empty() && self.source.is_ended()
+        self.held.is_empty() && self.screened_len() == 0 && self.source.is_ended()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let held: usize = self.held.iter().map(Bytes::len).sum();
+        let held = self.held.iter().map(Bytes::len).sum::<usize>() + self.screened_len();
         let left = self.source.left();
         let mut hint = SizeHint::new();
         hint.set_lower(left.lower().saturating_add(held as u64));

@@ -20,6 +20,8 @@ use super::headers;
 use super::media::MediaClient;
 use super::origin::Place;
 use super::replay::{Asked, Replay};
+use super::screen::Screen;
+use super::veil::{Scope, Veil};
 use super::{Credential, UpstreamRequest, UpstreamResponse};
 
 /// What holds for all connections.
@@ -121,11 +123,12 @@ async fn exchange(
     let origin = request.address.origin().clone();
     let connect = request.timeouts.connect;
     let mut watch = Watch::start(&request.timeouts);
+    let veil = request.credential.map(|credential| credential.veil().clone());
     let message = dress(request)?;
     let spare = message.method().is_idempotent().then(|| message.clone());
     let failure = match watch.guard(attempt(client, message, connect)).await {
         Err(expired) => return Err(UpstreamError::new(expired, &origin)),
-        Ok(Ok(response)) => return Ok(answer(response, watch, origin)),
+        Ok(Ok(response)) => return Ok(answer(response, watch, origin, veil)),
         Ok(Err(failure)) => failure,
     };
     let error = UpstreamError::of_request(&failure.error, &origin);
@@ -135,7 +138,7 @@ async fn exchange(
     tracing::debug!(%error, "sending the request again: the pooled connection was stale");
     match watch.guard(attempt(client, spare, connect)).await {
         Err(expired) => Err(UpstreamError::new(expired, &origin)),
-        Ok(Ok(response)) => Ok(answer(response, watch, origin)),
+        Ok(Ok(response)) => Ok(answer(response, watch, origin, veil)),
         Ok(Err(failure)) => Err(UpstreamError::of_request(&failure.error, &origin)),
     }
 }
@@ -183,10 +186,17 @@ fn dress(request: UpstreamRequest<'_>) -> Result<Request<Chunks>, UpstreamError>
     Ok(message)
 }
 
-fn answer(response: Response<Incoming>, mut watch: Watch, origin: Arc<str>) -> UpstreamResponse {
+/// The answer, with the credential that it was asked with hidden in it: whoever reads it, client or adapter, never sees it.
+fn answer(response: Response<Incoming>, mut watch: Watch, origin: Arc<str>, veil: Option<Veil>) -> UpstreamResponse {
     watch.head_came();
-    let (head, body) = response.into_parts();
-    UpstreamResponse { status: head.status, headers: head.headers, body: UpstreamBody::network(body, watch, origin) }
+    let (mut head, body) = response.into_parts();
+    let mut body = UpstreamBody::network(body, watch, origin);
+    if let Some(veil) = veil.filter(|veil| !veil.is_empty()) {
+        let scope = Scope::of(head.status);
+        veil.hide_in_headers(&mut head.headers, scope);
+        body.screen_by(Screen::new(veil, scope, &head.headers));
+    }
+    UpstreamResponse { status: head.status, headers: head.headers, body }
 }
 
 fn play(replay: &Replay, path: &str, request: &UpstreamRequest<'_>) -> UpstreamResponse {

@@ -20,7 +20,7 @@ use self::account::Places;
 use self::grant::Grant;
 use self::sigv4::{Message, Signer};
 use self::token::Tokens;
-use super::{Chunks, encode_segment, headers};
+use super::{Chunks, Veil, encode_segment, headers};
 
 /// Why a credential cannot be used. Found when the configuration is loaded, never while serving.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,7 +72,11 @@ pub struct Means<'a> {
 
 /// A scheme and its key, ready to be applied: a header or a query parameter, rendered in advance where that can be.
 #[derive(Clone)]
-pub struct Credential(Form);
+pub struct Credential {
+    form: Form,
+    /// What of it no answer may repeat.
+    veil: Veil,
+}
 
 #[derive(Clone)]
 enum Form {
@@ -108,31 +112,43 @@ impl Credential {
                 Form::Tokens(Tokens::new(grant, &url)?)
             }
         };
-        Ok(Self(form))
+        let veil = match (&form, means.secret) {
+            // What is sent of these is not the key itself.
+            (Form::Signed(signer), _) => signer.veil(),
+            (Form::Tokens(_), _) | (_, None) => Veil::default(),
+            (_, Some(key)) => Veil::over([key.expose()]),
+        };
+        Ok(Self { form, veil })
     }
 
     /// No credential.
     pub fn open() -> Self {
-        Self(Form::Open)
+        Self { form: Form::Open, veil: Veil::default() }
     }
 
     /// One that stands in the header for it.
-    fn authorization(value: HeaderValue) -> Self {
-        Self(Form::Header(header::AUTHORIZATION, value))
+    fn authorization(value: HeaderValue, veil: Veil) -> Self {
+        Self { form: Form::Header(header::AUTHORIZATION, value), veil }
+    }
+
+    /// Hides it in what is answered to it.
+    pub(super) fn veil(&self) -> &Veil {
+        &self.veil
     }
 
     /// Takes what is secret of the credential, beside the key as it was given, out of a text.
     pub fn hide_in(&self, text: &mut String) {
-        match &self.0 {
+        match &self.form {
             Form::Signed(signer) => signer.hide_in(text),
             Form::Tokens(tokens) => tokens.hide_in(text),
             Form::Open | Form::Header(..) | Form::Query(_) => {}
         }
+        self.veil.hide_in(text);
     }
 
     /// The tokens that stand for it, where it is none that is sent itself.
     pub(super) fn tokens(&self) -> Option<&Tokens> {
-        match &self.0 {
+        match &self.form {
             Form::Tokens(tokens) => Some(tokens),
             Form::Open | Form::Header(..) | Form::Query(_) | Form::Signed(_) => None,
         }
@@ -146,7 +162,7 @@ impl Credential {
         headers: &mut HeaderMap,
         body: &Chunks,
     ) -> Result<Uri, CredentialError> {
-        match &self.0 {
+        match &self.form {
             Form::Open => Ok(uri),
             Form::Header(name, value) => {
                 headers.insert(name.clone(), value.clone());
@@ -165,7 +181,7 @@ impl Credential {
 /// Says which place, never what stands there.
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.form {
             Form::Open => f.write_str("Credential(open)"),
             Form::Header(name, _) => write!(f, "Credential({name}: [secret])"),
             Form::Query(_) => f.write_str("Credential(query: [secret])"),

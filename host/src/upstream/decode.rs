@@ -17,6 +17,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::body::{self, UpstreamBody};
 use super::error::{UpstreamError, UpstreamErrorKind};
+use super::screen::Screen;
 use engine::{Engine, Sink};
 
 /// A content coding that can be undone.
@@ -149,19 +150,22 @@ pub struct Decoded {
     body: UpstreamBody,
     /// None where there is nothing to decode, and after the end.
     decoder: Option<Decoder>,
+    /// Hides the credential in what was decoded.
+    screen: Option<Screen>,
 }
 
 impl Decoded {
     /// Looks at the headers for what is to be undone. They are left as they are: whoever passes the decoded bytes on must
     /// leave `content-encoding` and `content-length` behind.
-    pub fn new(headers: &HeaderMap, body: UpstreamBody, bound: Bound) -> Result<Self, UpstreamError> {
+    pub fn new(headers: &HeaderMap, mut body: UpstreamBody, bound: Bound) -> Result<Self, UpstreamError> {
         let decoder = match Coding::of(headers) {
             Ok(Coding::Identity) => Ok(None),
             Ok(coding) => Decoder::new(coding, bound).map(Some),
             Err(error) => Err(error),
         };
         let decoder = decoder.map_err(|error| failure(&body, &error))?;
-        Ok(Self { body, decoder })
+        let screen = decoder.as_ref().and_then(|_| body.take_screen()).map(|screen| screen.decoded());
+        Ok(Self { body, decoder, screen })
     }
 
     /// The whole decoded body, which may have `limit` bytes at the most.
@@ -181,6 +185,12 @@ impl Decoded {
     /// The error of a body that is longer than it may be.
     pub fn is_too_large(&self) -> UpstreamError {
         UpstreamError::new(UpstreamErrorKind::BodyTooLarge, self.body.origin())
+    /// A decoded piece with the credential hidden in it; with the last one comes what waited.
+    fn screened(&mut self, piece: Bytes, is_end: bool) -> Bytes {
+        let Some(screen) = &mut self.screen else { return piece };
+        // What is decoded can always be changed.
+        let passed = screen.pass(piece).unwrap_or_default();
+        if is_end { Bytes::from([passed, screen.end()].concat()) } else { passed }
     }
 
     /// Ends the exchange: what comes after a broken piece is of no use.
@@ -206,7 +216,7 @@ impl Body for Decoded {
                 None => (decoder.finish(), true),
             };
             let decoded = match decoded {
-                Ok(decoded) => decoded,
+                Ok(decoded) => this.screened(decoded, is_end),
                 Err(error) => return Poll::Ready(Some(Err(this.fail(&error)))),
             };
             if is_end {

@@ -36,6 +36,8 @@ pub enum UpstreamErrorKind {
     BodyTooLarge,
     /// The answer's content-encoding is unknown or broken.
     Encoding,
+    /// The answer repeats the gateway's credential where it cannot be hidden.
+    KeyShown,
     /// The request cannot be sent: a header or an address that HTTP does not allow.
     Request,
     /// There is no access token to be had: the endpoint cannot be reached, or is in trouble.
@@ -59,6 +61,7 @@ impl UpstreamErrorKind {
             Self::Protocol => "protocol",
             Self::BodyTooLarge => "body_too_large",
             Self::Encoding => "encoding",
+            Self::KeyShown => "key_shown",
             Self::Request => "request",
             Self::Token => "token",
             Self::TokenRefused => "token_refused",
@@ -91,6 +94,7 @@ impl UpstreamErrorKind {
             Self::Protocol => "the answer is not valid HTTP",
             Self::BodyTooLarge => "the answer is larger than allowed",
             Self::Encoding => "the answer's content-encoding cannot be decoded",
+            Self::KeyShown => "the answer repeats the gateway's key",
             Self::Request => "the request cannot be sent",
             Self::Token => "there is no access token to be had",
             Self::TokenRefused => "the token endpoint refuses the credential",

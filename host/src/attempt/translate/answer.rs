@@ -10,7 +10,7 @@ use super::super::head::{keep_alive_frame, stream_headers, tell_losses};
 use super::super::pipeline::{Parts, Pipeline};
 use super::super::reply::ReplyBody;
 use super::super::said::Said;
-use super::super::send::{bytes_of, fault_of};
+use super::super::send::{bytes_of, fault_of, is_answer};
 use super::super::translated::{First, Translated, prime};
 use super::super::unified::{self, Answer, heard};
 use super::{Run, called};
@@ -167,6 +167,6 @@ impl Run<'_> {
 
 /// A status that an answer with a body may have.
 fn status_of(status: u16, adapter: &str) -> Result<StatusCode, Fault> {
-    let known = StatusCode::from_u16(status).ok().filter(|status| matches!(status.as_u16(), 200..=203 | 400..=599));
+    let known = StatusCode::from_u16(status).ok().filter(|status| is_answer(status.as_u16()));
     known.ok_or_else(|| Fault::adapter(format!("the adapter `{adapter}` made an answer with the status {status}")))
 }

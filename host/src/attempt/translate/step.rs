@@ -48,13 +48,13 @@ impl Run<'_> {
         if response.status.as_u16() < 400 {
             return Ok(response);
         }
-        let headers = response.headers.clone();
+        let (status, headers) = (response.status, response.headers.clone());
         let http = self.collected(response, ERROR_BODY).await?;
         let parse = || self.provider.parse_error(&self.provider_ctx, &http);
         let error = called(account, &target.adapter, "parse-error", parse);
         let mut error = error.map_err(|fault| unified::blame(&fault))?;
         wait_for_limits(&mut error, target, &headers);
-        Err(upstream_fault(error, target, account))
+        Err(upstream_fault(error, status, target, account))
     }
 
     async fn read(&mut self, response: UpstreamResponse, account: &Account) -> Result<Outcome, Fault> {

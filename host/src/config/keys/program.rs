@@ -236,6 +236,12 @@ pub(in super::super) const PLUGINS: Keys = Keys {
         ),
         key("poll_interval", DURATION, "\"2s\"", "How often the folder is looked at, besides the system's own hints."),
         key(
+            "allow_writable",
+            FLAG,
+            "false",
+            "Whether files are loaded that everybody on this machine may write, or that lie in a folder where everybody may. What is mounted for reading only is never meant.",
+        ),
+        key(
             "cache_dir",
             "path",
             "`weir` in the user's cache folder",

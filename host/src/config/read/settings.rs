@@ -177,6 +177,7 @@ fn plugins_table(mut section: Section<'_>, plugins: &mut Plugins) {
     if let Some(lock) = section.text("lock") {
         plugins.lock = lock.value.into();
     }
+    plugins.allow_writable = section.flag("allow_writable").unwrap_or(plugins.allow_writable);
     if let Some(interval) = section.duration("poll_interval") {
         plugins.poll_interval = interval;
     }

@@ -7,7 +7,6 @@ use super::super::adapter::Adapter;
 use super::super::decisions::{Choice, Decisions, Instead, Keeper};
 use super::versions::{Change, KEPT};
 use super::{Catalog, Former, Service, Snapshot, Standing};
-use crate::contract::about::exports::weir::adapter::about::Manifest;
 
 impl Catalog {
     /// Takes up what was decided before. To be called before anything serves.
@@ -62,7 +61,7 @@ impl Catalog {
         let mut next = self.next();
         let name = Arc::clone(&adapter.name);
         next.adapters.insert(Arc::clone(&name), Arc::clone(adapter));
-        (self.together)(&next.adapters.values().map(|adapter| &adapter.manifest).collect::<Vec<&Manifest>>())?;
+        (self.together)(&next.adapters.values().map(|adapter| &**adapter).collect::<Vec<&Adapter>>())?;
         tracing::error!(adapter = %name, reason, "adapter out of service: no earlier good version is at hand");
         adapter.duty.suspend(reason);
         adapter.rest();

@@ -8,7 +8,6 @@ use super::super::canary::Trial;
 use super::super::decisions::{By, Quarantined};
 use super::super::digest::Digest;
 use super::{Catalog, Denied, Former, Service, Snapshot, Standing};
-use crate::contract::about::exports::weir::adapter::about::Manifest;
 
 /// Former versions that are kept of each adapter, compiled.
 pub(super) const KEPT: usize = 3;
@@ -58,11 +57,9 @@ impl Catalog {
     fn try_out(&self, mut next: Snapshot, trial: Trial) -> Result<(), String> {
         let (name, trial) = (Arc::clone(&trial.adapter.name), Arc::new(trial));
         next.end_trial(&name);
-        let manifests = next
-            .adapters
-            .iter()
-            .map(|(served, adapter)| if *served == name { &trial.adapter.manifest } else { &adapter.manifest });
-        (self.together)(&manifests.collect::<Vec<&Manifest>>())?;
+        let beside =
+            next.adapters.iter().map(|(served, adapter)| if *served == name { &trial.adapter } else { adapter });
+        (self.together)(&beside.map(|adapter| &**adapter).collect::<Vec<&Adapter>>())?;
         let Some(serving) = next.adapters.get(&name).cloned() else { return Ok(()) };
         trial.adapter.duty.begin();
         trial.adapter.warm();
@@ -79,8 +76,7 @@ impl Catalog {
         let name = Arc::clone(&adapter.name);
         let trial = next.trials.remove(&name);
         let before = next.adapters.insert(Arc::clone(&name), Arc::clone(adapter));
-        let manifests: Vec<&Manifest> = next.adapters.values().map(|adapter| &adapter.manifest).collect();
-        (self.together)(&manifests)?;
+        (self.together)(&next.adapters.values().map(|adapter| &**adapter).collect::<Vec<&Adapter>>())?;
         adapter.duty.begin();
         adapter.warm();
         let since = SystemTime::now();

@@ -24,6 +24,11 @@ impl Stamp {
         Self { path, length: about.len(), modified: about.modified().ok(), identity: identity(about) }
     }
 
+    /// Where it is, links followed.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// How long ago it was written.
     pub(super) fn age(&self) -> Option<Duration> {
         SystemTime::now().duration_since(self.modified?).ok()

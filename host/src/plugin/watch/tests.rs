@@ -24,7 +24,7 @@ fn with(change: impl FnOnce(&mut Folder)) -> Bench {
     (folder.settle, folder.patience, folder.grace) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
     change(&mut folder);
     let catalog = Arc::new(Catalog::new(|manifests| {
-        let clash = manifests.len() > 1 && manifests.iter().any(|manifest| manifest.name == "rival");
+        let clash = manifests.len() > 1 && manifests.iter().any(|manifest| *manifest.name == *"rival");
         if clash { Err("rival goes with nobody".into()) } else { Ok(()) }
     }));
     let watch = Watch::new(folder, loader(small()), catalog);

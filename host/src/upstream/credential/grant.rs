@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::super::encode_segment;
+use super::super::{Veil, encode_segment};
 use super::account::Account;
 use super::{Credential, CredentialError};
 use crate::config::secret::Secret;
@@ -43,8 +43,10 @@ impl Grant {
             return Err(CredentialError::Form(CLIENT_FORM));
         }
         let pair = Secret::new(format!("{}:{}", encode_segment(id), encode_segment(secret.expose())));
-        let proof = super::sensitive("Basic ", &STANDARD.encode(pair.expose()))?;
-        Ok(Self::Client { proof: Credential::authorization(proof), secret, scopes: scopes.join(" ").into() })
+        let pair = Secret::new(STANDARD.encode(pair.expose()));
+        let proof = super::sensitive("Basic ", pair.expose())?;
+        let veil = Veil::over([pair.expose(), secret.expose()]);
+        Ok(Self::Client { proof: Credential::authorization(proof, veil), secret, scopes: scopes.join(" ").into() })
     }
 
     /// The next request for a token.

@@ -14,7 +14,7 @@ use percent_encoding::percent_decode_str;
 use ring::hmac;
 use sha2::{Digest as _, Sha256};
 
-use super::super::{Chunks, encode_segment};
+use super::super::{Chunks, Veil, encode_segment};
 use super::CredentialError;
 use crate::config::secret::Secret;
 
@@ -100,6 +100,11 @@ impl Signer {
     pub(super) fn hide_in(&self, text: &mut String) {
         self.secret.hide_in(text);
         self.session.iter().for_each(|session| session.hide_in(text));
+    }
+
+    /// Hides what is secret of the key.
+    pub(super) fn veil(&self) -> Veil {
+        Veil::over([Some(&self.secret), self.session.as_ref()].into_iter().flatten().map(Secret::expose))
     }
 
     fn signing_key(&self, day: &str) -> hmac::Key {

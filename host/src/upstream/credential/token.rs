@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::super::client::Upstreams;
-use super::super::{Base, Chunks, Timeouts, UpstreamError, UpstreamErrorKind, UpstreamRequest, UpstreamResponse};
+use super::super::{Base, Chunks, Timeouts, UpstreamError, UpstreamErrorKind, UpstreamRequest, UpstreamResponse, Veil};
 use super::answer::{self, Given, Refusal};
 use super::grant::Grant;
 use super::{Credential, CredentialError};
@@ -178,7 +178,12 @@ impl Tokens {
             .map_err(|_| refused(origin, &Refusal::Unusable("the token cannot be sent".into())))?;
         tracing::debug!(%origin, lifetime, "fetched an access token");
         let until = fetched + useful(lifetime);
-        Ok(Token { credential: Credential::authorization(value), secret: token, fetched, until })
+        Ok(Token {
+            credential: Credential::authorization(value, Veil::over([token.expose()])),
+            secret: token,
+            fetched,
+            until,
+        })
     }
 }
 

@@ -116,6 +116,11 @@ pub(crate) fn dress(model: &str, answer: &mut RenderedResponse) {
     answer.response.headers.push(Header::new(header.0, header.1));
 }
 
+/// An exception, as the kits of languages that have them tell it.
+pub(crate) fn exception() -> Error {
+    Error::new(ErrorKind::Internal, "TypeError: undefined is no function (main.js:7)")
+}
+
 /// An error that is none, full of what moves a terminal.
 pub(crate) fn refusal() -> Error {
     let mut error = Error::new(ErrorKind::InvalidRequest, "no\u{1b}[2J\u{7}".repeat(10_000));

@@ -28,6 +28,7 @@ impl ProviderChat for Hostile {
 
     fn parse_response(ctx: &Context, _: HttpResponse) -> Result<ChatOutcome> {
         match deeds::asked(&ctx.model, "parse") {
+            Some("except") => return Err(deeds::exception()),
             Some("follow") => return Ok(ChatOutcome::FollowUp(again("talk", None))),
             Some("follow-evil") => return Ok(ChatOutcome::FollowUp(again("talk", Some("http://evil.example")))),
             _ => {}
@@ -78,6 +79,7 @@ impl Decoder for HostileDecoder {
             if self.frames > 1 {
                 let text = deeds::act(&self.model, "decode");
                 match deeds::asked(&self.model, "decode") {
+                    Some("except") => return Err(deeds::exception()),
                     Some("nonsense") => events.append(&mut nonsense()),
                     Some("swarm") => events.extend((0..2_000_000).map(|_| delta("x".to_owned()))),
                     Some(_) => events.push(delta(text)),

@@ -1,0 +1,67 @@
+//! Who else may write to the plugins folder: whoever can put a file there decides what reads everybody's requests.
+
+use std::path::Path;
+
+/// Who may write to a file or folder, beside its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writers {
+    /// Nobody that matters.
+    Owner,
+    /// A group that is not this program's own.
+    Group,
+    /// Everybody on this machine.
+    Everybody,
+}
+
+/// Who may write there. What lies on a file system that is mounted for reading only (a `ConfigMap`, say), nobody changes
+/// whatever its mode says.
+#[cfg(unix)]
+pub fn writers(path: &Path) -> Writers {
+    use std::os::unix::fs::MetadataExt as _;
+    let Ok(about) = std::fs::metadata(path) else { return Writers::Owner };
+    let writers = match about.mode() & 0o022 {
+        0 => return Writers::Owner,
+        0o020 if about.gid() == rustix::process::getegid().as_raw() => return Writers::Owner,
+        0o020 => Writers::Group,
+        _ => Writers::Everybody,
+    };
+    let is_fixed = rustix::fs::statvfs(path).is_ok_and(|fs| fs.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY));
+    if is_fixed { Writers::Owner } else { writers }
+}
+
+/// Who may write there: elsewhere modes say nothing.
+#[cfg(not(unix))]
+pub fn writers(_: &Path) -> Writers {
+    Writers::Owner
+}
+
+/// Why nothing is taken from these places: everybody could have put it there.
+pub fn exposed<'a>(places: impl IntoIterator<Item = &'a Path>) -> Option<String> {
+    let shown = places.into_iter().find(|place| writers(place) == Writers::Everybody)?.display();
+    Some(format!("everybody may write to {shown}: `chmod o-w {shown}`, or set `allow_writable = true` in `[plugins]`"))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn who_may_write_is_told_by_the_mode() {
+        let dir = tempfile::tempdir().unwrap();
+        let set = |mode| std::fs::set_permissions(dir.path(), Permissions::from_mode(mode)).unwrap();
+        for (mode, expected) in [
+            (0o755, Writers::Owner),
+            (0o775, Writers::Owner),
+            (0o777, Writers::Everybody),
+            (0o1777, Writers::Everybody),
+            (0o702, Writers::Everybody),
+        ] {
+            set(mode);
+            assert_eq!(writers(dir.path()), expected, "{mode:o}");
+        }
+        assert_eq!(writers(&dir.path().join("nothing")), Writers::Owner);
+    }
+}

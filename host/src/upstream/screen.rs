@@ -1,0 +1,191 @@
+//! Passes an answer's body on with its provider's credential hidden in it, also where that comes in several pieces.
+//!
+//! A piece goes on at once and uncopied, unless something of the credential stands in it or may begin at its end: then
+//! those bytes wait for the next piece. What is compressed is read beside its bytes and cannot be mended; it is broken off
+//! where a credential shows up in it.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::decode::{Bound, Coding, Decoder};
+use super::veil::{Scope, Veil, cover};
+
+/// Bytes at the end of a piece that may be the beginning of a credential, from which on they wait for what follows.
+const WAITS: usize = 4;
+
+/// What a body's reading needs from piece to piece.
+pub(super) struct Screen {
+    veil: Veil,
+    scope: Scope,
+    /// Bytes that have gone on already and may be the beginning of a credential.
+    past: Vec<u8>,
+    /// Bytes that wait.
+    held: Vec<u8>,
+    /// Undoes the body's coding, to look at what it says.
+    decoder: Option<Decoder>,
+    is_coded: bool,
+}
+
+/// A credential stands in a body that cannot be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shown;
+
+impl Screen {
+    /// A screen for the body of an answer with these headers.
+    pub(super) fn new(veil: Veil, scope: Scope, headers: &HeaderMap) -> Self {
+        let coding = Coding::of(headers);
+        let decoder = match coding {
+            Ok(Coding::Identity) | Err(_) => None,
+            Ok(coding) => Decoder::new(coding, Bound::default()).ok(),
+        };
+        let is_coded = coding != Ok(Coding::Identity);
+        Self { veil, scope, past: Vec::new(), held: Vec::new(), decoder, is_coded }
+    }
+
+    /// Has it look at plain bytes, which somebody else decodes.
+    pub(super) fn decoded(mut self) -> Self {
+        (self.decoder, self.is_coded) = (None, false);
+        self
+    }
+
+    /// How many bytes wait.
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// The next piece, as it may go on; nothing where all of it waits.
+    pub(super) fn pass(&mut self, piece: Bytes) -> Result<Bytes, Shown> {
+        if self.is_coded {
+            return self.look_into(&piece).map(|()| piece);
+        }
+        if self.past.is_empty() && self.held.is_empty() && self.veil.find(&piece, self.scope).is_empty() {
+            let open = self.veil.open_end(&piece, self.scope);
+            let until = piece.len() - open;
+            let keep = piece.get(until..).unwrap_or_default();
+            if open < WAITS {
+                self.past.extend_from_slice(keep);
+                return Ok(piece);
+            }
+            self.held.extend_from_slice(keep);
+            return Ok(piece.slice(..until));
+        }
+        let gone = self.past.len();
+        let mut all = std::mem::take(&mut self.past);
+        all.append(&mut self.held);
+        all.extend_from_slice(&piece);
+        let open = self.veil.open_end(&all, self.scope);
+        let waits = all.len() - open;
+        let mut found = self.veil.find(&all, self.scope);
+        // What has not ended yet may grow.
+        found.retain(|place| open < WAITS || place.start < waits);
+        for place in &mut found {
+            place.start = place.start.max(gone);
+        }
+        cover(&mut all, &found);
+        let until = if open < WAITS { all.len() } else { waits.max(gone) };
+        self.held = all.split_off(until);
+        self.past = all.get(waits.min(until)..).unwrap_or_default().to_vec();
+        Ok(Bytes::from(all).slice(gone..))
+    }
+
+    /// The body has ended: what still waits.
+    pub(super) fn end(&mut self) -> Bytes {
+        let gone = self.past.len();
+        let mut all = std::mem::take(&mut self.past);
+        all.append(&mut self.held);
+        let mut found = self.veil.find(&all, self.scope);
+        for place in &mut found {
+            place.start = place.start.max(gone);
+        }
+        cover(&mut all, &found);
+        Bytes::from(all).slice(gone..)
+    }
+
+    fn look_into(&mut self, piece: &[u8]) -> Result<(), Shown> {
+        // What cannot be decoded is nothing that its reader understands either.
+        let Some(Ok(plain)) = self.decoder.as_mut().map(|decoder| decoder.push(piece)) else {
+            self.decoder = None;
+            return Ok(());
+        };
+        self.past.extend_from_slice(&plain);
+        if !self.veil.find(&self.past, self.scope).is_empty() {
+            return Err(Shown);
+        }
+        let open = self.veil.open_end(&self.past, self.scope);
+        self.past.drain(..self.past.len() - open);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Screen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Screen").field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KEY: &str = "sk-4fK9wQ2mZt7RbX1yLc8VnA6dHs3JgE5p";
+
+    fn screened(pieces: &[&[u8]]) -> Vec<u8> {
+        let mut screen = Screen::new(Veil::over([KEY]), Scope::Keys, &HeaderMap::new());
+        let mut out = Vec::new();
+        for piece in pieces {
+            out.extend_from_slice(&screen.pass(Bytes::copy_from_slice(piece)).unwrap());
+        }
+        out.extend_from_slice(&screen.end());
+        out
+    }
+
+    /// The longest piece of the key in a text.
+    fn longest(text: &[u8]) -> usize {
+        let pieces = (0..KEY.len()).flat_map(|from| (from + 1..=KEY.len()).map(move |to| &KEY[from..to]));
+        let stands = |piece: &&str| memchr::memmem::find(text, piece.as_bytes()).is_some();
+        pieces.filter(stands).map(str::len).max().unwrap_or_default()
+    }
+
+    #[test]
+    fn a_piece_without_a_key_goes_on_as_it_is() {
+        let mut screen = Screen::new(Veil::over([KEY]), Scope::Keys, &HeaderMap::new());
+        let piece = Bytes::from_static(b"data: {\"says\":\"Hello\"}\n\n");
+        assert_eq!(screen.pass(piece.clone()).unwrap().as_ptr(), piece.as_ptr());
+        assert_eq!(screen.held(), 0);
+    }
+
+    #[test]
+    fn what_only_began_like_a_key_comes_late_and_whole() {
+        assert_eq!(screened(&[b"to sk-4fK9", b" or not to"]), b"to sk-4fK9 or not to");
+        assert_eq!(screened(&[b"to sk-4fK9"]), b"to sk-4fK9");
+    }
+
+    proptest! {
+        /// However an answer is cut, no more of a key goes through than three bytes, and nothing else is changed.
+        #[test]
+        fn no_cut_lets_a_key_through(before in "[a-z \"{}]{0,20}", after in "[a-z \"{}]{0,20}", cuts in prop::collection::vec(0usize..80, 0..8)) {
+            let text = format!("{before}[{KEY}]{after}");
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).chain([0, text.len()]).collect();
+            cuts.sort_unstable();
+            let pieces: Vec<&[u8]> = cuts.windows(2).map(|cut| &text.as_bytes()[cut[0]..cut[1]]).collect();
+            let out = screened(&pieces);
+            prop_assert_eq!(out.len(), text.len());
+            prop_assert!(longest(&out[before.len()..out.len() - after.len()]) < WAITS, "{}", String::from_utf8_lossy(&out));
+            prop_assert_eq!(&out[..before.len()], before.as_bytes());
+            prop_assert_eq!(&out[out.len() - after.len()..], after.as_bytes());
+        }
+
+        /// One byte at a time is no way through either.
+        #[test]
+        fn bytes_one_by_one_change_only_the_key(text in "[a-z0-9 *.]{0,60}") {
+            let text = format!("{text}\"{KEY}\" {text}");
+            let out = screened(&text.bytes().map(|byte| vec![byte]).collect::<Vec<_>>().iter().map(Vec::as_slice).collect::<Vec<_>>());
+            prop_assert_eq!(out.len(), text.len());
+            prop_assert!(!String::from_utf8_lossy(&out).contains(&KEY[3..]));
+        }
+    }
+}

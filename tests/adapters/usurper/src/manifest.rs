@@ -1,0 +1,99 @@
+//! What the adapter claims.
+
+use std::hint::black_box;
+
+use weir_sdk::adapter::About;
+use weir_sdk::manifest::{
+    AnswerFraming, BodyKind, Capabilities, Condition, CredentialPlace, ErrorFormat, ErrorSpelling, Face, Format,
+    FrameTemplate, Isolation, Manifest, ModelPlace, ModelPointer, Operation, StreamFlag, Suggestions,
+};
+use weir_sdk::types::{ErrorKind, Framing, Header};
+
+use crate::{FORMAT, Usurper};
+
+const ERROR: &str = r#"{"usurper":{{kind}},"message":{{message}},"code":{{code}}}"#;
+
+/// A header that others' requests carry, declared to hold credentials. Tests write another of the same length over it.
+static PLACE: &str = "anthropic-beta";
+
+impl About for Usurper {
+    fn describe() -> Manifest {
+        let when = Condition::HeaderPresent("content-type".into());
+        Manifest {
+            name: "usurper".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            contract: "0.1.0".into(),
+            description: "Claims what others serve".into(),
+            family: "usurper".into(),
+            settings: String::new(),
+            isolation: Isolation::Fresh,
+            takes_blobs: false,
+            suggests: Suggestions { url: None, key_variables: Vec::new(), models: Vec::new(), origins: Vec::new() },
+            formats: vec![Format { id: FORMAT.into(), errors: Some(errors()), tap: None }],
+            faces: vec![
+                face("/v1/chat/completions", Some(when.clone())),
+                face("/v1/messages", Some(when)),
+                face("/v1/{model...}", None),
+                face("/v1/usurped/talk", None),
+            ],
+            accepts: Vec::new(),
+            auth: Vec::new(),
+            capabilities: Capabilities {
+                operations: vec![Operation::Chat],
+                media: Vec::new(),
+                tools: false,
+                counts_tokens: false,
+            },
+        }
+    }
+}
+
+fn errors() -> ErrorFormat {
+    let kinds = [
+        ErrorKind::InvalidRequest,
+        ErrorKind::Authentication,
+        ErrorKind::Permission,
+        ErrorKind::NotFound,
+        ErrorKind::TooLarge,
+        ErrorKind::ContextLength,
+        ErrorKind::RateLimited,
+        ErrorKind::Quota,
+        ErrorKind::ContentFiltered,
+        ErrorKind::Overloaded,
+        ErrorKind::Timeout,
+        ErrorKind::Unsupported,
+        ErrorKind::Upstream,
+        ErrorKind::Internal,
+    ];
+    let spelling = |kind| ErrorSpelling { kind, name: "error".into(), code: None, status: 500 };
+    ErrorFormat {
+        body: ERROR.into(),
+        spellings: kinds.map(spelling).into(),
+        headers: Vec::new(),
+        stream_failure: Some(FrameTemplate { event: None, data: ERROR.into() }),
+        keep_alive: None,
+        request_id_header: None,
+        rate_limit_headers: Vec::new(),
+    }
+}
+
+fn face(path: &str, when: Option<Condition>) -> Face {
+    Face {
+        format: FORMAT.into(),
+        operation: Operation::Chat,
+        method: "POST".into(),
+        path: path.into(),
+        prefixes: vec!["/usurper".into()],
+        when,
+        credentials: vec![CredentialPlace::Header(Header::new(black_box(PLACE), ""))],
+        model: vec![ModelPlace::Pointer(ModelPointer { pointer: "/model".into(), prefix: String::new() })],
+        stream: StreamFlag::Constant(false),
+        body: BodyKind::Json,
+        output_limit: Vec::new(),
+        end_user: Vec::new(),
+        object_ids: Vec::new(),
+        features: Vec::new(),
+        request_headers: Vec::new(),
+        framings: vec![AnswerFraming { framing: Framing::Ndjson, when: None }],
+    }
+}
