@@ -4,8 +4,8 @@ mod tokens;
 mod traced;
 pub mod trail;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use self::tokens::Tokens;
@@ -17,7 +17,7 @@ use crate::contract::types::{Loss, Usage};
 use crate::dialect::limits::Figure;
 use crate::fault::Side;
 use crate::health::Ticket;
-use crate::observe::metrics::{Metrics, Series};
+use crate::observe::metrics::{Book, Metrics, Series};
 use crate::observe::trace::Span;
 
 /// How an exchange ended.
@@ -42,6 +42,22 @@ pub struct Opening<'a> {
     pub operation: &'a str,
     /// Its span.
     pub span: &'a Span,
+    /// Whether it costs tokens.
+    pub counts: bool,
+}
+
+/// What all attempts of a request share, those at the same time too.
+#[derive(Debug, Default)]
+struct Shared {
+    tries: AtomicU32,
+    forfeited: Mutex<Forfeited>,
+}
+
+/// Requests that providers got and never answered, by estimate.
+#[derive(Debug, Default, Clone, Copy)]
+struct Forfeited {
+    input: u64,
+    dollars: f64,
 }
 
 /// The account of one exchange. It is closed when it is dropped.
@@ -62,11 +78,14 @@ pub struct Account {
     provider: Option<Arc<str>>,
     /// How the limits of the provider that answered stand, where its answer is made anew.
     limits: Vec<Figure>,
-    /// Shared with branches: the attempts of all of them are this request's.
-    tries: Arc<AtomicU32>,
+    shared: Arc<Shared>,
     trail: Trail,
     /// The lane of the last attempt: `relay` or `translate`.
     lane: Option<&'static str>,
+    /// Whether requests cost tokens.
+    counts: bool,
+    /// Whether tokens are limited, for the client, the model or the address.
+    is_limited: bool,
     /// The attempt that gave the answer.
     ticket: Option<Ticket>,
     request_id: String,
@@ -80,10 +99,12 @@ impl Account {
     /// Opens the account of an exchange that has been routed.
     pub fn open(metrics: &Arc<Metrics>, series: Arc<Series>, opening: Opening<'_>, permit: Permit) -> Self {
         metrics.in_flight.inc();
-        let Opening { begun, request_id, operation, span } = opening;
+        let Opening { begun, request_id, operation, span, counts } = opening;
         let mut account = Self::empty(Arc::clone(metrics), series, begun, request_id.to_owned());
         account.traced = Traced::new(span, operation);
+        account.is_limited = permit.counts_tokens();
         account.permit = permit;
+        account.counts = counts;
         account
     }
 
@@ -101,9 +122,11 @@ impl Account {
             metered: false,
             provider: None,
             limits: Vec::new(),
-            tries: Arc::default(),
+            shared: Arc::default(),
             trail: Trail::default(),
             lane: None,
+            counts: false,
+            is_limited: false,
             ticket: None,
             request_id,
             traced: Traced::default(),
@@ -122,10 +145,52 @@ impl Account {
         self.begun.elapsed().saturating_sub(self.waited)
     }
 
-    /// An attempt begins, at this provider and with its name for the model.
-    pub fn tries_at(&mut self, provider: &str, model: &str) {
-        let number = self.tries.fetch_add(1, Ordering::Relaxed) + 1;
+    /// An attempt begins, at this provider, with its name for the model and at this price.
+    pub fn tries_at(&mut self, provider: &Arc<str>, model: &str, price: Option<Price>) {
+        self.forfeit();
+        let number = self.shared.tries.fetch_add(1, Ordering::Relaxed) + 1;
         self.traced.begins(number, provider, model);
+        self.provider = Some(Arc::clone(provider));
+        self.tokens.price = price;
+    }
+
+    /// A request goes out; `input` estimates its tokens. From now on they are charged for, unless the provider tells of
+    /// others or refuses it. Returns whether it is the first request of its attempt, the one that costs.
+    pub fn sends(&mut self, input: impl FnOnce() -> u32) -> bool {
+        let is_first = self.counts && self.tokens.sent.is_none();
+        if is_first {
+            self.tokens.sent = Some(input());
+        }
+        is_first
+    }
+
+    /// Whether it matters how many tokens the attempt costs: they have a price, or there is a limit.
+    pub fn tokens_matter(&self) -> bool {
+        self.tokens.price.is_some() || self.is_limited
+    }
+
+    /// The request that went out was refused, or has never arrived: it costs nothing.
+    pub fn refused(&mut self) {
+        self.tokens.sent = None;
+    }
+
+    /// The estimated input of a request that a provider got and has not answered.
+    pub fn unanswered(&self) -> Option<u32> {
+        self.tokens.sent
+    }
+
+    /// The request that is with a provider will not be answered: its input is charged for, by estimate.
+    fn forfeit(&mut self) {
+        let Some(input) = self.tokens.sent.take() else { return };
+        let dollars = self.book().estimated([input, 0], self.tokens.price);
+        let mut forfeited = self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner);
+        forfeited.input += u64::from(input);
+        forfeited.dollars += dollars.unwrap_or_default();
+    }
+
+    /// The book of the provider that was asked last.
+    fn book(&self) -> Arc<Book> {
+        self.metrics.book(&self.series, self.provider.as_deref())
     }
 
     /// The span of the attempt that is under way.
@@ -135,7 +200,7 @@ impl Account {
 
     /// Attempts so far.
     pub fn tries(&self) -> u32 {
-        self.tries.load(Ordering::Relaxed)
+        self.shared.tries.load(Ordering::Relaxed)
     }
 
     /// What became of the targets that did not answer.
@@ -170,7 +235,9 @@ impl Account {
     pub fn branch(&self) -> Self {
         let (metrics, series) = (Arc::clone(&self.metrics), Arc::clone(&self.series));
         let mut branch = Self::empty(metrics, series, self.begun, self.request_id.clone());
-        branch.tries = Arc::clone(&self.tries);
+        branch.shared = Arc::clone(&self.shared);
+        branch.counts = self.counts;
+        branch.is_limited = self.is_limited;
         branch.traced = self.traced.branch();
         branch.is_branch = true;
         branch
@@ -178,6 +245,7 @@ impl Account {
 
     /// Takes over what an attempt's own account has taken in, `waited` having passed before it began.
     pub fn adopt(&mut self, mut branch: Self, waited: Duration) {
+        self.forfeit();
         self.waited += branch.waited + waited;
         self.status = branch.status;
         self.streaming |= std::mem::take(&mut branch.streaming);
@@ -209,9 +277,8 @@ impl Account {
         self.traced.failed(reason);
     }
 
-    /// This attempt gives the answer, whose tokens cost so much.
-    pub fn serve(&mut self, ticket: Ticket, price: Option<Price>) {
-        self.tokens.price = price;
+    /// This attempt gives the answer.
+    pub fn serve(&mut self, ticket: Ticket) {
         if !self.streaming {
             ticket.first_piece();
         }
@@ -261,7 +328,9 @@ impl Account {
     pub fn piece(&mut self) {
         if !self.first_piece {
             self.first_piece = true;
-            self.series.first_token(self.begun.elapsed().as_secs_f64());
+            let seconds = self.begun.elapsed().as_secs_f64();
+            self.series.first_token(seconds);
+            self.book().first_token(seconds);
             self.ticket.iter().for_each(Ticket::first_piece);
         }
     }
@@ -271,9 +340,15 @@ impl Account {
         self.tokens.told = Some(usage);
     }
 
-    /// What the answer cost by estimate, input and output, for the case that nobody tells.
-    pub fn estimated(&mut self, tokens: [u32; 2]) {
-        self.tokens.estimate = Some(tokens);
+    /// The tokens of the content that has come, by estimate, for the case that the provider does not tell or that the
+    /// answer does not end.
+    pub fn content(&mut self, tokens: u32) {
+        self.tokens.content = Some(tokens);
+    }
+
+    /// What the provider told of the tokens is all that it will tell.
+    pub fn told_all(&mut self) {
+        self.tokens.is_final = true;
     }
 
     /// Fields that got lost.
@@ -290,6 +365,7 @@ impl Account {
     /// The answer went out whole.
     pub fn whole(&mut self) {
         self.outcome = Outcome::Whole;
+        self.told_all();
     }
 
     /// The stream broke, by this side's fault.
@@ -312,29 +388,44 @@ impl Account {
     /// Another target goes on with the stream, of which these tokens have been told, and of the one that broke these not;
     /// `branch` is its attempt's account.
     pub fn resumed(&mut self, mut branch: Self, told: Option<&Usage>, untold: [u32; 2]) {
-        self.tokens.go_on(told, untold, branch.tokens.price, &self.series);
+        self.tokens.go_on(told, untold, branch.tokens.price, &self.book());
+        self.tokens.sent = branch.tokens.sent.take();
         self.provider = branch.provider.take();
         self.ticket = branch.ticket.take();
         self.traced.adopt(&mut branch.traced);
         self.hold(std::mem::take(&mut branch.permit));
     }
 
-    /// What the limits are told: what was used, whoever says so; nothing where no answer came.
-    fn settle_limits(&mut self) {
+    /// What the limits are told: what was used, told or estimated; the reservation stays where a provider works on the
+    /// request or has not told, and goes back where nothing was used.
+    fn settle_limits(&mut self, is_under_way: bool) {
+        let forfeited = self.forfeited().input;
         let answered = (200..300).contains(&self.status);
-        if let Some(tokens) = self.tokens.sums() {
-            self.permit.used(Some(tokens));
-        } else if answered {
-            self.permit.used(None);
+        match self.tokens.sums() {
+            _ if is_under_way => self.permit.used(None),
+            Some((input, output)) => self.permit.used(Some((input + forfeited, output))),
+            None if answered => self.permit.used(None),
+            None if forfeited > 0 => self.permit.used(Some((forfeited, 0))),
+            None => {}
         }
     }
 
+    fn forfeited(&self) -> Forfeited {
+        *self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Charges for all tokens.
     fn settle(&mut self) {
-        let is_told = self.tokens.settle(&self.series);
-        if !is_told && self.metered && self.status == 200 && self.outcome == Outcome::Whole {
-            let provider = self.provider.as_deref().unwrap_or("none");
-            self.metrics.billing_unknown.with_label_values(&[provider]).inc();
+        let is_under_way = self.status == 0 && self.tokens.sent.is_some();
+        if !(200..400).contains(&self.status) {
+            self.forfeit();
         }
+        let book = self.book();
+        let is_told = self.tokens.settle(&book);
+        if !is_told && self.metered && self.status == 200 && self.outcome == Outcome::Whole {
+            book.untold();
+        }
+        self.settle_limits(is_under_way);
     }
 
     fn tell_spans(&self) {
@@ -370,12 +461,13 @@ impl Drop for Account {
             self.metrics.streams_active.dec();
         }
         if self.is_branch {
+            self.forfeit();
             return self.traced.cancelled();
         }
         self.metrics.in_flight.dec();
         self.tell_spans();
-        self.settle_limits();
         self.settle();
+        self.book().took(seconds);
         match self.outcome {
             Outcome::Whole => self.close_whole(seconds),
             Outcome::Failed => self.metrics.request(&self.series, self.status, "broken", seconds),

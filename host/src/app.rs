@@ -235,6 +235,13 @@ pub fn some_adapters(config: &Config, plugins: &Plugins) -> Result<(), StartErro
     let why = if dir.is_dir() { "it holds no NAME.wasm" } else { "there is no such folder" };
     let whole = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
     Err(StartError::NoAdapters { dir: whole.display().to_string(), why })
+/// Tells of a mistake of the configuration that only adapters can find.
+fn tell(problem: &Problem) {
+    let (problem, help, severity) = (&problem.message, problem.help.as_deref(), problem.severity);
+    match severity {
+        Severity::Error => tracing::error!(problem, help, "part of the configuration cannot be served"),
+        Severity::Warning => tracing::warn!(problem, help, "part of the configuration may not be what was meant"),
+    }
 }
 
 /// What would be served, with what only adapters can tell to be wrong with the configuration.
@@ -249,20 +256,7 @@ impl App {
         let plugins = load_plugins(&config)?;
         some_adapters(&config, &plugins)?;
         let serving = Serving::derive(&config, plugins.catalog.snapshot())?;
-        for Problem { severity, message, help, .. } in &serving.problems {
-            match severity {
-                Severity::Error => {
-                    tracing::error!(
-                        problem = message,
-                        help = help.as_deref(),
-                        "part of the configuration cannot be served"
-                    );
-                }
-                Severity::Warning => {
-                    tracing::warn!(problem = message, help = help.as_deref(), "the configuration may be wrong")
-                }
-            }
-        }
+        serving.problems.iter().for_each(tell);
         let upstreams = Upstreams::new(&Settings::default());
         let tracer = config.traces.as_ref().map(tracer).transpose()?.unwrap_or_default();
         let gateway = Arc::new(Gateway::new(serving, upstreams, metrics, tracer.clone())?);

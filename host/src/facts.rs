@@ -36,6 +36,12 @@ pub fn of(adapter: &str, model: &str) -> Facts {
     FILE.models.get(adapter).and_then(|models| models.get(model)).map(|row| facts(row)).unwrap_or_default()
 }
 
+/// Whether the bundled file knows prices at this adapter's provider.
+pub fn has_prices(adapter: &str) -> bool {
+    let is_priced = |row: &Vec<Option<f64>>| facts(row).price.is_some();
+    FILE.models.get(adapter).is_some_and(|models| models.values().any(is_priced))
+}
+
 /// These capabilities, and where they say nothing, those.
 pub fn over(own: Capabilities, other: Capabilities) -> Capabilities {
     Capabilities {

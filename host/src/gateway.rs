@@ -264,12 +264,14 @@ impl Gateway {
                 return Ok(response);
             }
         };
-        let series = plan.route.series(&self.metrics, &asked.face);
+        let client = asked.caller.client.as_ref().map(|client| &client.name);
+        let series = plan.route.series(&self.metrics, &asked.face, client);
         if span.is_recording() {
             span.say("gen_ai.request.model", plan.route.alias.clone());
         }
         let operation = operation_name(asked.operation());
-        let opening = Opening { begun: asked.exchange.begun, request_id: &asked.exchange.id, operation, span };
+        let counts = matches!(asked.operation(), Operation::Chat | Operation::Embeddings | Operation::Rerank);
+        let opening = Opening { begun: asked.exchange.begun, request_id: &asked.exchange.id, operation, span, counts };
         let mut account = Account::open(&self.metrics, series, opening, permit);
         let house = House { deadline: deadline(asked, &plan), ..house };
         plan.route.deposit(plan.stops.first().map_or(0.0, |stop| stop.target.retry.budget));

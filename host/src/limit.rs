@@ -195,12 +195,14 @@ pub struct Told {
     pub reset: Duration,
 }
 
-/// What was reserved for a request. What is not settled when it is dropped goes back as if nothing had been used.
+/// What was reserved for a request. What is not settled when it is dropped goes back as if nothing had been used, unless
+/// the request is with a provider.
 #[derive(Debug)]
 pub struct Reservation {
     store: Arc<dyn Store>,
     takes: Vec<Take>,
     levels: Vec<Level>,
+    is_out: bool,
 }
 
 /// A limit is used up.
@@ -236,7 +238,7 @@ impl Reservation {
     pub async fn make(store: &Arc<dyn Store>, takes: Vec<Take>, now: Instant) -> Result<Self, Exhausted> {
         let reserved = if takes.is_empty() { Ok(Vec::new()) } else { store.reserve(&takes, now).await };
         match reserved {
-            Ok(levels) => Ok(Self { store: Arc::clone(store), takes, levels }),
+            Ok(levels) => Ok(Self { store: Arc::clone(store), takes, levels, is_out: false }),
             Err(short) => {
                 let take = takes.get(short.at).or(takes.first());
                 let (key, limit) = take.map_or_else(
@@ -271,6 +273,14 @@ impl Reservation {
         for take in std::mem::take(&mut self.takes) {
             self.give(&take, take.amount, now);
         }
+    /// Whether the request is with a provider, so that the reservation stays if nothing more is heard of it.
+    pub fn is_out(&mut self, is_out: bool) {
+        self.is_out = is_out;
+    }
+
+    /// Whether tokens are limited.
+    pub fn counts_tokens(&self) -> bool {
+        self.takes.iter().any(|take| matches!(take.key.resource, Resource::Tokens | Resource::Input | Resource::Output))
     }
 
     /// How this scope's limits stand after the reservation.
@@ -297,7 +307,12 @@ impl Drop for Reservation {
         let now = Instant::now();
         for take in std::mem::take(&mut self.takes) {
             // The request was made all the same.
-            if take.key.resource != Resource::Requests {
+            let stays = match take.key.resource {
+                Resource::Requests => true,
+                Resource::Streams => false,
+                Resource::Tokens | Resource::Input | Resource::Output => self.is_out,
+            };
+            if !stays {
                 self.give(&take, take.amount, now);
             }
         }

@@ -51,12 +51,14 @@ pub struct Limits {
     pub text_bytes: usize,
     /// Whether the whole body is checked to be UTF-8, not just what is read of it.
     pub utf8: bool,
+    /// Whether members of the body are looked for that are named like a wanted one but for upper and lower case.
+    pub variants: bool,
 }
 
 impl Default for Limits {
     /// 256 levels, 16384 values a pointer and not one more, texts of 1 KiB, UTF-8 checked.
     fn default() -> Self {
-        Self { depth: 256, hits: 16 << 10, drop_excess: false, text_bytes: 1 << 10, utf8: true }
+        Self { depth: 256, hits: 16 << 10, drop_excess: false, text_bytes: 1 << 10, utf8: true, variants: false }
     }
 }
 

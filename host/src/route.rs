@@ -8,6 +8,7 @@ pub mod order;
 mod plan;
 pub mod skipped;
 mod stop;
+mod question;
 
 use std::collections::HashMap;
 use std::iter;
@@ -31,6 +32,7 @@ use crate::upstream::{Base, Credential, Timeouts};
 use budget::Budget;
 pub use plan::{Circumstances, Nowhere, Plan, plan, plan_for_provider};
 pub use stop::Stop;
+pub use question::Question;
 
 /// The header by which a request without a model says which provider it is for.
 pub const PROVIDER_HEADER: &str = crate::headers::PROVIDER;
@@ -77,6 +79,8 @@ pub struct Target {
     pub strict: bool,
     /// How usage is learnt in the relay lane.
     pub metering: Metering,
+    /// Whether its server takes the question for usage; shared by all keys.
+    pub question: Arc<Question>,
     /// The options, as contexts carry them.
     pub options: Vec<Setting>,
     /// Time limits.
@@ -236,8 +240,8 @@ pub struct Route {
     turn: AtomicUsize,
     key: AtomicUsize,
     budget: Mutex<Budget>,
-    /// By the face's index.
-    series: RwLock<HashMap<usize, Arc<Series>>>,
+    /// By the face's index, and the client's name: empty for the anonymous one.
+    series: RwLock<HashMap<usize, Vec<(Arc<str>, Arc<Series>)>>>,
 }
 
 impl Route {
@@ -312,16 +316,25 @@ impl Route {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner).take(now)
     }
 
-    /// The metrics of this route for a face, which are made once.
-    pub fn series(&self, metrics: &Metrics, face: &Face) -> Arc<Series> {
-        if let Some(series) = self.series.read().unwrap_or_else(PoisonError::into_inner).get(&face.index) {
-            return Arc::clone(series);
+    /// The metrics of this route for a face and a client of the configuration, which are made once.
+    pub fn series(&self, metrics: &Metrics, face: &Face, client: Option<&Arc<str>>) -> Arc<Series> {
+        let client: &str = client.map_or("", |name| name);
+        let find = |all: &HashMap<usize, Vec<(Arc<str>, Arc<Series>)>>| {
+            let known = all.get(&face.index)?.iter().find(|(name, _)| **name == *client);
+            known.map(|(_, series)| Arc::clone(series))
+        };
+        if let Some(series) = find(&self.series.read().unwrap_or_else(PoisonError::into_inner)) {
+            return series;
         }
-        let provider = self.targets.iter().flatten().next().map_or("none", |target| &*target.label);
-        let operation = operation_name(&face.claim.operation);
-        let labels = Labels { dialect: face.format(), route: &self.alias, operation, provider };
         let mut all = self.series.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(all.entry(face.index).or_insert_with(|| Arc::new(metrics.series(labels))))
+        find(&all).unwrap_or_else(|| {
+            let provider = self.targets.iter().flatten().next().map_or("none", |target| &*target.label);
+            let operation = operation_name(&face.claim.operation);
+            let labels = Labels { dialect: face.format(), route: &self.alias, operation, provider, client };
+            let series = Arc::new(metrics.series(labels));
+            all.entry(face.index).or_default().push((Arc::from(client), Arc::clone(&series)));
+            series
+        })
     }
 }
 

@@ -9,9 +9,13 @@
 //! | `filter` | passes over frames that have nothing of interest, without a scan |
 //! | `usage` | figures, merged and taken apart into disjoint buckets |
 //! | `check` | one test of the manifest on frames |
+//! | `content` | the content of frames, weighed |
 
 mod check;
+mod content;
 mod filter;
+#[cfg(test)]
+mod recordings;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -19,7 +23,8 @@ mod usage;
 pub use check::FrameCheck;
 pub use usage::Buckets;
 
-use crate::contract::about::exports::weir::adapter::about::{FrameTest, Tap};
+use crate::contract::about::exports::weir::adapter::about::{FrameTest, Tap, UsagePlace};
+use crate::estimate::Content;
 use crate::frame::FrameRef;
 use crate::peek::{Limits, Peek, PointerError, Pointers, Scalar, Test, TestError, Wanted};
 use filter::Filter;
@@ -41,7 +46,8 @@ pub enum TapError {
 }
 
 /// The limits of the scans: a tap must never fail an answer for having too much of something.
-const LIMITS: Limits = Limits { depth: 512, hits: 256, drop_excess: true, text_bytes: 512, utf8: false };
+const LIMITS: Limits =
+    Limits { depth: 512, hits: 256, drop_excess: true, text_bytes: 512, utf8: false, variants: false };
 
 /// A manifest's tap, compiled. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -57,6 +63,10 @@ struct Compiled {
     on_values: Vec<(Sign, Test)>,
     finds_content: bool,
     finds_model: bool,
+    /// Where content stands.
+    content: content::Places,
+    /// The members of an answer that hold figures.
+    members: Vec<String>,
     /// For the beginning of an answer: everything.
     full: Stage,
     /// From the first content on: without that, and without the model. Its pointers are the first of the full ones.
@@ -107,10 +117,29 @@ impl CompiledTap {
             on_values: draft.on_values,
             finds_content: !tap.content.is_empty(),
             finds_model: !tap.model.is_empty(),
+            content: content::Places::new(&tap.content),
+            members: members(&tap.usage),
             full,
             lean,
         })))
     }
+}
+
+impl CompiledTap {
+    /// The names of those members of a frame or an answer that hold its figures.
+    pub fn usage_members(&self) -> &[String] {
+        &self.0.members
+    }
+}
+
+fn members(usage: &[UsagePlace]) -> Vec<String> {
+    let mut members: Vec<String> = Vec::new();
+    for pointer in usage.iter().flat_map(|place| &place.pointers) {
+        let first = filter::names(pointer).into_iter().next();
+        let is_inner = pointer.matches('/').count() > 1;
+        members.extend(first.filter(|name| is_inner && !members.contains(name)));
+    }
+    members
 }
 
 /// A tap that is being compiled.
@@ -191,6 +220,9 @@ pub struct TapState {
     figures: Figures,
     /// All but the usage.
     reading: Reading,
+    content: Content,
+    /// Whether it is read as a whole and not by frames.
+    is_whole: bool,
 }
 
 impl TapState {
@@ -201,6 +233,8 @@ impl TapState {
             lean: false,
             figures: Figures::new(&tap.0.places),
             reading: Reading::default(),
+            content: Content::default(),
+            is_whole: false,
             tap: tap.clone(),
         }
     }
@@ -218,12 +252,21 @@ impl TapState {
             self.peek.push(frame.data);
             self.read();
         }
+        if !self.tap.0.content.is_empty() {
+            self.tap.0.content.weigh(frame.data, &mut self.content);
+        } else if self.reading.content {
+            self.content.unknown();
+        }
         self.settle();
     }
 
     /// Takes the next chunk of a whole JSON answer.
     pub fn body(&mut self, chunk: &[u8]) {
         self.peek.push(chunk);
+        self.is_whole = true;
+        if self.tap.0.finds_content {
+            self.content.json(chunk);
+        }
     }
 
     /// The whole JSON answer has come. If it broke off, what stood before the break is taken.
@@ -231,6 +274,11 @@ impl TapState {
         self.reading.ended = self.peek.end().is_ok();
         self.read();
         self.reading()
+    }
+
+    /// The tokens of the content so far, by estimate.
+    pub fn content_tokens(&self) -> u32 {
+        if self.is_whole { self.content.tokens_of_json() } else { self.content.tokens() }
     }
 
     /// Whether content has come.

@@ -134,11 +134,18 @@ impl House {
         self.get("/metrics").await.text()
     }
 
-    /// The figure of one metric, named as it is printed (`weir_in_flight`, `a{b="c"}`); 0 where it is not there.
+    /// The figure of one metric, named as it is printed (`weir_in_flight`, `a{b="c"}`): the sum of all its series that
+    /// have these labels; 0 where there is none.
     pub async fn metric(&self, series: &str) -> f64 {
+        let (name, labels) = parts(series);
         let text = self.metrics().await;
-        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        line.map_or(0.0, |figure| figure.parse().expect("metrics are numbers"))
+        let figures = text.lines().filter_map(|line| {
+            let (found, figure) = line.rsplit_once(' ')?;
+            let (known, others) = parts(found);
+            let is_meant = known == name && labels.iter().all(|label| others.contains(label));
+            is_meant.then(|| figure.parse::<f64>().expect("metrics are numbers"))
+        });
+        figures.sum()
     }
 
     /// Asks for a metric again and again until it is this.
@@ -190,4 +197,11 @@ impl House {
         self.stop();
         soon("the house to close", self.running).await.unwrap();
     }
+}
+
+/// A metric's name and its labels.
+fn parts(series: &str) -> (&str, Vec<&str>) {
+    let Some((name, rest)) = series.split_once('{') else { return (series, Vec::new()) };
+    // Values have no commas between quotes here.
+    (name, rest.trim_end_matches('}').split(',').collect())
 }

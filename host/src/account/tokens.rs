@@ -1,70 +1,111 @@
-//! The tokens of an exchange: as they were told, by estimate where nobody tells them, and what they cost.
+//! The tokens of an exchange: as they were told, by estimate where they were not, and what they cost.
 
 use crate::config::Price;
 use crate::contract::types::Usage;
-use crate::observe::metrics::Series;
+use crate::observe::metrics::Book;
 
 /// What is known of an exchange's tokens.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     /// As the provider told, of all targets that gave parts of the answer.
     pub(super) told: Option<Usage>,
-    /// By estimate, input and output, for the case that nobody tells.
-    pub(super) estimate: Option<[u32; 2]>,
+    /// Of the output, by its content; of the last part where there are several. None where nobody looks at it.
+    pub(super) content: Option<u32>,
+    /// Whether what was told is all there will be.
+    pub(super) is_final: bool,
     /// What tokens cost where the answer comes from, if that is known.
     pub(super) price: Option<Price>,
-    /// Of answers that broke off and were gone on with, as far as nobody told: input and output, by estimate.
-    untold: [u32; 2],
+    /// The input of the request that is with a provider, by estimate, until its answer accounts for it.
+    pub(super) sent: Option<u32>,
+    /// Of all parts, as far as they were not told: input and output, by estimate.
+    pub(super) estimated: [u32; 2],
+    /// US dollars for all parts whose price is known.
+    pub(super) dollars: f64,
+    /// Whether the price of a part is not known.
+    pub(super) is_unpriced: bool,
     /// What has been charged for: input, cache reads, cache writes, output, reasoning.
     charged: [Option<u32>; 5],
 }
 
 impl Tokens {
-    /// Somebody else goes on with an answer, at this price, of which so much was told, and of the last part so much not.
-    pub(super) fn go_on(&mut self, told: Option<&Usage>, untold: [u32; 2], price: Option<Price>, series: &Series) {
-        for (sum, tokens) in self.untold.iter_mut().zip(untold) {
-            *sum = sum.saturating_add(tokens);
-        }
+    /// Another target goes on with an answer, at this price, of which so much was told, and of the last part so much not.
+    pub(super) fn go_on(&mut self, told: Option<&Usage>, untold: [u32; 2], price: Option<Price>, book: &Book) {
+        self.sent = None;
         if let Some(usage) = told {
-            self.charge(buckets(usage), series);
+            self.charge(buckets(usage), book);
         }
+        self.estimate(untold, book);
         self.price = price;
     }
 
-    /// Input and output, whoever says so; none where nobody does.
+    /// Input and output, told or estimated; none where nothing is known.
     pub(super) fn sums(&self) -> Option<(u64, u64)> {
-        let [input, output] = self.untold.map(u64::from);
-        let told = self.told.as_ref().map(|usage| {
-            let sum = |counts: &[Option<u32>]| counts.iter().flatten().map(|count| u64::from(*count)).sum::<u64>();
-            let told_in = sum(&[usage.input, usage.cache_read, usage.cache_write]);
-            (told_in + input, sum(&[usage.output, usage.reasoning]) + output)
-        });
-        told.or_else(|| self.estimate.map(|[input, output]| (u64::from(input), u64::from(output))))
+        let [input, output] = self.estimated.map(u64::from);
+        let [told_in, told_out] = sums(self.charged);
+        let is_known = self.estimated != [0; 2] || self.charged.iter().any(Option::is_some) || self.content.is_some();
+        is_known.then_some((told_in + input, told_out + output))
     }
 
-    /// Counts them all; whether somebody told them.
-    pub(super) fn settle(&mut self, series: &Series) -> bool {
-        series.estimated(self.untold);
-        if let Some(tokens) = self.told.as_ref().map(buckets) {
-            self.charge(tokens, series);
-            series.tokens(tokens);
-            return true;
+    /// Charges for all of them; whether they were told.
+    pub(super) fn settle(&mut self, book: &Book) -> bool {
+        let missing = self.missing();
+        let told = self.told.as_ref().map(buckets);
+        told.into_iter().for_each(|tokens| self.charge(tokens, book));
+        self.estimate(missing, book);
+        self.sent = None;
+        told.is_some()
+    }
+
+    /// Tokens of the last part, input and output, that have to be estimated: those that were not told, and those beyond
+    /// what was told so far of an answer that has not ended.
+    fn missing(&self) -> [u32; 2] {
+        let told = self.told.as_ref().map(buckets).unwrap_or_default();
+        let [told_in, told_out] = sums(told);
+        let [charged_in, charged_out] = sums(self.charged);
+        let [input, cache_read, cache_write, output, reasoning] = told;
+        let is_input_told =
+            [input, cache_read, cache_write].iter().any(Option::is_some) && (self.is_final || told_in > charged_in);
+        let is_output_told = self.is_final && (output.is_some() || reasoning.is_some());
+        let so_far = u32::try_from(told_out.saturating_sub(charged_out)).unwrap_or(u32::MAX);
+        let input = if is_input_told { 0 } else { self.sent.unwrap_or_default() };
+        let output = if is_output_told { 0 } else { self.content.unwrap_or_default().saturating_sub(so_far) };
+        [input, output]
+    }
+
+    /// Charges for tokens by estimate.
+    fn estimate(&mut self, tokens: [u32; 2], book: &Book) {
+        if tokens == [0; 2] {
+            return;
         }
-        self.estimate.into_iter().for_each(|tokens| series.estimated(tokens));
-        false
+        for (sum, tokens) in self.estimated.iter_mut().zip(tokens) {
+            *sum = sum.saturating_add(tokens);
+        }
+        let cost = book.estimated(tokens, self.price);
+        self.add_cost(cost);
     }
 
     /// Charges for these tokens, less those that have been charged for.
-    fn charge(&mut self, told: [Option<u32>; 5], series: &Series) {
+    fn charge(&mut self, told: [Option<u32>; 5], book: &Book) {
         let mut fresh = told;
         for (fresh, charged) in fresh.iter_mut().zip(self.charged) {
             *fresh = fresh.map(|tokens| tokens.saturating_sub(charged.unwrap_or_default()));
         }
-        if let Some(dollars) = self.price.and_then(|price| price.of(fresh)) {
-            series.cost(dollars);
-        }
+        let cost = book.told(fresh, self.price);
+        self.add_cost(cost);
         self.charged = told;
     }
+
+    fn add_cost(&mut self, more: Option<f64>) {
+        match more {
+            Some(dollars) => self.dollars += dollars,
+            None => self.is_unpriced = true,
+        }
+    }
+}
+
+fn sums(buckets: [Option<u32>; 5]) -> [u64; 2] {
+    let [input, cache_read, cache_write, output, reasoning] = buckets.map(|count| u64::from(count.unwrap_or_default()));
+    [input + cache_read + cache_write, output + reasoning]
 }
 
 /// Input, cache reads, cache writes, output, reasoning.

@@ -17,18 +17,17 @@ pub(super) struct Meter {
     deframer: Option<Deframer>,
     /// What cannot be read is not read any further; the bytes go through all the same.
     given_up: bool,
-    frames: u32,
-    /// Tokens of the request, roughly.
-    input: u32,
 }
 
-/// What an answer cost.
+/// What an answer cost, as far as it has come.
 #[derive(Debug)]
-pub(super) enum Metered {
+pub(super) struct Metered {
     /// As the provider told.
-    Told(Usage),
-    /// By estimate, input and output: a stream that tells nothing brings about one token a frame.
-    Estimated([u32; 2]),
+    pub(super) told: Option<Usage>,
+    /// Its content, by estimate.
+    pub(super) content: u32,
+    /// Whether its end has come.
+    pub(super) has_ended: bool,
 }
 
 impl Meter {
@@ -38,14 +37,13 @@ impl Meter {
         framing: Option<Framing>,
         limits: Limits,
         headers: &HeaderMap,
-        input: u32,
     ) -> Option<Self> {
         let decompressor = match Coding::of(headers).ok()? {
             Coding::Identity => None,
             coding => Some(Decompressor::new(coding, DecodeBound::default()).ok()?),
         };
         let deframer = framing.map(|framing| Deframer::new(framing, limits));
-        Some(Self { tap: TapState::new(tap), decompressor, deframer, given_up: false, frames: 0, input })
+        Some(Self { tap: TapState::new(tap), decompressor, deframer, given_up: false })
     }
 
     /// Looks at the next piece, and shows it in plain to who wants to see it too.
@@ -70,20 +68,16 @@ impl Meter {
     }
 
     fn see_plain(&mut self, bytes: &[u8]) -> Option<()> {
-        let Self { tap, frames, .. } = self;
+        let tap = &mut self.tap;
         let Some(deframer) = &mut self.deframer else {
             tap.body(bytes);
             return Some(());
         };
-        let see = &mut |frame: FrameRef<'_>| {
-            *frames += 1;
-            tap.frame(frame);
-        };
-        deframer.push(bytes, see).ok()
+        deframer.push(bytes, &mut |frame: FrameRef<'_>| tap.frame(frame)).ok()
     }
 
     /// What the answer cost, as far as that can be said.
-    pub(super) fn finish(mut self) -> Option<Metered> {
+    pub(super) fn finish(mut self) -> Metered {
         if let Some(plain) = self.decompressor.as_mut().and_then(|decompressor| decompressor.finish().ok()) {
             self.see_plain(&plain);
         }
@@ -96,19 +90,9 @@ impl Meter {
             }
             None => self.tap.finish_body(),
         };
-        let told = reading.usage;
-        let usage = Usage {
-            input: told.input,
-            cache_read: told.cache_read,
-            cache_write: told.cache_write,
-            output: told.output,
-            reasoning: told.reasoning,
-            extensions: Vec::new(),
-        };
+        let usage = Usage::from(reading.usage);
         let any = [usage.input, usage.cache_read, usage.cache_write, usage.output, usage.reasoning];
-        if any.iter().any(Option::is_some) {
-            return Some(Metered::Told(usage));
-        }
-        self.deframer.is_some().then(|| Metered::Estimated([self.input, self.frames.saturating_sub(2)]))
+        let told = any.iter().any(Option::is_some).then_some(usage);
+        Metered { told, content: self.tap.content_tokens(), has_ended: reading.ended }
     }
 }

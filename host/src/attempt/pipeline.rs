@@ -5,8 +5,9 @@
 use std::sync::Arc;
 
 use crate::contract::about::exports::weir::adapter::about::ErrorFormat;
-use crate::contract::types::{ChatEvent, Error, ErrorKind, Frame, Framing, Loss, Usage};
+use crate::contract::types::{ChatEvent, Error, ErrorKind, Frame, Framing, Loss, PartKind, Usage};
 use crate::dialect::reply;
+use crate::estimate::Content;
 use crate::fault::{Fault, Side};
 use crate::frame;
 use crate::plugin::{ChatDecoder, ChatEncoder};
@@ -54,6 +55,8 @@ pub(super) struct Seen {
     pub(super) finished: bool,
     /// Whether any content has passed.
     pub(super) content: bool,
+    /// What it weighs, since somebody else went on if somebody did.
+    pub(super) weight: Content,
     /// The failure that ended it.
     pub(super) failure: Option<Error>,
     /// The ledger of both sides.
@@ -200,6 +203,7 @@ impl Pipeline {
         self.target = successor.target;
         self.witness = successor.witness;
         self.spent.clone_from(&self.seen.usage);
+        self.seen.weight = Content::default();
         self.input = successor.input;
         self.said.iter_mut().for_each(Said::goes_on);
         bounds::note(&mut self.seen.losses, successor.losses);
@@ -263,7 +267,17 @@ impl Pipeline {
             ChatEvent::Start(start) if start.model.as_deref().is_none_or(str::is_empty) => {
                 start.model = Some(self.model.clone());
             }
-            ChatEvent::Delta(_) | ChatEvent::PartStart(_) => self.seen.content = true,
+            ChatEvent::Delta(delta) => {
+                self.seen.content = true;
+                self.seen.weight.text(&delta.text);
+            }
+            ChatEvent::PartStart(start) => {
+                self.seen.content = true;
+                if let PartKind::ToolCall(call) = &start.kind {
+                    self.seen.weight.text(&call.id);
+                    self.seen.weight.text(&call.name);
+                }
+            }
             ChatEvent::Finish(_) => self.seen.finished = true,
             ChatEvent::Failure(error) => {
                 *error = late_error(error.clone(), &self.target);

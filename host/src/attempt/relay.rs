@@ -23,6 +23,7 @@ use crate::fault::Fault;
 use crate::frame;
 use crate::peek::{Edit, set_member, splice};
 use crate::route::Target;
+use crate::tap::CompiledTap;
 use crate::upstream::{Chunks, UpstreamRequest, UpstreamResponse, headers};
 
 /// Sends the request as it came and passes the answer on as it comes.
@@ -33,12 +34,25 @@ pub(super) async fn relay(
     acceptance: &Acceptance,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Failure> {
-    let model = target.model(asked.model());
-    let (edits, asks_usage) = edits(asked, target, acceptance, model)?;
-    let request = request(asked, target, acceptance, model, &edits)?;
-    let response = send(house, target, request, account).await?;
+    let call = Call { asked, target, acceptance, model: target.model(asked.model()) };
+    let question = call.question(account)?;
+    let asks = !question.is_empty();
+    let mut response = send(house, target, call.request(question)?, account).await?;
+    let mut asks_usage = asks;
+    if asks && matches!(response.status.as_u16(), 400 | 422) && target.question.is_open() {
+        // Perhaps it is the question that it does not take.
+        response = send(house, target, call.request(Vec::new())?, account).await?;
+        asks_usage = false;
+        if response.status.as_u16() < 400 {
+            tracing::info!(request_id = asked.exchange.id, target = %target.id, "server takes no question for usage");
+            target.question.refused();
+        }
+    }
     let lane = Lane { house, asked, acceptance, asks_usage };
     if response.status.as_u16() < 400 {
+        if asks_usage {
+            call.is_answered(&response);
+        }
         return Ok(answer(lane, response, account));
     }
     let (fault, response) = failure::read(house, asked, target, response, account).await?;
@@ -46,47 +60,75 @@ pub(super) async fn relay(
     Err(Failure { fault, told })
 }
 
-fn request<'a>(
+/// One request to a target that takes it as it is.
+#[derive(Clone, Copy)]
+struct Call<'a> {
     asked: &'a Asked,
     target: &'a Target,
-    acceptance: &Acceptance,
+    acceptance: &'a Acceptance,
     model: &'a str,
-    edits: &[Edit],
-) -> Result<UpstreamRequest<'a>, Fault> {
-    let body = if edits.is_empty() {
-        asked.body.clone()
-    } else {
-        splice(&asked.body, edits).map_err(|error| Fault::internal(error.to_string()))?
-    };
-    let stream = asked.reading.stream;
-    let option = |name: &str| target.option(name);
-    let filling = Filling { model, id: asked.holes.get("id").unwrap_or_default(), option: &option };
-    let query = acceptance.query(&asked.query, &filling, stream);
-    let pairs = query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let address = target.base.join(&acceptance.path(&filling, stream), pairs);
-    Ok(UpstreamRequest {
-        method: acceptance.method.clone(),
-        address: address.map_err(|error| Fault::invalid(error.to_string()))?,
-        headers: request_headers(asked, acceptance, &filling),
-        body: Chunks::from(body),
-        timeouts: target.timeouts,
-        credential: target.credential.as_ref(),
-        stream,
-        model,
-    })
 }
 
-/// What is changed in the body, and whether it now asks for usage that the client did not ask for.
-fn edits(asked: &Asked, target: &Target, acceptance: &Acceptance, model: &str) -> Result<(Vec<Edit>, bool), Fault> {
-    // A body that names several models is made to name one, whichever its reader takes.
-    let spots = asked.reading.model_places.iter().filter(|spot| spot.name != model);
-    let mut edits: Vec<Edit> = spots.map(|spot| spot.renamed(model)).collect();
-    let ask = acceptance.ask_usage.as_ref().filter(|_| target.metering == Metering::Ask && asked.reading.stream);
-    let (Some(ask), Some(found)) = (ask, &asked.reading.found) else { return Ok((edits, false)) };
-    let more = set_member(found, &ask.pointer, &ask.json).map_err(|error| Fault::internal(error.to_string()))?;
-    let asks = !more.is_empty();
-    edits.extend(more);
-    Ok((edits, asks))
+impl<'a> Call<'a> {
+    /// What makes the body ask for usage that the client did not ask for; nothing where it is not to be asked for.
+    fn question(&self, account: &Account) -> Result<Vec<Edit>, Fault> {
+        let Self { asked, target, acceptance, .. } = self;
+        let (Some(ask), Some(found)) = (&acceptance.ask_usage, &asked.reading.found) else { return Ok(Vec::new()) };
+        let is_wanted = match target.metering {
+            Metering::Tap => false,
+            Metering::Ask => true,
+            Metering::Auto => account.tokens_matter() || target.provider.limits.count_tokens(),
+        };
+        if !asked.reading.stream || !is_wanted || !target.question.may_be_asked() {
+            return Ok(Vec::new());
+        }
+        set_member(found, &ask.pointer, &ask.json).map_err(|error| Fault::internal(error.to_string()))
+    }
+
+    /// The request with the model's name and this question, and nothing else changed.
+    fn request(&self, question: Vec<Edit>) -> Result<UpstreamRequest<'a>, Fault> {
+        let Self { asked, target, acceptance, model } = *self;
+        let asks = !question.is_empty();
+        // A body that names several models is made to name one, whichever its reader takes.
+        let spots = asked.reading.model_places.iter().filter(|spot| spot.name != model);
+        let edits: Vec<Edit> = spots.map(|spot| spot.renamed(model)).chain(question).collect();
+        let body = if edits.is_empty() {
+            asked.body.clone()
+        } else {
+            splice(&asked.body, &edits).map_err(|error| Fault::internal(error.to_string()))?
+        };
+        let stream = asked.reading.stream;
+        let option = |name: &str| target.option(name);
+        let filling = Filling { model, id: asked.holes.get("id").unwrap_or_default(), option: &option };
+        let query = acceptance.query(&asked.query, &filling, stream);
+        let pairs = query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let address = target.base.join(&acceptance.path(&filling, stream), pairs);
+        let mut headers = request_headers(asked, acceptance, &filling);
+        if asks {
+            // What is to be withheld has to be seen.
+            headers.insert(header::ACCEPT_ENCODING, header::HeaderValue::from_static("identity"));
+        }
+        Ok(UpstreamRequest {
+            method: acceptance.method.clone(),
+            address: address.map_err(|error| Fault::invalid(error.to_string()))?,
+            headers,
+            body: Chunks::from(body),
+            timeouts: target.timeouts,
+            credential: target.credential.as_ref(),
+            stream,
+            model,
+        })
+    }
+
+    /// The server answers a request with the question. One that compresses the answer all the same is not asked again:
+    /// of its answers nothing can be withheld.
+    fn is_answered(&self, response: &UpstreamResponse) {
+        if response.headers.contains_key(header::CONTENT_ENCODING) {
+            self.target.question.refused();
+        } else {
+            self.target.question.taken();
+        }
+    }
 }
 
 fn request_headers(asked: &Asked, acceptance: &Acceptance, filling: &Filling<'_>) -> HeaderMap {
@@ -121,9 +163,7 @@ fn answer(lane: Lane<'_>, upstream: UpstreamResponse, account: &mut Account) -> 
     let framing = stream_framing(asked, status, &headers);
     let limits = frame::Limits { frame_bytes: house.config.server.max_frame_bytes, ..frame::Limits::default() };
     let ok = status == StatusCode::OK;
-    let input = u32::try_from(asked.body.iter().map(bytes::Bytes::len).sum::<usize>() / 4).unwrap_or(u32::MAX);
-    let meter =
-        acceptance.tap.as_ref().filter(|_| ok).and_then(|tap| Meter::new(tap, framing, limits, &headers, input));
+    let meter = acceptance.tap.as_ref().filter(|_| ok).and_then(|tap| Meter::new(tap, framing, limits, &headers));
     account.answering(status.as_u16(), framing.is_some(), acceptance.tap.is_some());
     let ask = acceptance.ask_usage.as_ref().filter(|_| asks_usage && !headers.contains_key(header::CONTENT_ENCODING));
     let ends = framing.map(|framing| Ends {
@@ -131,7 +171,10 @@ fn answer(lane: Lane<'_>, upstream: UpstreamResponse, account: &mut Account) -> 
         errors: asked.face.errors.clone(),
         request_id: asked.exchange.id.clone(),
         is_plain: !headers.contains_key(header::CONTENT_ENCODING),
-        withhold: ask.and_then(|ask| Withhold::new(&ask.withheld, framing, limits)),
+        withhold: ask.and_then(|ask| {
+            let members = acceptance.tap.as_ref().map(CompiledTap::usage_members).unwrap_or_default();
+            Withhold::new(&ask.withheld, members, framing, limits)
+        }),
         can_cut: asked.can_cut,
         within_line: false,
     });

@@ -162,7 +162,7 @@ impl Relayed {
 
     fn close(&mut self, broken: bool) {
         self.upstream = None;
-        let metered = self.meter.take().and_then(Meter::finish);
+        let metered = self.meter.take().map(Meter::finish);
         let Some(mut account) = self.account.take() else { return };
         record(&mut account, metered);
         if broken {
@@ -176,7 +176,7 @@ impl Relayed {
 impl Drop for Relayed {
     /// A client that leaves: what was consumed so far is still accounted for.
     fn drop(&mut self) {
-        let metered = self.meter.take().and_then(Meter::finish);
+        let metered = self.meter.take().map(Meter::finish);
         if let Some(account) = &mut self.account {
             record(account, metered);
         }
@@ -184,10 +184,11 @@ impl Drop for Relayed {
 }
 
 fn record(account: &mut Account, metered: Option<Metered>) {
-    match metered {
-        Some(Metered::Told(usage)) => account.used(usage),
-        Some(Metered::Estimated(tokens)) => account.estimated(tokens),
-        None => {}
+    let Some(Metered { told, content, has_ended }) = metered else { return };
+    account.content(content);
+    told.into_iter().for_each(|usage| account.used(usage));
+    if has_ended {
+        account.told_all();
     }
 }
 

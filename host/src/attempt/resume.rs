@@ -117,19 +117,25 @@ impl Onward {
     }
 
     async fn ask(&self, stop: &Stop, said: &str, account: &mut Account) -> Option<(Continued, Arc<Target>)> {
-        let held = self.door.admit_to(&stop.target.provider, &self.asked.demand()).await.ok()?;
+        let mut held = self.door.admit_to(&stop.target.provider, &self.asked.demand()).await.ok()?;
         let (target, mut ticket) = stop.admit(&self.health, Instant::now(), &self.carried)?;
         let Self { config, upstreams, recall, deadline, .. } = self;
         let house = House { config, upstreams, recall, deadline: *deadline };
-        account.tries_at(&target.label, target.model(self.asked.model()));
+        let model = self.asked.model();
+        account.tries_at(&target.label, target.model(model), target.price_of(model));
+        held.is_out(true);
         match translate::again::resume(house, &self.asked, &target, said, account).await {
             Ok(stream) => {
                 ticket.answers();
-                account.serve(ticket, target.price_of(self.asked.model()));
+                account.serve(ticket);
                 account.hold(held);
                 Some((stream, target))
             }
             Err(fault) => {
+                held.is_out(false);
+                if let Some(input) = account.unanswered() {
+                    held.used(Some((u64::from(input), 0)));
+                }
                 ticket.failed(policy::blame(&fault));
                 let side = fault.side.as_str();
                 account.failed("resume");

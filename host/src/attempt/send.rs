@@ -9,6 +9,7 @@ use http::{Method, StatusCode};
 use super::{Asked, House, bounds};
 use crate::account::Account;
 use crate::contract::types::{Body, Error, ErrorKind, Header, HttpRequest, HttpResponse};
+use crate::estimate;
 use crate::exchange::TRACE_HEADERS;
 use crate::fault::{Fault, Lapse, Side};
 use crate::route::Target;
@@ -35,8 +36,16 @@ pub(super) async fn send(
         span.say("http.request.method", request.method.to_string());
         span.say("server.address", request.address.origin().to_string());
     }
+    let costs = account.sends(|| estimate::body_tokens(request.body.pieces().map(|piece| &piece[..])));
     let sent = house.upstreams.send(request).await;
     account.attempted(&target.label, begun.elapsed());
+    let is_refused = match &sent {
+        Ok(response) => response.status.as_u16() >= 400,
+        Err(error) => error.kind.is_unsent(),
+    };
+    if costs && is_refused {
+        account.refused();
+    }
     if let Ok(response) = &sent {
         account.attempt().say("http.response.status_code", i64::from(response.status.as_u16()));
     }

@@ -11,7 +11,7 @@ use http_body::{Body, Frame};
 use tokio::time::{Instant, Sleep};
 
 use super::follow::Farewell;
-use super::pipeline::Pipeline;
+use super::pipeline::{Pipeline, Seen};
 use super::reply::BodyError;
 use super::resume::{Found, Onward, Resuming};
 use super::send::fault_of;
@@ -252,7 +252,7 @@ impl Translated {
         let Some(mut account) = self.account.take() else { return };
         if let Some(seen) = seen {
             account.lost(&seen.losses);
-            seen.usage.into_iter().for_each(|usage| account.used(usage));
+            record(&mut account, seen);
         }
         match broken_by {
             Some(side) => account.broke(side),
@@ -274,10 +274,19 @@ impl Drop for Translated {
     /// A client that leaves: what was consumed so far is still accounted for.
     fn drop(&mut self) {
         let seen = self.pipeline.take().map(Pipeline::release);
-        if let (Some(account), Some(usage)) = (&mut self.account, seen.and_then(|seen| seen.usage)) {
-            account.used(usage);
+        if let (Some(account), Some(seen)) = (&mut self.account, seen) {
+            record(account, seen);
         }
     }
+}
+
+fn record(account: &mut Account, seen: Seen) {
+    account.content(seen.weight.tokens());
+    let Some(usage) = seen.usage else { return };
+    if seen.finished && usage.output.is_some() {
+        account.told_all();
+    }
+    account.used(usage);
 }
 
 impl fmt::Debug for Translated {

@@ -11,7 +11,7 @@ use super::reply::ReplyBody;
 use super::way::Way;
 use super::{Asked, House, Values, attempt, hedge};
 use crate::account::Account;
-use crate::admit::{Demand, Door};
+use crate::admit::{Demand, Door, Permit};
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::ErrorKind;
 use crate::fault::{Fault, Lapse, Side};
@@ -66,9 +66,18 @@ struct SoFar {
     spare_keys: usize,
     /// Which opaque values went along.
     values: Values,
+    /// Input tokens of requests that were not answered, by estimate.
+    unanswered: u64,
 }
 
 impl SoFar {
+    /// What a provider that answered nothing has used of its limits.
+    fn settle(&self, held: &mut Permit) {
+        if self.unanswered > 0 {
+            held.used(Some((self.unanswered, 0)));
+        }
+    }
+
     fn was_vain(&self, fault: &Fault) -> bool {
         self.values == Values::Own && policy::was_vain(fault)
     }
@@ -175,13 +184,15 @@ impl Journey<'_> {
         account: &mut Account,
     ) -> Visit {
         let mut last: Option<(Failure, Arc<Target>)> = None;
-        let held = match self.door.admit_to(&stop.target.provider, &self.demand).await {
+        let mut held = match self.door.admit_to(&stop.target.provider, &self.demand).await {
             Ok(held) => held,
             Err(refused) => return Visit::Busy(refused.fault),
         };
-        let mut so_far = SoFar { repeats: 0, spare_keys: keys(&stop.target).count() - 1, values: Values::All };
+        let mut so_far =
+            SoFar { repeats: 0, spare_keys: keys(&stop.target).count() - 1, values: Values::All, unanswered: 0 };
         loop {
             let Some((target, mut ticket)) = stop.admit(self.health, Instant::now(), &self.plan.carried) else {
+                so_far.settle(&mut held);
                 return match last {
                     Some((failure, target)) => self.given_up(stop, failure, target),
                     None => Visit::Closed,
@@ -190,18 +201,26 @@ impl Journey<'_> {
             if let Some(Fallen { from, reason }) = fallen.take() {
                 account.metrics().tries.fell_back(&from.id, &target.id, reason);
             }
-            account.tries_at(&target.label, target.model(self.asked.model()));
+            let model = self.asked.model();
+            account.tries_at(&target.label, target.model(model), target.price_of(model));
+            held.is_out(true);
             let begun = Instant::now();
             let failure = match attempt(self.house, self.asked, &target, so_far.values, account).await {
                 Ok(response) => {
                     ticket.answers();
                     held.went_well();
-                    account.serve(ticket, target.price_of(self.asked.model()));
+                    account.serve(ticket);
                     account.hold(held);
                     return Visit::Answered(response, target);
                 }
                 Err(failure) => failure,
             };
+            held.is_out(false);
+            if failure.fault.side == Side::Upstream && failure.fault.lapse.is_none() {
+                // It answered with an error, in the midst of an answer perhaps.
+                account.refused();
+            }
+            so_far.unanswered += u64::from(account.unanswered().unwrap_or_default());
             account.failed(reason(&failure));
             self.note_trail(stop, &failure, account);
             let blame = self.blame(&failure.fault);
@@ -214,6 +233,7 @@ impl Journey<'_> {
                 tracing::warn!(request_id = self.asked.exchange.id, provider = %target.label, model, "target fails too often and rests");
             }
             if let Some((refused, target)) = last.take_if(|_| so_far.was_vain(&failure.fault)) {
+                so_far.settle(&mut held);
                 return self.given_up(stop, refused, target);
             }
             let situation = self.situation(stop, &target, way, &so_far);
@@ -227,7 +247,10 @@ impl Journey<'_> {
                 }
                 Move::NextKey => so_far.spare_keys -= 1,
                 Move::Bare => so_far.values = Values::Own,
-                Move::Next | Move::Stop => return self.given_up(stop, failure, target),
+                Move::Next | Move::Stop => {
+                    so_far.settle(&mut held);
+                    return self.given_up(stop, failure, target);
+                }
             }
             last = Some((failure, target));
         }

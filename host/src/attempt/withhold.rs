@@ -1,18 +1,23 @@
-//! Takes one kind of frame out of a relayed stream: the usage that only the gateway asked for. All other bytes go
-//! through as they came.
+//! Takes out of a relayed stream what is there only because the gateway asked for usage: one kind of frame, and in the
+//! others the empty member that some servers then add to each. All other bytes go through as they came.
+
+use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
+use memchr::memmem::Finder;
 
 use crate::contract::about::exports::weir::adapter::about::FrameTest;
 use crate::contract::types::Framing;
 use crate::frame::{Decoder, Limits};
-use crate::peek::{Peek, Pointers, Test, Wanted};
+use crate::peek::{Peek, Pointers, Scalar, Test, Wanted};
 
 /// The bytes of frames that have not ended, until it is known whether they pass.
 #[derive(Debug)]
 pub(super) struct Withhold {
     test: Test,
     pointers: Pointers,
+    /// Members of usage: their pointers, and their names with quotes.
+    blanks: Vec<(usize, Finder<'static>)>,
     framing: Framing,
     limits: Limits,
     deframer: Decoder,
@@ -23,14 +28,21 @@ pub(super) struct Withhold {
 
 impl Withhold {
     /// Withholds the frames for which the test holds. None where the test or the framing do not allow it: frames are
-    /// told apart by lines.
-    pub(super) fn new(test: &FrameTest, framing: Framing, limits: Limits) -> Option<Self> {
+    /// told apart by lines. Of `members` those are taken out of the other frames that are null.
+    pub(super) fn new(test: &FrameTest, members: &[String], framing: Framing, limits: Limits) -> Option<Self> {
         let mut wanted = Wanted::default();
         let test = Test::compile(test, &mut wanted).ok()?;
+        let blank = |name: &String| {
+            let quoted = serde_json::Value::from(name.as_str()).to_string();
+            let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+            (wanted.add(&pointer), Finder::new(&quoted).into_owned())
+        };
+        let blanks = members.iter().map(blank).collect();
         let pointers = wanted.compile().ok()?;
         matches!(framing, Framing::Sse | Framing::Ndjson).then(|| Self {
             test,
             pointers,
+            blanks,
             framing,
             limits,
             deframer: Decoder::new(framing, limits),
@@ -64,12 +76,16 @@ impl Withhold {
     fn line(&mut self, line: &[u8], out: &mut BytesMut) {
         self.held.extend_from_slice(line);
         let (mut frames, mut withheld) = (0, false);
-        let (test, pointers) = (&self.test, &self.pointers);
+        let mut blank: Option<&Finder<'_>> = None;
+        let (test, pointers, blanks) = (&self.test, &self.pointers, &self.blanks);
         let cut = self.deframer.push(line, &mut |frame| {
             frames += 1;
             let mut peek = Peek::new(pointers, crate::peek::Limits::default());
             peek.push(frame.data);
-            withheld = peek.finish().is_ok_and(|found| test.holds(&found));
+            let Ok(found) = peek.finish() else { return };
+            withheld = test.holds(&found);
+            let is_null = |pointer: usize| found.last(pointer).is_some_and(|hit| hit.value == Scalar::Null);
+            blank = blanks.iter().find(|(pointer, _)| is_null(*pointer)).map(|(_, name)| name);
         });
         if cut.is_err() {
             self.given_up = true;
@@ -78,13 +94,40 @@ impl Withhold {
             return;
         }
         let held = std::mem::take(&mut self.held);
-        if !(withheld && frames == 1) {
-            out.extend_from_slice(&held);
+        let empty = blank.filter(|_| frames == 1).and_then(|name| null_member(&held, name));
+        match empty {
+            _ if withheld && frames == 1 => {}
+            Some(empty) => {
+                out.extend_from_slice(held.get(..empty.start).unwrap_or_default());
+                out.extend_from_slice(held.get(empty.end..).unwrap_or_default());
+            }
+            None => out.extend_from_slice(&held),
         }
         if self.given_up {
             self.deframer = Decoder::new(self.framing, self.limits);
         }
     }
+}
+
+/// Where the member of this name stands that is null, with the comma that goes with it; none where that is not certain.
+fn null_member(frame: &[u8], name: &Finder<'_>) -> Option<Range<usize>> {
+    let mut places = name.find_iter(frame).filter_map(|start| {
+        let behind = frame.get(start + name.needle().len()..)?.trim_ascii_start();
+        let value = behind.strip_prefix(b":")?.trim_ascii_start();
+        let behind = value.strip_prefix(b"null")?;
+        Some(start..frame.len() - behind.len())
+    });
+    let Range { start, end } = places.next()?;
+    if places.next().is_some() {
+        return None;
+    }
+    let before = frame.get(..start)?.trim_ascii_end();
+    if before.ends_with(b",") {
+        return Some(before.len() - 1..end);
+    }
+    let behind = frame.get(end..)?.trim_ascii_start();
+    let behind = behind.strip_prefix(b",").map_or(behind, <[u8]>::trim_ascii_start);
+    Some(start..frame.len() - behind.len())
 }
 
 /// Whether nothing of what is held belongs to a frame that has not ended: comments and the like pass by themselves.
@@ -102,7 +145,7 @@ mod tests {
 
     fn withhold() -> Withhold {
         let test = FrameTest::Equals(PointerEquals { pointer: "/n".into(), json: "[]".into() });
-        Withhold::new(&test, Framing::Sse, Limits::default()).unwrap()
+        Withhold::new(&test, &["u".to_owned()], Framing::Sse, Limits::default()).unwrap()
     }
 
     #[test]
@@ -114,6 +157,25 @@ mod tests {
             out.extend_from_slice(&withhold.pass(Bytes::from(&STREAM[cut..])));
             out.extend_from_slice(&withhold.end());
             assert_eq!(String::from_utf8(out).unwrap(), wanted, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn the_empty_member_of_other_frames_is_taken_out() {
+        for (with, without) in [
+            (r#"{"a":1,"u":null}"#, r#"{"a":1}"#),
+            (r#"{"a":1, "u" : null, "b":2}"#, r#"{"a":1, "b":2}"#),
+            (r#"{"u":null,"b":2}"#, r#"{"b":2}"#),
+            (r#"{ "u": null, "b":2}"#, r#"{ "b":2}"#),
+            (r#"{"u":null}"#, "{}"),
+            (r#"{"u":{"x":null}}"#, r#"{"u":{"x":null}}"#),
+            (r#"{"a":{"u":null}}"#, r#"{"a":{"u":null}}"#),
+            (r#"{"a":"\"u\":null"}"#, r#"{"a":"\"u\":null"}"#),
+            (r#"{"a":{"u":null},"u":null}"#, r#"{"a":{"u":null},"u":null}"#),
+        ] {
+            let mut withhold = withhold();
+            let out = withhold.pass(Bytes::from(format!("data: {with}\n\n")));
+            assert_eq!(String::from_utf8(out.to_vec()).unwrap(), format!("data: {without}\n\n"));
         }
     }
 

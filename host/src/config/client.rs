@@ -67,6 +67,13 @@ pub struct Limits {
     pub streams: Option<u64>,
 }
 
+impl Limits {
+    /// Whether tokens are limited.
+    pub fn count_tokens(&self) -> bool {
+        self.tokens.or(self.input_tokens).or(self.output_tokens).is_some()
+    }
+}
+
 /// Who goes first where requests wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
 pub enum Priority {

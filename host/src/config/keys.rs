@@ -83,4 +83,4 @@ const TEXT: &str = "string";
 const TABLE: &str = "table";
 const TABLE_OR_FALSE: &str = "table, false";
 const ISOLATION: &str = "\"fresh\", \"tenant\", \"shared\"";
-const METERING: &str = "\"tap\", \"ask\"";
+const METERING: &str = "\"auto\", \"tap\", \"ask\"";

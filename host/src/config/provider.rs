@@ -100,8 +100,10 @@ impl Default for Check {
 /// How the usage of relayed streams is learnt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Metering {
-    /// From what passes by, and by estimate where nothing does.
+    /// By asking the provider for it where tokens matter, until it refuses the question.
     #[default]
+    Auto,
+    /// From what passes by, and by estimate where nothing does.
     Tap,
     /// By asking the provider for it, with the one member that the manifest names.
     Ask,

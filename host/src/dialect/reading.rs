@@ -12,7 +12,7 @@ use super::faces::{Face, Head};
 use super::path::Holes;
 use crate::accept::Acceptance;
 use crate::contract::about::exports::weir::adapter::about::{
-    BodyKind, Face as Claim, FrameTest, ModelPlace, StreamFlag,
+    BodyKind, Face as Claim, FrameTest, ModelPlace, StreamFlag, StreamPointer,
 };
 use crate::fault::Fault;
 use crate::form::{self, Field};
@@ -37,6 +37,8 @@ pub struct ReadingPlan {
     /// Fields of a multipart body: those with the model's name, and at the end perhaps one with the stream flag.
     fields: Vec<String>,
     output_limit: Vec<usize>,
+    /// The body's members that are read here.
+    names: Vec<String>,
     /// What a request may ask for, by name; empty where nobody wants to know.
     features: Vec<(String, Vec<Test>)>,
     /// By acceptance.
@@ -105,6 +107,7 @@ impl ReadingPlan {
             StreamFlag::Constant(_) | StreamFlag::Query(_) => None,
         };
         let output_limit = claim.output_limit.iter().map(|pointer| wanted.add(pointer)).collect();
+        let mut names = names_read(&claim);
         let mut exclusions = HashMap::new();
         for acceptance in accepts.filter(|one| one.format == claim.format && one.operation == claim.operation) {
             let test =
@@ -113,13 +116,29 @@ impl ReadingPlan {
             exclusions.insert(acceptance.id, tests);
             let asked = acceptance.ask_usage.iter().flat_map(|ask| prefixes(&ask.pointer));
             asked.for_each(|pointer| _ = wanted.add(&pointer));
+            names.extend(acceptance.ask_usage.iter().filter_map(|ask| first_name(&ask.pointer)));
         }
         let features = if wants_features { features(&claim, &mut wanted) } else { Vec::new() };
+        for pointer in claim.object_ids.iter().filter(|place| place.matches('/').count() == 1) {
+            wanted.add(pointer);
+        }
         let pointers = (claim.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten();
         let fields = form_fields(&claim);
         let path_object = claim.object_ids.iter().any(|place| place == PATH_ID);
         let objects = objects(&claim);
-        Self { claim, pointers, models, stream, fields, output_limit, features, exclusions, objects, path_object }
+        Self {
+            claim,
+            pointers,
+            models,
+            stream,
+            fields,
+            output_limit,
+            names,
+            features,
+            exclusions,
+            objects,
+            path_object,
+        }
     }
 
     /// Reads a request.
@@ -128,23 +147,22 @@ impl ReadingPlan {
         let strict = head.headers.get(STRICT).is_some_and(|value| value == "true" || value == "1");
         let fields = self.fields(body, head)?;
         let (model, model_places) = self.model(found.as_ref(), &fields, holes)?;
-        let value = |pointer: usize| Some(&found.as_ref()?.last(pointer)?.value);
+        if let Some(found) = &found {
+            self.refuse_variants(found)?;
+        }
         let stream = match &self.claim.stream {
             StreamFlag::Constant(flag) => *flag,
             StreamFlag::Query(pair) => head.query(&pair.name).is_some_and(|value| value == pair.value),
-            StreamFlag::Pointer(flag) if self.pointers.is_some() => {
-                self.stream.and_then(value).and_then(Scalar::as_bool).unwrap_or(flag.fallback)
-            }
-            StreamFlag::Pointer(flag) => self.stream_field(&fields).unwrap_or(flag.fallback),
+            StreamFlag::Pointer(flag) if self.pointers.is_some() => self.stream_member(found.as_ref(), flag)?,
+            StreamFlag::Pointer(flag) => self.stream_field(&fields)?.unwrap_or(flag.fallback),
         };
-        let count = |pointer: &usize| value(*pointer).and_then(Scalar::as_count);
-        let output_limit = self.output_limit.iter().find_map(count).map(u64::from);
+        let output_limit = found.as_ref().map(|found| self.output_limit(found)).transpose()?.flatten();
         Ok(Reading { plan: Arc::clone(self), model, stream, output_limit, strict, model_places, found })
     }
 
     fn peek(&self, body: &[Bytes]) -> Result<Option<Found>, Fault> {
         let Some(pointers) = &self.pointers else { return Ok(None) };
-        let mut peek = Peek::new(pointers, Limits::default());
+        let mut peek = Peek::new(pointers, Limits { variants: true, ..Limits::default() });
         for chunk in body {
             peek.push(chunk);
         }
@@ -178,12 +196,72 @@ impl ReadingPlan {
         boundary.and_then(|boundary| form::fields(body, &boundary, &names)).map_err(|error| unreadable(&error))
     }
 
+    /// Refuses members that some readers take for ones that are read here, and others do not: of such a request nobody
+    /// knows what it asks for.
+    fn refuse_variants(&self, found: &Found) -> Result<(), Fault> {
+        let Some((name, known)) = found.variants().iter().find(|(_, known)| self.names.contains(known)) else {
+            return Ok(());
+        };
+        let shown: String = name.chars().take(64).collect();
+        Err(Fault::invalid(format!("`{shown}` is not a member of this request; write `{known}`")).at(shown))
+    }
+
+    /// The stream flag. What is no flag would be one to some servers, and so would the first of two.
+    fn stream_member(&self, found: Option<&Found>, flag: &StreamPointer) -> Result<bool, Fault> {
+        let hits = found.zip(self.stream).into_iter().flat_map(|(found, pointer)| found.all(pointer));
+        let mut wanted = None;
+        for hit in hits {
+            let value = match &hit.value {
+                Scalar::Null => flag.fallback,
+                value => value.as_bool().ok_or_else(|| wrong(&flag.pointer, "must be true or false"))?,
+            };
+            if wanted.is_some_and(|known| known != value) {
+                return Err(wrong(&flag.pointer, "is given twice, with different values"));
+            }
+            wanted = Some(value);
+        }
+        Ok(wanted.unwrap_or(flag.fallback))
+    }
+
+    /// The limit of output tokens: the greatest where there are several, since any may be the one that a server reads.
+    fn output_limit(&self, found: &Found) -> Result<Option<u64>, Fault> {
+        let mut greatest = None;
+        let hits = self.output_limit.iter().flat_map(|pointer| found.all(*pointer));
+        for hit in hits {
+            let count = match &hit.value {
+                Scalar::Null => continue,
+                Scalar::Number(_) => hit.value.as_count(),
+                // Some servers take numbers that are written as texts.
+                Scalar::Text(text) if text.trim().parse::<f64>().is_ok() => {
+                    Scalar::Number(text.trim().to_owned()).as_count()
+                }
+                _ => {
+                    let pointer = found.pointers().text(hit.pointer).unwrap_or_default();
+                    return Err(wrong(pointer, "must be a number"));
+                }
+            };
+            greatest = greatest.max(count.map(u64::from));
+        }
+        Ok(greatest)
+    }
+
     /// The stream flag of a form, as forms write it.
-    fn stream_field(&self, fields: &[Field]) -> Option<bool> {
-        let StreamFlag::Pointer(flag) = &self.claim.stream else { return None };
-        let name = self.fields.iter().position(|name| flag.pointer.strip_prefix('/') == Some(name))?;
-        let text = fields.iter().rfind(|field| field.name == name)?.text.as_deref()?;
-        Some(text.eq_ignore_ascii_case("true") || text == "1")
+    fn stream_field(&self, fields: &[Field]) -> Result<Option<bool>, Fault> {
+        let StreamFlag::Pointer(flag) = &self.claim.stream else { return Ok(None) };
+        let name = self.fields.iter().position(|name| flag.pointer.strip_prefix('/') == Some(name));
+        let mut wanted = None;
+        for field in fields.iter().filter(|field| Some(field.name) == name) {
+            let value = match field.text.as_deref().map(str::to_ascii_lowercase).as_deref() {
+                Some("true" | "1" | "yes" | "on" | "t" | "y") => true,
+                Some("false" | "0" | "no" | "off" | "f" | "n" | "") => false,
+                _ => return Err(wrong(&flag.pointer, "must be true or false")),
+            };
+            if wanted.is_some_and(|known| known != value) {
+                return Err(wrong(&flag.pointer, "is given twice, with different values"));
+            }
+            wanted = Some(value);
+        }
+        Ok(wanted)
     }
 
     /// The model's name and where it stands. Where a name occurs twice the last one counts, as it does for providers.
@@ -286,6 +364,30 @@ fn form_fields(claim: &Claim) -> Vec<String> {
         StreamFlag::Constant(_) | StreamFlag::Query(_) => None,
     };
     model.chain(stream).collect()
+}
+
+/// The first names of the pointers at what is read of a body.
+fn names_read(claim: &Claim) -> Vec<String> {
+    let models = claim.model.iter().filter_map(|place| match place {
+        ModelPlace::Pointer(place) => Some(&place.pointer),
+        ModelPlace::Path | ModelPlace::Field(_) => None,
+    });
+    let stream = match &claim.stream {
+        StreamFlag::Pointer(flag) => Some(&flag.pointer),
+        StreamFlag::Constant(_) | StreamFlag::Query(_) => None,
+    };
+    let all = models.chain(stream).chain(&claim.output_limit).chain(&claim.object_ids);
+    all.filter_map(|pointer| first_name(pointer)).collect()
+}
+
+fn first_name(pointer: &str) -> Option<String> {
+    let first = pointer.strip_prefix('/')?.split('/').next()?;
+    Some(first.replace("~1", "/").replace("~0", "~"))
+}
+
+fn wrong(pointer: &str, what: &str) -> Fault {
+    let field = pointer.trim_start_matches('/').replace('/', ".");
+    Fault::invalid(format!("`{field}` {what}")).at(field)
 }
 
 fn unreadable(error: &dyn std::error::Error) -> Fault {

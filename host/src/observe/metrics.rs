@@ -1,16 +1,20 @@
 //! The closed list of metrics. Label values come from the configuration and from manifests, never from requests.
 
+mod spending;
 mod tries;
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::core::Collector;
 use prometheus::{
-    Counter, CounterVec, Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    Opts, Registry, TextEncoder,
+    CounterVec, Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
+    Registry, TextEncoder,
 };
 
+use spending::{Books, Spending, Where};
+
+pub use spending::Book;
 pub use tries::Tries;
 
 /// Distinct names of lost fields that are told apart; the rest is `other`.
@@ -21,14 +25,6 @@ const SECONDS: &[f64] =
 /// Seconds of the gateway's own work.
 const OVERHEAD: &[f64] = &[1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0];
 
-/// As OpenTelemetry's conventions for generative AI have it, dots written as underscores.
-const GEN_AI: &[&str] = &["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"];
-const GEN_AI_TOKENS: &[&str] =
-    &["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type"];
-/// The buckets that the conventions advise.
-const TOKENS: &[f64] =
-    &[1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0, 4_194_304.0];
-
 /// All metrics.
 #[derive(Debug)]
 pub struct Metrics {
@@ -36,13 +32,8 @@ pub struct Metrics {
     requests: IntCounterVec,
     duration: HistogramVec,
     overhead: HistogramVec,
-    tokens: IntCounterVec,
-    estimated: IntCounterVec,
-    cost: CounterVec,
+    spending: Spending,
     ttft: HistogramVec,
-    gen_ai_operation: HistogramVec,
-    gen_ai_first_token: HistogramVec,
-    gen_ai_usage: HistogramVec,
     translations: IntCounterVec,
     /// Exchanges that are under way.
     pub in_flight: IntGauge,
@@ -62,8 +53,6 @@ pub struct Metrics {
     pub disconnects: IntCounterVec,
     /// Streams that broke, by the side that broke them.
     pub stream_errors: IntCounterVec,
-    /// Complete answers whose tokens nobody told.
-    pub billing_unknown: IntCounterVec,
     /// Whether the last reload of the configuration was taken.
     pub config_ok: IntGauge,
     /// How many configurations have been taken.
@@ -83,31 +72,37 @@ pub struct Labels<'a> {
     pub route: &'a str,
     /// The operation, as OpenTelemetry's conventions for generative AI name it.
     pub operation: &'a str,
-    /// The provider that the route leads to first.
+    /// The provider that the route leads to first, for exchanges that reach none.
     pub provider: &'a str,
+    /// The client's name in the configuration; empty for the anonymous one.
+    pub client: &'a str,
 }
 
-/// The handles of one face and route, looked up once.
+/// The handles of one face, route and client, looked up once.
 #[derive(Debug)]
 pub struct Series {
     duration: Histogram,
     overhead: Histogram,
     ttft: Histogram,
     ok: IntCounter,
-    labels: [String; 2],
-    tokens: [IntCounter; 5],
-    estimated: [IntCounter; 2],
-    operation: Histogram,
-    first_token: Histogram,
-    usage: [Histogram; 2],
-    cost: Counter,
+    labels: OwnLabels,
+    books: Books,
+}
+
+#[derive(Debug)]
+struct OwnLabels {
+    dialect: String,
+    route: String,
+    operation: String,
+    provider: Arc<str>,
+    client: String,
 }
 
 impl Series {
     /// Records a request that ended with status 200.
     pub fn ok(&self, seconds: f64) {
         self.ok.inc();
-        self.took(seconds);
+        self.duration.observe(seconds);
     }
 
     /// Records the gateway's own time.
@@ -118,35 +113,6 @@ impl Series {
     /// Records the time to the first piece of a stream.
     pub fn first_token(&self, seconds: f64) {
         self.ttft.observe(seconds);
-        self.first_token.observe(seconds);
-    }
-
-    /// Records tokens in the order input, cache read, cache write, output, reasoning.
-    pub fn tokens(&self, buckets: [Option<u32>; 5]) {
-        for (counter, bucket) in self.tokens.iter().zip(buckets) {
-            counter.inc_by(u64::from(bucket.unwrap_or(0)));
-        }
-        let [input, cache_read, cache_write, output, reasoning] = buckets.map(Option::unwrap_or_default).map(f64::from);
-        let [into, out] = &self.usage;
-        into.observe(input + cache_read + cache_write);
-        out.observe(output + reasoning);
-    }
-
-    /// Records what tokens cost.
-    pub fn cost(&self, dollars: f64) {
-        self.cost.inc_by(dollars);
-    }
-
-    /// Records tokens that nobody told, input and output.
-    pub fn estimated(&self, tokens: [u32; 2]) {
-        for (counter, tokens) in self.estimated.iter().zip(tokens) {
-            counter.inc_by(u64::from(tokens));
-        }
-    }
-
-    fn took(&self, seconds: f64) {
-        self.duration.observe(seconds);
-        self.operation.observe(seconds);
     }
 }
 
@@ -161,7 +127,7 @@ impl Metrics {
                 r,
                 "weir_requests_total",
                 "Answered requests",
-                &["dialect", "route", "status", "outcome"],
+                &["client", "dialect", "route", "status", "outcome"],
             )?,
             duration: seconds(
                 r,
@@ -177,35 +143,7 @@ impl Metrics {
                 &["dialect", "route"],
                 OVERHEAD,
             )?,
-            tokens: counters(r, "weir_tokens_total", "Tokens by bucket", &["bucket", "model"])?,
-            estimated: counters(
-                r,
-                "weir_tokens_estimated_total",
-                "Tokens by estimate, where the provider told none",
-                &["bucket", "model"],
-            )?,
-            cost: dollars(r, "weir_cost_total", "US dollars, by the prices of the tokens that were told", &["model"])?,
-            gen_ai_operation: seconds(
-                r,
-                "gen_ai_client_operation_duration_seconds",
-                "Duration of a GenAI operation",
-                GEN_AI,
-                SECONDS,
-            )?,
-            gen_ai_first_token: seconds(
-                r,
-                "gen_ai_server_time_to_first_token_seconds",
-                "Time to the first token of a streamed answer",
-                GEN_AI,
-                SECONDS,
-            )?,
-            gen_ai_usage: seconds(
-                r,
-                "gen_ai_client_token_usage",
-                "Tokens used by an operation",
-                GEN_AI_TOKENS,
-                TOKENS,
-            )?,
+            spending: Spending::new(r)?,
             ttft: seconds(
                 r,
                 "weir_stream_ttft_seconds",
@@ -244,12 +182,6 @@ impl Metrics {
                 &["phase"],
             )?,
             stream_errors: counters(r, "weir_stream_errors_total", "Streams that broke", &["side"])?,
-            billing_unknown: counters(
-                r,
-                "weir_billing_unknown_total",
-                "Complete answers without a count of tokens",
-                &["provider"],
-            )?,
             config_ok: gauge(r, "weir_config_last_reload_successful", "Whether the last reload was taken")?,
             config_revision: gauge(r, "weir_config_revision", "Configurations taken since the start")?,
             config_rejected: counter(r, "weir_config_rejected_total", "Configurations refused")?,
@@ -266,32 +198,36 @@ impl Metrics {
 
     /// The handles of these labels.
     pub fn series(&self, labels: Labels<'_>) -> Series {
-        let Labels { dialect, route, operation, provider } = labels;
-        let labels = [dialect, route];
-        let gen_ai = [operation, provider, route];
-        let usage = |kind| self.gen_ai_usage.with_label_values(&[operation, provider, route, kind]);
-        let tokens = ["input", "cache_read", "cache_write", "output", "reasoning"]
-            .map(|bucket| self.tokens.with_label_values(&[bucket, route]));
+        let Labels { dialect, route, operation, provider, client } = labels;
+        let pair = [dialect, route];
         Series {
-            duration: self.duration.with_label_values(&labels),
-            overhead: self.overhead.with_label_values(&labels),
-            ttft: self.ttft.with_label_values(&labels),
-            ok: self.requests.with_label_values(&[dialect, route, "200", "ok"]),
-            labels: labels.map(str::to_owned),
-            tokens,
-            estimated: ["input", "output"].map(|bucket| self.estimated.with_label_values(&[bucket, route])),
-            operation: self.gen_ai_operation.with_label_values(&gen_ai),
-            first_token: self.gen_ai_first_token.with_label_values(&gen_ai),
-            usage: ["input", "output"].map(usage),
-            cost: self.cost.with_label_values(&[route]),
+            duration: self.duration.with_label_values(&pair),
+            overhead: self.overhead.with_label_values(&pair),
+            ttft: self.ttft.with_label_values(&pair),
+            ok: self.requests.with_label_values(&[client, dialect, route, "200", "ok"]),
+            labels: OwnLabels {
+                dialect: dialect.to_owned(),
+                route: route.to_owned(),
+                operation: operation.to_owned(),
+                provider: Arc::from(provider),
+                client: client.to_owned(),
+            },
+            books: Books::default(),
         }
+    }
+
+    /// The book for what this provider does for a series; where none was reached, for the first of its route.
+    pub fn book(&self, series: &Series, provider: Option<&str>) -> Arc<Book> {
+        let OwnLabels { route, operation, provider: first, client, .. } = &series.labels;
+        let provider = provider.unwrap_or(first);
+        series.books.of(&self.spending, Where { operation, route, client, provider })
     }
 
     /// Records a request that ended otherwise than with status 200.
     pub fn request(&self, series: &Series, status: u16, outcome: &str, seconds: f64) {
-        let [dialect, route] = &series.labels;
-        self.requests.with_label_values(&[dialect, route, status.to_string().as_str(), outcome]).inc();
-        series.took(seconds);
+        let OwnLabels { dialect, route, client, .. } = &series.labels;
+        self.requests.with_label_values(&[client, dialect, route, status.to_string().as_str(), outcome]).inc();
+        series.duration.observe(seconds);
     }
 
     /// Records a translation.
@@ -367,6 +303,7 @@ fn seconds(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Price;
 
     #[test]
     fn names_of_fields_are_bare_and_bounded() {
@@ -383,18 +320,25 @@ mod tests {
     #[test]
     fn a_series_counts_requests_and_tokens() {
         let metrics = Metrics::new().unwrap();
-        let labels = Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta" };
+        let labels = Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta", client: "me" };
         let series = metrics.series(labels);
         series.ok(0.5);
-        series.tokens([Some(3), None, None, Some(4), None]);
-        series.cost(0.25);
+        let price = Price { input: Some(0.0), output: Some(62_500.0), ..Price::default() };
+        metrics.book(&series, None).told([Some(3), None, None, Some(4), None], Some(price));
+        metrics.book(&series, Some("other")).estimated([1, 2], None);
         metrics.request(&series, 502, "error", 0.1);
         let text = metrics.text().unwrap();
-        assert!(text.contains(r#"weir_requests_total{dialect="zeta.talk",outcome="ok",route="fast",status="200"} 1"#));
-        assert!(
-            text.contains(r#"weir_requests_total{dialect="zeta.talk",outcome="error",route="fast",status="502"} 1"#)
-        );
-        assert!(text.contains(r#"weir_tokens_total{bucket="output",model="fast"} 4"#));
-        assert!(text.contains(r#"weir_cost_total{model="fast"} 0.25"#), "{text}");
+        assert!(text.contains(
+            r#"weir_requests_total{client="me",dialect="zeta.talk",outcome="ok",route="fast",status="200"} 1"#
+        ));
+        assert!(text.contains(
+            r#"weir_requests_total{client="me",dialect="zeta.talk",outcome="error",route="fast",status="502"} 1"#
+        ));
+        let zeta = r#"client="me",model="fast",provider="zeta""#;
+        assert!(text.contains(&format!("weir_tokens_total{{bucket=\"output\",{zeta}}} 4")), "{text}");
+        assert!(text.contains(&format!("weir_cost_total{{{zeta}}} 0.25")), "{text}");
+        let other = r#"client="me",model="fast",provider="other""#;
+        assert!(text.contains(&format!("weir_tokens_estimated_total{{bucket=\"output\",{other}}} 2")), "{text}");
+        assert!(text.contains(r#"weir_price_unknown_total{model="fast",provider="other"} 1"#), "{text}");
     }
 }

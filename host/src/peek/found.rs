@@ -113,18 +113,23 @@ pub struct Found {
     /// For each pointer its last hit, its number and 1, or 0; and how many hits it has.
     last: Vec<(u32, u32)>,
     pub(super) object: Option<Object>,
+    variants: Vec<(String, String)>,
 }
+
+/// How many members with names like wanted ones are told of.
+const MAX_VARIANTS: usize = 16;
 
 impl Found {
     pub(super) fn new(pointers: Pointers) -> Self {
         let last = vec![(0, 0); pointers.len()];
-        Self { pointers, hits: Vec::new(), last, object: None }
+        Self { pointers, hits: Vec::new(), last, object: None, variants: Vec::new() }
     }
 
     pub(super) fn clear(&mut self) {
         self.hits.clear();
         self.last.fill((0, 0));
         self.object = None;
+        self.variants.clear();
     }
 
     pub(super) fn add(&mut self, pointer: u16, range: Range<usize>, value: Scalar) {
@@ -175,6 +180,17 @@ impl Found {
     /// Where the body's members stand, if it is an object.
     pub fn object(&self) -> Option<Object> {
         self.object
+    }
+
+    pub(super) fn add_variant(&mut self, name: String, of: String) {
+        if self.variants.len() < MAX_VARIANTS {
+            self.variants.push((name, of));
+        }
+    }
+
+    /// Members of the body whose names are wanted ones but for upper and lower case, each with the wanted name.
+    pub fn variants(&self) -> &[(String, String)] {
+        &self.variants
     }
 
     /// What was looked for.

@@ -85,6 +85,11 @@ impl Pointers {
         self.0.texts.is_empty()
     }
 
+    /// The pointer at this place in the list that was compiled.
+    pub fn text(&self, place: usize) -> Option<&str> {
+        self.0.texts.get(place).map(String::as_str)
+    }
+
     /// The place of this pointer in the list that was compiled.
     pub fn position(&self, pointer: &str) -> Option<usize> {
         self.0.texts.iter().position(|text| text == pointer)

@@ -8,7 +8,7 @@ use super::fit::Needs;
 use super::order::{Candidate, Lot, order};
 use super::skipped::{Skipped, Why};
 use super::{PROVIDER_HEADER, Route, Routes, Stop, TARGET_HEADER, Target, chance};
-use crate::config::Affinity;
+use crate::config::{Affinity, Strategy};
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::ErrorKind;
 use crate::fault::{Fault, Side};
@@ -243,7 +243,7 @@ fn add(
             rank: *rank,
             latency: vitals.as_ref().and_then(|vitals| vitals.latency(now)),
             busy: vitals.as_ref().map_or(0, |vitals| vitals.in_flight()),
-            price: stop.target.price_of(model).and_then(|price| Some(price.input? + price.output.unwrap_or(0.0))),
+            price: dearness(route, &stop.target, model),
         })
         .collect();
     let session = session(&route.affinity);
@@ -264,6 +264,10 @@ impl Plan {
             self.skipped.push(Skipped { stop, why });
         }
     }
+/// What a target costs for the name that was asked for, where that decides.
+fn dearness(route: &Route, target: &Target, name: &str) -> Option<f64> {
+    let price = (route.strategy == Strategy::Cheapest).then(|| target.price_of(name)).flatten()?;
+    Some(price.input? + price.output.unwrap_or(0.0))
 }
 
 /// The rank of a target by how it stands, or until when it rests.

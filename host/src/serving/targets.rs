@@ -19,11 +19,15 @@ use crate::upstream::{AllowedOrigin, Base, Timeouts};
 pub(super) fn routes(config: &Config, adapters: &Snapshot, known: &Compiled, problems: &mut Vec<Problem>) -> Routes {
     let problems = std::cell::RefCell::new(problems);
     let credentials = Credentials::new(&config.environment);
+    let unpriced: std::cell::RefCell<Vec<config::Target>> = std::cell::RefCell::default();
     let route = |model: &Model| {
         let targets = model.targets.iter().map(|target| {
             let facts = facts_of(model, target);
-            if let Some(problem) = unpriced(model, target, &facts) {
-                problems.borrow_mut().push(problem);
+            if !is_priced(model, target, &facts) {
+                match model.strategy {
+                    Strategy::Cheapest => problems.borrow_mut().push(comes_last(target)),
+                    _ => unpriced.borrow_mut().push(target.clone()),
+                }
             }
             let strict = model.strict.unwrap_or(config.server.strict);
             let made = make(target, (strict, facts, before_star(model, target)), adapters, known, &credentials);
@@ -38,7 +42,10 @@ pub(super) fn routes(config: &Config, adapters: &Snapshot, known: &Compiled, pro
         });
         Route::new(model, config.server.strict, targets.collect())
     };
-    Routes::new(config.models.clone(), route)
+    let routes = Routes::new(config.models.clone(), route);
+    let missing = uncounted(&unpriced.borrow());
+    problems.borrow_mut().extend(missing);
+    routes
 }
 
 /// `model = "*"` of a target stands for what the star of its alias stands for.
@@ -88,6 +95,7 @@ fn make(
         translate: target.translate,
         strict,
         metering: target.metering,
+        question: Arc::default(),
         options: options.collect(),
         timeouts: timeouts(&target.timeouts),
         capabilities: facts.capabilities,
@@ -116,18 +124,41 @@ fn facts_of(model: &Model, target: &config::Target) -> Facts {
     }
 }
 
-/// A word on a price that is needed and that nobody knows.
-fn unpriced(model: &Model, target: &config::Target, facts: &Facts) -> Option<Problem> {
-    let known = facts.price.is_some_and(|price| price.input.is_some());
-    if model.strategy != Strategy::Cheapest || known {
-        return None;
-    }
+/// Whether it is known what a target costs. Of a pattern the bundled file knows the models, by the names that are asked for.
+fn is_priced(model: &Model, target: &config::Target, facts: &Facts) -> bool {
+    let is_open = matches!(target.model.as_deref(), None | Some("*")) && !matches!(model.alias, Alias::Exact(_));
+    facts.price.is_some_and(|price| price.input.is_some()) || is_open && facts::has_prices(&target.provider.adapter)
+}
+
+fn named(target: &config::Target) -> String {
+    format!("{}/{}", target.provider.name, target.model.as_deref().unwrap_or("*"))
+}
+
+/// A word on a price that decides about the order and that is not known.
+fn comes_last(target: &config::Target) -> Problem {
     let name = target.model.as_deref().unwrap_or("the client's own");
     let message = format!("nobody knows what the model `{name}` costs at `{}`: it comes last", target.provider.name);
-    let warning = Problem::warning(&target.place, message);
-    Some(warning.with_help(
+    Problem::warning(&target.place, message).with_help(
         "`strategy = \"cheapest\"` goes by `price = { input = ..., output = ... }`, else by the bundled file",
-    ))
+    )
+}
+
+/// One word on all prices that are not known.
+fn uncounted(targets: &[config::Target]) -> Option<Problem> {
+    const SHOWN: usize = 8;
+    let mut names: Vec<String> = targets.iter().map(named).collect();
+    names.sort();
+    names.dedup();
+    let more = names.len().saturating_sub(SHOWN);
+    names.truncate(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let message = format!("no price is known of {}{more}: what they cost is not counted", names.join(", "));
+    let warning = Problem::warning(&targets.first()?.place, message);
+    Some(
+        warning.with_help(
+            "set `price = { input = ..., output = ... }` in dollars for a million tokens; 0 where it is free",
+        ),
+    )
 }
 
 /// A word on providers that are to be checked and cannot be.

@@ -96,7 +96,7 @@ impl Needle {
 }
 
 /// The names in a pointer, from the outside in. Numbers may be indices and do not count.
-fn names(pointer: &str) -> Vec<String> {
+pub(super) fn names(pointer: &str) -> Vec<String> {
     let segments = pointer.split('/').skip(1).filter(|segment| *segment != "*" && segment.parse::<u32>().is_err());
     segments.map(|segment| segment.replace("~1", "/").replace("~0", "~")).collect()
 }

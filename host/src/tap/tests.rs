@@ -130,16 +130,21 @@ fn what_was_not_said_stays_unknown() {
 }
 
 #[test]
-fn parts_larger_than_their_total_leave_nothing() {
-    let reading = stream(&zeta(), &[("", r#"{"bill":{"in":10,"more":{"cached":60}}}"#)]);
-    assert_eq!(reading.usage, buckets([Some(0), Some(60), None, None, None]));
+fn parts_larger_than_their_total_are_cut_to_it() {
+    let cut = |bill: &str| stream(&zeta(), &[("", &format!("{{\"bill\":{bill}}}"))]).usage;
+    assert_eq!(cut(r#"{"in":10,"more":{"cached":60}}"#), buckets([Some(0), Some(10), None, None, None]));
+    assert_eq!(cut(r#"{"in":10,"more":{"stored":[60]}}"#), buckets([Some(0), None, Some(10), None, None]));
+    let both = r#"{"in":10,"more":{"cached":8,"stored":[3,4]}}"#;
+    assert_eq!(cut(both), buckets([Some(0), Some(8), Some(2), None, None]));
+    assert_eq!(cut(r#"{"more":{"cached":60}}"#), buckets([None, Some(60), None, None, None]), "no total");
+    assert_eq!(cut(r#"{"out":5,"more":{"thought":6}}"#), buckets([None, None, None, Some(0), Some(5)]));
 }
 
 #[test]
 fn later_figures_are_merged_as_the_manifest_says() {
-    let frame = |n: u32| json!({"bill": {"in": n, "out": n, "more": {"stored": [n]}}}).to_string();
+    let frame = |n: u32| json!({"bill": {"in": n + 20, "out": n, "more": {"stored": [n]}}}).to_string();
     let reading = stream(&zeta(), &[("", &frame(5)), ("", &frame(9)), ("", &frame(2))]);
-    assert_eq!(reading.usage, buckets([Some(0), None, Some(16), Some(9), None]));
+    assert_eq!(reading.usage, buckets([Some(6), None, Some(16), Some(9), None]));
     let huge = json!({"bill": {"out": 1e15, "more": {"stored": [4e9, 4e9]}}}).to_string();
     let reading = stream(&zeta(), &[("", &huge)]);
     assert_eq!(reading.usage, buckets([None, None, Some(u32::MAX), Some(u32::MAX), None]));

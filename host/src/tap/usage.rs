@@ -1,9 +1,9 @@
 //! Figures of tokens, merged over an answer and taken apart into disjoint buckets.
 //!
 //! A place of the manifest has one figure: every value that is found at any of its pointers is merged into it, in the
-//! order in which they come. A bucket is the sum of its places, each without the buckets that it includes, and never
-//! below zero: providers do report totals that are smaller than their parts. A bucket of which nothing was said stays
-//! unknown.
+//! order in which they come. A bucket is the sum of its places, each without the buckets that it includes. Providers do
+//! report totals that are smaller than their parts: the parts are then cut, so that together they are no more than the
+//! total. A bucket of which nothing was said stays unknown.
 
 use super::TapError;
 use crate::contract::about::exports::weir::adapter::about::{Bucket, Merge, UsagePlace};
@@ -94,14 +94,20 @@ impl Places {
             let mut sum: Option<u32> = None;
             for (place, figure) in self.places.iter().zip(&figures.0).filter(|(place, _)| place.bucket == *bucket) {
                 let Some(figure) = *figure else { continue };
-                let included = place.includes.iter().filter_map(|bucket| *slot(&mut buckets, *bucket));
-                let own = included.fold(figure, u32::saturating_sub);
+                let own = place.includes.iter().fold(figure, |left, bucket| cut(slot(&mut buckets, *bucket), left));
                 sum = Some(sum.unwrap_or(0).saturating_add(own));
             }
             *slot(&mut buckets, *bucket) = sum;
         }
         buckets
     }
+}
+
+/// Cuts a part of a total to what is left of that, and returns what is left beside it.
+fn cut(part: &mut Option<u32>, left: u32) -> u32 {
+    let Some(part) = part else { return left };
+    *part = (*part).min(left);
+    left - *part
 }
 
 fn slot(buckets: &mut Buckets, bucket: Bucket) -> &mut Option<u32> {

@@ -33,7 +33,7 @@ impl Chunks {
     }
 
     /// The pieces that are left, in order.
-    pub fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+    pub fn pieces(&self) -> impl Iterator<Item = &Bytes> + Clone {
         std::iter::once(&self.head).chain(self.rest.as_slice()).filter(|piece| !piece.is_empty())
     }
 

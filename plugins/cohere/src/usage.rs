@@ -27,9 +27,11 @@ pub(crate) fn read(wire: wire::Usage<'_>) -> Usage {
     });
     kept.retain(|kept| kept.key != TOKENS || kept.json != "{}");
     let tokens = known.unwrap_or_else(billed);
-    let cached = wire.cached_tokens.map(|count| count.0);
-    let reasoning = tokens.reasoning.map(|count| count.0);
-    let without = |total: u32, some: Option<u32>| total.checked_sub(some.unwrap_or(0)).unwrap_or(total);
+    // Parts are no more than their total, whatever the service says.
+    let part = |part: Option<u32>, total: Option<u32>| part.map(|part| total.map_or(part, |total| total.min(part)));
+    let cached = part(wire.cached_tokens.map(|count| count.0), tokens.input.map(|count| count.0));
+    let reasoning = part(tokens.reasoning.map(|count| count.0), tokens.output.map(|count| count.0));
+    let without = |total: u32, some: Option<u32>| total.saturating_sub(some.unwrap_or(0));
     Usage {
         input: tokens.input.map(|count| without(count.0, cached)),
         cache_read: cached,

@@ -32,6 +32,7 @@ impl Provider for DeepSeek {
         thinking: Thinking::Content,
         issuers: &["deepseek", ANYBODY],
         media: Media { images: false, urls: false, ..Quirks::COMPATIBLE.media },
+        tells_usage: true,
         ..Quirks::COMPATIBLE
     };
 }

@@ -19,12 +19,13 @@ pub(crate) fn read(wire: wire::Usage<'_>) -> (Usage, Option<String>) {
     // was said. A later report may take back what an earlier one told so.
     let nothing = (thoughts.is_some() && count(wire.total) == Some(rest)).then_some(0);
     let figures = Figures { prompt, cached, tool_use, candidates: count(wire.candidates).or(nothing) };
+    let cache_read = cached.map(|cached| prompt.map_or(cached, |prompt| prompt.min(cached)));
     let input = prompt.map(|prompt| prompt.saturating_sub(cached.unwrap_or(0)));
     let mut own_members = details(wire.rest, figures);
     own_members.extend(tool_use.map(|tokens| own(TOOL_USE, tokens.to_string())));
     let usage = Usage {
         input: sum(input, tool_use),
-        cache_read: cached,
+        cache_read,
         cache_write: None,
         output: figures.candidates,
         reasoning: thoughts,

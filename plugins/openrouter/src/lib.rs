@@ -44,6 +44,7 @@ impl Provider for OpenRouter {
             in_tools: true,
             ..Quirks::COMPATIBLE.media
         },
+        tells_usage: true,
         ..Quirks::COMPATIBLE
     };
 }

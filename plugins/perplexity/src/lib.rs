@@ -38,6 +38,7 @@ impl Provider for Perplexity {
         efforts: &["minimal", "low", "medium", "high"],
         thinking: Thinking::None,
         media: Media { files: true, file_urls: true, ..Quirks::COMPATIBLE.media },
+        tells_usage: true,
         ..Quirks::COMPATIBLE
     };
 }

@@ -32,6 +32,7 @@ impl Provider for Together {
         logprobs_number: true,
         thinking: Thinking::Reasoning,
         media: Media { video: true, ..Quirks::COMPATIBLE.media },
+        tells_usage: true,
         ..Quirks::COMPATIBLE
     };
 }

@@ -21,7 +21,7 @@ use crate::dialect::reply::insert;
 use crate::fault::{Fault, Side};
 use crate::recall::{Source, Witness};
 use crate::upstream::{Decoded, UpstreamResponse, is_answerable};
-use crate::{frame, referee};
+use crate::{estimate, frame, referee};
 
 impl Run<'_> {
     /// Writes a whole answer; a client that asked for a stream gets one all the same.
@@ -37,6 +37,10 @@ impl Run<'_> {
         // Dialects name the context's model where it has one.
         if let Some(name) = answer.name_model(self.target.model(self.asked.model())) {
             name.clone_into(&mut self.dialect_ctx.model);
+        }
+        account.told_all();
+        if let Answer::Chat(chat) = &answer {
+            account.content(estimate::answer_tokens(chat));
         }
         if self.asked.reading.stream
             && let Answer::Chat(chat) = answer

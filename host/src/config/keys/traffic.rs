@@ -56,8 +56,8 @@ pub(in super::super) const PROVIDER: Keys = Keys {
         key(
             "usage",
             METERING,
-            "\"tap\"",
-            "How the tokens of relayed streams are counted. `tap` adds nothing to requests and estimates where the provider tells nothing; `ask` adds the one member that makes it tell.",
+            "\"auto\"",
+            "How the tokens of relayed streams are counted. `ask` adds the one member that makes the provider tell them, and withholds the frame that comes because of it; `auto` does so where a price or a limit of tokens makes them matter, unless the server refuses it; `tap` adds nothing. What is not told is estimated.",
         ),
         key("timeouts", TABLE, "", "Time limits."),
         key("retry", TABLE, "", "How often a failed attempt is repeated."),

@@ -10,7 +10,8 @@ use super::client::limits;
 use super::value::from_variable;
 use super::{Located, Section};
 
-pub(super) const METERINGS: &[(&str, Metering)] = &[("tap", Metering::Tap), ("ask", Metering::Ask)];
+pub(super) const METERINGS: &[(&str, Metering)] =
+    &[("auto", Metering::Auto), ("tap", Metering::Tap), ("ask", Metering::Ask)];
 
 /// Time limits as far as they were given.
 #[derive(Debug, Clone, Copy, Default)]

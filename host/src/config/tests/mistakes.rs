@@ -36,7 +36,7 @@ usage = "never"
         "8:62: error: `model` must be a string, not an integer",
         "12:12: error: no provider is called `opnai` (did you mean `openai`?)",
         "13:14: error: no alias matches the fallback `gtp` (known: `b`)",
-        "17:9: error: `usage` cannot be `never` (known: `tap`, `ask`)",
+        "17:9: error: `usage` cannot be `never` (known: `auto`, `tap`, `ask`)",
     ];
     assert_eq!(found, expected);
 }

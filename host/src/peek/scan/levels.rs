@@ -4,7 +4,7 @@ use super::{Peek, State};
 use crate::frame::nest::{Nest, TooDeep};
 use crate::peek::PeekError;
 use crate::peek::found::{Object, Scalar};
-use crate::peek::pointer::NodeId;
+use crate::peek::pointer::{NodeId, ROOT};
 use crate::peek::text::decode;
 use memchr::memchr;
 
@@ -112,7 +112,12 @@ impl Peek {
             let name = decode(raw).ok_or(PeekError::Malformed { offset: self.offset + at })?;
             node.members.iter().position(|(known, _)| **known == *name.as_bytes())
         };
-        let Some((position, id)) = position.and_then(|at| Some((at, node.members.get(at)?.1))) else { return Ok(()) };
+        let Some((position, id)) = position.and_then(|at| Some((at, node.members.get(at)?.1))) else {
+            if self.limits.variants && level.node == ROOT {
+                self.note_variant(raw);
+            }
+            return Ok(());
+        };
         let bit = 1_u64.checked_shl(position as u32).unwrap_or(0);
         if level.seen & bit != 0 || bit == 0 {
             for &pointer in self.pointers.node(id).map(|node| node.below.as_slice()).unwrap_or_default() {
@@ -122,6 +127,17 @@ impl Peek {
         level.seen |= bit;
         self.next = Some(id);
         Ok(())
+    }
+
+    /// Notes a member of the body that some readers take for a wanted one.
+    fn note_variant(&mut self, raw: &[u8]) {
+        let Some(name) = decode(raw) else { return };
+        let Some(node) = self.pointers.node(ROOT) else { return };
+        let like = node.members.iter().find(|(known, _)| is_variant(&name, known));
+        if let Some((known, _)) = like {
+            let known = String::from_utf8_lossy(known).into_owned();
+            self.found.add_variant(name.into_owned(), known);
+        }
     }
 
     pub(super) fn skipped(&mut self, rest: &[u8], at: usize) -> Result<usize, PeekError> {
@@ -137,4 +153,17 @@ impl Peek {
         }
         Ok(length)
     }
+}
+
+/// Whether a name is a known one but for case, as readers fold it that go beyond ASCII.
+fn is_variant(name: &str, known: &[u8]) -> bool {
+    if name.is_ascii() {
+        return name.as_bytes().eq_ignore_ascii_case(known);
+    }
+    let folded = name.chars().map(|c| match c {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        c => c.to_ascii_lowercase(),
+    });
+    folded.eq(known.iter().map(|byte| char::from(byte.to_ascii_lowercase())))
 }

@@ -71,7 +71,14 @@ fn tap() -> Tap {
         ],
         finish: strings(["/stop_reason", "/delta/stop_reason"]),
         model: strings(["/message/model", "/model"]),
-        content: vec![FrameTest::Event("content_block_delta".into()), kind("content_block_delta")],
+        content: vec![
+            FrameTest::Event("content_block_delta".into()),
+            kind("content_block_delta"),
+            FrameTest::Present("/delta/text".into()),
+            FrameTest::Present("/delta/thinking".into()),
+            FrameTest::Present("/delta/partial_json".into()),
+            FrameTest::Present("/content_block".into()),
+        ],
         end: vec![FrameTest::Event("message_stop".into()), kind("message_stop")],
         failure: vec![FrameTest::Event("error".into()), kind("error")],
     }

@@ -73,7 +73,13 @@ fn converse() -> Tap {
         ],
         finish: strings(["/stopReason"]),
         model: Vec::new(),
-        content: vec![FrameTest::Event("contentBlockDelta".into())],
+        content: vec![
+            FrameTest::Event("contentBlockDelta".into()),
+            FrameTest::Present("/delta/text".into()),
+            FrameTest::Present("/delta/toolUse/input".into()),
+            FrameTest::Present("/delta/reasoningContent/text".into()),
+            FrameTest::Present("/start/toolUse".into()),
+        ],
         end: vec![FrameTest::Event("metadata".into())],
         failure: exceptions(),
     }

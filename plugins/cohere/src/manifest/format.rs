@@ -73,10 +73,18 @@ fn chat_tap() -> Tap {
         ],
         finish: strings(["/finish_reason", "/delta/finish_reason"]),
         model: Vec::new(),
-        content: ["content-delta", "tool-plan-delta", "tool-call-start"].map(kind).into(),
+        content: ["content-delta", "tool-plan-delta", "tool-call-start"]
+            .map(kind)
+            .into_iter()
+            .chain(["content/text", "content/thinking", "tool_plan", "tool_calls"].map(content))
+            .collect(),
         end: vec![kind("message-end")],
         failure: ["ERROR", "TIMEOUT"].map(|word| equals("/delta/finish_reason", word)).into(),
     }
+}
+
+fn content(member: &str) -> FrameTest {
+    FrameTest::Present(format!("/delta/message/{member}"))
 }
 
 /// Everything else tells what is paid for, and sometimes what was used, in the `meta` of these objects.

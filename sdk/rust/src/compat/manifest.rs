@@ -92,13 +92,13 @@ fn accepts(quirks: &Quirks) -> Vec<Acceptance> {
 fn accepts_at(quirks: &Quirks, paths: Paths) -> Vec<Acceptance> {
     let mut accepts = vec![Acceptance {
         exclusions: exclusions(quirks),
-        ask_usage: quirks.stream_usage.then(ask_usage),
+        ask_usage: (quirks.stream_usage && !quirks.tells_usage).then(ask_usage),
         preferred: true,
         ..acceptance(wire::FORMAT, Operation::Chat, "POST", paths.chat)
     }];
     if !paths.completions.is_empty() {
         accepts.push(Acceptance {
-            ask_usage: quirks.stream_usage.then(ask_usage),
+            ask_usage: (quirks.stream_usage && !quirks.tells_usage).then(ask_usage),
             ..acceptance(completions::FORMAT, Operation::Chat, "POST", paths.completions)
         });
     }
@@ -325,7 +325,7 @@ pub fn responses_tap() -> Tap {
         ],
         finish: vec!["/status".to_owned(), "/response/status".to_owned()],
         model: vec!["/model".to_owned(), "/response/model".to_owned()],
-        content: of_type(&[
+        content: content_of(of_type(&[
             "response.output_text.delta",
             "response.refusal.delta",
             "response.reasoning_summary_text.delta",
@@ -333,10 +333,16 @@ pub fn responses_tap() -> Tap {
             "response.function_call_arguments.delta",
             "response.custom_tool_call_input.delta",
             "response.output_item.added",
-        ]),
+        ])),
         end: of_type(&["response.completed", "response.incomplete"]),
         failure,
     }
+}
+
+/// These tests, and where their events hold what is said.
+fn content_of(mut tests: Vec<FrameTest>) -> Vec<FrameTest> {
+    tests.push(FrameTest::Present("/delta".to_owned()));
+    tests
 }
 
 /// The same for embeddings.

@@ -54,6 +54,8 @@ pub struct Quirks {
     pub prefix: bool,
     /// Whether `stream_options.include_usage` is understood.
     pub stream_usage: bool,
+    /// Whether streams tell their usage without being asked: then nothing is asked of relayed ones.
+    pub tells_usage: bool,
     /// The member of a chunk in which usage stands, where it does not stand in the chunk itself.
     pub usage_in: &'static str,
     /// Whether `completion_tokens` leaves the thinking out.
@@ -278,6 +280,7 @@ impl Quirks {
         speaker_names: true,
         prefix: false,
         stream_usage: true,
+        tells_usage: false,
         usage_in: "",
         reasoning_apart: false,
         logprobs_number: false,

@@ -87,11 +87,16 @@ pub fn read_usage(mut wire: Rest<'_>) -> Option<Usage> {
     let reasoning = output_details.count("reasoning_tokens");
     let input = wire.count("input_tokens");
     let output = wire.count("output_tokens");
+    // Parts are no more than their total, whatever the server says.
+    let read = read.map(|read| input.map_or(read, |input| input.min(read)));
+    let uncached = input.map(|input| input.saturating_sub(read.unwrap_or(0)));
+    let write = write.map(|write| uncached.map_or(write, |uncached| uncached.min(write)));
+    let reasoning = reasoning.map(|reasoning| output.map_or(reasoning, |output| output.min(reasoning)));
     let usage = Usage {
-        input: input.map(|n| n.saturating_sub(read.unwrap_or(0)).saturating_sub(write.unwrap_or(0))),
+        input: uncached.map(|uncached| uncached.saturating_sub(write.unwrap_or(0))),
         cache_read: read,
         cache_write: write,
-        output: output.map(|n| n.saturating_sub(reasoning.unwrap_or(0))),
+        output: output.map(|output| output.saturating_sub(reasoning.unwrap_or(0))),
         reasoning,
         extensions: extensions(FORMAT, wire),
     };

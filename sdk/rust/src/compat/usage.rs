@@ -19,7 +19,10 @@ pub fn read(wire: wire::Usage<'_>) -> Option<Usage> {
         total: wire.total.map(|n| n.0),
     };
     let (cached, thought) = (first(&cached), first(&[output_details.reasoning]));
-    let (input, cache_read, cache_write) = figures.input(cached, first(&[details.cache_write, wire.cache_creation]));
+    let written = first(&[details.cache_write, wire.cache_creation]);
+    // Details of the prompt are parts of it by their name.
+    let is_detail = details.cached.is_some() || details.cache_write.is_some();
+    let (input, cache_read, cache_write) = figures.input(cached, written, is_detail);
     let (output, reasoning) = figures.output(thought);
     let mut extensions = extensions(FORMAT, wire.rest);
     let cut = cached.filter(|_| cached != cache_read);
@@ -45,17 +48,23 @@ impl Figures {
         Some(self.total? == sum)
     }
 
-    /// Uncached input, cache reads and cache writes. A server whose cached tokens exceed its input does not count them
-    /// in it; if its total says that it does, they are no more than the input.
-    fn input(self, read: Option<u32>, write: Option<u32>) -> (Option<u32>, Option<u32>, Option<u32>) {
+    /// Uncached input, cache reads and cache writes. Where the cached tokens exceed the input, the server does not count
+    /// them in it; but where its total says that it does, or, with no total, their place, they are no more than the input.
+    fn input(self, read: Option<u32>, write: Option<u32>, is_detail: bool) -> (Option<u32>, Option<u32>, Option<u32>) {
         let Some(prompt) = self.prompt else { return (None, read, write) };
-        let Some(rest) = prompt.checked_sub(read.unwrap_or(0)) else {
-            return match self.sums_up_with(0) {
-                Some(true) => (Some(0), Some(prompt), write.map(|_| 0)),
-                _ => (Some(prompt), read, write),
-            };
-        };
-        (Some(rest.checked_sub(write.unwrap_or(0)).unwrap_or(rest)), read, write)
+        let (cached, written) = (read.unwrap_or(0), write.unwrap_or(0));
+        if let Some(rest) = prompt.checked_sub(cached.saturating_add(written)) {
+            return (Some(rest), read, write);
+        }
+        if self.sums_up_with(0).unwrap_or(is_detail) {
+            let cached = cached.min(prompt);
+            return (
+                Some(prompt.saturating_sub(cached).saturating_sub(written)),
+                read.map(|_| cached),
+                write.map(|written| written.min(prompt - cached)),
+            );
+        }
+        (Some(prompt.checked_sub(cached).unwrap_or(prompt)), read, write)
     }
 
     /// Output without thinking, and thinking. Most servers count it in; of one that does not, the total gives it away.
@@ -181,6 +190,13 @@ mod tests {
         json::object(&mut out, |o| write(o, &read(json::parse(text).unwrap()).unwrap()));
         assert!(out.contains(r#""prompt_tokens_details":{"cached_tokens":461}"#), "{out}");
         assert!(out.contains(r#""completion_tokens_details":{"reasoning_tokens":19}"#), "{out}");
+        let both = r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,
+            "prompt_tokens_details":{"cached_tokens":8,"cache_write_tokens":7}}"#;
+        assert_eq!(buckets(both), [Some(0), Some(8), Some(2), Some(5), None]);
+        let write = r#"{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cache_write_tokens":70}}"#;
+        assert_eq!(buckets(write), [Some(0), None, Some(10), Some(5), None]);
+        let apart = r#"{"prompt_tokens":3,"completion_tokens":5,"total_tokens":1008,"cache_read_input_tokens":1000}"#;
+        assert_eq!(buckets(apart), [Some(3), Some(1000), None, Some(5), None]);
         let apart = r#"{"prompt_tokens":3,"completion_tokens":5,"cache_read_input_tokens":1000}"#;
         assert_eq!(buckets(apart), [Some(3), Some(1000), None, Some(5), None]);
     }

@@ -1,0 +1,337 @@
+//! A client that leaves before its answer is complete is charged for what it used: told or estimated, money and limits, in
+//! both lanes and in front of providers of each shape.
+
+use serde_json::json;
+use weir_tests::{Answer, Client, Folder, House, Request, Upstream};
+
+/// Dollars for a million tokens: one for a token of input, a thousandth for one of output.
+const PRICE: &str = "price = { input = 1000000, output = 1000 }";
+/// What an unfinished answer has said; about 26 tokens by estimate.
+const WORDS: &str =
+    "It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of foolishness.";
+
+/// A provider's shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    OpenAi,
+    Anthropic,
+    Gemini,
+}
+
+const SHAPES: [Shape; 3] = [Shape::OpenAi, Shape::Anthropic, Shape::Gemini];
+
+impl Shape {
+    fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+        }
+    }
+
+    fn request(self, model: &str, stream: bool) -> Request {
+        match self {
+            Self::OpenAi => {
+                let body = json!({"model": model, "messages": [{"role": "user", "content": "Tell me a tale"}], "stream": stream});
+                Request::post("/v1/chat/completions", body.to_string())
+            }
+            Self::Anthropic => {
+                let body = json!({"model": model, "max_tokens": 1000, "stream": stream,
+                    "messages": [{"role": "user", "content": "Tell me a tale"}]});
+                Request::post("/v1/messages", body.to_string()).header("anthropic-version", "2023-06-01")
+            }
+            Self::Gemini => {
+                let verb = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+                let body = json!({"contents": [{"role": "user", "parts": [{"text": "Tell me a tale"}]}]});
+                Request::post(&format!("/v1beta/models/{model}:{verb}"), body.to_string())
+            }
+        }
+    }
+
+    /// The beginning of a stream, before any content.
+    fn opening(self) -> Vec<String> {
+        match self {
+            Self::OpenAi => vec![sse(
+                "",
+                &json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+                "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": null}]}),
+            )],
+            Self::Anthropic => vec![
+                sse(
+                    "message_start",
+                    &json!({"type": "message_start", "message": {"id": "msg_1", "type": "message",
+                    "role": "assistant", "model": "m", "content": [], "stop_reason": null, "stop_sequence": null,
+                    "usage": {"input_tokens": 9, "output_tokens": 1}}}),
+                ),
+                sse(
+                    "content_block_start",
+                    &json!({"type": "content_block_start", "index": 0,
+                    "content_block": {"type": "text", "text": ""}}),
+                ),
+            ],
+            Self::Gemini => Vec::new(),
+        }
+    }
+
+    fn words(self, words: &str) -> String {
+        match self {
+            Self::OpenAi => sse(
+                "",
+                &json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+                "choices": [{"index": 0, "delta": {"content": words}, "finish_reason": null}]}),
+            ),
+            Self::Anthropic => sse(
+                "content_block_delta",
+                &json!({"type": "content_block_delta", "index": 0,
+                "delta": {"type": "text_delta", "text": words}}),
+            ),
+            Self::Gemini => sse(
+                "",
+                &json!({"candidates": [{"content": {"parts": [{"text": words}], "role": "model"},
+                "index": 0}], "modelVersion": "m", "responseId": "r"}),
+            ),
+        }
+    }
+
+    /// A call of a tool, with half of its arguments.
+    fn call(self) -> Vec<String> {
+        let half = format!("{{\"tale\": \"{WORDS}");
+        match self {
+            Self::OpenAi => {
+                let call = |call: serde_json::Value| {
+                    sse(
+                        "",
+                        &json!({"id": "c", "object": "chat.completion.chunk",
+                    "created": 1, "model": "m",
+                    "choices": [{"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": null}]}),
+                    )
+                };
+                vec![
+                    call(
+                        json!({"index": 0, "id": "call_1", "type": "function", "function": {"name": "tell", "arguments": ""}}),
+                    ),
+                    call(json!({"index": 0, "function": {"arguments": half}})),
+                ]
+            }
+            Self::Anthropic => vec![
+                sse("content_block_stop", &json!({"type": "content_block_stop", "index": 0})),
+                sse(
+                    "content_block_start",
+                    &json!({"type": "content_block_start", "index": 1,
+                    "content_block": {"type": "tool_use", "id": "toolu_1", "name": "tell", "input": {}}}),
+                ),
+                sse(
+                    "content_block_delta",
+                    &json!({"type": "content_block_delta", "index": 1,
+                    "delta": {"type": "input_json_delta", "partial_json": half}}),
+                ),
+            ],
+            // Calls come whole here, but what follows them does not.
+            Self::Gemini => vec![sse(
+                "",
+                &json!({"candidates": [{"content": {"role": "model",
+                "parts": [{"functionCall": {"name": "tell", "args": {"tale": WORDS}}}]}, "index": 0}],
+                "modelVersion": "m", "responseId": "r"}),
+            )],
+        }
+    }
+}
+
+fn sse(event: &str, data: &serde_json::Value) -> String {
+    let event = if event.is_empty() { String::new() } else { format!("event: {event}\n") };
+    format!("{event}data: {data}\n\n")
+}
+
+/// A provider for each shape with a price, and a model in each lane.
+fn config(upstream: &Upstream, more: &str) -> String {
+    let one = |shape: Shape| {
+        let name = shape.name();
+        let model = |alias: &str, lane: &str| {
+            format!(
+                "[[models]]\nalias = \"{alias}\"\n{lane}\ntarget = {{ provider = \"{name}\", model = \"m\", {PRICE} }}\n"
+            )
+        };
+        format!(
+            "[[providers]]\nname = \"{name}\"\nadapter = \"{name}\"\nurl = \"{}\"\napi_key = \"KEY\"\n\
+             retry = {{ max_retries = 0 }}\nbreaker = {{ min_attempts = 1000000 }}\n{}{}",
+            upstream.url(),
+            model(name, ""),
+            model(&format!("{name}-t"), "translate = true")
+        )
+    };
+    format!("{more}{}", SHAPES.map(one).concat())
+}
+
+async fn house(upstream: &Upstream, more: &str) -> House {
+    House::with(Folder::with(&["openai", "anthropic", "gemini"]), &config(upstream, more)).await
+}
+
+async fn asked(house: &House, upstream: &mut Upstream, request: &Request) -> Client {
+    let mut client = house.connect().await;
+    client.send(request).await;
+    upstream.request().await;
+    client
+}
+
+fn lanes(shape: Shape) -> [String; 2] {
+    [shape.name().to_owned(), format!("{}-t", shape.name())]
+}
+
+/// What a model has cost so far, and its tokens by estimate.
+async fn spent(house: &House, model: &str) -> (f64, f64, f64) {
+    house.until_metric("weir_in_flight", 0.0).await;
+    let estimated = |bucket: &str| format!("weir_tokens_estimated_total{{bucket=\"{bucket}\",model=\"{model}\"}}");
+    (
+        house.metric(&format!("weir_cost_total{{model=\"{model}\"}}")).await,
+        house.metric(&estimated("input")).await,
+        house.metric(&estimated("output")).await,
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaving_before_the_head_costs_the_input() {
+    let mut upstream = Upstream::always(Answer::silence()).await;
+    let house = house(&upstream, "").await;
+    for shape in SHAPES {
+        for model in lanes(shape) {
+            for stream in [false, true] {
+                asked(&house, &mut upstream, &shape.request(&model, stream)).await.leave();
+                upstream.departure().await;
+            }
+            let (cost, input, output) = spent(&house, &model).await;
+            assert!(input > 0.0 && output == 0.0 && cost == input, "{model}: {cost} for {input} and {output}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaving_in_the_midst_of_a_stream_costs_what_it_has_said() {
+    for shape in SHAPES {
+        let (first, rest) = WORDS.split_at(10);
+        let (second, third) = rest.split_at(20);
+        let pieces = [first, second, third].map(|words| shape.words(words));
+        let tale = shape.opening().iter().chain(&pieces).fold(Answer::sse(), Answer::piece).hang();
+        let call = shape.opening().iter().chain(&shape.call()).fold(Answer::sse(), Answer::piece).hang();
+        for answer in [tale, call] {
+            let mut upstream = Upstream::always(answer).await;
+            let house = house(&upstream, "").await;
+            for model in lanes(shape) {
+                let mut client = asked(&house, &mut upstream, &shape.request(&model, true)).await;
+                client.head().await;
+                client.until("foolishness").await;
+                client.leave();
+                upstream.departure().await;
+                let (cost, input, output) = spent(&house, &model).await;
+                let told = house.metric(&format!("weir_tokens_total{{bucket=\"output\",model=\"{model}\"}}")).await;
+                assert!((20.0..60.0).contains(&(output + told)), "{model}: {output} and {told}");
+                // The input is what was told, else an estimate.
+                let told_in = house.metric(&format!("weir_tokens_total{{bucket=\"input\",model=\"{model}\"}}")).await;
+                assert!(if told_in > 0.0 { input == 0.0 } else { input > 0.0 }, "{model}: {input} and {told_in}");
+                let wanted = input + told_in + (output + told) / 1000.0;
+                assert!((cost - wanted).abs() < 1e-6, "{model}: {cost} and not {wanted}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaving_after_the_head_costs_the_input() {
+    for shape in SHAPES {
+        let answer = shape.opening().iter().fold(Answer::sse(), Answer::piece).hang();
+        let mut upstream = Upstream::always(answer).await;
+        let house = house(&upstream, "").await;
+        for model in lanes(shape) {
+            let client = asked(&house, &mut upstream, &shape.request(&model, true)).await;
+            house.until_metric("weir_streams_active", if model.ends_with("-t") { 0.0 } else { 1.0 }).await;
+            client.leave();
+            upstream.departure().await;
+            let (cost, ..) = spent(&house, &model).await;
+            assert!(cost > 0.0, "{model}: {cost}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_tokens_is_not_escaped_by_leaving() {
+    for leaves_early in [true, false] {
+        for shape in SHAPES {
+            let answer = if leaves_early {
+                Answer::silence()
+            } else {
+                let words = shape.words(&WORDS.repeat(40));
+                shape.opening().iter().chain([&words]).fold(Answer::sse(), Answer::piece).hang()
+            };
+            let mut upstream = Upstream::always(answer).await;
+            for model in lanes(shape) {
+                let limited = "[server]\naddress_limits = { tokens_per_minute = 1200 }\n";
+                let house = house(&upstream, limited).await;
+                let request = shape.request(&model, true);
+                let mut client = asked(&house, &mut upstream, &request).await;
+                if !leaves_early {
+                    client.head().await;
+                    client.until("foolishness").await;
+                }
+                client.leave();
+                upstream.departure().await;
+                house.until_metric("weir_in_flight", 0.0).await;
+                // What it used, or had reserved, leaves too little for another.
+                assert_eq!(house.ask(&request).await.status(), 429, "{model}, early: {leaves_early}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_costs_nothing_and_a_broken_connection_its_input() {
+    for shape in SHAPES {
+        for (answer, is_free) in [
+            (Answer::json(500, "{}"), true),
+            (Answer::json(400, "{\"error\":{\"message\":\"no\"}}"), true),
+            (Answer::raw(Vec::new()).close(), false),
+            (
+                Answer::raw("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{").close(),
+                false,
+            ),
+        ] {
+            let upstream = Upstream::always(answer).await;
+            let house = house(&upstream, "").await;
+            for model in lanes(shape) {
+                house.ask(&shape.request(&model, false)).await;
+                let (cost, input, output) = spent(&house, &model).await;
+                assert_eq!(cost == 0.0, is_free, "{model}: {cost} for {input} and {output}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flag_that_is_none_and_names_in_another_case_are_refused() {
+    let mut upstream = Upstream::always(Answer::silence()).await;
+    let house = house(&upstream, "").await;
+    let ask = |members: &str| Request::post("/v1/chat/completions", format!("{{\"messages\":[],{members}}}"));
+    for (members, named) in [
+        (r#""model":"openai","stream":"true""#, "stream"),
+        (r#""model":"openai","stream":1"#, "stream"),
+        (r#""model":"openai","stream":"yes""#, "stream"),
+        (r#""model":"openai","stream":[true]"#, "stream"),
+        (r#""model":"openai","stream":true,"stream":false"#, "stream"),
+        (r#""model":"openai","Stream":true"#, "Stream"),
+        (r#""model":"openai","stream":false,"STREAM":true"#, "STREAM"),
+        (r#""model":"openai","\u017ftream":true"#, "\u{17f}tream"),
+        (r#""model":"openai","Model":"other""#, "Model"),
+        (r#""MODEL":"openai""#, "MODEL"),
+        (r#""model":"openai","Max_Tokens":100000"#, "Max_Tokens"),
+        (r#""model":"openai","max_tokens":true"#, "max_tokens"),
+        (r#""model":"openai","Stream_Options":{"include_usage":false},"stream":true"#, "Stream_Options"),
+    ] {
+        let reply = house.ask(&ask(members)).await;
+        assert_eq!(reply.status(), 400, "{members}: {}", reply.text());
+        let error = &reply.json()["error"];
+        assert!(error["message"].as_str().is_some_and(|message| message.contains(named)), "{members}: {error}");
+    }
+    assert!(upstream.unseen().is_none());
+    for members in [r#""model":"openai","stream":null"#, r#""model":"openai","stream":true,"stream":true"#] {
+        asked(&house, &mut upstream, &ask(members)).await.leave();
+        upstream.departure().await;
+    }
+}
