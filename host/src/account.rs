@@ -15,7 +15,7 @@ use crate::admit::Permit;
 use crate::config::Price;
 use crate::contract::types::{Loss, Usage};
 use crate::dialect::limits::Figure;
-use crate::fault::Side;
+use crate::fault::{Side, loss_kind};
 use crate::health::Ticket;
 use crate::observe::metrics::{Book, Metrics, Series};
 use crate::observe::trace::Span;
@@ -354,11 +354,13 @@ impl Account {
     /// Fields that got lost.
     pub fn lost(&self, losses: &[Loss]) {
         for loss in losses {
-            self.metrics.lost(&loss.field);
+            self.metrics.lost(&loss.field, loss.kind);
         }
         if !losses.is_empty() {
-            let fields: Vec<&str> = losses.iter().take(32).map(|loss| loss.field.as_str()).collect();
-            tracing::info!(request_id = self.request_id, ?fields, "translation lost fields");
+            let name = |loss: &Loss| format!("{}={}", loss.field, loss_kind(loss.kind));
+            let fields: Vec<String> = losses.iter().take(32).map(name).collect();
+            let fields = fields.join(",");
+            tracing::info!(request_id = self.request_id, fields, "translation lost fields");
         }
     }
 

@@ -9,6 +9,7 @@ mod hedge;
 mod list;
 mod media;
 mod meter;
+mod names;
 mod ping;
 mod pipeline;
 mod policy;

@@ -214,7 +214,8 @@ async fn translated(
     ctx.format.clone_from(&format);
     ctx.options.clone_from(&question.options);
     let mut lease = provider.lease("").await.map_err(|fault| crate::attempt::blame(&fault))?;
-    let rendered: RenderedRequest = render(&mut lease, &ctx, &request)?;
+    let mut rendered: RenderedRequest = render(&mut lease, &ctx, &request)?;
+    parsed.names.spell(&mut rendered.losses);
     lease.release();
     losses.extend(rendered.losses);
     let request = rendered.request;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::contract::types::{Error, ErrorKind};
+use crate::contract::types::{Error, ErrorKind, LossKind};
 
 /// Where a failure lay; told to the client in `x-weir-error-source` and to the operator in metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -129,5 +129,13 @@ impl Fault {
     pub fn with_retry_after(mut self, after: Duration) -> Self {
         self.error.retry_after_ms = Some(u32::try_from(after.as_millis()).unwrap_or(u32::MAX));
         self
+    }
+}
+/// What a kind of loss is called.
+pub fn loss_kind(kind: LossKind) -> &'static str {
+    match kind {
+        LossKind::Dropped => "dropped",
+        LossKind::Clamped => "clamped",
+        LossKind::Approximated => "approximated",
     }
 }

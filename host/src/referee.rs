@@ -3,6 +3,9 @@
 //! Each part is started and stopped once and numbered densely, in the order in which parts begin; there is exactly one
 //! start and, for each candidate, one finish; the finish reason is tool calls wherever a tool call was seen; after a
 //! failure nothing follows.
+//!
+//! A finish is told at the end of the stream. Some providers send one after each parallel call and go on; what comes
+//! after it belongs to the answer like what came before.
 
 use crate::contract::types::{
     CandidateFinish, CandidateLogprobs, ChatEvent, ChatResponse, Error, Finish, FinishReason, Loss, LossKind, Part,
@@ -25,7 +28,8 @@ struct Candidate {
     next: u32,
     parts: Vec<OpenPart>,
     called: bool,
-    finished: bool,
+    /// The finish so far; told at the end.
+    finish: Option<Finish>,
 }
 
 /// A part that is open: the decoder's number for it, and ours.
@@ -52,6 +56,11 @@ impl Referee {
         self.failed
     }
 
+    /// Whether any candidate has a finish, told or not.
+    pub fn has_finish(&self) -> bool {
+        self.candidates.iter().any(|candidate| candidate.finish.is_some())
+    }
+
     /// What had to be made up.
     pub fn take_losses(&mut self) -> Vec<Loss> {
         std::mem::take(&mut self.losses)
@@ -69,7 +78,7 @@ impl Referee {
         out
     }
 
-    /// The upstream has ended in an orderly way: whatever is open is closed.
+    /// The upstream has ended in an orderly way: whatever is open is closed, and every candidate finishes.
     pub fn end(&mut self) -> Vec<ChatEvent> {
         let mut out = Vec::new();
         if self.failed {
@@ -79,14 +88,13 @@ impl Referee {
         if self.candidates.is_empty() {
             self.candidate(0);
         }
-        for at in 0..self.candidates.len() {
-            let Some(candidate) = self.candidates.get_mut(at) else { continue };
-            if candidate.finished {
-                continue;
+        self.candidates.sort_by_key(|candidate| candidate.number);
+        for candidate in &mut self.candidates {
+            if candidate.finish.is_none() {
+                let note = Some("the upstream ended without a finish reason".to_owned());
+                self.losses.push(Loss { field: "finish_reason".into(), kind: LossKind::Approximated, note });
             }
-            let note = Some("the upstream ended without a finish reason".to_owned());
-            self.losses.push(Loss { field: "finish_reason".into(), kind: LossKind::Approximated, note });
-            candidate.finish(Finish { reason: FinishReason::Complete, raw: None, stop_sequence: None }, &mut out);
+            candidate.end(&mut out);
         }
         out
     }
@@ -100,9 +108,17 @@ impl Referee {
         out
     }
 
-    /// The upstream broke: no finish, one failure.
+    /// The upstream broke: one failure, and no finish but those that it gave to all candidates before.
     pub fn fail(&mut self, error: Error) -> Vec<ChatEvent> {
-        if std::mem::replace(&mut self.failed, true) { Vec::new() } else { vec![ChatEvent::Failure(error)] }
+        let mut out = Vec::new();
+        if std::mem::replace(&mut self.failed, true) {
+            return out;
+        }
+        if self.candidates.iter().all(|candidate| candidate.finish.is_some()) {
+            self.candidates.iter_mut().for_each(|candidate| candidate.end(&mut out));
+        }
+        out.push(ChatEvent::Failure(error));
+        out
     }
 
     fn judge(&mut self, event: ChatEvent, out: &mut Vec<ChatEvent>) {
@@ -127,7 +143,7 @@ impl Referee {
                 out.push(ChatEvent::Citation(citation));
             }
             ChatEvent::PartStop(stop) => self.candidate(stop.candidate).close(stop, out),
-            ChatEvent::Finish(finish) => self.candidate(finish.candidate).finish(finish.finish, out),
+            ChatEvent::Finish(finish) => self.candidate(finish.candidate).finish(finish.finish),
             other => out.push(other),
         }
     }
@@ -153,7 +169,7 @@ impl Referee {
     fn candidate(&mut self, number: u32) -> &mut Candidate {
         let known = self.candidates.iter().position(|candidate| candidate.number == number);
         let at = known.unwrap_or_else(|| {
-            self.candidates.push(Candidate { number, next: 0, parts: Vec::new(), called: false, finished: false });
+            self.candidates.push(Candidate { number, next: 0, parts: Vec::new(), called: false, finish: None });
             self.candidates.len() - 1
         });
         &mut self.candidates[at]
@@ -200,15 +216,30 @@ impl Candidate {
         }
     }
 
-    fn finish(&mut self, mut finish: Finish, out: &mut Vec<ChatEvent>) {
-        if std::mem::replace(&mut self.finished, true) {
-            return;
+    /// Keeps a finish for the end.
+    fn finish(&mut self, finish: Finish) {
+        if self.finish.as_ref().is_none_or(|known| outranks(finish.reason, known.reason)) {
+            self.finish = Some(finish);
         }
+    }
+
+    fn end(&mut self, out: &mut Vec<ChatEvent>) {
         self.close_all(out);
+        let made_up = || Finish { reason: FinishReason::Complete, raw: None, stop_sequence: None };
+        let mut finish = self.finish.take().unwrap_or_else(made_up);
         if self.called {
             finish.reason = with_calls(finish.reason);
         }
         out.push(ChatEvent::Finish(CandidateFinish { candidate: self.number, finish }));
+    }
+}
+
+/// Whether a later finish replaces an earlier one: the last real reason counts, but calls that were told once are not
+/// taken back by a natural end.
+fn outranks(later: FinishReason, earlier: FinishReason) -> bool {
+    match later {
+        FinishReason::Other => earlier == FinishReason::Other,
+        later => earlier != FinishReason::ToolCalls || with_calls(later) != FinishReason::ToolCalls,
     }
 }
 

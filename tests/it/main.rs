@@ -39,6 +39,7 @@ mod multipart;
 mod operations;
 mod origin;
 mod passthrough;
+mod promises;
 mod proof;
 mod provider_limits;
 mod recall;

@@ -1,7 +1,7 @@
-//! The three formats, as clients ask in them and providers answer in them. All answers say the same.
+//! The formats, as clients ask in them and providers answer in them. All answers say the same.
 
 use weir_tests::heard::{Format, Heard, Tokens};
-use weir_tests::{Answer, Reply, Request, Upstream};
+use weir_tests::{Answer, Received, Reply, Request, Upstream};
 
 /// A format, spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,11 @@ pub(crate) struct Tongue {
 pub(crate) const OPENAI: Tongue = Tongue { name: "openai", format: Format::OpenAi };
 pub(crate) const ANTHROPIC: Tongue = Tongue { name: "anthropic", format: Format::Anthropic };
 pub(crate) const ZETA: Tongue = Tongue { name: "zeta", format: Format::Zeta };
+pub(crate) const GEMINI: Tongue = Tongue { name: "gemini", format: Format::Gemini };
 pub(crate) const ALL: [Tongue; 3] = [OPENAI, ANTHROPIC, ZETA];
+
+/// The formats that most clients speak and most providers answer in.
+pub(crate) const SPOKEN: [Tongue; 3] = [OPENAI, ANTHROPIC, GEMINI];
 
 /// What every answer says.
 pub(crate) const TEXT: &str = "Grüße, 世界 🦀!";
@@ -25,7 +29,12 @@ pub(crate) const TOKENS: Tokens = Tokens { input: 10, cached: 4, output: 7 };
 /// A provider of each format, all at one upstream; for each a model that is relayed where that is possible (`openai`)
 /// and one that is always translated (`openai-t`). A failure is told at once, and nothing rests after it.
 pub(crate) fn config(upstream: &Upstream) -> String {
-    let one = |tongue: Tongue| {
+    config_of(&ALL, upstream)
+}
+
+/// The same for these formats.
+pub(crate) fn config_of(tongues: &[Tongue], upstream: &Upstream) -> String {
+    let one = |tongue: &Tongue| {
         let name = tongue.name;
         format!(
             "[[providers]]\nname = \"{name}\"\nadapter = \"{name}\"\nurl = \"{}\"\napi_key = \"KEY-OF-{name}\"\n\
@@ -37,7 +46,7 @@ pub(crate) fn config(upstream: &Upstream) -> String {
             upstream.url()
         )
     };
-    ALL.map(one).concat()
+    tongues.iter().map(one).collect()
 }
 
 impl Tongue {
@@ -62,6 +71,11 @@ impl Tongue {
                 );
                 Request::post("/v1/messages", body).header("anthropic-version", "2023-06-01")
             }
+            Format::Gemini => {
+                let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+                let body = r#"{"contents":[{"role":"user","parts":[{"text":"Hi"}]}]}"#;
+                Request::post(&format!("/v1beta/models/{model}:{method}"), body)
+            }
             Format::Zeta => {
                 let drip = if stream { "?drip=yes" } else { "" };
                 let body = "{\"scroll\":[{\"who\":\"pilgrim\",\"says\":\"Hi\"}],\"tell\":{\"toll\":true}}";
@@ -85,6 +99,7 @@ impl Tongue {
                  \"stop_sequence\":null,\"usage\":{{\"input_tokens\":6,\"cache_read_input_tokens\":4,\
                  \"cache_creation_input_tokens\":0,\"output_tokens\":7}}}}"
             ),
+            Format::Gemini => gemini(&format!(r#"{{"text":"{TEXT}"}}"#), true),
             Format::Zeta => format!(
                 "{{\"ref\":\"z-1\",\"brain\":\"zeta\",\"reply\":{{\"says\":\"{TEXT}\"}},\"ended\":\"done\",\
                  \"toll\":{{\"all_in\":10,\"of_cached\":4,\"all_out\":7}}}}"
@@ -144,6 +159,9 @@ impl Tongue {
                     event("message_stop", ""),
                 ]
             }
+            Format::Gemini => [("", false), (first, false), (second, false), ("", true)]
+                .map(|(text, last)| format!("data: {}\n\n", gemini(&format!(r#"{{"text":"{text}"}}"#), last)))
+                .to_vec(),
             Format::Zeta => vec![
                 "{\"k\":\"hail\",\"ref\":\"z-1\",\"brain\":\"zeta\"}\n".into(),
                 format!("{{\"k\":\"bit\",\"says\":\"{first}\"}}\n"),
@@ -159,13 +177,22 @@ impl Tongue {
     pub(crate) fn begin(self) -> Answer {
         match self.format {
             Format::Zeta => Answer::lines(),
-            Format::OpenAi | Format::Anthropic => Answer::sse(),
+            Format::OpenAi | Format::Anthropic | Format::Gemini => Answer::sse(),
         }
     }
 
     /// A stream, one event a piece.
     pub(crate) fn streamed(self) -> Answer {
         self.stream().iter().fold(self.begin(), Answer::piece).end()
+    }
+
+    /// Whether a request to a provider of this format asks for a stream.
+    pub(crate) fn wants_stream(self, request: &Received) -> bool {
+        match self.format {
+            Format::Zeta => request.line().contains("drip"),
+            Format::Gemini => request.line().contains("streamGenerateContent"),
+            Format::OpenAi | Format::Anthropic => request.json()["stream"] == true,
+        }
     }
 
     /// What a client hears.
@@ -177,7 +204,7 @@ impl Tongue {
     pub(crate) fn error(self, reply: &Reply) -> Option<String> {
         let body = reply.json();
         let (error, words) = match self.format {
-            Format::OpenAi => (&body["error"], "message"),
+            Format::OpenAi | Format::Gemini => (&body["error"], "message"),
             Format::Anthropic if body["type"] == "error" => (&body["error"], "message"),
             Format::Anthropic => return None,
             Format::Zeta => (&body["woe"], "words"),
@@ -188,12 +215,21 @@ impl Tongue {
 
 /// A provider that answers in this format, streaming where the request wants it.
 pub(crate) async fn provider(tongue: Tongue) -> Upstream {
-    Upstream::scripted(move |request| {
-        let wants = match tongue.format {
-            Format::Zeta => request.line().contains("drip"),
-            Format::OpenAi | Format::Anthropic => request.json()["stream"] == true,
-        };
-        if wants { tongue.streamed() } else { Answer::json(200, tongue.whole()) }
-    })
+    Upstream::scripted(
+        move |request| {
+            if tongue.wants_stream(request) { tongue.streamed() } else { Answer::json(200, tongue.whole()) }
+        },
+    )
     .await
+}
+
+/// An answer of Gemini's, or a frame of one: with this part, and at the end with the reason and the tokens.
+pub(crate) fn gemini(part: &str, last: bool) -> String {
+    let tokens = r#""promptTokenCount":10,"cachedContentTokenCount":4,"candidatesTokenCount":7,"totalTokenCount":17"#;
+    let finish = if last { r#""finishReason":"STOP","# } else { "" };
+    let usage = if last { format!(r#""usageMetadata":{{{tokens}}},"#) } else { String::new() };
+    let content = format!(r#"{{"parts":[{part}],"role":"model"}}"#);
+    format!(
+        r#"{{"candidates":[{{"content":{content},{finish}"index":0}}],{usage}"modelVersion":"gemini","responseId":"g-1"}}"#
+    )
 }

@@ -11,6 +11,8 @@ pub enum Format {
     OpenAi,
     /// Messages.
     Anthropic,
+    /// Generated content.
+    Gemini,
     /// The made-up one.
     Zeta,
 }
@@ -94,6 +96,7 @@ impl Heard {
         match format {
             Format::OpenAi => heard.openai_whole(answer),
             Format::Anthropic => heard.anthropic_whole(answer),
+            Format::Gemini => heard.gemini_piece(answer),
             Format::Zeta => heard.zeta_whole(answer),
         }
         heard
@@ -106,6 +109,13 @@ impl Heard {
         match format {
             Format::OpenAi => events(stream).iter().for_each(|(_, data)| heard.openai_chunk(data, &mut blocks)),
             Format::Anthropic => events(stream).iter().for_each(|(_, data)| heard.anthropic_event(data, &mut blocks)),
+            Format::Gemini => {
+                for (_, data) in events(stream) {
+                    heard.gemini_piece(&serde_json::from_str(&data).unwrap_or_default());
+                }
+                // The format has no mark of its end but the reason to finish.
+                heard.complete = heard.finish.is_some() && heard.error.is_none();
+            }
             Format::Zeta => {
                 let elements: Option<Vec<Value>> = serde_json::from_str(stream).ok();
                 let lines = || stream.lines().filter(|line| !line.trim().is_empty());
@@ -239,6 +249,40 @@ impl Heard {
         }
     }
 
+    /// A whole answer, and a frame of a streamed one.
+    fn gemini_piece(&mut self, piece: &Value) {
+        if !piece["error"].is_null() {
+            self.error = Some(piece["error"].clone());
+        }
+        self.model = self.model.take().or_else(|| word(&piece["modelVersion"]));
+        let usage = &piece["usageMetadata"];
+        if usage.is_object() {
+            self.tokens = Some(Tokens {
+                input: count(&usage["promptTokenCount"]) + count(&usage["toolUsePromptTokenCount"]),
+                cached: count(&usage["cachedContentTokenCount"]),
+                output: count(&usage["candidatesTokenCount"]) + count(&usage["thoughtsTokenCount"]),
+            });
+        }
+        let first = |candidate: &&Value| count(&candidate["index"]) == 0;
+        let Some(candidate) = list(&piece["candidates"]).iter().find(first) else { return };
+        for part in list(&candidate["content"]["parts"]) {
+            let words = text(&part["text"]);
+            if part["thought"] == true {
+                self.thinking.push_str(&words);
+            } else {
+                self.text.push_str(&words);
+            }
+            let call = &part["functionCall"];
+            if call.is_object() {
+                let arguments = call["args"].to_string();
+                self.calls.push(Call { id: text(&call["id"]), name: text(&call["name"]), arguments });
+            }
+        }
+        let called = !self.calls.is_empty();
+        let finish = word(&candidate["finishReason"]).map(|reason| gemini_finish(reason, called));
+        self.finish = finish.or_else(|| self.finish.take());
+    }
+
     fn zeta_whole(&mut self, answer: &Value) {
         self.model = word(&answer["brain"]);
         self.zeta_tokens(&answer["toll"]);
@@ -312,6 +356,17 @@ fn anthropic_finish(reason: String) -> String {
         "max_tokens" | "model_context_window_exceeded" => "length".to_owned(),
         "tool_use" => "tool".to_owned(),
         "refusal" => "filter".to_owned(),
+        _ => reason,
+    }
+}
+
+/// The format has no reason of its own for calls.
+fn gemini_finish(reason: String, called: bool) -> String {
+    match reason.as_str() {
+        "STOP" if called => "tool".to_owned(),
+        "STOP" => "stop".to_owned(),
+        "MAX_TOKENS" => "length".to_owned(),
+        "SAFETY" => "filter".to_owned(),
         _ => reason,
     }
 }

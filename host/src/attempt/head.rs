@@ -6,20 +6,28 @@ use http::header::{self, HeaderValue};
 
 use super::Asked;
 use super::reply::ReplyBody;
-use crate::contract::types::{Frame, Framing, Loss};
+use crate::contract::types::{Frame, Framing, Loss, LossKind};
 use crate::dialect::reply::insert;
+use crate::fault::loss_kind;
 use crate::frame;
 
-/// Names what got lost in a header, bounded.
+/// Names what got lost in headers, bounded: `x-weir-losses` everything with its kind, `x-weir-dropped-params` what was
+/// left out altogether.
 pub(super) fn tell_losses(response: &mut Response<ReplyBody>, losses: &[Loss]) {
     if losses.is_empty() {
         return;
     }
     let clean =
         |loss: &Loss| loss.field.chars().filter(|c| c.is_ascii_graphic() && *c != ',').take(64).collect::<String>();
-    let mut names: Vec<String> = losses.iter().take(32).map(clean).collect();
-    names.dedup();
-    insert(response.headers_mut(), crate::headers::DROPPED_PARAMS, &names.join(","));
+    let told = losses.iter().take(32);
+    let mut all: Vec<String> = told.clone().map(|loss| format!("{}={}", clean(loss), loss_kind(loss.kind))).collect();
+    let mut dropped: Vec<String> = told.filter(|loss| loss.kind == LossKind::Dropped).map(clean).collect();
+    all.dedup();
+    dropped.dedup();
+    insert(response.headers_mut(), crate::headers::LOSSES, &all.join(","));
+    if !dropped.is_empty() {
+        insert(response.headers_mut(), crate::headers::DROPPED_PARAMS, &dropped.join(","));
+    }
 }
 
 /// The headers of every stream that is made here.

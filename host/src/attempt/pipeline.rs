@@ -51,8 +51,6 @@ pub(super) struct Pipeline {
 pub(super) struct Seen {
     /// The tokens, as far as they were told.
     pub(super) usage: Option<Usage>,
-    /// Whether a candidate has finished.
-    pub(super) finished: bool,
     /// Whether any content has passed.
     pub(super) content: bool,
     /// What it weighs, since somebody else went on if somebody did.
@@ -150,7 +148,7 @@ impl Pipeline {
         let decoded = heard(self.decoder.finish(), Side::Upstream)?;
         bounds::note(&mut self.seen.losses, decoded.losses);
         let mut events = self.referee.push(decoded.events);
-        if !self.seen.finished && !has_finish(&events) && !self.seen.content && !self.referee.has_failed() {
+        if !self.referee.has_finish() && !self.seen.content && !self.referee.has_failed() {
             return Err(Fault::from_error(Side::Upstream, broken("the answer ended before it had begun")));
         }
         events.extend(self.referee.end());
@@ -187,6 +185,14 @@ impl Pipeline {
     /// What was said so far, if it is such that somebody else can go on with it.
     pub(super) fn said(&self) -> Option<&str> {
         self.said.as_ref()?.text()
+    }
+
+    /// Whether the stream that broke had brought a finish: then nobody goes on with it. A decoder may keep it for the
+    /// end, so that is asked for; it gets no more frames.
+    pub(super) fn had_finish(&mut self) -> bool {
+        let is_finish = |event: &ChatEvent| matches!(event, ChatEvent::Finish(_));
+        self.referee.has_finish()
+            || heard(self.decoder.finish(), Side::Upstream).is_ok_and(|last| last.events.iter().any(is_finish))
     }
 
     /// Tokens, input and output, of the one who breaks off that it did not tell of, roughly.
@@ -235,6 +241,10 @@ impl Pipeline {
         let mut events = decoded.events;
         let failure = self.said().is_some().then(|| said::split_failure(&mut events)).flatten();
         let events = self.referee.push(events);
+        if self.referee.has_finish() {
+            // The client hears of it at the end; nobody goes on with an answer that is complete.
+            self.said = None;
+        }
         self.encode(events, out)?;
         failure.map_or(Ok(()), |error| Err(Fault::from_error(Side::Upstream, bounds::error(error))))
     }
@@ -278,7 +288,6 @@ impl Pipeline {
                     self.seen.weight.text(&call.name);
                 }
             }
-            ChatEvent::Finish(_) => self.seen.finished = true,
             ChatEvent::Failure(error) => {
                 *error = late_error(error.clone(), &self.target);
                 self.seen.failure = Some(error.clone());
@@ -292,10 +301,6 @@ impl Pipeline {
             _ => {}
         }
     }
-}
-
-fn has_finish(events: &[ChatEvent]) -> bool {
-    events.iter().any(|event| matches!(event, ChatEvent::Finish(_)))
 }
 
 /// A later count replaces the values that it names.

@@ -15,6 +15,7 @@ use http::Response;
 use self::step::Step;
 use super::bounds;
 use super::follow::{Farewell, Steps};
+use super::names::Names;
 use super::reply::ReplyBody;
 use super::send::{body_of, bytes_of, late_fault, rendered};
 use super::unified::{self, Answer, Outcome, Parsed, Request};
@@ -72,6 +73,7 @@ async fn translate_by(
     run.note(parsed.losses);
     let mut request = parsed.request;
     run.dialect_ctx.memo = parsed.memo;
+    run.names = parsed.names;
     run.estimate(&request);
     let counts = matches!(request, Request::CountTokens(_));
     if counts && !target.adapter.has(Interface::ProviderCountTokens) {
@@ -140,6 +142,8 @@ struct Run<'a> {
     /// What is held for it beside the request itself.
     held: Held,
     losses: Vec<Loss>,
+    /// How the client's format spells the request's fields.
+    names: Names,
     framing: Option<Framing>,
     /// Which opaque values go along.
     values: Values,
@@ -177,6 +181,7 @@ impl<'a> Run<'a> {
             lifted,
             held: asked.held.beside(),
             losses,
+            names: Names::default(),
             framing,
             values: Values::All,
             continuable,
@@ -235,7 +240,9 @@ impl<'a> Run<'a> {
     /// Has the provider write the request; in strict mode every loss so far refuses it.
     fn render(&mut self, request: &Request, account: &Account) -> Result<RenderedRequest, Fault> {
         let render = || unified::render(&mut self.provider, &self.provider_ctx, request);
-        let mut rendered = called(account, &self.target.adapter, "render-request", render)?;
+        let mut rendered =
+            called(account, &self.target.adapter, "render-request", render).map_err(|fault| self.spelled(fault))?;
+        self.names.spell(&mut rendered.losses);
         self.note(std::mem::take(&mut rendered.losses));
         self.provider_ctx.memo = std::mem::take(&mut rendered.memo);
         self.framing = rendered.framing;
@@ -254,6 +261,12 @@ impl<'a> Run<'a> {
             .with_code("unsupported_parameter")),
             _ => Ok(rendered),
         }
+    }
+
+    /// A refusal with its field as the client wrote it.
+    fn spelled(&self, mut fault: Fault) -> Fault {
+        self.names.spell_error(&mut fault.error);
+        fault
     }
 
     /// Whether what was lost is the id of something that an earlier answer made: without it the request means

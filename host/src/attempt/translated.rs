@@ -200,10 +200,13 @@ impl Translated {
 
     /// Looks for somebody who goes on, if that may be.
     fn resume(&mut self, fault: &Fault) -> bool {
-        let (Some(onward), Some(pipeline), Some(account)) = (&mut self.onward, &self.pipeline, &mut self.account)
+        let (Some(onward), Some(pipeline), Some(account)) = (&mut self.onward, &mut self.pipeline, &mut self.account)
         else {
             return false;
         };
+        if pipeline.said().is_none() || pipeline.had_finish() {
+            return false;
+        }
         let Some(resuming) = pipeline.said().and_then(|said| onward.begin(fault, said, &pipeline.target, account))
         else {
             return false;

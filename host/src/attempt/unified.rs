@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::bounds;
+use super::names::Names;
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::contract::types::{
     ChatRequest, ChatResponse, Context, EmbeddingsRequest, EmbeddingsResponse, Error, ErrorKind, FollowUp, HttpRequest,
@@ -57,6 +58,8 @@ pub struct Parsed {
     pub losses: Vec<Loss>,
     /// For the dialect's later calls.
     pub memo: String,
+    /// How the client's format spells the request's fields.
+    pub names: Names,
 }
 
 /// What a provider made of an answer.
@@ -76,6 +79,14 @@ impl Request {
             Self::Embeddings(request) => model.clone_into(&mut request.model),
             Self::Rerank(request) => model.clone_into(&mut request.model),
             Self::Models(_) => {}
+        }
+    }
+
+    /// Takes out how the client's format spells the fields.
+    pub fn take_names(&mut self) -> Names {
+        match self {
+            Self::Chat(request) | Self::CountTokens(request) => Names::take(request),
+            Self::Embeddings(_) | Self::Models(_) | Self::Rerank(_) => Names::default(),
         }
     }
 
@@ -164,7 +175,9 @@ pub(super) fn relayed_only() -> Fault {
 macro_rules! understood {
     ($called:expr, $wrap:path) => {{
         let parsed = heard($called, Side::Client)?;
-        Ok(Parsed { request: $wrap(parsed.request), losses: parsed.losses, memo: parsed.memo })
+        let mut request = $wrap(parsed.request);
+        let names = request.take_names();
+        Ok(Parsed { request, losses: parsed.losses, memo: parsed.memo, names })
     }};
 }
 

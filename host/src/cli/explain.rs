@@ -10,8 +10,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app;
-use crate::contract::types::{Body, Header, Loss, LossKind, Setting};
+use crate::contract::types::{Body, Header, Loss, Setting};
 use crate::explain::{Explained, Question, explain};
+use crate::fault::loss_kind;
 use crate::serving::Serving;
 
 #[derive(Debug, Args)]
@@ -123,14 +124,14 @@ fn page(found: &Explained) -> String {
     }
     for loss in &found.losses {
         let note = loss.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
-        let _ = writeln!(page, "{} `{}`{note}", kind(loss), loss.field);
+        let _ = writeln!(page, "{} `{}`{note}", loss_kind(loss.kind), loss.field);
     }
     page
 }
 
 fn shown(found: &Explained) -> Value {
     let pairs = |list: &[Header]| list.iter().map(|one| json!([one.name, one.value])).collect::<Vec<_>>();
-    let loss = |loss: &Loss| json!({"field": loss.field, "kind": kind(loss), "note": loss.note});
+    let loss = |loss: &Loss| json!({"field": loss.field, "kind": loss_kind(loss.kind), "note": loss.note});
     json!({
         "lane": if found.translated.is_some() { "translate" } else { "relay" },
         "reason": found.translated,
@@ -154,17 +155,10 @@ fn body(body: &Body) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text.as_ref()))
 }
 
-fn kind(loss: &Loss) -> &'static str {
-    match loss.kind {
-        LossKind::Dropped => "dropped",
-        LossKind::Clamped => "clamped",
-        LossKind::Approximated => "approximated",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::types::LossKind;
 
     #[test]
     fn options_are_json_or_plain_text() {

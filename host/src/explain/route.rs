@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use super::{Explained, Question, explain};
 use crate::config::{Affinity, Strategy};
-use crate::contract::types::{Loss, LossKind};
+use crate::contract::types::Loss;
 use crate::dialect::faces::Head;
 use crate::dialect::path::Holes;
 use crate::dialect::reading::{Reading, ReadingPlan};
-use crate::fault::Fault;
+use crate::fault::{Fault, loss_kind};
 use crate::health::{Health, Rest, Standing};
 use crate::origin::{Carried, Origins};
 use crate::route::fit::Needs;
@@ -219,12 +219,7 @@ fn note(told: &mut TargetExplained, explained: Result<Explained, Fault>) {
 }
 
 fn lost(loss: Loss) -> LossExplained {
-    let kind = match loss.kind {
-        LossKind::Dropped => "dropped",
-        LossKind::Clamped => "clamped",
-        LossKind::Approximated => "approximated",
-    };
-    LossExplained { field: loss.field, kind, note: loss.note }
+    LossExplained { field: loss.field, kind: loss_kind(loss.kind), note: loss.note }
 }
 
 /// Why a target stands where it does.

@@ -15,6 +15,9 @@ use prometheus::{
 use spending::{Books, Spending, Where};
 
 pub use spending::Book;
+use crate::contract::types::LossKind;
+use crate::fault::loss_kind;
+
 pub use tries::Tries;
 
 /// Distinct names of lost fields that are told apart; the rest is `other`.
@@ -60,6 +63,7 @@ pub struct Metrics {
     /// Configurations that were refused.
     pub config_rejected: IntCounter,
     fields: IntCounterVec,
+    changed: IntCounterVec,
     known_fields: Mutex<BTreeSet<String>>,
 }
 
@@ -188,8 +192,14 @@ impl Metrics {
             fields: counters(
                 r,
                 "weir_translation_dropped_fields_total",
-                "Fields that a translation could not hold",
+                "Fields that a translation left out",
                 &["field"],
+            )?,
+            changed: counters(
+                r,
+                "weir_translation_changed_fields_total",
+                "Fields that a translation said otherwise: clamped to what the other side allows, or approximated",
+                &["field", "kind"],
             )?,
             known_fields: Mutex::default(),
             registry,
@@ -237,11 +247,15 @@ impl Metrics {
 
     /// Records a field that got lost. Its name may come from a request: indices are taken out, and there is a limit to
     /// how many names are told apart.
-    pub fn lost(&self, field: &str) {
+    pub fn lost(&self, field: &str, kind: LossKind) {
         let name = bare(field);
         let mut known = self.known_fields.lock().unwrap_or_else(PoisonError::into_inner);
         let told = known.contains(&name) || (known.len() < MAX_FIELDS && known.insert(name.clone()));
-        self.fields.with_label_values(&[if told { name.as_str() } else { "other" }]).inc();
+        let name = if told { name.as_str() } else { "other" };
+        match kind {
+            LossKind::Dropped => self.fields.with_label_values(&[name]).inc(),
+            kind => self.changed.with_label_values(&[name, loss_kind(kind)]).inc(),
+        }
     }
 
     /// Adds metrics that others keep.
@@ -311,7 +325,7 @@ mod tests {
         assert_eq!(bare("a[1][2].b{c}"), "a.bc");
         let metrics = Metrics::new().unwrap();
         for n in 0..MAX_FIELDS + 10 {
-            metrics.lost(&format!("field_{n}"));
+            metrics.lost(&format!("field_{n}"), LossKind::Dropped);
         }
         let text = metrics.text().unwrap();
         assert!(text.contains(r#"weir_translation_dropped_fields_total{field="other"} 10"#), "{text}");

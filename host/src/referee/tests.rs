@@ -76,9 +76,60 @@ fn c05_starts_and_stops_happen_once_and_numbers_are_dense() {
 }
 
 #[test]
-fn a_second_finish_is_not_told() {
-    let events = vec![delta(0, "a"), finish(FinishReason::Complete), finish(FinishReason::Length)];
-    assert_eq!(judged(events), r#"S +0t 0"a" -0 "#.to_owned() + "F:FinishReason::Complete");
+fn what_comes_after_a_finish_is_told_and_the_finish_at_the_end() {
+    let events = vec![
+        call(0, "a"),
+        finish(FinishReason::ToolCalls),
+        call(1, "b"),
+        delta(1, "{}"),
+        finish(FinishReason::ToolCalls),
+        delta(2, "x"),
+    ];
+    let mut referee = Referee::new("r1");
+    let told = referee.push(events);
+    assert_eq!(story(&told), r#"S +0c +1c 1"{}" +2t 2"x""#);
+    assert!(referee.has_finish());
+    assert_eq!(story(&referee.end()), "-0 -1 -2 F:FinishReason::ToolCalls");
+    assert!(referee.take_losses().is_empty());
+}
+
+#[test]
+fn of_several_finishes_the_last_real_reason_counts_and_calls_outrank_a_natural_end() {
+    use FinishReason::{Complete, ContentFilter, Length, Other, StopSequence, ToolCalls};
+    for (told, expected) in [
+        (vec![Complete, Length], Length),
+        (vec![Length, Complete], Complete),
+        (vec![Length, Other], Length),
+        (vec![Other, Complete], Complete),
+        (vec![ToolCalls, Complete], ToolCalls),
+        (vec![ToolCalls, StopSequence], ToolCalls),
+        (vec![Complete, ToolCalls], ToolCalls),
+        (vec![ToolCalls, ContentFilter], ContentFilter),
+    ] {
+        let mut events = vec![delta(0, "a")];
+        events.extend(told.into_iter().map(finish));
+        assert_eq!(judged(events), format!(r#"S +0t 0"a" -0 F:{expected:?}"#));
+    }
+}
+
+#[test]
+fn candidates_finish_in_their_order_whichever_ends_first() {
+    let of = |candidate: u32, text: &str| ChatEvent::Delta(PartDelta { candidate, part: 0, text: text.into() });
+    let ends = |candidate: u32, reason| {
+        let finish = Finish { reason, raw: None, stop_sequence: None };
+        ChatEvent::Finish(CandidateFinish { candidate, finish })
+    };
+    let mut referee = Referee::new("r1");
+    referee.push(vec![of(1, "b"), ends(1, FinishReason::Length), of(0, "a"), ends(0, FinishReason::Complete)]);
+    let finishes: Vec<_> = referee
+        .end()
+        .into_iter()
+        .filter_map(|event| match event {
+            ChatEvent::Finish(finish) => Some((finish.candidate, finish.finish.reason)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(finishes, [(0, FinishReason::Complete), (1, FinishReason::Length)]);
 }
 
 #[test]
@@ -95,6 +146,15 @@ fn c19_after_a_failure_nothing_follows() {
     let out = referee.push(vec![delta(0, "a"), ChatEvent::Failure(error.clone()), delta(0, "b")]);
     assert_eq!(story(&out), r#"S +0t 0"a" !"#);
     assert!(referee.end().is_empty() && referee.fail(error).is_empty());
+}
+
+#[test]
+fn a_failure_behind_every_finish_takes_none_of_them_back() {
+    let error = || ChatEvent::Failure(crate::fault::Fault::internal("died").error);
+    let mut referee = Referee::new("r1");
+    let out = referee.push(vec![delta(0, "a"), finish(FinishReason::Length), error()]);
+    assert_eq!(story(&out), r#"S +0t 0"a" -0 F:FinishReason::Length !"#);
+    assert!(referee.end().is_empty());
 }
 
 #[test]

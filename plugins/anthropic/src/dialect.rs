@@ -1,6 +1,7 @@
 //! The format as clients speak it.
 
 pub(crate) mod encoder;
+mod names;
 pub(crate) mod request;
 mod response;
 

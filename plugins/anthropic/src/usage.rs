@@ -13,7 +13,9 @@ use crate::wire;
 /// Reads usage; the service tier stands apart in the unified model.
 pub(crate) fn read(wire: wire::Usage<'_>) -> (Usage, Option<String>) {
     let thinking = wire.output_tokens_details.and_then(|details| details.thinking_tokens).map(|count| count.0);
-    let output = wire.output_tokens.map(|count| count.0.saturating_sub(thinking.unwrap_or(0)));
+    let all = wire.output_tokens.map(|count| count.0);
+    let thinking = thinking.map(|thinking| all.map_or(thinking, |all| thinking.min(all)));
+    let output = all.map(|all| all - thinking.unwrap_or(0));
     let usage = Usage {
         input: wire.input_tokens.map(|count| count.0),
         cache_read: wire.cache_read_input_tokens.map(|count| count.0),

@@ -2,6 +2,7 @@
 
 mod additional;
 pub(crate) mod encoder;
+mod names;
 pub(crate) mod request;
 mod response;
 mod tools;

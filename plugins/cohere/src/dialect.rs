@@ -1,6 +1,7 @@
 //! What clients speak.
 
 mod encoder;
+mod names;
 mod request;
 mod response;
 

@@ -27,13 +27,13 @@ pub(crate) fn read(wire: wire::Usage<'_>) -> Usage {
     });
     kept.retain(|kept| kept.key != TOKENS || kept.json != "{}");
     let tokens = known.unwrap_or_else(billed);
-    // Parts are no more than their total, whatever the service says.
-    let part = |part: Option<u32>, total: Option<u32>| part.map(|part| total.map_or(part, |total| total.min(part)));
-    let cached = part(wire.cached_tokens.map(|count| count.0), tokens.input.map(|count| count.0));
-    let reasoning = part(tokens.reasoning.map(|count| count.0), tokens.output.map(|count| count.0));
-    let without = |total: u32, some: Option<u32>| total.saturating_sub(some.unwrap_or(0));
+    let cached = wire.cached_tokens.map(|count| count.0);
+    let reasoning = tokens.reasoning.map(|count| count.0);
+    let all = tokens.input.map(|count| count.0);
+    let cached = cached.map(|cached| all.map_or(cached, |all| cached.min(all)));
+    let without = |total: u32, some: Option<u32>| total.checked_sub(some.unwrap_or(0)).unwrap_or(total);
     Usage {
-        input: tokens.input.map(|count| without(count.0, cached)),
+        input: all.map(|all| without(all, cached)),
         cache_read: cached,
         cache_write: None,
         output: tokens.output.map(|count| without(count.0, reasoning)),
@@ -105,6 +105,12 @@ mod tests {
         assert_eq!((usage.input, usage.cache_read), (Some(486), Some(1008)));
         assert_eq!((usage.output, usage.reasoning), (Some(300), Some(30)));
         assert_eq!(back(json), format!("{{\"usage\":{json}}}"));
+    }
+
+    #[test]
+    fn a_cache_figure_that_exceeds_the_input_is_cut() {
+        let usage = read(parse(r#"{"tokens":{"input_tokens":10,"output_tokens":3},"cached_tokens":16}"#).unwrap());
+        assert_eq!((usage.input, usage.cache_read), (Some(0), Some(10)));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod config;
 pub(crate) mod encoder;
+mod names;
 pub(crate) mod request;
 mod response;
 mod tools;

@@ -18,14 +18,14 @@ pub(crate) fn read(wire: wire::Usage<'_>) -> (Usage, Option<String>) {
     // A count of nought is left out, as everywhere in this service's JSON: where the total is the sum of the others, nothing
     // was said. A later report may take back what an earlier one told so.
     let nothing = (thoughts.is_some() && count(wire.total) == Some(rest)).then_some(0);
+    let cached = cached.map(|cached| prompt.map_or(cached, |prompt| cached.min(prompt)));
+    let input = prompt.map(|prompt| prompt - cached.unwrap_or(0));
     let figures = Figures { prompt, cached, tool_use, candidates: count(wire.candidates).or(nothing) };
-    let cache_read = cached.map(|cached| prompt.map_or(cached, |prompt| prompt.min(cached)));
-    let input = prompt.map(|prompt| prompt.saturating_sub(cached.unwrap_or(0)));
     let mut own_members = details(wire.rest, figures);
     own_members.extend(tool_use.map(|tokens| own(TOOL_USE, tokens.to_string())));
     let usage = Usage {
         input: sum(input, tool_use),
-        cache_read,
+        cache_read: cached,
         cache_write: None,
         output: figures.candidates,
         reasoning: thoughts,
@@ -135,6 +135,12 @@ mod tests {
         let mut out = String::new();
         object(&mut out, |o| write(o, &usage, None, tier.as_deref()));
         assert_eq!(out, format!(r#"{{"usageMetadata":{json}}}"#));
+    }
+
+    #[test]
+    fn a_cache_figure_that_exceeds_the_prompt_is_cut() {
+        let (usage, _) = read(parse(r#"{"promptTokenCount":10,"cachedContentTokenCount":30}"#).unwrap());
+        assert_eq!((usage.input, usage.cache_read), (Some(0), Some(10)));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use weir_sdk::compat::completions;
 use weir_sdk::compat::media::{at_url, sniff};
 use weir_sdk::json::{Object, RawValue, Str, text};
 use weir_sdk::ledger::Ledger;
+use weir_sdk::spelling;
 use weir_sdk::types::{
     Blob, ChatRequest, Extension, JsonSchema, MediaKind, MediaPart, MediaSource, Opaque, OutputFormat, Part,
 };
@@ -69,7 +70,8 @@ pub(crate) fn write_rest(o: &mut Object<'_>, request: &ChatRequest, generates: b
     o.opt_bool("logprobs", request.sampling.logprobs);
     o.opt_num("top_logprobs", request.sampling.top_logprobs);
     options::write(o, request, ledger);
-    for extension in request.extensions.iter().filter(|one| one.json != "null" && !options::is_option(one)) {
+    let told = |one: &&Extension| one.json != "null" && one.format != spelling::FORMAT && !options::is_option(one);
+    for extension in request.extensions.iter().filter(told) {
         let has_place = generates || !ONLY_GENERATE.contains(&extension.key.as_str());
         match is_own(extension) {
             true if has_place => o.raw(&extension.key, &extension.json),

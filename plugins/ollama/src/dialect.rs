@@ -2,6 +2,7 @@
 
 pub(crate) mod encoder;
 pub(crate) mod history;
+mod names;
 pub(crate) mod request;
 mod response;
 

@@ -71,6 +71,7 @@ wire! {
         "thinking" => thinking: Str<'a>,
         "tool_calls" => tool_calls: Seq<ToolCall<'a>>,
         "images" => images: Vec<Str<'a>>,
+        "image" => image: Str<'a>,
         "done" => done: bool,
         "done_reason" => done_reason: Str<'a>,
         "prompt_eval_count" => prompt_eval_count: Count,

@@ -5,12 +5,22 @@ use weir_sdk::compat::completions::FORMAT;
 use weir_sdk::compat::{logprobs, usage};
 use weir_sdk::json::{self, Object, RawValue, Rest, Str};
 use weir_sdk::ledger::{Ledger, extensions};
+use weir_sdk::spelling::{self, Rules};
 use weir_sdk::types::{
     Candidate, ChatEvent, ChatRequest, ChatResponse, Context, Encoded, Error, Finish, Frame, HttpRequest, Message,
     Opaque, Part, PartKind, RenderedResponse, Role, Sampling, Usage,
 };
 
 use crate::chat::{Memo, answer_model, finish_word, write_error, write_extensions};
+
+/// How the format spells what the unified model names otherwise.
+const NAMES: Rules<'_> = &[
+    ("messages[#].content[#]", "prompt"),
+    ("messages[#]", "prompt"),
+    ("max_output_tokens", "max_tokens"),
+    ("max_completion_tokens", "max_tokens"),
+    ("top_logprobs", "logprobs"),
+];
 
 /// Reads a request.
 pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> {
@@ -19,7 +29,7 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
     let options = wire.object("stream_options");
     let usage = options.and_then(|mut options| options.bool("include_usage")) == Some(true);
     let top_logprobs = wire.count("logprobs");
-    let request = ChatRequest {
+    let mut request = ChatRequest {
         model: wire.str("model").map_or_else(|| ctx.model.clone(), Str::into_string),
         messages: vec![Message::new(Role::User, prompt(wire.value("prompt"))?)],
         sampling: Sampling {
@@ -40,6 +50,7 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
         extensions: extensions(FORMAT, wire),
         ..ChatRequest::default()
     };
+    request.extensions.push(spelling::names(&[NAMES]));
     Ok(ParsedChat { request, losses: Vec::new(), memo: Memo { usage, legacy: false }.write() })
 }
 

@@ -1,7 +1,7 @@
 //! `openai.embeddings`, as clients speak it.
 
 use weir_sdk::adapter::{ParsedEmbeddings, Result};
-use weir_sdk::compat::embeddings::{FORMAT, from_base64, to_base64, write_floats};
+use weir_sdk::compat::embeddings::{BYTE_ENCODINGS, FORMAT, from_base64, to_base64, write_floats};
 use weir_sdk::json::{self, RawValue, Rest};
 use weir_sdk::ledger::{Ledger, extensions};
 use weir_sdk::types::{
@@ -20,12 +20,18 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedEmbedd
     let mut wire = Rest::parse(request.body.as_text()?).map_err(unreadable)?;
     let raw = wire.value("input").ok_or_else(|| Error::invalid("`input` is missing").at("input"))?;
     let (inputs, single) = inputs(raw)?;
-    let encoding = match wire.str("encoding_format").as_deref() {
+    let raw = wire.get("encoding_format");
+    let encoding = match raw.and_then(json::text).as_deref() {
         Some("base64") => Some(EmbeddingEncoding::Base64),
         Some("float") => Some(EmbeddingEncoding::Floats),
+        // Of providers that have vectors of bytes: it stays a member of its own.
+        Some(name) if BYTE_ENCODINGS.contains(&name) => None,
         Some(_) => return Err(Error::invalid("`encoding_format` is float or base64").at("encoding_format")),
         None => None,
     };
+    if encoding.is_some() {
+        wire.take("encoding_format");
+    }
     let request = EmbeddingsRequest {
         model: wire.str("model").map_or_else(|| ctx.model.clone(), json::Str::into_string),
         inputs,

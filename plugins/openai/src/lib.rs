@@ -149,8 +149,8 @@ impl ProviderEmbeddings for OpenAi {
     fn render_request(ctx: &Context, request: EmbeddingsRequest) -> Result<RenderedRequest> {
         compat::embeddings::render(&QUIRKS, ctx, &request)
     }
-    fn parse_response(_: &Context, response: HttpResponse) -> Result<EmbeddingsResponse> {
-        compat::embeddings::parse(&response)
+    fn parse_response(ctx: &Context, response: HttpResponse) -> Result<EmbeddingsResponse> {
+        compat::embeddings::parse(&QUIRKS, ctx, &response)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `openai.responses`, as clients speak it.
 
 pub(crate) mod encoder;
+mod names;
 pub(crate) mod request;
 pub(crate) mod response;
 

@@ -1,8 +1,9 @@
 //! Perplexity: answers from the web, with `citations` and `search_results`; no tools, and no version in the url.
+//! Embeddings come as signed bytes or bits in base64, never as floats.
 //!
 //! Source: Perplexity's API reference.
 
-use weir_sdk::compat::quirks::{Drop, Media, Paths, Thinking};
+use weir_sdk::compat::quirks::{Drop, Media, Paths, Thinking, Vectors};
 use weir_sdk::compat::{Provider, Quirks};
 
 /// The adapter.
@@ -12,12 +13,12 @@ pub struct Perplexity;
 impl Provider for Perplexity {
     const QUIRKS: &'static Quirks = &Quirks {
         name: "perplexity",
-        description: "Perplexity: chat completions and models",
+        description: "Perplexity: chat completions, embeddings and models",
         family: "perplexity",
         url: Some("https://api.perplexity.ai/"),
         key_variables: &["PERPLEXITY_API_KEY", "PERPLEXITYAI_API_KEY", "PPLX_API_KEY"],
-        models: &["sonar", "sonar-*"],
-        paths: Paths { embeddings: "", models: "v1/models", ..Quirks::COMPATIBLE.paths },
+        models: &["sonar", "sonar-*", "pplx-embed-*"],
+        paths: Paths { embeddings: "v1/embeddings", models: "v1/models", ..Quirks::COMPATIBLE.paths },
         drops: &[
             Drop::unknown("n"),
             Drop::unknown("seed"),
@@ -34,6 +35,7 @@ impl Provider for Perplexity {
             Drop::unknown("prompt_cache_key"),
             Drop::unknown("safety_identifier"),
         ],
+        vectors: Vectors::Bytes,
         tools: false,
         efforts: &["minimal", "low", "medium", "high"],
         thinking: Thinking::None,
@@ -43,4 +45,4 @@ impl Provider for Perplexity {
     };
 }
 
-weir_sdk::export!(Perplexity: about, provider_errors, provider_chat, provider_models);
+weir_sdk::export!(Perplexity: about, provider_errors, provider_chat, provider_embeddings, provider_models);

@@ -51,15 +51,19 @@ impl Prompt {
 
     fn message(&mut self, ctx: &Context, message: &Message, field: &str, ledger: &mut Ledger) -> Result<String, Error> {
         let mut out = String::new();
-        for part in &message.parts {
+        for (at, part) in message.parts.iter().enumerate() {
+            let place = format!("{field}.content[{at}]");
             match part {
                 Part::Text(text) => {
-                    ledger.dropped_if(text.cache.is_some(), &format!("{field}.cache_control"), "nothing is cached");
-                    ledger.foreign(&format!("{field}.content."), &text.extensions, FORMAT);
+                    ledger.dropped_if(text.cache.is_some(), &format!("{place}.cache_control"), "nothing is cached");
+                    ledger.foreign(&format!("{place}."), &text.extensions, FORMAT);
                     append(&mut out, &text.text);
                 }
                 Part::Refusal(text) => append(&mut out, text),
-                Part::Media(medium) => self.images.push(image(ctx, medium, field)?),
+                Part::Media(medium) => {
+                    ledger.dropped_if(medium.cache.is_some(), &format!("{place}.cache_control"), "nothing is cached");
+                    self.images.push(image(ctx, medium, field)?);
+                }
                 Part::Reasoning(_) => ledger.dropped(format!("{field}.reasoning"), "it returns only to its issuer"),
                 Part::ToolCall(_) | Part::ToolResult(_) => {
                     return Err(Error::unsupported(field, "models of this provider know no tools"));

@@ -99,8 +99,8 @@ impl<P: Provider> ProviderEmbeddings for P {
     fn render_request(ctx: &Context, request: EmbeddingsRequest) -> Result<RenderedRequest> {
         embeddings::render(P::QUIRKS, ctx, &request)
     }
-    fn parse_response(_: &Context, response: HttpResponse) -> Result<EmbeddingsResponse> {
-        embeddings::parse(&response)
+    fn parse_response(ctx: &Context, response: HttpResponse) -> Result<EmbeddingsResponse> {
+        embeddings::parse(P::QUIRKS, ctx, &response)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a translation loses, said out loud.
 
 use crate::json::Rest;
+use crate::spelling;
 use crate::types::{Extension, Loss, LossKind};
 
 /// The losses of one rendering.
@@ -35,7 +36,9 @@ impl Ledger {
     /// An extension whose value is `null` is a note of its family's to itself (which of two spellings was used) and
     /// nothing that could be lost.
     pub fn foreign(&mut self, place: &str, extensions: &[Extension], format: &str) {
-        let lost = |extension: &&Extension| extension.format != format && extension.json != "null";
+        let lost = |extension: &&Extension| {
+            extension.format != format && extension.json != "null" && extension.format != spelling::FORMAT
+        };
         for extension in extensions.iter().filter(lost) {
             self.dropped(format!("{place}{}", extension.key), &format!("only {} has it", extension.format));
         }

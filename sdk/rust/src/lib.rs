@@ -15,6 +15,7 @@ pub mod names;
 pub mod path;
 pub mod retry;
 pub mod schema;
+pub mod spelling;
 pub mod time;
 
 #[doc(hidden)]

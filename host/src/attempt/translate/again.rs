@@ -61,6 +61,7 @@ async fn resume_by(
     let mut run = Run::new(house, asked, target, dialect, provider);
     run.make_room().await?;
     let mut parsed = run.parse()?;
+    run.names = std::mem::take(&mut parsed.names);
     // What the dialect lost was told at the beginning.
     let Request::Chat(chat) = &mut parsed.request else { return Err(Fault::internal("no chat is gone on with")) };
     go_on(chat, said)?;

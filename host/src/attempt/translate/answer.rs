@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
+use super::super::bounds;
 use super::super::follow::Farewell;
 use super::super::head::{keep_alive_frame, stream_headers, tell_losses};
 use super::super::pipeline::{Parts, Pipeline};
@@ -84,12 +85,15 @@ impl Run<'_> {
         let mut referee = referee::Referee::new(&self.asked.exchange.id);
         let mut events = referee.push(referee::unfold(chat));
         events.extend(referee.end());
-        let mut frames = heard(encoder.push(&events), Side::Adapter)?.frames;
-        frames.extend(heard(encoder.finish(), Side::Adapter)?.frames);
+        let told = heard(encoder.push(&events), Side::Adapter)?;
+        let end = heard(encoder.finish(), Side::Adapter)?;
+        bounds::note(&mut self.losses, told.losses);
+        bounds::note(&mut self.losses, end.losses);
+        let frames = told.frames.into_iter().chain(end.frames);
         let mut enframer = frame::Encoder::new(self.asked.framing);
         let mut out = Vec::new();
-        for frame in &frames {
-            enframer.push(frame, &mut out);
+        for frame in frames {
+            enframer.push(&frame, &mut out);
         }
         enframer.finish(&mut out);
         account.lost(&self.losses);

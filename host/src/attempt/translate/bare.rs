@@ -14,7 +14,8 @@ impl Run<'_> {
         let (origins, tenant) = (self.house.recall.origins(), &self.asked.caller.tenant);
         let own = self.target.issuer();
         let is_own = |value: &Signature| origins.is_from(&own, tenant, &value.value);
-        let losses = strip(chat, &is_own);
+        let mut losses = strip(chat, &is_own);
+        self.names.spell(&mut losses);
         if losses.is_empty() {
             return Err(Fault::internal("the request holds no opaque value that could be left out"));
         }

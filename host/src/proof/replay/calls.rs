@@ -11,7 +11,12 @@ use super::{Read, Survived, Understood};
 macro_rules! understood {
     ($called:expr, $wrap:path) => {
         $called.map(|heard| {
-            heard.map(|parsed| Understood { request: $wrap(parsed.request), losses: parsed.losses, memo: parsed.memo })
+            heard.map(|parsed| {
+                let mut request = $wrap(parsed.request);
+                // How the client spells its fields is no part of what it says.
+                request.take_names();
+                Understood { request, losses: parsed.losses, memo: parsed.memo }
+            })
         })
     };
 }

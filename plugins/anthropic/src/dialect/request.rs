@@ -8,6 +8,7 @@ use weir_sdk::types::{
     ReasoningRequest, Role, Sampling, Tool, ToolChoice,
 };
 
+use super::names::names;
 use crate::wire::{self, Block};
 use crate::{BETA, FORMAT, MCP_SERVERS, read};
 
@@ -23,9 +24,13 @@ pub(crate) fn read(request: &HttpRequest) -> Result<ChatRequest, Error> {
     let (choice, parallel) = body.tool_choice.map_or(Ok((None, None)), tool_choice)?;
     let (reasoning, output) = thinking_and_output(body.thinking, body.output_config, body.output_format, &mut own)?;
     let end_user = body.metadata.and_then(|metadata| labels(metadata, &mut own));
+    let n_turns = turns.0.len();
+    let messages = messages(body.system, turns.0)?;
+    let effort = reasoning.as_ref().is_some_and(|reasoning| reasoning.effort.is_some());
+    own.push(names(messages.len() > n_turns, effort));
     Ok(ChatRequest {
         model: model.into_string(),
-        messages: messages(body.system, turns.0)?,
+        messages,
         tools: tools(body.tools.unwrap_or_default().0, servers)?,
         tool_choice: choice,
         parallel_tool_calls: parallel,

@@ -7,7 +7,7 @@ mod open;
 
 use open::{Kind, Open};
 use weir_sdk::adapter::{Decoder, Result};
-use weir_sdk::json::{RawValue, Rest, Str, object, parse};
+use weir_sdk::json::{Either, RawValue, Rest, Str, object, parse};
 use weir_sdk::ledger::extensions;
 use weir_sdk::types::{
     CandidateFinish, ChatEvent, Context, Decoded, Error, Frame, Opaque, PartCitation, PartDelta, PartKind,
@@ -30,6 +30,8 @@ pub struct MessagesDecoder {
     /// Number of the next part.
     next: u32,
     calls: bool,
+    /// The reason that the message's beginning brought, and its stop sequence: told at the end, unless that has one.
+    early: Option<(String, Option<String>)>,
     /// A stop reason has come, the end, or an error: nothing is missing.
     ended: bool,
     events: Vec<ChatEvent>,
@@ -38,7 +40,7 @@ pub struct MessagesDecoder {
 impl Decoder for MessagesDecoder {
     fn new(ctx: Context) -> Self {
         let names = crate::names::names().with_memo(&ctx.memo);
-        Self { names, open: Vec::new(), next: 0, calls: false, ended: false, events: Vec::new() }
+        Self { names, open: Vec::new(), next: 0, calls: false, early: None, ended: false, events: Vec::new() }
     }
 
     fn push(&mut self, frames: Vec<Frame>) -> Result<Decoded> {
@@ -51,6 +53,7 @@ impl Decoder for MessagesDecoder {
 
     /// An answer without a stop reason was cut off, however orderly its bytes ended (C-19).
     fn finish(&mut self) -> Result<Decoded> {
+        self.end_early();
         if !self.ended {
             self.ended = true;
             self.events.push(ChatEvent::Failure(Error::unreadable("the answer ended before it was complete")));
@@ -64,8 +67,7 @@ impl MessagesDecoder {
         if data.is_empty() || data == "[DONE]" {
             return Ok(());
         }
-        let event: wire::Event<'_> =
-            parse(data).map_err(|error| Error::unreadable(format!("a frame cannot be read: {error}")))?;
+        let event: wire::Event<'_> = read_frame(data)?;
         let index = event.index.map_or(0, |index| index.0);
         match event.kind.as_deref().unwrap_or_default() {
             "content_block_delta" => self.delta(index, event.delta.unwrap_or_default()),
@@ -74,7 +76,10 @@ impl MessagesDecoder {
             "message_start" => self.begin(event.message)?,
             "message_delta" => self.end(event)?,
             "error" => self.fail(event.error),
-            "message_stop" => self.ended = true,
+            "message_stop" => {
+                self.end_early();
+                self.ended = true;
+            }
             "ping" => {}
             _ => self.unknown(data, event.kind.as_deref().unwrap_or_default()),
         }
@@ -83,7 +88,7 @@ impl MessagesDecoder {
 
     fn begin(&mut self, message: Option<&RawValue>) -> Result<()> {
         let raw = message.ok_or_else(|| Error::unreadable("the first frame brings no message"))?;
-        let message: wire::Answer<'_> = unreadable(raw)?;
+        let message: wire::Answer<'_> = read_frame(raw.get())?;
         let (known, tier) = message.usage.map(usage::read).map_or((None, None), |(known, tier)| (Some(known), tier));
         self.events.push(ChatEvent::Start(ResponseStart {
             id: message.id.map(Str::into_string).unwrap_or_default(),
@@ -93,12 +98,38 @@ impl MessagesDecoder {
             extensions: extensions(FORMAT, message.rest),
         }));
         self.events.extend(known.map(ChatEvent::Usage));
+        self.early = message.stop_reason.map(|raw| (raw.into_string(), message.stop_sequence.map(Str::into_string)));
+        self.content(message.content.unwrap_or_default())
+    }
+
+    /// Content that comes with the message's beginning, such as the calls of code that runs on the provider's side:
+    /// whole blocks.
+    fn content(&mut self, content: Either<'_, Block<'_>>) -> Result<()> {
+        let blocks = match content {
+            Either::List(blocks) => blocks,
+            Either::Text(text) if text.is_empty() => return Ok(()),
+            Either::Text(text) => vec![Block { kind: Some(Str("text".into())), text: Some(text), ..Block::default() }],
+        };
+        for block in blocks {
+            let json = block.to_json();
+            self.start(0, Some(read_frame(&json)?))?;
+            self.stop(0);
+        }
         Ok(())
+    }
+
+    /// Tells the reason that the beginning brought, where no other came.
+    fn end_early(&mut self) {
+        if let Some((raw, sequence)) = self.early.take() {
+            self.ended = true;
+            let finish = finish::read(&raw, sequence, self.calls);
+            self.events.push(ChatEvent::Finish(CandidateFinish { candidate: 0, finish }));
+        }
     }
 
     fn start(&mut self, index: u32, block: Option<&RawValue>) -> Result<()> {
         let raw = block.ok_or_else(|| Error::unreadable("a block begins without its content"))?;
-        let block: Block<'_> = unreadable(raw)?;
+        let block: Block<'_> = read_frame(raw.get())?;
         if self.open.len() >= OPEN_LIMIT {
             return Err(Error::unreadable("too many blocks are open at once"));
         }
@@ -174,7 +205,7 @@ impl MessagesDecoder {
     fn end(&mut self, event: wire::Event<'_>) -> Result<()> {
         let delta = event.delta.unwrap_or_default();
         if let Some(raw) = event.usage {
-            let read: wire::Usage<'_> = unreadable(raw)?;
+            let read: wire::Usage<'_> = read_frame(raw.get())?;
             self.events.push(ChatEvent::Usage(usage::read(read).0));
         }
         if let Some(members) = members(&delta.rest, &event.rest) {
@@ -183,6 +214,7 @@ impl MessagesDecoder {
         }
         if let Some(raw) = delta.stop_reason {
             self.ended = true;
+            self.early = None;
             let finish = finish::read(&raw, delta.stop_sequence.map(Str::into_string), self.calls);
             self.events.push(ChatEvent::Finish(CandidateFinish { candidate: 0, finish }));
         }
@@ -201,8 +233,8 @@ impl MessagesDecoder {
     }
 }
 
-fn unreadable<'a, T: weir_sdk::serde::Deserialize<'a>>(raw: &'a RawValue) -> Result<T> {
-    parse(raw.get()).map_err(|error| Error::unreadable(format!("a frame cannot be read: {error}")))
+fn read_frame<'a, T: weir_sdk::serde::Deserialize<'a>>(json: &'a str) -> Result<T> {
+    parse(json).map_err(|error| Error::unreadable(format!("a frame cannot be read: {error}")))
 }
 
 fn signed(part: u32, value: &str) -> Option<ChatEvent> {

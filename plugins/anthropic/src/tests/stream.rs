@@ -318,3 +318,55 @@ fn c09_a_stream_and_a_whole_answer_say_the_same() {
     let (shown, _) = super::shown(super::answered(&whole));
     assert_eq!(super::meaning::of_response(fold::message(&told)), super::meaning::of_response(shown));
 }
+
+/// Calls that running code made come with the message's beginning, whole.
+#[test]
+fn content_of_the_messages_beginning_is_told() {
+    let call = |id: &str, input: Value| {
+        json!({"type": "tool_use", "id": id, "name": "look", "input": input,
+            "caller": {"type": "code_execution_20250825", "tool_id": "srvtoolu_1"}})
+    };
+    let start = |reason: Value| {
+        let content =
+            [call("toolu_1", json!({"at": 1})), json!({"type": "text", "text": "so"}), call("toolu_2", json!({}))];
+        frame(&json!({"type": "message_start", "message": {"id": "msg_1", "type": "message", "role": "assistant",
+            "model": "m", "content": content, "stop_reason": reason, "stop_sequence": null,
+            "usage": {"input_tokens": 1, "output_tokens": 1}}}))
+    };
+    let delta = |reason: Value| {
+        frame(&json!({"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": null},
+            "usage": {"output_tokens": 7}}))
+    };
+    let end = frame(&json!({"type": "message_stop"}));
+    let early = vec![start(json!("tool_use")), end.clone()];
+    let both = vec![start(json!("tool_use")), delta(json!(null)), end.clone()];
+    for frames in [early, both, vec![start(json!(null)), delta(json!("tool_use")), end]] {
+        let events = decoded(&frames, 1);
+        let calls: Vec<_> = events
+            .iter()
+            .filter_map(|event| match event {
+                ChatEvent::PartStart(PartStart { kind: PartKind::ToolCall(call), part, .. }) => {
+                    Some((*part, call.id.as_str()))
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(calls, [(0, "toolu_1"), (2, "toolu_2")]);
+        let texts: Vec<_> = events
+            .iter()
+            .filter_map(|event| match event {
+                ChatEvent::Delta(delta) => Some((delta.part, delta.text.as_str())),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(texts, [(0, r#"{"at":1}"#), (1, "so"), (2, "{}")]);
+        let finishes: Vec<_> = events
+            .iter()
+            .filter_map(|event| match event {
+                ChatEvent::Finish(finish) => Some(finish.finish.reason),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(finishes, [FinishReason::ToolCalls]);
+    }
+}

@@ -6,6 +6,7 @@ use weir_sdk::types::{
     Role, Sampling,
 };
 
+use super::names::names;
 use super::{additional, tools};
 use crate::model::Model;
 use crate::provider::messages::IN_PLACE;
@@ -52,13 +53,13 @@ pub(crate) fn converse(ctx: &Context, model: String, body: wire::Request<'_>) ->
     };
     let mut reasoning = additional::read(body.additional, &mut sampling, &mut own_members);
     let output = body.output.map_or(Ok(None), |output| output_config(output, &mut reasoning, &mut own_members))?;
+    let turns = body.messages.unwrap_or_default().0;
+    let n_turns = turns.len();
+    let messages = messages(Reader { issuer, assistant: false, blobs: &ctx.blobs }, body.system, turns)?;
+    own_members.push(names(messages.len() > n_turns));
     Ok(ChatRequest {
         model,
-        messages: messages(
-            Reader { issuer, assistant: false, blobs: &ctx.blobs },
-            body.system,
-            body.messages.unwrap_or_default().0,
-        )?,
+        messages,
         tools,
         tool_choice,
         output,

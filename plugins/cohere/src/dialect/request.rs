@@ -7,6 +7,7 @@ use weir_sdk::types::{
     ReasoningMode, ReasoningRequest, Role, Sampling, Tool, ToolChoice,
 };
 
+use super::names::names;
 use crate::wire::{self, Request, ResponseFormat, Thinking};
 use crate::write::mark;
 use crate::{DOCUMENTS, FORMAT, NO_K, read};
@@ -16,6 +17,7 @@ pub(super) fn read(ctx: &Context, request: &HttpRequest) -> Result<ChatRequest, 
     let body: Request<'_> =
         parse(request.body.as_text()?).map_err(|error| Error::invalid(format!("the body cannot be read: {error}")))?;
     let mut own = extensions(FORMAT, body.rest);
+    own.push(names());
     let turns = body.messages.ok_or_else(|| read::required("messages"))?.0;
     let mut messages = Vec::with_capacity(turns.len());
     for (at, turn) in turns.into_iter().enumerate() {

@@ -8,7 +8,7 @@ use weir_sdk::json::object;
 use weir_sdk::ledger::{Ledger, extension};
 use weir_sdk::names::Names;
 use weir_sdk::types::{
-    ChatRequest, Context, Error, MediaPart, Message, Part, ReasoningPart, ResultPart, Role, ToolResult,
+    CacheHint, ChatRequest, Context, Error, MediaPart, Message, Part, ReasoningPart, ResultPart, Role, ToolResult,
 };
 
 use super::documents::is_document;
@@ -28,8 +28,6 @@ struct Writer<'a> {
     out: String,
     /// Images on their way to a user's message.
     lifted: Vec<(Place, &'a MediaPart)>,
-    /// Places up to which prompts may be cached were named.
-    hints: bool,
 }
 
 /// Writes all messages, as an array.
@@ -40,15 +38,13 @@ pub(super) fn write<'a>(
     ledger: &'a mut Ledger,
 ) -> Result<String, Error> {
     let plans = never_thinks(super::model(ctx, &request.model));
-    let mut writer = Writer { ctx, names, ledger, plans, out: String::from("["), lifted: Vec::new(), hints: false };
+    let mut writer = Writer { ctx, names, ledger, plans, out: String::from("["), lifted: Vec::new() };
     for (at, message) in request.messages.iter().enumerate() {
         writer.message(at, message)?;
     }
     writer.lower()?;
-    let hints = writer.hints;
     let mut out = writer.out;
     out.push(']');
-    ledger.dropped_if(hints, "cache_control", "prompts are cached by their content");
     Ok(out)
 }
 
@@ -90,7 +86,7 @@ impl<'a> Writer<'a> {
             let place = Place { message: Some(at), part: number };
             match part {
                 Part::Text(text) => {
-                    self.hints |= text.cache.is_some();
+                    self.lose_cache(text.cache.as_ref(), || place.field("cache_control"));
                     content.text(text, self.ledger, place);
                 }
                 Part::Media(media) if role == "system" => {
@@ -126,12 +122,12 @@ impl<'a> Writer<'a> {
             let place = Place { message: Some(at), part: number };
             match part {
                 Part::Text(text) => {
-                    self.hints |= text.cache.is_some();
+                    self.lose_cache(text.cache.as_ref(), || place.field("cache_control"));
                     content.text(text, self.ledger, place);
                 }
                 Part::Reasoning(thought) => self.thought(&mut content, &mut plan, thought, calling, place),
                 Part::ToolCall(call) => {
-                    self.hints |= call.cache.is_some();
+                    self.lose_cache(call.cache.as_ref(), || place.field("cache_control"));
                     let name = self.names.send(&call.name);
                     comma(&mut calls);
                     object(&mut calls, |o| tool_call(o, call, &name, self.ledger, place));
@@ -197,11 +193,11 @@ impl<'a> Writer<'a> {
     /// The message of a tool's result.
     fn tool(&mut self, place: Place, result: &'a ToolResult) -> Result<(), Error> {
         let mut content = Content::default();
-        self.hints |= result.cache.is_some();
-        for part in &result.content {
+        self.lose_cache(result.cache.as_ref(), || place.field("cache_control"));
+        for (at, part) in result.content.iter().enumerate() {
             match part {
                 ResultPart::Text(text) => {
-                    self.hints |= text.cache.is_some();
+                    self.lose_cache(text.cache.as_ref(), || place.field(&format!("content[{at}].cache_control")));
                     content.text(text, self.ledger, place);
                 }
                 ResultPart::Json(json) => content.document(json),
@@ -248,12 +244,18 @@ impl<'a> Writer<'a> {
 
     /// A medium of a user's: images stand in the content, texts beside the messages, and nothing else is taken.
     fn media(&mut self, content: &mut Content, media: &MediaPart, place: Place) -> Result<(), Error> {
-        self.hints |= media.cache.is_some();
+        self.lose_cache(media.cache.as_ref(), || place.field("cache_control"));
         self.ledger.foreign(&place.members(), &media.extensions, FORMAT);
         if is_document(media) {
             return Ok(());
         }
         content.image(self.ctx, media).map_err(|message| unsupported(place, message))
+    }
+
+    fn lose_cache(&mut self, hint: Option<&CacheHint>, field: impl FnOnce() -> String) {
+        if hint.is_some() {
+            self.ledger.dropped(field(), "prompts are cached by their content");
+        }
     }
 
     /// The place of the next message.

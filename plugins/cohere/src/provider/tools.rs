@@ -73,6 +73,8 @@ fn requires_something(tool: &FunctionTool) -> bool {
 
 fn function(tool: &FunctionTool, at: usize, names: &mut Names, ledger: &mut Ledger) -> String {
     let mut out = String::new();
+    let hinted = tool.cache.is_some();
+    ledger.dropped_if(hinted, &format!("tools[{at}].cache_control"), "prompts are cached by their content");
     object(&mut out, |o| {
         o.str("type", "function");
         o.object("function", |o| {

@@ -259,7 +259,7 @@ fn text_documents_of_other_formats_stand_beside_the_messages() {
     let (body, losses) = sent(MODEL, asking(vec![user(vec![Part::Media(media), Part::text("Where?")])]));
     assert_eq!(body["documents"], json!([{"data": {"title": "otters.txt", "text": "Otters sleep afloat."}}]));
     assert_eq!(body["messages"][0]["content"], "Where?");
-    assert_eq!(losses, ["cache_control"]);
+    assert_eq!(losses, ["messages[0].content[0].cache_control"]);
 }
 
 #[test]

@@ -125,8 +125,10 @@ impl GenerateEncoder {
         if known.is_some() || self.candidates.len() >= CANDIDATES {
             return known;
         }
-        self.candidates.push(Written::new(index));
-        Some(self.candidates.len() - 1)
+        // In the order of their numbers: clients take the first of a frame for the answer.
+        let at = self.candidates.partition_point(|written| written.index < index);
+        self.candidates.insert(at, Written::new(index));
+        Some(at)
     }
 
     /// Members of this format, of the answer or of one of its candidates.

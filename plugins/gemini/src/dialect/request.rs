@@ -2,12 +2,16 @@
 
 use weir_sdk::json::{Str, parse};
 use weir_sdk::ledger::Ledger;
-use weir_sdk::types::{Blob, ChatRequest, Context, Error, HttpRequest, Loss, Message, Part, Role, TextPart};
+use weir_sdk::types::{
+    Blob, ChatRequest, Context, Error, HttpRequest, Loss, Message, OutputFormat, Part, Role, TextPart,
+};
 
+use super::names::{Shape, names};
 use super::{config, tools};
 use crate::path;
+use crate::provider::config::OLD_SCHEMA;
 use crate::read::{self, Ids};
-use crate::wire::{self, extensions};
+use crate::wire::{self, extensions, is_noted};
 
 /// Reads a request for an answer.
 pub(crate) fn read(ctx: &Context, request: &HttpRequest) -> Result<(ChatRequest, Vec<Loss>), Error> {
@@ -48,10 +52,13 @@ fn unified(
 ) -> Result<(ChatRequest, Vec<Loss>), Error> {
     let contents = body.contents.ok_or_else(|| Error::invalid("contents is not specified").at("contents"))?.0;
     let mut ledger = Ledger::default();
+    let n_contents = contents.len();
+    let entries = body.tools.unwrap_or_default().0;
+    let one_entry = tools::are_in_first(&entries);
     let mut chat = ChatRequest {
         model: model(ctx, request, body.model)?,
         messages: messages(body.system, contents, &ctx.blobs, &mut ledger)?,
-        tools: tools::read(body.tools.unwrap_or_default().0)?,
+        tools: tools::read(entries)?,
         stream,
         service_tier: body.service_tier.map(Str::into_string),
         extensions: extensions("", body.rest),
@@ -59,6 +66,9 @@ fn unified(
     };
     tools::read_config(body.tool_config.unwrap_or_default(), &mut chat);
     config::read(body.config.unwrap_or_default(), &mut chat);
+    let old_schema = is_noted(&chat.extensions, OLD_SCHEMA);
+    let schema = matches!(chat.output, Some(OutputFormat::Schema(_))).then_some(old_schema);
+    chat.extensions.push(names(Shape { system: chat.messages.len() > n_contents, one_entry, schema }));
     Ok((chat, ledger.into_losses()))
 }
 

@@ -11,6 +11,16 @@ use crate::{FORMAT, schema};
 /// Modes of calling by number.
 const MODES: [&str; 5] = ["MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED"];
 
+/// The member that holds an entry's functions.
+const FUNCTIONS: &str = "functionDeclarations";
+
+/// Whether all functions stand in the first entry.
+pub(super) fn are_in_first(entries: &[wire::Unnamed<'_>]) -> bool {
+    let has_functions = |entry: &wire::Unnamed<'_>| entry.rest.0.iter().any(|(key, _)| camel(key) == FUNCTIONS);
+    entries.iter().position(has_functions) == Some(0)
+        && entries.iter().filter(|entry| has_functions(entry)).count() == 1
+}
+
 /// Reads the entries: functions, and the service's own tools under the names of their members.
 pub(super) fn read(entries: Vec<wire::Unnamed<'_>>) -> Result<Vec<Tool>, Error> {
     let mut tools = Vec::new();
@@ -20,7 +30,7 @@ pub(super) fn read(entries: Vec<wire::Unnamed<'_>>) -> Result<Vec<Tool>, Error> 
             if raw.get() == "null" {
                 continue;
             }
-            if key == "functionDeclarations" {
+            if key == FUNCTIONS {
                 functions(raw, &mut tools).map_err(|error| within(error, &format!("tools[{at}]")))?;
             } else {
                 tools.push(Tool::Opaque(hosted(key, raw)));

@@ -49,7 +49,6 @@ struct Writer<'a> {
     calls: Vec<&'a ToolCall>,
     /// From here on the model answers the last words of the user's: its calls must be signed.
     current: usize,
-    cache_lost: bool,
 }
 
 /// Writes all messages.
@@ -61,8 +60,7 @@ pub(super) fn write<'a>(
 ) -> Result<Conversation, Error> {
     let conversation = Conversation { contents: String::from("["), ..Conversation::default() };
     let current = request.messages.iter().rposition(is_user_words).unwrap_or(0);
-    let mut writer =
-        Writer { target, names, ledger, conversation, turn: None, calls: Vec::new(), current, cache_lost: false };
+    let mut writer = Writer { target, names, ledger, conversation, turn: None, calls: Vec::new(), current };
     for (at, message) in request.messages.iter().enumerate() {
         writer.message(at, message)?;
     }
@@ -167,10 +165,13 @@ impl<'a> Writer<'a> {
         });
     }
 
-    /// Said once a request: a hint on every message would fill the ledger with one and the same line.
     fn lose_cache(&mut self, hinted: bool, place: Place) {
-        if hinted && !std::mem::replace(&mut self.cache_lost, true) {
-            self.ledger.dropped(place.field("cache_control"), "prompts are cached by their content");
+        self.lose_cache_at(hinted, || place.field("cache_control"));
+    }
+
+    fn lose_cache_at(&mut self, hinted: bool, field: impl FnOnce() -> String) {
+        if hinted {
+            self.ledger.dropped(field(), "prompts are cached by their content");
         }
     }
 }

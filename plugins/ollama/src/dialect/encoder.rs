@@ -8,11 +8,11 @@ use weir_sdk::adapter::{Encoder, Result};
 use weir_sdk::json::{Object, object};
 use weir_sdk::ledger::Ledger;
 use weir_sdk::types::{
-    ChatEvent, Context, Encoded, Error, Extension, Finish, Frame, PartDelta, PartKind, PartStart, PartStop,
+    ChatEvent, Context, Encoded, Error, Extension, Finish, Frame, MediaPart, PartDelta, PartKind, PartStart, PartStop,
     ResponseStart, ToolStart, Usage,
 };
 
-use super::response::{image, members, write_logprobs};
+use super::response::{image, lose_image, members, write_logprobs};
 use super::{GENERATES, head};
 use crate::body::NO_PLACE;
 use crate::tools::{Written, lose};
@@ -43,6 +43,8 @@ pub struct LineEncoder {
     finish: Option<Finish>,
     usage: Usage,
     failed: bool,
+    /// The image that there is room for has gone out.
+    pictured: bool,
     /// What has been said to be lost; some things come with every event, and are said once.
     lost: Vec<String>,
     ledger: Ledger,
@@ -79,6 +81,7 @@ impl Encoder for LineEncoder {
             finish: None,
             usage: Usage::default(),
             failed: false,
+            pictured: false,
             lost: Vec::new(),
             ledger: Ledger::default(),
             frames: Vec::new(),
@@ -152,9 +155,7 @@ impl LineEncoder {
             PartKind::ToolCall(call) => return self.call(start.part, call),
             PartKind::Opaque(opaque) => return self.lose(&opaque.kind, "it belongs to another format"),
             PartKind::Media(media) => {
-                if let Some(data) = image(&media, &mut self.ledger).map(str::to_owned) {
-                    self.image(&data);
-                }
+                self.image(&media);
                 return;
             }
         };
@@ -222,10 +223,13 @@ impl LineEncoder {
         self.line(|o, generates| piece(o, generates, spoken, text, |_| {}));
     }
 
-    fn image(&mut self, data: &str) {
-        self.line(|o, generates| {
-            piece(o, generates, Spoken::Text, "", |o| o.array("images", |a| a.str(data)));
-        });
+    fn image(&mut self, media: &MediaPart) {
+        if !self.generates || std::mem::replace(&mut self.pictured, true) {
+            return lose_image(self.generates, &mut self.ledger);
+        }
+        if let Some(data) = image(media, &mut self.ledger).map(str::to_owned) {
+            self.line(|o, generates| piece(o, generates, Spoken::Text, "", |o| o.str("image", &data)));
+        }
     }
 
     /// A line that is not the last one.

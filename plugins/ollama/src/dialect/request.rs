@@ -5,6 +5,7 @@ use weir_sdk::ledger::extensions;
 use weir_sdk::types::{ChatRequest, Context, Error, HttpRequest, Message, Part, Role};
 
 use super::history::History;
+use super::names;
 use crate::{CHAT, GENERATE, body, options, think, tools, wire};
 
 /// Whether a request is for `/api/generate`: by its face, else by its path.
@@ -37,6 +38,8 @@ pub(super) fn read(ctx: &Context, request: &HttpRequest, generates: bool) -> Res
         conversation(ctx, body)?
     };
     chat.extensions.extend(extensions(format, rest));
+    let system = chat.messages.first().is_some_and(|first| first.role == Role::System);
+    chat.extensions.push(if generates { names::of_prompt(system) } else { names::of_chat() });
     Ok(chat)
 }
 

@@ -24,7 +24,7 @@ pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse 
     let mut ledger = Ledger::default();
     ledger.dropped_if(response.candidates.len() > 1, "candidates", "the format has room for the first one only");
     let candidate = response.candidates.first();
-    let mut said = Said::default();
+    let mut said = Said { generates: ctx.memo == GENERATES, ..Said::default() };
     for part in candidate.iter().flat_map(|candidate| &candidate.parts) {
         said.part(part, &mut ledger);
     }
@@ -32,7 +32,7 @@ pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse 
     object(&mut body, |o| {
         head(o, ctx, response.model.as_deref(), response.created_ms);
         members(o, &response.extensions, &mut ledger, "");
-        if ctx.memo == GENERATES {
+        if said.generates {
             said.write_generated(o, &mut ledger);
         } else {
             o.object("message", |o| said.write(o, &mut ledger));
@@ -77,7 +77,9 @@ pub(super) fn write_logprobs(o: &mut Object<'_>, json: Option<&str>, ledger: &mu
 struct Said<'a> {
     content: String,
     thinking: String,
-    images: Vec<&'a str>,
+    /// The image of a generated answer, which has room for one.
+    image: Option<&'a str>,
+    generates: bool,
     calls: Vec<&'a ToolCall>,
 }
 
@@ -104,7 +106,8 @@ impl<'a> Said<'a> {
                 ledger.dropped_if(call.signature.is_some(), "signature", NO_PLACE);
                 self.calls.push(call);
             }
-            Part::Media(media) => self.images.extend(image(media, ledger)),
+            Part::Media(media) if self.generates && self.image.is_none() => self.image = image(media, ledger),
+            Part::Media(_) => lose_image(self.generates, ledger),
             Part::Opaque(opaque) => ledger.dropped(opaque.kind.as_str(), "it belongs to another format"),
             Part::ToolResult(_) => ledger.dropped("tool_result", "answers of this format hold none"),
         }
@@ -114,9 +117,6 @@ impl<'a> Said<'a> {
         o.str("role", "assistant");
         o.str("content", &self.content);
         o.opt_str("thinking", Some(self.thinking.as_str()).filter(|text| !text.is_empty()));
-        if !self.images.is_empty() {
-            o.array("images", |a| self.images.iter().for_each(|data| a.str(data)));
-        }
         self.write_calls(o, ledger);
     }
 
@@ -124,9 +124,7 @@ impl<'a> Said<'a> {
     fn write_generated(&self, o: &mut Object<'_>, ledger: &mut Ledger) {
         o.str("response", &self.content);
         o.opt_str("thinking", Some(self.thinking.as_str()).filter(|text| !text.is_empty()));
-        if !self.images.is_empty() {
-            o.array("images", |a| self.images.iter().for_each(|data| a.str(data)));
-        }
+        o.opt_str("image", self.image);
         self.write_calls(o, ledger);
     }
 
@@ -141,6 +139,12 @@ impl<'a> Said<'a> {
             }
         });
     }
+}
+
+/// Says that an image is lost: the format's own clients take none in a message, and one beside a generated text.
+pub(super) fn lose_image(generates: bool, ledger: &mut Ledger) {
+    let why = if generates { "an answer has room for one image" } else { "clients take no images in a message" };
+    ledger.dropped("content.media", why);
 }
 
 /// The bytes of an image; nothing else has a place in an answer.

@@ -78,6 +78,7 @@ impl LineDecoder {
         self.say(message.thinking.or(answer.thinking.take()), true);
         self.say(message.content.or(answer.response.take()), false);
         self.images(message.images.or(answer.images.take()));
+        self.images(answer.image.take().filter(|data| !data.is_empty()).map(|data| vec![data]));
         for call in message.tool_calls.or(answer.tool_calls.take()).unwrap_or_default().0 {
             self.call(call)?;
         }

@@ -23,8 +23,7 @@ pub(super) struct Writer<'a, 'l> {
     ledger: &'l mut Ledger,
     /// The calls so far, for the names of their results.
     calls: Vec<&'a ToolCall>,
-    /// What has been said to be lost once and for all.
-    cache_lost: bool,
+    /// It has been said once and for all that signatures are lost.
     signature_lost: bool,
 }
 
@@ -37,7 +36,7 @@ struct Turn<'a> {
 
 impl<'a, 'l> Writer<'a, 'l> {
     pub(super) fn new(ledger: &'l mut Ledger) -> Self {
-        Self { ledger, calls: Vec::new(), cache_lost: false, signature_lost: false }
+        Self { ledger, calls: Vec::new(), signature_lost: false }
     }
 
     /// Writes what a message becomes.
@@ -48,9 +47,9 @@ impl<'a, 'l> Writer<'a, 'l> {
         }
         lose(&message.extensions, &format!("{field}."), self.ledger);
         let mut results = 0;
-        for part in &message.parts {
-            if let Part::ToolResult(result) = part {
-                self.result(a, &field, result)?;
+        for (part, result) in message.parts.iter().enumerate() {
+            if let Part::ToolResult(result) = result {
+                self.result(a, &format!("{field}.content[{part}]"), result)?;
                 results += 1;
             }
         }
@@ -227,9 +226,8 @@ impl<'a, 'l> Writer<'a, 'l> {
         }
     }
 
-    /// Said once a request: a hint on every message would fill the ledger with one and the same line.
     fn lose_cache(&mut self, hint: Option<&CacheHint>, place: impl FnOnce() -> String) {
-        if hint.is_some() && !std::mem::replace(&mut self.cache_lost, true) {
+        if hint.is_some() {
             self.ledger.dropped(format!("{}.cache_control", place()), "the server caches by itself");
         }
     }

@@ -11,7 +11,8 @@ use crate::{GENERATE, body};
 #[derive(Debug, Default)]
 pub(super) struct Prompt<'a> {
     system: Option<&'a TextPart>,
-    words: Option<&'a TextPart>,
+    /// What the user says, and the number of its part.
+    words: Option<(usize, &'a TextPart)>,
     images: Vec<&'a str>,
 }
 
@@ -39,9 +40,9 @@ impl<'a> Prompt<'a> {
     }
 
     fn user(&mut self, message: &'a Message) -> Option<()> {
-        for part in &message.parts {
+        for (at, part) in message.parts.iter().enumerate() {
             match part {
-                Part::Text(text) if self.words.is_none() => self.words = Some(text),
+                Part::Text(text) if self.words.is_none() => self.words = Some((at, text)),
                 Part::Media(media) if media.kind == MediaKind::Image => match &media.source {
                     MediaSource::Base64(data) => self.images.push(data),
                     _ => return None,
@@ -54,16 +55,19 @@ impl<'a> Prompt<'a> {
 
     /// Writes `prompt` and what belongs to it.
     pub(super) fn write(&self, o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledger) {
-        o.str("prompt", self.words.map_or("", |text| &text.text));
+        o.str("prompt", self.words.map_or("", |(_, text)| &text.text));
         o.opt_str("system", self.system.map(|text| text.text.as_str()));
         if !self.images.is_empty() {
             o.array("images", |a| self.images.iter().for_each(|data| a.str(data)));
         }
         let suffix = request.extensions.iter().find(|extension| body::is_suffix(extension));
         o.opt_raw("suffix", suffix.map(|suffix| suffix.json.as_str()));
-        for text in [self.system, self.words].into_iter().flatten() {
-            ledger.dropped_if(text.cache.is_some(), "cache_control", "the server caches by itself");
-            lose(&text.extensions, "prompt.", ledger);
+        let user = usize::from(self.system.is_some());
+        let system = self.system.map(|text| (0, 0, text));
+        for (message, part, text) in system.into_iter().chain(self.words.map(|(part, text)| (user, part, text))) {
+            let place = format!("messages[{message}].content[{part}].");
+            ledger.dropped_if(text.cache.is_some(), &format!("{place}cache_control"), "the server caches by itself");
+            lose(&text.extensions, &place, ledger);
         }
     }
 }

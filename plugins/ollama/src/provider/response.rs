@@ -79,7 +79,12 @@ impl Said {
         self.thinking.push_str(message.thinking.or(answer.thinking.take()).as_deref().unwrap_or_default());
         self.content.push_str(message.content.or(answer.response.take()).as_deref().unwrap_or_default());
         let images = message.images.or(answer.images.take()).unwrap_or_default();
-        self.images.extend(images.iter().map(|data| body::image(data, &[])));
+        self.images.extend(
+            images
+                .iter()
+                .chain(answer.image.take().filter(|data| !data.is_empty()).iter())
+                .map(|data| body::image(data, &[])),
+        );
         let calls = message.tool_calls.or(answer.tool_calls.take()).unwrap_or_default().0;
         self.calls.extend(calls.into_iter().filter_map(|call| read_call(call, &mut self.ids)));
     }

@@ -91,7 +91,7 @@ fn c43_images_in_results_stay_in_them() {
     let (messages, losses) = messages(request(vec![Message::new(Role::Tool, vec![result("c", content)])]));
     assert_eq!(messages[0]["images"], json!(["AAAA"]));
     assert_eq!(messages[0]["content"], "see\n{\"a\":1}");
-    assert_eq!(losses, ["messages[0].content"]);
+    assert_eq!(losses, ["messages[0].content[0].content"]);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn c40_what_may_not_be_dropped_is_refused() {
     let only_foreign = request(vec![user(vec![Part::Opaque(foreign())])]);
     assert_eq!(refused(only_foreign), "messages[0].content");
     let opaque_result = request(vec![Message::new(Role::Tool, vec![result("c", vec![ResultPart::Opaque(foreign())])])]);
-    assert_eq!(refused(opaque_result), "messages[0].content[0]");
+    assert_eq!(refused(opaque_result), "messages[0].content[0].content[0]");
 }
 
 #[test]
@@ -186,6 +186,7 @@ fn c49_each_field_that_has_no_place_is_named() {
     let wanted = [
         "messages[0].name",
         "messages[0].content[0].cache_control",
+        "messages[0].content[1].cache_control",
         "parallel_tool_calls",
         "logit_bias",
         "user",

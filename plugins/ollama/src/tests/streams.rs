@@ -126,9 +126,21 @@ fn images_of_the_models_own_come_whole() {
     let lines = [line(&json!({"content": "", "images": ["iVBORw0KGgo="]})), last()];
     let events = decoded(&context("m"), &lines, 1);
     assert_eq!(story(&events), ["+0 media", "-0", "Complete"]);
+    let generated = json!({"model": "m", "image": "iVBORw0KGgo=", "done": true});
+    assert_eq!(story(&decoded(&context("m"), &[generated.to_string()], 1)), ["+0 media", "-0", "Complete"]);
+}
+
+/// The official client takes a message's images as it sends them, and refuses those of an answer.
+#[test]
+fn a_message_has_no_images_and_a_generated_answer_one() {
+    let lines = [line(&json!({"content": "a", "images": ["iVBORw0KGgo=", "/9j/4AAQ"]})), last()];
+    let events = decoded(&context("m"), &lines, 1);
     let (back, losses) = encoded(&context("m"), &events, 1);
-    assert_eq!(back[0]["message"]["images"], json!(["iVBORw0KGgo="]));
-    assert!(losses.is_empty());
+    assert!(back.iter().all(|line| line["message"].get("images").is_none()), "{back:?}");
+    assert_eq!(losses, ["content.media", "content.media"]);
+    let (back, losses) = encoded(&generating("m"), &events, 1);
+    let images: Vec<_> = back.iter().filter_map(|line| line.get("image")).collect();
+    assert_eq!((images, losses.len()), (vec![&json!("iVBORw0KGgo=")], 1));
 }
 
 fn start(part: u32, kind: PartKind) -> ChatEvent {

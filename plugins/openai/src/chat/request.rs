@@ -1,6 +1,7 @@
 //! Requests: from a client's `POST /v1/chat/completions` to the unified model.
 
 mod messages;
+mod names;
 mod params;
 mod tools;
 
@@ -8,7 +9,7 @@ use weir_sdk::adapter::{ParsedChat, Result};
 use weir_sdk::compat::wire::{CacheControl, Content, Detail, FORMAT, Function, ToolCall, rest_json};
 use weir_sdk::json::{self, Count, Either, Number, RawValue, Rest, Seq, Str};
 use weir_sdk::ledger::{Ledger, extensions};
-use weir_sdk::types::{ChatRequest, Context, Error, Extension, HttpRequest, Sampling};
+use weir_sdk::types::{ChatRequest, Context, Error, Extension, HttpRequest, Role, Sampling};
 use weir_sdk::wire;
 
 use super::Memo;
@@ -88,10 +89,18 @@ fn read(ctx: &Context, mut wire: Request<'_>, ledger: &mut Ledger) -> Result<Cha
     }
     let (tools, tool_choice) = tools::read(&mut wire, ledger)?;
     let parallel_tool_calls = wire.parallel_tool_calls.or_else(|| wire.functions.is_some().then_some(false));
+    let limit = wire.max_completion_tokens.map(|_| false).or_else(|| wire.max_tokens.map(|_| true));
     let reasoning = params::reasoning(&mut wire, &mut kept);
+    let messages = messages::read(messages.0)?;
+    kept.extend(names::names(names::Shape {
+        results: messages.iter().any(|message| message.role == Role::Tool),
+        effort: reasoning.is_some(),
+        limit,
+        safety: wire.user.is_none() && wire.safety_identifier.is_some(),
+    }));
     Ok(ChatRequest {
         model,
-        messages: messages::read(messages.0)?,
+        messages,
         tools,
         tool_choice,
         parallel_tool_calls,

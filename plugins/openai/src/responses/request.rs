@@ -1,5 +1,6 @@
 //! Requests: from a client's `POST /v1/responses` to the unified model.
 
+use super::names::names;
 use weir_sdk::adapter::{ParsedChat, Result};
 use weir_sdk::compat::responses::{FORMAT, namespace, note, read};
 use weir_sdk::compat::wire::rest_json;
@@ -40,7 +41,9 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
         message.extensions.push(note("instructions", ""));
         messages.push(message);
     }
-    messages.extend(input(wire.value("input"))?);
+    let said = input(wire.value("input"))?;
+    let names = names(!messages.is_empty(), &said);
+    messages.extend(said.into_iter().map(|(message, _)| message));
     namespace::spread_calls(&mut messages);
     let (tools, tool_choice) = (tools(&mut wire)?, wire.value("tool_choice").map(tool_choice));
     let mut kept = vec![note("dialect", "")];
@@ -75,6 +78,7 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
         return Err(Error::unsupported("background", message));
     }
     kept.extend(extensions(FORMAT, wire));
+    kept.push(names);
     let request = ChatRequest { extensions: kept, ..request };
     Ok(ParsedChat { request, losses: Vec::new(), memo })
 }
@@ -84,14 +88,14 @@ fn echo(wire: &Rest<'_>) -> String {
     rest_json(&Rest(members.cloned().collect()))
 }
 
-/// One text, or a list of items.
-fn input(raw: Option<&RawValue>) -> Result<Vec<Message>> {
+/// One text, or a list of items: the messages, each with the number of its items.
+fn input(raw: Option<&RawValue>) -> Result<Vec<(Message, usize)>> {
     let Some(raw) = raw else { return Ok(Vec::new()) };
     if let Some(text) = json::text(raw) {
-        return Ok(vec![Message::new(Role::User, vec![Part::text(text)])]);
+        return Ok(vec![(Message::new(Role::User, vec![Part::text(text)]), 1)]);
     }
     let items = json::list(raw).ok_or_else(|| Error::invalid("`input` is a text or a list of items").at("input"))?;
-    Ok(read::items(&items, ""))
+    Ok(read::runs(&items, ""))
 }
 
 fn tools(wire: &mut Rest<'_>) -> Result<Vec<Tool>> {

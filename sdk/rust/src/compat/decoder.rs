@@ -1,7 +1,8 @@
 //! Streamed answers: a state machine for each candidate, from chunks to events.
 //!
 //! Neither `index` nor `id` of a tool call is trusted (C-03, C-04); what a chunk says twice is said once; the same
-//! chunks give the same events however they are grouped.
+//! chunks give the same events however they are grouped. A finish reason is the last word only at the end: some servers
+//! send one after each parallel call and go on.
 
 mod calls;
 mod choice;
@@ -67,8 +68,12 @@ impl ChunkDecoder {
     /// The upstream has ended in an orderly way. An end without a finish and without `[DONE]` is no end (C-19); one
     /// with `[DONE]` alone is, and the ledger says what was missing (C-13).
     pub fn finish(&mut self) -> Decoded {
-        let complete = self.candidates.iter().all(|candidate| candidate.finished);
-        if self.failed || (complete && self.started) {
+        if self.failed {
+            return self.take();
+        }
+        let complete = self.candidates.iter().all(Candidate::has_finish);
+        if complete && self.started {
+            self.end();
             return self.take();
         }
         if !self.done || !self.started {
@@ -76,10 +81,13 @@ impl ChunkDecoder {
             return self.take();
         }
         self.ledger.approximated("choices[].finish_reason", "the provider sent none");
-        for candidate in self.candidates.iter_mut().filter(|candidate| !candidate.finished) {
-            candidate.end(&mut self.events);
-        }
+        self.end();
         self.take()
+    }
+
+    /// Ends every candidate that has not ended.
+    fn end(&mut self) {
+        self.candidates.iter_mut().for_each(|candidate| candidate.end(&mut self.events));
     }
 
     fn take(&mut self) -> Decoded {
@@ -87,8 +95,12 @@ impl ChunkDecoder {
         Decoded { events: std::mem::take(&mut self.events), losses }
     }
 
+    /// An answer that was complete is so even where its provider fails afterwards.
     fn fail(&mut self, error: Error) {
         self.failed = true;
+        if !self.candidates.is_empty() && self.candidates.iter().all(Candidate::has_finish) {
+            self.end();
+        }
         self.events.push(ChatEvent::Failure(error));
     }
 
@@ -99,6 +111,9 @@ impl ChunkDecoder {
         }
         if data == "[DONE]" {
             self.done = true;
+            if self.started && self.candidates.iter().all(Candidate::has_finish) {
+                self.end();
+            }
             return;
         }
         if frame.event.as_deref() == Some("error") {

@@ -1,13 +1,13 @@
 //! Embeddings: requests, answers, and vectors in base64 (C-56, C-93).
 
 use crate::compat::error;
-use crate::compat::quirks::Quirks;
+use crate::compat::quirks::{Quirks, Vectors};
 use crate::compat::usage;
 use crate::json::{self, Array, Rest, Str};
-use crate::ledger::{Ledger, extensions};
+use crate::ledger::{Ledger, extension, extensions};
 use crate::types::{
     Context, Embedding, EmbeddingEncoding, EmbeddingInput, EmbeddingsRequest, EmbeddingsResponse, Error, HttpRequest,
-    HttpResponse, RenderedRequest, Vector,
+    HttpResponse, Opaque, RenderedRequest, Vector,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,10 +15,26 @@ use base64::engine::general_purpose::STANDARD;
 /// The id of the format.
 pub const FORMAT: &str = "openai.embeddings";
 
+/// Encodings other than those of floats: a provider that has them is told by an extension of this name, and answers in
+/// opaque vectors.
+pub const BYTE_ENCODINGS: [&str; 2] = ["base64_int8", "base64_binary"];
+
+const ENCODING: &str = "encoding_format";
+
+/// The encoding other than those of floats that a request asks for.
+fn byte_encoding(request: &EmbeddingsRequest) -> Option<&'static str> {
+    let asked = extension(&request.extensions, FORMAT, ENCODING)?;
+    BYTE_ENCODINGS.into_iter().find(|name| asked.trim_matches('"') == *name)
+}
+
 /// Writes a request.
 pub fn render(quirks: &Quirks, ctx: &Context, request: &EmbeddingsRequest) -> Result<RenderedRequest, Error> {
     if let Some(at) = request.inputs.iter().position(|input| matches!(input, EmbeddingInput::Media(_))) {
         return Err(Error::unsupported(format!("input[{at}]"), "this provider embeds text only"));
+    }
+    let bytes = byte_encoding(request);
+    if bytes.is_some() && quirks.vectors != Vectors::Bytes {
+        return Err(Error::unsupported(ENCODING, "this provider's vectors are floats: ask for `float` or `base64`"));
     }
     let mut ledger = Ledger::default();
     ledger.dropped_if(request.task.is_some(), "task", "there is no place for it");
@@ -35,7 +51,8 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &EmbeddingsRequest) -> Re
             let spelling = present.then(|| quirks.spelling(name))?;
             spelling.map_err(|why| ledger.dropped(name, why)).ok()
         };
-        if let Some((encoding, name)) = request.encoding.zip(member("encoding_format", request.encoding.is_some())) {
+        let encoding = request.encoding.filter(|_| quirks.vectors == Vectors::Floats);
+        if let Some((encoding, name)) = encoding.zip(member(ENCODING, encoding.is_some())) {
             o.str(name, if encoding == EmbeddingEncoding::Base64 { "base64" } else { "float" });
         }
         if let Some((dimensions, name)) = request.dimensions.zip(member("dimensions", request.dimensions.is_some())) {
@@ -47,7 +64,8 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &EmbeddingsRequest) -> Re
         request.extensions.iter().filter(|e| e.format == FORMAT).for_each(|e| o.raw(&e.key, &e.json));
     });
     let http = quirks.address(ctx, HttpRequest::post("", body), |paths| paths.embeddings);
-    Ok(RenderedRequest { losses: ledger.into_losses(), ..RenderedRequest::new(http) })
+    let memo = bytes.unwrap_or_default().to_owned();
+    Ok(RenderedRequest { losses: ledger.into_losses(), memo, ..RenderedRequest::new(http) })
 }
 
 fn input(out: &mut String, input: &EmbeddingInput) {
@@ -58,8 +76,8 @@ fn input(out: &mut String, input: &EmbeddingInput) {
     }
 }
 
-/// Reads an answer; the vectors come in the order of their indices.
-pub fn parse(response: &HttpResponse) -> Result<EmbeddingsResponse, Error> {
+/// Reads an answer; the vectors come in the order of their indices. Bytes that were not asked for become numbers.
+pub fn parse(quirks: &Quirks, ctx: &Context, response: &HttpResponse) -> Result<EmbeddingsResponse, Error> {
     let unreadable = |e| Error::unreadable(format!("the provider's answer is not readable: {e}"));
     let mut answer = Rest::parse(response.body.as_text()?).map_err(unreadable)?;
     if let Some(error) = answer.get("error") {
@@ -71,7 +89,10 @@ pub fn parse(response: &HttpResponse) -> Result<EmbeddingsResponse, Error> {
         let mut entry = Rest::parse(raw.get()).map_err(unreadable)?;
         let vector =
             entry.value("embedding").ok_or_else(|| Error::unreadable("the provider's answer lacks a vector"))?;
-        let vector = vector_of(vector.get()).map_err(unreadable)?;
+        let vector = match vector_of(vector.get()).map_err(unreadable)? {
+            Vector::Base64(text) if quirks.vectors == Vectors::Bytes => bytes_of(&ctx.memo, vector.get(), &text)?,
+            vector => vector,
+        };
         embeddings.push(Embedding { index: entry.count("index").unwrap_or(position), vector });
     }
     in_order(&mut embeddings);
@@ -94,6 +115,16 @@ fn in_order(embeddings: &mut [Embedding]) {
             at -= 1;
         }
     }
+}
+
+/// A vector of bytes: as it came where the client asked for it, else as numbers.
+fn bytes_of(asked: &str, json: &str, text: &str) -> Result<Vector, Error> {
+    if !asked.is_empty() {
+        let opaque = Opaque { format: FORMAT.to_owned(), kind: asked.to_owned(), json: json.to_owned() };
+        return Ok(Vector::Opaque(opaque));
+    }
+    let bytes = STANDARD.decode(text).map_err(|_| Error::unreadable("a vector is not base64"))?;
+    Ok(Vector::Floats(bytes.into_iter().map(|byte| f64::from(byte.cast_signed())).collect()))
 }
 
 /// A vector as a list of numbers, or as base64.
@@ -137,13 +168,63 @@ mod tests {
         assert!(from_base64("AAAA").is_err() && from_base64("?").is_err());
     }
 
+    const BYTES: Quirks = Quirks { vectors: Vectors::Bytes, ..Quirks::COMPATIBLE };
+
+    fn asked(encoding: Option<EmbeddingEncoding>, extension: Option<&str>) -> EmbeddingsRequest {
+        let other = extension.map(|name| crate::types::Extension {
+            format: FORMAT.into(),
+            key: ENCODING.into(),
+            json: format!("\"{name}\""),
+        });
+        EmbeddingsRequest {
+            model: "m".into(),
+            inputs: vec![EmbeddingInput::Text("a".into())],
+            single: true,
+            dimensions: None,
+            encoding,
+            task: None,
+            title: None,
+            end_user: None,
+            extensions: other.into_iter().collect(),
+        }
+    }
+
+    #[test]
+    fn vectors_of_bytes_are_numbers_unless_bytes_were_asked_for() {
+        let body = |request: &EmbeddingsRequest| {
+            let rendered = render(&BYTES, &Context::default(), request).unwrap();
+            (rendered.request.body.as_text().unwrap().to_owned(), rendered.memo)
+        };
+        let text = r#"{"data":[{"index":0,"embedding":"AX+AAP8="}],"model":"m"}"#;
+        let answer = HttpResponse { status: 200, headers: Vec::new(), body: Body::Text(text.into()) };
+        let vector = |memo: &str| {
+            let ctx = Context { memo: memo.into(), ..Context::default() };
+            parse(&BYTES, &ctx, &answer).unwrap().embeddings.remove(0).vector
+        };
+        for encoding in [None, Some(EmbeddingEncoding::Floats), Some(EmbeddingEncoding::Base64)] {
+            assert_eq!(body(&asked(encoding, None)), (r#"{"model":"m","input":"a"}"#.into(), String::new()));
+        }
+        assert_eq!(vector(""), Vector::Floats(vec![1.0, 127.0, -128.0, 0.0, -1.0]));
+        for name in BYTE_ENCODINGS {
+            let (sent, memo) = body(&asked(None, Some(name)));
+            assert_eq!(
+                (sent, memo.as_str()),
+                (format!(r#"{{"model":"m","input":"a","encoding_format":"{name}"}}"#), name)
+            );
+            let Vector::Opaque(opaque) = vector(name) else { panic!("bytes") };
+            assert_eq!((opaque.kind.as_str(), opaque.json.as_str()), (name, r#""AX+AAP8=""#));
+            let refused = render(&Quirks::COMPATIBLE, &Context::default(), &asked(None, Some(name))).unwrap_err();
+            assert_eq!(refused.param.as_deref(), Some(ENCODING));
+        }
+    }
+
     #[test]
     fn c93_vectors_come_in_the_order_of_their_indices() {
         let text = r#"{"object":"list","model":"m","data":[
             {"object":"embedding","index":1,"embedding":[1,2.5]},{"object":"embedding","index":0,"embedding":"AAAAPw=="}],
             "usage":{"prompt_tokens":3,"total_tokens":3}}"#;
         let response = HttpResponse { status: 200, headers: Vec::new(), body: Body::Text(text.into()) };
-        let answer = parse(&response).unwrap();
+        let answer = parse(&Quirks::COMPATIBLE, &Context::default(), &response).unwrap();
         assert_eq!(answer.embeddings[0].vector, Vector::Base64("AAAAPw==".into()));
         assert_eq!(answer.embeddings[1].vector, Vector::Floats(vec![1.0, 2.5]));
         assert_eq!(answer.usage.unwrap().input, Some(3));

@@ -7,8 +7,24 @@ use crate::types::{Finish, FinishReason};
 pub fn read(quirks: &Quirks, raw: Option<&str>, called: bool) -> Option<Finish> {
     let raw = raw.filter(|raw| !raw.is_empty())?;
     let reason = (quirks.finish)(raw).unwrap_or_else(|| reason(raw));
+    Some(Finish::new(outranked(reason, called), raw))
+}
+
+/// The reason where calls have been seen, or have not.
+pub(crate) fn outranked(reason: FinishReason, called: bool) -> FinishReason {
     let natural = matches!(reason, FinishReason::Complete | FinishReason::StopSequence | FinishReason::Other);
-    Some(Finish::new(if called && natural { FinishReason::ToolCalls } else { reason }, raw))
+    if called && natural { FinishReason::ToolCalls } else { reason }
+}
+
+/// What counts of two finishes of one answer: the last real reason, but a natural end takes back no calls.
+pub(crate) fn later(known: Option<Finish>, later: Finish) -> Finish {
+    let Some(known) = known else { return later };
+    let keeps = match later.reason {
+        FinishReason::Other => known.reason != FinishReason::Other,
+        FinishReason::Complete | FinishReason::StopSequence => known.reason == FinishReason::ToolCalls,
+        _ => false,
+    };
+    if keeps { known } else { later }
 }
 
 fn reason(raw: &str) -> FinishReason {

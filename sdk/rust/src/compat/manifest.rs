@@ -1,6 +1,6 @@
 //! The manifest of a compatible provider, made of its quirks.
 
-use crate::compat::quirks::{Effort, Paths, Quirks, Thinking, has_member};
+use crate::compat::quirks::{Effort, Paths, Quirks, Thinking, Vectors, has_member};
 use crate::compat::{completions, embeddings, models, rerank, responses, wire};
 use crate::manifest::{
     Acceptance, Bucket, Capabilities, Exclusion, FixedQuery, Format, FrameTest, Isolation, Manifest, Merge, Operation,
@@ -105,7 +105,7 @@ fn accepts_at(quirks: &Quirks, paths: Paths) -> Vec<Acceptance> {
     if !paths.responses.is_empty() {
         accepts.push(acceptance(responses::FORMAT, Operation::Chat, "POST", paths.responses));
     }
-    if !paths.embeddings.is_empty() {
+    if !paths.embeddings.is_empty() && quirks.vectors == Vectors::Floats {
         accepts.push(Acceptance {
             exclusions: embedding_exclusions(quirks),
             ..acceptance(embeddings::FORMAT, Operation::Embeddings, "POST", paths.embeddings)

@@ -88,6 +88,8 @@ pub struct Quirks {
     pub cache: Cache,
     /// Which media are taken, and how.
     pub media: Media,
+    /// What the numbers of embeddings are.
+    pub vectors: Vectors,
     /// Members of chunks and choices that say nothing (padding) and are left out in silence.
     pub noise: &'static [&'static str],
     /// A last look at a request before it is written.
@@ -224,6 +226,16 @@ pub enum Cache {
     Control,
 }
 
+/// What the numbers of embeddings are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vectors {
+    /// Floats, as numbers or in base64.
+    Floats,
+    /// Signed bytes in base64 (`base64_int8`), or bits (`base64_binary`). Requests are translated: who asks for floats gets
+    /// the bytes as numbers.
+    Bytes,
+}
+
 /// Which media are taken.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact about a provider, none a state")]
@@ -307,6 +319,7 @@ impl Quirks {
             video: false,
             in_tools: false,
         },
+        vectors: Vectors::Floats,
         noise: &["obfuscation", "p"],
         prepare: |_, _, _| Ok(()),
         finish: |_| None,

@@ -197,14 +197,16 @@ impl Writer<'_> {
             return;
         }
         match self.quirks.cache {
-            Cache::None => {
-                self.ledger.dropped(format!("{field}.cache_control"), "caching is the provider's own affair");
-            }
+            Cache::None => self.lose_cache(field),
             Cache::Control => o.object("cache_control", |o| {
                 o.str("type", "ephemeral");
                 o.opt_str("ttl", hint.ttl.as_deref());
             }),
         }
+    }
+
+    fn lose_cache(&mut self, field: &str) {
+        self.ledger.dropped(format!("{field}.cache_control"), "caching is the provider's own affair");
     }
 
     /// The place for a member at the top of the request, in the provider's spelling; none where it is not taken.

@@ -85,18 +85,17 @@ pub fn read_usage(mut wire: Rest<'_>) -> Option<Usage> {
     wire.take("total_tokens");
     let (read, write) = (input_details.count("cached_tokens"), input_details.count("cache_write_tokens"));
     let reasoning = output_details.count("reasoning_tokens");
-    let input = wire.count("input_tokens");
     let output = wire.count("output_tokens");
-    // Parts are no more than their total, whatever the server says.
-    let read = read.map(|read| input.map_or(read, |input| input.min(read)));
-    let uncached = input.map(|input| input.saturating_sub(read.unwrap_or(0)));
-    let write = write.map(|write| uncached.map_or(write, |uncached| uncached.min(write)));
-    let reasoning = reasoning.map(|reasoning| output.map_or(reasoning, |output| output.min(reasoning)));
+    let (input, cache_read, cache_write) = match wire.count("input_tokens") {
+        Some(input) => usage::parted(input, read, write),
+        None => (None, read, write),
+    };
+    let reasoning = reasoning.map(|thought| output.map_or(thought, |all| thought.min(all)));
     let usage = Usage {
-        input: uncached.map(|uncached| uncached.saturating_sub(write.unwrap_or(0))),
-        cache_read: read,
-        cache_write: write,
-        output: output.map(|output| output.saturating_sub(reasoning.unwrap_or(0))),
+        input,
+        cache_read,
+        cache_write,
+        output: output.map(|n| n.saturating_sub(reasoning.unwrap_or(0))),
         reasoning,
         extensions: extensions(FORMAT, wire),
     };
@@ -111,7 +110,7 @@ pub fn write_usage(o: &mut Object<'_>, usage: &Usage) {
         o.num("input_tokens", input);
         o.object("input_tokens_details", |o| {
             o.num("cached_tokens", usage::cached_tokens(usage).unwrap_or(0));
-            o.opt_num("cache_write_tokens", usage.cache_write);
+            o.opt_num("cache_write_tokens", usage::written_tokens(usage));
         });
         o.num("output_tokens", output);
         o.object("output_tokens_details", |o| o.num("reasoning_tokens", usage::reasoning_tokens(usage).unwrap_or(0)));

@@ -20,15 +20,15 @@ pub fn read(wire: wire::Usage<'_>) -> Option<Usage> {
     };
     let (cached, thought) = (first(&cached), first(&[output_details.reasoning]));
     let written = first(&[details.cache_write, wire.cache_creation]);
-    // Details of the prompt are parts of it by their name.
-    let is_detail = details.cached.is_some() || details.cache_write.is_some();
-    let (input, cache_read, cache_write) = figures.input(cached, written, is_detail);
+    // The members beside the sum are spelled as where the cache is counted apart from the input.
+    let apart = details.cached.is_none() && details.cache_write.is_none();
+    let (input, cache_read, cache_write) = figures.input(cached, written, apart);
     let (output, reasoning) = figures.output(thought);
     let mut extensions = extensions(FORMAT, wire.rest);
-    let cut = cached.filter(|_| cached != cache_read);
-    keep_details(&mut extensions, INPUT, &details.rest, cut.map(|n| ("cached_tokens", n)));
-    let cut = thought.filter(|_| thought != reasoning);
-    keep_details(&mut extensions, OUTPUT, &output_details.rest, cut.map(|n| ("reasoning_tokens", n)));
+    let cut = |name, said: Option<u32>, kept: Option<u32>| said.filter(|_| said != kept).map(|n| (name, n));
+    let cuts = [cut("cached_tokens", cached, cache_read), cut("cache_write_tokens", written, cache_write)];
+    keep_details(&mut extensions, INPUT, &details.rest, &cuts);
+    keep_details(&mut extensions, OUTPUT, &output_details.rest, &[cut("reasoning_tokens", thought, reasoning)]);
     let usage = Usage { input, cache_read, cache_write, output, reasoning, extensions };
     (usage != Usage::default()).then_some(usage)
 }
@@ -48,23 +48,19 @@ impl Figures {
         Some(self.total? == sum)
     }
 
-    /// Uncached input, cache reads and cache writes. Where the cached tokens exceed the input, the server does not count
-    /// them in it; but where its total says that it does, or, with no total, their place, they are no more than the input.
-    fn input(self, read: Option<u32>, write: Option<u32>, is_detail: bool) -> (Option<u32>, Option<u32>, Option<u32>) {
+    /// Uncached input, cache reads and cache writes. The cache's figures are part of the input and so no more than it,
+    /// unless the total says that they were counted apart, or is missing where the members are named so (`apart`).
+    fn input(self, read: Option<u32>, write: Option<u32>, apart: bool) -> (Option<u32>, Option<u32>, Option<u32>) {
         let Some(prompt) = self.prompt else { return (None, read, write) };
-        let (cached, written) = (read.unwrap_or(0), write.unwrap_or(0));
-        if let Some(rest) = prompt.checked_sub(cached.saturating_add(written)) {
-            return (Some(rest), read, write);
+        let cached = read.unwrap_or(0).saturating_add(write.unwrap_or(0));
+        if cached <= prompt {
+            return (Some(prompt - cached), read, write);
         }
-        if self.sums_up_with(0).unwrap_or(is_detail) {
-            let cached = cached.min(prompt);
-            return (
-                Some(prompt.saturating_sub(cached).saturating_sub(written)),
-                read.map(|_| cached),
-                write.map(|written| written.min(prompt - cached)),
-            );
+        let (is_sum, is_apart) = (self.sums_up_with(0), self.sums_up_with(cached) == Some(true));
+        if is_apart || (apart && is_sum != Some(true)) {
+            return (Some(prompt), read, write);
         }
-        (Some(prompt.checked_sub(cached).unwrap_or(prompt)), read, write)
+        parted(prompt, read, write)
     }
 
     /// Output without thinking, and thinking. Most servers count it in; of one that does not, the total gives it away.
@@ -83,18 +79,27 @@ impl Figures {
     }
 }
 
+/// The parts of an input of `all` tokens, of which so many were read from a cache and so many written to one: input,
+/// reads and writes, no more together than there are.
+pub fn parted(all: u32, read: Option<u32>, write: Option<u32>) -> (Option<u32>, Option<u32>, Option<u32>) {
+    let read = read.map(|tokens| tokens.min(all));
+    let rest = all - read.unwrap_or(0);
+    let write = write.map(|tokens| tokens.min(rest));
+    (Some(rest - write.unwrap_or(0)), read, write)
+}
+
 fn first(places: &[Option<Count>]) -> Option<u32> {
     places.iter().flatten().next().map(|n| n.0)
 }
 
-/// Keeps the details that no bucket holds (audio, prediction), and one that exceeds its sum, as the server said it.
-fn keep_details(kept: &mut Vec<Extension>, key: &str, rest: &Rest<'_>, cut: Option<(&str, u32)>) {
-    if rest.0.is_empty() && cut.is_none() {
+/// Keeps the details that no bucket holds (audio, prediction), and those that exceed their sum, as the server said them.
+fn keep_details(kept: &mut Vec<Extension>, key: &str, rest: &Rest<'_>, cuts: &[Option<(&str, u32)>]) {
+    if rest.0.is_empty() && cuts.iter().all(Option::is_none) {
         return;
     }
     let mut json = rest_json(rest);
-    if let Some((name, tokens)) = cut {
-        let comma = if rest.0.is_empty() { "" } else { "," };
+    for (name, tokens) in cuts.iter().rev().flatten() {
+        let comma = if json == "{}" { "" } else { "," };
         json.insert_str(1, &format!("\"{name}\":{tokens}{comma}"));
     }
     kept.push(Extension { format: FORMAT.to_owned(), key: key.to_owned(), json });
@@ -103,6 +108,11 @@ fn keep_details(kept: &mut Vec<Extension>, key: &str, rest: &Rest<'_>, cut: Opti
 /// Cached tokens as the server said them.
 pub fn cached_tokens(usage: &Usage) -> Option<u32> {
     said(usage, INPUT, "cached_tokens").or(usage.cache_read)
+}
+
+/// Tokens written to a cache as the server said them.
+pub fn written_tokens(usage: &Usage) -> Option<u32> {
+    said(usage, INPUT, "cache_write_tokens").or(usage.cache_write)
 }
 
 /// Reasoning tokens as the server said them.
@@ -124,7 +134,8 @@ pub fn write(o: &mut Object<'_>, usage: &Usage) {
         o.num("completion_tokens", completion);
         o.num("total_tokens", prompt.saturating_add(completion));
         let read = usage.cache_read.filter(|_| said(usage, INPUT, "cached_tokens").is_none());
-        write_details(o, INPUT, &[("cached_tokens", read), ("cache_write_tokens", usage.cache_write)], usage);
+        let written = usage.cache_write.filter(|_| said(usage, INPUT, "cache_write_tokens").is_none());
+        write_details(o, INPUT, &[("cached_tokens", read), ("cache_write_tokens", written)], usage);
         let thought = usage.reasoning.filter(|_| said(usage, OUTPUT, "reasoning_tokens").is_none());
         write_details(o, OUTPUT, &[("reasoning_tokens", thought)], usage);
         for kept in usage.extensions.iter().filter(|kept| kept.format == FORMAT) {
@@ -190,15 +201,31 @@ mod tests {
         json::object(&mut out, |o| write(o, &read(json::parse(text).unwrap()).unwrap()));
         assert!(out.contains(r#""prompt_tokens_details":{"cached_tokens":461}"#), "{out}");
         assert!(out.contains(r#""completion_tokens_details":{"reasoning_tokens":19}"#), "{out}");
-        let both = r#"{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,
-            "prompt_tokens_details":{"cached_tokens":8,"cache_write_tokens":7}}"#;
-        assert_eq!(buckets(both), [Some(0), Some(8), Some(2), Some(5), None]);
-        let write = r#"{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cache_write_tokens":70}}"#;
-        assert_eq!(buckets(write), [Some(0), None, Some(10), Some(5), None]);
-        let apart = r#"{"prompt_tokens":3,"completion_tokens":5,"total_tokens":1008,"cache_read_input_tokens":1000}"#;
-        assert_eq!(buckets(apart), [Some(3), Some(1000), None, Some(5), None]);
         let apart = r#"{"prompt_tokens":3,"completion_tokens":5,"cache_read_input_tokens":1000}"#;
         assert_eq!(buckets(apart), [Some(3), Some(1000), None, Some(5), None]);
+    }
+
+    #[test]
+    fn cache_figures_that_exceed_the_prompt_are_cut_unless_the_total_counts_them_apart() {
+        let details = |prompt: u32, total: &str, read: u32, write: u32| {
+            buckets(&format!(
+                r#"{{"prompt_tokens":{prompt},"completion_tokens":2{total},
+                "prompt_tokens_details":{{"cached_tokens":{read},"cache_write_tokens":{write}}}}}"#
+            ))
+        };
+        for (read, write, input) in [(8, 5, [Some(0), Some(8), Some(2)]), (12, 5, [Some(0), Some(10), Some(0)])] {
+            for total in [r#","total_tokens":12"#, "", r#","total_tokens":7"#] {
+                assert_eq!(details(10, total, read, write)[..3], input, "{read} + {write}{total}");
+            }
+        }
+        assert_eq!(details(10, r#","total_tokens":25"#, 8, 5)[..3], [Some(10), Some(8), Some(5)]);
+        let beside = |total: &str| {
+            buckets(&format!(
+                r#"{{"prompt_tokens":10,"completion_tokens":2{total},"cache_read_input_tokens":8,"cache_creation_input_tokens":5}}"#
+            ))
+        };
+        assert_eq!(beside("")[..3], [Some(10), Some(8), Some(5)]);
+        assert_eq!(beside(r#","total_tokens":12"#)[..3], [Some(0), Some(8), Some(2)]);
     }
 
     #[test]

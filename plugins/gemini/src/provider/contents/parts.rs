@@ -190,9 +190,13 @@ impl<'a> Writer<'a> {
     /// The response, always an object, and the media of the result.
     fn response<'r>(&mut self, result: &'r ToolResult, place: Place) -> Result<(String, Vec<&'r MediaPart>), Error> {
         let (mut values, mut media) = (Vec::new(), Vec::new());
-        for part in &result.content {
+        for (at, part) in result.content.iter().enumerate() {
             match part {
-                ResultPart::Text(text) => values.push(Value::Text(&text.text)),
+                ResultPart::Text(text) => {
+                    let hinted = text.cache.is_some();
+                    self.lose_cache_at(hinted, || place.field(&format!("content[{at}].cache_control")));
+                    values.push(Value::Text(&text.text));
+                }
                 ResultPart::Json(json) => values.push(Value::Json(json)),
                 ResultPart::Media(medium) => media.push(medium),
                 ResultPart::Opaque(opaque) if opaque.format == FORMAT => values.push(Value::Json(&opaque.json)),

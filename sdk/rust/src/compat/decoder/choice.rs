@@ -46,7 +46,10 @@ struct Open {
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) index: u32,
-    pub(super) finished: bool,
+    /// The finish so far.
+    finish: Option<Finish>,
+    /// The finish was told: nothing follows.
+    ended: bool,
     parts: u32,
     open: Option<Open>,
     calls: Vec<Call>,
@@ -54,7 +57,7 @@ pub(super) struct Candidate {
 
 impl Candidate {
     pub(super) fn new(index: u32) -> Self {
-        Self { index, finished: false, parts: 0, open: None, calls: Vec::new() }
+        Self { index, finish: None, ended: false, parts: 0, open: None, calls: Vec::new() }
     }
 
     /// Takes one choice of a chunk.
@@ -64,9 +67,6 @@ impl Candidate {
         // A legacy completion has its text right here.
         let legacy = || choice.text.map(|text| Delta { content: Some(Content::Text(text)), ..Delta::default() });
         let mut delta = choice.delta.or_else(|| whole.map(|message| *message)).or_else(legacy).unwrap_or_default();
-        if self.finished {
-            delta = Delta { rest: delta.rest, ..Delta::default() };
-        }
         if let Some(raw) = choice.logprobs {
             let json = logprobs::to_chat(raw.get());
             turn.events.push(ChatEvent::Logprobs(CandidateLogprobs { candidate: self.index, json }));
@@ -77,26 +77,30 @@ impl Candidate {
             let members = choice_members(self.index, choice.rest, rest, turn.quirks.noise);
             turn.events.extend(members.map(ChatEvent::Opaque));
         }
-        if self.finished {
+        if let Some(finish) = finish::read(turn.quirks, choice.finish_reason.as_deref(), !self.calls.is_empty()) {
+            self.settle(turn.events);
+            self.finish = Some(finish::later(self.finish.take(), finish));
+        }
+    }
+
+    /// Whether a finish reason has come.
+    pub(super) fn has_finish(&self) -> bool {
+        self.ended || self.finish.is_some()
+    }
+
+    /// The stream is over: stops what is open and tells the finish, which the provider may not have said.
+    pub(super) fn end(&mut self, events: &mut Vec<ChatEvent>) {
+        if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        if let Some(finish) = finish::read(turn.quirks, choice.finish_reason.as_deref(), !self.calls.is_empty()) {
-            self.close(turn.events, finish);
-        }
-    }
-
-    /// The stream is over and the provider has not said why.
-    pub(super) fn end(&mut self, events: &mut Vec<ChatEvent>) {
-        let reason = if self.calls.is_empty() { FinishReason::Complete } else { FinishReason::ToolCalls };
-        self.close(events, Finish { reason, raw: None, stop_sequence: None });
-    }
-
-    fn close(&mut self, events: &mut Vec<ChatEvent>, finish: Finish) {
         self.stop_words(events);
         for at in 0..self.calls.len() {
             self.stop_call(events, at);
         }
-        self.finished = true;
+        let called = !self.calls.is_empty();
+        let made_up = || Finish { reason: FinishReason::Complete, raw: None, stop_sequence: None };
+        let mut finish = self.finish.take().unwrap_or_else(made_up);
+        finish.reason = finish::outranked(finish.reason, called);
         events.push(ChatEvent::Finish(CandidateFinish { candidate: self.index, finish }));
     }
 

@@ -246,6 +246,45 @@ fn candidates_are_told_apart() {
     assert_eq!(events.iter().filter(|event| matches!(event, ChatEvent::Finish(_))).count(), 2);
 }
 
+/// A choice with a finish of its own.
+fn ending(delta: &str, finish: &str) -> String {
+    format!(r#"{{"id":"c","choices":[{{"index":0,"delta":{delta},"finish_reason":"{finish}"}}]}}"#)
+}
+
+fn finishes(events: &[ChatEvent]) -> Vec<FinishReason> {
+    let reason = |event: &ChatEvent| match event {
+        ChatEvent::Finish(event) => Some(event.finish.reason),
+        _ => None,
+    };
+    events.iter().filter_map(reason).collect()
+}
+
+#[test]
+fn a_finish_after_each_parallel_call_ends_nothing() {
+    let call_of = |id: &str, name: &str| {
+        format!(r#"{{"tool_calls":[{{"index":0,"id":"{id}","function":{{"name":"{name}","arguments":"{{}}"}}}}]}}"#)
+    };
+    let chunks = [ending(&call_of("a", "f"), "tool_calls"), ending(&call_of("b", "g"), "tool_calls"), "[DONE]".into()];
+    let events = decode(&chunks.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(calls(&events), [call("a", "f", "{}"), call("b", "g", "{}")]);
+    assert_eq!(finishes(&events), [FinishReason::ToolCalls]);
+    assert!(matches!(events.last(), Some(ChatEvent::Finish(_))), "{events:?}");
+}
+
+#[test]
+fn words_after_a_finish_are_kept_and_the_last_real_reason_counts() {
+    let text = |text: &str| format!(r#"{{"content":"{text}"}}"#);
+    for (first, second, expected) in [
+        ("stop", "length", FinishReason::Length),
+        ("length", "whatever", FinishReason::Length),
+        ("whatever", "stop", FinishReason::Complete),
+    ] {
+        let chunks = [ending(&text("a"), first), ending(&text("b"), second), "[DONE]".into()];
+        let events = decode(&chunks.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!((words(&events), finishes(&events)), (vec![("text", "ab".to_owned())], vec![expected]));
+    }
+}
+
 #[test]
 fn the_start_waits_for_an_id_and_keeps_what_came_before() {
     let first = r#"{"id":"","model":"","object":"","choices":[],"prompt_filter_results":[{"prompt_index":0}]}"#;

@@ -10,8 +10,11 @@ use crate::types::{
     MediaPart, Message, Part, ReasoningPart, ResultPart, Role, TextPart, ToolCall, ToolKind, ToolResult,
 };
 
-/// A medium that its message may not hold, on its way to a user message of its own (C-43).
+/// A medium that its message may not hold, on its way to a user message of its own (C-43), and where it stood.
 pub(super) type Lifted<'m> = Vec<(String, &'m MediaPart)>;
+
+/// A piece of a message, with the number of its part.
+pub(super) type Numbered<'m> = (usize, Piece<'m>);
 
 /// A piece of content, wherever it came from.
 #[derive(Clone, Copy)]
@@ -30,8 +33,8 @@ impl Writer<'_> {
             for (at, message) in messages.iter().enumerate() {
                 let field = format!("messages[{at}]");
                 let results = tool_results(message);
-                for result in &results {
-                    self.tool_message(a, &field, result, &mut lifted);
+                for (part, result) in &results {
+                    self.tool_message(a, &format!("{field}.content[{part}]"), result, &mut lifted);
                 }
                 if !results.is_empty() && results.len() == message.parts.len() {
                     self.ledger.foreign(&format!("{field}."), &message.extensions, FORMAT);
@@ -56,21 +59,26 @@ impl Writer<'_> {
             return self.speaker(a, field, role, message);
         }
         // One message a block: joining them would put words next to each other that nobody wrote so.
-        for part in &message.parts {
+        for (at, part) in message.parts.iter().enumerate() {
             let one = Message { parts: vec![part.clone()], ..message.clone() };
-            self.speaker(a, field, role, &one);
+            self.speaker_from(a, field, role, &one, at);
         }
     }
 
     /// A message of a role that has content and nothing else.
     fn speaker(&mut self, a: &mut Array<'_>, field: &str, role: &str, message: &Message) {
+        self.speaker_from(a, field, role, message, 0);
+    }
+
+    /// The same of a message whose first part has this number.
+    fn speaker_from(&mut self, a: &mut Array<'_>, field: &str, role: &str, message: &Message, first: usize) {
         let mut pieces = Vec::with_capacity(message.parts.len());
-        for (at, part) in message.parts.iter().enumerate() {
+        for (at, part) in (first..).zip(&message.parts) {
             match part {
-                Part::Text(text) => pieces.push(Piece::Text(text)),
-                Part::Media(media) => pieces.push(Piece::Media(media)),
-                Part::Refusal(words) => pieces.push(Piece::Words(words)),
-                Part::Opaque(opaque) if opaque.format == FORMAT => pieces.push(Piece::Raw(&opaque.json)),
+                Part::Text(text) => pieces.push((at, Piece::Text(text))),
+                Part::Media(media) => pieces.push((at, Piece::Media(media))),
+                Part::Refusal(words) => pieces.push((at, Piece::Words(words))),
+                Part::Opaque(opaque) if opaque.format == FORMAT => pieces.push((at, Piece::Raw(&opaque.json))),
                 Part::Opaque(opaque) => self.ledger.dropped(format!("{field}.content[{at}]"), &opaque.kind),
                 Part::Reasoning(_) => self.lose_thinking(field),
                 Part::ToolCall(_) => self.refuse(format!("{field}.content[{at}]"), "only the assistant calls tools"),
@@ -112,7 +120,7 @@ impl Writer<'_> {
         let mut thoughts = Vec::new();
         for (at, part) in message.parts.iter().enumerate() {
             match part {
-                Part::Text(text) => pieces.push(Piece::Text(text)),
+                Part::Text(text) => pieces.push((at, Piece::Text(text))),
                 Part::ToolCall(call) => calls.push(call),
                 Part::Refusal(words) => refusal = Some(words),
                 Part::Reasoning(thought) => thoughts.push(thought),
@@ -120,13 +128,14 @@ impl Writer<'_> {
                     Some(id) => audio = Some(id),
                     None => lifted.push((format!("{field}.content[{at}]"), media)),
                 },
-                Part::Opaque(opaque) if opaque.format == FORMAT => pieces.push(Piece::Raw(&opaque.json)),
+                Part::Opaque(opaque) if opaque.format == FORMAT => pieces.push((at, Piece::Raw(&opaque.json))),
                 Part::Opaque(opaque) => self.ledger.dropped(format!("{field}.content[{at}]"), &opaque.kind),
                 Part::ToolResult(_) => {}
             }
         }
         if matches!(self.quirks.thinking, Thinking::Parts | Thinking::Summaries) {
-            let told = thoughts.iter().filter(|thought| self.is_told(thought)).map(|thought| Piece::Thought(thought));
+            let told =
+                thoughts.iter().filter(|thought| self.is_told(thought)).map(|thought| (0, Piece::Thought(thought)));
             pieces.splice(0..0, told);
         }
         let silent = pieces.is_empty() && (!calls.is_empty() || refusal.is_some() || audio.is_some());
@@ -211,15 +220,15 @@ impl Writer<'_> {
         let mut pieces = Vec::with_capacity(result.content.len());
         for (at, part) in result.content.iter().enumerate() {
             match part {
-                ResultPart::Text(text) => pieces.push(Piece::Text(text)),
-                ResultPart::Json(json) => pieces.push(Piece::Words(json)),
-                ResultPart::Media(media) if self.quirks.media.in_tools => pieces.push(Piece::Media(media)),
+                ResultPart::Text(text) => pieces.push((at, Piece::Text(text))),
+                ResultPart::Json(json) => pieces.push((at, Piece::Words(json))),
+                ResultPart::Media(media) if self.quirks.media.in_tools => pieces.push((at, Piece::Media(media))),
                 ResultPart::Media(media) => {
-                    pieces.push(Piece::Words("[see the next user message]"));
+                    pieces.push((at, Piece::Words("[see the next user message]")));
                     self.ledger.approximated(format!("{field}.content[{at}]"), "moved to a user message of its own");
                     lifted.push((format!("{field}.content[{at}]"), media));
                 }
-                ResultPart::Opaque(opaque) if opaque.format == FORMAT => pieces.push(Piece::Raw(&opaque.json)),
+                ResultPart::Opaque(opaque) if opaque.format == FORMAT => pieces.push((at, Piece::Raw(&opaque.json))),
                 ResultPart::Opaque(_) => {
                     self.refuse(
                         format!("{field}.content[{at}]"),
@@ -246,27 +255,30 @@ impl Writer<'_> {
         if lifted.is_empty() {
             return;
         }
-        let pieces: Vec<Piece<'_>> = lifted.drain(..).map(|(_, media)| Piece::Media(media)).collect();
         a.object(|o| {
             o.str("role", "user");
-            self.content(o, "messages[]", &pieces, true);
+            o.array("content", |a| lifted.drain(..).for_each(|(field, media)| self.media(a, &field, media)));
         });
     }
 
     /// Content as one string where that says everything, else as a list.
-    fn content(&mut self, o: &mut Object<'_>, field: &str, pieces: &[Piece<'_>], hinted: bool) {
-        let words: Option<Vec<&str>> = pieces.iter().map(|piece| self.plain(piece, hinted)).collect();
+    fn content(&mut self, o: &mut Object<'_>, field: &str, pieces: &[Numbered<'_>], hinted: bool) {
+        let words: Option<Vec<&str>> = pieces.iter().map(|(_, piece)| self.plain(piece, hinted)).collect();
         match words.as_deref() {
             Some([]) => return o.str("content", ""),
-            Some([one]) => return o.str("content", one),
+            Some([one]) => {
+                self.lost_of_plain(field, pieces, hinted);
+                return o.str("content", one);
+            }
             Some(several) if !self.quirks.text_lists => {
+                self.lost_of_plain(field, pieces, hinted);
                 self.ledger.approximated(format!("{field}.content"), "several texts are joined");
                 return o.str("content", &several.join("\n"));
             }
             _ => {}
         }
         o.array("content", |a| {
-            for (at, piece) in pieces.iter().enumerate() {
+            for (at, piece) in pieces {
                 self.piece(a, &format!("{field}.content[{at}]"), piece, hinted);
             }
         });
@@ -281,6 +293,19 @@ impl Writer<'_> {
             }
             Piece::Words(words) => Some(words),
             _ => None,
+        }
+    }
+
+    /// Says what texts lose that are written as a string.
+    fn lost_of_plain(&mut self, field: &str, pieces: &[Numbered<'_>], hinted: bool) {
+        for (at, piece) in pieces {
+            let Piece::Text(text) = piece else { continue };
+            if text.cache.is_some() && !hinted {
+                self.lose_cache(&format!("{field}.content[{at}]"));
+            }
+            if !text.extensions.is_empty() {
+                self.ledger.foreign(&format!("{field}.content[{at}]."), &text.extensions, FORMAT);
+            }
         }
     }
 
@@ -313,13 +338,13 @@ impl Writer<'_> {
 }
 
 /// The results that a message carries.
-fn tool_results(message: &Message) -> Vec<&ToolResult> {
+fn tool_results(message: &Message) -> Vec<(usize, &ToolResult)> {
     let result = |part: &'_ Part| matches!(part, Part::ToolResult(_));
     if !message.parts.iter().any(result) {
         return Vec::new();
     }
-    let results = message.parts.iter().filter_map(|part| match part {
-        Part::ToolResult(result) => Some(result),
+    let results = message.parts.iter().enumerate().filter_map(|(at, part)| match part {
+        Part::ToolResult(result) => Some((at, result)),
         _ => None,
     });
     results.collect()

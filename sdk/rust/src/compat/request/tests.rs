@@ -84,7 +84,7 @@ fn c43_images_of_results_move_to_a_user_message_after_all_results() {
     let roles: Vec<_> = body["messages"].as_array().unwrap().iter().map(|m| m["role"].as_str().unwrap()).collect();
     assert_eq!(roles, ["tool", "tool", "user", "user"]);
     assert_eq!(body["messages"][2]["content"][0]["image_url"]["url"], "data:image/png;base64,AAAA");
-    assert_eq!(losses, ["messages[0].content[0]"]);
+    assert_eq!(losses, ["messages[0].content[0].content[0]"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Thinking: how it is asked for, and how it returns in the history.
 
 use super::Writer;
-use super::messages::Piece;
+use super::messages::{Numbered, Piece};
 use crate::compat::quirks::{Effort, Thinking};
 use crate::compat::reasoning;
 use crate::compat::wire::FORMAT;
@@ -200,16 +200,16 @@ impl Writer<'_> {
     }
 
     /// The signature of a text stands beside the content.
-    pub(super) fn text_signature(&mut self, o: &mut Object<'_>, field: &str, pieces: &[Piece<'_>]) {
-        let signature = pieces.iter().rev().find_map(|piece| match piece {
-            Piece::Text(text) => text.signature.as_ref(),
+    pub(super) fn text_signature(&mut self, o: &mut Object<'_>, field: &str, pieces: &[Numbered<'_>]) {
+        let signature = pieces.iter().rev().find_map(|(at, piece)| match piece {
+            Piece::Text(text) => Some((at, text.signature.as_ref()?)),
             _ => None,
         });
-        let Some(signature) = signature else { return };
+        let Some((at, signature)) = signature else { return };
         if self.quirks.keeps(&signature.issuer) {
             reasoning::write_extra(o, signature);
         } else {
-            self.ledger.dropped(format!("{field}.extra_content"), "it returns to its issuer only");
+            self.ledger.dropped(format!("{field}.content[{at}].signature"), "it returns to its issuer only");
         }
     }
 }

@@ -13,14 +13,20 @@ use crate::types::{
 
 /// Reads items in order. Consecutive ones of the assistant's become one message.
 pub fn items(raws: &[&RawValue], family: &str) -> Vec<Message> {
-    let mut messages: Vec<Message> = Vec::new();
+    runs(raws, family).into_iter().map(|(message, _)| message).collect()
+}
+
+/// The same, each message with the number of its items.
+pub fn runs(raws: &[&RawValue], family: &str) -> Vec<(Message, usize)> {
+    let mut messages: Vec<(Message, usize)> = Vec::new();
     for raw in raws {
         let message = item(raw, family);
         match messages.last_mut() {
-            Some(last) if last.role == Role::Assistant && message.role == Role::Assistant => {
+            Some((last, n_items)) if last.role == Role::Assistant && message.role == Role::Assistant => {
                 last.parts.extend(message.parts);
+                *n_items += 1;
             }
-            _ => messages.push(message),
+            _ => messages.push((message, 1)),
         }
     }
     messages

@@ -44,9 +44,9 @@ struct Writer<'q> {
 impl Writer<'_> {
     fn body(&mut self, o: &mut Object<'_>, request: &ChatRequest) {
         o.str("model", if self.ctx.model.is_empty() { &request.model } else { &self.ctx.model });
-        let messages = instructions(o, &request.messages);
+        let told = self.instructions(o, &request.messages);
         o.array("input", |a| {
-            for (at, message) in messages.iter().enumerate() {
+            for (at, message) in request.messages.iter().enumerate().skip(told) {
                 self.message(a, &format!("messages[{at}]"), message);
             }
         });
@@ -98,9 +98,9 @@ impl Writer<'_> {
     }
 
     fn message(&mut self, a: &mut Array<'_>, field: &str, message: &Message) {
-        for part in &message.parts {
+        for (at, part) in message.parts.iter().enumerate() {
             if let Part::ToolResult(result) = part {
-                a.object(|o| self.result(o, field, result));
+                a.object(|o| self.result(o, &format!("{field}.content[{at}]"), result));
             }
         }
         match &message.role {
@@ -123,7 +123,7 @@ impl Writer<'_> {
                 && text.extensions.iter().all(|extension| extension.format != FORMAT)
             {
                 o.str("content", &text.text);
-                self.lost_text(field, text);
+                self.lost_text(&format!("{field}.content[0]"), text);
             } else {
                 o.array("content", |a| self.content(a, field, &message.parts));
             }
@@ -158,11 +158,29 @@ impl Writer<'_> {
 
     fn lost_text(&mut self, field: &str, text: &TextPart) {
         let hinted = text.cache.is_some() && text.extensions.iter().all(|e| e.key != "prompt_cache_breakpoint");
-        self.ledger.dropped_if(hinted, &format!("{field}.cache_control"), "caching is the provider's own affair");
+        self.lost_cache(hinted, field);
         self.ledger.foreign(&format!("{field}."), &text.extensions, FORMAT);
     }
 
+    fn lost_cache(&mut self, hinted: bool, field: &str) {
+        self.ledger.dropped_if(hinted, &format!("{field}.cache_control"), "caching is the provider's own affair");
+    }
+
+    /// Instructions are a parameter of their own where the client said them so; how many messages they are.
+    fn instructions(&mut self, o: &mut Object<'_>, messages: &[Message]) -> usize {
+        let Some(first) = messages.first() else { return 0 };
+        match (noted(&first.extensions, "instructions"), first.parts.as_slice()) {
+            (Some(_), [Part::Text(text)]) => {
+                o.str("instructions", &text.text);
+                self.lost_text("messages[0].content[0]", text);
+                1
+            }
+            _ => 0,
+        }
+    }
+
     fn media(&mut self, a: &mut Array<'_>, field: &str, media: &MediaPart) {
+        self.lost_cache(media.cache.is_some(), field);
         if let MediaSource::Text(text) = &media.source {
             self.ledger.approximated(field, "a text document is sent as text");
             return self.text_part(a, field, &TextPart::new(text));
@@ -207,6 +225,7 @@ impl Writer<'_> {
                 }
                 Part::Media(_) => self.refuse(field, "the assistant's media have no place here"),
                 Part::ToolCall(call) => {
+                    self.lost_cache(call.cache.is_some(), &field);
                     self.ledger.foreign(&format!("{field}."), &call.extensions, FORMAT);
                     self.ledger.dropped_if(
                         call.signature.is_some(),
@@ -216,6 +235,10 @@ impl Writer<'_> {
                     parts.push(part);
                 }
                 Part::ToolResult(_) => {}
+                Part::Text(text) => {
+                    self.lost_text(&field, text);
+                    parts.push(part);
+                }
                 _ => parts.push(part),
             }
         }
@@ -230,7 +253,10 @@ impl Writer<'_> {
         o.str("call_id", &IDS.fit(&result.call_id));
         match result.content.as_slice() {
             [] => o.str("output", ""),
-            [ResultPart::Text(text)] => o.str("output", &text.text),
+            [ResultPart::Text(text)] => {
+                self.lost_text(&format!("{field}.content[0]"), text);
+                o.str("output", &text.text);
+            }
             [ResultPart::Json(json)] => o.str("output", json),
             parts => o.array("output", |a| {
                 for (at, part) in parts.iter().enumerate() {
@@ -245,6 +271,7 @@ impl Writer<'_> {
                 }
             }),
         }
+        self.lost_cache(result.cache.is_some(), field);
         self.ledger.dropped_if(result.is_error == Some(true), &format!("{field}.is_error"), "there is no place for it");
         self.ledger.foreign(&format!("{field}."), &result.extensions, FORMAT);
         super::write_members(o, &result.extensions);
@@ -329,17 +356,5 @@ fn fit(part: &Part) -> Part {
             Part::Reasoning(thought)
         }
         part => part.clone(),
-    }
-}
-
-/// Instructions are a parameter of their own where the client said them so.
-fn instructions<'m>(o: &mut Object<'_>, messages: &'m [Message]) -> &'m [Message] {
-    let Some((first, rest)) = messages.split_first() else { return messages };
-    match (noted(&first.extensions, "instructions"), first.parts.as_slice()) {
-        (Some(_), [Part::Text(text)]) => {
-            o.str("instructions", &text.text);
-            rest
-        }
-        _ => messages,
     }
 }

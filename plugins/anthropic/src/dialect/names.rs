@@ -1,0 +1,38 @@
+//! How the format spells what the unified model names otherwise, for the losses that a client reads of.
+
+use weir_sdk::spelling::{self, Rules};
+use weir_sdk::types::Extension;
+
+/// The system text is the first message of the unified model.
+const SYSTEM: Rules<'_> = &[
+    ("messages[0].content", "system"),
+    ("messages[0]", "system"),
+    ("messages[#].tool_calls[]", "messages[#0-1].content[]"),
+    ("messages[#]", "messages[#0-1]"),
+];
+const MEMBERS: Rules<'_> = &[
+    ("messages[#].tool_calls[]", "messages[#0].content[]"),
+    ("tools[#].parameters", "tools[#0].input_schema"),
+    ("stop", "stop_sequences"),
+    ("user", "metadata.user_id"),
+    ("max_output_tokens", "max_tokens"),
+    ("max_completion_tokens", "max_tokens"),
+    ("parallel_tool_calls", "tool_choice.disable_parallel_tool_use"),
+    ("response_format", "output_config.format"),
+    ("reasoning.budget_tokens", "thinking.budget_tokens"),
+    ("reasoning.summary", "thinking.display"),
+];
+/// Where the client named an effort, and where it did not.
+const EFFORT: Rules<'_> = &[
+    ("reasoning.effort", "output_config.effort"),
+    ("reasoning_effort", "output_config.effort"),
+    ("reasoning", "thinking"),
+];
+const THINKING: Rules<'_> =
+    &[("reasoning.effort", "thinking"), ("reasoning_effort", "thinking"), ("reasoning", "thinking")];
+
+/// The names of a request with or without system text, and with or without an effort.
+pub(super) fn names(system: bool, effort: bool) -> Extension {
+    let (system, effort) = (if system { SYSTEM } else { &[] }, if effort { EFFORT } else { THINKING });
+    spelling::names(&[system, MEMBERS, effort])
+}

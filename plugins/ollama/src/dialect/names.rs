@@ -1,0 +1,42 @@
+//! How the format spells what the unified model names otherwise, for the losses that a client reads of.
+
+use weir_sdk::spelling::{self, Rules};
+use weir_sdk::types::Extension;
+
+/// The members of both endpoints.
+const MEMBERS: Rules<'_> = &[
+    ("temperature", "options.temperature"),
+    ("top_p", "options.top_p"),
+    ("top_k", "options.top_k"),
+    ("seed", "options.seed"),
+    ("stop", "options.stop"),
+    ("frequency_penalty", "options.frequency_penalty"),
+    ("presence_penalty", "options.presence_penalty"),
+    ("max_tokens", "options.num_predict"),
+    ("max_output_tokens", "options.num_predict"),
+    ("max_completion_tokens", "options.num_predict"),
+    ("reasoning.effort", "think"),
+    ("reasoning.budget_tokens", "think"),
+    ("reasoning_effort", "think"),
+    ("reasoning", "think"),
+    ("response_format", "format"),
+];
+/// A message's content is one text here.
+const CHAT: Rules<'_> = &[
+    ("messages[#].content[#].content[#]", "messages[#0].content"),
+    ("messages[#].content[#]", "messages[#0].content"),
+    ("tools[#].parameters", "tools[#0].function.parameters"),
+];
+/// A prompt behind a system text.
+const SYSTEM: Rules<'_> = &[("messages[0].content[#]", "system"), ("messages[0]", "system")];
+const PROMPT: Rules<'_> = &[("messages[#].content[#]", "prompt"), ("messages[#]", "prompt")];
+
+/// The names of a request for `/api/chat`.
+pub(super) fn of_chat() -> Extension {
+    spelling::names(&[CHAT, MEMBERS])
+}
+
+/// The names of a request for `/api/generate`, with or without a system text.
+pub(super) fn of_prompt(system: bool) -> Extension {
+    spelling::names(&[if system { SYSTEM } else { &[] }, PROMPT, MEMBERS])
+}

@@ -1,0 +1,48 @@
+//! How the format spells what the unified model names otherwise, for the losses that a client reads of.
+
+use weir_sdk::spelling::{self, Rules};
+use weir_sdk::types::{Extension, Message};
+
+/// Instructions are the first message of the unified model.
+const INSTRUCTIONS: Rules<'_> = &[("messages[0].content[0]", "instructions"), ("messages[0]", "instructions")];
+/// Where each item is a message, behind instructions and without them.
+const BEHIND: Rules<'_> = &[("messages[#].content[#].content", "input[#0-1].output"), ("messages[#]", "input[#0-1]")];
+const ITEMS: Rules<'_> = &[("messages[#].content[#].content", "input[#0].output"), ("messages[#]", "input[#0]")];
+/// Where several items are one message, and there are too many of them to be told one by one.
+const JOINED: Rules<'_> = &[("messages[#]", "input[]")];
+const MEMBERS: Rules<'_> = &[
+    ("max_tokens", "max_output_tokens"),
+    ("max_completion_tokens", "max_output_tokens"),
+    ("reasoning_effort", "reasoning.effort"),
+    ("response_format", "text.format"),
+];
+
+/// Pairs that tell items one by one.
+const PAIRS: usize = 128;
+
+/// The names of a request with or without instructions, whose messages are of so many items each.
+pub(super) fn names(instructions: bool, messages: &[(Message, usize)]) -> Extension {
+    let instructed = if instructions { INSTRUCTIONS } else { &[] };
+    if messages.iter().any(|(_, n_items)| *n_items > 1) {
+        let pairs = joined(usize::from(instructions), messages);
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(pattern, item)| (pattern.as_str(), item.as_str())).collect();
+        return spelling::names(&[instructed, &pairs, JOINED, MEMBERS]);
+    }
+    spelling::names(&[instructed, if instructions { BEHIND } else { ITEMS }, MEMBERS])
+}
+
+/// The items of messages, the first of which has this number. An item that is one part of its message is told by that.
+fn joined(first: usize, messages: &[(Message, usize)]) -> Vec<(String, String)> {
+    let (mut pairs, mut item) = (Vec::new(), 0);
+    for (at, (message, n_items)) in (first..).zip(messages) {
+        let n_parts = if *n_items > 1 && message.parts.len() == *n_items { *n_items } else { 0 };
+        if pairs.len() + n_parts >= PAIRS {
+            break;
+        }
+        let part = |part| (format!("messages[{at}].content[{part}]"), format!("input[{}]", item + part));
+        pairs.extend((0..n_parts).map(part));
+        pairs.push((format!("messages[{at}]"), format!("input[{item}]")));
+        item += n_items;
+    }
+    pairs
+}

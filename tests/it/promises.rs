@@ -1,0 +1,246 @@
+//! The table of promises: what holds for every format that clients speak, in front of providers of every format, in
+//! both lanes, whole and streamed.
+//!
+//! A promise is one test: it says what clients ask, how providers answer and what a client then has to find.
+//! [`everywhere`] asks in every place of the table and names all places where the promise does not hold.
+
+mod answers;
+mod hints;
+
+use serde_json::{Value, json};
+use weir_tests::heard::Heard;
+use weir_tests::{Answer, Folder, House, Received, Reply, Request, Upstream};
+
+use self::answers::{CALLS, beginning, calling, frames};
+use crate::tongue::{ANTHROPIC, OPENAI, SPOKEN, TEXT, TOKENS, Tongue, config_of};
+
+/// Whether bytes go through as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    Relay,
+    Translate,
+}
+
+/// One place of the table.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// The client's format.
+    from: Tongue,
+    /// The provider's.
+    to: Tongue,
+    lane: Lane,
+    stream: bool,
+}
+
+impl Place {
+    /// Every place in front of a provider: the relay lane is there where both sides speak the same format.
+    fn before(to: Tongue) -> Vec<Self> {
+        let mut all = Vec::new();
+        for from in SPOKEN {
+            for stream in [false, true] {
+                let translated = Self { from, to, lane: Lane::Translate, stream };
+                all.extend((from == to).then_some(Self { lane: Lane::Relay, ..translated }));
+                all.push(translated);
+            }
+        }
+        all
+    }
+
+    /// The model that a client asks for.
+    fn model(self) -> String {
+        if self.lane == Lane::Relay { self.to.name.to_owned() } else { self.to.translated() }
+    }
+}
+
+/// What came of one question.
+struct Came {
+    place: Place,
+    reply: Reply,
+    /// What the provider was sent, where it was asked.
+    sent: Option<Received>,
+}
+
+impl Came {
+    /// What the client heard.
+    fn heard(&self) -> Heard {
+        self.place.from.heard(&self.reply, self.place.stream)
+    }
+
+    /// The losses that the answer names, each with its kind: `temperature=clamped`.
+    fn losses(&self) -> Vec<String> {
+        let told = self.reply.header("x-weir-losses").unwrap_or_default();
+        told.split(',').filter(|loss| !loss.is_empty()).map(str::to_owned).collect()
+    }
+}
+
+/// Asks in each place of the table and checks what comes of it.
+async fn everywhere(
+    asks: impl Fn(Place) -> Option<Request>,
+    answers: impl Fn(Tongue, bool) -> Answer + Clone + Send + Sync + 'static,
+    check: impl Fn(&Came) -> Result<(), String>,
+) {
+    let mut broken = Vec::new();
+    for to in SPOKEN {
+        let answers = answers.clone();
+        let mut upstream = Upstream::scripted(move |request| answers(to, to.wants_stream(request))).await;
+        let folder = Folder::with(&SPOKEN.map(|tongue| tongue.name));
+        let house = House::with(folder, &config_of(&SPOKEN, &upstream)).await;
+        for place in Place::before(to) {
+            let Some(request) = asks(place) else { continue };
+            let came = Came { place, reply: house.ask(&request).await, sent: upstream.unseen() };
+            if let Err(why) = check(&came) {
+                let (from, lane, stream, text) = (place.from.name, place.lane, place.stream, came.reply.text());
+                broken.push(format!("{from} to {}, {lane:?}, stream: {stream}: {why}\n{text}", to.name));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{} places:\n{}", broken.len(), broken.join("\n\n"));
+}
+
+/// The usual question in every place.
+#[expect(clippy::unnecessary_wraps, reason = "some promises are not asked for everywhere")]
+fn usual(place: Place) -> Option<Request> {
+    Some(place.from.request(&place.model(), place.stream))
+}
+
+/// The usual answer.
+fn usually(to: Tongue, stream: bool) -> Answer {
+    if stream { to.streamed() } else { Answer::json(200, to.whole()) }
+}
+
+/// Whether two values are the same.
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, is: &T, wanted: &T) -> Result<(), String> {
+    if is == wanted { Ok(()) } else { Err(format!("{what}: {is:?}, wanted {wanted:?}")) }
+}
+
+/// Whether a client heard the two calls, and the reason that belongs to them. The relay lane passes on what the provider
+/// said, which the client has to understand by itself.
+fn both_calls(came: &Came) -> Result<(), String> {
+    if came.place.lane == Lane::Relay && came.place.stream {
+        return same("pieces", &came.reply.text().matches("call_").count(), &2);
+    }
+    let heard = came.heard();
+    let calls: Vec<_> = heard.calls.iter().map(|call| (call.name.as_str(), call.value())).collect();
+    let wanted = CALLS.map(|(_, name, text)| (name, serde_json::from_str::<Value>(text).unwrap()));
+    same("calls", &calls, &wanted.to_vec())?;
+    same("finish", &heard.finish.as_deref(), &Some("tool"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_says_the_same_everywhere() {
+    everywhere(usual, usually, |came| {
+        let heard = came.heard();
+        same("status", &came.reply.status(), &200)?;
+        same("text", &heard.text.as_str(), &TEXT)?;
+        same("finish", &heard.finish.as_deref(), &Some("stop"))?;
+        same("tokens", &heard.tokens, &Some(TOKENS))?;
+        same("end", &(heard.complete, heard.error.is_none()), &(came.place.stream, true))
+    })
+    .await;
+}
+
+/// Streams tell a reason to finish after each of two calls.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finish_is_the_last_word_only_at_the_end_everywhere() {
+    everywhere(usual, calling, |came| {
+        both_calls(came)?;
+        let text = came.reply.text();
+        let told = if came.place.from == OPENAI {
+            text.matches(r#""finish_reason":"tool_calls""#).count()
+        } else if came.place.from == ANTHROPIC {
+            text.matches(r#""stop_reason":"tool_use""#).count()
+        } else {
+            text.matches("finishReason").count()
+        };
+        let is_relayed = came.place.lane == Lane::Relay;
+        same("the finish is told once", &(is_relayed || told == 1), &true)
+    })
+    .await;
+}
+
+/// Calls that came with the beginning of a message, as code that runs at the provider makes them.
+#[tokio::test(flavor = "multi_thread")]
+async fn content_of_a_streams_beginning_reaches_every_client() {
+    let answers = |to, stream| if to == ANTHROPIC && stream { beginning() } else { calling(to, stream) };
+    everywhere(usual, answers, both_calls).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_reaches_the_client_in_its_own_format() {
+    let answers = |to: Tongue, _| {
+        let error =
+            json!({"code": 400, "status": "INVALID_ARGUMENT", "type": "invalid_request_error", "message": "odd"});
+        let body = if to == ANTHROPIC { json!({"type": "error", "error": error}) } else { json!({"error": error}) };
+        Answer::json(400, body.to_string())
+    };
+    everywhere(usual, answers, |came| {
+        same("status", &came.reply.status(), &400)?;
+        let message = came.place.from.error(&came.reply).unwrap_or_default();
+        same("message", &message.contains("odd"), &true)
+    })
+    .await;
+}
+
+/// Figures of the cache are parts of the prompt's total. In the client's own format the provider's words stand.
+#[tokio::test(flavor = "multi_thread")]
+async fn cache_figures_never_exceed_the_prompt() {
+    for (read, written) in [(16, 0), (8, 5), (12, 3)] {
+        let answers = move |to: Tongue, stream: bool| {
+            let openai = format!(r#""cached_tokens":{read},"cache_write_tokens":{written}"#);
+            let gemini = format!(r#""cachedContentTokenCount":{}"#, read + written);
+            let change = |text: String| {
+                text.replace(r#""cached_tokens":4"#, &openai).replace(r#""cachedContentTokenCount":4"#, &gemini)
+            };
+            if stream {
+                to.stream().into_iter().map(change).fold(to.begin(), Answer::piece).end()
+            } else {
+                Answer::json(200, change(to.whole()))
+            }
+        };
+        everywhere(usual, answers, |came| {
+            let tokens = came.heard().tokens.unwrap_or_default();
+            let is_own = came.place.to == came.place.from;
+            same("input", &(is_own || tokens.input == 10), &true)?;
+            same("cached", &(is_own || tokens.cached <= 10), &true)
+        })
+        .await;
+    }
+}
+
+/// The second of two answers begins and ends first.
+#[tokio::test(flavor = "multi_thread")]
+async fn several_answers_reach_a_client_whichever_ends_first() {
+    let chunk = |index: u32, text: &str, finish: Value| {
+        let choice = json!({"index": index, "delta": {"content": text}, "finish_reason": finish});
+        json!({"id": "c", "created": 1, "model": "m", "choices": [choice]})
+    };
+    let stream = [
+        chunk(1, "second", Value::Null),
+        chunk(0, "fir", Value::Null),
+        chunk(1, "", json!("length")),
+        chunk(0, "st", Value::Null),
+        chunk(0, "", json!("stop")),
+    ];
+    let upstream = Upstream::always(frames(OPENAI, &stream)).await;
+    let config = format!(
+        "[[models]]\nalias = \"m\"\ntype = \"mistral\"\ntarget = {{ url = \"{}\", api_key = \"k\", model = \"m\" }}\n",
+        upstream.url()
+    );
+    let house = House::with(Folder::with(&["mistral", "gemini"]), &config).await;
+    let body = r#"{"contents":[{"role":"user","parts":[{"text":"Hi"}]}],"generationConfig":{"candidateCount":2}}"#;
+    let reply = house.post("/v1beta/models/m:streamGenerateContent?alt=sse", body).await;
+    let (mut texts, mut finishes) = ([String::new(), String::new()], [None, None]);
+    for (_, data) in weir_tests::heard::events(&reply.text()) {
+        let frame: Value = serde_json::from_str(&data).unwrap();
+        let mut last = 0;
+        for candidate in frame["candidates"].as_array().unwrap() {
+            let at = usize::try_from(candidate["index"].as_u64().unwrap()).unwrap();
+            assert!(at >= last && finishes[at].is_none(), "in order, and nothing after a finish: {}", reply.text());
+            last = at;
+            texts[at].push_str(candidate["content"]["parts"][0]["text"].as_str().unwrap_or_default());
+            finishes[at] = candidate["finishReason"].as_str().map(str::to_owned);
+        }
+    }
+    assert_eq!(texts, ["first", "second"], "{}", reply.text());
+    assert_eq!(finishes.map(Option::unwrap_or_default), ["STOP", "MAX_TOKENS"], "{}", reply.text());
+}
