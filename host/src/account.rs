@@ -1,5 +1,6 @@
 //! The close of every exchange: usage, time and outcome, recorded exactly once, also when the client leaves.
 
+pub mod access;
 mod tokens;
 mod traced;
 pub mod trail;
@@ -8,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use self::access::{AccessLine, Ended};
 use self::tokens::Tokens;
 use self::traced::Traced;
 use self::trail::{End, Trail};
@@ -17,6 +19,7 @@ use crate::contract::types::{Loss, Usage};
 use crate::dialect::limits::Figure;
 use crate::fault::{Side, loss_kind};
 use crate::health::Ticket;
+use crate::observe::log::current;
 use crate::observe::metrics::{Book, Metrics, Series};
 use crate::observe::trace::Span;
 
@@ -88,7 +91,13 @@ pub struct Account {
     is_limited: bool,
     /// The attempt that gave the answer.
     ticket: Option<Ticket>,
-    request_id: String,
+    request_id: Arc<str>,
+    /// What the log is told of it at its end.
+    line: Option<Box<AccessLine>>,
+    /// Until the first piece of a stream.
+    first_token: Option<Duration>,
+    /// The gateway's own part before the answer.
+    own: Option<Duration>,
     traced: Traced,
     /// An account of one of several attempts at the same time: it records nothing by itself.
     is_branch: bool,
@@ -100,7 +109,7 @@ impl Account {
     pub fn open(metrics: &Arc<Metrics>, series: Arc<Series>, opening: Opening<'_>, permit: Permit) -> Self {
         metrics.in_flight.inc();
         let Opening { begun, request_id, operation, span, counts } = opening;
-        let mut account = Self::empty(Arc::clone(metrics), series, begun, request_id.to_owned());
+        let mut account = Self::empty(Arc::clone(metrics), series, begun, Arc::from(request_id));
         account.traced = Traced::new(span, operation);
         account.is_limited = permit.counts_tokens();
         account.permit = permit;
@@ -108,7 +117,7 @@ impl Account {
         account
     }
 
-    fn empty(metrics: Arc<Metrics>, series: Arc<Series>, begun: Instant, request_id: String) -> Self {
+    fn empty(metrics: Arc<Metrics>, series: Arc<Series>, begun: Instant, request_id: Arc<str>) -> Self {
         Self {
             metrics,
             series,
@@ -129,10 +138,28 @@ impl Account {
             is_limited: false,
             ticket: None,
             request_id,
+            line: None,
+            first_token: None,
+            own: None,
             traced: Traced::default(),
             is_branch: false,
             permit: Permit::free(),
         }
+    }
+
+    /// Has this line written at the end.
+    pub fn tell(&mut self, line: Option<Box<AccessLine>>) {
+        self.line = line;
+    }
+
+    /// The line that is written at the end.
+    pub fn line(&mut self) -> Option<&mut AccessLine> {
+        self.line.as_deref_mut()
+    }
+
+    /// This thread works on the request until the guard is dropped: what is logged meanwhile has its id.
+    pub fn enter(&self) -> current::Entered {
+        current::enter(&self.request_id)
     }
 
     /// The metrics that this account goes into.
@@ -150,6 +177,7 @@ impl Account {
         self.forfeit();
         let number = self.shared.tries.fetch_add(1, Ordering::Relaxed) + 1;
         self.traced.begins(number, provider, model);
+        self.line.iter_mut().for_each(|line| line.begins(provider, model));
         self.provider = Some(Arc::clone(provider));
         self.tokens.price = price;
     }
@@ -216,7 +244,7 @@ impl Account {
     /// A target is left out, for this reason.
     pub fn skipped(&mut self, target: &Arc<str>, provider: &str, reason: &'static str) {
         self.metrics.tries.skipped(provider, reason);
-        tracing::info!(request_id = self.request_id, target = &**target, reason, "target skipped");
+        tracing::info!(request_id = &*self.request_id, target = &**target, reason, "target skipped");
         self.trail.add(target, End::Skipped(reason));
     }
 
@@ -234,7 +262,7 @@ impl Account {
     #[must_use]
     pub fn branch(&self) -> Self {
         let (metrics, series) = (Arc::clone(&self.metrics), Arc::clone(&self.series));
-        let mut branch = Self::empty(metrics, series, self.begun, self.request_id.clone());
+        let mut branch = Self::empty(metrics, series, self.begun, Arc::clone(&self.request_id));
         branch.shared = Arc::clone(&self.shared);
         branch.counts = self.counts;
         branch.is_limited = self.is_limited;
@@ -275,6 +303,7 @@ impl Account {
     pub fn failed(&mut self, reason: &'static str) {
         self.status = 0;
         self.traced.failed(reason);
+        self.line.iter_mut().for_each(|line| line.attempt_failed(reason));
     }
 
     /// This attempt gives the answer.
@@ -310,8 +339,10 @@ impl Account {
     }
 
     /// The gateway's part before the answer is done.
-    pub fn note_overhead(&self) {
-        self.series.overhead(self.overhead().as_secs_f64());
+    pub fn note_overhead(&mut self) {
+        let own = self.overhead();
+        self.own = Some(own);
+        self.series.overhead(own.as_secs_f64());
     }
 
     /// The answer has this status; whether it is a stream, and whether its tokens matter.
@@ -328,7 +359,9 @@ impl Account {
     pub fn piece(&mut self) {
         if !self.first_piece {
             self.first_piece = true;
-            let seconds = self.begun.elapsed().as_secs_f64();
+            let took = self.begun.elapsed();
+            self.first_token = Some(took);
+            let seconds = took.as_secs_f64();
             self.series.first_token(seconds);
             self.book().first_token(seconds);
             self.ticket.iter().for_each(Ticket::first_piece);
@@ -352,15 +385,15 @@ impl Account {
     }
 
     /// Fields that got lost.
-    pub fn lost(&self, losses: &[Loss]) {
+    pub fn lost(&mut self, losses: &[Loss]) {
         for loss in losses {
             self.metrics.lost(&loss.field, loss.kind);
         }
         if !losses.is_empty() {
             let name = |loss: &Loss| format!("{}={}", loss.field, loss_kind(loss.kind));
             let fields: Vec<String> = losses.iter().take(32).map(name).collect();
-            let fields = fields.join(",");
-            tracing::info!(request_id = self.request_id, fields, "translation lost fields");
+            tracing::debug!(request_id = &*self.request_id, fields = fields.join(","), "translation lost fields");
+            self.line.iter_mut().for_each(|line| line.lost(fields.iter().map(String::as_str)));
         }
     }
 
@@ -439,6 +472,21 @@ impl Account {
         self.traced.ends(outcome, self.tries(), self.provider.as_deref(), self.tokens.told.as_ref());
     }
 
+    /// Has its line say how it ended.
+    fn tell_line(&mut self) {
+        let Forfeited { input, dollars } = self.forfeited();
+        let used = self.tokens.used((u32::try_from(input).unwrap_or(u32::MAX), dollars));
+        let attempts = self.tries();
+        let Some(line) = &mut self.line else { return };
+        let end = match self.outcome {
+            Outcome::Open => None,
+            Outcome::Whole => Some(access::End::Whole),
+            Outcome::Failed => Some(access::End::Broken),
+        };
+        let (status, provider) = (self.status, self.provider.clone());
+        line.ends(Ended { status, end, provider, attempts, used, first_token: self.first_token, own: self.own });
+    }
+
     fn close_whole(&self, seconds: f64) {
         if self.status == 200 {
             self.series.ok(seconds);
@@ -483,15 +531,7 @@ impl Drop for Account {
                 self.metrics.request(&self.series, 499, "cancelled", seconds);
             }
         }
-        tracing::info!(
-            request_id = self.request_id,
-            status = self.status,
-            outcome = ?self.outcome,
-            provider = self.provider.as_deref(),
-            attempts = self.tries(),
-            seconds,
-            "request ended"
-        );
+        self.tell_line();
     }
 }
 

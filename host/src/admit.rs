@@ -72,6 +72,8 @@ impl Permit {
     /// Gives everything back, as if there had been no request.
     fn void(self) {
         self.reservations.into_iter().for_each(Reservation::void);
+    }
+
     /// Whether the request is with a provider: its reservations then stay if nothing more is heard of it.
     pub fn is_out(&mut self, is_out: bool) {
         self.reservations.iter_mut().for_each(|reservation| reservation.is_out(is_out));

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, Environment, Problems};
+use crate::observe::log;
 use crate::plugin::compile::child::{ChildError, REFUSED};
 use crate::plugin::{Compiler, compile};
 
@@ -112,6 +113,12 @@ pub fn run() -> ExitCode {
         return compile(memory, seconds);
     }
     let cli = Cli::parse_from(words);
+    let code = run_command(cli);
+    log::flush();
+    code
+}
+
+fn run_command(cli: Cli) -> ExitCode {
     match cli.command {
         None => serve::run(cli.file.config.as_deref()),
         Some(Command::Serve(file)) => serve::run(file.config.as_deref()),
@@ -169,6 +176,8 @@ fn print(text: &str) {
 
 /// Complains on standard error, to whoever still listens there.
 fn complain(text: &str) {
+    // What was logged before comes first.
+    log::flush();
     drop(writeln!(std::io::stderr().lock(), "{}", text.trim_end()));
 }
 

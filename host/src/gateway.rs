@@ -7,6 +7,7 @@ mod overflow;
 mod lists;
 mod media_type;
 mod past;
+mod rights;
 mod traced;
 mod unknown;
 mod welcome;
@@ -20,6 +21,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 
+use crate::account::access::AccessLine;
 use crate::account::{Account, Opening};
 use crate::admit::{AdmitMetrics, Door, Permit, Refused};
 use crate::attempt::{Asked, House, Journey, Onward, ReplyBody, Tried};
@@ -37,6 +39,7 @@ use crate::health::{Health, Standing};
 use crate::identify::{Denied, Origin, WrongKeys, identify};
 use crate::listen::Peer;
 use crate::models;
+use crate::observe::log::current;
 use crate::observe::metrics::Metrics;
 use crate::observe::trace::{Span, Tracer};
 use crate::origin::Origins;
@@ -45,7 +48,7 @@ use crate::route::fit::Needs;
 use crate::route::{self, Circumstances, Nowhere, Plan};
 use crate::serving::Serving;
 use crate::upstream::Upstreams;
-use head::{diagnose, name, tell_limits, tell_skipped};
+use head::{diagnose, name, note_answer, tell_limits, tell_skipped};
 
 pub use check::Checked;
 
@@ -146,10 +149,15 @@ impl Gateway {
 
     /// Answers one request.
     pub async fn handle(&self, request: Request<Incoming>) -> Response<ReplyBody> {
-        let serving = self.serving.load_full();
         let (head, body) = request.into_parts();
         let exchange = Exchange::begin(&head.headers);
-        let id = exchange.id.clone();
+        let id: Arc<str> = Arc::from(exchange.id.as_str());
+        current::within(Arc::clone(&id), self.answer(id, exchange, head, body)).await
+    }
+
+    async fn answer(&self, id: Arc<str>, exchange: Exchange, head: Parts, body: Incoming) -> Response<ReplyBody> {
+        let serving = self.serving.load_full();
+        let mut line = access_line(&serving, &id, &exchange, &head);
         let span = self.tracer.request(&head.headers, || head.method.to_string());
         let (mut response, face) = match recognise(&serving, &head) {
             // Of an adapter's endpoint at the root only HEAD is left, by which clients look whether a server is there.
@@ -157,17 +165,21 @@ impl Gateway {
             Ok(called) => {
                 let face = Arc::clone(&called.face);
                 traced::describe(&span, &face, &id);
-                let answer = self.serve(&serving, Begun { exchange, span: &span }, head, body, called).await;
-                (answer.unwrap_or_else(|fault| self.refuse(face.errors.as_deref(), &fault, &id)), Some(face))
+                line.iter_mut().for_each(|line| line.called(&face));
+                let begun = Begun { exchange, span: &span, line: &mut line };
+                let answer = self.serve(&serving, begun, head, body, called).await;
+                let refuse = |fault| self.refuse(face.errors.as_deref(), &fault, &id, &mut line);
+                (answer.unwrap_or_else(refuse), Some(face))
             }
             Err(_) if welcome::is_at(&head) => (welcome::page(&serving, &head), None),
             Err(Unrecognised { fault, nearest: face }) => {
                 let errors = face.as_ref().and_then(|face| face.errors.as_deref());
-                (self.refuse(errors, &fault, &id), face)
+                (self.refuse(errors, &fault, &id, &mut line), face)
             }
         };
         name(&mut response, face.as_deref(), &id);
         traced::conclude(&span, &mut response);
+        line.iter_mut().for_each(|line| line.ends_with(response.status().as_u16()));
         response
     }
 
@@ -180,7 +192,7 @@ impl Gateway {
         called: Called,
     ) -> Result<Response<ReplyBody>, Fault> {
         let Called { face, holes } = called;
-        let Begun { exchange, span } = begun;
+        let Begun { exchange, span, line } = begun;
         let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
         let address = head.extensions.get::<Peer>().map(|peer| peer.0);
         let caller = match identify(&serving.config, &face, &about, Origin { address, uri: &head.uri }) {
@@ -188,10 +200,11 @@ impl Gateway {
             Err(Denied::WrongKey) => return Err(self.wrong_keys.judge(Denied::WrongKey.into(), address).await),
             Err(denied) => return Err(denied.into()),
         };
+        line.iter_mut().for_each(|line| line.asked_by(&caller));
         let framing = face.framing(&about);
         let permit = match self.door.knock(&serving.config, &caller).await {
             Ok(permit) => permit,
-            Err(refused) => return Ok(self.turn_away(&face, &refused, &exchange.id)),
+            Err(refused) => return Ok(self.turn_away(&face, &refused, &exchange.id, line)),
         };
         let held = self.buffers.begin(caller.number(), head.extensions.get().cloned());
         let door::Taken { body, mut reading, held } = door::read(serving, &face, &holes, &head, (body, held)).await?;
@@ -219,11 +232,13 @@ impl Gateway {
             can_cut: head.version < Version::HTTP_2,
             face,
         });
+        line.iter_mut().for_each(|line| line.asks_for(asked.reading.model.as_deref()));
+        self.permit(serving, &asked)?;
         let house = House { config: &serving.config, upstreams: &self.upstreams, recall: &self.recall, deadline: None };
         if *asked.operation() == Operation::Models {
-            return self.list(house, serving, &asked, permit).await;
+            return self.list(house, serving, &asked, (permit, line)).await;
         }
-        self.forward(house, serving, &asked, (span, permit)).await
+        self.forward(house, serving, &asked, (span, permit, line)).await
     }
 
     /// Admits, routes and attempts a request; whatever happens from here on is accounted for.
@@ -232,13 +247,13 @@ impl Gateway {
         house: House<'_>,
         serving: &Serving,
         asked: &Arc<Asked>,
-        (span, permit): (&Span, Permit),
+        (span, permit, line): (&Span, Permit, &mut Option<Box<AccessLine>>),
     ) -> Result<Response<ReplyBody>, Fault> {
         let demand = asked.demand();
         let body_len = demand.body_len;
         let permit = match self.door.admit(&serving.config, &asked.caller, &demand, permit).await {
             Ok(permit) => permit,
-            Err(refused) => return Ok(self.turn_away(&asked.face, &refused, &asked.exchange.id)),
+            Err(refused) => return Ok(self.turn_away(&asked.face, &refused, &asked.exchange.id, line)),
         };
         let told = permit.told();
         let now = Instant::now();
@@ -258,7 +273,7 @@ impl Gateway {
         let plan = match plan(serving, asked, circumstances) {
             Ok(plan) => plan,
             Err(Nowhere { fault, skipped }) => {
-                let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id);
+                let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id, line);
                 let tells = serving.config.server.diagnostic_headers;
                 tell_skipped(&mut response, &skipped, tells, (&self.metrics, &asked.exchange.id));
                 return Ok(response);
@@ -273,17 +288,20 @@ impl Gateway {
         let counts = matches!(asked.operation(), Operation::Chat | Operation::Embeddings | Operation::Rerank);
         let opening = Opening { begun: asked.exchange.begun, request_id: &asked.exchange.id, operation, span, counts };
         let mut account = Account::open(&self.metrics, series, opening, permit);
+        account.tell(line.take());
         let house = House { deadline: deadline(asked, &plan), ..house };
         plan.route.deposit(plan.stops.first().map_or(0.0, |stop| stop.target.retry.budget));
         let journey = Journey { house, asked, plan: &plan, health: &self.health, door: &self.door, demand };
         let Tried { answer, target } = journey.travel(&mut account).await;
         let mut response = answer.unwrap_or_else(|fault| {
+            account.line().into_iter().for_each(|line| line.failed(&fault));
             let response = fault_response(asked.face.errors.as_deref(), &fault, &asked.exchange.id);
             account.answering(response.status().as_u16(), false, false);
             response
         });
         account.note_overhead();
         if let Some(target) = &target {
+            note_answer(&mut account, &response, target, asked);
             self.learn(&mut response, serving, asked, (&plan, target));
         }
         self.make_resumable(&mut response, serving, asked, (plan, house.deadline));
@@ -320,13 +338,26 @@ impl Gateway {
     }
 
     /// Refuses what a limit does not let in, and tells how the limit stands.
-    fn turn_away(&self, face: &Face, refused: &Refused, id: &str) -> Response<ReplyBody> {
-        let mut response = self.refuse(face.errors.as_deref(), &refused.fault, id);
+    fn turn_away(
+        &self,
+        face: &Face,
+        refused: &Refused,
+        id: &str,
+        line: &mut Option<Box<AccessLine>>,
+    ) -> Response<ReplyBody> {
+        let mut response = self.refuse(face.errors.as_deref(), &refused.fault, id, line);
         tell_limits(&mut response, face, &refused.told, None);
         response
     }
 
-    fn refuse(&self, errors: Option<&ErrorFormat>, fault: &Fault, id: &str) -> Response<ReplyBody> {
+    fn refuse(
+        &self,
+        errors: Option<&ErrorFormat>,
+        fault: &Fault,
+        id: &str,
+        line: &mut Option<Box<AccessLine>>,
+    ) -> Response<ReplyBody> {
+        line.iter_mut().for_each(|line| line.failed(fault));
         let reason = match fault.error.kind {
             ErrorKind::NotFound => "not_found",
             ErrorKind::Permission => "permission",
@@ -338,6 +369,15 @@ impl Gateway {
         self.metrics.rejected.with_label_values(&[reason]).inc();
         fault_response(errors, fault, id)
     }
+}
+
+/// The line that the log is told of a request, where it is.
+fn access_line(serving: &Serving, id: &Arc<str>, exchange: &Exchange, head: &Parts) -> Option<Box<AccessLine>> {
+    if !serving.config.server.access_log {
+        return None;
+    }
+    let address = head.extensions.get::<Peer>().map(|peer| peer.0);
+    AccessLine::begin(Arc::clone(id), exchange.begun, (&head.method, head.uri.path()), address)
 }
 
 fn header<'a>(asked: &'a Asked, name: &str) -> Option<&'a str> {
@@ -384,6 +424,7 @@ fn plan(serving: &Serving, asked: &Asked, circumstances: Circumstances<'_>) -> R
 struct Begun<'a> {
     exchange: Exchange,
     span: &'a Span,
+    line: &'a mut Option<Box<AccessLine>>,
 }
 
 /// A face that was called.

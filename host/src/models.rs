@@ -90,7 +90,7 @@ pub async fn answer(
         request.id = asked.reading.model.clone().filter(|model| !model.is_empty());
     }
     let all = known(house, serving, lists, asked).await;
-    let models = select(serving, all, &request)?;
+    let models = select(serving, asked, all, &request)?;
     let rendered = render_answer(&mut dialect, &ctx, &Answer::Models(ModelsResponse { models, cursor: None }))?;
     dialect.release();
     let bytes = match rendered.response.body {
@@ -118,13 +118,18 @@ fn context(asked: &Asked) -> Context {
 }
 
 /// The one that was asked for, or all.
-fn select(serving: &Serving, all: Vec<ModelInfo>, request: &ModelsRequest) -> Result<Vec<ModelInfo>, Fault> {
+fn select(
+    serving: &Serving,
+    asked: &Asked,
+    all: Vec<ModelInfo>,
+    request: &ModelsRequest,
+) -> Result<Vec<ModelInfo>, Fault> {
     let Some(id) = &request.id else { return Ok(all) };
     if let Some(found) = all.into_iter().find(|info| info.id == *id) {
         return Ok(vec![found]);
     }
-    // A pattern serves names that no list tells.
-    match serving.routes.find(id) {
+    // A pattern serves names that no list tells. What this client may not use is not told to be there.
+    match serving.routes.find(id).filter(|_| asked.caller.may_use(id)) {
         Some(route) => Ok(vec![info(id, route.targets.iter().find_map(|target| target.as_ref().ok()))]),
         None => Err(Fault::not_found(format!("the model `{id}` is not known here")).with_code("model_not_found")),
     }

@@ -14,9 +14,13 @@
 //! | `scan` | finds such words in bytes that come in pieces |
 //! | `learner` | watches an answer |
 //! | `carried` | looks at a request |
+//! | `owners` | remembers which client made an object, where clients have to be kept apart |
+//! | `made` | finds the ids of what an answer made |
 
 mod carried;
 mod learner;
+mod made;
+mod owners;
 mod scan;
 
 use std::hash::{BuildHasher, RandomState};
@@ -26,7 +30,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use quick_cache::sync::Cache;
 
 pub use carried::Carried;
-pub use learner::{Learner, Lesson};
+pub use learner::{Claim, Learner, Lesson, is_object};
+pub use owners::{Owners, Shelf};
 pub use scan::{Scanner, WORD, Word};
 
 /// About how many bytes one word takes.

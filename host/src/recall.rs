@@ -15,7 +15,7 @@ use quick_cache::sync::Cache;
 use crate::contract::types::{
     ChatEvent, ChatRequest, ChatResponse, Message, Part, PartKind, ReasoningPart, Role, Signature,
 };
-use crate::origin::{Issuer, Kind, Origins};
+use crate::origin::{Issuer, Kind, Origins, Owners};
 
 /// Bytes of thinking of one turn from which on it is not kept.
 const TURN_LIMIT: usize = 512 * 1024;
@@ -29,6 +29,7 @@ const ENTRY: usize = 192;
 pub struct Recall {
     turns: Cache<Key, Kept, Weigher>,
     origins: Arc<Origins>,
+    owners: Arc<Owners>,
 }
 
 /// Where an answer comes from and to whom it goes.
@@ -81,11 +82,17 @@ impl Weighter<Key, Kept> for Weigher {
 }
 
 impl Recall {
-    /// Keeps about so many bytes, a quarter of it for who issued what.
+    /// Keeps about so many bytes: a quarter of it for who issued what, an eighth for whose objects are.
     pub fn new(bytes: usize) -> Self {
         let origins = Arc::new(Origins::new(bytes / 4));
-        let bytes = bytes - bytes / 4;
-        Self { turns: Cache::with_weighter((bytes / USUAL_TURN).max(16), bytes as u64, Weigher), origins }
+        let owners = Arc::new(Owners::new(bytes / 8));
+        let bytes = bytes - bytes / 4 - bytes / 8;
+        Self { turns: Cache::with_weighter((bytes / USUAL_TURN).max(16), bytes as u64, Weigher), origins, owners }
+    }
+
+    /// Whose objects are.
+    pub fn owners(&self) -> &Arc<Owners> {
+        &self.owners
     }
 
     /// Who issued what.

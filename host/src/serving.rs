@@ -4,6 +4,7 @@
 mod credential;
 mod holes;
 mod objects;
+mod operations;
 mod targets;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,8 @@ use crate::dialect::reading::ReadingPlan;
 use crate::plugin::Adapter;
 use crate::plugin::catalog::Snapshot;
 use crate::route::{Routes, Target};
+
+pub use objects::Belongings;
 
 /// What requests are served from.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub struct Serving {
     pub routes: Routes,
     /// By the face's index.
     makes: Vec<objects::Makes>,
+    /// By the face's index; empty where there is but one client, who may have everything.
+    belongings: Vec<Belongings>,
     /// What is wrong with the configuration, as far as only adapters can tell.
     pub problems: Vec<Problem>,
 }
@@ -61,7 +66,9 @@ impl Serving {
         let reading = |face| Arc::new(ReadingPlan::new(face, accepts(), chooses));
         let readings = faces.all().iter().map(|face| reading(face)).collect();
         let makes = objects::makes(&faces, &routes);
-        Ok(Self { config, adapters, faces, readings, routes, makes, problems })
+        operations::unknown(&config, &faces, &mut problems);
+        let belongings = if has_several(&config) { objects::belongings(&faces) } else { Vec::new() };
+        Ok(Self { config, adapters, faces, readings, routes, makes, belongings, problems })
     }
 
     /// Whether the answers of a face name objects that somebody may ask for later, and that are in one of several places.
@@ -71,6 +78,11 @@ impl Serving {
             Some(objects::Makes::WithChoice) => may_differ,
             Some(objects::Makes::Nothing) | None => false,
         }
+    }
+
+    /// What the answers of a face make that belongs to the client who asked; none where clients need not be kept apart.
+    pub fn belongings(&self, face: usize) -> Option<Belongings> {
+        self.belongings.get(face).copied()
     }
 
     /// The targets that can be served. One that several models share comes several times.
@@ -88,6 +100,10 @@ impl Serving {
 pub fn speaker<'a>(config: &Config, adapter: &'a Adapter) -> Speaker<'a> {
     let is_known = adapter.trusted || config.names_adapter(&adapter.name);
     Speaker { name: &adapter.name, manifest: &adapter.manifest, is_known }
+/// Whether one client must not have what another made.
+fn has_several(config: &Config) -> bool {
+    let several = config.clients.iter().count() + usize::from(config.server.anonymous) > 1;
+    !config.clients.is_empty() && (several || config.clients.iter().any(|client| client.is_restricted()))
 }
 
 /// What manifests say of providers, compiled; by adapter.

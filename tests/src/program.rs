@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use crate::plugins::{Folder, root, target};
@@ -47,6 +47,26 @@ pub struct Program {
     child: Child,
     lines: Mutex<Receiver<String>>,
     log: Mutex<String>,
+    reads: Arc<Reads>,
+}
+
+/// Whether the log is read.
+#[derive(Debug, Default)]
+struct Reads {
+    is_paused: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Reads {
+    fn set(&self, is_paused: bool) {
+        *self.is_paused.lock().unwrap_or_else(PoisonError::into_inner) = is_paused;
+        self.changed.notify_all();
+    }
+
+    fn wait(&self) {
+        let paused = self.is_paused.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.changed.wait_while(paused, |paused| *paused));
+    }
 }
 
 impl Program {
@@ -78,8 +98,19 @@ impl Program {
             .stderr(Stdio::piped())
             .spawn();
         let mut child = child.unwrap();
-        let lines = Mutex::new(follow(child.stderr.take().unwrap()));
-        Self { child, lines, log: Mutex::default() }
+        let reads = Arc::<Reads>::default();
+        let lines = Mutex::new(follow(child.stderr.take().unwrap(), Arc::clone(&reads)));
+        Self { child, lines, log: Mutex::default(), reads }
+    }
+
+    /// Reads no more of the log, until it goes on.
+    pub fn pause(&self) {
+        self.reads.set(true);
+    }
+
+    /// Reads on.
+    pub fn go_on(&self) {
+        self.reads.set(false);
     }
 
     /// Waits until the log says this, and answers the line.
@@ -121,18 +152,20 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
+        self.go_on();
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-fn follow(stderr: ChildStderr) -> Receiver<String> {
+fn follow(stderr: ChildStderr, reads: Arc<Reads>) -> Receiver<String> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
             if sender.send(line).is_err() {
                 break;
             }
+            reads.wait();
         }
     });
     receiver

@@ -1,5 +1,6 @@
 //! The tokens of an exchange: as they were told, by estimate where they were not, and what they cost.
 
+use super::access::Used;
 use crate::config::Price;
 use crate::contract::types::Usage;
 use crate::observe::metrics::Book;
@@ -82,6 +83,21 @@ impl Tokens {
         }
         let cost = book.estimated(tokens, self.price);
         self.add_cost(cost);
+    }
+
+    /// All that was used, once it is settled, with the input of requests that were never answered and what that cost.
+    pub(super) fn used(&self, (forfeited, dollars): (u32, f64)) -> Used {
+        let [input, output] = self.estimated;
+        let (input, dollars) = (input.saturating_add(forfeited), self.dollars + dollars);
+        let mut tokens = self.charged;
+        for (bucket, more) in [(0, input), (3, output)] {
+            if let Some(bucket) = tokens.get_mut(bucket).filter(|_| more > 0) {
+                *bucket = Some(bucket.unwrap_or_default().saturating_add(more));
+            }
+        }
+        let is_priced =
+            dollars > 0.0 || !self.is_unpriced && self.price.is_some() && tokens.iter().any(Option::is_some);
+        Used { tokens, is_estimated: [input, output] != [0; 2], cost: is_priced.then_some(dollars) }
     }
 
     /// Charges for these tokens, less those that have been charged for.

@@ -56,6 +56,19 @@ pub(super) enum Move {
     Stop,
 }
 
+impl Move {
+    /// In words, for the log.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Again(_) => "the same again",
+            Self::NextKey => "another key",
+            Self::Bare => "again without what other targets issued",
+            Self::Next => "another target",
+            Self::Stop => "none",
+        }
+    }
+}
+
 /// What can be done at all.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a possibility of its own")]

@@ -76,6 +76,7 @@ impl Relayed {
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let _entered = self.account.as_ref().map(|account| account.enter());
         loop {
             match self.state {
                 State::Open => {}

@@ -133,6 +133,7 @@ impl Translated {
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let _entered = self.account.as_ref().map(|account| account.enter());
         loop {
             if !self.out.is_empty() {
                 self.account.iter_mut().for_each(|account| account.piece());

@@ -147,7 +147,8 @@ impl Journey<'_> {
             }
         }
         match last {
-            Some((Failure { told: Some(response), .. }, target)) => {
+            Some((Failure { told: Some(response), fault }, target)) => {
+                account.line().into_iter().for_each(|line| line.failed(&fault));
                 account.answering(response.status().as_u16(), false, false);
                 Tried { answer: Ok(*response), target: Some(target) }
             }
@@ -340,7 +341,7 @@ impl Journey<'_> {
             reason,
             side,
             error = %failure.fault,
-            ?next,
+            next = next.as_str(),
             "attempt failed"
         );
     }

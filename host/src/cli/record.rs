@@ -44,7 +44,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 }
 
 pub(super) fn run(asked: Record) -> ExitCode {
-    log::begin(Log { level: LogLevel::Info, format: LogFormat::Human });
+    log::begin(Log { level: LogLevel::Info, format: LogFormat::Human, ..Log::default() });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = runtime.map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(record(asked)));
     match done {

@@ -77,6 +77,7 @@ async fn serve(config: Config) -> ExitCode {
         stop.send_replace(true);
         told_to_stop().await;
         tracing::warn!("stopping now");
+        log::flush();
         std::process::exit(1);
     });
     app.run(stopped).await;

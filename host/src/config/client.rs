@@ -95,6 +95,9 @@ pub struct Client {
     pub keys: Vec<KeyHash>,
     /// The models that it may use, by the names that clients say; all if empty.
     pub models: Vec<Alias>,
+    /// The operations that it may use, by name or pattern; if none, all of a client without `models`, and of one with
+    /// `models` all that name a model.
+    pub operations: Option<Vec<Alias>>,
     /// What it may have.
     pub limits: Limits,
     /// When it is its turn.
@@ -109,6 +112,26 @@ impl Client {
     /// Whether it may use a model.
     pub fn may_use(&self, model: &str) -> bool {
         self.models.is_empty() || self.models.iter().any(|alias| alias.matches(model))
+    }
+
+    /// Whether it may use an operation, in a request that names a model or not.
+    pub fn may_do(&self, operation: &str, names_a_model: bool) -> bool {
+        match &self.operations {
+            Some(allowed) => allowed.iter().any(|allowed| allowed.matches(operation)),
+            None => names_a_model || self.models.is_empty(),
+        }
+    }
+
+    /// Whether it may use an operation that shows what others made: a restricted key may where that is named, and not
+    /// where a pattern happens to match.
+    pub fn may_list(&self, operation: &str) -> bool {
+        let mut named = self.operations.iter().flatten().filter_map(Alias::exact);
+        !self.is_restricted() || named.any(|name| name == operation)
+    }
+
+    /// Whether it may have less than everything that the account has.
+    pub fn is_restricted(&self) -> bool {
+        !self.models.is_empty() || self.operations.is_some()
     }
 }
 
@@ -184,6 +207,7 @@ mod tests {
             name: "a".into(),
             keys: vec![KeyHash::of("one"), KeyHash::of("two")],
             models: vec![Alias::parse("fast"), Alias::parse("gpt-*")],
+            operations: None,
             limits: Limits::default(),
             priority: Priority::Normal,
             may_choose: false,
@@ -193,5 +217,30 @@ mod tests {
         let clients = Clients::new(vec![Arc::new(client)]);
         assert!(clients.find("one").is_some() && clients.find("two").is_some());
         assert!(clients.find("").is_none() && clients.find("three").is_none());
+    }
+
+    #[test]
+    fn what_names_no_model_is_closed_to_a_client_with_models_unless_it_is_allowed() {
+        let aliases = |texts: &[&str]| texts.iter().map(|text| Alias::parse(text)).collect();
+        let client = |models: &[&str], operations: Option<&[&str]>| Client {
+            name: "a".into(),
+            keys: Vec::new(),
+            models: aliases(models),
+            operations: operations.map(aliases),
+            limits: Limits::default(),
+            priority: Priority::Normal,
+            may_choose: false,
+            place: Place::Unset,
+        };
+        let free = client(&[], None);
+        assert!(!free.is_restricted() && free.may_do("files-list", false) && free.may_list("files-list"));
+        let closed = client(&["fast"], None);
+        assert!(closed.is_restricted() && closed.may_do("chat", true) && !closed.may_do("files-get", false));
+        let some = client(&["fast"], Some(&["chat", "files-*"]));
+        assert!(some.may_do("files-get", false) && some.may_do("chat", true));
+        assert!(!some.may_do("embeddings", true) && !some.may_do("batches-get", false));
+        assert!(!some.may_list("files-list"), "a pattern is not enough");
+        assert!(client(&[], Some(&["files-list"])).may_list("files-list"));
+        assert!(!client(&[], Some(&[])).may_do("chat", true), "an empty list allows nothing");
     }
 }

@@ -49,12 +49,20 @@ pub enum LogFormat {
 }
 
 /// The log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Log {
     /// The least grave level that is logged.
     pub level: LogLevel,
     /// How lines look.
     pub format: LogFormat,
+    /// Bytes of lines that wait for a reader that is slow. What finds no room is dropped and counted.
+    pub buffer: usize,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: LogLevel::default(), format: LogFormat::default(), buffer: 4 << 20 }
+    }
 }
 
 /// Media that a request gives by their address.
@@ -157,6 +165,8 @@ pub struct Server {
     pub translate_body_limit: usize,
     /// Bytes of signed thinking that are kept for clients whose format cannot carry it, and of who issued what.
     pub recall_bytes: usize,
+    /// Whether the log has a line for each request.
+    pub access_log: bool,
     /// Bytes of one frame of a stream.
     pub max_frame_bytes: usize,
     /// Whether answers carry `x-weir-*` headers.
@@ -208,6 +218,7 @@ impl Default for Server {
             shutdown_timeout: Duration::from_secs(30),
             translate_body_limit: 32 << 20,
             recall_bytes: 32 << 20,
+            access_log: true,
             max_frame_bytes: 4 << 20,
             diagnostic_headers: true,
             target_header: false,

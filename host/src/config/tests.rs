@@ -36,7 +36,7 @@ fn target<'a>(config: &'a Config, name: &str) -> &'a Target {
 fn an_empty_file_is_all_defaults_and_discovers() {
     let config = read("");
     assert_eq!((config.server.host.as_str(), config.server.port), ("127.0.0.1", 8080));
-    assert_eq!(config.log, Log { level: LogLevel::Info, format: LogFormat::Auto });
+    assert_eq!(config.log, Log { level: LogLevel::Info, format: LogFormat::Auto, buffer: 4 << 20 });
     assert_eq!(config.plugins.dir, Path::new("plugins"));
     assert_eq!(config.plugins.lock, Path::new("plugins.lock"));
     assert!(config.discover && config.warnings.is_empty() && config.models.is_empty());

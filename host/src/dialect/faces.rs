@@ -315,4 +315,4 @@ pub fn operation_name(operation: &Operation) -> &str {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -21,7 +21,7 @@ use crate::peek::{Edit, Found, Limits, Peek, Pointers, Scalar, Test, Wanted, pre
 /// What stands for the path's own id among the places of ids.
 const PATH_ID: &str = "{id}";
 /// How many ids of objects are read of one request.
-const MAX_IDS: usize = 64;
+pub const MAX_IDS: usize = 64;
 
 /// The header by which a request asks to be refused rather than to lose something.
 const STRICT: &str = crate::headers::STRICT;

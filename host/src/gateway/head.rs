@@ -13,6 +13,7 @@ use crate::dialect::reply::insert;
 use crate::headers;
 use crate::limit::Told;
 use crate::observe::metrics::Metrics;
+use crate::plugin::Adapter;
 use crate::route::Target;
 use crate::route::skipped::Skipped;
 
@@ -50,6 +51,22 @@ pub(super) fn name(response: &mut Response<ReplyBody>, face: Option<&Face>, id: 
     }
 }
 
+/// Tells the account's line who answered.
+pub(super) fn note_answer(account: &mut Account, response: &Response<ReplyBody>, target: &Target, asked: &Asked) {
+    let is_relayed = matches!(response.body(), ReplyBody::Relayed(_));
+    let Some(line) = account.line() else { return };
+    let spoke = response.extensions().get::<SpokenBy>().map(|SpokenBy(adapter)| adapter);
+    line.answered(target.model(asked.model()), spoken(spoke.unwrap_or(&target.adapter)));
+    // An error that the gateway tells itself may come from either.
+    let is_made = !is_relayed && response.status().is_success();
+    line.went(is_relayed.then_some("relay").or(is_made.then_some("translate")));
+}
+
+/// An adapter as headers and the log name it.
+fn spoken(adapter: &Adapter) -> String {
+    format!("{}@{}", adapter.name, adapter.digest.short())
+}
+
 /// What happened to the request, for people who look.
 pub(super) fn diagnose(response: &mut Response<ReplyBody>, target: Option<&Target>, asked: &Asked, account: &Account) {
     let spoke = response.extensions().get::<SpokenBy>().map(|SpokenBy(adapter)| Arc::clone(adapter));
@@ -59,7 +76,7 @@ pub(super) fn diagnose(response: &mut Response<ReplyBody>, target: Option<&Targe
         let adapter = spoke.unwrap_or_else(|| Arc::clone(&target.adapter));
         insert(to, headers::PROVIDER, &target.label);
         insert(to, headers::MODEL, target.model(asked.model()));
-        insert(to, headers::ADAPTER, &format!("{}@{}", adapter.name, adapter.digest.short()));
+        insert(to, headers::ADAPTER, &spoken(&adapter));
     }
     if let Some(lane) = account.lane() {
         insert(to, headers::LANE, lane);

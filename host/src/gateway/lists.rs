@@ -4,6 +4,7 @@ use http::Response;
 
 use super::Gateway;
 use super::head::tell_limits;
+use crate::account::access::AccessLine;
 use crate::admit::{Permit, Refused};
 use crate::attempt::{Asked, House, ReplyBody};
 use crate::fault::Fault;
@@ -17,12 +18,12 @@ impl Gateway {
         house: House<'_>,
         serving: &Serving,
         asked: &Asked,
-        permit: Permit,
+        (permit, line): (Permit, &mut Option<Box<AccessLine>>),
     ) -> Result<Response<ReplyBody>, Fault> {
         let permit = match self.door.admit_to_lists(&serving.config, &asked.caller, permit).await {
             Ok(permit) => permit,
             Err(Refused { fault, told }) => {
-                let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id);
+                let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id, line);
                 tell_limits(&mut response, asked, &told, None);
                 return Ok(response);
             }

@@ -49,12 +49,14 @@ impl Gateway {
             values: may_differ && *asked.operation() == Operation::Chat,
             objects: serving.makes_objects(asked.face.index, may_differ),
         };
-        if !response.status().is_success() || !(lesson.values || lesson.objects) {
+        let is_success = response.status().is_success();
+        let claim = if is_success { self.claim(serving, asked, response) } else { None };
+        if !is_success || !(lesson.values || lesson.objects || claim.is_some()) {
             return;
         }
         let models = [asked.model(), target.model(asked.model())].map(str::to_owned).into();
         let (origins, tenant) = (self.recall.origins().clone(), asked.caller.tenant.clone());
-        let learner = Learner::new(origins, tenant, target.issuer(), lesson, models);
+        let learner = Learner::new(origins, tenant, target.issuer(), lesson, models).claiming(claim);
         let is_plain = !response.headers().contains_key(header::CONTENT_ENCODING);
         response.body_mut().learn(Box::new(learner), is_plain);
     }

@@ -20,6 +20,8 @@ use crate::fault::loss_kind;
 
 pub use tries::Tries;
 
+use super::log;
+
 /// Distinct names of lost fields that are told apart; the rest is `other`.
 const MAX_FIELDS: usize = 256;
 /// Seconds; from a cached answer to a long generation.
@@ -62,6 +64,8 @@ pub struct Metrics {
     pub config_revision: IntGauge,
     /// Configurations that were refused.
     pub config_rejected: IntCounter,
+    /// Lines of the log that were dropped, as far as was told; the log itself counts them.
+    log_dropped: IntCounter,
     fields: IntCounterVec,
     changed: IntCounterVec,
     known_fields: Mutex<BTreeSet<String>>,
@@ -189,6 +193,7 @@ impl Metrics {
             config_ok: gauge(r, "weir_config_last_reload_successful", "Whether the last reload was taken")?,
             config_revision: gauge(r, "weir_config_revision", "Configurations taken since the start")?,
             config_rejected: counter(r, "weir_config_rejected_total", "Configurations refused")?,
+            log_dropped: counter(r, "weir_log_dropped_total", "Log lines dropped because the log's reader was slow")?,
             fields: counters(
                 r,
                 "weir_translation_dropped_fields_total",
@@ -265,6 +270,7 @@ impl Metrics {
 
     /// Everything in Prometheus's text format.
     pub fn text(&self) -> Result<String, prometheus::Error> {
+        self.log_dropped.inc_by(log::dropped().saturating_sub(self.log_dropped.get()));
         let mut out = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
         Ok(String::from_utf8_lossy(&out).into_owned())

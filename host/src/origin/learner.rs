@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Issuer, Kind, Origins, Scanner, Word};
+use super::made::MadeScanner;
+use super::{Issuer, Kind, Origins, Owners, Scanner, Shelf, Word};
 
 /// Words of one answer that are remembered.
 const VALUES: usize = 256;
@@ -24,6 +25,51 @@ pub struct Lesson {
     pub objects: bool,
 }
 
+/// Whose the objects are that an answer makes.
+#[derive(Debug)]
+pub struct Claim {
+    /// Where that is kept.
+    pub owners: Arc<Owners>,
+    /// Among what it is kept.
+    pub shelf: Shelf,
+    /// How deep the object stands in which its id is told: in an event of a stream, or by itself.
+    pub depth: u32,
+    /// What the request named: an answer that repeats it has not made it.
+    pub named: Vec<String>,
+}
+
+/// Finds the ids that a client has a claim to.
+#[derive(Debug)]
+struct Claimant {
+    claim: Claim,
+    scanner: MadeScanner,
+    left: usize,
+    head: usize,
+}
+
+impl Claimant {
+    fn new(claim: Claim) -> Self {
+        // Of an answer only its own id counts: what else it tells of is part of it.
+        let (wants_all, left) = if claim.shelf == Shelf::Object { (true, OBJECTS) } else { (false, 1) };
+        Self { scanner: MadeScanner::new(claim.depth, wants_all), claim, left, head: HEAD }
+    }
+
+    fn see(&mut self, bytes: &[u8], client: &Arc<str>) {
+        let Self { claim, scanner, left, head } = self;
+        let near = bytes.get(..*head).unwrap_or(bytes);
+        *head -= near.len();
+        scanner.push(near, &mut |id| {
+            if *left > 0 && !id.is_empty() && !claim.named.iter().any(|named| named.as_bytes() == id) {
+                *left -= 1;
+                claim.owners.keep(claim.shelf, id, client);
+            }
+        });
+        if *left == 0 {
+            *head = 0;
+        }
+    }
+}
+
 /// Watches one answer.
 #[derive(Debug)]
 pub struct Learner {
@@ -32,6 +78,7 @@ pub struct Learner {
     issuer: Issuer,
     scanner: Scanner,
     left: Left,
+    claimant: Option<Claimant>,
     /// Names of models, which look like ids of objects and are none.
     models: Vec<String>,
 }
@@ -52,7 +99,14 @@ impl Learner {
             objects: OBJECTS,
             head: if lesson.objects { HEAD } else { 0 },
         };
-        Self { origins, tenant, issuer, scanner: Scanner::new(lesson.objects), left, models }
+        Self { origins, tenant, issuer, scanner: Scanner::new(lesson.objects), left, claimant: None, models }
+    }
+
+    /// Has it remembered as well whose the objects are that the answer makes.
+    #[must_use]
+    pub fn claiming(mut self, claim: Option<Claim>) -> Self {
+        self.claimant = claim.map(Claimant::new);
+        self
     }
 
     /// From here on somebody else answers.
@@ -62,6 +116,9 @@ impl Learner {
 
     /// Looks at the next piece: what a client reads is known by the time that it can ask on.
     pub fn see(&mut self, bytes: &[u8]) {
+        if let Some(claimant) = self.claimant.as_mut().filter(|claimant| claimant.head > 0) {
+            claimant.see(bytes, &self.tenant);
+        }
         let (head, rest) = bytes.split_at(self.left.head.min(bytes.len()));
         if !head.is_empty() {
             self.left.head -= head.len();
@@ -76,7 +133,7 @@ impl Learner {
     }
 
     fn scan(&mut self, bytes: &[u8]) {
-        let Self { origins, tenant, issuer, scanner, left, models } = self;
+        let Self { origins, tenant, issuer, scanner, left, models, .. } = self;
         scanner.push(bytes, &mut |word| match word {
             Word::Value(word) if left.values > 0 && !MEDIA.iter().any(|begin| word.starts_with(begin)) => {
                 left.values -= 1;
@@ -92,6 +149,6 @@ impl Learner {
 }
 
 /// Whether this may be the id of an object: those are made by chance or by count, and long.
-fn is_object(id: &[u8]) -> bool {
+pub fn is_object(id: &[u8]) -> bool {
     id.len() >= OBJECT && id.iter().any(u8::is_ascii_digit)
 }

@@ -1,6 +1,7 @@
 //! Which answers may name objects that a later request is about, and that exist at one of several providers only.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::contract::about::exports::weir::adapter::about::Operation;
 use crate::dialect::faces::{Face, Faces};
@@ -31,10 +32,41 @@ pub(super) fn makes(faces: &Faces, routes: &Routes) -> Vec<Makes> {
     faces.all().iter().map(|face| makes(face)).collect()
 }
 
+/// What the answers of a face make that belongs to the client who asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Belongings {
+    /// Nothing that could be asked for later.
+    Nothing,
+    /// Nothing either, but its requests may name what other faces' answers made.
+    Named,
+    /// An answer that is stored.
+    Answer,
+    /// A file, a batch and the like.
+    Object,
+}
+
+/// By face.
+pub(super) fn belongings(faces: &Faces) -> Vec<Belongings> {
+    let asks_by_id = |face: &&Arc<Face>| is_without_model(face) && !face.claim.object_ids.is_empty();
+    let keeping: BTreeSet<&str> = faces.all().iter().filter(asks_by_id).map(|face| &*face.adapter).collect();
+    let of_one = |face: &Face| match (&face.claim.operation, face.claim.object_ids.is_empty()) {
+        _ if !keeping.contains(&*face.adapter) => Belongings::Nothing,
+        (Operation::Chat, false) => Belongings::Answer,
+        (Operation::Other(_), _) if is_without_model(face) => Belongings::Object,
+        _ => Belongings::Named,
+    };
+    faces.all().iter().map(|face| of_one(face)).collect()
+}
+
+/// Whether a face's requests name no model, and so nobody knows what they are about but their provider.
+fn is_without_model(face: &Face) -> bool {
+    face.claim.model.is_empty() && matches!(face.claim.operation, Operation::Other(_))
+}
+
 /// Whether several accounts take a request for an object that says nothing but its id.
 fn is_fetched(face: &Face, routes: &Routes) -> bool {
     let claim = &face.claim;
-    if claim.object_ids.is_empty() || !claim.model.is_empty() || !matches!(claim.operation, Operation::Other(_)) {
+    if claim.object_ids.is_empty() || !is_without_model(face) {
         return false;
     }
     let targets = routes.iter().flat_map(|(_, route)| route.targets.iter().flatten());

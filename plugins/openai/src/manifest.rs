@@ -128,7 +128,15 @@ fn responses_face(path: &str) -> Face {
     Face {
         format: responses::FORMAT.to_owned(),
         output_limit: strings(&["/max_output_tokens"]),
-        object_ids: strings(&["/previous_response_id", "/conversation"]),
+        object_ids: strings(&[
+            "/previous_response_id",
+            "/conversation",
+            "/conversation/id",
+            "/input/*/content/*/file_id",
+            "/tools/*/vector_store_ids/*",
+            "/tools/*/container",
+            "/tools/*/container/file_ids/*",
+        ]),
         features: vec![
             feature("tools", vec![present("/tools")]),
             feature("vision", vec![part("input_image")]),

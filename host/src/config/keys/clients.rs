@@ -17,6 +17,12 @@ pub(in super::super) const CLIENT: Keys = Keys {
             "Keys by their SHA-256, as `weir key` prints it: then this file holds no secret.",
         ),
         key("models", "list of strings", "all", "The models that it may use: aliases, or patterns with `*`."),
+        key(
+            "operations",
+            "list of strings",
+            "",
+            "The operations that it may use, by their names in metrics (`chat`, `embeddings`, `moderations`, `files-create`, ...), or patterns with `*`. Without it a client may use all; one with `models` may use all that name a model, and none that does not (files, batches, stored answers). A list of what the account has, such as `files-list`, has to be named in full for a client with `models` or `operations`: it shows what others made.",
+        ),
         key("limits", TABLE, "", "What it may have; see `limits`."),
         key(
             "priority",

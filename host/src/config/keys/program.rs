@@ -20,6 +20,12 @@ pub(in super::super) const TOP: Keys = Keys {
             "How log lines look. `auto` is human on a terminal and JSON otherwise.",
         ),
         key(
+            "log_buffer",
+            SIZE,
+            "\"4MiB\"",
+            "How much of the log waits for a reader that is slow. What finds no room is dropped and counted; requests never wait for the log.",
+        ),
+        key(
             "default_provider",
             TEXT,
             "",
@@ -96,7 +102,13 @@ pub(in super::super) const SERVER: Keys = Keys {
             SIZE,
             "\"32MiB\"",
             "How much of signed thinking is kept, by tool-call id, for clients whose format cannot carry it to their \
-             next turn. A quarter is for who issued what, by which requests are led back.",
+             next turn. A quarter is for who issued what, by which requests are led back, and an eighth for which client made what.",
+        ),
+        key(
+            "access_log",
+            FLAG,
+            "true",
+            "Whether the log has a line for each request: `docs/log.md`. Its level is `info`.",
         ),
         key("max_frame_bytes", SIZE, "\"4MiB\"", "The largest frame of a stream."),
         key(

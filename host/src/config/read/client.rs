@@ -16,12 +16,15 @@ pub(super) fn client(mut section: Section<'_>) -> Option<Client> {
     let name = section.required_name("name", "a name of your choice, which stands in metrics and the log");
     let keys = key_hashes(&mut section);
     let models = section.texts("models").into_iter().map(|text| Alias::parse(&text.value)).collect();
+    let has_operations = section.has("operations");
+    let operations = section.texts("operations").into_iter().map(|text| Alias::parse(&text.value)).collect();
+    let operations = Some(operations).filter(|_| has_operations);
     let limits = limits(&mut section);
     let priority = section.choice("priority", PRIORITIES).unwrap_or_default();
     let may_choose = section.flag("may_choose").unwrap_or(false);
     let place = section.place.clone();
     section.finish();
-    Some(Client { name: Arc::from(name?.value), keys: keys?, models, limits, priority, may_choose, place })
+    Some(Client { name: Arc::from(name?.value), keys: keys?, models, operations, limits, priority, may_choose, place })
 }
 
 /// `key`, `keys` and `hashes` together; none where there is none at all.

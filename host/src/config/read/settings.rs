@@ -29,6 +29,7 @@ pub(super) fn log(top: &mut Section<'_>) -> Log {
     Log {
         level: top.choice("log_level", LEVELS).unwrap_or_default(),
         format: top.choice("log_format", FORMATS).unwrap_or_default(),
+        buffer: top.size("log_buffer").unwrap_or(Log::default().buffer),
     }
 }
 
@@ -51,6 +52,7 @@ pub(super) fn server(mut section: Section<'_>) -> Server {
         shutdown_timeout: section.duration("shutdown_timeout").unwrap_or(default.shutdown_timeout),
         translate_body_limit: section.size("translate_body_limit").unwrap_or(default.translate_body_limit),
         recall_bytes: section.size("recall_bytes").unwrap_or(default.recall_bytes),
+        access_log: section.flag("access_log").unwrap_or(default.access_log),
         max_frame_bytes: buffer(&mut section, "max_frame_bytes").unwrap_or(default.max_frame_bytes),
         diagnostic_headers: section.flag("diagnostic_headers").unwrap_or(default.diagnostic_headers),
         target_header: section.flag("target_header").unwrap_or(default.target_header),

@@ -27,6 +27,11 @@ fn claim(method: &str, path: &str, when: Option<Condition>) -> Claim {
     }
 }
 
+/// A face by itself.
+pub(crate) fn face(method: &str, path: &str) -> Face {
+    Face { adapter: Arc::from("zeta"), claim: claim(method, path, None), errors: None, index: 0 }
+}
+
 fn manifest(faces: Vec<Claim>) -> Manifest {
     Manifest {
         name: "zeta".into(),

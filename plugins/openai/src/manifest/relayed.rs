@@ -25,6 +25,8 @@ enum Takes {
     Stream,
     /// A form with a `model`; `stream` asks for a stream.
     Form,
+    /// JSON without a model, which names a file.
+    Batch,
     /// Anything else, without a model.
     Object,
 }
@@ -43,7 +45,7 @@ const ENDPOINTS: [(&str, &str, &str, Takes); 20] = [
     ("files-get", "GET", "files/{id}", Takes::Object),
     ("files-delete", "DELETE", "files/{id}", Takes::Object),
     ("files-content", "GET", "files/{id}/content", Takes::Object),
-    ("batches-create", "POST", "batches", Takes::Object),
+    ("batches-create", "POST", "batches", Takes::Batch),
     ("batches-list", "GET", "batches", Takes::Object),
     ("batches-get", "GET", "batches/{id}", Takes::Object),
     ("batches-cancel", "POST", "batches/{id}/cancel", Takes::Object),
@@ -68,6 +70,7 @@ pub(super) fn faces() -> impl Iterator<Item = Face> {
             Takes::Form => {
                 Face { model: vec![ModelPlace::Field("model".to_owned())], body: BodyKind::Multipart, ..streams(plain) }
             }
+            Takes::Batch => Face { model: Vec::new(), object_ids: vec!["/input_file_id".to_owned()], ..plain },
             Takes::Object if method == "POST" => Face { model: Vec::new(), body: BodyKind::Raw, ..plain },
             Takes::Object => Face { model: Vec::new(), body: BodyKind::Empty, ..plain },
         }

@@ -1,0 +1,128 @@
+//! Finds the ids of what an answer made, in bytes that come in pieces: the members named `id`, and those whose names end
+//! in `_id`, of the outermost objects. What a client or a model may have written itself stands deeper, or in strings.
+
+use super::WORD;
+
+/// Goes through an answer, piece by piece.
+#[derive(Debug)]
+pub(super) struct MadeScanner {
+    /// How deep an object may stand.
+    deepest: u32,
+    /// Whether names that only end so count too.
+    wants_all: bool,
+    depth: u32,
+    place: Place,
+    /// The string that is being read.
+    text: Vec<u8>,
+    /// Whether the string that ended last may be the name of a member that counts.
+    name: bool,
+    /// Whether the value of such a member comes next.
+    expects: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Outside,
+    Inside,
+    Escaped,
+}
+
+impl MadeScanner {
+    /// Of an answer whose outermost objects stand at most so deep.
+    pub(super) fn new(deepest: u32, wants_all: bool) -> Self {
+        Self { deepest, wants_all, depth: 0, place: Place::Outside, text: Vec::new(), name: false, expects: false }
+    }
+
+    /// Looks at the next piece.
+    pub(super) fn push(&mut self, bytes: &[u8], found: &mut dyn FnMut(&[u8])) {
+        for byte in bytes {
+            match (self.place, byte) {
+                (Place::Outside, b'"') => {
+                    self.place = Place::Inside;
+                    self.text.clear();
+                }
+                (Place::Outside, _) => self.outside(*byte),
+                (Place::Inside, b'"') => {
+                    self.place = Place::Outside;
+                    self.string_ended(found);
+                }
+                (Place::Inside, b'\\') => {
+                    self.place = Place::Escaped;
+                    self.take(b'\\');
+                }
+                (Place::Inside, _) => self.take(*byte),
+                (Place::Escaped, _) => {
+                    self.place = Place::Inside;
+                    self.take(*byte);
+                }
+            }
+        }
+    }
+
+    fn outside(&mut self, byte: u8) {
+        match byte {
+            b'{' | b'[' => self.depth = self.depth.saturating_add(1),
+            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+            b':' => {
+                self.expects = std::mem::take(&mut self.name);
+                return;
+            }
+            b' ' | b'\t' | b'\r' | b'\n' => return,
+            _ => {}
+        }
+        (self.name, self.expects) = (false, false);
+    }
+
+    fn take(&mut self, byte: u8) {
+        // What is longer is no id, and has no name that counts.
+        if self.text.len() <= WORD {
+            self.text.push(byte);
+        }
+    }
+
+    fn string_ended(&mut self, found: &mut dyn FnMut(&[u8])) {
+        let is_near = (1..=self.deepest).contains(&self.depth);
+        if std::mem::take(&mut self.expects) {
+            if is_near && self.text.len() <= WORD {
+                found(&self.text);
+            }
+            return;
+        }
+        self.name = self.text == b"id" || self.wants_all && self.text.ends_with(b"_id");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(text: &str, deepest: u32, wants_all: bool) -> Vec<String> {
+        let all = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+            let (mut scanner, mut ids) = (MadeScanner::new(deepest, wants_all), Vec::new());
+            pieces.for_each(|piece| {
+                scanner.push(piece, &mut |id| ids.push(String::from_utf8_lossy(id).into_owned()));
+            });
+            ids
+        };
+        let whole = all(&mut std::iter::once(text.as_bytes()));
+        assert_eq!(all(&mut text.as_bytes().chunks(1)), whole, "wherever it is cut");
+        whole
+    }
+
+    #[test]
+    fn the_ids_of_the_outermost_object_are_found_and_no_others() {
+        let text = r#"{"object":"batch", "id" : "batch-1","input_file_id":"file-1","metadata":{"id":"of-another"},
+            "output":[{"id":"item-1","text":"\"id\":\"written\""}],"errors":null,"output_file_id":"file-2","valid":"id"}"#;
+        assert_eq!(ids(text, 1, true), ["batch-1", "file-1", "file-2"]);
+        assert_eq!(ids(text, 1, false), ["batch-1"]);
+        assert_eq!(ids(r#"{"id":7,"x":"y"}"#, 1, true), [""; 0]);
+        assert_eq!(ids(r#"["id","x",{"id":["x"]}]"#, 2, true), [""; 0]);
+    }
+
+    #[test]
+    fn in_a_stream_the_object_stands_within_its_event() {
+        let text = "event: begun\ndata: {\"type\":\"begun\",\"response\":{\"id\":\"resp-1\",\"metadata\":{\"id\":\"x\"}}}\n\n\
+                    event: more\ndata: {\"type\":\"more\",\"item\":{\"id\":\"item-1\"}}\n\n";
+        assert_eq!(ids(text, 2, false), ["resp-1", "item-1"]);
+    }
+}

@@ -1,0 +1,108 @@
+//! Which client made which object: files, batches, stored answers. Bounded, in memory; ids are kept as hashes.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use quick_cache::sync::Cache;
+
+/// About how many bytes one id takes.
+const ENTRY: usize = 64;
+
+/// Where an id is kept. Answers are many and soon forgotten; they may not push out what lives for days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shelf {
+    /// An answer that its provider stores.
+    Answer,
+    /// A file, a batch, and whatever else is made for itself.
+    Object,
+}
+
+/// The clients that made objects.
+#[derive(Debug)]
+pub struct Owners {
+    answers: Cache<u128, Arc<str>>,
+    objects: Cache<u128, Arc<str>>,
+    hashers: [RandomState; 2],
+    any: AtomicBool,
+}
+
+impl Owners {
+    /// Remembers as many ids as fit into about so many bytes.
+    pub fn new(bytes: usize) -> Self {
+        let cache = || Cache::new(bytes / 2 / ENTRY);
+        Self {
+            answers: cache(),
+            objects: cache(),
+            hashers: [RandomState::new(), RandomState::new()],
+            any: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether anything is known to belong to a client.
+    pub fn has_any(&self) -> bool {
+        self.any.load(Ordering::Relaxed)
+    }
+
+    /// Remembers whose an id is. What belongs to a client already stays with that client.
+    pub fn keep(&self, shelf: Shelf, id: &[u8], client: &Arc<str>) {
+        if self.of(id).is_some() {
+            return;
+        }
+        let shelf = match shelf {
+            Shelf::Answer => &self.answers,
+            Shelf::Object => &self.objects,
+        };
+        shelf.insert(self.key(id), Arc::clone(client));
+        if !self.has_any() {
+            self.any.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whose an id is, if that is known.
+    pub fn of(&self, id: &[u8]) -> Option<Arc<str>> {
+        let key = self.key(id);
+        self.objects.get(&key).or_else(|| self.answers.get(&key))
+    }
+
+    /// Whether an id is known to be another client's.
+    pub fn is_anothers(&self, id: &[u8], client: &str) -> bool {
+        self.of(id).is_some_and(|owner| *owner != *client)
+    }
+
+    /// Whether an id is known to be this client's.
+    pub fn is_own(&self, id: &[u8], client: &str) -> bool {
+        self.of(id).is_some_and(|owner| *owner == *client)
+    }
+
+    fn key(&self, id: &[u8]) -> u128 {
+        let [high, low] = self.hashers.each_ref().map(|hasher| hasher.hash_one(id));
+        u128::from(high) << 64 | u128::from(low)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_stays_with_the_client_that_made_it() {
+        let (owners, one, two) = (Owners::new(1 << 16), Arc::from("one"), Arc::from("two"));
+        assert!(!owners.has_any());
+        owners.keep(Shelf::Object, b"file-1", &one);
+        owners.keep(Shelf::Answer, b"file-1", &two);
+        assert!(owners.has_any() && owners.is_own(b"file-1", "one") && owners.is_anothers(b"file-1", "two"));
+        assert!(!owners.is_own(b"file-2", "one") && !owners.is_anothers(b"file-2", "one"));
+    }
+
+    #[test]
+    fn answers_push_out_no_files_and_all_of_it_is_bounded() {
+        let (owners, client) = (Owners::new(1 << 16), Arc::from("one"));
+        owners.keep(Shelf::Object, b"file-1", &client);
+        for n in 0..10_000 {
+            owners.keep(Shelf::Answer, format!("resp-{n}").as_bytes(), &client);
+        }
+        assert!(owners.is_own(b"file-1", "one"));
+        assert!(owners.answers.len() <= 512);
+    }
+}

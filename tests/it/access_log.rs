@@ -1,0 +1,230 @@
+//! One line in the log for each request, whatever became of it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use weir_tests::{Answer, Client, Folder, Gate, Program, Request, Upstream};
+
+use crate::tongue::{ALL, ANTHROPIC, OPENAI, TOKENS, ZETA, config};
+
+/// A gateway in a process of its own, whose log is read.
+struct Logged {
+    program: Program,
+    address: std::net::SocketAddr,
+    _folder: Folder,
+}
+
+impl Logged {
+    fn start(config: &str) -> Self {
+        let folder = Folder::with(&["openai", "anthropic", "zeta"]);
+        let cache = weir_tests::plugins::target().join("test-cache");
+        let program = Program::start(&folder, &cache, config);
+        let address = program.address();
+        Self { program, address, _folder: folder }
+    }
+
+    async fn client(&self) -> Client {
+        Client::connect(self.address).await
+    }
+
+    /// Sends a request with this id and tells the line that its end left.
+    async fn line(&self, id: &str, request: Request) -> (u16, Value) {
+        let mut client = self.client().await;
+        client.send(&request.header("x-request-id", id)).await;
+        let status = client.reply().await.status();
+        (status, self.of(id))
+    }
+
+    /// The line of the request with this id.
+    fn of(&self, id: &str) -> Value {
+        loop {
+            // The id may stand in other lines as well.
+            let line = self.program.until(id);
+            let line: Value = serde_json::from_str(&line).unwrap();
+            if line["target"] == "weir::access" {
+                return line;
+            }
+        }
+    }
+
+    /// That each request has one line, and that all that is said while one is handled has its id.
+    fn once(&self) {
+        let log = self.program.log();
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut count: BTreeMap<String, usize> = BTreeMap::new();
+        for line in lines.filter(|line| line["target"] == "weir::access") {
+            *count.entry(line["request_id"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+        assert!(count.values().all(|count| *count == 1), "{count:?}");
+        assert!(!log.contains("KEY-OF-") && !log.contains("-0123456789"), "{log}");
+    }
+}
+
+/// A provider that says what the request's own format wants, streamed where it asks for that.
+async fn provider() -> Upstream {
+    Upstream::scripted(|request| {
+        let tongue = ALL.into_iter().find(|tongue| match tongue.name {
+            "openai" => request.line().contains("/chat/completions"),
+            "anthropic" => request.line().contains("/messages"),
+            _ => request.line().contains("parley"),
+        });
+        let tongue = tongue.unwrap_or(ZETA);
+        let body = request.text();
+        let streams = request.line().contains("drip") || body.contains("\"stream\":true");
+        if streams { tongue.streamed() } else { Answer::json(200, tongue.whole()) }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_leaves_one_line_in_both_lanes_whole_and_streamed() {
+    let upstream = provider().await;
+    let logged = Logged::start(&config(&upstream));
+    for from in ALL {
+        for to in ALL {
+            for (model, stream) in [(to.name.to_owned(), false), (to.name.to_owned(), true), (to.translated(), true)] {
+                let id = format!("id-{}-{model}-{stream}", from.name);
+                let (status, line) = logged.line(&id, from.request(&model, stream)).await;
+                assert_eq!((status, &line["status"], &line["outcome"]), (200, &200.into(), &"whole".into()), "{line}");
+                let lane = if model == from.name { "relay" } else { "translate" };
+                assert_eq!((&line["lane"], &line["provider"]), (&lane.into(), &to.name.into()), "{line}");
+                assert_eq!((&line["alias"], &line["model"]), (&model.as_str().into(), &to.name.into()), "{line}");
+                assert_eq!((&line["attempts"], &line["operation"]), (&1.into(), &"chat".into()), "{line}");
+                assert!(line["adapter"].as_str().unwrap().starts_with(&format!("{}@", to.name)), "{line}");
+                let tokens = |name: &str| line[name].as_u64().unwrap_or_default();
+                assert_eq!(tokens("input_tokens") + tokens("cache_read_tokens"), TOKENS.input, "{line}");
+                assert_eq!(tokens("output_tokens") + tokens("reasoning_tokens"), TOKENS.output, "{line}");
+                assert_eq!(line["estimated"], false, "{line}");
+                assert_eq!(line["first_token_ms"].is_number(), stream, "{line}");
+                assert!(line["own_ms"].as_f64() <= line["duration_ms"].as_f64(), "{line}");
+                assert!(line["client"].is_null() && line["error"].is_null() && line["tried"].is_null(), "{line}");
+            }
+        }
+    }
+    let (_, line) = logged.line("id-list", Request::get("/v1/models")).await;
+    assert_eq!(
+        (&line["outcome"], &line["operation"], &line["attempts"]),
+        (&"whole".into(), &"models".into(), &0.into())
+    );
+    logged.once();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_leaves_its_line_too() {
+    let upstream = provider().await;
+    let clients = "[[clients]]\nname = \"some\"\nkey = \"weir-some-0123456789\"\nmodels = [\"openai*\"]\n\
+                   [[clients]]\nname = \"few\"\nkey = \"weir-few-0123456789\"\nlimits = { requests_per_minute = 1 }\n";
+    let logged = Logged::start(&format!("[server]\nmax_body_bytes = \"16KiB\"\n{}{clients}", config(&upstream)));
+    let with = |request: Request, key: &str| request.header("authorization", &format!("Bearer {key}"));
+    let chat = || OPENAI.request("openai", false);
+    let large = format!("{{\"model\":\"openai\",\"pad\":\"{}\"}}", "x".repeat(20_000));
+    let some = "weir-some-0123456789";
+    let few = "weir-few-0123456789";
+    for (n, (request, status, client, error)) in [
+        (chat(), 401, None, "no API key"),
+        (with(chat(), "weir-wrong-0123456789"), 401, None, "not known"),
+        (with(OPENAI.request("anthropic", true), some), 403, Some("some"), "may not use"),
+        (with(Request::get("/v1/files"), some), 403, Some("some"), "may not use the operation"),
+        (with(Request::get("/v1/models/anthropic"), some), 404, Some("some"), "not known"),
+        (with(Request::get("/v1/nowhere"), some), 404, None, "nothing is served"),
+        (with(Request::get("/v1/chat/completions"), some), 405, None, "is not served"),
+        (with(Request::post("/v1/chat/completions", &large), some), 413, Some("some"), "larger"),
+        (with(Request::post("/v1/chat/completions", "{"), some), 400, Some("some"), "cannot be read"),
+        (with(chat(), few), 200, Some("few"), ""),
+        (with(chat(), few), 429, Some("few"), "requests"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (told, line) = logged.line(&format!("id-refused-{n}."), request).await;
+        assert_eq!((told, &line["status"]), (status, &status.into()), "{line}");
+        assert_eq!(line["client"].as_str(), client, "{line}");
+        assert_eq!(line["outcome"], if status == 200 { "whole" } else { "refused" }, "{line}");
+        assert!(line["error"].as_str().unwrap_or_default().contains(error), "{error}: {line}");
+        assert!(line["address"] == "127.0.0.1" && line["method"].is_string() && line["path"].is_string(), "{line}");
+    }
+    logged.once();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_says_what_was_tried_and_what_the_provider_said() {
+    for from in [OPENAI, ANTHROPIC] {
+        let words = format!("the model has a cold, says KEY-OF-{}", from.name);
+        let body = match from.name {
+            "openai" => format!("{{\"error\":{{\"message\":\"{words}\",\"type\":\"invalid_request_error\"}}}}"),
+            _ => format!(
+                "{{\"type\":\"error\",\"error\":{{\"type\":\"invalid_request_error\",\"message\":\"{words}\"}}}}"
+            ),
+        };
+        let upstream = Upstream::always(Answer::json(400, body)).await;
+        let logged = Logged::start(&config(&upstream));
+        for model in [from.name.to_owned(), from.translated()] {
+            for stream in [false, true] {
+                let id = format!("id-{model}-{stream}.");
+                let (status, line) = logged.line(&id, from.request(&model, stream)).await;
+                assert_eq!((status, &line["status"], &line["outcome"]), (400, &400.into(), &"failed".into()), "{line}");
+                assert!(line["error"].as_str().unwrap().contains("the model has a cold"), "{line}");
+                assert!(line["tried"].as_str().unwrap().contains(from.name), "{line}");
+                let log = logged.program.log();
+                let failed = log.lines().find(|line| line.contains("attempt failed") && line.contains(&id)).unwrap();
+                assert!(failed.contains("the model has a cold"), "the provider's own words: {failed}");
+            }
+        }
+        logged.once();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_and_an_answer_that_breaks_are_told_apart() {
+    for from in [OPENAI, ANTHROPIC, ZETA] {
+        for model in [from.name.to_owned(), from.translated()] {
+            let gate = Gate::default();
+            let begun = |answer: Answer| from.stream().iter().take(2).fold(answer, |answer, piece| answer.piece(piece));
+            let mut upstream = Upstream::always(begun(from.begin()).gate(&gate).reset()).await;
+            let logged = Logged::start(&config(&upstream));
+            let mut leaving = logged.client().await;
+            leaving.send(&from.request(&model, true).header("x-request-id", "id-left.")).await;
+            assert_eq!(leaving.head().await.status, 200);
+            leaving.piece().await.unwrap();
+            leaving.leave();
+            let line = logged.of("id-left.");
+            assert_eq!((&line["status"], &line["outcome"]), (&200.into(), &"client left".into()), "{line}");
+            let mut broken = logged.client().await;
+            broken.send(&from.request(&model, true).header("x-request-id", "id-broken.")).await;
+            assert_eq!(broken.head().await.status, 200);
+            broken.piece().await.unwrap();
+            gate.open();
+            gate.open();
+            drop(broken.rest().await);
+            let line = logged.of("id-broken.");
+            assert_eq!(line["outcome"], "broken", "{line}");
+            upstream.now(Answer::silence());
+            let mut waiting = logged.client().await;
+            waiting.send(&from.request(&model, true).header("x-request-id", "id-waiting.")).await;
+            for _ in ["left", "broken", "waiting"] {
+                upstream.request().await;
+            }
+            waiting.leave();
+            let line = logged.of("id-waiting.");
+            assert_eq!((&line["status"], &line["outcome"]), (&499.into(), &"client left".into()), "{line}");
+            logged.once();
+            let log = logged.program.log();
+            for said in ["stream broke", "relayed answer broke"] {
+                let own = |line: &&str| line.contains(said) && !line.contains("\"request_id\":\"id-broken.\"");
+                assert!(log.lines().find(own).is_none(), "{log}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_access_log_there_is_none() {
+    let upstream = provider().await;
+    let logged = Logged::start(&format!("[server]\naccess_log = false\n{}", config(&upstream)));
+    let mut client = logged.client().await;
+    client.send(&OPENAI.request("openai", false)).await;
+    assert_eq!(client.reply().await.status(), 200);
+    client.send(&Request::post("/admin/config/reload", "")).await;
+    client.reply().await;
+    assert!(!logged.program.log().contains("weir::access"));
+}

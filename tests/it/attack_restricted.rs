@@ -1,0 +1,380 @@
+//! Keys that may have less than everything: what names no model, what others made, and what is not theirs to know.
+
+use std::io::Read as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+use weir_tests::code::pack;
+use weir_tests::{Answer, Folder, House, Received, Reply, Request, Upstream};
+
+use crate::tongue::{ANTHROPIC, OPENAI};
+
+/// Everything that is relayed without a model.
+const WITHOUT_A_MODEL: [(&str, &str, &str); 14] = [
+    ("files-create", "POST", "/v1/files"),
+    ("files-list", "GET", "/v1/files"),
+    ("files-get", "GET", "/v1/files/ID"),
+    ("files-delete", "DELETE", "/v1/files/ID"),
+    ("files-content", "GET", "/v1/files/ID/content"),
+    ("batches-create", "POST", "/v1/batches"),
+    ("batches-list", "GET", "/v1/batches"),
+    ("batches-get", "GET", "/v1/batches/ID"),
+    ("batches-cancel", "POST", "/v1/batches/ID/cancel"),
+    ("responses-get", "GET", "/v1/responses/ID"),
+    ("responses-delete", "DELETE", "/v1/responses/ID"),
+    ("responses-cancel", "POST", "/v1/responses/ID/cancel"),
+    ("responses-items", "GET", "/v1/responses/ID/input_items"),
+    ("moderations", "POST", "/v1/moderations"),
+];
+
+/// The clients: two that may have files of their own, two that may have everything, one with models only.
+const CLIENTS: [(&str, &str); 5] = [
+    ("one", "models = [\"fast*\"]\noperations = [\"chat\", \"files-*\", \"batches-*\", \"responses-*\"]\n"),
+    ("two", "models = [\"fast*\"]\noperations = [\"chat\", \"files-*\", \"batches-*\", \"responses-*\"]\n"),
+    ("free", ""),
+    ("other", ""),
+    ("closed", "models = [\"fast*\"]\n"),
+];
+
+fn config(upstream: &Upstream) -> String {
+    let provider = format!(
+        "[[providers]]\nname = \"p\"\nadapter = \"openai\"\nurl = \"{}\"\napi_key = \"KEY\"\nretry = {{ max_retries = 0 }}\n\
+         [[models]]\nalias = \"fast\"\ntarget = {{ provider = \"p\", model = \"m\" }}\n\
+         [[models]]\nalias = \"fast-t\"\ntranslate = true\ntarget = {{ provider = \"p\", model = \"m\" }}\n\
+         [[models]]\nalias = \"secret\"\ntarget = {{ provider = \"p\", model = \"m\" }}\n",
+        upstream.url()
+    );
+    let client =
+        |(name, more): (&str, &str)| format!("[[clients]]\nname = \"{name}\"\nkey = \"{}\"\n{more}", key(name));
+    provider + &CLIENTS.map(client).concat()
+}
+
+fn key(client: &str) -> String {
+    format!("weir-{client}-0123456789abcdef")
+}
+
+fn by(client: &str, request: Request) -> Request {
+    request.header("authorization", &format!("Bearer {}", key(client)))
+}
+
+/// A provider that keeps what it is given, each under an id of its own, and shows it to whoever asks.
+async fn store(is_packed: bool) -> Upstream {
+    let count = Arc::new(AtomicUsize::new(0));
+    Upstream::scripted(move |request| {
+        let number = count.fetch_add(1, Ordering::Relaxed);
+        let told = stored(request, number);
+        if request.line().contains("/responses") && request.line().starts_with("POST") && streams(request) {
+            let event = |kind: &str| format!("event: {kind}\ndata: {}\n\n", json!({"type": kind, "response": told}));
+            return Answer::sse().pieces(event("response.created") + &event("response.completed"), 30).end();
+        }
+        if is_packed {
+            let headers = [("content-type", "application/json"), ("content-encoding", "gzip")];
+            return Answer::whole(200, &headers, pack("gzip", told.to_string().as_bytes()));
+        }
+        Answer::json(200, told.to_string())
+    })
+    .await
+}
+
+fn streams(request: &Received) -> bool {
+    serde_json::from_slice::<Value>(&request.body).is_ok_and(|body| body["stream"] == true)
+}
+
+fn stored(request: &Received, number: usize) -> Value {
+    let line = request.line();
+    let id = |kind: &str| format!("{kind}0123456789abcdef{number}");
+    let sent: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    if line.starts_with("POST /base/files") {
+        return json!({"id": id("file-"), "object": "file", "metadata": sent["metadata"]});
+    }
+    if line == "POST /base/batches" {
+        let file = &sent["input_file_id"];
+        return json!({"id": id("batch_"), "object": "batch", "input_file_id": file, "metadata": sent["metadata"]});
+    }
+    if line == "POST /base/responses" {
+        return json!({"id": id("resp_"), "object": "response", "model": "m-2024-08-06-is-a-model", "status": "completed",
+            "metadata": sent["metadata"], "output": [{"type": "message", "id": id("msg_"), "role": "assistant",
+            "status": "completed", "content": [{"type": "output_text", "text": "Yes.", "annotations": []}]}],
+            "usage": {"input_tokens": 1, "output_tokens": 1}});
+    }
+    if line.contains("/chat/completions") {
+        return serde_json::from_str(&OPENAI.whole()).unwrap();
+    }
+    if let Some(batch) = line.strip_prefix("GET /base/batches/") {
+        return json!({"id": batch, "object": "batch", "output_file_id": format!("file-of-{batch}")});
+    }
+    json!({"object": "whatever"})
+}
+
+fn upload() -> Request {
+    let upload = Request::new("POST", "/v1/files").header("content-type", "multipart/form-data; boundary=x");
+    upload.body("--x\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--x--\r\n")
+}
+
+fn answer(model: &str, stream: bool, more: Value) -> Request {
+    let mut body = json!({"model": model, "stream": stream, "input": "Hi"});
+    body.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+    Request::post("/v1/responses", body.to_string())
+}
+
+/// Has something made, and tells its id.
+async fn made(house: &House, client: &str, request: Request) -> String {
+    let reply = house.ask(&by(client, request)).await;
+    assert_eq!(reply.status(), 200, "{client}: {}", reply.text());
+    let text = if reply.header("content-encoding").is_some() { unpacked(&reply.body) } else { reply.text() };
+    let begin = text.find("\"id\":\"").map(|at| at + 6).unwrap();
+    text[begin..].split('"').next().unwrap().to_owned()
+}
+
+fn unpacked(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(bytes).read_to_string(&mut text).unwrap();
+    text
+}
+
+/// That it is as if there were no such thing, and nobody upstream hears of it.
+async fn hidden(house: &House, upstream: &mut Upstream, client: &str, request: Request) {
+    while upstream.unseen().is_some() {}
+    let what = request.head().lines().next().unwrap_or_default().to_owned();
+    let reply = house.ask(&by(client, request)).await;
+    assert_eq!(reply.status(), 404, "{client}: {what}: {}", reply.text());
+    assert!(OPENAI.error(&reply).is_some_and(|message| message.contains("there is no")), "{}", reply.text());
+    assert!(upstream.unseen().is_none(), "{client}: {what}");
+}
+
+async fn open(house: &House, client: &str, request: Request) -> Reply {
+    let what = request.head().lines().next().unwrap_or_default().to_owned();
+    let reply = house.ask(&by(client, request)).await;
+    assert_eq!(reply.status(), 200, "{client}: {what}: {}", reply.text());
+    reply
+}
+
+/// All that can be asked about an object by its id alone, what deletes it last.
+fn about(id: &str) -> Vec<Request> {
+    let paths: &[(&str, &str)] = match id.split(['-', '_']).next().unwrap_or_default() {
+        "file" => &[("GET", "/v1/files/ID"), ("GET", "/v1/files/ID/content"), ("DELETE", "/v1/files/ID")],
+        "batch" => &[("GET", "/v1/batches/ID"), ("POST", "/v1/batches/ID/cancel")],
+        _ => &[
+            ("GET", "/v1/responses/ID"),
+            ("GET", "/v1/responses/ID/input_items"),
+            ("POST", "/v1/responses/ID/cancel"),
+            ("DELETE", "/v1/responses/ID"),
+        ],
+    };
+    paths.iter().map(|(method, path)| Request::new(method, &path.replace("ID", id))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_names_no_model_is_closed_to_a_key_with_models_unless_it_is_allowed() {
+    let mut upstream = store(false).await;
+    let all = WITHOUT_A_MODEL.map(|(name, ..)| format!("\"{name}\"")).join(",");
+    let allowed = format!(
+        "[[clients]]\nname = \"allowed\"\nkey = \"{}\"\nmodels = [\"fast\"]\noperations = [\"chat\",{all}]\n",
+        key("allowed")
+    );
+    let house = House::open(&(config(&upstream) + &allowed)).await;
+    for (name, method, path) in WITHOUT_A_MODEL {
+        let id = made(&house, "allowed", upload()).await;
+        upstream.request().await;
+        let ask =
+            || Request::new(method, &path.replace("ID", &id)).header("content-type", "application/json").body("{}");
+        let reply = house.ask(&by("closed", ask())).await;
+        assert_eq!(reply.status(), 403, "{name}: {}", reply.text());
+        let told = OPENAI.error(&reply).unwrap_or_default();
+        assert!(told.contains(name) && told.contains("`operations`"), "{told}");
+        assert!(upstream.unseen().is_none(), "{name}");
+        open(&house, "allowed", ask()).await;
+        upstream.request().await;
+        open(&house, "other", Request::new(method, &path.replace("ID", "free-0123456789abcd")).body("{}")).await;
+        upstream.request().await;
+    }
+    // What names a model is a matter of the model.
+    let moderation = |model: &str| Request::post("/v1/moderations", json!({"model": model, "input": "x"}).to_string());
+    assert_eq!(house.ask(&by("closed", moderation("fast"))).await.status(), 200);
+    assert_eq!(house.ask(&by("closed", moderation("secret"))).await.status(), 403);
+    assert_eq!(house.ask(&by("closed", OPENAI.request("fast", false))).await.status(), 200);
+    let embeddings = Request::post("/v1/embeddings", json!({"model": "fast", "input": "x"}).to_string());
+    let reply = house.ask(&by("one", embeddings)).await;
+    assert_eq!(reply.status(), 403, "a list of operations is the whole list: {}", reply.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_made_is_not_there_for_another() {
+    for is_packed in [false, true] {
+        let mut upstream = store(is_packed).await;
+        let house = House::open(&config(&upstream)).await;
+        for (owner, others) in [("one", ["two", "free"]), ("free", ["other", "one"])] {
+            let file = made(&house, owner, upload()).await;
+            let batch = |file: &str| {
+                let body = json!({"input_file_id": file, "endpoint": "/v1/responses", "completion_window": "24h"});
+                Request::post("/v1/batches", body.to_string())
+            };
+            let made_batch = made(&house, owner, batch(&file)).await;
+            open(&house, owner, Request::get(&format!("/v1/batches/{made_batch}"))).await;
+            let output = format!("file-of-{made_batch}");
+            let mut answers = Vec::new();
+            for stream in [false, true] {
+                answers.push(made(&house, owner, answer("fast", stream, json!({}))).await);
+            }
+            for other in others {
+                hidden(&house, &mut upstream, other, batch(&file)).await;
+                for id in answers.iter().chain([&file, &made_batch, &output]) {
+                    for request in about(id) {
+                        hidden(&house, &mut upstream, other, request).await;
+                    }
+                }
+            }
+            for id in answers.iter().chain([&made_batch, &output, &file]) {
+                for request in about(id) {
+                    open(&house, owner, request).await;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_goes_on_with_or_reads_what_another_client_made() {
+    let mut upstream = store(false).await;
+    let house = House::open(&config(&upstream)).await;
+    for (owner, others) in [("one", ["two", "other"]), ("free", ["other", "two"])] {
+        let file = made(&house, owner, upload()).await;
+        let kept = made(&house, owner, answer("fast", false, json!({}))).await;
+        let escaped = kept.replace('p', "\\u0070");
+        for (model, stream) in [("fast", false), ("fast", true), ("fast-t", false), ("fast-t", true)] {
+            let part = json!([{"role": "user", "content": [{"type": "input_file", "file_id": file}]}]);
+            let search = json!([{"type": "code_interpreter", "container": {"type": "auto", "file_ids": [file]}}]);
+            let attempts = [
+                answer(model, stream, json!({"previous_response_id": kept})),
+                answer(model, stream, json!({"conversation": {"id": kept}})),
+                answer(model, stream, json!({"input": part})),
+                answer(model, stream, json!({"tools": search})),
+                Request::post(
+                    "/v1/responses",
+                    format!(
+                        "{{\"model\":\"{model}\",\"stream\":{stream},\"input\":\"Hi\",\"previous_response_id\":\"{escaped}\"}}"
+                    ),
+                ),
+                Request::post(
+                    "/v1/chat/completions",
+                    json!({"model": model, "stream": stream, "messages": [
+                        {"role": "user", "content": [{"type": "file", "file": {"file_id": file}}]},
+                    ]})
+                    .to_string(),
+                ),
+            ];
+            for other in others {
+                for attempt in &attempts {
+                    hidden(&house, &mut upstream, other, attempt.clone()).await;
+                }
+            }
+            if model == "fast" {
+                open(&house, owner, attempts[0].clone()).await;
+                open(&house, owner, attempts[2].clone()).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_is_known_to_have_made_is_closed_to_restricted_keys_and_open_to_others() {
+    let mut upstream = store(false).await;
+    let house = House::open(&config(&upstream)).await;
+    for id in ["file-0123456789unknown", "batch_0123456789unknown", "resp_0123456789unknown", "resp_7"] {
+        for request in about(id) {
+            hidden(&house, &mut upstream, "one", request.clone()).await;
+            open(&house, "free", request).await;
+        }
+    }
+    for stream in [false, true] {
+        for named in [
+            json!({"previous_response_id": "resp_0123456789unknown"}),
+            json!({"conversation": "conv_0123456789unknown"}),
+            json!({"conversation": {"id": "conv_0123456789unknown"}}),
+            json!({"tools": [{"type": "file_search", "vector_store_ids": ["vs_0123456789unknown"]}]}),
+            json!({"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "file-0123456789unknown"}]}]}),
+        ] {
+            hidden(&house, &mut upstream, "one", answer("fast", stream, named.clone())).await;
+            open(&house, "free", answer("fast", stream, named)).await;
+        }
+    }
+    let batch = Request::post("/v1/batches", json!({"input_file_id": "file-0123456789unknown"}).to_string());
+    hidden(&house, &mut upstream, "one", batch).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_repeats_an_id_gives_nobody_a_claim_to_it() {
+    let mut upstream = store(false).await;
+    let house = House::open(&config(&upstream)).await;
+    let stolen = "file-0123456789of-another";
+    for stream in [false, true] {
+        let repeated = answer("fast", stream, json!({"metadata": {"id": stolen, "file_id": stolen}}));
+        open(&house, "one", repeated).await;
+    }
+    let file = made(&house, "one", upload()).await;
+    let batch = json!({"input_file_id": file, "metadata": {"id": stolen, "output_file_id": stolen}});
+    open(&house, "one", Request::post("/v1/batches", batch.to_string())).await;
+    for request in about(stolen) {
+        hidden(&house, &mut upstream, "one", request).await;
+    }
+    // Nor does an answer to somebody who only looks.
+    open(&house, "free", Request::get("/v1/batches/batch_0123456789of-another")).await;
+    for request in about("file-of-batch_0123456789of-another") {
+        open(&house, "other", request).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_of_what_others_made_are_refused_to_restricted_keys_unless_they_are_named() {
+    let mut upstream = store(false).await;
+    let named = format!(
+        "[[clients]]\nname = \"named\"\nkey = \"{}\"\nmodels = [\"fast\"]\noperations = [\"chat\", \"files-list\"]\n",
+        key("named")
+    );
+    let house = House::open(&(config(&upstream) + &named)).await;
+    for path in ["/v1/files", "/v1/batches", "/openai/v1/files?limit=2"] {
+        let reply = house.ask(&by("one", Request::get(path))).await;
+        assert_eq!(reply.status(), 403, "{path}: {}", reply.text());
+        assert!(OPENAI.error(&reply).is_some_and(|told| told.contains("which shows what others made")));
+        open(&house, "free", Request::get(path)).await;
+        upstream.request().await;
+    }
+    open(&house, "named", Request::get("/v1/files")).await;
+    assert_eq!(house.ask(&by("named", Request::get("/v1/batches"))).await.status(), 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forbidden_models_name_is_not_confirmed() {
+    let upstream = store(false).await;
+    let house = House::with(Folder::with(&["openai", "anthropic", "gemini"]), &config(&upstream)).await;
+    let same = |reply: &Reply, name: &str| reply.text().replace(name, "NAME");
+    let id = |text: String| {
+        let begin = text.find("req_");
+        begin.map_or(text.clone(), |at| text.replace(&text[at..at + 28], "ID"))
+    };
+    let models: [fn(&str) -> Request; 4] = [
+        |name| Request::get(&format!("/v1/models/{name}")),
+        |name| Request::get(&format!("/v1/models/{name}")).header("anthropic-version", "2023-06-01"),
+        |name| Request::get(&format!("/v1beta/models/{name}")),
+        |name| Request::get(&format!("/anthropic/v1/models/{name}")),
+    ];
+    for (n, ask) in models.iter().enumerate() {
+        let told = house.ask(&by("closed", ask("secret"))).await;
+        let unknown = house.ask(&by("closed", ask("nowhere"))).await;
+        assert_eq!((told.status(), unknown.status()), (404, 404), "{n}: {}", told.text());
+        assert_eq!(id(same(&told, "secret")), id(same(&unknown, "nowhere")), "{n}");
+        assert_eq!(house.ask(&by("closed", ask("fast"))).await.status(), 200, "{n}");
+        assert_eq!(house.ask(&by("free", ask("secret"))).await.status(), 200, "{n}");
+        let list = house.ask(&by("closed", Request::get("/v1/models"))).await.text();
+        assert!(list.contains("fast") && !list.contains("secret"), "{list}");
+    }
+    for tongue in [OPENAI, ANTHROPIC] {
+        for stream in [false, true] {
+            let told = house.ask(&by("closed", tongue.request("secret", stream))).await;
+            let unknown = house.ask(&by("closed", tongue.request("nowhere", stream))).await;
+            assert_eq!((told.status(), unknown.status()), (403, 403), "{}", told.text());
+            assert_eq!(id(same(&told, "secret")), id(same(&unknown, "nowhere")));
+        }
+    }
+}
