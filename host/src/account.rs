@@ -177,7 +177,7 @@ impl Account {
         self.forfeit();
         let number = self.shared.tries.fetch_add(1, Ordering::Relaxed) + 1;
         self.traced.begins(number, provider, model);
-        self.line.iter_mut().for_each(|line| line.begins(provider, model));
+        self.line.iter_mut().for_each(|line| line.begins(model));
         self.provider = Some(Arc::clone(provider));
         self.tokens.price = price;
     }
@@ -303,7 +303,6 @@ impl Account {
     pub fn failed(&mut self, reason: &'static str) {
         self.status = 0;
         self.traced.failed(reason);
-        self.line.iter_mut().for_each(|line| line.attempt_failed(reason));
     }
 
     /// This attempt gives the answer.
@@ -478,6 +477,8 @@ impl Account {
         let used = self.tokens.used((u32::try_from(input).unwrap_or(u32::MAX), dollars));
         let attempts = self.tries();
         let Some(line) = &mut self.line else { return };
+        line.went(self.lane);
+        line.tried(&self.trail);
         let end = match self.outcome {
             Outcome::Open => None,
             Outcome::Whole => Some(access::End::Whole),

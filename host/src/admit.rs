@@ -154,8 +154,13 @@ impl Door {
     }
 
     /// Asks for leave to make a request, before anything of its body is read: what its client and its address may ask for
-    /// in a minute.
+    /// in a minute, and whether it could wait for its turn.
     pub async fn knock(&self, config: &Config, caller: &Caller) -> Result<Permit, Refused> {
+        if let Some(places) = config.server.max_concurrency
+            && !self.whole.has_room(allowance(config, places), &caller.turn(), caller.priority())
+        {
+            return Err(self.turned(Turned::Full).into());
+        }
         let mut takes = takes_of_caller(config, caller, Estimate::NONE);
         takes.retain(|take| take.key.resource == Resource::Requests);
         let mut permit = Permit::free();
@@ -187,14 +192,12 @@ impl Door {
                 }
             }
         }
-        let queue = config.server.queue;
-        let allowance = |places| Allowance { places, queue: queue.length, wait: queue.wait };
         if let Some((model, places)) = model.and_then(|model| Some((model, model.max_concurrency?))) {
             let gate = gate(&self.models, &model.alias.to_string());
-            permit.places.push(self.enter(&gate, allowance(places), caller).await?);
+            permit.places.push(self.enter(&gate, allowance(config, places), caller).await?);
         }
         if let Some(places) = config.server.max_concurrency {
-            permit.places.push(self.enter(&self.whole, allowance(places), caller).await?);
+            permit.places.push(self.enter(&self.whole, allowance(config, places), caller).await?);
         }
         Ok(permit)
     }
@@ -207,8 +210,7 @@ impl Door {
         mut permit: Permit,
     ) -> Result<Permit, Refused> {
         if let Some(places) = config.server.max_concurrency {
-            let allowance = Allowance { places, queue: config.server.queue.length, wait: config.server.queue.wait };
-            permit.places.push(self.enter(&self.whole, allowance, caller).await?);
+            permit.places.push(self.enter(&self.whole, allowance(config, places), caller).await?);
         }
         Ok(permit)
     }
@@ -263,15 +265,22 @@ impl Door {
         let _waits = self.metrics.waits();
         let entered = gate.enter(allowance, &caller.turn(), caller.priority()).await;
         self.metrics.waited(begun.elapsed());
-        entered.map_err(|turned| {
-            let (reason, message) = match turned {
-                Turned::Full => ("full", "too many requests are waiting already"),
-                Turned::Late => ("late", "too many requests are under way; it was not this one's turn in time"),
-            };
-            self.metrics.turned(reason);
-            busy(message).into()
-        })
+        entered.map_err(|turned| self.turned(turned).into())
     }
+
+    fn turned(&self, turned: Turned) -> Fault {
+        let (reason, message) = match turned {
+            Turned::Full => ("full", "too many requests are waiting already"),
+            Turned::Late => ("late", "too many requests are under way; it was not this one's turn in time"),
+        };
+        self.metrics.turned(reason);
+        busy(message)
+    }
+}
+
+/// So many places, and the queue in front of them.
+fn allowance(config: &Config, places: usize) -> Allowance {
+    Allowance { places, queue: config.server.queue.length, wait: config.server.queue.wait }
 }
 
 /// What a request takes beyond the one of its caller's requests that it took already.

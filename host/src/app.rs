@@ -235,6 +235,8 @@ pub fn some_adapters(config: &Config, plugins: &Plugins) -> Result<(), StartErro
     let why = if dir.is_dir() { "it holds no NAME.wasm" } else { "there is no such folder" };
     let whole = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
     Err(StartError::NoAdapters { dir: whole.display().to_string(), why })
+}
+
 /// Tells of a mistake of the configuration that only adapters can find.
 fn tell(problem: &Problem) {
     let (problem, help, severity) = (&problem.message, problem.help.as_deref(), problem.severity);
@@ -340,7 +342,7 @@ impl App {
                 } else if request.extensions().get::<BeyondLimit>().is_some() {
                     gateway.refuse_beyond_limit(request)
                 } else {
-                    gateway.handle(request).await
+                    Box::pin(gateway.handle(request)).await
                 }
             }
         };

@@ -56,8 +56,8 @@ pub use list::{ask_models, find_out};
 pub use ping::ping;
 pub use reply::{BodyError, ReplyBody};
 pub use resume::Onward;
-pub use suit::{Written, suit};
 pub use send::{unanswerable, unsendable};
+pub use suit::{Written, suit};
 pub use tries::{Journey, Tried};
 pub use unified::{Answer, Request, blame, heard, parse, parse_answer, render, render_answer};
 

@@ -89,6 +89,16 @@ impl Gate {
         }
     }
 
+    /// Whether a newcomer would be let in or could wait, as it stands.
+    pub fn has_room(&self, allowance: Allowance, client: &Arc<str>, priority: Priority) -> bool {
+        let mut state = self.lock();
+        if state.waiting >= allowance.queue {
+            state.sweep();
+        }
+        let is_open = state.inside < allowance.places && state.waiting == 0;
+        is_open || state.waiting < allowance.queue || state.is_displaceable(client, priority)
+    }
+
     /// Enters if that needs no wait.
     pub fn try_enter(self: &Arc<Self>, places: usize) -> Option<Pass> {
         let mut state = self.lock();
@@ -172,6 +182,15 @@ impl State {
         }
         self.waiting += 1;
         Some(receiver)
+    }
+
+    /// Whether somebody waits whose place a newcomer would get.
+    fn is_displaceable(&self, client: &Arc<str>, priority: Priority) -> bool {
+        let own = self.lanes[priority as usize].0.iter().find(|(name, _)| name == client);
+        let own = own.map_or(0, |(_, turns)| turns.len());
+        let most = self.lanes[priority as usize].0.iter().map(|(_, turns)| turns.len()).max();
+        most.is_some_and(|most| most > own + 1)
+            || self.lanes.iter().skip(priority as usize + 1).any(|lane| !lane.0.is_empty())
     }
 
     /// Turns away the newest of the lowest priority below this one.

@@ -3,9 +3,9 @@
 mod check;
 mod door;
 mod head;
-mod overflow;
 mod lists;
 mod media_type;
+mod overflow;
 mod past;
 mod rights;
 mod traced;
@@ -152,7 +152,7 @@ impl Gateway {
         let (head, body) = request.into_parts();
         let exchange = Exchange::begin(&head.headers);
         let id: Arc<str> = Arc::from(exchange.id.as_str());
-        current::within(Arc::clone(&id), self.answer(id, exchange, head, body)).await
+        Box::pin(current::within(Arc::clone(&id), self.answer(id, exchange, head, body))).await
     }
 
     async fn answer(&self, id: Arc<str>, exchange: Exchange, head: Parts, body: Incoming) -> Response<ReplyBody> {
@@ -165,7 +165,9 @@ impl Gateway {
             Ok(called) => {
                 let face = Arc::clone(&called.face);
                 traced::describe(&span, &face, &id);
-                line.iter_mut().for_each(|line| line.called(&face));
+                if let Some(line) = line.as_mut() {
+                    line.called(&face);
+                }
                 let begun = Begun { exchange, span: &span, line: &mut line };
                 let answer = self.serve(&serving, begun, head, body, called).await;
                 let refuse = |fault| self.refuse(face.errors.as_deref(), &fault, &id, &mut line);
@@ -179,7 +181,9 @@ impl Gateway {
         };
         name(&mut response, face.as_deref(), &id);
         traced::conclude(&span, &mut response);
-        line.iter_mut().for_each(|line| line.ends_with(response.status().as_u16()));
+        if let Some(line) = line.as_mut() {
+            line.ends_with(response.status().as_u16());
+        }
         response
     }
 
@@ -200,7 +204,9 @@ impl Gateway {
             Err(Denied::WrongKey) => return Err(self.wrong_keys.judge(Denied::WrongKey.into(), address).await),
             Err(denied) => return Err(denied.into()),
         };
-        line.iter_mut().for_each(|line| line.asked_by(&caller));
+        if let Some(line) = line.as_mut() {
+            line.asked_by(&caller);
+        }
         let framing = face.framing(&about);
         let permit = match self.door.knock(&serving.config, &caller).await {
             Ok(permit) => permit,
@@ -232,7 +238,9 @@ impl Gateway {
             can_cut: head.version < Version::HTTP_2,
             face,
         });
-        line.iter_mut().for_each(|line| line.asks_for(asked.reading.model.as_deref()));
+        if let Some(line) = line.as_mut() {
+            line.asks_for(asked.reading.model.as_deref());
+        }
         self.permit(serving, &asked)?;
         let house = House { config: &serving.config, upstreams: &self.upstreams, recall: &self.recall, deadline: None };
         if *asked.operation() == Operation::Models {
@@ -275,7 +283,7 @@ impl Gateway {
             Err(Nowhere { fault, skipped }) => {
                 let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id, line);
                 let tells = serving.config.server.diagnostic_headers;
-                tell_skipped(&mut response, &skipped, tells, (&self.metrics, &asked.exchange.id));
+                tell_skipped(&mut response, &skipped, tells, (&self.metrics, &asked.exchange.id, line));
                 return Ok(response);
             }
         };
@@ -357,7 +365,9 @@ impl Gateway {
         id: &str,
         line: &mut Option<Box<AccessLine>>,
     ) -> Response<ReplyBody> {
-        line.iter_mut().for_each(|line| line.failed(fault));
+        if let Some(line) = line.as_mut() {
+            line.failed(fault);
+        }
         let reason = match fault.error.kind {
             ErrorKind::NotFound => "not_found",
             ErrorKind::Permission => "permission",

@@ -13,12 +13,16 @@ pub enum Direction {
 
 /// `name@digest` of the adapter that spoke to the provider.
 pub const ADAPTER: &str = "x-weir-adapter";
-/// How many attempts a request took.
+/// How many attempts a request took, and what was tried and skipped.
 pub const ATTEMPTS: &str = "x-weir-attempts";
 /// Fields of the request that the translation could not hold.
 pub const DROPPED_PARAMS: &str = "x-weir-dropped-params";
 /// The side at fault.
 pub const ERROR_SOURCE: &str = "x-weir-error-source";
+/// The lane that answered: relayed as it is, or translated.
+pub const LANE: &str = "x-weir-lane";
+/// What the translation could not pass on, with its kind.
+pub const LOSSES: &str = "x-weir-losses";
 /// The provider's name for the model that answered.
 pub const MODEL: &str = "x-weir-model";
 /// Milliseconds that Weir itself needed.
@@ -50,6 +54,8 @@ pub const ALL: &[(&str, Direction)] = &[
     (ATTEMPTS, Direction::Response),
     (DROPPED_PARAMS, Direction::Response),
     (ERROR_SOURCE, Direction::Response),
+    (LANE, Direction::Response),
+    (LOSSES, Direction::Response),
     (MODEL, Direction::Response),
     (OVERHEAD_MS, Direction::Response),
     (PROVIDER, Direction::Both),

@@ -273,6 +273,8 @@ impl Reservation {
         for take in std::mem::take(&mut self.takes) {
             self.give(&take, take.amount, now);
         }
+    }
+
     /// Whether the request is with a provider, so that the reservation stays if nothing more is heard of it.
     pub fn is_out(&mut self, is_out: bool) {
         self.is_out = is_out;

@@ -6,9 +6,9 @@ pub mod fit;
 pub mod lane;
 pub mod order;
 mod plan;
+mod question;
 pub mod skipped;
 mod stop;
-mod question;
 
 use std::collections::HashMap;
 use std::iter;
@@ -31,8 +31,8 @@ use crate::upstream::{Base, Credential, Timeouts};
 
 use budget::Budget;
 pub use plan::{Circumstances, Nowhere, Plan, plan, plan_for_provider};
-pub use stop::Stop;
 pub use question::Question;
+pub use stop::Stop;
 
 /// The header by which a request without a model says which provider it is for.
 pub const PROVIDER_HEADER: &str = crate::headers::PROVIDER;
@@ -214,6 +214,9 @@ pub fn format_for<'a>(
     chosen.map(|one| one.format.as_str()).or_else(first).unwrap_or(client)
 }
 
+/// Metrics by the face's index, and the client's name: empty for the anonymous one.
+type SeriesByClient = HashMap<usize, Vec<(Arc<str>, Arc<Series>)>>;
+
 /// One model of the configuration, ready to be served.
 #[derive(Debug)]
 pub struct Route {
@@ -240,8 +243,7 @@ pub struct Route {
     turn: AtomicUsize,
     key: AtomicUsize,
     budget: Mutex<Budget>,
-    /// By the face's index, and the client's name: empty for the anonymous one.
-    series: RwLock<HashMap<usize, Vec<(Arc<str>, Arc<Series>)>>>,
+    series: RwLock<SeriesByClient>,
 }
 
 impl Route {
@@ -319,7 +321,7 @@ impl Route {
     /// The metrics of this route for a face and a client of the configuration, which are made once.
     pub fn series(&self, metrics: &Metrics, face: &Face, client: Option<&Arc<str>>) -> Arc<Series> {
         let client: &str = client.map_or("", |name| name);
-        let find = |all: &HashMap<usize, Vec<(Arc<str>, Arc<Series>)>>| {
+        let find = |all: &SeriesByClient| {
             let known = all.get(&face.index)?.iter().find(|(name, _)| **name == *client);
             known.map(|(_, series)| Arc::clone(series))
         };

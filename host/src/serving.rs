@@ -100,6 +100,8 @@ impl Serving {
 pub fn speaker<'a>(config: &Config, adapter: &'a Adapter) -> Speaker<'a> {
     let is_known = adapter.trusted || config.names_adapter(&adapter.name);
     Speaker { name: &adapter.name, manifest: &adapter.manifest, is_known }
+}
+
 /// Whether one client must not have what another made.
 fn has_several(config: &Config) -> bool {
     let several = config.clients.iter().count() + usize::from(config.server.anonymous) > 1;

@@ -39,7 +39,7 @@ def end(format: str, candidate: Candidate) -> str | None:
 def differences(source: str, wanted: Meaning | Failure, dialect: str, heard: Meaning | Failure, lane: str) -> list[str]:
     """In words; nothing where they are the same."""
     if isinstance(wanted, Failure) or isinstance(heard, Failure):
-        return failures(wanted, heard, lane)
+        return failures(wanted, heard)
     holds = formats()[dialect].holds
     found = [*heard.flaws]
     pairs = list(zip(wanted.candidates, heard.candidates))
@@ -57,11 +57,11 @@ def is_credential(failure: Failure) -> bool:
     return failure.status in {401, 403} or re.search(r"api.key", failure.text, re.IGNORECASE) is not None
 
 
-def failures(wanted: Meaning | Failure, heard: Meaning | Failure, lane: str) -> list[str]:
+def failures(wanted: Meaning | Failure, heard: Meaning | Failure) -> list[str]:
     """An error is an error of the same kind (4.6)."""
     if type(wanted) is not type(heard) or heard.unread:
         return [f"wanted {brief(wanted)}, heard {brief(heard)}"]
-    status = 502 if lane != "relay" and is_credential(wanted) else wanted.status
+    status = 502 if is_credential(wanted) else wanted.status
     if status not in (None, heard.status):
         return [f"status: wanted {status}, heard {heard.status} ({heard.text[:200]})"]
     return []

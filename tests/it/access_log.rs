@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use weir_tests::{Answer, Client, Folder, Gate, Program, Request, Upstream};
 
-use crate::tongue::{ALL, ANTHROPIC, OPENAI, TOKENS, ZETA, config};
+use crate::tongue::{ALL, ANTHROPIC, OPENAI, SPOKEN, TOKENS, Tongue, ZETA, config, config_of};
 
 /// A gateway in a process of its own, whose log is read.
 struct Logged {
@@ -16,7 +16,7 @@ struct Logged {
 
 impl Logged {
     fn start(config: &str) -> Self {
-        let folder = Folder::with(&["openai", "anthropic", "zeta"]);
+        let folder = Folder::with(&["openai", "anthropic", "gemini", "zeta"]);
         let cache = weir_tests::plugins::target().join("test-cache");
         let program = Program::start(&folder, &cache, config);
         let address = program.address();
@@ -148,30 +148,73 @@ async fn what_is_refused_leaves_its_line_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_fails_says_what_was_tried_and_what_the_provider_said() {
-    for from in [OPENAI, ANTHROPIC] {
-        let words = format!("the model has a cold, says KEY-OF-{}", from.name);
-        let body = match from.name {
-            "openai" => format!("{{\"error\":{{\"message\":\"{words}\",\"type\":\"invalid_request_error\"}}}}"),
-            _ => format!(
-                "{{\"type\":\"error\",\"error\":{{\"type\":\"invalid_request_error\",\"message\":\"{words}\"}}}}"
-            ),
-        };
-        let upstream = Upstream::always(Answer::json(400, body)).await;
-        let logged = Logged::start(&config(&upstream));
-        for model in [from.name.to_owned(), from.translated()] {
-            for stream in [false, true] {
-                let id = format!("id-{model}-{stream}.");
-                let (status, line) = logged.line(&id, from.request(&model, stream)).await;
-                assert_eq!((status, &line["status"], &line["outcome"]), (400, &400.into(), &"failed".into()), "{line}");
-                assert!(line["error"].as_str().unwrap().contains("the model has a cold"), "{line}");
-                assert!(line["tried"].as_str().unwrap().contains(from.name), "{line}");
-                let log = logged.program.log();
-                let failed = log.lines().find(|line| line.contains("attempt failed") && line.contains(&id)).unwrap();
-                assert!(failed.contains("the model has a cold"), "the provider's own words: {failed}");
+    let error = |tongue: Tongue, status: u16| {
+        let words = format!("the model has a cold, says KEY-OF-{}", tongue.name);
+        let error = json!({"type": "invalid_request_error", "message": words});
+        let body = if tongue == ANTHROPIC { json!({"type": "error", "error": error}) } else { json!({"error": error}) };
+        Answer::json(status, body.to_string())
+    };
+    let upstream = Upstream::always(Answer::default()).await;
+    let logged = Logged::start(&config_of(&SPOKEN, &upstream));
+    for from in SPOKEN {
+        for status in [400, 404, 500, 503] {
+            upstream.now(error(from, status));
+            for (model, lane) in [(from.name.to_owned(), "relay"), (from.translated(), "translate")] {
+                for stream in [false, true] {
+                    let id = format!("id-{model}-{status}-{stream}.");
+                    let (told, line) = logged.line(&id, from.request(&model, stream)).await;
+                    assert_eq!(
+                        (told, &line["status"], &line["outcome"]),
+                        (status, &status.into(), &"failed".into()),
+                        "{line}"
+                    );
+                    assert!(line["error"].as_str().unwrap().contains("the model has a cold"), "{line}");
+                    assert!(line["tried"].as_str().unwrap().starts_with(&format!("{0}/{0}=", from.name)), "{line}");
+                    assert_eq!(line["lane"], lane, "{line}");
+                    let log = logged.program.log();
+                    let failed =
+                        log.lines().find(|line| line.contains("attempt failed") && line.contains(&id)).unwrap();
+                    assert!(failed.contains("the model has a cold"), "the provider's own words: {failed}");
+                }
             }
         }
-        logged.once();
     }
+    logged.once();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_left_out_stands_in_the_line() {
+    let upstream = provider().await;
+    let small = "[[models]]\nalias = \"small\"\ntarget = { provider = \"openai\", model = \"openai\" }\n\
+                 capabilities = { context = 1 }\n";
+    let logged = Logged::start(&format!(
+        "{}{small}fallbacks = [\"anthropic\"]\n{}",
+        config(&upstream),
+        small.replace("small", "blind").replace("context = 1", "vision = false")
+    ));
+    let (status, line) = logged.line("id-small.", OPENAI.request("small", false)).await;
+    assert_eq!((status, &line["tried"]), (200, &"openai/openai=skipped:context".into()), "{line}");
+    assert_eq!((&line["provider"], &line["lane"]), (&"anthropic".into(), &"translate".into()), "{line}");
+    let image = r#"{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgo="}}"#;
+    let looks = format!(r#"{{"model":"blind","messages":[{{"role":"user","content":[{image}]}}]}}"#);
+    let (status, line) = logged.line("id-blind.", OPENAI.request("blind", false).body(looks)).await;
+    assert_eq!((status, &line["tried"]), (400, &"openai/openai=skipped:vision".into()), "{line}");
+    assert!(line["lane"].is_null() && line["attempts"] == 0, "{line}");
+}
+
+/// A server that says in its head that it failed and takes its time to say why is not waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_whose_words_do_not_come_is_told_all_the_same() {
+    let upstream = Upstream::always(Answer::default()).await;
+    let logged = Logged::start(&config(&upstream));
+    let gate = Gate::default();
+    upstream.now(Answer::begin(503, &[("content-type", "application/json")]).gate(&gate).piece("{}").end());
+    let mut client = logged.client().await;
+    client.send(&OPENAI.request("openai", false).header("x-request-id", "id-slow.")).await;
+    assert_eq!(client.head().await.status, 503);
+    gate.open();
+    assert_eq!(client.rest().await, (b"{}".to_vec(), false));
+    assert!(logged.of("id-slow.")["error"].as_str().unwrap().contains("503"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,7 +222,7 @@ async fn a_client_that_leaves_and_an_answer_that_breaks_are_told_apart() {
     for from in [OPENAI, ANTHROPIC, ZETA] {
         for model in [from.name.to_owned(), from.translated()] {
             let gate = Gate::default();
-            let begun = |answer: Answer| from.stream().iter().take(2).fold(answer, |answer, piece| answer.piece(piece));
+            let begun = |answer: Answer| from.stream().iter().take(2).fold(answer, Answer::piece);
             let mut upstream = Upstream::always(begun(from.begin()).gate(&gate).reset()).await;
             let logged = Logged::start(&config(&upstream));
             let mut leaving = logged.client().await;

@@ -101,6 +101,33 @@ async fn an_unfinished_body_holds_no_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_turns_away_before_a_body_is_read() {
+    let upstream = Upstream::always(Answer::silence()).await;
+    let settings = TWO.replacen("[server]", "[server]\nmax_concurrency = 1\nqueue = { length = 2 }", 1);
+    let house = House::open(&format!("{settings}{}", config(&upstream))).await;
+    let mut waiting = Vec::new();
+    for count in 0..3 {
+        let mut client = house.connect().await;
+        client.send(&by(OPENAI.request("openai", true), "flood")).await;
+        waiting.push(client);
+        house.until_metric("weir_queue_depth", f64::from(count)).await;
+        house.until_metric("weir_in_flight", 1.0).await;
+    }
+    for from in ALL {
+        let begins = |client| by(from.request("openai", false), client).header("content-length", "1000000").head();
+        let mut flood = house.connect().await;
+        flood.write(begins("flood").as_bytes()).await;
+        assert_eq!(flood.head().await.status, 503, "{}: nothing of the body has come", from.name);
+        // The queue is one client's: another's request gets a place in it, and its body is read.
+        let held = house.metric(HELD).await;
+        let other = begin(&house, by(from.request("openai", false), "other"), 10 * KIB).await;
+        until_held(&house, held + 1.0).await;
+        other.abort();
+        house.until_metric(HELD, held).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_mid_body_gives_its_bytes_back() {
     let upstream = provider(OPENAI).await;
     let house = House::open(&format!("{TWO}{}", config(&upstream))).await;
@@ -210,8 +237,8 @@ async fn a_limit_of_requests_is_asked_before_the_body() {
 }
 
 /// A legal request of very many messages.
-fn many_messages(from: Tongue, model: &str, messages: usize) -> Request {
-    let request = from.request(model, false);
+fn many_messages(from: Tongue, model: &str, messages: usize, stream: bool) -> Request {
+    let request = from.request(model, stream);
     let sent = String::from_utf8(request.sent()).unwrap();
     let (one, two) = match from {
         ZETA => ("{\"who\":\"pilgrim\",\"says\":\"Hi\"}", "{\"who\":\"oracle\",\"says\":\"Ho\"}"),
@@ -248,12 +275,13 @@ async fn large_legal_requests_are_served_or_told_the_limit_and_cost_no_adapter_i
         let house = House::open(&format!("{WATCHED}{}", config(&upstream))).await;
         for from in ALL {
             if from == to {
-                let relayed = house.ask(&many_messages(from, to.name, 200_000)).await;
+                let relayed = house.ask(&many_messages(from, to.name, 200_000, false)).await;
                 assert_eq!(relayed.status(), 200, "bytes need no adapter: {}", relayed.text());
             }
             // As many different ones as take an adapter out of service.
             for more in 0..if from == OPENAI { 3 } else { 1 } {
-                let reply = house.ask(&many_messages(from, &to.translated(), 200_000 + 2 * more)).await;
+                let large = many_messages(from, &to.translated(), 200_000 + 2 * more, more % 2 == 0);
+                let reply = house.ask(&large).await;
                 assert!(is_fair(from, &reply), "{}: {} {}", from.name, reply.status(), reply.text());
             }
             let usual = house.ask(&from.request(&to.translated(), false)).await;

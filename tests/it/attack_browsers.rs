@@ -71,6 +71,26 @@ async fn without_keys_no_rebound_name_no_other_site_and_no_proxy_is_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_names_models_and_adapters_is_shown_to_nothing_foreign_where_only_this_machine_is_served() {
+    let upstream = provider(OPENAI).await;
+    let own = House::open(&config(&upstream)).await;
+    let shared = [keyed("", &upstream), format!("[server]\nanonymous = true\n{}", config(&upstream))];
+    let shared = [House::open(&shared[0]).await, House::open(&shared[1]).await];
+    for path in ["/metrics", "/ready", "/readyz"] {
+        assert_eq!(own.get(path).await.status(), 200);
+        for (name, value) in foreign() {
+            let request = Request::get(path).header(name, value);
+            let reply = own.ask(&request).await;
+            assert!(reply.status() == 403 && reply.text().contains("[[clients]]"), "{path}: {}", reply.text());
+            for house in &shared {
+                assert_eq!(house.ask(&request).await.status(), 200, "{path}");
+            }
+        }
+    }
+    assert_eq!(own.ask(&Request::get("/health").header("host", "evil.example")).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_keys_loopback_names_and_this_machines_own_pages_are_served() {
     let upstream = provider(OPENAI).await;
     let house = House::open(&config(&upstream)).await;

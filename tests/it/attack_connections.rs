@@ -232,9 +232,20 @@ async fn when_all_connections_work_health_and_admin_are_served_and_others_told_s
     soon("the end", connection).await.unwrap().unwrap();
     // A connection that came beyond the limit gets a place when there is one.
     drop(silent_ones);
+    let mut admin = house.connect().await;
     let mut waiting = house.connect().await;
     busy.pop().unwrap().leave();
-    house.until_metric("weir_in_flight", LIMIT as f64 - 1.0).await;
+    // Asked over one connection: each further one would evict the idlest, which is the one that waits.
+    let left = format!("weir_in_flight {}\n", LIMIT - 1);
+    let gone = async {
+        loop {
+            admin.send(&Request::get("/metrics")).await;
+            if admin.reply().await.text().contains(&left) {
+                return;
+            }
+        }
+    };
+    soon("the end of a request", gone).await;
     for _ in 0..=LIMIT {
         gate.open();
     }

@@ -114,7 +114,9 @@ fn upload() -> Request {
 
 fn answer(model: &str, stream: bool, more: Value) -> Request {
     let mut body = json!({"model": model, "stream": stream, "input": "Hi"});
-    body.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+    if let Value::Object(more) = more {
+        body.as_object_mut().unwrap().extend(more);
+    }
     Request::post("/v1/responses", body.to_string())
 }
 

@@ -104,7 +104,7 @@ async fn house(tongue: Tongue, upstream: &Upstream, translate: bool) -> House {
     let name = tongue.name;
     let settings = format!(
         "default_provider = \"{name}\"\n[[providers]]\nname = \"{name}\"\nadapter = \"{name}\"\n\
-         url = \"{}\"\napi_key = \"kkkk\"\ntranslate = {translate}\n",
+         url = \"{}\"\napi_key = \"kkkk\"\nusage = \"tap\"\ntranslate = {translate}\n",
         upstream.url()
     );
     House::open(&settings).await

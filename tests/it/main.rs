@@ -5,15 +5,15 @@
 #![allow(clippy::float_cmp, reason = "metrics are counts")]
 #![allow(clippy::print_stdout, reason = "what is skipped is said")]
 
+mod access_log;
+mod attack_bodies;
 mod attack_browsers;
 mod attack_connections;
-mod attack_bodies;
-mod attack_fairness;
 mod attack_echo;
-mod attack_manifests;
-mod access_log;
+mod attack_fairness;
 mod attack_leaving;
 mod attack_log;
+mod attack_manifests;
 mod attack_restricted;
 mod authors;
 mod badday;
@@ -60,8 +60,8 @@ mod stalled;
 mod streams;
 mod suited;
 mod swap;
-mod tls;
 mod terminal;
+mod tls;
 mod tongue;
 mod traces;
 mod trail;

@@ -6,6 +6,7 @@
 
 mod answers;
 mod hints;
+mod known;
 
 use serde_json::{Value, json};
 use weir_tests::heard::Heard;
@@ -58,6 +59,8 @@ struct Came {
     reply: Reply,
     /// What the provider was sent, where it was asked.
     sent: Option<Received>,
+    /// Tokens that were booked for it, as its provider told and by estimate.
+    booked: [f64; 2],
 }
 
 impl Came {
@@ -85,9 +88,14 @@ async fn everywhere(
         let mut upstream = Upstream::scripted(move |request| answers(to, to.wants_stream(request))).await;
         let folder = Folder::with(&SPOKEN.map(|tongue| tongue.name));
         let house = House::with(folder, &config_of(&SPOKEN, &upstream)).await;
+        let mut before = booked(&house, to).await;
         for place in Place::before(to) {
             let Some(request) = asks(place) else { continue };
-            let came = Came { place, reply: house.ask(&request).await, sent: upstream.unseen() };
+            let reply = house.ask(&request).await;
+            let after = booked(&house, to).await;
+            let booked = [after[0] - before[0], after[1] - before[1]];
+            before = after;
+            let came = Came { place, reply, sent: upstream.unseen(), booked };
             if let Err(why) = check(&came) {
                 let (from, lane, stream, text) = (place.from.name, place.lane, place.stream, came.reply.text());
                 broken.push(format!("{from} to {}, {lane:?}, stream: {stream}: {why}\n{text}", to.name));
@@ -95,6 +103,14 @@ async fn everywhere(
         }
     }
     assert!(broken.is_empty(), "{} places:\n{}", broken.len(), broken.join("\n\n"));
+}
+
+/// All tokens that are booked for a provider once nothing is under way.
+async fn booked(house: &House, to: Tongue) -> [f64; 2] {
+    house.until_metric("weir_in_flight", 0.0).await;
+    let told = house.metric(&format!("weir_tokens_total{{provider=\"{}\"}}", to.name)).await;
+    let estimated = house.metric(&format!("weir_tokens_estimated_total{{provider=\"{}\"}}", to.name)).await;
+    [told, estimated]
 }
 
 /// The usual question in every place.

@@ -34,7 +34,7 @@ fn gemini(model: &str, stream: bool) -> Request {
 }
 
 fn lost(reply: &Reply) -> Vec<String> {
-    let told = reply.header("x-weir-dropped-params").unwrap_or_default();
+    let told = reply.header("x-weir-losses").unwrap_or_default();
     told.split(',').map(str::to_owned).collect()
 }
 

@@ -64,12 +64,15 @@ async fn a_form_that_is_no_json_is_refused_and_other_types_pass_as_they_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_json_body_that_is_passed_on_unread_goes_on_as_json_too() {
+async fn a_batch_goes_on_as_json_too_and_is_refused_if_it_is_none() {
     let mut upstream = Upstream::always(Answer::json(200, "{\"id\":\"batch_1\"}")).await;
     let house = House::open(&config(&upstream)).await;
     let batch = |body: &str| Request::new("POST", "/v1/batches").header("content-type", CURLS).body(body);
-    for (body, kind) in [(" {\"input_file_id\":\"file-1\"}", "application/json"), ("input_file_id=file-1", CURLS)] {
-        assert_eq!(house.ask(&batch(body)).await.status(), 200);
-        assert_eq!(upstream.request().await.header("content-type"), Some(kind), "{body}");
-    }
+    let reply = house.ask(&batch(" {\"input_file_id\":\"file-1\"}")).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    assert_eq!(upstream.request().await.header("content-type"), Some("application/json"));
+    // Whose file a batch names cannot be read out of anything else.
+    let reply = house.ask(&batch("input_file_id=file-1")).await;
+    assert_eq!(reply.status(), 400, "{}", reply.text());
+    assert!(reply.text().contains("not JSON") && upstream.unseen().is_none(), "{}", reply.text());
 }

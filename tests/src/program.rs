@@ -27,7 +27,7 @@ fn build() -> PathBuf {
     if built.is_none_or(|built| built < newest(&root().join("host/src"))) {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(cargo);
-        let built = build.args(["build", "--quiet", "-p", "weir", "--bin", "weir"]).current_dir(root()).status();
+        let built = build.args(["build", "--quiet", "--workspace", "--bin", "weir"]).current_dir(root()).status();
         assert!(built.is_ok_and(|status| status.success()), "the program is built");
     }
     file

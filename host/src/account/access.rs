@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use http::Method;
 
+use super::trail::Trail;
 use crate::dialect::faces::{Face, operation_name};
 use crate::fault::{Fault, Side};
 use crate::identify::Caller;
@@ -14,8 +15,6 @@ use crate::identify::Caller;
 pub const TARGET: &str = "weir::access";
 /// Characters of a path, a model's name, an error.
 const SHOWN: usize = 200;
-/// Attempts that failed.
-const TRIED: usize = 16;
 /// Names of lost fields.
 const LOSSES: usize = 16;
 
@@ -91,10 +90,8 @@ pub struct AccessLine {
     model: Option<String>,
     adapter: Option<String>,
     lane: Option<&'static str>,
-    /// The attempt that is under way.
-    attempt: Option<String>,
-    /// Attempts that failed, and why.
-    tried: Vec<String>,
+    /// Targets that failed or were left out, and why.
+    tried: Option<String>,
     losses: Vec<String>,
     error: Option<String>,
     /// Whose fault the error is.
@@ -123,8 +120,7 @@ impl AccessLine {
                 model: None,
                 adapter: None,
                 lane: None,
-                attempt: None,
-                tried: Vec::new(),
+                tried: None,
                 losses: Vec::new(),
                 error: None,
                 side: None,
@@ -153,22 +149,19 @@ impl AccessLine {
         (self.model, self.adapter) = (Some(shown(model)), Some(adapter));
     }
 
-    /// It went this way: `relay` or `translate`.
+    /// An attempt begins, with the provider's name for the model.
+    pub fn begins(&mut self, model: &str) {
+        self.model = Some(shown(model));
+    }
+
+    /// The last attempt went this way: `relay` or `translate`.
     pub fn went(&mut self, lane: Option<&'static str>) {
         self.lane = lane;
     }
 
-    /// An attempt begins at this provider, with its name for the model.
-    pub fn begins(&mut self, provider: &str, model: &str) {
-        self.attempt = Some(format!("{}/{}", shown(provider), shown(model)));
-        self.model = Some(shown(model));
-    }
-
-    /// The attempt that is under way failed, for this reason.
-    pub fn attempt_failed(&mut self, reason: &str) {
-        if let Some(attempt) = self.attempt.take().filter(|_| self.tried.len() < TRIED) {
-            self.tried.push(format!("{attempt}={reason}"));
-        }
+    /// What became of the targets that did not answer.
+    pub fn tried(&mut self, trail: &Trail) {
+        self.tried = trail.others();
     }
 
     /// Fields that its translation lost.
@@ -230,7 +223,7 @@ impl Drop for AccessLine {
             outcome = self.end().as_str(),
             error = self.error,
             attempts,
-            tried = (!self.tried.is_empty()).then(|| self.tried.join(", ")),
+            tried = self.tried,
             input_tokens = input,
             cache_read_tokens = cache_read,
             cache_write_tokens = cache_write,
@@ -265,6 +258,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::account::trail;
     use crate::observe::log::tests::said;
     use crate::observe::log::{Line, current};
 
@@ -291,8 +285,9 @@ mod tests {
             line.asks_for(Some("fast"));
             line.answered("model-1", "zeta@0123".to_owned());
             line.went(Some("relay"));
-            line.begins("zeta", "model-0");
-            line.attempt_failed("rate_limited");
+            let mut trail = Trail::default();
+            trail.add(&Arc::from("zeta/model-0"), trail::End::Failed("rate_limited"));
+            line.tried(&trail);
             line.lost(["x"].into_iter());
             line.failed(&Fault::invalid("no"));
             line.ends(Ended {
@@ -315,7 +310,9 @@ mod tests {
     fn an_end_is_told_in_words() {
         let end = |status, end, fault: Option<Fault>| {
             let told = json(|line| {
-                fault.iter().for_each(|fault| line.failed(fault));
+                if let Some(fault) = &fault {
+                    line.failed(fault);
+                }
                 line.ends(Ended { status, end, ..Ended::default() });
             });
             (told["status"].as_u64().unwrap(), told["outcome"].as_str().unwrap().to_owned())

@@ -59,13 +59,9 @@ fn each_part_of_a_stream_costs_what_it_costs_there() {
         reasoning: None,
         extensions: Vec::new(),
     };
-    let price = |input, output| {
-        let million = |dollars: f64| Some(dollars * 1_000_000.0);
-        Some(Price { input: million(input), output: million(output), ..Price::default() })
-    };
-    account.tries_at(&Arc::from("first"), "m", price(1.0, 2.0));
+    account.tries_at(&Arc::from("first"), "m", Some(price(1.0, 2.0)));
     let mut branch = account.branch();
-    branch.tries_at(&Arc::from("second"), "m", price(10.0, 100.0));
+    branch.tries_at(&Arc::from("second"), "m", Some(price(10.0, 100.0)));
     account.resumed(branch, Some(&usage(5, 1)), [0, 3]);
     account.used(usage(12, 8));
     account.whole();
@@ -93,19 +89,19 @@ fn c62_an_answer_without_usage_is_said() {
     assert!(metrics.text().unwrap().contains(r#"weir_billing_unknown_total{model="fast",provider="zeta"} 1"#));
 }
 
-fn price(input: f64, output: f64) -> Option<Price> {
-    Some(Price { input: Some(input * 1e6), output: Some(output * 1e6), ..Price::default() })
+fn price(input: f64, output: f64) -> Price {
+    Price { input: Some(input * 1e6), output: Some(output * 1e6), ..Price::default() }
 }
 
 #[test]
 fn a_request_that_nobody_answers_costs_its_input_where_it_went() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let mut account = account(&metrics);
-    account.tries_at(&Arc::from("first"), "m", price(1.0, 2.0));
+    account.tries_at(&Arc::from("first"), "m", Some(price(1.0, 2.0)));
     assert!(account.sends(|| 5));
     assert!(!account.sends(|| 100), "a further step");
     account.failed("reset");
-    account.tries_at(&Arc::from("second"), "m", price(10.0, 20.0));
+    account.tries_at(&Arc::from("second"), "m", Some(price(10.0, 20.0)));
     account.sends(|| 5);
     account.refused();
     account.tries_at(&Arc::from("third"), "m", None);
@@ -126,9 +122,9 @@ fn the_loser_of_two_at_the_same_time_costs_its_input() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let mut account = account(&metrics);
     let (mut winner, mut loser) = (account.branch(), account.branch());
-    winner.tries_at(&Arc::from("first"), "m", price(1.0, 2.0));
+    winner.tries_at(&Arc::from("first"), "m", Some(price(1.0, 2.0)));
     winner.sends(|| 5);
-    loser.tries_at(&Arc::from("second"), "m", price(10.0, 20.0));
+    loser.tries_at(&Arc::from("second"), "m", Some(price(10.0, 20.0)));
     loser.sends(|| 5);
     drop(loser);
     account.adopt(winner, Duration::ZERO);

@@ -51,7 +51,9 @@ impl Tokens {
     pub(super) fn settle(&mut self, book: &Book) -> bool {
         let missing = self.missing();
         let told = self.told.as_ref().map(buckets);
-        told.into_iter().for_each(|tokens| self.charge(tokens, book));
+        if let Some(tokens) = told {
+            self.charge(tokens, book);
+        }
         self.estimate(missing, book);
         self.sent = None;
         told.is_some()

@@ -1,6 +1,5 @@
 //! What became of the targets of a request besides the one that answered, in order and bounded.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// How many steps are kept.
@@ -58,25 +57,26 @@ impl Trail {
     /// It in one line, for a header or a log: how many attempts there were and, unless the first target that came into
     /// question answered, what became of each (`2; first/a=rate_limited, second/b=skipped:vision, third/c=ok`).
     pub fn told(&self, attempts: u32, answered: Option<&str>) -> String {
-        let mut told = attempts.to_string();
-        let mut separator = "; ";
-        let mut add = |name: &str, prefix: &str, what: &str| {
-            let _ = write!(told, "{separator}{}={prefix}{what}", plain(name));
-            separator = ", ";
+        match self.list(answered) {
+            Some(list) => format!("{attempts}; {list}"),
+            None => attempts.to_string(),
+        }
+    }
+
+    /// The targets that did not answer and why, in one line; none where there are none.
+    pub fn others(&self) -> Option<String> {
+        self.list(None)
+    }
+
+    fn list(&self, answered: Option<&str>) -> Option<String> {
+        let step = |step: &Step| match step.end {
+            End::Failed(reason) => format!("{}={reason}", plain(&step.target)),
+            End::Skipped(reason) => format!("{}=skipped:{reason}", plain(&step.target)),
         };
-        for step in &self.steps {
-            match step.end {
-                End::Failed(reason) => add(&step.target, "", reason),
-                End::Skipped(reason) => add(&step.target, "skipped:", reason),
-            }
-        }
-        if let Some(name) = answered.filter(|_| !self.steps.is_empty()) {
-            add(name, "", "ok");
-        }
-        if self.more > 0 {
-            let _ = write!(told, ", and {} more", self.more);
-        }
-        told
+        let answered = answered.map(|name| format!("{}=ok", plain(name)));
+        let more = (self.more > 0).then(|| format!("and {} more", self.more));
+        let all: Vec<String> = self.steps.iter().map(step).chain(answered).chain(more).collect();
+        (!self.steps.is_empty()).then(|| all.join(", "))
     }
 }
 

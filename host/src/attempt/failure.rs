@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
+use tokio::time::Instant;
 
 use super::reply::ReplyBody;
 use super::send::{fault_of, response_of, upstream_fault};
@@ -16,6 +17,10 @@ use crate::upstream::{Coding, DecodeBound, Decoder, UpstreamErrorKind, UpstreamR
 
 /// Bytes of an error that are looked at.
 const ERROR_BODY: usize = 256 << 10;
+/// How long an error's body is waited for that tells what is to be done.
+const REASONS_TIME: Duration = Duration::from_secs(30);
+/// How long one is waited for that decides nothing: it only says in words what the status told.
+const WORDS_TIME: Duration = Duration::from_secs(1);
 
 /// A failed attempt.
 #[derive(Debug)]
@@ -42,24 +47,30 @@ pub(super) async fn read(
     account: &Account,
 ) -> Result<(Fault, Option<UpstreamResponse>), Failure> {
     let mut error = by_status(response.status, &response.headers);
-    let mut is_shown = false;
-    if has_reasons(response.status) {
-        let plain = match response.body.read_ahead(ERROR_BODY).await {
-            Ok(read) => decoded(&response.headers, read, house.config.server.translate_body_limit),
-            Err(failed) if failed.kind == UpstreamErrorKind::KeyShown => {
-                is_shown = true;
-                Bytes::new()
-            }
-            Err(failed) => return Err(fault_of(&failed).into()),
-        };
-        if let Some(told) = by_adapter(asked, target, &response, plain).await {
+    let mut is_lost = false;
+    let has_reasons = has_reasons(response.status);
+    let until = Instant::now() + if has_reasons { REASONS_TIME } else { WORDS_TIME };
+    let plain = match response.body.read_ahead(ERROR_BODY, until).await {
+        Ok(read) => decoded(&response.headers, read, house.config.server.translate_body_limit),
+        Err(failed) if has_reasons && failed.kind != UpstreamErrorKind::KeyShown => {
+            return Err(fault_of(&failed).into());
+        }
+        Err(_) => {
+            is_lost = true;
+            Bytes::new()
+        }
+    };
+    match by_adapter(asked, target, &response, plain).await {
+        Some(told) if has_reasons => {
             let retry_after_ms = told.retry_after_ms.or(error.retry_after_ms);
             error = Error { retry_after_ms, ..told };
         }
+        Some(told) if !told.message.is_empty() => error.message = told.message,
+        _ => {}
     }
     wait_for_limits(&mut error, target, &response.headers);
     let fault = upstream_fault(error, response.status, target, account);
-    let is_told = !is_shown && fault.lapse != Some(Lapse::Credential);
+    let is_told = !is_lost && fault.lapse != Some(Lapse::Credential);
     Ok((fault, is_told.then_some(response)))
 }
 

@@ -51,6 +51,8 @@ pub(super) struct Pipeline {
 pub(super) struct Seen {
     /// The tokens, as far as they were told.
     pub(super) usage: Option<Usage>,
+    /// Whether the stream brought a finish.
+    pub(super) finished: bool,
     /// Whether any content has passed.
     pub(super) content: bool,
     /// What it weighs, since somebody else went on if somebody did.
@@ -227,7 +229,7 @@ impl Pipeline {
     pub(super) fn release(self) -> Seen {
         self.decoder.release();
         self.encoder.release();
-        self.seen
+        Seen { finished: self.referee.has_finish(), ..self.seen }
     }
 
     fn decode(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {

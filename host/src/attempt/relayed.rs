@@ -187,7 +187,9 @@ impl Drop for Relayed {
 fn record(account: &mut Account, metered: Option<Metered>) {
     let Some(Metered { told, content, has_ended }) = metered else { return };
     account.content(content);
-    told.into_iter().for_each(|usage| account.used(usage));
+    if let Some(usage) = told {
+        account.used(usage);
+    }
     if has_ended {
         account.told_all();
     }

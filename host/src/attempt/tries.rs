@@ -229,9 +229,7 @@ impl Journey<'_> {
                 held.overloaded(begun);
             }
             if ticket.failed(blame) {
-                account.metrics().tries.tripped(&target.label, target.model_label());
-                let model = target.model(self.asked.model());
-                tracing::warn!(request_id = self.asked.exchange.id, provider = %target.label, model, "target fails too often and rests");
+                self.note_rest(&target, account);
             }
             if let Some((refused, target)) = last.take_if(|_| so_far.was_vain(&failure.fault)) {
                 so_far.settle(&mut held);
@@ -255,6 +253,18 @@ impl Journey<'_> {
             }
             last = Some((failure, target));
         }
+    }
+
+    /// Counts and logs that a target's breaker opened.
+    fn note_rest(&self, target: &Target, account: &Account) {
+        account.metrics().tries.tripped(&target.label, target.model_label());
+        let model = target.model(self.asked.model());
+        tracing::warn!(
+            request_id = self.asked.exchange.id,
+            provider = %target.label,
+            model,
+            "target fails too often and rests"
+        );
     }
 
     /// What can be done after a failure.

@@ -64,7 +64,9 @@ fn get(admin: &str, token: Option<&Secret>, path: &str) -> Result<Value, String>
         let mut stream = TcpStream::connect(&address)?;
         stream.set_read_timeout(Some(ANSWER))?;
         // In version 1.0 the end of the connection is the end of the answer.
-        write!(stream, "GET {path} HTTP/1.0\r\nhost: {authority}\r\n{proof}connection: close\r\n\r\n")?;
+        // Written at once: a server may answer a request, and close, before a second piece of it comes.
+        let request = format!("GET {path} HTTP/1.0\r\nhost: {authority}\r\n{proof}connection: close\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
         stream.take(LARGEST).read_to_string(&mut answer)?;
         Ok(answer)

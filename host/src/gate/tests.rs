@@ -56,6 +56,21 @@ async fn a_higher_priority_goes_first_and_may_take_a_place_in_the_queue() {
 }
 
 #[tokio::test]
+async fn there_is_room_for_whoever_would_be_let_in_or_could_wait() {
+    let gate = Arc::new(Gate::default());
+    let has_room = |client: &str, priority| gate.has_room(ALLOWANCE, &name(client), priority);
+    assert!(has_room("a", Priority::Low));
+    let first = inside(&gate);
+    let mut waiting: Vec<Waiting> = (0..4).map(|_| line_up(&gate, "a", Priority::Normal)).collect();
+    assert!(!has_room("a", Priority::Normal) && !has_room("b", Priority::Low));
+    assert!(has_room("b", Priority::Normal) && has_room("a", Priority::High));
+    assert_eq!(gate.waiting(), 4, "to ask changes nothing");
+    drop(waiting.pop());
+    assert!(has_room("a", Priority::Normal), "who has left needs no place");
+    drop(first);
+}
+
+#[tokio::test]
 async fn a_full_queue_belongs_to_nobody_who_filled_it() {
     let gate = Arc::new(Gate::default());
     let first = inside(&gate);

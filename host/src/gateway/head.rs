@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::Response;
 
 use crate::account::Account;
+use crate::account::access::AccessLine;
 use crate::account::trail::{End, Trail};
 use crate::attempt::{Asked, ReplyBody, SpokenBy};
 use crate::dialect::faces::Face;
@@ -53,13 +54,9 @@ pub(super) fn name(response: &mut Response<ReplyBody>, face: Option<&Face>, id: 
 
 /// Tells the account's line who answered.
 pub(super) fn note_answer(account: &mut Account, response: &Response<ReplyBody>, target: &Target, asked: &Asked) {
-    let is_relayed = matches!(response.body(), ReplyBody::Relayed(_));
     let Some(line) = account.line() else { return };
     let spoke = response.extensions().get::<SpokenBy>().map(|SpokenBy(adapter)| adapter);
     line.answered(target.model(asked.model()), spoken(spoke.unwrap_or(&target.adapter)));
-    // An error that the gateway tells itself may come from either.
-    let is_made = !is_relayed && response.status().is_success();
-    line.went(is_relayed.then_some("relay").or(is_made.then_some("translate")));
 }
 
 /// An adapter as headers and the log name it.
@@ -91,13 +88,16 @@ pub(super) fn tell_skipped(
     response: &mut Response<ReplyBody>,
     skipped: &[Skipped],
     tells: bool,
-    (metrics, id): (&Metrics, &str),
+    (metrics, id, line): (&Metrics, &str, &mut Option<Box<AccessLine>>),
 ) {
     let mut trail = Trail::default();
     for Skipped { stop, why } in skipped {
         metrics.tries.skipped(&stop.target.label, why.reason());
         tracing::info!(request_id = id, target = &*stop.health, reason = why.reason(), "target skipped");
         trail.add(&stop.health, End::Skipped(why.reason()));
+    }
+    if let Some(line) = line {
+        line.tried(&trail);
     }
     if tells && !skipped.is_empty() {
         insert(response.headers_mut(), headers::ATTEMPTS, &trail.told(0, None));

@@ -24,12 +24,12 @@ impl Gateway {
             Ok(permit) => permit,
             Err(Refused { fault, told }) => {
                 let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id, line);
-                tell_limits(&mut response, asked, &told, None);
+                tell_limits(&mut response, &asked.face, &told, None);
                 return Ok(response);
             }
         };
         let mut response = models::answer(house, serving, &self.lists, asked).await?;
-        tell_limits(&mut response, asked, &permit.told(), None);
+        tell_limits(&mut response, &asked.face, &permit.told(), None);
         Ok(response)
     }
 }

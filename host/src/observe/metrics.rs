@@ -14,9 +14,9 @@ use prometheus::{
 
 use spending::{Books, Spending, Where};
 
-pub use spending::Book;
 use crate::contract::types::LossKind;
 use crate::fault::loss_kind;
+pub use spending::Book;
 
 pub use tries::Tries;
 

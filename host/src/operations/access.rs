@@ -68,14 +68,31 @@ fn check(operations: &Operations, config: &Config, request: &Request) -> Result<
     if operations.is_exposed {
         return Err(Denied::NoToken);
     }
-    let is_shared = !config.clients.is_empty() || config.server.anonymous;
-    if is_shared && !operations.is_apart {
+    if is_shared(config) && !operations.is_apart {
         return Err(Denied::Shared);
     }
     local::check(request.uri(), headers).map_err(Denied::NotLocal)?;
     // A page of this machine's own must not be able to change anything either.
     let is_a_page = request.method() != Method::GET && headers.contains_key(header::ORIGIN);
     if is_a_page { Err(Denied::Page) } else { Ok(()) }
+}
+
+/// Whether the data plane serves others than this machine itself.
+fn is_shared(config: &Config) -> bool {
+    !config.clients.is_empty() || config.server.anonymous
+}
+
+/// Lets anybody see what names models and adapters, but no foreign page and no proxy where the gateway is this machine's
+/// own.
+pub(super) async fn show(State(operations): State<Operations>, request: Request, next: Next) -> Response {
+    let is_own = !operations.is_exposed && !is_shared(&operations.reload.current().config);
+    match local::check(request.uri(), request.headers()) {
+        Err(why) if is_own => refuse(
+            StatusCode::FORBIDDEN,
+            &format!("{why}; without keys only this machine is served: add `[[clients]]`, or set `server.anonymous`"),
+        ),
+        _ => next.run(request).await,
+    }
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -264,6 +264,8 @@ impl Plan {
             self.skipped.push(Skipped { stop, why });
         }
     }
+}
+
 /// What a target costs for the name that was asked for, where that decides.
 fn dearness(route: &Route, target: &Target, name: &str) -> Option<f64> {
     let price = (route.strategy == Strategy::Cheapest).then(|| target.price_of(name)).flatten()?;

@@ -129,7 +129,9 @@ mod tests {
         let tests: Vec<_> = pointers.iter().map(|pointer| FrameTest::Present((*pointer).to_owned())).collect();
         let places = Places::new(&tests);
         let mut content = Content::default();
-        frames.iter().for_each(|frame| places.weigh(frame.as_bytes(), &mut content));
+        for frame in frames {
+            places.weigh(frame.as_bytes(), &mut content);
+        }
         content.tokens()
     }
 

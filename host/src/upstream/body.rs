@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use super::deadline::Watch;
 use super::error::{UpstreamError, UpstreamErrorKind};
@@ -69,11 +70,13 @@ impl UpstreamBody {
         next_piece(self).await
     }
 
-    /// Reads until there are so many bytes, or the end. They are still there for whoever reads the body afterwards.
-    pub async fn read_ahead(&mut self, enough: usize) -> Result<Bytes, UpstreamError> {
+    /// Reads until there are so many bytes, or the end, or this moment. They are still there for whoever reads the body
+    /// afterwards.
+    pub async fn read_ahead(&mut self, enough: usize, until: Instant) -> Result<Bytes, UpstreamError> {
         let mut held = std::mem::take(&mut self.held);
         while held.iter().map(Bytes::len).sum::<usize>() < enough
-            && let Some(piece) = self.next_piece().await?
+            && let Ok(piece) = tokio::time::timeout_at(until, self.next_piece()).await
+            && let Some(piece) = piece?
         {
             held.push_back(piece);
         }

@@ -185,6 +185,8 @@ impl Decoded {
     /// The error of a body that is longer than it may be.
     pub fn is_too_large(&self) -> UpstreamError {
         UpstreamError::new(UpstreamErrorKind::BodyTooLarge, self.body.origin())
+    }
+
     /// A decoded piece with the credential hidden in it; with the last one comes what waited.
     fn screened(&mut self, piece: Bytes, is_end: bool) -> Bytes {
         let Some(screen) = &mut self.screen else { return piece };

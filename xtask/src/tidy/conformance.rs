@@ -30,6 +30,9 @@ pub(super) fn check(tree: &Tree, findings: &mut Findings) {
             Some(test) if !tests.get(test).is_some_and(|cited| cited.contains(&number)) => {
                 findings.problem(format!("{PAGE}: C-{number:02} names `{test}`, which is no test that cites it"));
             }
+            None if !page.text.lines().any(|line| is_open(line, number)) => {
+                findings.problem(format!("{PAGE}: C-{number:02} names no test and is not marked as open"));
+            }
             None if tests.values().any(|cited| cited.contains(&number)) => {
                 findings.problem(format!("{PAGE}: C-{number:02} is marked as open, but there are tests"));
             }
@@ -42,6 +45,10 @@ pub(super) fn check(tree: &Tree, findings: &mut Findings) {
 fn rows(page: &str) -> BTreeMap<u32, Option<&str>> {
     let number = |line: &str| line.strip_prefix("| C-")?.split(' ').next()?.parse().ok();
     page.lines().filter_map(|line| Some((number(line)?, last_cell(line)))).collect()
+}
+
+fn is_open(line: &str, number: u32) -> bool {
+    line.starts_with(&format!("| C-{number:02} ")) && line.contains("| open: ")
 }
 
 fn last_cell(line: &str) -> Option<&str> {
@@ -78,6 +85,7 @@ mod tests {
         let page = "| C-08 | whole | `c08_c17_a` |\n| C-17 | cut | `c08_c17_a` |\n| C-76 | cache | open: none yet |\n";
         assert!(problems(page, "    async fn c08_c17_a() {").is_empty());
         assert_eq!(problems(page, "fn c08_a() {").len(), 2, "both rows name a test that is not there");
+        assert_eq!(problems("| C-08 | whole | none |", "").len(), 1, "a row without a test that is not open");
         assert_eq!(problems(page, "fn c08_c17_a() {}\nfn c99_b() {}").len(), 1, "a number without a row");
         assert_eq!(problems(page, "fn c08_c17_a() {}\nfn c76_b() {}").len(), 1, "an open row that has a test");
     }

@@ -179,10 +179,8 @@ fn a_timeout_does_not_cut_streams_off() {
 #[test]
 fn fallbacks_for_one_kind_of_error_come_after_ordinary_ones() {
     let models = ["a", "long", "filter", "plain", "last"];
-    let list: String = models
-        .iter()
-        .map(|name| format!("- model_name: {name}\n  litellm_params: {{model: openai/{name}}}\n"))
-        .collect();
+    let list =
+        models.map(|name| format!("- model_name: {name}\n  litellm_params: {{model: openai/{name}}}\n")).concat();
     let yaml = format!(
         "model_list:\n{list}litellm_settings:\n  context_window_fallbacks: [{{a: [long]}}]\n  \
          content_policy_fallbacks: [{{a: [filter]}}]\n  default_fallbacks: [last]\n  fallbacks: [{{a: [plain]}}]\n"

@@ -58,7 +58,7 @@ impl Said {
         let value = value.into();
         match field.name() {
             "message" => self.message = value.as_str().map_or_else(|| value.to_string(), str::to_owned),
-            "log.target" => self.target = value.as_str().unwrap_or_default().to_owned(),
+            "log.target" => value.as_str().unwrap_or_default().clone_into(&mut self.target),
             name if name.starts_with(FOREIGN) => {}
             name => self.fields.push((name, value)),
         }
@@ -172,7 +172,7 @@ mod tests {
             said(Line::Human, || tracing::warn!(words = hostile, plain = "one-word", none = "", "said\n{hostile}"));
         assert_eq!(text.matches('\n').count(), 1, "{text:?}");
         assert!(!text.contains('\u{1b}') && !text.contains('\u{9b}'), "{text:?}");
-        assert!(text.contains(r#" WARN said a b"#) && text.contains(r#" plain=one-word none="""#), "{text}");
+        assert!(text.contains(r" WARN said a b") && text.contains(r#" plain=one-word none="""#), "{text}");
         assert!(text.contains(r#"words="a\nb\u001b[2J \"c\" é "#), "{text}");
     }
 }

@@ -175,7 +175,7 @@ mod tests {
     fn lines_come_out_whole_and_in_order() {
         let (reader, go_on, seen) = stalled();
         let queue = Queue::start(1 << 20, reader).unwrap();
-        let text: String = (0..500).map(|n| format!("line {n}\n")).collect();
+        let text = (0..500).map(|n| format!("line {n}\n")).collect::<Vec<_>>().concat();
         text.split_inclusive('\n').for_each(|line| Lines(Arc::clone(&queue)).write_all(line.as_bytes()).unwrap());
         drop(go_on);
         queue.flush(Duration::from_secs(20));

@@ -22,13 +22,14 @@ impl DialectChat for Hostile {
             stream,
             ..ChatRequest::default()
         };
-        Ok(ParsedChat { request, losses: Vec::new(), memo: String::new() })
+        // An answer's model is that of its provider: what is to be done is remembered.
+        Ok(ParsedChat { request, losses: Vec::new(), memo: ctx.model.clone() })
     }
 
     fn render_response(ctx: &Context, _: ChatResponse) -> Result<RenderedResponse> {
-        let text = deeds::act(&ctx.model, "write");
+        let text = deeds::act(&ctx.memo, "write");
         let mut answer = RenderedResponse::json(format!("{{\"text\":\"{text}\"}}"));
-        deeds::dress(&ctx.model, &mut answer);
+        deeds::dress(&ctx.memo, &mut answer);
         Ok(answer)
     }
 }
@@ -36,21 +37,21 @@ impl DialectChat for Hostile {
 /// The writer: a frame for each event.
 #[derive(Debug)]
 pub struct HostileEncoder {
-    model: String,
+    deed: String,
     pushes: u32,
 }
 
 impl Encoder for HostileEncoder {
     fn new(ctx: Context) -> Self {
-        Self { model: ctx.model, pushes: 0 }
+        Self { deed: ctx.memo, pushes: 0 }
     }
 
     fn push(&mut self, events: Vec<ChatEvent>) -> Result<Encoded> {
         self.pushes += 1;
-        let text = if self.pushes > 1 { deeds::act(&self.model, "encode") } else { String::new() };
+        let text = if self.pushes > 1 { deeds::act(&self.deed, "encode") } else { String::new() };
         let frame = |data: String| Frame { event: None, data };
         let mut frames: Vec<Frame> = events.iter().map(|_| frame("{\"event\":1}".into())).collect();
-        if deeds::asked(&self.model, "encode").is_some() {
+        if deeds::asked(&self.deed, "encode").is_some() {
             frames.push(frame(text));
         }
         Ok(Encoded { frames, losses: Vec::new() })

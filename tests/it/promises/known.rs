@@ -1,0 +1,90 @@
+//! What is known of every answer: which way it went, whose it was and what it cost.
+
+use serde_json::json;
+use weir_tests::{Answer, Request};
+
+use super::{Came, Lane, Place, everywhere, same, usual, usually};
+use crate::tongue::{ANTHROPIC, OPENAI, TOKENS, Tongue};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_tells_its_lane_its_provider_and_the_requests_id() {
+    let named = |place: Place| usual(place).map(|request| request.header("x-request-id", "the-clients-own"));
+    everywhere(named, usually, |came| {
+        let told = |name: &str| came.reply.header(name).unwrap_or_default().to_owned();
+        let lane = if came.place.lane == Lane::Relay { "relay" } else { "translate" };
+        same("lane", &told("x-weir-lane").as_str(), &lane)?;
+        same("provider", &told("x-weir-provider").as_str(), &came.place.to.name)?;
+        same("model", &told("x-weir-model").as_str(), &came.place.to.name)?;
+        same("attempts", &told("x-weir-attempts").as_str(), &"1")?;
+        same("adapter", &told("x-weir-adapter").starts_with(&format!("{}@", came.place.to.name)), &true)?;
+        same("id", &told("x-request-id").as_str(), &"the-clients-own")
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_are_told_are_booked_everywhere() {
+    let all = f64::from(u32::try_from(TOKENS.input + TOKENS.output).unwrap());
+    everywhere(usual, usually, |came| same("booked", &came.booked, &[all, 0.0])).await;
+}
+
+/// Answers that do not tell what they cost: a stream that was cut before it did, a provider that never does.
+fn silent(to: Tongue, stream: bool) -> Answer {
+    let without = |text: String| {
+        let known = ["\"usage\":", "\"usageMetadata\":"];
+        known.iter().fold(text, |text, name| text.replace(name, "\"none\":"))
+    };
+    if stream {
+        to.stream().into_iter().map(without).fold(to.begin(), Answer::piece).end()
+    } else {
+        Answer::json(200, without(to.whole()))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_nobody_tells_are_booked_by_estimate_everywhere() {
+    everywhere(usual, silent, |came| {
+        same("status", &came.reply.status(), &200)?;
+        same("booked as told", &came.booked[0], &0.0)?;
+        same("booked by estimate", &(came.booked[1] > 0.0), &true)
+    })
+    .await;
+}
+
+/// A key that is not taken is the gateway's trouble: its client is not told to bring another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_credential_is_the_gateways_trouble_everywhere() {
+    for status in [401, 400] {
+        let answers = move |to: Tongue, _| {
+            let words = format!("invalid key: KEY-OF-{}", to.name);
+            let kind = if to == OPENAI { "invalid_api_key" } else { "authentication_error" };
+            let error = json!({"code": kind, "status": "UNAUTHENTICATED", "type": kind, "message": words});
+            let body = if to == ANTHROPIC { json!({"type": "error", "error": error}) } else { json!({"error": error}) };
+            Answer::json(status, body.to_string())
+        };
+        everywhere(usual, answers, |came| {
+            same("status", &came.reply.status(), &502)?;
+            let message = came.place.from.error(&came.reply).unwrap_or_default();
+            same("message", &message.contains("refused the gateway's credential"), &true)?;
+            same("key", &came.reply.text().contains("KEY-OF"), &false)?;
+            same("booked", &came.booked, &[0.0, 0.0])
+        })
+        .await;
+    }
+}
+
+/// Bodies without a content type, and ones that begin with white space, are JSON where JSON is what the endpoint takes.
+#[tokio::test(flavor = "multi_thread")]
+async fn white_space_around_a_request_changes_nothing_anywhere() {
+    let spaced = |place: Place| -> Option<Request> {
+        usual(place).map(|request| {
+            let body = [b" \r\n\t".as_slice(), &request.sent(), b"\n\n"].concat();
+            request.body(body)
+        })
+    };
+    everywhere(spaced, usually, |came: &Came| {
+        same("status", &came.reply.status(), &200)?;
+        same("asked", &came.sent.is_some(), &true)
+    })
+    .await;
+}
