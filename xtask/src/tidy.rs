@@ -4,6 +4,7 @@ mod conformance;
 mod layers;
 mod lengths;
 mod licences;
+mod pages;
 mod paths;
 mod source;
 mod wit;
@@ -40,6 +41,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     words::check(&tree, &mut findings);
     paths::check(&tree, &mut findings);
     conformance::check(&tree, &mut findings);
+    pages::check(&tree, &mut findings);
     // A check that cannot be made must not hide what the others found.
     for made in [wit::check(&tree, &mut findings), licences::check(workspace, &mut findings)] {
         made.unwrap_or_else(|error| findings.problem(format!("{error:#}")));
