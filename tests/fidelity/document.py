@@ -7,44 +7,44 @@ from data import table
 
 HEAD = """# Fidelity
 
-What a client reads in its own dialect, of what a provider answered in another format. Written by `cargo xtask fidelity`
-over the recordings in `../shared/fixtures`; `cargo xtask test` tries a fixed sample of them.
+How faithfully a client of one dialect reads a provider's answer in another format. `cargo xtask fidelity` generates this page
+from the recordings in `../shared/fixtures`; `cargo xtask test` checks a fixed sample of them.
 
-Both sides are read by the official clients, never by Weir's own parsers: the recording by the client of its own format,
-straight from a local server that replays it (in pieces of 617 bytes), and the translation by the client of the dialect,
-through a running Weir whose upstream is that server. Compared exactly are the text, the reasoning, the tool calls (names,
+The official clients read both sides, never Weir's own parsers. The client of the recording's own format reads the recording
+directly from a local server that replays it (in pieces of 617 bytes). The client of the dialect reads the translation
+through a running Weir whose upstream is that server. The comparison is exact for the text, the reasoning, the tool calls (names,
 arguments as JSON, order), the finish reason and the tokens. Recorded errors are compared by kind.
 """
 
 RULES = """## What counts as the same
 
-- A dialect is asked only for what it has a place for (`holds` in `tests/fidelity/formats.toml`). A client of legacy
-  completions or of Ollama's `generate` offers no tools, so it is not asked for answers that call some.
-- Finish reasons go through the table of the conformance cases (4.3), `tests/fidelity/finish.toml`: each meaning has one
-  word in each dialect. Tool calls outrank a natural end. A refusal is one by its words where the format has a place for
-  them, else by its finish; the words are then text.
-- Tokens are compared as totals: all input (cached and not), all output (reasoning included), and the parts of them that
-  the dialect tells apart. Where a provider leaves the reasoning out of the output, its own total tells.
-- Several pieces of text or reasoning are one text. Where a dialect joins several pieces of reasoning, a blank line may
-  stand between them.
-- Arguments that were cut off by the output limit are no JSON. Where arguments are objects they are `{}` (4.1), except in a
+- A dialect is compared only in the content that it can express (`holds` in `tests/fidelity/formats.toml`). A client of legacy
+  completions or of Ollama's `generate` offers no tools, so answers with tool calls are not compared for it.
+- Finish reasons are compared through the table of the conformance cases (4.3), `tests/fidelity/finish.toml`: each meaning has one
+  word in each dialect. Tool calls outrank a natural end. A refusal is recognised by its text if the format has a place for
+  it, otherwise by its finish reason; its text then counts as text.
+- Tokens are compared as totals: all input (cached and not), all output (reasoning included), and the parts that
+  the dialect distinguishes. If a provider excludes the reasoning from the output, its own total decides.
+- Several pieces of text or reasoning count as one text. If a dialect joins several pieces of reasoning, a blank line may
+  separate them.
+- Arguments that the output limit cut off are not JSON. In formats with arguments as objects they are `{}` (4.1), except in a
   Messages stream, where they are the same text.
-- Of several candidates, a dialect with one answer tells the first (C-80).
+- With several candidates, a dialect with one answer has the first (C-80).
 - A provider that refuses the gateway's credential is a 502 to its client (4.6).
-- A relayed answer is compared with the words as they came: nothing is mapped there.
-- What is not legal in a recording's own format is mended before the official client reads it (`tests/fidelity/mend.py`:
-  a JSON array where events were asked for, enumerations as numbers, a foreign end mark); Weir gets it as it is.
-- Where 4.3 has no row or column, the table's word is our own choice, made beside what the adapters do: Cohere's column, and
-  a refusal (a filter word or a natural end both pass towards legacy completions, Cohere and Converse).
-- Input or output that the provider does not tell may be an estimate (C-59), so it is not compared.
-- A text in Converse's `citationsContent` is text. A Cohere stream that fails is a broken connection: it has no event for it.
-- Call ids are compared with nothing; they must only be distinct in Chat.
+- A relayed answer is compared with the original words: nothing is mapped there.
+- Content that is invalid in a recording's own format is corrected before the official client reads it (`tests/fidelity/mend.py`:
+  a JSON array in place of events, enumerations as numbers, a foreign end mark); Weir receives it uncorrected.
+- Where 4.3 has no row or column, the table's word is a choice of this project, consistent with the adapters: Cohere's column, and
+  a refusal (towards legacy completions, Cohere and Converse, a filter word and a natural end both pass).
+- Input or output that the provider does not report may be an estimate (C-59), so it is not compared.
+- A text in Converse's `citationsContent` is text. A failing Cohere stream is a broken connection, since the format has no event for it.
+- Call ids are not compared; in Chat they must be distinct.
 - Requests towards their own format are compared in one spelling (`tests/fidelity/same.py`): empty, null, false and absent are
   one, neighbours of one role are one turn in Gemini and Converse, ids of Chat's calls count by their order, line breaks within
   Mistral's thinking and Gemini's `propertyOrdering` and `title` of older schemas are not compared. In the schemas, `oneOf` is
-  read as `anyOf`, and what is wrong with the recorded request itself does not count.
-- Recordings of other formats (Cohere v1, Replicate's predictions, Bedrock InvokeModel, text-generation `generate`) are of no format that Weir
-  speaks; they are not in the matrix.
+  read as `anyOf`, and mistakes of the recorded request itself do not count.
+- Recordings in other formats (Cohere v1, Replicate's predictions, Bedrock InvokeModel, text-generation `generate`) are not in the
+  matrix, since Weir does not translate these formats.
 """
 
 
@@ -53,7 +53,7 @@ def document(outcome: report.Report, unknown: list[str], sent: list) -> str:
     parts = [
         HEAD,
         f"The same in meaning: **{total} ({share(total)})**, of these streams {streams} ({share(streams)}); "
-        f"{len(outcome.excepted)} exceptions, {len(outcome.failed)} differences that nothing explains.\n",
+        f"{len(outcome.excepted)} exceptions, {len(outcome.failed)} unexplained differences.\n",
         "Each cell is passed/all: whole answers + streams.\n",
         "## By format\n",
         report.markdown(outcome.by_format()) + "\n",
@@ -64,7 +64,7 @@ def document(outcome: report.Report, unknown: list[str], sent: list) -> str:
         parts.append(f"Not built, so not in it: {', '.join(unknown)}.\n")
     parts += [RULES, exceptions(outcome)]
     if outcome.failed:
-        parts += ["## Differences that nothing explains\n", "\n".join(f"- {report.line(it)}" for it in outcome.failed) + "\n"]
+        parts += ["## Unexplained differences\n", "\n".join(f"- {report.line(it)}" for it in outcome.failed) + "\n"]
     return "\n".join([*parts, *requests(sent)])
 
 
@@ -103,13 +103,13 @@ def requests(sent: list) -> list[str]:
     lines = [
         "## Requests",
         "",
-        "Recorded requests of each dialect, sent to every adapter through a forced translation: answered, with an upstream",
-        "request that obeys the official schema, + refused for a reason that is listed, of all. Towards its own format the",
-        "request that arrives is also compared with the recorded one.",
+        "Recorded requests of each dialect, sent to every adapter through a forced translation. Each cell has the number of answered",
+        "requests, whose upstream request obeys the official schema, + those refused for a listed reason, of all. Towards its own format the",
+        "upstream request is also compared with the recorded one.",
         "",
         report.markdown(grid),
         "",
-        "Refusals, by what they say:",
+        "Refusals, by reason:",
         "",
     ]
     refused: dict = defaultdict(int)
@@ -118,7 +118,7 @@ def requests(sent: list) -> list[str]:
             refused[it.reason] += 1
     lines += [f"- {count}: {reason}" for reason, count in sorted(refused.items(), key=lambda it: -it[1])]
     listed = table("refusals.toml").get("complaints", [])
-    lines += ["", "Complaints of the schemas that are not heeded:", "", *(f"- {it['reason']}" for it in listed), ""]
+    lines += ["", "Complaints of the schemas that are ignored:", "", *(f"- {it['reason']}" for it in listed), ""]
     if wrong := [it for it in sent if not it.is_right]:
         lines += ["Neither answered nor refused for a listed reason:", "", *(f"- {line(it)}" for it in wrong), ""]
     return lines
