@@ -6,7 +6,7 @@ mod format;
 
 pub(crate) use format::spelling;
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions};
+use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions, strings};
 use weir_sdk::types::Header;
 
 use crate::{Anthropic, FAMILY};
@@ -69,10 +69,6 @@ impl About for Anthropic {
             },
         }
     }
-}
-
-fn strings<const N: usize>(texts: [&str; N]) -> Vec<String> {
-    texts.into_iter().map(str::to_owned).collect()
 }
 
 #[cfg(test)]

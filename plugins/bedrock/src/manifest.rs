@@ -5,7 +5,7 @@ mod faces;
 mod format;
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions};
+use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions, strings};
 
 use crate::{Bedrock, FAMILY};
 
@@ -80,10 +80,6 @@ impl About for Bedrock {
             },
         }
     }
-}
-
-fn strings<const N: usize>(texts: [&str; N]) -> Vec<String> {
-    texts.into_iter().map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ mod format;
 mod relayed;
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions};
+use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions, strings};
 
 use crate::{Cohere, FAMILY};
 
@@ -71,10 +71,6 @@ impl About for Cohere {
             },
         }
     }
-}
-
-fn strings<const N: usize>(texts: [&str; N]) -> Vec<String> {
-    texts.into_iter().map(str::to_owned).collect()
 }
 
 #[cfg(test)]

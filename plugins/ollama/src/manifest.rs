@@ -5,7 +5,7 @@ mod faces;
 mod format;
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions};
+use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions, strings};
 
 use crate::{FAMILY, Ollama};
 
@@ -52,10 +52,6 @@ impl About for Ollama {
             },
         }
     }
-}
-
-fn strings<const N: usize>(texts: [&str; N]) -> Vec<String> {
-    texts.into_iter().map(str::to_owned).collect()
 }
 
 #[cfg(test)]

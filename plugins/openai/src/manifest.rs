@@ -5,7 +5,7 @@ mod relayed;
 use weir_sdk::compat::{self, completions, embeddings, models, responses, wire};
 use weir_sdk::manifest::{
     AnswerFraming, BodyKind, CredentialPlace, ErrorFormat, ErrorSpelling, Face, Feature, FrameTemplate, FrameTest,
-    Manifest, ModelPlace, ModelPointer, Operation, PointerEquals, StreamFlag, StreamPointer,
+    Manifest, ModelPlace, Operation, StreamFlag, features, strings,
 };
 use weir_sdk::types::{ErrorKind, Framing, Header};
 
@@ -29,10 +29,6 @@ pub(crate) fn describe() -> Manifest {
     manifest
 }
 
-fn strings(list: &[&str]) -> Vec<String> {
-    list.iter().map(|&text| text.to_owned()).collect()
-}
-
 fn faces() -> Vec<Face> {
     let chat = chat_face("/v1/chat/completions");
     let embeddings = face(embeddings::FORMAT, Operation::Embeddings, "POST", "/v1/embeddings");
@@ -41,7 +37,7 @@ fn faces() -> Vec<Face> {
     let deployment = |face: Face, path: &str| Face {
         path: format!("/openai/deployments/{{model}}/{path}"),
         prefixes: Vec::new(),
-        model: vec![ModelPlace::Path, model_pointer()],
+        model: vec![ModelPlace::Path, ModelPlace::pointer("/model")],
         ..face
     };
     vec![
@@ -70,40 +66,25 @@ fn faces() -> Vec<Face> {
 
 fn face(format: &str, operation: Operation, method: &str, path: &str) -> Face {
     let reads = method == "GET";
+    let plain = Face::post(format, operation, path);
     Face {
-        format: format.to_owned(),
-        operation,
         method: method.to_owned(),
-        path: path.to_owned(),
-        prefixes: strings(&["/openai"]),
-        when: None,
-        credentials: vec![
-            CredentialPlace::Header(Header::new("authorization", "Bearer ")),
-            CredentialPlace::Header(Header::new("api-key", "")),
-        ],
-        model: if reads { Vec::new() } else { vec![model_pointer()] },
-        stream: StreamFlag::Constant(false),
+        prefixes: strings(["/openai"]),
+        credentials: vec![CredentialPlace::bearer(), CredentialPlace::header("api-key")],
+        model: if reads { Vec::new() } else { plain.model },
         body: if reads { BodyKind::Empty } else { BodyKind::Json },
-        output_limit: Vec::new(),
-        end_user: if reads { Vec::new() } else { strings(&["/user"]) },
-        object_ids: Vec::new(),
-        features: Vec::new(),
-        request_headers: Vec::new(),
-        framings: Vec::new(),
+        end_user: if reads { Vec::new() } else { strings(["/user"]) },
+        ..plain
     }
-}
-
-fn model_pointer() -> ModelPlace {
-    ModelPlace::Pointer(ModelPointer { pointer: "/model".to_owned(), prefix: String::new() })
 }
 
 fn chat_face(path: &str) -> Face {
     Face {
-        stream: StreamFlag::Pointer(StreamPointer { pointer: "/stream".to_owned(), fallback: false }),
-        output_limit: strings(&["/max_completion_tokens", "/max_tokens"]),
-        end_user: strings(&["/safety_identifier", "/user"]),
-        features: features(),
-        framings: vec![AnswerFraming { framing: Framing::Sse, when: None }],
+        stream: StreamFlag::member(false),
+        output_limit: strings(["/max_completion_tokens", "/max_tokens"]),
+        end_user: strings(["/safety_identifier", "/user"]),
+        features: features_of_chat(),
+        framings: AnswerFraming::always(Framing::Sse),
         ..face(wire::FORMAT, Operation::Chat, "POST", path)
     }
 }
@@ -111,24 +92,19 @@ fn chat_face(path: &str) -> Face {
 fn completions_face(path: &str) -> Face {
     Face {
         format: completions::FORMAT.to_owned(),
-        output_limit: strings(&["/max_tokens"]),
-        end_user: strings(&["/user"]),
+        output_limit: strings(["/max_tokens"]),
+        end_user: strings(["/user"]),
         features: Vec::new(),
         ..chat_face(path)
     }
 }
 
 fn responses_face(path: &str) -> Face {
-    let present = |pointer: &str| FrameTest::Present(pointer.to_owned());
-    let equals = |pointer: &str, word: &str| {
-        FrameTest::Equals(PointerEquals { pointer: pointer.to_owned(), json: format!("\"{word}\"") })
-    };
-    let feature = |name: &str, tests: Vec<FrameTest>| Feature { name: name.to_owned(), tests };
-    let part = |kind: &str| equals("/input/*/content/*/type", kind);
+    let part = |kind: &str| vec![FrameTest::equals("/input/*/content/*/type", kind)];
     Face {
         format: responses::FORMAT.to_owned(),
-        output_limit: strings(&["/max_output_tokens"]),
-        object_ids: strings(&[
+        output_limit: strings(["/max_output_tokens"]),
+        object_ids: strings([
             "/previous_response_id",
             "/conversation",
             "/conversation/id",
@@ -137,34 +113,29 @@ fn responses_face(path: &str) -> Face {
             "/tools/*/container",
             "/tools/*/container/file_ids/*",
         ]),
-        features: vec![
-            feature("tools", vec![present("/tools")]),
-            feature("vision", vec![part("input_image")]),
-            feature("audio", vec![part("input_audio")]),
-            feature("documents", vec![part("input_file")]),
-            feature("schema", vec![equals("/text/format/type", "json_schema")]),
-            feature("reasoning", vec![present("/reasoning")]),
-        ],
+        features: features([
+            ("tools", vec![FrameTest::present("/tools")]),
+            ("vision", part("input_image")),
+            ("audio", part("input_audio")),
+            ("documents", part("input_file")),
+            ("schema", vec![FrameTest::equals("/text/format/type", "json_schema")]),
+            ("reasoning", vec![FrameTest::present("/reasoning")]),
+        ]),
         ..chat_face(path)
     }
 }
 
-fn features() -> Vec<Feature> {
-    let present = |pointer: &str| FrameTest::Present(pointer.to_owned());
-    let part = |kind: &str| {
-        let pointer = "/messages/*/content/*/type".to_owned();
-        FrameTest::Equals(PointerEquals { pointer, json: format!("\"{kind}\"") })
-    };
-    let schema = PointerEquals { pointer: "/response_format/type".to_owned(), json: "\"json_schema\"".to_owned() };
-    let feature = |name: &str, tests: Vec<FrameTest>| Feature { name: name.to_owned(), tests };
-    vec![
-        feature("tools", vec![present("/tools"), present("/functions")]),
-        feature("vision", vec![part("image_url")]),
-        feature("audio", vec![part("input_audio"), present("/audio")]),
-        feature("documents", vec![part("file")]),
-        feature("schema", vec![FrameTest::Equals(schema)]),
-        feature("reasoning", vec![present("/reasoning_effort"), present("/reasoning"), present("/thinking")]),
-    ]
+fn features_of_chat() -> Vec<Feature> {
+    let part = |kind: &str| FrameTest::equals("/messages/*/content/*/type", kind);
+    let thinking = ["/reasoning_effort", "/reasoning", "/thinking"];
+    features([
+        ("tools", ["/tools", "/functions"].map(FrameTest::present).to_vec()),
+        ("vision", vec![part("image_url")]),
+        ("audio", vec![part("input_audio"), FrameTest::present("/audio")]),
+        ("documents", vec![part("file")]),
+        ("schema", vec![FrameTest::equals("/response_format/type", "json_schema")]),
+        ("reasoning", thinking.map(FrameTest::present).to_vec()),
+    ])
 }
 
 /// `{"error": {"message", "type", "param", "code"}}`, whole and as the last frame of a broken stream.
@@ -223,22 +194,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_error_has_a_spelling() {
-        for kind in [
-            ErrorKind::InvalidRequest,
-            ErrorKind::Authentication,
-            ErrorKind::Permission,
-            ErrorKind::NotFound,
-            ErrorKind::TooLarge,
-            ErrorKind::ContextLength,
-            ErrorKind::RateLimited,
-            ErrorKind::Quota,
-            ErrorKind::ContentFiltered,
-            ErrorKind::Overloaded,
-            ErrorKind::Timeout,
-            ErrorKind::Unsupported,
-            ErrorKind::Upstream,
-            ErrorKind::Internal,
-        ] {
+        for kind in ErrorKind::ALL {
             assert_eq!(SPELLINGS.iter().filter(|(known, ..)| *known == kind).count(), 1, "{kind:?}");
         }
     }

@@ -1,7 +1,9 @@
 //! What the adapter says about itself.
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Format, Isolation, Manifest, Operation, Suggestions};
+use weir_sdk::manifest::{
+    Auth, AuthScheme, Capabilities, Format, Isolation, Manifest, Operation, Suggestions, strings,
+};
 
 use crate::{FORMAT, Replicate};
 
@@ -61,10 +63,10 @@ impl About for Replicate {
             takes_blobs: true,
             suggests: Suggestions {
                 url: Some("https://api.replicate.com/v1/".into()),
-                key_variables: vec!["REPLICATE_API_TOKEN".into(), "REPLICATE_API_KEY".into()],
+                key_variables: strings(["REPLICATE_API_TOKEN", "REPLICATE_API_KEY"]),
                 // Names of owners are anybody's.
                 models: Vec::new(),
-                origins: ORIGINS.map(str::to_owned).into(),
+                origins: strings(ORIGINS),
             },
             formats: vec![Format { id: FORMAT.into(), errors: None, tap: None }],
             faces: Vec::new(),
@@ -72,7 +74,7 @@ impl About for Replicate {
             auth: vec![Auth { name: "bearer".into(), scheme: AuthScheme::Bearer }],
             capabilities: Capabilities {
                 operations: vec![Operation::Chat, Operation::Models],
-                media: vec!["image".into()],
+                media: strings(["image"]),
                 tools: false,
                 counts_tokens: false,
             },

@@ -7,7 +7,9 @@
 mod accepts;
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Format, Isolation, Manifest, Oauth, Operation, Suggestions};
+use weir_sdk::manifest::{
+    Auth, AuthScheme, Capabilities, Format, Isolation, Manifest, Oauth, Operation, Suggestions, strings,
+};
 use weir_sdk::types::Header;
 
 use crate::Vertex;
@@ -91,7 +93,7 @@ impl About for Vertex {
             auth: auth(),
             capabilities: Capabilities {
                 operations: vec![Operation::Chat, Operation::CountTokens, Operation::Embeddings, Operation::Models],
-                media: ["image", "audio", "video", "document"].map(str::to_owned).into(),
+                media: strings(["image", "audio", "video", "document"]),
                 tools: true,
                 counts_tokens: true,
             },

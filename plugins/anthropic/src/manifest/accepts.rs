@@ -1,9 +1,8 @@
 //! What the service takes as it is.
 
-use weir_sdk::manifest::{Acceptance, Operation};
+use weir_sdk::manifest::{Acceptance, Operation, strings};
 use weir_sdk::types::Header;
 
-use super::strings;
 use crate::FORMAT;
 use crate::provider::request::VERSION;
 
@@ -18,12 +17,6 @@ pub(super) fn all() -> Vec<Acceptance> {
 
 fn acceptance<const N: usize>(operation: Operation, method: &str, path: &str, query: [&str; N]) -> Acceptance {
     Acceptance {
-        format: FORMAT.into(),
-        operation,
-        method: method.into(),
-        path: path.into(),
-        stream_path: None,
-        query: Vec::new(),
         query_forwarded: strings(query),
         request_headers: strings(["anthropic-version", "anthropic-beta"]),
         // The first of a name that can be filled counts.
@@ -33,8 +26,7 @@ fn acceptance<const N: usize>(operation: Operation, method: &str, path: &str, qu
             Header::new("anthropic-beta", "{option.beta}"),
         ],
         response_headers: strings(["request-id", "anthropic-*", "retry-after", "retry-after-ms", "x-should-retry"]),
-        exclusions: Vec::new(),
-        ask_usage: None,
         preferred: true,
+        ..Acceptance::new(FORMAT, operation, method, path)
     }
 }

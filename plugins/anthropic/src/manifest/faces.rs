@@ -1,12 +1,10 @@
 //! What clients may speak.
 
 use weir_sdk::manifest::{
-    AnswerFraming, BodyKind, Condition, CredentialPlace, Face, Feature, FrameTest, ModelPlace, ModelPointer, Operation,
-    PointerEquals, StreamFlag, StreamPointer,
+    AnswerFraming, Condition, CredentialPlace, Face, Feature, FrameTest, Operation, StreamFlag, features, strings,
 };
-use weir_sdk::types::{Framing, Header};
+use weir_sdk::types::Framing;
 
-use super::strings;
 use crate::FORMAT;
 
 /// Base urls that clients of this format are pointed at.
@@ -24,9 +22,9 @@ pub(super) fn all() -> Vec<Face> {
 
 fn messages() -> Face {
     Face {
-        stream: StreamFlag::Pointer(StreamPointer { pointer: "/stream".into(), fallback: false }),
+        stream: StreamFlag::member(false),
         output_limit: strings(["/max_tokens"]),
-        framings: vec![AnswerFraming { framing: Framing::Sse, when: None }],
+        framings: AnswerFraming::always(Framing::Sse),
         ..post("/v1/messages", Operation::Chat)
     }
 }
@@ -37,17 +35,8 @@ fn count_tokens() -> Face {
 
 fn post(path: &str, operation: Operation) -> Face {
     Face {
-        format: FORMAT.into(),
-        operation,
-        method: "POST".into(),
-        path: path.into(),
         prefixes: strings([PREFIX]),
-        when: None,
         credentials: credentials(),
-        model: vec![ModelPlace::Pointer(ModelPointer { pointer: "/model".into(), prefix: String::new() })],
-        stream: StreamFlag::Constant(false),
-        body: BodyKind::Json,
-        output_limit: Vec::new(),
         end_user: strings(["/metadata/user_id"]),
         object_ids: strings([
             "/container",
@@ -55,55 +44,41 @@ fn post(path: &str, operation: Operation) -> Face {
             "/messages/*/content/*/source/file_id",
             "/messages/*/content/*/file_id",
         ]),
-        features: features(),
-        request_headers: strings(["anthropic-version", "anthropic-beta"]),
-        framings: Vec::new(),
+        features: features_of_messages(),
+        request_headers: request_headers(),
+        ..Face::post(FORMAT, operation, path)
     }
 }
 
 fn models(path: &str, when: Option<Condition>) -> Face {
-    let model = if path.contains("{model") { vec![ModelPlace::Path] } else { Vec::new() };
     Face {
-        operation: Operation::Models,
-        method: "GET".into(),
-        prefixes: Vec::new(),
         when,
-        model,
-        body: BodyKind::Empty,
-        end_user: Vec::new(),
-        object_ids: Vec::new(),
-        features: Vec::new(),
-        ..post(path, Operation::Models)
+        credentials: credentials(),
+        request_headers: request_headers(),
+        ..Face::get(FORMAT, Operation::Models, path)
     }
 }
 
-fn credentials() -> Vec<CredentialPlace> {
-    vec![
-        CredentialPlace::Header(Header::new("x-api-key", "")),
-        CredentialPlace::Header(Header::new("authorization", "Bearer ")),
-    ]
+fn request_headers() -> Vec<String> {
+    strings(["anthropic-version", "anthropic-beta"])
 }
 
-fn features() -> Vec<Feature> {
+fn credentials() -> Vec<CredentialPlace> {
+    vec![CredentialPlace::header("x-api-key"), CredentialPlace::bearer()]
+}
+
+fn features_of_messages() -> Vec<Feature> {
     let block = |name: &str| {
         ["/messages/*/content/*/type", "/messages/*/content/*/content/*/type"]
-            .map(|pointer| equals(pointer, name))
-            .into_iter()
-            .collect::<Vec<_>>()
+            .map(|pointer| FrameTest::equals(pointer, name))
+            .to_vec()
     };
-    let present = |pointer: &str| FrameTest::Present(pointer.into());
-    [
-        ("tools", vec![present("/tools")]),
+    let thinking = ["enabled", "adaptive", "between_tools"];
+    features([
+        ("tools", vec![FrameTest::present("/tools")]),
         ("vision", block("image")),
         ("documents", block("document")),
-        ("schema", vec![present("/output_config/format"), present("/output_format")]),
-        ("reasoning", ["enabled", "adaptive", "between_tools"].map(|mode| equals("/thinking/type", mode)).into()),
-    ]
-    .into_iter()
-    .map(|(name, tests)| Feature { name: name.into(), tests })
-    .collect()
-}
-
-fn equals(pointer: &str, text: &str) -> FrameTest {
-    FrameTest::Equals(PointerEquals { pointer: pointer.into(), json: format!("\"{text}\"") })
+        ("schema", ["/output_config/format", "/output_format"].map(FrameTest::present).to_vec()),
+        ("reasoning", thinking.map(|mode| FrameTest::equals("/thinking/type", mode)).to_vec()),
+    ])
 }

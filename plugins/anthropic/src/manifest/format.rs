@@ -2,10 +2,10 @@
 
 use weir_sdk::manifest::{
     Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, PointerEquals, Tap, UsagePlace,
+    strings,
 };
 use weir_sdk::types::{ErrorKind, Header};
 
-use super::strings;
 use crate::FORMAT;
 
 const ERROR: &str = r#"{"type":"error","error":{"type":{{kind}},"message":{{message}}},"request_id":{{request_id}}}"#;

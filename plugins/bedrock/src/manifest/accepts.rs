@@ -1,8 +1,8 @@
 //! What the service takes as it is.
 
-use weir_sdk::manifest::{Acceptance, Operation};
+use weir_sdk::manifest::{Acceptance, Operation, strings};
 
-use super::{INVOKE as OPERATION, strings};
+use super::INVOKE as OPERATION;
 use crate::{FORMAT, INVOKE};
 
 pub(super) fn all() -> Vec<Acceptance> {
@@ -20,18 +20,9 @@ pub(super) fn all() -> Vec<Acceptance> {
 
 fn post(format: &str, operation: Operation, path: &str) -> Acceptance {
     Acceptance {
-        format: format.into(),
-        operation,
-        method: "POST".into(),
-        path: format!("model/{{model}}/{path}"),
-        stream_path: None,
-        query: Vec::new(),
-        query_forwarded: Vec::new(),
         request_headers: strings(["accept"]),
-        set_headers: Vec::new(),
         response_headers: strings(["x-amzn-*", "retry-after"]),
-        exclusions: Vec::new(),
-        ask_usage: None,
         preferred: true,
+        ..Acceptance::new(format, operation, "POST", format!("model/{{model}}/{path}"))
     }
 }

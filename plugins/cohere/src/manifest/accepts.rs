@@ -1,9 +1,9 @@
 //! What the service takes as it is.
 
 use weir_sdk::compat::rerank::FORMAT as SHARED_RERANK;
-use weir_sdk::manifest::{Acceptance, Operation};
+use weir_sdk::manifest::{Acceptance, Operation, strings};
 
-use super::{relayed, strings};
+use super::relayed;
 use crate::{FORMAT, embeddings, rerank};
 
 pub(super) fn all() -> Vec<Acceptance> {
@@ -28,15 +28,7 @@ fn older(acceptance: Acceptance) -> Acceptance {
 
 pub(super) fn acceptance(format: &str, operation: Operation, method: &str, path: &str) -> Acceptance {
     Acceptance {
-        format: format.into(),
-        operation,
-        method: method.into(),
-        path: path.into(),
-        stream_path: None,
-        query: Vec::new(),
-        query_forwarded: Vec::new(),
         request_headers: strings(["x-client-name"]),
-        set_headers: Vec::new(),
         response_headers: strings([
             "x-debug-trace-id",
             "x-endpoint-monthly-call-limit",
@@ -46,8 +38,7 @@ pub(super) fn acceptance(format: &str, operation: Operation, method: &str, path:
             "num_tokens",
             "retry-after",
         ]),
-        exclusions: Vec::new(),
-        ask_usage: None,
         preferred: true,
+        ..Acceptance::new(format, operation, method, path)
     }
 }

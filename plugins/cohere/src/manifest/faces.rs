@@ -2,12 +2,11 @@
 
 use weir_sdk::compat::rerank::FORMAT as SHARED_RERANK;
 use weir_sdk::manifest::{
-    AnswerFraming, BodyKind, Condition, CredentialPlace, Face, Feature, FrameTest, ModelPlace, ModelPointer, Operation,
-    PointerEquals, StreamFlag, StreamPointer,
+    AnswerFraming, Condition, Face, Feature, FrameTest, Operation, StreamFlag, features, strings,
 };
-use weir_sdk::types::{Framing, Header};
+use weir_sdk::types::Framing;
 
-use super::{relayed, strings};
+use super::relayed;
 use crate::{FORMAT, embeddings, rerank};
 
 /// Base urls that clients of these formats are pointed at.
@@ -35,60 +34,28 @@ pub(super) fn all() -> Vec<Face> {
 
 fn chat() -> Face {
     Face {
-        stream: StreamFlag::Pointer(StreamPointer { pointer: "/stream".into(), fallback: false }),
+        stream: StreamFlag::member(false),
         output_limit: strings(["/max_tokens"]),
-        features: features(),
-        framings: vec![AnswerFraming { framing: Framing::Sse, when: None }],
+        features: features_of_messages(),
+        framings: AnswerFraming::always(Framing::Sse),
         ..post(FORMAT, Operation::Chat, "/v2/chat")
     }
 }
 
 pub(super) fn post(format: &str, operation: Operation, path: &str) -> Face {
-    Face {
-        format: format.into(),
-        operation,
-        method: "POST".into(),
-        path: path.into(),
-        prefixes: strings([PREFIX]),
-        when: None,
-        credentials: vec![CredentialPlace::Header(Header::new("authorization", "Bearer "))],
-        model: vec![ModelPlace::Pointer(ModelPointer { pointer: "/model".into(), prefix: String::new() })],
-        stream: StreamFlag::Constant(false),
-        body: BodyKind::Json,
-        output_limit: Vec::new(),
-        end_user: Vec::new(),
-        object_ids: Vec::new(),
-        features: Vec::new(),
-        request_headers: Vec::new(),
-        framings: Vec::new(),
-    }
+    Face { prefixes: strings([PREFIX]), ..Face::post(format, operation, path) }
 }
 
 fn models(path: &str, when: Option<Condition>) -> Face {
-    let model = if path.contains("{model") { vec![ModelPlace::Path] } else { Vec::new() };
-    Face {
-        method: "GET".into(),
-        prefixes: Vec::new(),
-        when,
-        model,
-        body: BodyKind::Empty,
-        ..post(FORMAT, Operation::Models, path)
-    }
+    Face { when, ..Face::get(FORMAT, Operation::Models, path) }
 }
 
-fn features() -> Vec<Feature> {
-    let present = |pointer: &str| FrameTest::Present(pointer.into());
-    let equals = |pointer: &str, text: &str| {
-        FrameTest::Equals(PointerEquals { pointer: pointer.into(), json: format!("\"{text}\"") })
-    };
-    [
-        ("tools", vec![present("/tools")]),
-        ("vision", vec![equals("/messages/*/content/*/type", "image_url")]),
-        ("documents", vec![present("/documents")]),
-        ("schema", vec![present("/response_format/json_schema"), present("/response_format/schema")]),
-        ("reasoning", vec![equals("/thinking/type", "enabled")]),
-    ]
-    .into_iter()
-    .map(|(name, tests)| Feature { name: name.into(), tests })
-    .collect()
+fn features_of_messages() -> Vec<Feature> {
+    features([
+        ("tools", vec![FrameTest::present("/tools")]),
+        ("vision", vec![FrameTest::equals("/messages/*/content/*/type", "image_url")]),
+        ("documents", vec![FrameTest::present("/documents")]),
+        ("schema", ["/response_format/json_schema", "/response_format/schema"].map(FrameTest::present).to_vec()),
+        ("reasoning", vec![FrameTest::equals("/thinking/type", "enabled")]),
+    ])
 }

@@ -3,10 +3,11 @@
 use weir_sdk::compat::rerank::FORMAT as SHARED_RERANK;
 use weir_sdk::manifest::{
     Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, PointerEquals, Tap, UsagePlace,
+    strings,
 };
 use weir_sdk::types::ErrorKind;
 
-use super::{relayed, strings};
+use super::relayed;
 use crate::{FORMAT, embeddings, rerank};
 
 const ERROR: &str = r#"{"id":{{request_id}},"message":{{message}}}"#;

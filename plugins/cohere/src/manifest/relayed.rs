@@ -1,14 +1,13 @@
 //! What is relayed and never translated: tokens, classification, and chats and texts of the older API.
 
 use weir_sdk::manifest::{
-    Acceptance, AnswerFraming, ErrorFormat, Face, Format, FrameTemplate, Operation, StreamFlag, StreamPointer, Tap,
+    Acceptance, AnswerFraming, ErrorFormat, Face, Format, FrameTemplate, Operation, StreamFlag, Tap, strings,
 };
 use weir_sdk::types::Framing;
 
 use super::accepts::acceptance;
 use super::faces::post;
 use super::format::{equals, errors, meta_tap};
-use super::strings;
 
 /// One format for all of them: their errors and figures stand in the same places.
 const FORMAT: &str = "cohere.v1";
@@ -31,9 +30,9 @@ pub(super) fn faces() -> impl Iterator<Item = Face> {
             return plain;
         }
         Face {
-            stream: StreamFlag::Pointer(StreamPointer { pointer: "/stream".into(), fallback: false }),
+            stream: StreamFlag::member(false),
             output_limit: strings(["/max_tokens"]),
-            framings: vec![AnswerFraming { framing: Framing::Ndjson, when: None }],
+            framings: AnswerFraming::always(Framing::Ndjson),
             ..plain
         }
     })

@@ -1,8 +1,7 @@
 //! What the service takes as it is.
 
-use weir_sdk::manifest::{Acceptance, Operation};
+use weir_sdk::manifest::{Acceptance, Operation, strings};
 
-use super::strings;
 use crate::{BATCH_EMBED, EMBED, FORMAT};
 
 pub(super) fn all() -> Vec<Acceptance> {
@@ -23,12 +22,6 @@ pub(super) fn all() -> Vec<Acceptance> {
 /// Whether a stream is framed as SSE is the client's choice, so its `alt` goes along and nothing is fixed.
 fn post(format: &str, operation: Operation, method: &str) -> Acceptance {
     Acceptance {
-        format: format.into(),
-        operation,
-        method: "POST".into(),
-        path: format!("models/{{model}}:{method}"),
-        stream_path: None,
-        query: Vec::new(),
         query_forwarded: strings(["alt", "$alt", "prettyPrint", "fields", "$fields"]),
         request_headers: strings([
             "x-goog-api-client",
@@ -36,11 +29,9 @@ fn post(format: &str, operation: Operation, method: &str) -> Acceptance {
             "x-server-timeout",
             "x-goog-fieldmask",
         ]),
-        set_headers: Vec::new(),
         response_headers: strings(["x-gemini-*", "server-timing", "retry-after", "x-request-id"]),
-        exclusions: Vec::new(),
-        ask_usage: None,
         preferred: true,
+        ..Acceptance::new(format, operation, "POST", format!("models/{{model}}:{method}"))
     }
 }
 

@@ -1,12 +1,11 @@
 //! What clients may speak: the methods of a model, below `/v1beta` and `/v1`.
 
 use weir_sdk::manifest::{
-    AnswerFraming, BodyKind, Condition, CredentialPlace, Face, Feature, FrameTest, ModelPlace, ModelPointer, Operation,
-    PointerEquals, StreamFlag,
+    AnswerFraming, Condition, CredentialPlace, Face, Feature, FrameTest, ModelPlace, ModelPointer, Operation,
+    StreamFlag, features, strings,
 };
 use weir_sdk::types::{Framing, Header};
 
-use super::strings;
 use crate::{BATCH_EMBED, EMBED, FORMAT};
 
 /// Base urls that clients of this format are pointed at.
@@ -61,46 +60,26 @@ fn post(format: &str, operation: Operation, path: String, models: &[&str]) -> Fa
     let mut model = vec![ModelPlace::Path];
     model.extend(models.iter().map(pointer));
     Face {
-        format: format.into(),
-        operation,
-        method: "POST".into(),
-        path,
         prefixes: strings([PREFIX]),
-        when: None,
-        credentials: vec![
-            CredentialPlace::Header(Header::new("x-goog-api-key", "")),
-            CredentialPlace::Query("key".into()),
-            CredentialPlace::Header(Header::new("authorization", "Bearer ")),
-        ],
+        credentials: credentials(),
         model,
-        stream: StreamFlag::Constant(false),
-        body: BodyKind::Json,
-        output_limit: Vec::new(),
-        end_user: Vec::new(),
         object_ids: strings([
             "/cachedContent",
             "/cached_content",
             "/contents/*/parts/*/fileData/fileUri",
             "/contents/*/parts/*/file_data/file_uri",
         ]),
-        features: features(),
-        request_headers: Vec::new(),
-        framings: Vec::new(),
+        features: features_of_contents(),
+        ..Face::post(format, operation, path)
     }
 }
 
+fn credentials() -> Vec<CredentialPlace> {
+    vec![CredentialPlace::header("x-goog-api-key"), CredentialPlace::Query("key".into()), CredentialPlace::bearer()]
+}
+
 fn models(path: String, when: Option<Condition>) -> Face {
-    let model = if path.contains("{model") { vec![ModelPlace::Path] } else { Vec::new() };
-    Face {
-        method: "GET".into(),
-        prefixes: Vec::new(),
-        when,
-        model,
-        body: BodyKind::Empty,
-        object_ids: Vec::new(),
-        features: Vec::new(),
-        ..post(FORMAT, Operation::Models, path, &[])
-    }
+    Face { when, credentials: credentials(), ..Face::get(FORMAT, Operation::Models, path) }
 }
 
 /// Media types that tell what a medium is; there is no test for the beginning of a text.
@@ -109,36 +88,29 @@ const AUDIO: [&str; 8] =
     ["audio/wav", "audio/mp3", "audio/mpeg", "audio/aac", "audio/ogg", "audio/flac", "audio/aiff", "audio/webm"];
 const DOCUMENTS: [&str; 5] = ["application/pdf", "text/plain", "text/csv", "text/html", "text/markdown"];
 
-fn features() -> Vec<Feature> {
-    let present = |pointer: &str| FrameTest::Present(pointer.into());
+fn features_of_contents() -> Vec<Feature> {
     let config = |names: [&str; 2]| {
         let [camel, snake] = names;
         ["generationConfig", "generation_config"]
             .iter()
             .flat_map(|config| [format!("/{config}/{camel}"), format!("/{config}/{snake}")])
-            .map(|pointer| present(&pointer))
+            .map(FrameTest::present)
             .collect::<Vec<_>>()
     };
     let mut schema = config(["responseSchema", "response_schema"]);
     schema.extend(config(["responseJsonSchema", "response_json_schema"]));
-    [
-        ("tools", vec![present("/tools")]),
+    features([
+        ("tools", vec![FrameTest::present("/tools")]),
         ("vision", media(&IMAGES)),
         ("audio", media(&AUDIO)),
         ("documents", media(&DOCUMENTS)),
         ("schema", schema),
         ("reasoning", config(["thinkingConfig", "thinking_config"])),
-    ]
-    .into_iter()
-    .map(|(name, tests)| Feature { name: name.into(), tests })
-    .collect()
+    ])
 }
 
 fn media(types: &[&str]) -> Vec<FrameTest> {
     let places = ["inlineData/mimeType", "inline_data/mime_type", "fileData/mimeType", "file_data/mime_type"];
-    let test = |place: &str, mime: &str| {
-        let (pointer, json) = (format!("/contents/*/parts/*/{place}"), format!("\"{mime}\""));
-        FrameTest::Equals(PointerEquals { pointer, json })
-    };
+    let test = |place: &str, mime: &str| FrameTest::equals(format!("/contents/*/parts/*/{place}"), mime);
     places.iter().flat_map(|place| types.iter().map(|mime| test(place, mime))).collect()
 }

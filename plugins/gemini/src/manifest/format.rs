@@ -1,11 +1,10 @@
 //! The formats as far as the host has to do with them: errors as templates, and where usage stands in answers.
 
 use weir_sdk::manifest::{
-    Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, Tap, UsagePlace,
+    Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, Tap, UsagePlace, strings,
 };
 use weir_sdk::types::ErrorKind;
 
-use super::strings;
 use crate::{BATCH_EMBED, EMBED, FORMAT};
 
 const ERROR: &str = r#"{"error":{"code":{{status}},"message":{{message}},"status":{{kind}}}}"#;

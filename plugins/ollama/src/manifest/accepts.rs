@@ -4,9 +4,8 @@
 //! streamed call the number 0 (C-04), and the choice among tools is passed over in silence. So those are translated to
 //! the server's own format here; whoever wants them relayed has an OpenAI-compatible provider with that url.
 
-use weir_sdk::manifest::{Acceptance, Operation};
+use weir_sdk::manifest::{Acceptance, Operation, strings};
 
-use super::strings;
 use crate::{CHAT, EMBED, EMBEDDINGS, GENERATE, MODELS};
 
 pub(super) fn all() -> Vec<Acceptance> {
@@ -24,18 +23,7 @@ pub(super) fn all() -> Vec<Acceptance> {
 
 fn accepted(format: &str, operation: Operation, method: &str, path: &str) -> Acceptance {
     Acceptance {
-        format: format.into(),
-        operation,
-        method: method.into(),
-        path: path.into(),
-        stream_path: None,
-        query: Vec::new(),
-        query_forwarded: Vec::new(),
-        request_headers: Vec::new(),
-        set_headers: Vec::new(),
         response_headers: strings(["retry-after", "x-request-id"]),
-        exclusions: Vec::new(),
-        ask_usage: None,
-        preferred: false,
+        ..Acceptance::new(format, operation, method, path)
     }
 }

@@ -2,10 +2,10 @@
 
 use weir_sdk::manifest::{
     Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, PointerEquals, Tap, UsagePlace,
+    strings,
 };
 use weir_sdk::types::ErrorKind;
 
-use super::strings;
 use crate::{CHAT, EMBED, EMBEDDINGS, GENERATE, MODELS};
 
 /// An error is its message; the status says the rest.

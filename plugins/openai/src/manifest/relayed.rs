@@ -5,8 +5,7 @@
 
 use weir_sdk::compat::manifest::{acceptance, option_headers, place};
 use weir_sdk::manifest::{
-    Acceptance, AnswerFraming, BodyKind, Bucket, Face, Format, FrameTest, ModelPlace, Operation, StreamFlag,
-    StreamPointer, Tap,
+    Acceptance, AnswerFraming, BodyKind, Bucket, Face, Format, FrameTest, ModelPlace, Operation, StreamFlag, Tap,
 };
 use weir_sdk::types::Framing;
 
@@ -60,8 +59,8 @@ pub(super) fn faces() -> impl Iterator<Item = Face> {
         let plain = face(FORMAT, Operation::Other(name.to_owned()), method, &format!("/v1/{path}"));
         let plain = Face { end_user: Vec::new(), object_ids: object_ids(path), ..plain };
         let streams = |plain: Face| Face {
-            stream: StreamFlag::Pointer(StreamPointer { pointer: "/stream".to_owned(), fallback: false }),
-            framings: vec![AnswerFraming { framing: Framing::Sse, when: None }],
+            stream: StreamFlag::member(false),
+            framings: AnswerFraming::always(Framing::Sse),
             ..plain
         };
         match takes {

@@ -23,7 +23,7 @@ pub(super) fn all() -> Vec<Acceptance> {
         chat("endpoints/{model}"),
         streamed(format!("{CLAUDE}:streamRawPredict"), post(Operation::Chat, format!("{CLAUDE}:rawPredict"))),
         post(Operation::CountTokens, format!("{GEMINI}:countTokens")),
-        post(Operation::CountTokens, "publishers/anthropic/models/count-tokens:rawPredict".to_owned()),
+        post(Operation::CountTokens, "publishers/anthropic/models/count-tokens:rawPredict"),
         post(Operation::Embeddings, format!("{GEMINI}:predict")),
         post(Operation::Embeddings, format!("{GEMINI}:embedContent")),
         get("publishers/google/models"),
@@ -31,28 +31,10 @@ pub(super) fn all() -> Vec<Acceptance> {
     ]
 }
 
-fn post(operation: Operation, path: String) -> Acceptance {
-    accepted("POST", operation, path)
+fn post(operation: Operation, path: impl Into<String>) -> Acceptance {
+    Acceptance::new(FORMAT, operation, "POST", path)
 }
 
 fn get(path: &str) -> Acceptance {
-    accepted("GET", Operation::Models, path.to_owned())
-}
-
-fn accepted(method: &str, operation: Operation, path: String) -> Acceptance {
-    Acceptance {
-        format: FORMAT.into(),
-        operation,
-        method: method.into(),
-        path,
-        stream_path: None,
-        query: Vec::new(),
-        query_forwarded: Vec::new(),
-        request_headers: Vec::new(),
-        set_headers: Vec::new(),
-        response_headers: Vec::new(),
-        exclusions: Vec::new(),
-        ask_usage: None,
-        preferred: false,
-    }
+    Acceptance::new(FORMAT, Operation::Models, "GET", path)
 }

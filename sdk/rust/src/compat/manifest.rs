@@ -4,13 +4,13 @@ use crate::compat::quirks::{Effort, Paths, Quirks, Thinking, Vectors, has_member
 use crate::compat::{completions, embeddings, models, rerank, responses, wire};
 use crate::manifest::{
     Acceptance, Bucket, Capabilities, Exclusion, FixedQuery, Format, FrameTest, Isolation, Manifest, Merge, Operation,
-    PointerEquals, Suggestions, Tap, UsagePlace, UsageRequest,
+    PointerEquals, Suggestions, Tap, UsagePlace, UsageRequest, strings,
 };
 use crate::types::Header;
 
 /// The manifest. Whoever has faces, or more operations, adds them to it.
 pub fn describe(quirks: &Quirks) -> Manifest {
-    let strings = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
+    let owned = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
     Manifest {
         name: quirks.name.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -22,8 +22,8 @@ pub fn describe(quirks: &Quirks) -> Manifest {
         takes_blobs: true,
         suggests: Suggestions {
             url: quirks.url.map(str::to_owned),
-            key_variables: strings(quirks.key_variables),
-            models: strings(quirks.models),
+            key_variables: owned(quirks.key_variables),
+            models: owned(quirks.models),
             origins: Vec::new(),
         },
         formats: formats(quirks),
@@ -133,21 +133,10 @@ pub fn option_headers(quirks: &Quirks) -> Vec<Header> {
 
 /// An acceptance with OpenAI's headers and nothing else.
 pub fn acceptance(format: &str, operation: Operation, method: &str, path: &str) -> Acceptance {
-    let strings = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
     Acceptance {
-        format: format.to_owned(),
-        operation,
-        method: method.to_owned(),
-        path: path.to_owned(),
-        stream_path: None,
-        query: Vec::new(),
-        query_forwarded: Vec::new(),
-        request_headers: strings(&["openai-beta", "idempotency-key", "x-client-request-id"]),
-        set_headers: Vec::new(),
-        response_headers: strings(&RESPONSE_HEADERS),
-        exclusions: Vec::new(),
-        ask_usage: None,
-        preferred: false,
+        request_headers: strings(["openai-beta", "idempotency-key", "x-client-request-id"]),
+        response_headers: strings(RESPONSE_HEADERS),
+        ..Acceptance::new(format, operation, method, path)
     }
 }
 
@@ -197,22 +186,22 @@ fn exclusions(quirks: &Quirks) -> Vec<Exclusion> {
     if quirks.seed != "seed" {
         exclusions.push(exclusion("seed", "it has another name here"));
     }
-    let equals = |pointer: &str, json: &str, reason: &str| Exclusion {
-        test: FrameTest::Equals(PointerEquals { pointer: pointer.to_owned(), json: json.to_owned() }),
+    let equals = |pointer: &str, word: &str, reason: &str| Exclusion {
+        test: FrameTest::equals(pointer, word),
         reason: reason.to_owned(),
     };
     if !quirks.developer_role {
-        exclusions.push(equals("/messages/*/role", "\"developer\"", "the role is not known here"));
+        exclusions.push(equals("/messages/*/role", "developer", "the role is not known here"));
     }
     if quirks.tool_required != "required" {
-        exclusions.push(equals("/tool_choice", "\"required\"", "it has another word here"));
+        exclusions.push(equals("/tool_choice", "required", "it has another word here"));
     }
     if !quirks.json_schema {
-        exclusions.push(equals("/response_format/type", "\"json_schema\"", "schemas are not taken"));
+        exclusions.push(equals("/response_format/type", "json_schema", "schemas are not taken"));
     }
     exclusions.extend(more_exclusions(quirks));
     if !quirks.allowed_tools {
-        exclusions.push(equals("/tool_choice/type", "\"allowed_tools\"", "the list of tools is narrowed instead"));
+        exclusions.push(equals("/tool_choice/type", "allowed_tools", "the list of tools is narrowed instead"));
     }
     exclusions
 }
@@ -238,10 +227,7 @@ fn more_exclusions(quirks: &Quirks) -> Vec<Exclusion> {
     ];
     let levels = ["none", "minimal", "low", "medium", "high", "xhigh"];
     let unknown = levels.iter().filter(|level| !quirks.efforts.contains(level)).map(|level| Exclusion {
-        test: FrameTest::Equals(PointerEquals {
-            pointer: "/reasoning_effort".to_owned(),
-            json: format!("\"{level}\""),
-        }),
+        test: FrameTest::equals("/reasoning_effort", level),
         reason: "this level is not known here".to_owned(),
     });
     several.into_iter().flatten().chain(unknown).collect()
@@ -273,7 +259,6 @@ fn tap_of(quirks: &Quirks) -> Tap {
 
 /// How answers are read while their bytes go through untouched.
 pub fn chat_tap() -> Tap {
-    let strings = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
     let content = [
         "/choices/*/delta/content",
         "/choices/*/delta/tool_calls",
@@ -290,17 +275,17 @@ pub fn chat_tap() -> Tap {
             place(Bucket::Output, "/usage/completion_tokens", &[Bucket::Reasoning]),
             place(Bucket::Reasoning, "/usage/completion_tokens_details/reasoning_tokens", &[]),
         ],
-        finish: strings(&["/choices/*/finish_reason"]),
-        model: strings(&["/model"]),
-        content: content.iter().map(|pointer| FrameTest::Present((*pointer).to_owned())).collect(),
+        finish: strings(["/choices/*/finish_reason"]),
+        model: strings(["/model"]),
+        content: content.map(FrameTest::present).into(),
         end: vec![FrameTest::Data("[DONE]".to_owned())],
-        failure: vec![FrameTest::Present("/error".to_owned())],
+        failure: vec![FrameTest::present("/error")],
     }
 }
 
 /// The same for legacy completions.
 pub fn completions_tap() -> Tap {
-    Tap { content: vec![FrameTest::Present("/choices/*/text".to_owned())], ..chat_tap() }
+    Tap { content: vec![FrameTest::present("/choices/*/text")], ..chat_tap() }
 }
 
 /// The same for Responses: whole answers, and the events that hold one.
@@ -309,12 +294,10 @@ pub fn responses_tap() -> Tap {
         pointers: vec![format!("/usage/{pointer}"), format!("/response/usage/{pointer}")],
         ..place(bucket, "", includes)
     };
-    let of_type = |kinds: &[&str]| -> Vec<FrameTest> {
-        let test = |kind: &&str| PointerEquals { pointer: "/type".to_owned(), json: format!("\"{kind}\"") };
-        kinds.iter().map(|kind| FrameTest::Equals(test(kind))).collect()
-    };
+    let of_type =
+        |kinds: &[&str]| -> Vec<FrameTest> { kinds.iter().map(|kind| FrameTest::equals("/type", kind)).collect() };
     let mut failure = of_type(&["response.failed", "error"]);
-    failure.push(FrameTest::Present("/error".to_owned()));
+    failure.push(FrameTest::present("/error"));
     Tap {
         usage: vec![
             both(Bucket::Input, "input_tokens", &[Bucket::CacheRead, Bucket::CacheWrite]),
@@ -341,7 +324,7 @@ pub fn responses_tap() -> Tap {
 
 /// These tests, and where their events hold what is said.
 fn content_of(mut tests: Vec<FrameTest>) -> Vec<FrameTest> {
-    tests.push(FrameTest::Present("/delta".to_owned()));
+    tests.push(FrameTest::present("/delta"));
     tests
 }
 
@@ -353,7 +336,7 @@ pub fn embeddings_tap() -> Tap {
         model: vec!["/model".to_owned()],
         content: Vec::new(),
         end: Vec::new(),
-        failure: vec![FrameTest::Present("/error".to_owned())],
+        failure: vec![FrameTest::present("/error")],
     }
 }
 

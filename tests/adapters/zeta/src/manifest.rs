@@ -5,7 +5,7 @@ use weir_sdk::manifest::{
     Acceptance, AnswerFraming, Auth, AuthScheme, BodyKind, Bucket, Capabilities, Condition, CredentialPlace,
     ErrorFormat, Exclusion, Face, Feature, FixedQuery, Format, FrameTemplate, FrameTest, Isolation, Manifest, Merge,
     ModelPlace, ModelPointer, Oauth, Operation, PointerEquals, StreamFlag, StreamPointer, Suggestions, Tap, UsagePlace,
-    UsageRequest,
+    UsageRequest, strings,
 };
 use weir_sdk::types::{Framing, Header};
 
@@ -66,10 +66,6 @@ impl About for Zeta {
 
 fn oauth(token_url: &str) -> Oauth {
     Oauth { token_url: token_url.into(), scopes: strings(["talk", "list"]) }
-}
-
-fn strings<const N: usize>(texts: [&str; N]) -> Vec<String> {
-    texts.map(str::to_owned).into()
 }
 
 fn chants() -> Operation {

@@ -1,0 +1,117 @@
+//! Short ways to make what a manifest holds. What is left out stands at its most common value; an adapter overrides it
+//! with `..` behind its own.
+
+use super::{
+    Acceptance, AnswerFraming, BodyKind, CredentialPlace, Face, Feature, FrameTest, ModelPlace, ModelPointer,
+    Operation, PointerEquals, StreamFlag, StreamPointer,
+};
+use crate::types::{Framing, Header};
+
+/// Owned texts.
+pub fn strings<const N: usize>(texts: [&str; N]) -> Vec<String> {
+    texts.map(str::to_owned).into()
+}
+
+/// What requests may need, and the tests that show it.
+pub fn features<const N: usize>(tests: [(&str, Vec<FrameTest>); N]) -> Vec<Feature> {
+    tests.map(|(name, tests)| Feature { name: name.to_owned(), tests }).into()
+}
+
+impl Face {
+    /// Requests with a JSON body that names its model as `model`. Answers are not streamed, and the client's key is a bearer
+    /// token.
+    pub fn post(format: &str, operation: Operation, path: impl Into<String>) -> Self {
+        Self {
+            format: format.to_owned(),
+            operation,
+            method: "POST".to_owned(),
+            path: path.into(),
+            prefixes: Vec::new(),
+            when: None,
+            credentials: vec![CredentialPlace::bearer()],
+            model: vec![ModelPlace::pointer("/model")],
+            stream: StreamFlag::Constant(false),
+            body: BodyKind::Json,
+            output_limit: Vec::new(),
+            end_user: Vec::new(),
+            object_ids: Vec::new(),
+            features: Vec::new(),
+            request_headers: Vec::new(),
+            framings: Vec::new(),
+        }
+    }
+
+    /// Requests without a body. Their model, if there is one, stands in the path.
+    pub fn get(format: &str, operation: Operation, path: impl Into<String>) -> Self {
+        let path = path.into();
+        let model = if path.contains("{model") { vec![ModelPlace::Path] } else { Vec::new() };
+        Self { method: "GET".to_owned(), model, body: BodyKind::Empty, ..Self::post(format, operation, path) }
+    }
+}
+
+impl Acceptance {
+    /// Requests that go to `path` as they are. No query and no headers go along or come back, and translated requests go
+    /// elsewhere.
+    pub fn new(format: &str, operation: Operation, method: &str, path: impl Into<String>) -> Self {
+        Self {
+            format: format.to_owned(),
+            operation,
+            method: method.to_owned(),
+            path: path.into(),
+            stream_path: None,
+            query: Vec::new(),
+            query_forwarded: Vec::new(),
+            request_headers: Vec::new(),
+            set_headers: Vec::new(),
+            response_headers: Vec::new(),
+            exclusions: Vec::new(),
+            ask_usage: None,
+            preferred: false,
+        }
+    }
+}
+
+impl FrameTest {
+    /// Something stands at the pointer.
+    pub fn present(pointer: impl Into<String>) -> Self {
+        Self::Present(pointer.into())
+    }
+
+    /// This string stands at the pointer. It is written as it is, so it needs no escapes.
+    pub fn equals(pointer: impl Into<String>, text: &str) -> Self {
+        Self::Equals(PointerEquals { pointer: pointer.into(), json: format!("\"{text}\"") })
+    }
+}
+
+impl ModelPlace {
+    /// The model's name stands at the pointer.
+    pub fn pointer(pointer: &str) -> Self {
+        Self::Pointer(ModelPointer { pointer: pointer.to_owned(), prefix: String::new() })
+    }
+}
+
+impl StreamFlag {
+    /// A member `stream` asks for a stream; without it the answer is streamed if `fallback` says so.
+    pub fn member(fallback: bool) -> Self {
+        Self::Pointer(StreamPointer { pointer: "/stream".to_owned(), fallback })
+    }
+}
+
+impl AnswerFraming {
+    /// All streams have this framing.
+    pub fn always(framing: Framing) -> Vec<Self> {
+        vec![Self { framing, when: None }]
+    }
+}
+
+impl CredentialPlace {
+    /// A header holds nothing but the key.
+    pub fn header(name: &str) -> Self {
+        Self::Header(Header::new(name, ""))
+    }
+
+    /// The key is a bearer token.
+    pub fn bearer() -> Self {
+        Self::Header(Header::new("authorization", "Bearer "))
+    }
+}
