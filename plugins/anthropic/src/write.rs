@@ -7,7 +7,7 @@ use weir_sdk::json::{Object, object};
 pub(crate) use weir_sdk::json::{item as block, raw_item as raw_block};
 pub(crate) use weir_sdk::ledger::Place;
 use weir_sdk::ledger::{Ledger, extension};
-use weir_sdk::types::{CacheHint, Citation, Extension, Signature, TextPart, ToolCall};
+use weir_sdk::types::{CacheHint, Citation, Extension, TextPart, ToolCall};
 
 use crate::names::fitting_id;
 use crate::{BLOCK, FORMAT};
@@ -109,9 +109,4 @@ pub(crate) fn thinking(o: &mut Object<'_>, text: &str, signature: &str) {
 pub(crate) fn redacted(o: &mut Object<'_>, data: &str) {
     o.str("type", "redacted_thinking");
     o.str("data", data);
-}
-
-/// The value of a signature that this family made.
-pub(crate) fn own_value(signature: Option<&Signature>) -> Option<&str> {
-    signature.filter(|signature| signature.issuer == crate::FAMILY).map(|signature| signature.value.as_str())
 }

@@ -1,94 +1,45 @@
-//! Signatures and encrypted thinking of other issuers, carried in places that this format's clients give back.
+//! Signatures and encrypted thinking of other issuers, carried where this format has a signature of its own.
 //!
-//! Clients return blocks of thinking untouched. So a value of another issuer is put where this format has a signature
-//! of its own, as `weir.ISSUER.USE.ID.VALUE`, and taken out again when it comes back. `USE` is one of the letters below,
-//! `ID` the reasoning part's or tool call's id and often empty. Unreadable thinking is bytes here, so there it is the
-//! base64 of that text. Values that Bedrock itself may have made stand as they are.
+//! Unreadable thinking is bytes here, so there a wrapped value is the base64 of its text. Values that Bedrock itself may
+//! have made stand as they are.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+pub(crate) use weir_sdk::signature::{Carried, Use, is_wrapped, own_value};
+use weir_sdk::signature::{unwrap as unwrapped, wrap, wrap_bytes};
 use weir_sdk::types::Signature;
-
-/// What a carried value belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Use {
-    /// It vouches for the thinking beside it.
-    Thinking,
-    /// It is the thinking itself.
-    Encrypted,
-    /// It belongs to the tool call that follows.
-    NextCall,
-    /// It belongs to the part in front of it.
-    Previous,
-}
-
-impl Use {
-    const ALL: [Self; 4] = [Self::Thinking, Self::Encrypted, Self::NextCall, Self::Previous];
-
-    const fn letter(self) -> &'static str {
-        match self {
-            Self::Thinking => "s",
-            Self::Encrypted => "e",
-            Self::NextCall => "t",
-            Self::Previous => "p",
-        }
-    }
-}
-
-/// A value taken out of its wrapping.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Carried {
-    /// What it belongs to; none for a bare value.
-    pub(crate) purpose: Option<Use>,
-    /// The id that travelled with it.
-    pub(crate) id: Option<String>,
-    pub(crate) signature: Signature,
-}
 
 /// Issuers whose values are bare on this format's wire.
 const BARE: [&str; 2] = [crate::FAMILY, "anthropic"];
 
 /// The text of a signature, for the way to a client and back.
 pub(crate) fn text(signature: &Signature, purpose: Use, id: Option<&str>) -> String {
-    let direct = matches!(purpose, Use::Thinking | Use::Encrypted) && BARE.contains(&signature.issuer.as_str());
-    if direct {
-        return signature.value.clone();
-    }
-    let id = id.filter(|id| !id.contains('.')).unwrap_or_default();
-    ["weir", &signature.issuer, purpose.letter(), id, &signature.value].join(".")
+    bare(signature, purpose).unwrap_or_else(|| wrap(signature, purpose, id))
 }
 
 /// The same as bytes in base64, for the place of unreadable thinking.
 pub(crate) fn bytes(signature: &Signature, purpose: Use, id: Option<&str>) -> String {
-    let text = text(signature, purpose, id);
-    if text.starts_with("weir.") { STANDARD.encode(text) } else { text }
+    bare(signature, purpose).unwrap_or_else(|| wrap_bytes(signature, purpose, id))
 }
 
-/// Whether bytes in base64 begin as wrapped values do.
-pub(crate) fn is_wrapped(value: &str) -> bool {
-    value.starts_with("d2Vpci")
+/// The value, if it goes out as it is.
+fn bare(signature: &Signature, purpose: Use) -> Option<String> {
+    let direct = matches!(purpose, Use::Thinking | Use::Encrypted);
+    own_value(Some(signature), &BARE).filter(|_| direct).map(str::to_owned)
+}
+
+/// Whether the signature is one of those that stand as they are.
+pub(crate) fn is_bare(signature: &Signature) -> bool {
+    BARE.contains(&signature.issuer.as_str())
 }
 
 /// Takes a value that a client gave back out of its wrapping; a bare one gets the issuer that is given.
 pub(crate) fn unwrap(value: &str, issuer: &str) -> Carried {
-    let foreign = wrapped(value).or_else(|| {
+    let foreign = unwrapped(value).or_else(|| {
         let within = is_wrapped(value).then(|| STANDARD.decode(value).ok()).flatten()?;
-        wrapped(std::str::from_utf8(&within).ok()?)
+        unwrapped(std::str::from_utf8(&within).ok()?)
     });
-    foreign.unwrap_or_else(|| Carried {
-        purpose: None,
-        id: None,
-        signature: Signature { issuer: issuer.to_owned(), value: value.to_owned() },
-    })
-}
-
-fn wrapped(value: &str) -> Option<Carried> {
-    let mut pieces = value.strip_prefix("weir.")?.splitn(4, '.');
-    let issuer = pieces.next()?.to_owned();
-    let letter = pieces.next()?;
-    let purpose = Use::ALL.into_iter().find(|purpose| purpose.letter() == letter)?;
-    let id = Some(pieces.next()?.to_owned()).filter(|id| !id.is_empty());
-    Some(Carried { purpose: Some(purpose), id, signature: Signature { issuer, value: pieces.next()?.to_owned() } })
+    foreign.unwrap_or_else(|| Carried::bare(value, issuer))
 }
 
 #[cfg(test)]

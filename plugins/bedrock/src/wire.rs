@@ -6,7 +6,7 @@ mod event;
 mod note;
 
 pub(crate) use event::{Delta, Event, Start, Thought};
-pub(crate) use note::{OWN_REQUEST, extensions, is_noted, note, own, own_value};
+pub(crate) use note::{OWN_REQUEST, extensions, is_noted, note, own};
 use weir_sdk::json::{Count, Number, RawValue, Seq, Str};
 use weir_sdk::wire;
 

@@ -4,50 +4,15 @@ pub(crate) mod media;
 
 use std::borrow::Cow;
 
-use weir_sdk::json::{Object, RawValue, array, object, parse};
+use weir_sdk::calls::write_arguments;
+use weir_sdk::json::{Object, array, object};
+pub(crate) use weir_sdk::json::{item, raw_item};
+pub(crate) use weir_sdk::ledger::Place;
 use weir_sdk::ledger::{Ledger, extension};
-use weir_sdk::types::{CacheHint, Citation, Extension, TextPart, ToolCall, ToolKind};
+use weir_sdk::types::{CacheHint, Citation, Extension, TextPart, ToolCall};
 
 use crate::FORMAT;
 use crate::read::GUARD;
-
-/// Where a part stands, for the ledger.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
-    /// The message's number; none in an answer.
-    pub(crate) message: Option<usize>,
-    /// The part's number within it.
-    pub(crate) part: usize,
-}
-
-impl Place {
-    /// The name of a member of the part; an empty one names the part itself.
-    pub(crate) fn field(self, member: &str) -> String {
-        let dot = if member.is_empty() { "" } else { "." };
-        match self.message {
-            Some(message) => format!("messages[{message}].content[{}]{dot}{member}", self.part),
-            None => format!("content[{}]{dot}{member}", self.part),
-        }
-    }
-}
-
-/// Appends an object to a list that has no brackets yet.
-pub(crate) fn item(out: &mut String, members: impl FnOnce(&mut Object<'_>)) {
-    separate(out);
-    object(out, members);
-}
-
-/// Appends JSON to such a list.
-pub(crate) fn raw_item(out: &mut String, json: &str) {
-    separate(out);
-    out.push_str(json);
-}
-
-fn separate(out: &mut String) {
-    if !out.is_empty() {
-        out.push(',');
-    }
-}
 
 /// Writes a member that only this format has; notes of the format to itself are none of the wire's.
 pub(crate) fn member(o: &mut Object<'_>, own: &Extension) {
@@ -61,20 +26,13 @@ pub(crate) fn members(o: &mut Object<'_>, all: &[Extension], ledger: &mut Ledger
     for own in all {
         member(o, own);
     }
-    foreign(all, ledger, place);
-}
-
-/// Says which members of other formats are lost.
-pub(crate) fn foreign(all: &[Extension], ledger: &mut Ledger, place: Place) {
-    if all.iter().any(|extension| extension.format != FORMAT) {
-        ledger.foreign(place.field("x").trim_end_matches('x'), all, FORMAT);
-    }
+    ledger.foreign_at(place, all, FORMAT);
 }
 
 /// Writes a text, with the sources that it rests on. Blank texts of a history are refused by the service (C-42).
 pub(crate) fn text(out: &mut String, part: &TextPart, ledger: &mut Ledger, place: Place) {
     let citations: Vec<Cow<'_, str>> = part.citations.iter().filter_map(|one| citation(one, ledger, place)).collect();
-    foreign(&part.extensions, ledger, place);
+    ledger.foreign_at(place, &part.extensions, FORMAT);
     if let Some(guard) = extension(&part.extensions, FORMAT, GUARD) {
         return item(out, |o| o.raw(GUARD, guard));
     }
@@ -138,29 +96,11 @@ pub(crate) fn call(out: &mut String, call: &ToolCall, named: (&str, &str), ledge
         o.object("toolUse", |o| {
             o.str("toolUseId", id);
             o.str("name", name);
-            match (call.kind, json_object(&call.arguments)) {
-                (ToolKind::Function, Some(input)) => o.raw("input", input),
-                (ToolKind::Function, None) => {
-                    ledger.dropped(place.field("arguments"), "they are no JSON object");
-                    o.raw("input", "{}");
-                }
-                (ToolKind::Custom, _) => {
-                    ledger.approximated(place.field("input"), "free text becomes the member `input` of an object");
-                    o.object("input", |o| o.str("input", &call.arguments));
-                }
-            }
+            let arguments = (call.kind, call.arguments.as_str());
+            write_arguments(o, "input", arguments, |member| place.field(member), ledger);
             members(o, &call.extensions, ledger, place);
         });
     });
-}
-
-/// The text of a JSON object, or of nothing at all, which stands for an empty one.
-pub(crate) fn json_object(text: &str) -> Option<&str> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Some("{}");
-    }
-    (text.starts_with('{') && parse::<&RawValue>(text).is_ok()).then_some(text)
 }
 
 /// Writes thinking that may be read.
@@ -207,15 +147,6 @@ pub(crate) fn list(values: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn arguments_that_are_no_object_are_told_from_those_that_are() {
-        assert_eq!(json_object(""), Some("{}"));
-        assert_eq!(json_object(" {\"a\": 1} "), Some("{\"a\": 1}"));
-        for text in ["[1]", "{\"a\"", "null", "\"x\"", "{} {}"] {
-            assert_eq!(json_object(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn c42_blank_texts_are_no_blocks() {

@@ -5,36 +5,10 @@ use std::borrow::Cow;
 use weir_sdk::calls::object_text;
 use weir_sdk::json::{Object, object};
 use weir_sdk::ledger::Ledger;
+pub(crate) use weir_sdk::ledger::Place;
 use weir_sdk::types::{Extension, ToolCall, ToolKind};
 
 use crate::FORMAT;
-
-/// Where a part stands, for the ledger.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
-    /// The message's number; none in an answer.
-    pub(crate) message: Option<usize>,
-    /// The part's number within it.
-    pub(crate) part: usize,
-}
-
-impl Place {
-    /// The name of a member of the part; an empty one names the part itself.
-    pub(crate) fn field(self, member: &str) -> String {
-        let dot = if member.is_empty() { "" } else { "." };
-        match self.message {
-            Some(message) => format!("messages[{message}].content[{}]{dot}{member}", self.part),
-            None => format!("content[{}]{dot}{member}", self.part),
-        }
-    }
-
-    /// What stands in front of the names of the part's members.
-    pub(crate) fn members(self) -> String {
-        let mut field = self.field("");
-        field.push('.');
-        field
-    }
-}
 
 /// An extension of this format.
 pub(crate) fn mark(key: &str, json: impl Into<String>) -> Extension {

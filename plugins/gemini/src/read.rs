@@ -94,7 +94,7 @@ pub(crate) fn reasoning(text: String, carried: Option<Carried>, rest: Rest<'_>) 
     let mut part = ReasoningPart { extensions: extensions("", rest), ..ReasoningPart::new(text) };
     match carried {
         None => part.extensions.push(note(UNSIGNED)),
-        Some(carried) if carried.encrypted => {
+        Some(carried) if carried.is_encrypted() => {
             part.id = carried.id;
             part.text = part.text.filter(|text| !text.is_empty());
             part.encrypted = Some(carried.signature);

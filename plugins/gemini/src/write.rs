@@ -27,13 +27,6 @@ pub(crate) fn members(o: &mut Object<'_>, all: &[Extension], inner: &str) {
     }
 }
 
-/// Says which extensions of others are lost.
-pub(crate) fn foreign(all: &[Extension], ledger: &mut Ledger, place: Place) {
-    if all.iter().any(|extension| extension.format != FORMAT) {
-        ledger.foreign(place.field("x").trim_end_matches('x'), all, FORMAT);
-    }
-}
-
 /// Writes the members of a text, or of a thought.
 pub(crate) fn text(o: &mut Object<'_>, text: &str, thought: bool, signature: Option<&str>) {
     o.str("text", text);

@@ -13,7 +13,7 @@ mod write;
 pub use read::{Count, Either, Number, Rest, Seq, Str, list, parse, text};
 #[doc(hidden)]
 pub use read::{in_element, in_member, member, rest};
-pub use write::{Array, Object, array, item, number, object, quote, raw_item};
+pub use write::{Array, Object, array, escape, item, number, object, quote, raw_item};
 
 pub use error::Error;
 /// A value as it stands in the body.

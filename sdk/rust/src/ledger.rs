@@ -44,6 +44,13 @@ impl Ledger {
         }
     }
 
+    /// The same for the extensions of a part.
+    pub fn foreign_at(&mut self, place: Place, extensions: &[Extension], format: &str) {
+        if extensions.iter().any(|extension| extension.format != format) {
+            self.foreign(&place.members(), extensions, format);
+        }
+    }
+
     /// The losses, in order.
     pub fn into_losses(self) -> Vec<Loss> {
         self.0
@@ -67,6 +74,23 @@ impl Ledger {
     }
 }
 
+/// How many fields [`Once`] tells apart.
+const ONCE_LIMIT: usize = 64;
+
+/// Losses of a stream that come with every frame, each reported once.
+#[derive(Debug, Default)]
+pub struct Once(Vec<String>);
+
+impl Once {
+    /// Reports that `field` is dropped, unless it was reported before.
+    pub fn dropped(&mut self, field: &str, note: &str, ledger: &mut Ledger) {
+        if self.0.len() < ONCE_LIMIT && !self.0.iter().any(|known| known == field) {
+            ledger.dropped(field, note);
+            self.0.push(field.to_owned());
+        }
+    }
+}
+
 /// Where a part stands, for the ledger.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
@@ -85,6 +109,13 @@ impl Place {
             None => format!("content[{}]{dot}{member}", self.part),
         }
     }
+
+    /// What stands in front of the names of the part's members.
+    pub fn members(self) -> String {
+        let mut field = self.field("");
+        field.push('.');
+        field
+    }
 }
 
 /// Keeps members that the unified model has no name for.
@@ -99,4 +130,19 @@ pub fn extensions(format: &str, rest: Rest<'_>) -> Vec<Extension> {
 /// Finds an extension of a format.
 pub fn extension<'a>(extensions: &'a [Extension], format: &str, key: &str) -> Option<&'a str> {
     extensions.iter().find(|extension| extension.format == format && extension.key == key).map(|e| e.json.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_with_every_frame_is_told_once() {
+        let (mut once, mut ledger) = (Once::default(), Ledger::default());
+        for field in ["a", "b", "a"] {
+            once.dropped(field, "", &mut ledger);
+        }
+        (0..2 * ONCE_LIMIT).for_each(|n| once.dropped(&n.to_string(), "", &mut ledger));
+        assert_eq!(ledger.into_losses().len(), ONCE_LIMIT);
+    }
 }

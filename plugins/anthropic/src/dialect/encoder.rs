@@ -1,27 +1,20 @@
 //! Writes a streamed answer: blocks one after the other, each begun before its first delta and ended once.
 //!
-//! Parts may overlap in the unified stream. The first that begins holds the floor; what belongs to others waits until
-//! it has ended (C-05). Blocks begin with their first words, so that no empty ones are written.
+//! Parts may overlap in the unified stream; [`Blocks`] puts them in order (C-05). Blocks begin with their first words, so
+//! that no empty ones are written.
 
 mod block;
 mod frames;
 
-use block::Floor;
+use block::BlockWriter;
 use weir_sdk::adapter::{Encoder, Result};
+use weir_sdk::blocks::{Blocks, part_of};
 use weir_sdk::json::parse;
-use weir_sdk::ledger::Ledger;
-use weir_sdk::types::{
-    ChatEvent, Context, Encoded, Error, Extension, Finish, Frame, Opaque, PartKind, PartStart, ResponseStart, Usage,
-};
+use weir_sdk::ledger::{Ledger, Once};
+use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Extension, Finish, Frame, Opaque, ResponseStart, Usage};
 
-use crate::finish::Seen;
 use crate::wire::Unnamed;
 use crate::{FORMAT, write};
-
-/// Events that may wait for the floor.
-const WAITING_LIMIT: usize = 1 << 16;
-/// Kinds of lost events that are told apart.
-const LOST_LIMIT: usize = 64;
 
 /// Writes frames of this format.
 #[derive(Debug)]
@@ -36,15 +29,12 @@ pub struct MessagesEncoder {
     late: Vec<Extension>,
     /// What a message of this format's own said at its end, beside reason and usage.
     end: Option<Opaque>,
-    seen: Seen,
     /// Probabilities came, for which there is no place.
     logprobs: bool,
     /// Kinds of events of other formats that came, for which there is no place either.
-    lost: Vec<String>,
-    floor: Floor,
-    /// Parts that wait for the floor, in the order of their beginning, with their events.
-    waiting: Vec<(u32, Vec<ChatEvent>)>,
-    waiting_events: usize,
+    lost: Once,
+    blocks: Blocks,
+    writer: BlockWriter,
     ledger: Ledger,
     frames: Vec<Frame>,
 }
@@ -60,12 +50,10 @@ impl Encoder for MessagesEncoder {
             usage: Usage::default(),
             late: Vec::new(),
             end: None,
-            seen: Seen::default(),
             logprobs: false,
-            lost: Vec::new(),
-            floor: Floor::default(),
-            waiting: Vec::new(),
-            waiting_events: 0,
+            lost: Once::default(),
+            blocks: Blocks::default(),
+            writer: BlockWriter::default(),
             ledger: Ledger::default(),
             frames: Vec::new(),
         }
@@ -126,16 +114,12 @@ impl MessagesEncoder {
     /// Events of this format: what the end of the message brings, members of the next block, or frames of their own.
     fn opaque(&mut self, opaque: Opaque) {
         if opaque.format != FORMAT {
-            // Some come with every frame, and are said once.
-            if !self.lost.contains(&opaque.kind) && self.lost.len() < LOST_LIMIT {
-                self.ledger.dropped(opaque.kind.as_str(), "it belongs to another format");
-                self.lost.push(opaque.kind);
-            }
+            self.lost.dropped(&opaque.kind, "it belongs to another format", &mut self.ledger);
             return;
         }
         match opaque.kind.as_str() {
             "message_delta" => self.end = Some(opaque),
-            "content_block_start" => self.floor.members = Some(opaque.json),
+            "content_block_start" => self.writer.members = Some(opaque.json),
             _ => {
                 self.begin();
                 self.frames.push(Frame { event: Some(opaque.kind), data: opaque.json });
@@ -143,78 +127,23 @@ impl MessagesEncoder {
         }
     }
 
-    /// An event of a part goes to the part that holds the floor, or waits.
+    /// An event of a part is written when the parts before it have ended.
     fn of_part(&mut self, event: ChatEvent) -> Result<()> {
-        let Some((candidate, part)) = block::place(&event) else { return Ok(()) };
+        let Some((candidate, part)) = part_of(&event) else { return Ok(()) };
         if candidate != 0 {
             if matches!(event, ChatEvent::PartStart(_)) {
                 self.ledger.dropped("candidates", "the format has room for the first one only");
             }
             return Ok(());
         }
-        if self.floor.holds(part) {
-            self.on_floor(event);
-            return Ok(());
-        }
         self.begin();
-        if self.floor.is_free() && self.waiting.is_empty() {
-            self.take_floor(event);
-            return Ok(());
-        }
-        self.wait(part, event)
-    }
-
-    fn wait(&mut self, part: u32, event: ChatEvent) -> Result<()> {
-        self.waiting_events += 1;
-        if self.waiting_events > WAITING_LIMIT {
-            return Err(Error::unreadable("too many events wait for a part that does not end"));
-        }
-        match self.waiting.iter_mut().find(|(known, _)| *known == part) {
-            Some((_, events)) => events.push(event),
-            None => self.waiting.push((part, vec![event])),
-        }
-        Ok(())
-    }
-
-    fn take_floor(&mut self, event: ChatEvent) {
-        if let ChatEvent::PartStart(PartStart { part, kind, .. }) = event {
-            match &kind {
-                PartKind::ToolCall(_) => self.seen.call = true,
-                PartKind::Refusal => self.seen.refusal = true,
-                _ => {}
-            }
-            self.floor.begin(part, kind, &mut self.frames, &mut self.ledger);
-        }
-    }
-
-    fn on_floor(&mut self, event: ChatEvent) {
-        let stopped = matches!(event, ChatEvent::PartStop(_));
-        self.floor.event(event, &mut self.frames, &mut self.ledger);
-        if stopped {
-            self.next();
-        }
-    }
-
-    /// Gives the floor to whoever waits longest.
-    fn next(&mut self) {
-        while self.floor.is_free() && !self.waiting.is_empty() {
-            let (_, events) = self.waiting.remove(0);
-            self.waiting_events -= events.len();
-            for event in events {
-                if self.floor.is_free() {
-                    self.take_floor(event);
-                } else {
-                    self.floor.event(event, &mut self.frames, &mut self.ledger);
-                }
-            }
-        }
+        let Self { blocks, writer, frames, ledger, .. } = self;
+        blocks.push(part, event, |event| writer.event(event, frames, ledger))
     }
 
     fn close_all(&mut self) {
-        while !self.floor.is_free() {
-            self.floor.close(&mut self.frames);
-            self.next();
-        }
+        let Self { blocks, writer, frames, ledger, .. } = self;
+        blocks.finish(|event| writer.event(event, frames, ledger));
     }
 
     /// Writes `message_start`, once, with the real count of the input or an estimate (C-59).
@@ -232,7 +161,8 @@ impl MessagesEncoder {
         self.ledger.dropped_if(self.logprobs, "logprobs", "the format has no place for them");
         let end = self.end.take();
         let members: Unnamed<'_> = end.as_ref().and_then(|end| parse(&end.json).ok()).unwrap_or_default();
-        let end = frames::End { finish: self.finish.as_ref(), seen: self.seen, usage: &self.usage, late: &self.late };
+        let end =
+            frames::End { finish: self.finish.as_ref(), seen: self.writer.seen, usage: &self.usage, late: &self.late };
         self.frames.push(frames::message_delta(&end, members.rest, &mut self.ledger));
         self.frames.push(frames::fixed("message_stop", r#"{"type":"message_stop"}"#));
     }

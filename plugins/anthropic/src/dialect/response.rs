@@ -10,7 +10,7 @@ use weir_sdk::types::{
 
 use crate::finish::{self, Seen};
 use crate::names::fitting_name;
-use crate::signature::{Use, wrap};
+use crate::signature::{self, Use, wrap};
 use crate::write::{self, Place};
 use crate::{FORMAT, usage};
 
@@ -142,7 +142,7 @@ fn reasoning(out: &mut String, part: &ReasoningPart, ledger: &mut Ledger, place:
     let (vouches, further) = match (signature, encrypted) {
         (Some(signature), encrypted) => (signature, encrypted),
         // The encrypted value of this family has a block of its own; others travel with their text.
-        (None, Some(data)) if write::own_value(part.encrypted.as_ref()).is_some() => (String::new(), Some(data)),
+        (None, Some(data)) if signature::own(part.encrypted.as_ref()).is_some() => (String::new(), Some(data)),
         (None, encrypted) => (encrypted.unwrap_or_default(), None),
     };
     write::block(out, |o| {

@@ -242,7 +242,7 @@ fn signed(part: u32, value: &str) -> Option<ChatEvent> {
         return None;
     }
     let carried = signature::unwrap(value);
-    let encrypted = carried.purpose == Some(signature::Use::Encrypted);
+    let encrypted = carried.is_encrypted();
     Some(ChatEvent::Signature(PartSignature { candidate: 0, part, signature: carried.signature, encrypted }))
 }
 

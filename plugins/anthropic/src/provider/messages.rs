@@ -2,65 +2,20 @@
 
 mod parts;
 
-use weir_sdk::json::object;
-use weir_sdk::ledger::Ledger;
-use weir_sdk::types::{ChatRequest, Context, Error, Message, Part, Role};
+use weir_sdk::ledger::{Ledger, Place};
+use weir_sdk::names::Names;
+use weir_sdk::turns::{Conversation, Speaker, Turn, Turns};
+use weir_sdk::types::{ChatRequest, Context, Error, Message, Part};
 
 use crate::generation::Generation;
-use crate::write::Place;
 use crate::{FORMAT, write};
-use weir_sdk::names::Names;
-
-/// The conversation, written.
-#[derive(Debug, Default)]
-pub(super) struct Conversation {
-    /// Blocks of system text, without brackets.
-    pub(super) system: String,
-    /// The turns, an array.
-    pub(super) messages: String,
-    /// The history ends with results of calls that came without the thinking that led to them.
-    pub(super) unsigned_calls: bool,
-}
-
-/// Who speaks, in this format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Speaker {
-    User,
-    Assistant,
-    System,
-}
-
-impl Speaker {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Assistant => "assistant",
-            Self::System => "system",
-        }
-    }
-}
-
-/// The blocks of one message or of a turn, as lists without brackets. Tool results come before all else (C-38).
-#[derive(Debug, Default)]
-struct Blocks {
-    results: String,
-    others: String,
-    /// The first block is thinking.
-    thinking_first: bool,
-    /// Members of the message that only this format has.
-    members: Vec<(String, String)>,
-}
 
 struct Writer<'a> {
     ctx: &'a Context,
     generation: Generation,
     names: &'a mut Names,
     ledger: &'a mut Ledger,
-    conversation: Conversation,
-    /// The turn that is being put together.
-    turn: Option<(Speaker, Blocks)>,
-    /// Whether the last of the assistant's turns lacks thinking in front of its calls.
-    unsigned: bool,
+    turns: Turns,
 }
 
 /// Writes all messages.
@@ -71,117 +26,47 @@ pub(super) fn write(
     names: &mut Names,
     ledger: &mut Ledger,
 ) -> Result<Conversation, Error> {
-    let conversation = Conversation { messages: String::from("["), ..Conversation::default() };
-    let mut writer = Writer { ctx, generation, names, ledger, conversation, turn: None, unsigned: false };
+    let mut writer = Writer { ctx, generation, names, ledger, turns: Turns::new("content", "assistant") };
     for (at, message) in request.messages.iter().enumerate() {
         writer.message(at, message)?;
     }
-    writer.flush();
-    writer.conversation.messages.push(']');
-    Ok(writer.conversation)
+    Ok(writer.turns.finish())
 }
 
 impl Writer<'_> {
     fn message(&mut self, at: usize, message: &Message) -> Result<(), Error> {
-        if message.name.is_some() {
-            self.ledger.dropped(format!("messages[{at}].name"), "turns have no names here");
+        let mut turn = Turn::of(message, at, FORMAT, self.ledger);
+        if turn.speaker == Speaker::System {
+            return self.system(at, message);
         }
-        if !message.extensions.is_empty() {
-            self.ledger.foreign(&format!("messages[{at}]."), &message.extensions, FORMAT);
-        }
-        let speaker = match &message.role {
-            Role::System | Role::Developer => return self.system(at, message),
-            Role::Assistant => Speaker::Assistant,
-            Role::User | Role::Tool => Speaker::User,
-            Role::Other(_) => {
-                self.ledger.approximated(format!("messages[{at}].role"), "sent as the user's");
-                Speaker::User
-            }
-        };
-        let mut blocks = Blocks::default();
         for (number, part) in message.parts.iter().enumerate() {
-            self.part(&mut blocks, speaker, part, Place { message: Some(at), part: number })?;
+            self.part(&mut turn, part, Place { message: Some(at), part: number })?;
         }
-        let own = write::own(&message.extensions);
-        blocks.members = own.map(|own| (own.key.clone(), own.json.clone())).collect();
-        self.append(speaker, blocks);
+        self.turns.add(turn);
         Ok(())
     }
 
     /// System text goes to the front; amid the conversation only newer models take it, behind a user's turn.
     fn system(&mut self, at: usize, message: &Message) -> Result<(), Error> {
-        let in_place = self.generation.system_turns && matches!(self.turn, Some((Speaker::User | Speaker::System, _)));
-        let mut blocks = Blocks::default();
+        let behind_user = matches!(self.turns.speaker(), Some(Speaker::User | Speaker::System));
+        let in_place = self.generation.system_turns && behind_user;
+        let mut turn = Turn::new(Speaker::System);
         for (number, part) in message.parts.iter().enumerate() {
             let place = Place { message: Some(at), part: number };
             match part {
                 Part::Text(text) if text.text.is_empty() => {}
-                Part::Text(text) => write::block(&mut blocks.others, |o| write::text(o, text, self.ledger, place)),
+                Part::Text(text) => write::block(&mut turn.others, |o| write::text(o, text, self.ledger, place)),
                 Part::Opaque(opaque) if opaque.format == FORMAT && in_place => {
-                    write::raw_block(&mut blocks.others, &opaque.json);
+                    write::raw_block(&mut turn.others, &opaque.json);
                 }
                 _ => return Err(Error::unsupported(place.field(""), "system text can only be text")),
             }
         }
         if in_place {
-            self.append(Speaker::System, blocks);
-        } else if !blocks.others.is_empty() {
-            if self.turn.is_some() {
-                self.ledger.approximated(format!("messages[{at}]"), "moved to the system text in front");
-            }
-            write::raw_block(&mut self.conversation.system, &blocks.others);
+            self.turns.add(turn);
+        } else {
+            self.turns.add_system(&turn.others, at, self.ledger);
         }
         Ok(())
-    }
-
-    /// Adds a message to the turn of the same speaker, or begins a new one.
-    fn append(&mut self, speaker: Speaker, blocks: Blocks) {
-        if blocks.results.is_empty() && blocks.others.is_empty() {
-            return;
-        }
-        match &mut self.turn {
-            Some((current, turn)) if *current == speaker => {
-                join(&mut turn.results, &blocks.results);
-                join(&mut turn.others, &blocks.others);
-                let known = |key: &str| turn.members.iter().any(|(known, _)| known == key);
-                let new: Vec<_> = blocks.members.into_iter().filter(|(key, _)| !known(key)).collect();
-                turn.members.extend(new);
-            }
-            _ => {
-                self.flush();
-                self.turn = Some((speaker, blocks));
-            }
-        }
-    }
-
-    fn flush(&mut self) {
-        let Some((speaker, blocks)) = self.turn.take() else { return };
-        match speaker {
-            Speaker::Assistant => self.unsigned = !blocks.thinking_first,
-            Speaker::User => self.conversation.unsigned_calls = self.unsigned && !blocks.results.is_empty(),
-            Speaker::System => {}
-        }
-        let out = &mut self.conversation.messages;
-        if !out.ends_with('[') {
-            out.push(',');
-        }
-        object(out, |o| {
-            o.str("role", speaker.name());
-            let content = o.value("content");
-            content.push('[');
-            content.push_str(&blocks.results);
-            if !blocks.results.is_empty() && !blocks.others.is_empty() {
-                content.push(',');
-            }
-            content.push_str(&blocks.others);
-            content.push(']');
-            blocks.members.iter().for_each(|(key, json)| o.raw(key, json));
-        });
-    }
-}
-
-fn join(list: &mut String, more: &str) {
-    if !more.is_empty() {
-        write::raw_block(list, more);
     }
 }

@@ -2,9 +2,10 @@
 
 use weir_sdk::json::{Object, Str, object, parse};
 use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::turns::Conversation;
 use weir_sdk::types::{ChatRequest, Context, Error, Header, HttpRequest, RenderedRequest, Sampling, ToolChoice};
 
-use super::messages::{self, Conversation};
+use super::messages;
 use super::thinking::{self, Thinking};
 use super::{schema, tools};
 use crate::generation::Generation;
@@ -20,7 +21,7 @@ pub(crate) const VERSION: &str = "2023-06-01";
 pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let mut ledger = Ledger::default();
     let prompt = Prompt::read(ctx, request, &mut ledger)?;
-    let mut body = String::with_capacity(prompt.conversation.messages.len() + 1024);
+    let mut body = String::with_capacity(prompt.conversation.turns.len() + 1024);
     object(&mut body, |o| {
         prompt.write(o, ctx, request, &mut ledger);
         o.num("max_tokens", prompt.thinking.max_tokens);
@@ -37,7 +38,7 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
 pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let mut ledger = Ledger::default();
     let prompt = Prompt::read(ctx, request, &mut ledger)?;
-    let mut body = String::with_capacity(prompt.conversation.messages.len() + 1024);
+    let mut body = String::with_capacity(prompt.conversation.turns.len() + 1024);
     object(&mut body, |o| prompt.write(o, ctx, request, &mut ledger));
     Ok(finished(ctx, request, "messages/count_tokens", body, &prompt, ledger))
 }
@@ -85,7 +86,7 @@ impl Prompt {
         if !self.conversation.system.is_empty() {
             o.raw("system", &format!("[{}]", self.conversation.system));
         }
-        o.value("messages").push_str(&self.conversation.messages);
+        o.value("messages").push_str(&self.conversation.turns);
         if !self.tools.is_empty() {
             o.array("tools", |a| self.tools.iter().for_each(|tool| a.raw(tool)));
         }

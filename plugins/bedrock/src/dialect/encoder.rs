@@ -1,24 +1,18 @@
 //! Writes a streamed answer: blocks one after the other, each ended once.
 //!
 //! Text and thinking have no beginning of their own: an empty one is refused by the official clients (C-85). Only calls
-//! are begun. Parts may overlap in the unified stream. The first that begins holds the floor; what belongs to others
-//! waits until it has ended (C-05).
+//! are begun. Parts may overlap in the unified stream; [`Blocks`] puts them in order (C-05).
 
 mod block;
 mod frames;
 
-use block::Floor;
+use block::BlockWriter;
 use weir_sdk::adapter::{Encoder, Result};
-use weir_sdk::ledger::Ledger;
-use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Finish, Frame, Opaque, PartKind, PartStart, Usage};
+use weir_sdk::blocks::{Blocks, part_of};
+use weir_sdk::ledger::{Ledger, Once};
+use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Finish, Frame, Opaque, Usage};
 
-use crate::finish::Seen;
 use crate::{FORMAT, usage};
-
-/// Events that may wait for the floor.
-const WAITING_LIMIT: usize = 1 << 16;
-/// Kinds of lost events that are told apart.
-const LOST_LIMIT: usize = 64;
 
 /// Writes frames of this format.
 #[derive(Debug)]
@@ -30,13 +24,10 @@ pub struct ConverseEncoder {
     usage: Usage,
     /// What an answer of this format said at its end: members of `messageStop`, and of `metadata`.
     end: Vec<Opaque>,
-    seen: Seen,
     /// What came for which there is no place: said once each.
-    lost: Vec<String>,
-    floor: Floor,
-    /// Parts that wait for the floor, in the order of their beginning, with their events.
-    waiting: Vec<(u32, Vec<ChatEvent>)>,
-    waiting_events: usize,
+    lost: Once,
+    blocks: Blocks,
+    writer: BlockWriter,
     ledger: Ledger,
     frames: Vec<Frame>,
 }
@@ -50,11 +41,9 @@ impl Encoder for ConverseEncoder {
             finish: None,
             usage: Usage::default(),
             end: Vec::new(),
-            seen: Seen::default(),
-            lost: Vec::new(),
-            floor: Floor::default(),
-            waiting: Vec::new(),
-            waiting_events: 0,
+            lost: Once::default(),
+            blocks: Blocks::default(),
+            writer: BlockWriter::default(),
             ledger: Ledger::default(),
             frames: Vec::new(),
         }
@@ -104,10 +93,7 @@ impl ConverseEncoder {
 
     /// Some things come with every frame, and are said once.
     fn lose(&mut self, what: &str, why: &str) {
-        if self.lost.len() < LOST_LIMIT && !self.lost.iter().any(|known| known == what) {
-            self.ledger.dropped(what, why);
-            self.lost.push(what.to_owned());
-        }
+        self.lost.dropped(what, why, &mut self.ledger);
     }
 
     /// Events of this format bring members of its last frames, or are frames of their own.
@@ -122,73 +108,21 @@ impl ConverseEncoder {
         }
     }
 
-    /// An event of a part goes to the part that holds the floor, or waits.
+    /// An event of a part is written when the parts before it have ended.
     fn of_part(&mut self, event: ChatEvent) -> Result<()> {
-        let Some((candidate, part)) = block::place(&event) else { return Ok(()) };
+        let Some((candidate, part)) = part_of(&event) else { return Ok(()) };
         if candidate != 0 {
             self.lose("candidates", "the format has room for the first one only");
             return Ok(());
         }
-        if self.floor.holds(part) {
-            self.on_floor(event);
-            return Ok(());
-        }
         self.begin();
-        if self.floor.is_free() && self.waiting.is_empty() {
-            self.take_floor(event);
-            return Ok(());
-        }
-        self.wait(part, event)
-    }
-
-    fn wait(&mut self, part: u32, event: ChatEvent) -> Result<()> {
-        self.waiting_events += 1;
-        if self.waiting_events > WAITING_LIMIT {
-            return Err(Error::unreadable("too many events wait for a part that does not end"));
-        }
-        match self.waiting.iter_mut().find(|(known, _)| *known == part) {
-            Some((_, events)) => events.push(event),
-            None => self.waiting.push((part, vec![event])),
-        }
-        Ok(())
-    }
-
-    fn take_floor(&mut self, event: ChatEvent) {
-        if let ChatEvent::PartStart(PartStart { part, kind, .. }) = event {
-            self.seen.call |= matches!(kind, PartKind::ToolCall(_));
-            self.seen.refusal |= kind == PartKind::Refusal;
-            self.floor.begin(part, kind, &mut self.frames, &mut self.ledger);
-        }
-    }
-
-    fn on_floor(&mut self, event: ChatEvent) {
-        let stopped = matches!(event, ChatEvent::PartStop(_));
-        self.floor.event(event, &mut self.frames, &mut self.ledger);
-        if stopped {
-            self.next();
-        }
-    }
-
-    /// Gives the floor to whoever waits longest.
-    fn next(&mut self) {
-        while self.floor.is_free() && !self.waiting.is_empty() {
-            let (_, events) = self.waiting.remove(0);
-            self.waiting_events -= events.len();
-            for event in events {
-                if self.floor.is_free() {
-                    self.take_floor(event);
-                } else {
-                    self.floor.event(event, &mut self.frames, &mut self.ledger);
-                }
-            }
-        }
+        let Self { blocks, writer, frames, ledger, .. } = self;
+        blocks.push(part, event, |event| writer.event(event, frames, ledger))
     }
 
     fn close_all(&mut self) {
-        while !self.floor.is_free() {
-            self.floor.close(&mut self.frames);
-            self.next();
-        }
+        let Self { blocks, writer, frames, ledger, .. } = self;
+        blocks.finish(|event| writer.event(event, frames, ledger));
     }
 
     fn begin(&mut self) {
@@ -200,7 +134,7 @@ impl ConverseEncoder {
     fn write_end(&mut self) {
         let own = |kind: &str| self.end.iter().find(|own| own.kind == kind).map(|own| own.json.as_str());
         let (stop, metadata) = (own("messageStop"), own("metadata"));
-        self.frames.push(frames::message_stop(self.finish.as_ref(), self.seen, stop, &mut self.ledger));
+        self.frames.push(frames::message_stop(self.finish.as_ref(), self.writer.seen, stop, &mut self.ledger));
         self.frames.push(frames::metadata(&self.ctx, &self.usage, metadata, &mut self.ledger));
     }
 

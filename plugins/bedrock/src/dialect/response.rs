@@ -9,7 +9,7 @@ use weir_sdk::types::{
 use crate::finish::Seen;
 use crate::names::ID;
 use crate::read::UNSIGNED;
-use crate::signature::{Use, bytes, text};
+use crate::signature::{Use, bytes, is_bare, text};
 use crate::wire::is_noted;
 use crate::write::media::MediaWriter;
 use crate::write::{self, Place};
@@ -130,7 +130,7 @@ fn carry(out: &mut String, signature: Option<&Signature>, purpose: Use, id: Opti
 
 /// Thinking that can be read is signed by whichever value it has; other thinking stands alone.
 fn reasoning(out: &mut String, part: &ReasoningPart, ledger: &mut Ledger, place: Place) {
-    write::foreign(&part.extensions, ledger, place);
+    ledger.foreign_at(place, &part.extensions, FORMAT);
     let id = part.id.as_deref();
     let words = part.text.as_deref().unwrap_or_default();
     let signature = part.signature.as_ref().map(|value| text(value, Use::Thinking, id));
@@ -138,7 +138,7 @@ fn reasoning(out: &mut String, part: &ReasoningPart, ledger: &mut Ledger, place:
     if !words.is_empty() || signature.is_some() || is_noted(&part.extensions, UNSIGNED) {
         let signature = signature.or_else(|| {
             // A foreign value travels with its text; one of this format has a block of its own.
-            let foreign = encrypted.take_if(|value| text(value, Use::Encrypted, id) != value.value)?;
+            let foreign = encrypted.take_if(|value| !is_bare(value))?;
             Some(text(foreign, Use::Encrypted, id))
         });
         write::thinking(out, words, signature.as_deref(), &part.extensions);

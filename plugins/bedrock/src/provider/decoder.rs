@@ -173,7 +173,7 @@ impl ConverseDecoder {
         for (value, redacted) in [(thought.signature, false), (thought.redacted, true)] {
             let Some(value) = value.filter(|value| !value.is_empty()) else { continue };
             let carried = signature::unwrap(&value, self.issuer);
-            let encrypted = redacted || carried.purpose == Some(signature::Use::Encrypted);
+            let encrypted = redacted || carried.is_encrypted();
             let signature = carried.signature;
             self.events.push(ChatEvent::Signature(PartSignature { candidate: 0, part, signature, encrypted }));
         }

@@ -3,10 +3,11 @@
 use weir_sdk::json::{Object, RawValue, Rest, Str, object, text};
 use weir_sdk::ledger::{Ledger, extension};
 use weir_sdk::names::{IdRule, Names};
+use weir_sdk::turns::Conversation;
 use weir_sdk::types::{ChatRequest, Context, Error, HttpRequest, RenderedRequest};
 
 use super::additional::{Additional, is_additional};
-use super::messages::{self, Conversation};
+use super::messages;
 use super::thinking::{self, Limits, Thinking};
 use super::{sampling, schema, tools};
 use crate::model::Model;
@@ -23,7 +24,7 @@ pub(crate) const INFERENCE: &str = "inferenceConfig";
 pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let mut ledger = Ledger::default();
     let prompt = Prompt::read(ctx, request, &mut ledger)?;
-    let mut body = String::with_capacity(prompt.conversation.messages.len() + 1024);
+    let mut body = String::with_capacity(prompt.conversation.turns.len() + 1024);
     object(&mut body, |o| {
         prompt.write(o);
         sampling::write(o, request, prompt.model, prompt.thinking.beside, &mut ledger);
@@ -44,7 +45,7 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
 pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let mut ledger = Ledger::default();
     let prompt = Prompt::read(ctx, request, &mut ledger)?;
-    let mut body = String::with_capacity(prompt.conversation.messages.len() + 1024);
+    let mut body = String::with_capacity(prompt.conversation.turns.len() + 1024);
     object(&mut body, |o| {
         o.object("input", |o| {
             o.object("converse", |o| {
@@ -74,12 +75,12 @@ impl Prompt {
         let model = if is_noted(&request.extensions, OWN_REQUEST) { model.unjudged() } else { model };
         let mut names = Names::new(IdRule::NAME);
         let mut tools = tools::write(request, model, &mut names, ledger)?;
-        let conversation = messages::write(ctx, request, model, &mut names, ledger)?;
+        let (conversation, called) = messages::write(ctx, request, model, &mut names, ledger)?;
         let mut additional = Additional::read(ctx, request);
         ledger.dropped_if(tools.is_empty() && request.tool_choice.is_some(), "tool_choice", "there are no tools");
         let (mut choice, mut forced) = (None, false);
         if !tools.is_empty() {
-            let chosen = tools::choice(request, model, conversation.has_tools, &mut names, ledger);
+            let chosen = tools::choice(request, model, called.any, &mut names, ledger);
             (choice, forced) = (chosen.json, chosen.forced);
             if let Some(json) = chosen.additional {
                 additional.add("tool_choice", json);
@@ -87,8 +88,8 @@ impl Prompt {
             if chosen.hidden {
                 tools.clear();
             }
-        } else if conversation.has_tools {
-            tools = tools::remembered(&conversation.called, ledger);
+        } else if called.any {
+            tools = tools::remembered(&called.names, ledger);
         }
         let mut answer = schema::decide(request, model, !tools.is_empty(), &mut names, ledger);
         if let Some((tool, only)) = answer.tool.take() {
@@ -104,7 +105,7 @@ impl Prompt {
 
     /// Writes what the model reads.
     fn write(&self, o: &mut Object<'_>) {
-        o.value("messages").push_str(&self.conversation.messages);
+        o.value("messages").push_str(&self.conversation.turns);
         if !self.conversation.system.is_empty() {
             o.raw("system", &format!("[{}]", self.conversation.system));
         }

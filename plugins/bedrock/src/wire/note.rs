@@ -2,7 +2,7 @@
 //! extensions with the value `null`: nobody loses them.
 
 use weir_sdk::json::Rest;
-use weir_sdk::types::{Extension, Signature};
+use weir_sdk::types::Extension;
 
 use crate::FORMAT;
 
@@ -28,9 +28,4 @@ pub(crate) const OWN_REQUEST: &str = "converse";
 /// Whether a note is there.
 pub(crate) fn is_noted(extensions: &[Extension], key: &str) -> bool {
     extensions.iter().any(|note| note.format == FORMAT && note.json == "null" && note.key == key)
-}
-
-/// The value of a signature that one of these issuers made.
-pub(crate) fn own_value<'a>(signature: Option<&'a Signature>, issuers: &[&str]) -> Option<&'a str> {
-    signature.filter(|signature| issuers.contains(&signature.issuer.as_str())).map(|signature| signature.value.as_str())
 }

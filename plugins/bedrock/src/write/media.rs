@@ -4,7 +4,7 @@ use weir_sdk::json::Object;
 use weir_sdk::ledger::{Ledger, extension};
 use weir_sdk::types::{Blob, Error, Extension, MediaKind, MediaPart, MediaSource};
 
-use super::{Place, foreign, item, member};
+use super::{Place, item, member};
 use crate::read::{GUARD, NAMED, SEARCH_RESULT, SOURCE};
 use crate::wire::is_noted;
 use crate::{FORMAT, mime};
@@ -32,7 +32,7 @@ impl<'a> MediaWriter<'a> {
         ledger: &mut Ledger,
         place: Place,
     ) -> Result<(), Error> {
-        foreign(&media.extensions, ledger, place);
+        ledger.foreign_at(place, &media.extensions, FORMAT);
         for whole in [GUARD, SEARCH_RESULT] {
             if let Some(json) = extension(&media.extensions, FORMAT, whole) {
                 item(out, |o| o.raw(whole, json));

@@ -6,7 +6,7 @@
 mod frames;
 
 use weir_sdk::adapter::{Encoder, Result};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::ledger::{Ledger, Once};
 use weir_sdk::types::{
     CandidateFinish, ChatEvent, Context, Encoded, Finish, Frame, Opaque, PartCitation, PartDelta, PartKind, PartStart,
     Usage,
@@ -16,8 +16,6 @@ use super::response::reason;
 use crate::write::{Place, marked};
 use crate::{FORMAT, PLAN, citation, logprobs, usage};
 
-/// Kinds of lost events that are told apart.
-const LOST_LIMIT: usize = 64;
 /// Parts that may be open at once.
 const OPEN_LIMIT: usize = 4096;
 
@@ -57,7 +55,7 @@ pub struct ChatEncoder {
     logprobs: Vec<String>,
     finish: Option<Finish>,
     usage: Option<Usage>,
-    lost: Vec<String>,
+    lost: Once,
     ledger: Ledger,
     frames: Vec<Frame>,
 }
@@ -76,7 +74,7 @@ impl Encoder for ChatEncoder {
             logprobs: Vec::new(),
             finish: None,
             usage: None,
-            lost: Vec::new(),
+            lost: Once::default(),
             ledger: Ledger::default(),
             frames: Vec::new(),
         }
@@ -241,9 +239,6 @@ impl ChatEncoder {
 
     /// Some losses come with every frame, and are said once.
     fn lose(&mut self, what: &str, why: &str) {
-        if self.lost.len() < LOST_LIMIT && !self.lost.iter().any(|known| known == what) {
-            self.ledger.dropped(what, why);
-            self.lost.push(what.to_owned());
-        }
+        self.lost.dropped(what, why, &mut self.ledger);
     }
 }

@@ -1,6 +1,6 @@
 //! Writes a whole answer.
 
-use weir_sdk::json::{Object, object, quote};
+use weir_sdk::json::{Object, item, object, quote, raw_item};
 use weir_sdk::ledger::{Ledger, extension};
 use weir_sdk::types::{
     Candidate, ChatResponse, Context, Finish, FinishReason, Part, ReasoningPart, RenderedResponse, TextPart,
@@ -75,12 +75,10 @@ impl Message {
             }
             Part::Reasoning(thought) => self.thought(thought, ledger, place),
             Part::ToolCall(call) => {
-                comma(&mut self.calls);
-                object(&mut self.calls, |o| tool_call(o, call, &call.name, ledger, place));
+                item(&mut self.calls, |o| tool_call(o, call, &call.name, ledger, place));
             }
             Part::Opaque(opaque) if opaque.format == FORMAT => {
-                comma(&mut self.content);
-                self.content.push_str(&opaque.json);
+                raw_item(&mut self.content, &opaque.json);
                 self.items += 1;
             }
             Part::Opaque(opaque) => ledger.dropped(place.field(&opaque.kind), "it belongs to another format"),
@@ -90,8 +88,7 @@ impl Message {
     }
 
     fn item(&mut self, members: impl FnOnce(&mut Object<'_>)) {
-        comma(&mut self.content);
-        object(&mut self.content, members);
+        item(&mut self.content, members);
         self.items += 1;
     }
 
@@ -99,8 +96,7 @@ impl Message {
         ledger.dropped_if(text.signature.is_some(), &place.field("signature"), "the format has no place for it");
         for one in &text.citations {
             let json = citation::write(one, self.items, ledger, place);
-            comma(&mut self.citations);
-            self.citations.push_str(&json);
+            raw_item(&mut self.citations, &json);
         }
         if !text.text.is_empty() {
             self.item(|o| {
@@ -147,11 +143,5 @@ impl Message {
             o.raw(CITATIONS, &format!("[{}{comma}{further}]", self.citations));
         }
         own(kept, FORMAT).filter(|own| own.key != CITATIONS).for_each(|own| o.raw(&own.key, &own.json));
-    }
-}
-
-fn comma(list: &mut String) {
-    if !list.is_empty() {
-        list.push(',');
     }
 }

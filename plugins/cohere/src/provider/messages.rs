@@ -4,7 +4,7 @@
 mod content;
 
 use content::Content;
-use weir_sdk::json::object;
+use weir_sdk::json::{item, object};
 use weir_sdk::ledger::{Ledger, extension};
 use weir_sdk::names::Names;
 use weir_sdk::types::{
@@ -129,8 +129,7 @@ impl<'a> Writer<'a> {
                 Part::ToolCall(call) => {
                     self.lose_cache(call.cache.as_ref(), || place.field("cache_control"));
                     let name = self.names.send(&call.name);
-                    comma(&mut calls);
-                    object(&mut calls, |o| tool_call(o, call, &name, self.ledger, place));
+                    item(&mut calls, |o| tool_call(o, call, &name, self.ledger, place));
                 }
                 Part::Refusal(words) => {
                     self.ledger.approximated(place.field("refusal"), "sent as text");
@@ -264,12 +263,6 @@ impl<'a> Writer<'a> {
             self.out.push(',');
         }
         &mut self.out
-    }
-}
-
-fn comma(list: &mut String) {
-    if !list.is_empty() {
-        list.push(',');
     }
 }
 

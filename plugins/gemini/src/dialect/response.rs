@@ -99,7 +99,7 @@ fn content(parts: &[Part], ledger: &mut Ledger) -> String {
 pub(super) fn write_part(out: &mut String, part: &Part, place: Place, ledger: &mut Ledger) {
     match part {
         Part::Text(text) => {
-            write::foreign(&text.extensions, ledger, place);
+            ledger.foreign_at(place, &text.extensions, FORMAT);
             write::item(out, |o| {
                 write::text(o, &text.text, false, signed(text.signature.as_ref()).as_deref());
                 write::members(o, &text.extensions, "");
@@ -108,12 +108,12 @@ pub(super) fn write_part(out: &mut String, part: &Part, place: Place, ledger: &m
         Part::Refusal(words) => write::item(out, |o| write::text(o, words, false, None)),
         Part::Reasoning(thought) => reasoning(out, thought, place, ledger),
         Part::ToolCall(call) => {
-            write::foreign(&call.extensions, ledger, place);
+            ledger.foreign_at(place, &call.extensions, FORMAT);
             let signature = signed(call.signature.as_ref());
             write::item(out, |o| write::call(o, call, &call.name, signature.as_deref(), ledger, place));
         }
         Part::Media(media) => {
-            write::foreign(&media.extensions, ledger, place);
+            ledger.foreign_at(place, &media.extensions, FORMAT);
             let mime = write::mime_of(media, &[]);
             write::item(out, |o| write::media(o, media, mime.as_deref()));
         }
@@ -129,7 +129,7 @@ fn signed(signature: Option<&Signature>) -> Option<Cow<'_, str>> {
 
 /// Thinking with what vouches for it; a value that is the thinking itself has a part of its own, unless it is all.
 fn reasoning(out: &mut String, thought: &ReasoningPart, place: Place, ledger: &mut Ledger) {
-    write::foreign(&thought.extensions, ledger, place);
+    ledger.foreign_at(place, &thought.extensions, FORMAT);
     let id = thought.id.as_deref();
     let signature = thought.signature.as_ref().map(|value| wrap(value, false, id));
     let encrypted = thought.encrypted.as_ref().map(|value| wrap(value, true, id));

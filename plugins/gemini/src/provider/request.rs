@@ -2,10 +2,11 @@
 
 use weir_sdk::json::{Object, object};
 use weir_sdk::ledger::Ledger;
+use weir_sdk::turns::Conversation;
 use weir_sdk::types::{ChatRequest, Context, Error, Framing, Header, HttpRequest, RenderedRequest};
 
 use super::config::Config;
-use super::contents::{self, Conversation};
+use super::contents;
 use super::tools::{self, Choice};
 use crate::generation::Generation;
 use crate::{FORMAT, path};
@@ -34,7 +35,7 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
     let target = Target::of(ctx, request);
     let mut ledger = Ledger::default();
     let prompt = Prompt::read(target, request, &mut ledger)?;
-    let mut body = String::with_capacity(prompt.conversation.contents.len() + 1024);
+    let mut body = String::with_capacity(prompt.conversation.turns.len() + 1024);
     object(&mut body, |o| prompt.write(o, request, &mut ledger));
     let method = if request.stream { "streamGenerateContent" } else { "generateContent" };
     let mut http = HttpRequest::post(path::method(target.model, method), body);
@@ -51,7 +52,7 @@ pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<Render
     let target = Target::of(ctx, request);
     let mut ledger = Ledger::default();
     let prompt = Prompt::read(target, request, &mut ledger)?;
-    let mut body = String::with_capacity(prompt.conversation.contents.len() + 1024);
+    let mut body = String::with_capacity(prompt.conversation.turns.len() + 1024);
     object(&mut body, |o| {
         o.object("generateContentRequest", |o| {
             o.str("model", &path::resource(target.model));
@@ -85,7 +86,7 @@ impl Prompt {
         if !self.conversation.system.is_empty() {
             o.object("systemInstruction", |o| o.raw("parts", &format!("[{}]", self.conversation.system)));
         }
-        o.value("contents").push_str(&self.conversation.contents);
+        o.value("contents").push_str(&self.conversation.turns);
         if !self.tools.is_empty() {
             o.array("tools", |a| self.tools.iter().for_each(|tool| a.raw(tool)));
         }

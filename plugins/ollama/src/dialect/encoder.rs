@@ -6,7 +6,7 @@
 
 use weir_sdk::adapter::{Encoder, Result};
 use weir_sdk::json::{Object, object};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::ledger::{Ledger, Once};
 use weir_sdk::types::{
     ChatEvent, Context, Encoded, Error, Extension, Finish, Frame, MediaPart, PartDelta, PartKind, PartStart, PartStop,
     ResponseStart, ToolStart, Usage,
@@ -22,8 +22,6 @@ use crate::{finish, usage};
 const WAITING_LIMIT: usize = 8 << 20;
 /// Parts that may be open at once.
 const OPEN_LIMIT: usize = 256;
-/// Kinds of lost events that are told apart.
-const LOST_LIMIT: usize = 64;
 
 /// Writes lines of this format.
 #[derive(Debug)]
@@ -46,7 +44,7 @@ pub struct LineEncoder {
     /// The image that there is room for has gone out.
     pictured: bool,
     /// What has been said to be lost; some things come with every event, and are said once.
-    lost: Vec<String>,
+    lost: Once,
     ledger: Ledger,
     frames: Vec<Frame>,
 }
@@ -82,7 +80,7 @@ impl Encoder for LineEncoder {
             usage: Usage::default(),
             failed: false,
             pictured: false,
-            lost: Vec::new(),
+            lost: Once::default(),
             ledger: Ledger::default(),
             frames: Vec::new(),
         }
@@ -138,10 +136,7 @@ impl LineEncoder {
     }
 
     fn lose(&mut self, what: &str, why: &str) {
-        if self.lost.len() < LOST_LIMIT && !self.lost.iter().any(|known| known == what) {
-            self.lost.push(what.to_owned());
-            self.ledger.dropped(what, why);
-        }
+        self.lost.dropped(what, why, &mut self.ledger);
     }
 
     fn begin(&mut self, start: PartStart) {

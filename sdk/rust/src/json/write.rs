@@ -39,6 +39,12 @@ fn separate(out: &mut String) {
 /// Writes a string with its quotes.
 pub fn quote(out: &mut String, text: &str) {
     out.push('"');
+    escape(out, text);
+    out.push('"');
+}
+
+/// Writes a string without its quotes: a piece of one that is written bit by bit.
+pub fn escape(out: &mut String, text: &str) {
     let mut clean = 0;
     for (at, byte) in text.bytes().enumerate() {
         if byte >= 0x20 && byte != b'"' && byte != b'\\' {
@@ -61,7 +67,6 @@ pub fn quote(out: &mut String, text: &str) {
         }
     }
     out.push_str(text.get(clean..).unwrap_or_default());
-    out.push('"');
 }
 
 /// Writes a number; whole ones without a fraction, and null where JSON has none (infinities).

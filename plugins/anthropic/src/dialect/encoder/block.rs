@@ -2,35 +2,38 @@
 
 use std::borrow::Cow;
 
-use weir_sdk::json::{object, quote};
+use weir_sdk::json::{escape, object};
 use weir_sdk::ledger::Ledger;
-use weir_sdk::types::{ChatEvent, Frame, PartKind, PartSignature, Signature, ToolKind, ToolStart};
+use weir_sdk::signature::Pending;
+use weir_sdk::types::{ChatEvent, Frame, PartKind, Signature, ToolKind, ToolStart};
 
 use super::frames;
+use crate::finish::Seen;
 use crate::names::{fitting_id, fitting_name};
 use crate::signature::{Use, wrap};
 use crate::write::{self, Place};
 use crate::{FAMILY, FORMAT};
 
-/// Whose turn it is to write.
+/// Writes blocks, one after the other.
 #[derive(Debug, Default)]
-pub(super) struct Floor {
+pub(super) struct BlockWriter {
+    /// The block that has begun and not ended.
     block: Option<Block>,
     /// The number of the next block on the wire.
     next: u32,
+    /// What the answer holds, as far as it says why the answer ends.
+    pub(super) seen: Seen,
     /// Members for the beginning of the next block, as a JSON object.
     pub(super) members: Option<String>,
 }
 
-/// A part that holds the floor.
+/// A part on its way out.
 #[derive(Debug)]
 struct Block {
-    part: u32,
     kind: Kind,
     /// Its number on the wire, once it has begun.
     index: Option<u32>,
-    signature: Option<Signature>,
-    encrypted: Option<Signature>,
+    signatures: Pending,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,35 +50,19 @@ enum Kind {
     Done,
 }
 
-/// The candidate and the part that an event belongs to.
-pub(super) fn place(event: &ChatEvent) -> Option<(u32, u32)> {
-    match event {
-        ChatEvent::PartStart(event) => Some((event.candidate, event.part)),
-        ChatEvent::Delta(event) => Some((event.candidate, event.part)),
-        ChatEvent::Signature(event) => Some((event.candidate, event.part)),
-        ChatEvent::Citation(event) => Some((event.candidate, event.part)),
-        ChatEvent::PartStop(event) => Some((event.candidate, event.part)),
-        _ => None,
-    }
-}
-
-impl Floor {
-    pub(super) fn holds(&self, part: u32) -> bool {
-        self.block.as_ref().is_some_and(|block| block.part == part)
-    }
-
-    pub(super) fn is_free(&self) -> bool {
-        self.block.is_none()
-    }
-
-    /// Gives the floor to a part.
-    pub(super) fn begin(&mut self, part: u32, kind: PartKind, out: &mut Vec<Frame>, ledger: &mut Ledger) {
+impl BlockWriter {
+    fn begin(&mut self, part: u32, kind: PartKind, out: &mut Vec<Frame>, ledger: &mut Ledger) {
         let place = Place { message: None, part: part as usize };
         let mut index = None;
         let kind = match kind {
-            PartKind::Text | PartKind::Refusal => Kind::Text,
+            PartKind::Text => Kind::Text,
+            PartKind::Refusal => {
+                self.seen.refusal = true;
+                Kind::Text
+            }
             PartKind::Reasoning => Kind::Thinking,
             PartKind::ToolCall(start) => {
+                self.seen.call = true;
                 index = Some(self.call(&start, out, ledger, place));
                 if start.kind == ToolKind::Custom { Kind::Custom } else { Kind::Call { input: false } }
             }
@@ -92,7 +79,7 @@ impl Floor {
                 Kind::Done
             }
         };
-        self.block = Some(Block { part, kind, index, signature: None, encrypted: None });
+        self.block = Some(Block { kind, index, signatures: Pending::default() });
     }
 
     fn call(&mut self, start: &ToolStart, out: &mut Vec<Frame>, ledger: &mut Ledger, place: Place) -> u32 {
@@ -141,11 +128,17 @@ impl Floor {
         self.whole(&json, out);
     }
 
-    /// Takes an event of the part that holds the floor.
+    /// Writes an event of the only part that is open, or its start.
     pub(super) fn event(&mut self, event: ChatEvent, out: &mut Vec<Frame>, ledger: &mut Ledger) {
         match event {
+            ChatEvent::PartStart(start) => self.begin(start.part, start.kind, out, ledger),
             ChatEvent::Delta(delta) => self.delta(&delta.text, out),
-            ChatEvent::Signature(signature) => self.sign(signature),
+            // Signatures come last in their block (C-30), so they wait for its end.
+            ChatEvent::Signature(event) => {
+                if let Some(block) = &mut self.block {
+                    block.signatures.add(event);
+                }
+            }
             ChatEvent::Citation(citation) => {
                 let place = Place { message: None, part: citation.part as usize };
                 if let Some(json) = write::citation(&citation.citation, ledger, place)
@@ -159,7 +152,7 @@ impl Floor {
         }
     }
 
-    /// The number of the block that holds the floor, which begins now if it has not.
+    /// The number of the block, which begins now if it has not.
     fn opened(&mut self, out: &mut Vec<Frame>) -> Option<u32> {
         let (kind, index) = self.block.as_ref().map(|block| (block.kind, block.index))?;
         if index.is_some() {
@@ -192,26 +185,15 @@ impl Floor {
             }
             Kind::Custom => {
                 let mut escaped = String::with_capacity(text.len() + 8);
-                quote(&mut escaped, text);
-                frames::block_delta(index, "input_json_delta", "partial_json", &escaped[1..escaped.len() - 1])
+                escape(&mut escaped, text);
+                frames::block_delta(index, "input_json_delta", "partial_json", &escaped)
             }
             Kind::Done => return,
         });
     }
 
-    /// Signatures come last in their block (C-30), so they wait for its end.
-    fn sign(&mut self, event: PartSignature) {
-        let Some(block) = &mut self.block else { return };
-        let place = if event.encrypted { &mut block.encrypted } else { &mut block.signature };
-        match place {
-            // Some providers send a signature in pieces.
-            Some(known) if known.issuer == event.signature.issuer => known.value.push_str(&event.signature.value),
-            _ => *place = Some(event.signature),
-        }
-    }
-
-    /// Ends the block that holds the floor.
-    pub(super) fn close(&mut self, out: &mut Vec<Frame>) {
+    /// Ends the block.
+    fn close(&mut self, out: &mut Vec<Frame>) {
         let Some(block) = self.block.as_ref() else { return };
         match (block.kind, block.index) {
             (Kind::Thinking, _) => return self.close_thinking(out),
@@ -224,7 +206,7 @@ impl Floor {
             _ => {}
         }
         out.extend(block.index.map(frames::block_stop));
-        if let Some(signature) = self.block.take().and_then(|block| block.signature) {
+        if let Some(signature) = self.block.take().and_then(|block| block.signatures.signature) {
             self.carry(&signature, Use::Previous, None, out);
         }
     }
@@ -232,22 +214,17 @@ impl Floor {
     /// Ends thinking with what vouches for it. Thinking without words is a redacted block, unless it is signed.
     fn close_thinking(&mut self, out: &mut Vec<Frame>) {
         let Some(block) = &mut self.block else { return };
-        let (signature, mut encrypted) = (block.signature.take(), block.encrypted.take());
-        let wordless = block.index.is_none();
-        let vouches = match signature {
-            Some(signature) => Some(wrap(&signature, Use::Thinking, None)),
-            None if wordless => None,
-            None => encrypted.take_if(|value| value.issuer != FAMILY).map(|value| wrap(&value, Use::Encrypted, None)),
-        };
-        if let Some(value) = vouches
+        let mut signatures = std::mem::take(&mut block.signatures);
+        let voucher = signatures.take_voucher(block.index.is_some(), |value| value.issuer == FAMILY);
+        if let Some((value, purpose)) = voucher
             && let Some(index) = self.opened(out)
         {
-            out.push(frames::block_delta(index, "signature_delta", "signature", &value));
+            out.push(frames::block_delta(index, "signature_delta", "signature", &wrap(&value, purpose, None)));
         }
         if let Some(index) = self.block.take().and_then(|block| block.index) {
             out.push(frames::block_stop(index));
         }
-        if let Some(value) = encrypted {
+        if let Some(value) = signatures.encrypted {
             self.carry(&value, Use::Encrypted, None, out);
         }
     }

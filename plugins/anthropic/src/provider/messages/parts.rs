@@ -1,37 +1,37 @@
 //! Writes the parts of a turn.
 
 use weir_sdk::json::{Object, object};
+use weir_sdk::turns::{Speaker, Turn};
 use weir_sdk::types::{
     Error, MediaKind, MediaPart, MediaSource, Part, ReasoningPart, ResultPart, TextPart, ToolCall, ToolResult,
 };
 
-use super::{Blocks, Speaker, Writer};
+use super::Writer;
 use crate::mime::sniff;
 use crate::names::fitting_id;
 use crate::write::{self, Place};
-use crate::{FORMAT, OWN_FILE};
+use crate::{FORMAT, OWN_FILE, signature};
 
 impl Writer<'_> {
-    pub(super) fn part(
-        &mut self,
-        blocks: &mut Blocks,
-        speaker: Speaker,
-        part: &Part,
-        place: Place,
-    ) -> Result<(), Error> {
+    pub(super) fn part(&mut self, turn: &mut Turn, part: &Part, place: Place) -> Result<(), Error> {
         match part {
-            Part::Text(text) => self.text(&mut blocks.others, text, place),
-            Part::Media(media) => self.media(&mut blocks.others, media, place)?,
-            Part::ToolCall(call) => self.call(&mut blocks.others, call, place),
-            Part::ToolResult(result) if speaker == Speaker::User => self.result(&mut blocks.results, result, place)?,
-            Part::ToolResult(result) => self.result(&mut blocks.others, result, place)?,
-            Part::Reasoning(thought) => self.reasoning(blocks, thought, place),
+            Part::Text(text) => self.text(&mut turn.others, text, place),
+            Part::Media(media) => self.media(&mut turn.others, media, place)?,
+            Part::ToolCall(call) => {
+                turn.calls = true;
+                self.call(&mut turn.others, call, place);
+            }
+            Part::ToolResult(result) if turn.speaker == Speaker::User => {
+                self.result(&mut turn.results, result, place)?;
+            }
+            Part::ToolResult(result) => self.result(&mut turn.others, result, place)?,
+            Part::Reasoning(thought) => self.reasoning(turn, thought, place),
             Part::Refusal(words) => {
                 self.ledger.approximated(place.field("refusal"), "sent as text");
-                self.text(&mut blocks.others, &TextPart::new(words), place);
+                self.text(&mut turn.others, &TextPart::new(words), place);
             }
-            Part::Opaque(opaque) if opaque.format == FORMAT => write::raw_block(&mut blocks.others, &opaque.json),
-            Part::Opaque(opaque) if speaker == Speaker::Assistant => {
+            Part::Opaque(opaque) if opaque.format == FORMAT => write::raw_block(&mut turn.others, &opaque.json),
+            Part::Opaque(opaque) if turn.speaker == Speaker::Assistant => {
                 self.ledger.dropped(place.field(&opaque.kind), "it belongs to another format");
             }
             Part::Opaque(opaque) => {
@@ -61,24 +61,24 @@ impl Writer<'_> {
     }
 
     /// Thinking goes back to its issuer unedited, even where its text is empty (C-29); other thinking is left out.
-    fn reasoning(&mut self, blocks: &mut Blocks, thought: &ReasoningPart, place: Place) {
-        let first = blocks.others.is_empty();
+    fn reasoning(&mut self, turn: &mut Turn, thought: &ReasoningPart, place: Place) {
+        let first = turn.others.is_empty();
         let mut written = false;
-        if let Some(signature) = write::own_value(thought.signature.as_ref()) {
+        if let Some(signature) = signature::own(thought.signature.as_ref()) {
             written = true;
-            write::block(&mut blocks.others, |o| {
+            write::block(&mut turn.others, |o| {
                 write::thinking(o, thought.text.as_deref().unwrap_or_default(), signature);
                 write::extensions(o, &thought.extensions, self.ledger, place);
             });
         }
-        if let Some(data) = write::own_value(thought.encrypted.as_ref()) {
+        if let Some(data) = signature::own(thought.encrypted.as_ref()) {
             written = true;
-            write::block(&mut blocks.others, |o| write::redacted(o, data));
+            write::block(&mut turn.others, |o| write::redacted(o, data));
         }
         if !written {
             self.ledger.dropped(place.field("reasoning"), "it returns only to its issuer");
         }
-        blocks.thinking_first |= first && written;
+        turn.thinking_first |= first && written;
     }
 
     fn media(&mut self, out: &mut String, media: &MediaPart, place: Place) -> Result<(), Error> {

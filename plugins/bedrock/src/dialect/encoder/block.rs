@@ -1,34 +1,35 @@
 //! The block that is being written.
 
-use weir_sdk::json::{Rest, quote};
+use weir_sdk::json::{Rest, escape};
 use weir_sdk::ledger::Ledger;
-use weir_sdk::types::{
-    ChatEvent, Frame, MediaPart, MediaSource, Opaque, PartKind, PartSignature, Signature, ToolKind, ToolStart,
-};
+use weir_sdk::signature::Pending;
+use weir_sdk::types::{ChatEvent, Frame, MediaPart, MediaSource, Opaque, PartKind, Signature, ToolKind, ToolStart};
 
 use super::frames;
+use crate::finish::Seen;
 use crate::names::ID;
-use crate::signature::{Use, bytes, text};
+use crate::signature::{Use, bytes, is_bare, text};
 use crate::write::{self, Place};
 use crate::{FORMAT, mime};
 
-/// Whose turn it is to write.
+/// Writes blocks, one after the other.
 #[derive(Debug, Default)]
-pub(super) struct Floor {
+pub(super) struct BlockWriter {
+    /// The block that has begun and not ended.
     block: Option<Block>,
     /// The number of the next block on the wire.
     next: u32,
+    /// What the answer holds, as far as it says why the answer ends.
+    pub(super) seen: Seen,
 }
 
-/// A part that holds the floor.
+/// A part on its way out.
 #[derive(Debug)]
 struct Block {
-    part: u32,
     kind: Kind,
     /// Its number on the wire, once it has begun.
     index: Option<u32>,
-    signature: Option<Signature>,
-    encrypted: Option<Signature>,
+    signatures: Pending,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,35 +46,19 @@ enum Kind {
     Done,
 }
 
-/// The candidate and the part that an event belongs to.
-pub(super) fn place(event: &ChatEvent) -> Option<(u32, u32)> {
-    match event {
-        ChatEvent::PartStart(event) => Some((event.candidate, event.part)),
-        ChatEvent::Delta(event) => Some((event.candidate, event.part)),
-        ChatEvent::Signature(event) => Some((event.candidate, event.part)),
-        ChatEvent::Citation(event) => Some((event.candidate, event.part)),
-        ChatEvent::PartStop(event) => Some((event.candidate, event.part)),
-        _ => None,
-    }
-}
-
-impl Floor {
-    pub(super) fn holds(&self, part: u32) -> bool {
-        self.block.as_ref().is_some_and(|block| block.part == part)
-    }
-
-    pub(super) fn is_free(&self) -> bool {
-        self.block.is_none()
-    }
-
-    /// Gives the floor to a part.
-    pub(super) fn begin(&mut self, part: u32, kind: PartKind, out: &mut Vec<Frame>, ledger: &mut Ledger) {
+impl BlockWriter {
+    fn begin(&mut self, part: u32, kind: PartKind, out: &mut Vec<Frame>, ledger: &mut Ledger) {
         let place = Place { message: None, part: part as usize };
         let mut index = None;
         let kind = match kind {
-            PartKind::Text | PartKind::Refusal => Kind::Text,
+            PartKind::Text => Kind::Text,
+            PartKind::Refusal => {
+                self.seen.refusal = true;
+                Kind::Text
+            }
             PartKind::Reasoning => Kind::Thinking,
             PartKind::ToolCall(start) => {
+                self.seen.call = true;
                 index = Some(self.call(&start, out, ledger, place));
                 if start.kind == ToolKind::Custom { Kind::Custom } else { Kind::Call { input: false } }
             }
@@ -90,7 +75,7 @@ impl Floor {
                 Kind::Done
             }
         };
-        self.block = Some(Block { part, kind, index, signature: None, encrypted: None });
+        self.block = Some(Block { kind, index, signatures: Pending::default() });
     }
 
     fn number(&mut self) -> u32 {
@@ -160,11 +145,17 @@ impl Floor {
         out.push(frames::block_stop(index));
     }
 
-    /// Takes an event of the part that holds the floor.
+    /// Writes an event of the only part that is open, or its start.
     pub(super) fn event(&mut self, event: ChatEvent, out: &mut Vec<Frame>, ledger: &mut Ledger) {
         match event {
+            ChatEvent::PartStart(start) => self.begin(start.part, start.kind, out, ledger),
             ChatEvent::Delta(delta) => self.delta(&delta.text, out),
-            ChatEvent::Signature(signature) => self.sign(signature),
+            // Signatures come last in their block (C-30), so they wait for its end.
+            ChatEvent::Signature(event) => {
+                if let Some(block) = &mut self.block {
+                    block.signatures.add(event);
+                }
+            }
             ChatEvent::Citation(citation) => {
                 let place = Place { message: None, part: citation.part as usize };
                 if let Some(json) = write::citation(&citation.citation, ledger, place)
@@ -178,7 +169,7 @@ impl Floor {
         }
     }
 
-    /// The number of the block that holds the floor, which has one from its first words on.
+    /// The number of the block, which has one from its first words on.
     fn opened(&mut self) -> Option<u32> {
         let next = self.next;
         let block = self.block.as_mut().filter(|block| block.kind != Kind::Done)?;
@@ -204,26 +195,15 @@ impl Floor {
             }
             Kind::Custom => {
                 let mut escaped = String::with_capacity(text.len() + 8);
-                quote(&mut escaped, text);
-                frames::input_delta(index, escaped.get(1..escaped.len() - 1).unwrap_or_default())
+                escape(&mut escaped, text);
+                frames::input_delta(index, &escaped)
             }
             Kind::Done => return,
         });
     }
 
-    /// Signatures come last in their block (C-30), so they wait for its end.
-    fn sign(&mut self, event: PartSignature) {
-        let Some(block) = &mut self.block else { return };
-        let place = if event.encrypted { &mut block.encrypted } else { &mut block.signature };
-        match place {
-            // Some providers send a signature in pieces.
-            Some(known) if known.issuer == event.signature.issuer => known.value.push_str(&event.signature.value),
-            _ => *place = Some(event.signature),
-        }
-    }
-
-    /// Ends the block that holds the floor.
-    pub(super) fn close(&mut self, out: &mut Vec<Frame>) {
+    /// Ends the block.
+    fn close(&mut self, out: &mut Vec<Frame>) {
         let Some(block) = self.block.as_ref() else { return };
         match (block.kind, block.index) {
             (Kind::Thinking, _) => return self.close_thinking(out),
@@ -232,7 +212,7 @@ impl Floor {
             _ => {}
         }
         out.extend(block.index.map(frames::block_stop));
-        if let Some(signature) = self.block.take().and_then(|block| block.signature) {
+        if let Some(signature) = self.block.take().and_then(|block| block.signatures.signature) {
             self.carry(&signature, Use::Previous, None, out);
         }
     }
@@ -240,25 +220,17 @@ impl Floor {
     /// Ends thinking with what vouches for it. Thinking without words stands alone, unless it is signed.
     fn close_thinking(&mut self, out: &mut Vec<Frame>) {
         let Some(block) = &mut self.block else { return };
-        let (signature, mut encrypted) = (block.signature.take(), block.encrypted.take());
-        let wordless = block.index.is_none();
-        let vouches = match signature {
-            Some(signature) => Some(text(&signature, Use::Thinking, None)),
-            None if wordless => None,
-            None => {
-                let foreign = encrypted.take_if(|value| text(value, Use::Encrypted, None) != value.value);
-                foreign.map(|value| text(&value, Use::Encrypted, None))
-            }
-        };
-        if let Some(value) = vouches
+        let mut signatures = std::mem::take(&mut block.signatures);
+        let voucher = signatures.take_voucher(block.index.is_some(), is_bare);
+        if let Some((value, purpose)) = voucher
             && let Some(index) = self.opened()
         {
-            out.push(frames::thought_delta(index, "signature", &value));
+            out.push(frames::thought_delta(index, "signature", &text(&value, purpose, None)));
         }
         if let Some(index) = self.block.take().and_then(|block| block.index) {
             out.push(frames::block_stop(index));
         }
-        if let Some(value) = encrypted {
+        if let Some(value) = signatures.encrypted {
             self.carry(&value, Use::Encrypted, None, out);
         }
     }

@@ -1,6 +1,7 @@
 //! Blocks of a stream that have begun and not ended.
 
 use weir_sdk::adapter::Result;
+use weir_sdk::calls::object_text;
 use weir_sdk::json::{Rest, Str, array, object};
 use weir_sdk::names::Names;
 use weir_sdk::types::{ChatEvent, Error, PartDelta, PartKind, PartStart, ToolKind, ToolStart};
@@ -96,7 +97,7 @@ impl Open {
                 Some(ChatEvent::Delta(PartDelta { candidate: 0, part, text: "{}".into() }))
             }
             Kind::ServerCall { members, input } => {
-                let input = crate::write::json_object(&input).unwrap_or("{}");
+                let input = object_text(&input).unwrap_or("{}");
                 let json = with(&members, "input", input);
                 whole(PartKind::Opaque(read::opaque("toolUse", &json)))
             }

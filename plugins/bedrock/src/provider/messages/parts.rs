@@ -1,42 +1,39 @@
 //! Writes the parts of a turn.
 
+use weir_sdk::calls::object_text;
 use weir_sdk::json::object;
+use weir_sdk::turns::{Speaker, Turn};
 use weir_sdk::types::{
     CacheHint, Error, MediaKind, MediaPart, Part, ReasoningPart, ResultPart, Signature, TextPart, ToolCall, ToolResult,
 };
 
-use super::{Blocks, Speaker, Writer};
+use super::Writer;
 use crate::read::UNSIGNED;
-use crate::wire::{is_noted, own_value};
+use crate::signature::own_value;
+use crate::wire::is_noted;
 use crate::write::{self, Place};
 use crate::{FORMAT, names};
 
 impl Writer<'_> {
-    pub(super) fn part(
-        &mut self,
-        blocks: &mut Blocks,
-        speaker: Speaker,
-        part: &Part,
-        place: Place,
-    ) -> Result<(), Error> {
+    pub(super) fn part(&mut self, turn: &mut Turn, part: &Part, place: Place) -> Result<(), Error> {
         match part {
-            Part::Text(text) => self.text(&mut blocks.others, text, place),
+            Part::Text(text) => self.text(&mut turn.others, text, place),
             Part::Media(media) => {
-                self.media.write(&mut blocks.others, media, self.ledger, place)?;
-                self.cache(&mut blocks.others, media.cache.as_ref(), place);
+                self.media.write(&mut turn.others, media, self.ledger, place)?;
+                self.cache(&mut turn.others, media.cache.as_ref(), place);
             }
-            Part::ToolCall(call) => self.call(blocks, call, place),
-            Part::ToolResult(result) => self.result(blocks, speaker, result, place)?,
-            Part::Reasoning(thought) => self.reasoning(blocks, thought, place),
+            Part::ToolCall(call) => self.call(turn, call, place),
+            Part::ToolResult(result) => self.result(turn, result, place)?,
+            Part::Reasoning(thought) => self.reasoning(turn, thought, place),
             Part::Refusal(words) => {
                 self.ledger.approximated(place.field("refusal"), "sent as text");
-                self.text(&mut blocks.others, &TextPart::new(words), place);
+                self.text(&mut turn.others, &TextPart::new(words), place);
             }
             Part::Opaque(opaque) if opaque.format == FORMAT => {
-                self.conversation.has_tools |= opaque.kind.starts_with("tool");
-                write::raw_item(&mut blocks.others, &opaque.json);
+                self.called.any |= opaque.kind.starts_with("tool");
+                write::raw_item(&mut turn.others, &opaque.json);
             }
-            Part::Opaque(opaque) if speaker == Speaker::Assistant => {
+            Part::Opaque(opaque) if turn.speaker == Speaker::Assistant => {
                 self.ledger.dropped(place.field(&opaque.kind), "it belongs to another format");
             }
             Part::Opaque(opaque) => {
@@ -67,22 +64,22 @@ impl Writer<'_> {
         }
     }
 
-    fn call(&mut self, blocks: &mut Blocks, call: &ToolCall, place: Place) {
+    fn call(&mut self, turn: &mut Turn, call: &ToolCall, place: Place) {
         self.unsign(call.signature.as_ref(), place);
         let name = self.names.send(&call.name).into_owned();
         let id = names::ids(self.model).fit(&call.id);
-        write::call(&mut blocks.others, call, (&id, &name), self.ledger, place);
-        self.cache(&mut blocks.others, call.cache.as_ref(), place);
-        if !self.conversation.called.contains(&name) {
-            self.conversation.called.push(name);
+        write::call(&mut turn.others, call, (&id, &name), self.ledger, place);
+        self.cache(&mut turn.others, call.cache.as_ref(), place);
+        if !self.called.names.contains(&name) {
+            self.called.names.push(name);
         }
-        self.conversation.has_tools = true;
-        blocks.calls = true;
+        self.called.any = true;
+        turn.calls = true;
     }
 
     /// Thinking goes back to its issuer unedited, even where its text is empty (C-29); other thinking is left out.
-    fn reasoning(&mut self, blocks: &mut Blocks, thought: &ReasoningPart, place: Place) {
-        let first = blocks.others.is_empty();
+    fn reasoning(&mut self, turn: &mut Turn, thought: &ReasoningPart, place: Place) {
+        let first = turn.others.is_empty();
         let mut written = false;
         let text = thought.text.as_deref().unwrap_or_default();
         let issuers = self.model.issuers();
@@ -90,27 +87,21 @@ impl Writer<'_> {
         let bare = thought.signature.is_none() && is_noted(&thought.extensions, UNSIGNED);
         if signature.is_some() || bare {
             written = true;
-            write::thinking(&mut blocks.others, text, signature, &thought.extensions);
+            write::thinking(&mut turn.others, text, signature, &thought.extensions);
         }
         if let Some(data) = own_value(thought.encrypted.as_ref(), issuers) {
             written = true;
-            write::redacted(&mut blocks.others, data);
+            write::redacted(&mut turn.others, data);
         }
         if written {
-            write::foreign(&thought.extensions, self.ledger, place);
+            self.ledger.foreign_at(place, &thought.extensions, FORMAT);
         } else {
             self.ledger.dropped(place.field("reasoning"), "it returns only to its issuer");
         }
-        blocks.thinking_first |= first && written;
+        turn.thinking_first |= first && written;
     }
 
-    fn result(
-        &mut self,
-        blocks: &mut Blocks,
-        speaker: Speaker,
-        result: &ToolResult,
-        place: Place,
-    ) -> Result<(), Error> {
+    fn result(&mut self, turn: &mut Turn, result: &ToolResult, place: Place) -> Result<(), Error> {
         let (mut content, mut behind) = (String::new(), String::new());
         let mut cache = result.cache.as_ref();
         for part in &result.content {
@@ -131,9 +122,9 @@ impl Writer<'_> {
                 }
             }
         }
-        let first = speaker == Speaker::User && !self.model.is_unjudged();
-        let out = if first { &mut blocks.results } else { &mut blocks.others };
-        self.conversation.has_tools = true;
+        let first = turn.speaker == Speaker::User && !self.model.is_unjudged();
+        let out = if first { &mut turn.results } else { &mut turn.others };
+        self.called.any = true;
         let status = result.is_error.map(|failed| if failed { "error" } else { "success" });
         write::item(out, |o| {
             o.object("toolResult", |o| {
@@ -143,9 +134,9 @@ impl Writer<'_> {
                 write::members(o, &result.extensions, self.ledger, place);
             });
         });
-        self.cache(if first { &mut blocks.results } else { &mut blocks.others }, cache, place);
+        self.cache(if first { &mut turn.results } else { &mut turn.others }, cache, place);
         if !behind.is_empty() {
-            write::raw_item(&mut blocks.others, &behind);
+            write::raw_item(&mut turn.others, &behind);
         }
         Ok(())
     }
@@ -167,7 +158,7 @@ impl Writer<'_> {
 
 /// JSON keeps its structure (C-90). The service takes objects; anything else is said as text.
 fn json_result(out: &mut String, json: &str) {
-    if let Some(json) = write::json_object(json).filter(|_| !json.trim().is_empty()) {
+    if let Some(json) = object_text(json).filter(|_| !json.trim().is_empty()) {
         return write::item(out, |o| o.raw("json", json));
     }
     let mut text = String::new();

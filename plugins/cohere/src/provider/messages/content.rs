@@ -1,7 +1,7 @@
 //! The content of a message while it is put together.
 
 use weir_sdk::compat::media::{mime, to_data_url};
-use weir_sdk::json::{Object, object};
+use weir_sdk::json::{Object, item, raw_item};
 use weir_sdk::ledger::{Ledger, extension};
 use weir_sdk::types::{Context, Extension, MediaKind, MediaPart, MediaSource, TextPart};
 
@@ -44,12 +44,9 @@ impl Content {
     }
 
     fn item(&mut self, members: impl FnOnce(&mut Object<'_>)) {
-        if self.count > 0 {
-            self.items.push(',');
-        }
+        item(&mut self.items, members);
         self.count += 1;
         self.plain = None;
-        object(&mut self.items, members);
     }
 
     /// Empty texts are left out (C-42). Citations return to their own format only: what they point at is elsewhere.
@@ -57,12 +54,7 @@ impl Content {
         ledger.dropped_if(text.signature.is_some(), &place.field("signature"), "it returns only to its issuer");
         for citation in &text.citations {
             match citation.source.as_ref().filter(|source| source.format == FORMAT) {
-                Some(own) => {
-                    if !self.citations.is_empty() {
-                        self.citations.push(',');
-                    }
-                    self.citations.push_str(&own.json);
-                }
+                Some(own) => raw_item(&mut self.citations, &own.json),
                 None => ledger.dropped(place.field("citations"), "it comes from another provider"),
             }
         }
@@ -99,12 +91,9 @@ impl Content {
 
     /// An item as it came.
     pub(super) fn raw(&mut self, json: &str) {
-        if self.count > 0 {
-            self.items.push(',');
-        }
+        raw_item(&mut self.items, json);
         self.count += 1;
         self.plain = None;
-        self.items.push_str(json);
     }
 
     /// JSON in a tool's result: an object is a document's data, or a document; anything else is text.

@@ -207,7 +207,7 @@ impl Written {
     fn seal(&mut self, open: Open, extensions: Vec<Extension>, place: Place, ledger: &mut Ledger) {
         let has_own = extensions.iter().any(|own| own.format == FORMAT && own.json != "null");
         if open.signature.is_none() && open.encrypted.is_none() && !has_own {
-            return write::foreign(&extensions, ledger, place);
+            return ledger.foreign_at(place, &extensions, FORMAT);
         }
         let part = if open.thought {
             let (signature, encrypted) = (open.signature, open.encrypted);

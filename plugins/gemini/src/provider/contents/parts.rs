@@ -2,12 +2,13 @@
 
 use weir_sdk::calls;
 use weir_sdk::json::{Object, array, quote};
+use weir_sdk::turns::{Speaker, Turn};
 use weir_sdk::types::{
     Error, MediaKind, MediaPart, MediaSource, Part, ReasoningPart, ResultPart, Signature, TextPart, ToolCall,
     ToolResult,
 };
 
-use super::{Parts, Speaker, Writer};
+use super::Writer;
 use crate::read::{NAMED, NAMED_FILE, NO_ID, UNSIGNED};
 use crate::wire::is_noted;
 use crate::write::{self, Place};
@@ -18,25 +19,19 @@ use crate::{FORMAT, signature};
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
 impl<'a> Writer<'a> {
-    pub(super) fn part(
-        &mut self,
-        parts: &mut Parts,
-        speaker: Speaker,
-        part: &'a Part,
-        place: Place,
-    ) -> Result<(), Error> {
+    pub(super) fn part(&mut self, turn: &mut Turn, part: &'a Part, place: Place) -> Result<(), Error> {
         match part {
-            Part::Text(text) => self.text(&mut parts.others, text, place),
-            Part::Media(media) => self.media(&mut parts.others, media, place)?,
-            Part::ToolCall(call) => self.call(parts, call, place),
-            Part::ToolResult(result) => self.result(parts, result, place)?,
-            Part::Reasoning(thought) => self.reasoning(&mut parts.others, thought, place),
+            Part::Text(text) => self.text(&mut turn.others, text, place),
+            Part::Media(media) => self.media(&mut turn.others, media, place)?,
+            Part::ToolCall(call) => self.call(turn, call, place),
+            Part::ToolResult(result) => self.result(turn, result, place)?,
+            Part::Reasoning(thought) => self.reasoning(&mut turn.others, thought, place),
             Part::Refusal(words) => {
                 self.ledger.approximated(place.field("refusal"), "sent as text");
-                self.text(&mut parts.others, &TextPart::new(words), place);
+                self.text(&mut turn.others, &TextPart::new(words), place);
             }
-            Part::Opaque(opaque) if opaque.format == FORMAT => write::raw_item(&mut parts.others, &opaque.json),
-            Part::Opaque(opaque) if speaker == Speaker::Model => {
+            Part::Opaque(opaque) if opaque.format == FORMAT => write::raw_item(&mut turn.others, &opaque.json),
+            Part::Opaque(opaque) if turn.speaker == Speaker::Assistant => {
                 self.ledger.dropped(place.field(&opaque.kind), "it belongs to another format");
             }
             Part::Opaque(opaque) => {
@@ -55,7 +50,7 @@ impl<'a> Writer<'a> {
             |citation: &&weir_sdk::types::Citation| citation.source.as_ref().is_none_or(|s| s.format != FORMAT);
         let cited = text.citations.iter().any(|citation| foreign(&citation));
         self.ledger.dropped_if(cited, &place.field("citations"), "a history has no place for them");
-        write::foreign(&text.extensions, self.ledger, place);
+        self.ledger.foreign_at(place, &text.extensions, FORMAT);
         if text.text.is_empty() && signature.is_none() {
             return;
         }
@@ -75,8 +70,8 @@ impl<'a> Writer<'a> {
     }
 
     /// Models of the third generation refuse calls of theirs that come back unsigned in the current turn.
-    fn call(&mut self, parts: &mut Parts, call: &'a ToolCall, place: Place) {
-        let first = !std::mem::replace(&mut parts.called, true);
+    fn call(&mut self, turn: &mut Turn, call: &'a ToolCall, place: Place) {
+        let first = !std::mem::replace(&mut turn.calls, true);
         let mut signature = self.own(call.signature.as_ref(), place);
         let current = place.message >= Some(self.current);
         if signature.is_none() && first && current && self.target.generation.third {
@@ -84,9 +79,9 @@ impl<'a> Writer<'a> {
             signature = Some(NO_SIGNATURE);
         }
         self.lose_cache(call.cache.is_some(), place);
-        write::foreign(&call.extensions, self.ledger, place);
+        self.ledger.foreign_at(place, &call.extensions, FORMAT);
         let name = self.names.send(&call.name);
-        write::item(&mut parts.others, |o| write::call(o, call, &name, signature, self.ledger, place));
+        write::item(&mut turn.others, |o| write::call(o, call, &name, signature, self.ledger, place));
         self.calls.push(call);
     }
 
@@ -101,7 +96,7 @@ impl<'a> Writer<'a> {
         if own.is_empty() {
             return self.ledger.dropped(place.field("reasoning"), "it returns only to its issuer");
         }
-        write::foreign(&thought.extensions, self.ledger, place);
+        self.ledger.foreign_at(place, &thought.extensions, FORMAT);
         for (at, signature) in own.into_iter().enumerate() {
             write::item(out, |o| {
                 write::text(o, if at == 0 { text } else { "" }, true, signature);
@@ -118,7 +113,7 @@ impl<'a> Writer<'a> {
         }
         let nameless = media.name.is_some() && !is_noted(&media.extensions, NAMED);
         self.ledger.dropped_if(nameless, &place.field("name"), "media have no names here");
-        write::foreign(&media.extensions, self.ledger, place);
+        self.ledger.foreign_at(place, &media.extensions, FORMAT);
         write::item(out, |o| write::media(o, media, mime.as_deref()));
         Ok(())
     }
@@ -149,7 +144,7 @@ impl<'a> Writer<'a> {
 
     /// A function's result, under the function's real name (C-87). Media in it stand within for models that take
     /// them there, else right behind it (C-43).
-    fn result(&mut self, parts: &mut Parts, result: &ToolResult, place: Place) -> Result<(), Error> {
+    fn result(&mut self, turn: &mut Turn, result: &ToolResult, place: Place) -> Result<(), Error> {
         let called = self.calls.iter().rev().find(|call| call.id == result.call_id).copied();
         let known = called.map(|call| call.name.as_str()).or(result.name.as_deref());
         if known.is_none() {
@@ -164,15 +159,15 @@ impl<'a> Writer<'a> {
                 self.media(&mut within, medium, place)?;
             } else {
                 self.ledger.approximated(place.field(""), "a medium in a tool result stands behind it");
-                self.media(&mut parts.others, medium, place)?;
+                self.media(&mut turn.others, medium, place)?;
             }
         }
         self.lose_cache(result.cache.is_some(), place);
-        write::foreign(&result.extensions, self.ledger, place);
+        self.ledger.foreign_at(place, &result.extensions, FORMAT);
         let unnamed =
             is_noted(&result.extensions, NO_ID) || called.is_some_and(|call| is_noted(&call.extensions, NO_ID));
         let id = Some(result.call_id.as_str()).filter(|id| !id.is_empty() && !unnamed);
-        write::item(&mut parts.results, |o| {
+        write::item(&mut turn.results, |o| {
             o.object("functionResponse", |o| {
                 o.opt_str("id", id);
                 o.str("name", &name);

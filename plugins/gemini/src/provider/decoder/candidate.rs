@@ -144,7 +144,7 @@ impl Stream {
         }
         if let Some(carried) = carried {
             open.signed = true;
-            let (signature, encrypted) = (carried.signature, carried.encrypted);
+            let (encrypted, signature) = (carried.is_encrypted(), carried.signature);
             events.push(ChatEvent::Signature(PartSignature { candidate, part, signature, encrypted }));
         }
     }

@@ -1,0 +1,185 @@
+//! Signatures and encrypted thinking on their way through clients of other formats.
+//!
+//! Clients return blocks of thinking untouched. So a dialect puts a value of another issuer where its format has a
+//! signature of its own, wrapped as `weir.ISSUER.USE.ID.VALUE`, and takes it out again when it comes back: it returns to
+//! the service that made it, and to no other. `USE` is one of [`Use`]'s letters, `ID` the reasoning part's or tool call's id
+//! and often empty. A dialect decides itself which values stand as they are: those of its own family, as a rule.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::types::{PartSignature, Signature};
+
+/// How every wrapped value begins.
+const HEAD: &str = "weir.";
+/// The same in base64, as far as it does not depend on what follows.
+const ENCODED_HEAD: &str = "d2Vpci";
+
+/// What a wrapped value belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// It vouches for the thinking beside it.
+    Thinking,
+    /// It is the thinking itself.
+    Encrypted,
+    /// It belongs to the tool call that follows.
+    NextCall,
+    /// It belongs to the part in front of it.
+    Previous,
+}
+
+impl Use {
+    const ALL: [Self; 4] = [Self::Thinking, Self::Encrypted, Self::NextCall, Self::Previous];
+
+    const fn letter(self) -> &'static str {
+        match self {
+            Self::Thinking => "s",
+            Self::Encrypted => "e",
+            Self::NextCall => "t",
+            Self::Previous => "p",
+        }
+    }
+}
+
+/// A value that a client gave back.
+#[derive(Debug, PartialEq)]
+pub struct Carried {
+    /// What it belongs to; none for a value that came bare.
+    pub purpose: Option<Use>,
+    /// The id that travelled with it.
+    pub id: Option<String>,
+    /// The value, and its issuer.
+    pub signature: Signature,
+}
+
+impl Carried {
+    /// A value that came as its issuer wrote it.
+    pub fn bare(value: &str, issuer: &str) -> Self {
+        let signature = Signature { issuer: issuer.to_owned(), value: value.to_owned() };
+        Self { purpose: None, id: None, signature }
+    }
+
+    /// Whether the value is the thinking itself.
+    pub fn is_encrypted(&self) -> bool {
+        self.purpose == Some(Use::Encrypted)
+    }
+}
+
+/// Wraps a value for the way to a client and back.
+pub fn wrap(signature: &Signature, purpose: Use, id: Option<&str>) -> String {
+    let id = id.filter(|id| !id.contains('.')).unwrap_or_default();
+    [HEAD, &signature.issuer, ".", purpose.letter(), ".", id, ".", &signature.value].concat()
+}
+
+/// The same for formats in which such values are bytes: in base64.
+pub fn wrap_bytes(signature: &Signature, purpose: Use, id: Option<&str>) -> String {
+    STANDARD.encode(wrap(signature, purpose, id))
+}
+
+/// Takes a value out of its wrapping; none for a value that is not wrapped.
+pub fn unwrap(value: &str) -> Option<Carried> {
+    let mut pieces = value.strip_prefix(HEAD)?.splitn(4, '.');
+    let issuer = pieces.next()?.to_owned();
+    let letter = pieces.next()?;
+    let purpose = Use::ALL.into_iter().find(|purpose| purpose.letter() == letter);
+    let id = Some(pieces.next()?.to_owned()).filter(|id| !id.is_empty());
+    let signature = Signature { issuer, value: pieces.next()?.to_owned() };
+    purpose.map(|purpose| Carried { purpose: Some(purpose), id, signature })
+}
+
+/// Whether bytes in base64 begin as wrapped values do.
+pub fn is_wrapped(value: &str) -> bool {
+    value.starts_with(ENCODED_HEAD)
+}
+
+/// The value of a signature that one of these issuers made.
+pub fn own_value<'a>(signature: Option<&'a Signature>, issuers: &[&str]) -> Option<&'a str> {
+    let own = signature.filter(|signature| issuers.contains(&signature.issuer.as_str()));
+    own.map(|signature| signature.value.as_str())
+}
+
+/// What vouches for a part of a stream, and what stands for it, until the part ends: both come last in their block (C-30).
+#[derive(Debug, Default)]
+pub struct Pending {
+    /// What vouches for the part.
+    pub signature: Option<Signature>,
+    /// The thinking itself, encrypted.
+    pub encrypted: Option<Signature>,
+}
+
+impl Pending {
+    /// Takes a signature, or the next piece of one: some providers send them in pieces.
+    pub fn add(&mut self, event: PartSignature) {
+        let place = if event.encrypted { &mut self.encrypted } else { &mut self.signature };
+        match place {
+            Some(known) if known.issuer == event.signature.issuer => known.value.push_str(&event.signature.value),
+            _ => *place = Some(event.signature),
+        }
+    }
+
+    /// Takes what goes to the place that the format has for a signature, and its use. Encrypted thinking that is not the
+    /// format's own goes there too, if the part has words; without words it needs a block of its own.
+    pub fn take_voucher(
+        &mut self,
+        has_words: bool,
+        is_own: impl FnOnce(&Signature) -> bool,
+    ) -> Option<(Signature, Use)> {
+        if let Some(signature) = self.signature.take() {
+            return Some((signature, Use::Thinking));
+        }
+        let foreign = self.encrypted.take_if(|value| has_words && !is_own(value))?;
+        Some((foreign, Use::Encrypted))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signature(issuer: &str, value: &str) -> Signature {
+        Signature { issuer: issuer.into(), value: value.into() }
+    }
+
+    #[test]
+    fn c32_a_wrapped_value_comes_back_to_its_issuer_whole() {
+        let foreign = signature("gemini", "a.b=.c/+ü");
+        for (purpose, id) in Use::ALL.into_iter().zip([Some("call_1"), None, None, Some("x")]) {
+            let carried = unwrap(&wrap(&foreign, purpose, id)).unwrap();
+            assert_eq!((carried.purpose, carried.id.as_deref()), (Some(purpose), id));
+            assert_eq!(carried.signature, foreign);
+            assert!(is_wrapped(&wrap_bytes(&foreign, purpose, id)));
+        }
+    }
+
+    #[test]
+    fn an_id_that_would_break_the_wrapping_stays_behind() {
+        let carried = unwrap(&wrap(&signature("a", "b"), Use::NextCall, Some("1.2"))).unwrap();
+        assert_eq!(carried, Carried { purpose: Some(Use::NextCall), id: None, signature: signature("a", "b") });
+    }
+
+    #[test]
+    fn what_is_not_wrapped_is_told_from_what_is() {
+        for value in ["", "weir", "weir.", "weir.a.s.id", "weir.a.x.id.value", "EqQBCgIYAhIM.s..x"] {
+            assert_eq!(unwrap(value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn c30_pieces_of_a_signature_are_one() {
+        let piece = |issuer: &str, value: &str, encrypted| PartSignature {
+            candidate: 0,
+            part: 0,
+            signature: signature(issuer, value),
+            encrypted,
+        };
+        let mut pending = Pending::default();
+        for event in [piece("a", "x", false), piece("a", "y", false), piece("b", "z", true), piece("c", "w", true)] {
+            pending.add(event);
+        }
+        assert_eq!(pending.take_voucher(true, |_| false), Some((signature("a", "xy"), Use::Thinking)));
+        assert_eq!(pending.take_voucher(true, |_| true), None);
+        assert_eq!(pending.take_voucher(false, |_| false), None);
+        assert_eq!(pending.take_voucher(true, |_| false), Some((signature("c", "w"), Use::Encrypted)));
+        assert!(pending.encrypted.is_none());
+    }
+}

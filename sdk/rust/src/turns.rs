@@ -1,0 +1,200 @@
+//! Turns that alternate, out of messages of any role.
+//!
+//! Some formats take a list in which the user and the model take turns, and the system text in a place of its own. The
+//! unified model has messages in any order. [`Turns`] joins the neighbours of one speaker to one turn and puts results of
+//! tools in front of it, because such services look for them directly behind the calls (C-38).
+
+#[cfg(test)]
+mod tests;
+
+use crate::json::{object, raw_item};
+use crate::ledger::Ledger;
+use crate::types::{Message, Role};
+
+/// The speaker of a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaker {
+    /// The user, and tools.
+    User,
+    /// The model.
+    Assistant,
+    /// The system, and developers.
+    System,
+}
+
+/// A turn, or what one message brings to it. Its lists have no brackets; [`item`](crate::json::item) adds to them.
+#[derive(Debug)]
+pub struct Turn {
+    /// The speaker.
+    pub speaker: Speaker,
+    /// Results of tools, which come before all other blocks.
+    pub results: String,
+    /// All other blocks.
+    pub others: String,
+    /// There are calls of tools among the blocks.
+    pub calls: bool,
+    /// The first block is thinking.
+    pub thinking_first: bool,
+    /// Members that only this format has: name and JSON.
+    members: Vec<(String, String)>,
+}
+
+/// A conversation, written.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Conversation {
+    /// Blocks of system text, without brackets.
+    pub system: String,
+    /// The turns, an array.
+    pub turns: String,
+    /// The history ends with results of calls that came without the thinking that led to them.
+    pub unsigned_calls: bool,
+}
+
+/// Writes turns. A turn is written when the next one begins, because until then more may join it.
+#[derive(Debug)]
+pub struct Turns {
+    content: &'static str,
+    assistant: &'static str,
+    apart: bool,
+    conversation: Conversation,
+    /// The turn that may still grow.
+    last: Option<Turn>,
+    /// The model's last turn holds calls without thinking in front.
+    unsigned: bool,
+}
+
+impl Speaker {
+    /// The speaker of a message. Messages of an unknown role become the user's, which is a loss.
+    fn of(role: &Role, at: usize, ledger: &mut Ledger) -> Self {
+        match role {
+            Role::System | Role::Developer => Self::System,
+            Role::Assistant => Self::Assistant,
+            Role::User | Role::Tool => Self::User,
+            Role::Other(_) => {
+                ledger.approximated(format!("messages[{at}].role"), "sent as the user's");
+                Self::User
+            }
+        }
+    }
+}
+
+impl Turn {
+    /// An empty turn.
+    pub fn new(speaker: Speaker) -> Self {
+        let (results, others) = (String::new(), String::new());
+        Self { speaker, results, others, calls: false, thinking_first: false, members: Vec::new() }
+    }
+
+    /// The turn of message number `at`, without its parts. The message's name and the extensions of other formats are
+    /// lost; those of `format` become members of the turn.
+    pub fn of(message: &Message, at: usize, format: &str, ledger: &mut Ledger) -> Self {
+        if message.name.is_some() {
+            ledger.dropped(format!("messages[{at}].name"), "turns have no names here");
+        }
+        if !message.extensions.is_empty() {
+            ledger.foreign(&format!("messages[{at}]."), &message.extensions, format);
+        }
+        let own = message.extensions.iter().filter(|own| own.format == format && own.json != "null");
+        let members = own.map(|own| (own.key.clone(), own.json.clone())).collect();
+        Self { members, ..Self::new(Speaker::of(&message.role, at, ledger)) }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.results.is_empty() && self.others.is_empty()
+    }
+
+    /// Takes in the next message of the same speaker. The first of two members of one name stays.
+    fn join(&mut self, next: Self) {
+        raw_item(&mut self.results, &next.results);
+        raw_item(&mut self.others, &next.others);
+        self.calls |= next.calls;
+        for (key, json) in next.members {
+            if !self.members.iter().any(|(known, _)| *known == key) {
+                self.members.push((key, json));
+            }
+        }
+    }
+}
+
+impl Turns {
+    /// No turns yet. `content` is the format's name for a turn's list of blocks, `assistant` its name for the model.
+    pub fn new(content: &'static str, assistant: &'static str) -> Self {
+        let conversation = Conversation { turns: "[".into(), ..Conversation::default() };
+        Self { content, assistant, apart: false, conversation, last: None, unsigned: false }
+    }
+
+    /// Whether each message stays a turn of its own.
+    #[must_use]
+    pub fn apart(self, apart: bool) -> Self {
+        Self { apart, ..self }
+    }
+
+    /// The speaker of the last turn.
+    pub fn speaker(&self) -> Option<Speaker> {
+        self.last.as_ref().map(|turn| turn.speaker)
+    }
+
+    /// Adds what a message brings: to the last turn if the speaker is the same, or as the next one. A message without
+    /// blocks is left out.
+    pub fn add(&mut self, turn: Turn) {
+        if turn.is_empty() {
+            return;
+        }
+        match &mut self.last {
+            Some(last) if last.speaker == turn.speaker && !self.apart => last.join(turn),
+            _ => {
+                self.flush();
+                self.last = Some(turn);
+            }
+        }
+    }
+
+    /// Adds blocks of message number `at` to the system text, which stands in front of all turns.
+    pub fn add_system(&mut self, blocks: &str, at: usize, ledger: &mut Ledger) {
+        if !blocks.is_empty() && self.last.is_some() {
+            ledger.approximated(format!("messages[{at}]"), "moved to the system text in front");
+        }
+        raw_item(&mut self.conversation.system, blocks);
+    }
+
+    /// All of it.
+    pub fn finish(mut self) -> Conversation {
+        self.flush();
+        self.conversation.turns.push(']');
+        self.conversation
+    }
+
+    fn flush(&mut self) {
+        let Some(turn) = self.last.take() else { return };
+        match turn.speaker {
+            Speaker::Assistant => self.unsigned = turn.calls && !turn.thinking_first,
+            Speaker::User => self.conversation.unsigned_calls = self.unsigned && !turn.results.is_empty(),
+            Speaker::System => {}
+        }
+        self.write(&turn);
+    }
+
+    fn write(&mut self, turn: &Turn) {
+        let role = match turn.speaker {
+            Speaker::User => "user",
+            Speaker::Assistant => self.assistant,
+            Speaker::System => "system",
+        };
+        let out = &mut self.conversation.turns;
+        if !out.ends_with('[') {
+            out.push(',');
+        }
+        object(out, |o| {
+            o.str("role", role);
+            let content = o.value(self.content);
+            content.push('[');
+            content.push_str(&turn.results);
+            if !turn.results.is_empty() && !turn.others.is_empty() {
+                content.push(',');
+            }
+            content.push_str(&turn.others);
+            content.push(']');
+            turn.members.iter().for_each(|(key, json)| o.raw(key, json));
+        });
+    }
+}

@@ -1,0 +1,79 @@
+use super::*;
+use crate::types::Extension;
+
+fn turn(speaker: Speaker, results: &str, others: &str) -> Turn {
+    Turn { results: results.into(), others: others.into(), ..Turn::new(speaker) }
+}
+
+fn written(turns: impl IntoIterator<Item = Turn>) -> Conversation {
+    let mut all = Turns::new("content", "assistant");
+    turns.into_iter().for_each(|turn| all.add(turn));
+    all.finish()
+}
+
+#[test]
+fn neighbours_of_one_speaker_are_one_turn_and_empty_messages_none() {
+    let turns = [turn(Speaker::User, "", "1"), turn(Speaker::Assistant, "", ""), turn(Speaker::User, "", "2")];
+    assert_eq!(written(turns).turns, r#"[{"role":"user","content":[1,2]}]"#);
+    assert_eq!(written([]).turns, "[]");
+}
+
+#[test]
+fn c38_results_come_before_all_else_of_their_turn() {
+    let turns = [
+        turn(Speaker::Assistant, "", "1"),
+        turn(Speaker::User, "", "2"),
+        turn(Speaker::User, "3", "4"),
+        turn(Speaker::User, "5", ""),
+    ];
+    let expected = r#"[{"role":"assistant","content":[1]},{"role":"user","content":[3,5,2,4]}]"#;
+    assert_eq!(written(turns).turns, expected);
+}
+
+#[test]
+fn turns_that_are_kept_apart_are_not_joined() {
+    let mut all = Turns::new("parts", "model").apart(true);
+    all.add(turn(Speaker::Assistant, "", "1"));
+    all.add(turn(Speaker::Assistant, "", "2"));
+    assert_eq!(all.finish().turns, r#"[{"role":"model","parts":[1]},{"role":"model","parts":[2]}]"#);
+}
+
+#[test]
+fn members_of_the_format_stay_once_and_the_others_are_told() {
+    let extension =
+        |format: &str, key: &str, json: &str| Extension { format: format.into(), key: key.into(), json: json.into() };
+    let mut ledger = Ledger::default();
+    let mut of = |at, extensions, others: &str| {
+        let role = Role::Other("critic".into());
+        let message = Message { name: Some("Ann".into()), extensions, ..Message::new(role, Vec::new()) };
+        Turn { others: others.into(), ..Turn::of(&message, at, "own", &mut ledger) }
+    };
+    let first = of(0, vec![extension("own", "a", "1"), extension("own", "note", "null")], "1");
+    let second = of(1, vec![extension("own", "a", "2"), extension("own", "b", "3"), extension("other", "c", "4")], "2");
+    assert_eq!(written([first, second]).turns, r#"[{"role":"user","content":[1,2],"a":1,"b":3}]"#);
+    let fields: Vec<String> = ledger.into_losses().into_iter().map(|loss| loss.field).collect();
+    let expected = ["messages[0].name", "messages[0].role", "messages[1].name", "messages[1].c", "messages[1].role"];
+    assert_eq!(fields, expected);
+}
+
+#[test]
+fn system_text_goes_to_the_front_and_its_move_is_told() {
+    let (mut all, mut ledger) = (Turns::new("content", "assistant"), Ledger::default());
+    all.add_system("1", 0, &mut ledger);
+    all.add(turn(Speaker::User, "", "2"));
+    all.add_system("", 2, &mut ledger);
+    all.add_system("3", 3, &mut ledger);
+    assert_eq!(all.finish().system, "1,3");
+    let fields: Vec<String> = ledger.into_losses().into_iter().map(|loss| loss.field).collect();
+    assert_eq!(fields, ["messages[3]"]);
+}
+
+#[test]
+fn results_of_calls_without_their_thinking_are_told_where_they_come_last() {
+    let calls = |thinking_first| Turn { calls: true, thinking_first, ..turn(Speaker::Assistant, "", "1") };
+    let (results, words) = (|| turn(Speaker::User, "2", ""), || turn(Speaker::User, "", "3"));
+    assert!(written([calls(false), results()]).unsigned_calls);
+    assert!(!written([calls(true), results()]).unsigned_calls);
+    assert!(!written([calls(false), words()]).unsigned_calls);
+    assert!(!written([calls(false), results(), turn(Speaker::Assistant, "", "1"), words()]).unsigned_calls);
+}
