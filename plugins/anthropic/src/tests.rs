@@ -11,28 +11,14 @@ mod stream;
 mod thinking;
 
 use serde_json::Value;
-use weir_sdk::adapter::{ChatOutcome, Decoder as _, DialectChat, Encoder as _, ProviderChat};
-use weir_sdk::types::{
-    Body, ChatEvent, ChatRequest, ChatResponse, Context, Frame, HttpRequest, HttpResponse, Loss, RenderedRequest,
-};
+use weir_sdk::adapter::{DialectChat, ProviderChat};
+use weir_sdk::testing::{self, context, fields, http_response, json};
+use weir_sdk::types::{ChatEvent, ChatRequest, ChatResponse, Context, Frame, HttpRequest, RenderedRequest};
 
 use crate::Anthropic;
 
-fn json(body: &Body) -> Value {
-    serde_json::from_str(body.as_text().unwrap()).unwrap()
-}
-
-/// A context whose model is this one.
-fn context(model: &str) -> Context {
-    Context { request_id: "req_1".into(), model: model.into(), ..Context::default() }
-}
-
 fn http_request(body: &Value) -> HttpRequest {
     HttpRequest::post("/v1/messages", body.to_string())
-}
-
-fn http_response(status: u16, body: String) -> HttpResponse {
-    HttpResponse { status, headers: Vec::new(), body: Body::Text(body) }
 }
 
 /// Reads a client's request.
@@ -51,18 +37,10 @@ fn sent(model: &str, request: ChatRequest) -> (Value, Vec<String>) {
     (json(&rendered.request.body), fields(&rendered.losses))
 }
 
-fn fields(losses: &[Loss]) -> Vec<String> {
-    losses.iter().map(|loss| loss.field.clone()).collect()
-}
-
 /// Reads a provider's answer.
 fn answered(body: &Value) -> ChatResponse {
-    let outcome =
-        <Anthropic as ProviderChat>::parse_response(&Context::default(), http_response(200, body.to_string())).unwrap();
-    match outcome {
-        ChatOutcome::Complete(answer) => answer.response,
-        ChatOutcome::FollowUp(_) => panic!("no follow-up is ever needed"),
-    }
+    let response = http_response(200, body.to_string());
+    testing::complete(<Anthropic as ProviderChat>::parse_response(&Context::default(), response).unwrap())
 }
 
 /// Writes an answer for a client: the body and the fields of its losses.
@@ -73,26 +51,10 @@ fn shown(response: ChatResponse) -> (Value, Vec<String>) {
 
 /// Decodes frames that come in groups of this size.
 fn decoded(frames: &[Frame], group: usize) -> Vec<ChatEvent> {
-    let mut decoder = <Anthropic as ProviderChat>::Decoder::new(Context::default());
-    let mut events = Vec::new();
-    for group in frames.chunks(group) {
-        events.extend(decoder.push(group.to_vec()).unwrap().events);
-    }
-    events.extend(decoder.finish().unwrap().events);
-    events
+    testing::decoded::<<Anthropic as ProviderChat>::Decoder>(&Context::default(), frames, group)
 }
 
 /// Encodes events that come one by one: the frames and the fields of the losses.
-fn encoded(ctx: Context, events: Vec<ChatEvent>) -> (Vec<Frame>, Vec<String>) {
-    let mut encoder = <Anthropic as DialectChat>::Encoder::new(ctx);
-    let (mut frames, mut losses) = (Vec::new(), Vec::new());
-    for event in events {
-        let some = encoder.push(vec![event]).unwrap();
-        frames.extend(some.frames);
-        losses.extend(some.losses);
-    }
-    let last = encoder.finish().unwrap();
-    frames.extend(last.frames);
-    losses.extend(last.losses);
-    (frames, fields(&losses))
+fn encoded(ctx: &Context, events: &[ChatEvent]) -> (Vec<Frame>, Vec<String>) {
+    testing::encoded::<<Anthropic as DialectChat>::Encoder>(ctx, events, 1)
 }

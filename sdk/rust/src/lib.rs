@@ -23,6 +23,8 @@ pub mod retry;
 pub mod schema;
 pub mod signature;
 pub mod spelling;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod time;
 pub mod turns;
 

@@ -155,7 +155,7 @@ fn c08_streams_come_back_with_their_meaning_however_they_are_grouped() {
             assert_eq!(decoded(&frames, group), events, "{} in groups of {group}", recording.id);
         }
         let before = fold::message(&frames);
-        let (back, losses) = encoded(context(before["model"].as_str().unwrap()), events);
+        let (back, losses) = encoded(&context(before["model"].as_str().unwrap()), &events);
         assert!(losses.is_empty(), "{}: {losses:?}", recording.id);
         fold::check(&back);
         let expected = without_direct_callers(meaning::of_response(before));

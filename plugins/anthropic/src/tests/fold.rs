@@ -1,22 +1,8 @@
 //! Folds a stream into the message that a client makes of it, and checks on the way that the stream is well-formed.
 
 use serde_json::{Map, Value, json};
+pub(super) use weir_sdk::testing::frames::sse as frames;
 use weir_sdk::types::Frame;
-
-/// Cuts recorded bytes into frames.
-pub(super) fn frames(text: &str) -> Vec<Frame> {
-    let text = text.replace("\r\n", "\n");
-    text.split("\n\n").filter_map(frame).collect()
-}
-
-fn frame(block: &str) -> Option<Frame> {
-    let field = |name: &str| {
-        let lines = block.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        let lines: Vec<&str> = lines.map(|value| value.strip_prefix(' ').unwrap_or(value)).collect();
-        (!lines.is_empty()).then(|| lines.join("\n"))
-    };
-    Some(Frame { event: field("event"), data: field("data")? })
-}
 
 /// The message of a whole stream.
 pub(super) fn message(frames: &[Frame]) -> Value {

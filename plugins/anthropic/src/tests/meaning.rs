@@ -1,6 +1,8 @@
 //! When two bodies mean the same: JSON values from which what says nothing has been taken away.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+pub(super) use weir_sdk::testing::meaning::without_nulls;
+use weir_sdk::testing::meaning::{numbers, remove_if};
 
 /// A request as its meaning: one spelling for content, no empty or null members.
 pub(super) fn of_request(mut body: Value) -> Value {
@@ -68,31 +70,4 @@ fn blocks(content: Value) -> Value {
 
 fn is_empty_text(block: &Value) -> bool {
     block.get("type") == Some(&json!("text")) && block.get("text") == Some(&json!(""))
-}
-
-fn remove_if(members: &mut Map<String, Value>, key: &str, value: &Value) {
-    if members.get(key) == Some(value) {
-        members.remove(key);
-    }
-}
-
-pub(super) fn without_nulls(value: &mut Value) {
-    match value {
-        Value::Object(members) => {
-            members.retain(|_, value| !value.is_null());
-            members.values_mut().for_each(without_nulls);
-        }
-        Value::Array(elements) => elements.iter_mut().for_each(without_nulls),
-        _ => {}
-    }
-}
-
-/// `1` and `1.0` are the same number.
-fn numbers(value: &mut Value) {
-    match value {
-        Value::Object(members) => members.values_mut().for_each(numbers),
-        Value::Array(elements) => elements.iter_mut().for_each(numbers),
-        Value::Number(number) => *value = json!(number.as_f64()),
-        _ => {}
-    }
 }

@@ -166,7 +166,7 @@ fn an_error_in_an_answer_that_says_200_is_an_error() {
     let body = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
     let outcome = <Anthropic as weir_sdk::adapter::ProviderChat>::parse_response(
         &Context::default(),
-        super::http_response(200, body.into()),
+        super::http_response(200, body),
     );
     assert_eq!(outcome.unwrap_err().kind, weir_sdk::types::ErrorKind::Overloaded);
 }

@@ -45,7 +45,7 @@ fn told(middle: Vec<ChatEvent>) -> (Vec<Frame>, Value) {
     let mut events = vec![begin()];
     events.extend(middle);
     events.push(finish(FinishReason::Complete));
-    let (frames, _) = encoded(context("claude-test"), events);
+    let (frames, _) = encoded(&context("claude-test"), &events);
     fold::check(&frames);
     let message = fold::message(&frames);
     (frames, message)
@@ -158,7 +158,7 @@ fn c59_the_beginning_tells_the_input_and_the_end_all() {
     let ctx = Context { input_tokens: Some(33), ..context("m") };
     let usage = Usage { input: Some(30), output: Some(7), reasoning: Some(3), ..Usage::default() };
     let events = vec![begin(), finish(FinishReason::Complete), ChatEvent::Usage(usage)];
-    let (frames, _) = encoded(ctx, events);
+    let (frames, _) = encoded(&ctx, &events);
     let data = |at: usize| serde_json::from_str::<Value>(&frames[at].data).unwrap();
     assert_eq!(data(0)["message"]["usage"]["input_tokens"], 33);
     let end = &data(frames.len() - 2)["usage"];
@@ -169,7 +169,7 @@ fn c59_the_beginning_tells_the_input_and_the_end_all() {
 fn c19_a_failure_is_an_error_event_and_nothing_follows() {
     let error = Error::new(ErrorKind::Overloaded, "busy");
     let events = vec![begin(), start(0, PartKind::Text), delta(0, "x"), ChatEvent::Failure(error), stop(0)];
-    let (frames, _) = encoded(context("m"), events);
+    let (frames, _) = encoded(&context("m"), &events);
     let last = frames.last().unwrap();
     let data: Value = serde_json::from_str(&last.data).unwrap();
     assert_eq!(last.event.as_deref(), Some("error"));
@@ -181,7 +181,7 @@ fn c19_a_failure_is_an_error_event_and_nothing_follows() {
 fn c79_parts_of_other_formats_are_said_and_not_shown() {
     let hosted = Opaque { format: "openai.responses".into(), kind: "web_search_call".into(), json: "{}".into() };
     let events = vec![begin(), start(0, PartKind::Opaque(hosted)), stop(0), finish(FinishReason::Complete)];
-    let (frames, losses) = encoded(context("m"), events);
+    let (frames, losses) = encoded(&context("m"), &events);
     fold::check(&frames);
     assert_eq!(losses, ["content[0].web_search_call"]);
     assert_eq!(fold::message(&frames)["content"], json!([]));
@@ -190,8 +190,8 @@ fn c79_parts_of_other_formats_are_said_and_not_shown() {
 #[test]
 fn events_of_other_formats_are_said_once() {
     let chunk = || Opaque { format: "openai.chat".into(), kind: "chunk".into(), json: "{}".into() };
-    let events = (0..5).map(|_| ChatEvent::Opaque(chunk())).collect();
-    assert_eq!(encoded(context("m"), events).1, ["chunk"]);
+    let events: Vec<ChatEvent> = (0..5).map(|_| ChatEvent::Opaque(chunk())).collect();
+    assert_eq!(encoded(&context("m"), &events).1, ["chunk"]);
 }
 
 #[test]
@@ -284,7 +284,7 @@ fn callers_other_than_the_model_are_told_at_the_beginning_of_a_call() {
         frame(&json!({"type": "content_block_stop", "index": 0})),
         frame(&json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 3}})),
     ];
-    let (frames, _) = encoded(context("m"), decoded(&frames, 4));
+    let (frames, _) = encoded(&context("m"), &decoded(&frames, 4));
     assert_eq!(fold::message(&frames)["content"][0], block);
 }
 
@@ -314,7 +314,7 @@ fn c09_a_stream_and_a_whole_answer_say_the_same() {
     .map(frame)
     .collect();
     let frames: Vec<Frame> = std::iter::once(message_start()).chain(frames).collect();
-    let (told, _) = encoded(context("claude-test"), decoded(&frames, 1));
+    let (told, _) = encoded(&context("claude-test"), &decoded(&frames, 1));
     let (shown, _) = super::shown(super::answered(&whole));
     assert_eq!(super::meaning::of_response(fold::message(&told)), super::meaning::of_response(shown));
 }

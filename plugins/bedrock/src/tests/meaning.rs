@@ -1,6 +1,7 @@
 //! When two bodies mean the same: JSON values from which what says nothing has been taken away.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use weir_sdk::testing::meaning::{numbers, remove_if, without_nulls};
 
 /// A request as its meaning.
 pub(super) fn of_request(mut body: Value) -> Value {
@@ -54,32 +55,5 @@ fn content(message: &mut Value) {
             let text: String = texts.iter().map(|one| one["text"].as_str().unwrap_or_default()).collect();
             cited["content"] = json!([{"text": text}]);
         }
-    }
-}
-
-fn remove_if(members: &mut Map<String, Value>, key: &str, value: &Value) {
-    if members.get(key) == Some(value) {
-        members.remove(key);
-    }
-}
-
-fn without_nulls(value: &mut Value) {
-    match value {
-        Value::Object(members) => {
-            members.retain(|_, value| !value.is_null());
-            members.values_mut().for_each(without_nulls);
-        }
-        Value::Array(elements) => elements.iter_mut().for_each(without_nulls),
-        _ => {}
-    }
-}
-
-/// `1` and `1.0` are the same number.
-fn numbers(value: &mut Value) {
-    match value {
-        Value::Object(members) => members.values_mut().for_each(numbers),
-        Value::Array(elements) => elements.iter_mut().for_each(numbers),
-        Value::Number(number) => *value = json!(number.as_f64()),
-        _ => {}
     }
 }

@@ -121,7 +121,7 @@ fn c08_c91_streams_come_back_with_their_meaning_however_they_are_grouped() {
         for group in [2, 3, 7, frames.len().max(1)] {
             assert_eq!(decoded(&frames, group), events, "{} in groups of {group}", recording.id);
         }
-        let (back, losses) = encoded(events);
+        let (back, losses) = encoded(&events);
         assert!(losses.is_empty(), "{}: {losses:?}", recording.id);
         fold::check(&back);
         let before = meaning::of_response(fold::answer(&frames));
@@ -134,7 +134,7 @@ fn answers_of_the_older_api_are_read() {
     let older = recordings("cohere/chat").into_iter().filter(Recording::is_old);
     for recording in older.chain(recordings("cohere/completions")) {
         let (words, usage) = if let Some(text) = recording.response["body_text"].as_str() {
-            let (frames, _) = encoded(decoded(&fold::frames(text), 1));
+            let (frames, _) = encoded(&decoded(&fold::frames(text), 1));
             fold::check(&frames);
             let answer = fold::answer(&frames);
             (answer["message"]["content"][0]["text"].as_str().unwrap().to_owned(), !answer["usage"].is_null())

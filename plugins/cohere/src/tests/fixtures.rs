@@ -25,7 +25,7 @@ fn stream(name: &str) -> Value {
     let frames = fold::frames(response["body_text"].as_str().unwrap());
     let events = decoded(&frames, 1);
     assert_eq!(decoded(&frames, frames.len()), events);
-    let (back, losses) = encoded(events);
+    let (back, losses) = encoded(&events);
     assert!(losses.is_empty(), "{losses:?}");
     fold::check(&back);
     let (before, back) = (fold::answer(&frames), fold::answer(&back));

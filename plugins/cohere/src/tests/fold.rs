@@ -1,28 +1,16 @@
 //! Folds a stream into the answer that a client makes of it, and checks on the way that the stream is well-formed.
 
 use serde_json::{Value, json};
+use weir_sdk::testing::frames::sse;
 use weir_sdk::types::Frame;
 
-/// Cuts recorded bytes into frames.
+/// Cuts recorded bytes into frames: events, or a line for each.
 pub(super) fn frames(text: &str) -> Vec<Frame> {
-    let text = text.replace("\r\n", "\n");
-    if !text.contains("data:") {
-        return text.lines().filter(|line| !line.is_empty()).map(|line| frame_of(None, line)).collect();
+    if text.contains("data:") {
+        return sse(text);
     }
-    text.split("\n\n").filter_map(frame).collect()
-}
-
-fn frame_of(event: Option<String>, data: &str) -> Frame {
-    Frame { event, data: data.to_owned() }
-}
-
-fn frame(block: &str) -> Option<Frame> {
-    let field = |name: &str| {
-        let lines = block.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        let lines: Vec<&str> = lines.map(|value| value.strip_prefix(' ').unwrap_or(value)).collect();
-        (!lines.is_empty()).then(|| lines.join("\n"))
-    };
-    Some(frame_of(field("event"), &field("data")?))
+    let lines = text.lines().filter(|line| !line.is_empty());
+    lines.map(|line| Frame { event: None, data: line.to_owned() }).collect()
 }
 
 fn append(place: &mut Value, more: &Value) {

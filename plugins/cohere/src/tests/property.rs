@@ -35,7 +35,7 @@ proptest! {
         frames.push(frame(json!({"type": "message-end", "delta": {"finish_reason": "COMPLETE"}})));
         let events = decoded(&frames, group);
         prop_assert_eq!(&decoded(&frames, 1), &events);
-        let (back, _) = encoded(events);
+        let (back, _) = encoded(&events);
         fold::check(&back);
         prop_assert_eq!(&fold::answer(&back)["message"]["content"][0]["text"], &json!(words.concat()));
     }

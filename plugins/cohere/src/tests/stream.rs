@@ -36,7 +36,7 @@ fn through(frames: &[Frame]) -> Value {
     for group in 2..=frames.len() {
         assert_eq!(decoded(frames, group), events, "in groups of {group}");
     }
-    let (back, _) = encoded(events);
+    let (back, _) = encoded(&events);
     fold::check(&back);
     fold::answer(&back)
 }
@@ -130,7 +130,7 @@ fn log_probabilities_come_with_their_words() {
     let json = r#"{"content":[{"token":"a","logprob":-1},{"token":"b","logprob":-2}]}"#;
     let probabilities = ChatEvent::Logprobs(CandidateLogprobs { candidate: 0, json: json.into() });
     let events = vec![start(0, PartKind::Text), delta_of(0, "ab"), probabilities, stop(0)];
-    let (frames, _) = encoded(events);
+    let (frames, _) = encoded(&events);
     fold::check(&frames);
     let answer = fold::answer(&frames);
     assert_eq!(answer["logprobs"], json!([{"text": "ab", "token_ids": [], "logprobs": [-1, -2]}]));
@@ -155,7 +155,7 @@ fn call(id: &str) -> PartKind {
 #[test]
 fn c01_parallel_calls_are_numbered_by_themselves_and_empty_texts_are_not_begun() {
     let finish = Finish { reason: FinishReason::ToolCalls, raw: None, stop_sequence: None };
-    let (frames, losses) = encoded(vec![
+    let (frames, losses) = encoded(&[
         ChatEvent::Start(ResponseStart { id: "a".into(), ..ResponseStart::default() }),
         start(0, PartKind::Text),
         start(1, call("c1")),
@@ -182,7 +182,7 @@ fn c01_parallel_calls_are_numbered_by_themselves_and_empty_texts_are_not_begun()
 #[test]
 fn c13_c19_a_failure_is_the_last_frame() {
     let error = Error::new(ErrorKind::Upstream, "gone");
-    let (frames, _) = encoded(vec![start(0, PartKind::Text), delta_of(0, "Half"), ChatEvent::Failure(error)]);
+    let (frames, _) = encoded(&[start(0, PartKind::Text), delta_of(0, "Half"), ChatEvent::Failure(error)]);
     fold::check(&frames);
     let answer = fold::answer(&frames);
     assert_eq!((&answer["finish_reason"], &answer["error"]), (&json!("ERROR"), &json!("gone")));

@@ -142,7 +142,7 @@ fn c08_recorded_streams_say_what_they_said_however_they_are_cut() {
 #[test]
 fn c83_recorded_errors_are_understood() {
     for one in recordings("predictions").iter().chain(&recordings("models")).filter(|one| one.status() >= 400) {
-        let error = Replicate::parse_error(&context("a/b", &[]), http(one.status(), &one.answer()));
+        let error = Replicate::parse_error(&context("a/b", &[]), http(one.status(), one.answer()));
         assert_eq!(
             (error.kind, error.status),
             (ErrorKind::of_status(one.status()), Some(one.status())),
@@ -155,7 +155,7 @@ fn c83_recorded_errors_are_understood() {
 #[test]
 fn recorded_models_come_back() {
     for one in recordings("models").iter().filter(|one| one.status() == 200) {
-        let read = <Replicate as ProviderModels>::parse_response(&context("", &[]), http(200, &one.answer())).unwrap();
+        let read = <Replicate as ProviderModels>::parse_response(&context("", &[]), http(200, one.answer())).unwrap();
         let recorded = &one.0["response"]["body"];
         let lists = ["results", "models"].iter().find_map(|key| recorded[key].as_array());
         let all = lists.cloned().unwrap_or_else(|| vec![recorded.clone()]);

@@ -272,7 +272,7 @@ fn c59_recorded_counts_come_back() {
         let mut found = Vec::new();
         compare(&merged(&body(&rendered)), &merged(one.body()), "", &mut found);
         assert!(found.is_empty(), "{}: {found:#?}", one.id());
-        let count = <Vertex as ProviderCountTokens>::parse_response(&one.context(), http(200, &one.answer())).unwrap();
+        let count = <Vertex as ProviderCountTokens>::parse_response(&one.context(), http(200, one.answer())).unwrap();
         let recorded = &one.0["response"]["body"];
         let wanted = recorded["totalTokens"].as_u64().or(recorded["input_tokens"].as_u64());
         assert_eq!(Some(u64::from(count.input)), wanted, "{}", one.id());
@@ -298,7 +298,7 @@ fn c93_recorded_embeddings_come_back() {
         };
         let rendered = <Vertex as ProviderEmbeddings>::render_request(&one.context(), request).unwrap();
         assert_eq!((rendered.request.path.as_str(), &body(&rendered)), (one.path(), recorded), "{}", one.id());
-        let response = http(one.status(), &one.answer());
+        let response = http(one.status(), one.answer());
         let vectors = <Vertex as ProviderEmbeddings>::parse_response(&one.context(), response).unwrap();
         for (prediction, embedding) in
             one.0["response"]["body"]["predictions"].as_array().unwrap().iter().zip(&vectors.embeddings)

@@ -1,0 +1,74 @@
+//! What the tests of adapters have in common: streams as a test reads and writes them, what bodies mean, and streams
+//! that every encoder must be able to write.
+//!
+//! Only tests have this module: name the feature `testing` in the crate's `dev-dependencies`, and the component stays as
+//! small as it was.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "only tests use it: what does not hold fails them"
+)]
+
+pub mod frames;
+pub mod meaning;
+pub mod overlap;
+
+use serde_json::Value;
+
+use crate::adapter::{ChatOutcome, Decoder, Encoder};
+use crate::types::{Body, ChatEvent, ChatResponse, Context, Frame, HttpResponse, Loss};
+
+/// A context for this model.
+pub fn context(model: &str) -> Context {
+    Context { request_id: "req1".into(), model: model.into(), ..Context::default() }
+}
+
+/// An answer of a provider.
+pub fn http_response(status: u16, body: impl Into<String>) -> HttpResponse {
+    HttpResponse { status, headers: Vec::new(), body: Body::Text(body.into()) }
+}
+
+/// The JSON of a body.
+pub fn json(body: &Body) -> Value {
+    serde_json::from_str(body.as_text().unwrap()).unwrap()
+}
+
+/// The fields of these losses.
+pub fn fields(losses: &[Loss]) -> Vec<String> {
+    losses.iter().map(|loss| loss.field.clone()).collect()
+}
+
+/// The answer that a provider gave to the first request.
+pub fn complete(outcome: ChatOutcome) -> ChatResponse {
+    match outcome {
+        ChatOutcome::Complete(answer) => answer.response,
+        ChatOutcome::FollowUp(_) => panic!("one request is enough"),
+    }
+}
+
+/// The events of a whole stream whose frames come in groups of this size.
+pub fn decoded<D: Decoder>(ctx: &Context, frames: &[Frame], group: usize) -> Vec<ChatEvent> {
+    let mut decoder = D::new(ctx.clone());
+    let mut events = Vec::new();
+    for group in frames.chunks(group) {
+        events.extend(decoder.push(group.to_vec()).unwrap().events);
+    }
+    events.extend(decoder.finish().unwrap().events);
+    events
+}
+
+/// The frames of a whole stream whose events come in groups of this size, and the fields of the losses.
+pub fn encoded<E: Encoder>(ctx: &Context, events: &[ChatEvent], group: usize) -> (Vec<Frame>, Vec<String>) {
+    let mut encoder = E::new(ctx.clone());
+    let (mut frames, mut losses) = (Vec::new(), Vec::new());
+    for group in events.chunks(group) {
+        let some = encoder.push(group.to_vec()).unwrap();
+        frames.extend(some.frames);
+        losses.extend(some.losses);
+    }
+    let last = encoder.finish().unwrap();
+    frames.extend(last.frames);
+    losses.extend(last.losses);
+    (frames, fields(&losses))
+}

@@ -1,0 +1,32 @@
+//! When two bodies mean the same: JSON values from which what says nothing has been taken away.
+
+use serde_json::{Map, Value, json};
+
+/// Removes members whose value is null, at any depth.
+pub fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, value| !value.is_null());
+            members.values_mut().for_each(without_nulls);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(without_nulls),
+        _ => {}
+    }
+}
+
+/// Spells all numbers in one way: `1` and `1.0` are the same.
+pub fn numbers(value: &mut Value) {
+    match value {
+        Value::Object(members) => members.values_mut().for_each(numbers),
+        Value::Array(elements) => elements.iter_mut().for_each(numbers),
+        Value::Number(number) => *value = json!(number.as_f64()),
+        _ => {}
+    }
+}
+
+/// Removes a member that has its usual value.
+pub fn remove_if(members: &mut Map<String, Value>, key: &str, value: &Value) {
+    if members.get(key) == Some(value) {
+        members.remove(key);
+    }
+}
