@@ -37,21 +37,21 @@ pub fn part_of(event: &ChatEvent) -> Option<(u32, u32)> {
 impl Blocks {
     /// Takes an event of a part. `write` gets the events whose turn has come: none, this one, or this one and those that
     /// waited for it.
-    pub fn push(&mut self, part: u32, event: ChatEvent, mut write: impl FnMut(ChatEvent)) -> Result<(), Error> {
+    pub fn push(&mut self, part: u32, event: ChatEvent, write: &mut dyn FnMut(ChatEvent)) -> Result<(), Error> {
         if self.open.is_some_and(|open| open != part) {
             return self.wait(part, event);
         }
-        self.pass(part, event, &mut write);
-        self.release(&mut write);
+        self.pass(part, event, write);
+        self.release(write);
         Ok(())
     }
 
     /// Ends the parts that are still open, one after the other.
-    pub fn finish(&mut self, mut write: impl FnMut(ChatEvent)) {
+    pub fn finish(&mut self, write: &mut dyn FnMut(ChatEvent)) {
         while let Some(part) = self.open {
             let stop = PartStop { candidate: 0, part, extensions: Vec::new() };
-            self.pass(part, ChatEvent::PartStop(stop), &mut write);
-            self.release(&mut write);
+            self.pass(part, ChatEvent::PartStop(stop), write);
+            self.release(write);
         }
     }
 
@@ -68,7 +68,7 @@ impl Blocks {
     }
 
     /// Hands on an event. A part that is open does not start again, and nothing else belongs to one that is not.
-    fn pass(&mut self, part: u32, event: ChatEvent, write: &mut impl FnMut(ChatEvent)) {
+    fn pass(&mut self, part: u32, event: ChatEvent, write: &mut dyn FnMut(ChatEvent)) {
         let starts = matches!(event, ChatEvent::PartStart(_));
         if starts == self.open.is_some() {
             return;
@@ -78,7 +78,7 @@ impl Blocks {
     }
 
     /// Hands on the events of the parts that waited longest, up to one that has not ended.
-    fn release(&mut self, write: &mut impl FnMut(ChatEvent)) {
+    fn release(&mut self, write: &mut dyn FnMut(ChatEvent)) {
         while self.open.is_none() && !self.waiting.is_empty() {
             let (part, events) = self.waiting.remove(0);
             self.n_waiting -= events.len();

@@ -138,12 +138,12 @@ impl MessagesEncoder {
         }
         self.begin();
         let Self { blocks, writer, frames, ledger, .. } = self;
-        blocks.push(part, event, |event| writer.event(event, frames, ledger))
+        blocks.push(part, event, &mut |event| writer.event(event, frames, ledger))
     }
 
     fn close_all(&mut self) {
         let Self { blocks, writer, frames, ledger, .. } = self;
-        blocks.finish(|event| writer.event(event, frames, ledger));
+        blocks.finish(&mut |event| writer.event(event, frames, ledger));
     }
 
     /// Writes `message_start`, once, with the real count of the input or an estimate (C-59).

@@ -117,12 +117,12 @@ impl ConverseEncoder {
         }
         self.begin();
         let Self { blocks, writer, frames, ledger, .. } = self;
-        blocks.push(part, event, |event| writer.event(event, frames, ledger))
+        blocks.push(part, event, &mut |event| writer.event(event, frames, ledger))
     }
 
     fn close_all(&mut self) {
         let Self { blocks, writer, frames, ledger, .. } = self;
-        blocks.finish(|event| writer.event(event, frames, ledger));
+        blocks.finish(&mut |event| writer.event(event, frames, ledger));
     }
 
     fn begin(&mut self) {

@@ -44,8 +44,8 @@ fn what_belongs_to_no_open_part_is_left_out() {
 #[test]
 fn a_part_that_never_ends_does_not_make_others_wait_without_bound() {
     let mut blocks = Blocks::default();
-    blocks.push(0, event(0, 0), |_| {}).unwrap();
-    let failed = (0..=WAITING_LIMIT).find(|_| blocks.push(1, event(1, 1), |_| {}).is_err());
+    blocks.push(0, event(0, 0), &mut |_| {}).unwrap();
+    let failed = (0..=WAITING_LIMIT).find(|_| blocks.push(1, event(1, 1), &mut |_| {}).is_err());
     assert_eq!(failed, Some(WAITING_LIMIT));
 }
 

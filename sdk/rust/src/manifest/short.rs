@@ -9,12 +9,16 @@ use crate::types::{Framing, Header};
 
 /// Owned texts.
 pub fn strings<const N: usize>(texts: [&str; N]) -> Vec<String> {
-    texts.map(str::to_owned).into()
+    owned(&texts)
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|&text| text.to_owned()).collect()
 }
 
 /// What requests may need, and the tests that show it.
 pub fn features<const N: usize>(tests: [(&str, Vec<FrameTest>); N]) -> Vec<Feature> {
-    tests.map(|(name, tests)| Feature { name: name.to_owned(), tests }).into()
+    tests.into_iter().map(|(name, tests)| Feature { name: name.to_owned(), tests }).collect()
 }
 
 impl Face {
