@@ -3,6 +3,8 @@ package wire
 import (
 	"encoding/json"
 	"fmt"
+	"path"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -20,11 +22,27 @@ func Unreadable(err error) t.Error {
 	return Fail(t.ErrorKind_Upstream, "the provider's answer is not readable: %v", err)
 }
 
-// Recover turns a panic into an error: without it the whole component would trap.
+// Recover turns a panic into an error that names its line: without it the whole component would trap.
 func Recover[T any](result *w.Result[T, t.Error]) {
 	if cause := recover(); cause != nil {
-		*result = w.Err[T](Fail(t.ErrorKind_Internal, "the adapter failed: %v", cause))
+		*result = w.Err[T](Fail(t.ErrorKind_Internal, "the adapter failed: %v%s", cause, place()))
 	}
+}
+
+// place is the line that panicked, as " (decoder.go:71)": the first one below Go's own runtime on the stack.
+func place() string {
+	var callers [32]uintptr
+	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers[:])])
+	for panicking, more := false, true; more; {
+		var frame runtime.Frame
+		frame, more = frames.Next()
+		inside := strings.HasPrefix(frame.Function, "runtime.")
+		if panicking && !inside {
+			return fmt.Sprintf(" (%s:%d)", path.Base(frame.File), frame.Line)
+		}
+		panicking = panicking || inside
+	}
+	return ""
 }
 
 // Error reads the member `error` of an answer; status is 0 where the answer had a good one.
