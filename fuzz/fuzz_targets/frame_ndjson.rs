@@ -1,6 +1,6 @@
 #![no_main]
 
-use weir::contract::types::Framing;
+use weir_types::contract::types::Framing;
 use weir_fuzz::oracle;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| oracle::frames(Framing::Ndjson, data));

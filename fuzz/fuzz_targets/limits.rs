@@ -1,5 +1,5 @@
 #![no_main]
 
-use weir_fuzz::oracle;
+use weir_fuzz::gateway;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| oracle::limits(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| gateway::limits(data));

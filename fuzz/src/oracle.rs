@@ -1,24 +1,19 @@
 //! What must hold of any input whatever. Shared by the fuzz targets and by the host's tests, which replay the seeds.
 
-use crate::config::{Config, Environment};
-use crate::contract::about::exports::weir::adapter::about::{
-    Bucket, ErrorFormat, FrameTest, Merge, PointerEquals, Tap, UsagePlace,
-};
-use crate::contract::types::{Frame, Framing, Header};
-use crate::dialect::limits::Spelling;
-use crate::form;
-use crate::frame::{Decoder, Encoder, FrameRef, Limits};
-use crate::origin::{Scanner, WORD, Word};
-use crate::peek::{self, Found, Hit, Peek, Pointers};
-use crate::tap::{CompiledTap, Reading, TapState};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use weir_config::{Config, Environment};
+use weir_types::contract::about::{Bucket, FrameTest, Merge, PointerEquals, Tap, UsagePlace};
+use weir_types::contract::types::{Frame, Framing};
+use weir_wire::form;
+use weir_wire::frame::{Decoder, Encoder, FrameRef, Limits};
+use weir_wire::peek;
+use weir_wire::peek::{Found, Hit, Peek, Pointers};
+use weir_wire::tap::{CompiledTap, Reading, TapState};
 
 /// Cuts the bytes in pieces of lengths that depend on them, so that every run of an input is alike.
-fn pieces(data: &[u8], longest: usize) -> Vec<&[u8]> {
+pub fn pieces(data: &[u8], longest: usize) -> Vec<&[u8]> {
     let mut state = data.iter().fold(data.len(), |state, &byte| state.wrapping_mul(31).wrapping_add(byte.into()));
     let mut rest = data;
     let mut out = Vec::new();
@@ -243,74 +238,4 @@ pub fn form(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         assert!(form::boundary(text).map_or(true, |boundary| (1..=70).contains(&boundary.len())));
     }
-}
-
-/// The words of a body are the same however it is cut, and every opaque value that a full parser sees is among them.
-pub fn words(data: &[u8]) {
-    let whole = scanned(&[data]);
-    for longest in [1, 7, 80] {
-        assert_eq!(scanned(&pieces(data, longest)), whole, "cut in pieces of up to {longest}");
-    }
-    if let Ok(value) = serde_json::from_slice::<Value>(data) {
-        each_text(&value, &mut |text| {
-            let Some(beginning) = text.as_bytes().get(..WORD).filter(|text| is_opaque(text)) else { return };
-            assert!(whole.iter().any(|word| word == beginning), "{text}");
-        });
-    }
-}
-
-fn scanned(pieces: &[&[u8]]) -> Vec<Vec<u8>> {
-    let (mut scanner, mut words) = (Scanner::new(true), Vec::new());
-    for piece in pieces {
-        scanner.push(piece, &mut |word| {
-            words.push(match word {
-                Word::Value(word) => word.to_vec(),
-                Word::Id(id) => id.to_vec(),
-            });
-        });
-    }
-    words
-}
-
-fn is_opaque(text: &[u8]) -> bool {
-    text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/-_=:".contains(byte))
-}
-
-fn each_text(value: &Value, see: &mut impl FnMut(&str)) {
-    match value {
-        Value::String(text) => see(text),
-        Value::Array(elements) => elements.iter().for_each(|element| each_text(element, see)),
-        Value::Object(members) => members.values().for_each(|member| each_text(member, see)),
-        _ => {}
-    }
-}
-
-/// Lines are headers that may tell a provider's limits: whatever they say, nobody rests for longer than a month.
-pub fn limits(data: &[u8]) {
-    let template = |what: &str, hole: &str| Header {
-        name: format!("made-up-{{{{scope}}}}-{what}"),
-        value: format!("{{{{{hole}}}}}"),
-    };
-    let rate_limit_headers = [("limit", "limit"), ("left", "remaining"), ("in", "reset"), ("at", "reset-at")]
-        .map(|(w, h)| template(w, h))
-        .into();
-    let format = ErrorFormat {
-        body: String::new(),
-        spellings: Vec::new(),
-        headers: Vec::new(),
-        stream_failure: None,
-        keep_alive: None,
-        request_id_header: None,
-        rate_limit_headers,
-    };
-    let names = ["limit", "left", "in", "at"].map(|what| format!("made-up-requests-{what}"));
-    let mut headers = HeaderMap::new();
-    for (name, line) in names.iter().zip(data.split(|&byte| byte == b'\n')) {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::from_bytes(line)) {
-            headers.insert(name, value);
-        }
-    }
-    let now = SystemTime::UNIX_EPOCH + Duration::from_hours(500_000);
-    let rest = Spelling::of([&format]).rest(&headers, now);
-    assert!(rest.is_none_or(|rest| rest <= Duration::from_hours(31 * 24)));
 }

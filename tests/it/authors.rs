@@ -4,10 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use weir::author::dev::{self, DevError, Target};
-use weir::author::running;
-use weir::plugin::load::Loader;
-use weir::plugin::{Cache, Digest, Engine, Limits};
+use weir_adapters::Cache;
+use weir_adapters::load::Loader;
+use weir_author::dev;
+use weir_author::dev::{DevError, Target};
+use weir_author::running;
+use weir_sandbox::{Digest, Engine, Limits};
 use weir_tests::heard::{Heard, Tokens};
 use weir_tests::plugins::{Folder, component, zeta_build, zeta_fixtures, zeta_with_fault};
 use weir_tests::{House, Request};

@@ -9,7 +9,7 @@ use weir_tests::{Answer, House, Upstream, log};
 use crate::tongue::{ANTHROPIC, OPENAI, ZETA};
 
 /// A key that was made for tests and guards nothing.
-const ACCOUNTS_KEY: &str = include_str!("../../host/src/upstream/credential/account/test-key.pem");
+const ACCOUNTS_KEY: &str = include_str!("../../host/upstream/src/credential/account/test-key.pem");
 const TOKEN_PATH: &str = "POST /zeta/token";
 
 /// One provider with a model in each lane.

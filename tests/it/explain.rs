@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use weir::app::load_plugins;
-use weir::config::{Config, Environment};
-use weir::contract::types::Body;
-use weir::explain::{Explained, Question, explain};
-use weir::serving::Serving;
+use weir_config::{Config, Environment};
+use weir_gateway::explain::{Explained, Question, explain};
+use weir_gateway::serving::Serving;
 use weir_tests::Folder;
 use weir_tests::plugins::target;
+use weir_types::contract::types::Body;
 
 async fn explained(from: &str, to: &str, body: &str, change: impl Fn(&mut Question)) -> Result<Explained, String> {
     let folder = Folder::with(&["openai", "anthropic"]);

@@ -2,8 +2,9 @@
 //! what the operator says holds.
 
 use serde_json::{Value, json};
-use weir::plugin::sign::SigningKey;
-use weir::plugin::{Digest, Lock};
+use weir_adapters::Lock;
+use weir_adapters::sign::SigningKey;
+use weir_sandbox::Digest;
 use weir_tests::plugins::{twin, zeta_build};
 use weir_tests::{Answer, Folder, House, Program, Reply, Request, Upstream, program};
 

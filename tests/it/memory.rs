@@ -9,7 +9,7 @@ use weir_tests::{Answer, Folder, Gate, House, Request, Upstream};
 use crate::tongue::ZETA;
 
 /// A key that was made for tests and guards nothing.
-const ACCOUNTS_KEY: &str = include_str!("../../host/src/upstream/credential/account/test-key.pem");
+const ACCOUNTS_KEY: &str = include_str!("../../host/upstream/src/credential/account/test-key.pem");
 /// What stands in requests and answers, and so is found where secrets are not.
 const SPOKEN: &str = "SPOKEN-BY-THE-CLIENT";
 const ANSWERED: &str = "ANSWERED-BY-THE-PROVIDER";

@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
-use weir::plugin::{Adapter, Admission, Cache, Engine, Limits, Loader};
-use weir::proof::{self, Bounds, Depth, Report};
+use weir_adapters::{Admission, Cache, Loader};
+use weir_fixtures::proof;
+use weir_fixtures::proof::{Bounds, Depth, Report};
+use weir_sandbox::{Adapter, Engine, Limits};
 use weir_tests::plugins::{component, root, target, zeta_build, zeta_fixtures, zeta_with_fault};
 use weir_tests::{Folder, House, Upstream, log};
 

@@ -13,8 +13,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use weir::config::TlsFiles;
-use weir::listen::tls::Tls;
+use weir_config::TlsFiles;
+use weir_server::tls::Tls;
 use weir_tests::heard::Heard;
 use weir_tests::{Folder, House, soon};
 

@@ -22,7 +22,7 @@ fn the_host_has_never_heard_of_it() {
         }
     }
     let mut found = Vec::new();
-    look(&weir_tests::plugins::root().join("host/src"), &mut found);
+    look(&weir_tests::plugins::root().join("host"), &mut found);
     assert!(found.is_empty(), "{found:#?}");
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use weir::app::App;
-use weir::config::{Config, Environment};
+use weir_config::{Config, Environment};
 
 use crate::client::{Client, Reply, Request};
 use crate::plugins::{Folder, target};

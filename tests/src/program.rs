@@ -24,7 +24,7 @@ pub fn file() -> PathBuf {
 fn build() -> PathBuf {
     let file = target().join("debug/weir");
     let built = file.metadata().and_then(|about| about.modified()).ok();
-    if built.is_none_or(|built| built < newest(&root().join("host/src"))) {
+    if built.is_none_or(|built| built < newest(&root().join("host"))) {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(cargo);
         let built = build.args(["build", "--quiet", "--workspace", "--bin", "weir"]).current_dir(root()).status();

@@ -28,9 +28,10 @@ mod tests {
         let code = "//\n".repeat(LONG);
         let text = format!("{code}#[cfg(test)]\nmod tests {{\n{code}");
         let mut findings = Findings::default();
-        check(&Tree { root: ".".into(), files: vec![File::new("host/src/a.rs", &text)] }, &mut findings);
+        check(&Tree { root: ".".into(), files: vec![File::new("host/wire/src/a.rs", &text)] }, &mut findings);
         assert!(findings.warnings.is_empty() && findings.problems.is_empty());
-        let files = vec![File::new("host/src/a.rs", &"//\n".repeat(LONG + 1)), File::new("b.rs", &"\n".repeat(601))];
+        let files =
+            vec![File::new("host/wire/src/a.rs", &"//\n".repeat(LONG + 1)), File::new("b.rs", &"\n".repeat(601))];
         check(&Tree { root: ".".into(), files }, &mut findings);
         assert_eq!((findings.warnings.len(), findings.problems.len()), (1, 1));
     }

@@ -66,7 +66,7 @@ fn errors(tree: &Tree, findings: &mut Findings) {
     let codes: BTreeSet<String> = rows(section(page, "Codes")).into_keys().collect();
     let host: Vec<&str> = tree
         .rust()
-        .filter(|file| file.path.starts_with("host/src/"))
+        .filter(|file| file.path.starts_with("host/"))
         .flat_map(|file| file.code().map(|(_, line)| line))
         .collect();
     let set = host.iter().flat_map(|line| line.split("with_code(\"").skip(1));
@@ -179,12 +179,14 @@ mod tests {
         let page =
             "# Errors\n\n## Kinds\n| `invalid-request` | 400 |\n| `too-large` | 413 |\n\n## Codes\n| `full` | 503 |\n";
         let code = "fault.with_code(\"full\")";
-        assert!(problems(errors, &[(ERRORS, page), (CONTRACT, wit), ("host/src/a.rs", code)]).is_empty());
+        assert!(problems(errors, &[(ERRORS, page), (CONTRACT, wit), ("host/wire/src/a.rs", code)]).is_empty());
         let found =
-            problems(errors, &[(ERRORS, page), (CONTRACT, wit), ("host/src/a.rs", "fault.with_code(\"gone\")")]);
+            problems(errors, &[(ERRORS, page), (CONTRACT, wit), ("host/wire/src/a.rs", "fault.with_code(\"gone\")")]);
         assert_eq!(found.len(), 2, "{found:?}");
-        let found =
-            problems(errors, &[(ERRORS, page), (CONTRACT, "enum error-kind {\n  quota,\n}"), ("host/src/a.rs", code)]);
+        let found = problems(
+            errors,
+            &[(ERRORS, page), (CONTRACT, "enum error-kind {\n  quota,\n}"), ("host/wire/src/a.rs", code)],
+        );
         assert_eq!(found.len(), 3, "{found:?}");
     }
 

@@ -89,17 +89,18 @@ mod tests {
 
     #[test]
     fn code_is_what_is_neither_comment_nor_test() {
-        let file = File::new("host/src/a.rs", "//! doc\nlet a = \"http://b\"; // why\n#[cfg(test)]\nmod tests {\n");
+        let file =
+            File::new("host/wire/src/a.rs", "//! doc\nlet a = \"http://b\"; // why\n#[cfg(test)]\nmod tests {\n");
         let code: Vec<_> = file.code().collect();
         assert_eq!(code, [(1, ""), (2, "let a = \"http://b\";")]);
     }
 
     #[test]
     fn files_of_tests_are_known_by_their_place() {
-        for path in ["tests/src/lib.rs", "host/tests/a.rs", "host/src/frame/tests.rs", "fuzz/targets/a.rs"] {
+        for path in ["tests/src/lib.rs", "host/wire/tests/a.rs", "host/wire/src/frame/tests.rs", "fuzz/targets/a.rs"] {
             assert!(File::new(path, "").is_test(), "{path}");
         }
-        for path in ["host/src/attests.rs", "xtask/src/main.rs"] {
+        for path in ["host/wire/src/attests.rs", "xtask/src/main.rs"] {
             assert!(!File::new(path, "").is_test(), "{path}");
         }
     }

@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn only_the_tests_turn_the_made_up_version_on() {
         let file = |path: &str| File::new(path, "weir = { features = [\"contract-0-0-9\"] }\n");
-        let declared = File::new("host/Cargo.toml", "[features]\ncontract-0-0-9 = []\n");
+        let declared = File::new("host/weir/Cargo.toml", "[features]\ncontract-0-0-9 = []\n");
         let mut findings = Findings::default();
         let files = vec![file("tests/Cargo.toml"), declared, file("tests/corpus/Cargo.toml")];
         made_up(&Tree { root: ".".into(), files }, &mut findings);

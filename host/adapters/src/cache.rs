@@ -1,0 +1,230 @@
+//! Compiled components on disk, so that a start costs milliseconds.
+//!
+//! Native code that is loaded runs unchecked: whoever can write here owns the process. So the directory belongs to Weir's
+//! user alone (mode 0700, checked on opening), is never the plugins directory, and a file that is not bit for bit as it was
+//! written counts as absent. Several Weirs may share it: an entry is one file, `KEY.cwasm`, that gets its name when it is
+//! whole; the key tells component, engine, machine and policy. What cannot be kept is served all the same.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use wasmtime::component::Component;
+
+use super::decisions;
+use weir_sandbox::digest::Digest;
+use weir_sandbox::engine::Engine;
+use weir_sandbox::native::deserialise;
+use weir_sandbox::shape::Shape;
+use weir_types::contract::about::Manifest;
+
+/// Part of every key: raise it when what is checked before an entry is written gets stricter.
+const POLICY: &str = "weir-2";
+
+/// Entries that are kept, the newest ones, and bytes of them all.
+const ENTRIES: usize = 128;
+const BYTES: u64 = 1 << 30;
+/// Plugins folders whose decisions ([`decisions`]) are kept here.
+const FOLDERS: usize = 64;
+/// The age of a file that nobody can have begun just now.
+const LEFT_BEHIND: Duration = Duration::from_mins(1);
+/// What an entry begins with. The digest of all that follows it comes next, then the length of the description (four bytes,
+/// the lowest first), the description, and the code.
+const MAGIC: &[u8; 8] = b"weir-e2\n";
+
+/// The cache cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// The directory cannot be made or read.
+    #[error("cannot use the compile cache {}: {source}", path.display())]
+    Io {
+        /// Which directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Somebody else may write there.
+    #[error("the compile cache {} must belong to Weir's user alone: {reason}", path.display())]
+    NotOurs {
+        /// Which directory.
+        path: PathBuf,
+        /// Who else may write there.
+        reason: &'static str,
+    },
+}
+
+/// What is known about a component beside its code.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Described {
+    pub(super) shape: Shape,
+    pub(super) manifest: Manifest,
+}
+
+/// Compiled components, by digest.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    dir: PathBuf,
+    engine: Engine,
+    fingerprint: Digest,
+}
+
+impl Cache {
+    /// Uses this directory, which is made where it is missing.
+    pub fn open(dir: &Path, engine: &Engine) -> Result<Self, CacheError> {
+        let io = |source| CacheError::Io { path: dir.to_owned(), source };
+        make_private(dir).map_err(io)?;
+        check_private(dir)?;
+        tidy(dir).map_err(io)?;
+        Ok(Self { dir: dir.to_owned(), engine: engine.clone(), fingerprint: engine.fingerprint() })
+    }
+
+    /// Where it is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The component with these bytes, if it was compiled before by an engine like this one.
+    pub(super) fn get(&self, digest: Digest) -> Option<(Component, Described)> {
+        let entry = std::fs::read(self.file(digest)).ok()?;
+        let Some((described, code)) = parts(&entry) else {
+            tracing::warn!(%digest, "a damaged entry of the compile cache is left aside");
+            return None;
+        };
+        match deserialise(&self.engine, code) {
+            Ok(component) => Some((component, described)),
+            Err(error) => {
+                tracing::warn!(%digest, error = %format!("{error:#}"), "an entry of the compile cache cannot be used");
+                None
+            }
+        }
+    }
+
+    /// Keeps a component. That it cannot be kept is told in the log and does no other harm.
+    pub(super) fn put(&self, digest: Digest, component: &Component, described: &Described) {
+        if let Err(error) = self.write(digest, component, described) {
+            tracing::warn!(%digest, %error, "a compiled component could not be kept in the cache; it serves all the same");
+        }
+    }
+
+    fn write(&self, digest: Digest, component: &Component, described: &Described) -> io::Result<()> {
+        let code = component.serialize().map_err(|error| io::Error::other(format!("{error:#}")))?;
+        let described = serde_json::to_vec(described)?;
+        let length = u32::try_from(described.len()).map_err(io::Error::other)?.to_le_bytes();
+        let sealed = [&length[..], &described, &code].concat();
+        self.write_atomically(&self.file(digest), &[MAGIC, Digest::of(&sealed).bytes(), &sealed])?;
+        tidy(&self.dir)
+    }
+
+    /// Writes beside the file and renames, so that another process (or the next one, after a crash) never sees half of it.
+    fn write_atomically(&self, file: &Path, parts: &[&[u8]]) -> io::Result<()> {
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+        let temporary = self.dir.join(format!("{:016x}.tmp", u64::from_ne_bytes(random)));
+        let written = std::fs::File::create_new(&temporary).and_then(|mut out| {
+            // As long as it is locked, its writer lives.
+            out.lock()?;
+            parts.iter().try_for_each(|part| out.write_all(part))?;
+            out.sync_data()?;
+            std::fs::rename(&temporary, file)
+        });
+        if written.is_err() {
+            let _ = std::fs::remove_file(&temporary);
+        }
+        written
+    }
+
+    fn file(&self, digest: Digest) -> PathBuf {
+        let structure = &self.engine.limits().structure;
+        let key = format!("{POLICY} {digest} {} {structure:?}", self.fingerprint);
+        self.dir.join(format!("{}.cwasm", Digest::of(key.as_bytes()).hex()))
+    }
+}
+
+/// Description and code of an entry that is as it was written.
+fn parts(entry: &[u8]) -> Option<(Described, &[u8])> {
+    let (digest, sealed) = entry.strip_prefix(MAGIC)?.split_first_chunk::<32>()?;
+    if Digest::of(sealed) != Digest::from(*digest) {
+        return None;
+    }
+    let (length, rest) = sealed.split_first_chunk()?;
+    let (described, code) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    Some((serde_json::from_slice(described).ok()?, code))
+}
+
+/// Removes what crashed writers and other versions left behind, and the oldest entries where there are too many.
+fn tidy(dir: &Path) -> io::Result<()> {
+    let (mut entries, mut decided, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for file in std::fs::read_dir(dir)? {
+        let file = file?;
+        // Another process may tidy up too.
+        let Ok(about) = file.metadata() else { continue };
+        let Ok(written) = about.modified() else { continue };
+        let path = file.path();
+        let is_entry = path.extension().is_some_and(|extension| extension == "cwasm");
+        let kind = match is_entry {
+            true => &mut entries,
+            false if decisions::is_file(&path) => &mut decided,
+            false => &mut others,
+        };
+        kind.push((written, about.len(), path));
+    }
+    decided.sort();
+    for (_, _, path) in decided.into_iter().rev().skip(FOLDERS) {
+        let _ = std::fs::remove_file(path);
+    }
+    entries.sort();
+    let (mut count, mut bytes) = (0, 0);
+    for (_, length, path) in entries.into_iter().rev() {
+        (count, bytes) = (count + 1, bytes + length);
+        if count > ENTRIES || bytes > BYTES {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+    for (written, _, path) in others {
+        if written.elapsed().is_ok_and(|age| age > LEFT_BEHIND) && is_deserted(&path) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+    Ok(())
+}
+
+/// Whether nobody is writing this file.
+fn is_deserted(path: &Path) -> bool {
+    std::fs::File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+}
+
+#[cfg(unix)]
+fn make_private(dir: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    if dir.is_dir() {
+        return Ok(());
+    }
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+}
+
+#[cfg(not(unix))]
+fn make_private(dir: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(dir)
+}
+
+#[cfg(unix)]
+fn check_private(dir: &Path) -> Result<(), CacheError> {
+    use std::os::unix::fs::MetadataExt as _;
+    let io = |source| CacheError::Io { path: dir.to_owned(), source };
+    let not_ours = |reason| CacheError::NotOurs { path: dir.to_owned(), reason };
+    let about = std::fs::metadata(dir).map_err(io)?;
+    if about.mode() & 0o022 != 0 {
+        return Err(not_ours("others may write there (chmod 700 helps)"));
+    }
+    let is_ours = about.uid() == rustix::process::geteuid().as_raw();
+    if is_ours { Ok(()) } else { Err(not_ours("it belongs to another user")) }
+}
+
+#[cfg(not(unix))]
+fn check_private(_: &Path) -> Result<(), CacheError> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,271 @@
+//! From one version to another: publishing, trying, rolling back, quarantining, returning.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::super::decisions::{By, Quarantined};
+use super::{Catalog, Denied, Former, Service, Snapshot, Standing};
+use weir_sandbox::adapter::Adapter;
+use weir_sandbox::canary::Trial;
+use weir_sandbox::digest::Digest;
+
+/// Former versions that are kept of each adapter, compiled.
+pub(super) const KEPT: usize = 3;
+
+/// How a version takes another's place.
+pub(super) struct Change<'a> {
+    pub(super) cause: &'a str,
+    /// What the one before is from then on.
+    pub(super) standing: Standing,
+    /// For the metrics.
+    pub(super) result: &'static str,
+}
+
+impl Catalog {
+    /// Puts an adapter in the place of the one with its name, or beside it where new versions are tried first. Answers
+    /// why not, where it does not go together with the others; then the former one serves on.
+    pub fn publish(&self, adapter: &Arc<Adapter>) -> Result<(), String> {
+        let changing = self.lock();
+        let mut next = self.next();
+        let name = Arc::clone(&adapter.name);
+        next.refused.remove(&name);
+        next.aside.remove(&name);
+        let trial = next.adapters.get(&name).and_then(|serving| self.trial(adapter, serving));
+        let change = Change { cause: "its file came", standing: Standing::Retired, result: "activated" };
+        let done = match trial {
+            Some(trial) => self.try_out(next, trial),
+            None => self.serve(next, adapter, &change),
+        };
+        drop(changing);
+        if let Err(reason) = &done {
+            self.refuse(&name, Some(adapter.digest), reason.clone());
+        }
+        done
+    }
+
+    /// The trial that a new version is to pass, if it is to pass one: where it can stand in for the one that serves.
+    fn trial(&self, adapter: &Arc<Adapter>, serving: &Arc<Adapter>) -> Option<Trial> {
+        let rule = self.care(&adapter.name).canary?;
+        let stands_in = serving.interfaces.iter().all(|interface| adapter.has(interface));
+        let is_sound = serving.duty.suspended().is_none() && serving.digest != adapter.digest;
+        if is_sound && !stands_in {
+            tracing::info!(adapter = %adapter.name, "not tried first, since it lacks interfaces of the one that serves");
+        }
+        (is_sound && stands_in).then(|| Trial::new(adapter, serving, rule))
+    }
+
+    fn try_out(&self, mut next: Snapshot, trial: Trial) -> Result<(), String> {
+        let (name, trial) = (Arc::clone(&trial.adapter.name), Arc::new(trial));
+        next.end_trial(&name);
+        let beside =
+            next.adapters.iter().map(|(served, adapter)| if *served == name { &trial.adapter } else { adapter });
+        (self.together)(&beside.map(|adapter| &**adapter).collect::<Vec<&Adapter>>())?;
+        let Some(serving) = next.adapters.get(&name).cloned() else { return Ok(()) };
+        trial.adapter.duty.begin();
+        trial.adapter.warm();
+        tracing::info!(adapter = %name, digest = trial.adapter.digest.short(), share = trial.rule.share, "adapter on trial");
+        self.tallies.count(&name, "tried");
+        next.trials.insert(name, Arc::clone(&trial));
+        serving.duty.set_trial(Some(trial));
+        self.replace(next);
+        Ok(())
+    }
+
+    /// Puts an adapter in service; the one before it is kept.
+    pub(super) fn serve(&self, mut next: Snapshot, adapter: &Arc<Adapter>, change: &Change<'_>) -> Result<(), String> {
+        let name = Arc::clone(&adapter.name);
+        let trial = next.trials.remove(&name);
+        let before = next.adapters.insert(Arc::clone(&name), Arc::clone(adapter));
+        (self.together)(&next.adapters.values().map(|adapter| &**adapter).collect::<Vec<&Adapter>>())?;
+        adapter.duty.begin();
+        adapter.warm();
+        let since = SystemTime::now();
+        next.service.insert(Arc::clone(&name), Service { since, cause: change.cause.to_owned() });
+        let former = next.former.entry(Arc::clone(&name)).or_default();
+        former.retain(|kept| kept.adapter.digest != adapter.digest);
+        let before = before.filter(|before| !Arc::ptr_eq(before, adapter));
+        if let Some(before) = before.clone().filter(|before| before.digest != adapter.digest) {
+            former.insert(0, Former { adapter: before, standing: change.standing, since });
+            former.truncate(KEPT);
+        }
+        let (digest, version) = (adapter.digest.short(), &adapter.manifest.version);
+        tracing::info!(adapter = %name, digest, version, cause = change.cause, "adapter serves");
+        self.tallies.count(&name, change.result);
+        self.replace(next);
+        let tried = trial.map(|trial| Arc::clone(&trial.adapter)).filter(|tried| !Arc::ptr_eq(tried, adapter));
+        [before, tried].into_iter().flatten().for_each(|left| left.rest());
+        Ok(())
+    }
+
+    /// Gives the version on trial all exchanges.
+    pub fn promote(&self, name: &str, why: &str) -> Result<(), Denied> {
+        let _changing = self.lock();
+        let mut next = self.next();
+        let Some(trial) = next.end_trial(name) else { return Err(nothing_on_trial(name)) };
+        let cause = format!("promoted: {why}");
+        let change = Change { cause: &cause, standing: Standing::Retired, result: "promoted" };
+        self.serve(next, &trial.adapter, &change).map_err(Denied::Impossible)
+    }
+
+    /// Ends a trial of other bytes than these, which the file holds now.
+    pub(in super::super) fn withdraw(&self, name: &str, digest: Digest) {
+        let _changing = self.lock();
+        let mut next = self.next();
+        if next.trials.get(name).is_none_or(|trial| trial.adapter.digest == digest) {
+            return;
+        }
+        if let Some(trial) = next.end_trial(name) {
+            self.tallies.count(name, "withdrawn");
+            self.replace(next);
+            trial.adapter.rest();
+        }
+    }
+
+    /// Goes back to the last good version, until another file comes or the operator activates one. Where a version is on
+    /// trial, it is that one which goes.
+    pub fn roll_back(&self, name: &str) -> Result<Arc<Adapter>, Denied> {
+        let _changing = self.lock();
+        let mut next = self.next();
+        next.knows(name)?;
+        if let Some(trial) = next.end_trial(name) {
+            let serving = next.adapters.get(name).cloned().ok_or_else(|| nothing_on_trial(name))?;
+            next.set_aside(name, trial.adapter.digest);
+            self.tallies.count(name, "rolled_back");
+            self.replace(next);
+            trial.adapter.rest();
+            return Ok(serving);
+        }
+        let none = || Denied::Impossible(format!("no earlier good version of `{name}` is kept"));
+        let earlier = next.last_good(name).ok_or_else(none)?;
+        if let Some(serving) = next.adapters.get(name).map(|serving| serving.digest) {
+            next.set_aside(name, serving);
+        }
+        let change =
+            Change { cause: "rolled back by the operator", standing: Standing::RolledBack, result: "rolled_back" };
+        self.serve(next, &earlier, &change).map_err(Denied::Impossible)?;
+        Ok(earlier)
+    }
+
+    /// Puts a version that is kept in service.
+    pub fn activate(&self, name: &str, digest: Digest) -> Result<Arc<Adapter>, Denied> {
+        let _changing = self.lock();
+        let mut next = self.next();
+        next.knows(name)?;
+        if let Some(quarantined) = next.quarantined.get(&digest) {
+            let message = format!("it is quarantined ({}); release it first", quarantined.reason);
+            return Err(Denied::Impossible(message));
+        }
+        let Some(chosen) = next.version(name, digest).cloned() else {
+            let message = format!("no version of `{name}` with the digest {digest} is kept; put its file in place");
+            return Err(Denied::Impossible(message));
+        };
+        let serving = next.adapters.get(name).map(|serving| serving.digest);
+        if serving == Some(digest) && !next.trials.contains_key(name) && chosen.duty.suspended().is_none() {
+            return Ok(chosen);
+        }
+        let left = next.trials.get(name).map(|trial| trial.adapter.digest).or(serving);
+        if next.aside.get(name) == Some(&digest) {
+            next.aside.remove(name);
+        } else if let Some(left) = left.filter(|left| *left != digest) {
+            next.set_aside(name, left);
+        }
+        next.pardon(name, digest);
+        next.end_trial(name);
+        let change = Change { cause: "activated by the operator", standing: Standing::RolledBack, result: "activated" };
+        self.serve(next, &chosen, &change).map_err(Denied::Impossible)?;
+        Ok(chosen)
+    }
+
+    /// Keeps these bytes from serving until they are released. If they serve, the last good version returns; if there is
+    /// none, the component does not run any more, and whoever needs it is told so.
+    pub fn quarantine(&self, name: &str, digest: Digest, reason: &str, by: By) -> Result<(), Denied> {
+        let _changing = self.lock();
+        let mut next = self.next();
+        next.knows(name)?;
+        if next.quarantined.contains_key(&digest) {
+            return Err(Denied::Impossible("it is quarantined already".to_owned()));
+        }
+        tracing::error!(adapter = name, %digest, reason, "adapter quarantined");
+        self.tallies.count(name, "quarantined");
+        let since = SystemTime::now();
+        let times = next.times(digest, since) + 1;
+        let (owner, why) = (name.to_owned(), reason.to_owned());
+        next.quarantined.insert(digest, Quarantined { name: owner, reason: why, since, by, times });
+        next.forget_the_oldest();
+        next.refuse(name, digest, format!("quarantined: {reason}"));
+        for former in next.former.get_mut(name).into_iter().flatten() {
+            if former.adapter.digest == digest {
+                (former.standing, former.since) = (Standing::Quarantined, since);
+            }
+        }
+        if next.trials.get(name).is_some_and(|trial| trial.adapter.digest == digest)
+            && let Some(trial) = next.end_trial(name)
+        {
+            trial.adapter.rest();
+        }
+        if next.adapters.get(name).is_some_and(|serving| serving.digest == digest) {
+            self.step_in(next, name, reason);
+        } else {
+            self.replace(next);
+        }
+        Ok(())
+    }
+
+    /// Has the last good version serve in place of the one that was quarantined; what is on trial waits for nothing then.
+    fn step_in(&self, mut next: Snapshot, name: &str, reason: &str) {
+        let tried = next.trials.get(name).map(|trial| Arc::clone(&trial.adapter));
+        let cause = format!("the one before was quarantined: {reason}");
+        let change = Change { cause: &cause, standing: Standing::Quarantined, result: "returned" };
+        if let Some(good) = next.last_good(name).or(tried) {
+            match self.serve(next.clone(), &good, &change) {
+                Ok(()) => return,
+                Err(error) => {
+                    tracing::error!(adapter = name, error, "the last good version does not go with the others");
+                }
+            }
+        }
+        if let Some(trial) = next.end_trial(name) {
+            trial.adapter.rest();
+        }
+        if let Some(serving) = next.adapters.get(name) {
+            tracing::error!(adapter = name, "adapter out of service: no earlier good version is kept");
+            serving.duty.suspend(reason);
+            serving.rest();
+        }
+        self.replace(next);
+    }
+
+    /// Lets quarantined bytes serve again: at once where nothing else could, else when their file is looked at next.
+    pub fn release(&self, name: &str, digest: Option<Digest>) -> Result<Digest, Denied> {
+        let _changing = self.lock();
+        let mut next = self.next();
+        next.knows(name)?;
+        let of_name = |(_, quarantined): &(&Digest, &Quarantined)| quarantined.name == name;
+        let latest = || next.quarantined.iter().filter(of_name).max_by_key(|(_, q)| q.since).map(|(digest, _)| *digest);
+        let none = || Denied::Impossible(format!("nothing of `{name}` is quarantined"));
+        let digest = digest.or_else(latest).ok_or_else(none)?;
+        if next.quarantined.remove(&digest).is_none() {
+            return Err(Denied::Impossible(format!("{digest} is not quarantined")));
+        }
+        next.tried_again.remove(&digest);
+        next.pardon(name, digest);
+        for former in next.former.get_mut(name).into_iter().flatten() {
+            if former.adapter.digest == digest {
+                former.adapter.stats.forgive();
+                former.standing = Standing::RolledBack;
+            }
+        }
+        if let Some(serving) = next.adapters.get(name).filter(|serving| serving.digest == digest) {
+            serving.stats.forgive();
+            serving.duty.begin();
+        }
+        tracing::warn!(adapter = name, %digest, "adapter released from quarantine");
+        self.tallies.count(name, "released");
+        self.replace(next);
+        Ok(digest)
+    }
+}
+
+fn nothing_on_trial(name: &str) -> Denied {
+    Denied::Impossible(format!("no version of `{name}` is on trial"))
+}

@@ -1,0 +1,402 @@
+//! Whether a manifest can be worked with: what the host will compile tables from is checked once, here, so that no request
+//! meets a pointer that does not parse or a template that is no JSON.
+
+use std::collections::HashSet;
+use std::fmt::{self, Display, Formatter};
+
+use serde_json::Value;
+
+use self::credentials::credential_header;
+use weir_sandbox::fault::{clean, head};
+use weir_sandbox::version::Version;
+use weir_types::contract::about::{
+    Acceptance, Auth, AuthScheme, Condition, CredentialPlace, ErrorFormat, Face, Format, FrameTemplate, FrameTest,
+    Manifest, ModelPlace, StreamFlag, Tap,
+};
+use weir_types::contract::types::{ErrorKind, Header};
+
+/// Problems that are reported at once.
+const REPORTED: usize = 20;
+
+/// What is wrong with a manifest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Problems(Vec<String>);
+
+impl Problems {
+    /// One line each, `where: what`.
+    pub fn lines(&self) -> &[String] {
+        &self.0
+    }
+
+    fn add(&mut self, place: &str, what: impl Display) {
+        if self.0.len() < REPORTED {
+            self.0.push(head(&clean(&format!("{place}: {what}")), 300).to_owned());
+        }
+    }
+
+    fn unless(&mut self, right: bool, place: &str, what: impl Display) {
+        if !right {
+            self.add(place, what);
+        }
+    }
+}
+
+impl Display for Problems {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("; "))
+    }
+}
+
+/// Every error kind, which an error format must have a spelling for.
+const KINDS: [ErrorKind; 14] = [
+    ErrorKind::InvalidRequest,
+    ErrorKind::Authentication,
+    ErrorKind::Permission,
+    ErrorKind::NotFound,
+    ErrorKind::TooLarge,
+    ErrorKind::ContextLength,
+    ErrorKind::RateLimited,
+    ErrorKind::Quota,
+    ErrorKind::ContentFiltered,
+    ErrorKind::Overloaded,
+    ErrorKind::Timeout,
+    ErrorKind::Unsupported,
+    ErrorKind::Upstream,
+    ErrorKind::Internal,
+];
+
+/// Checks a manifest by itself; what two manifests may not both claim is checked where they meet.
+/// `spoken` is the version of the contract whose interfaces the component exports.
+pub fn manifest(manifest: &Manifest, spoken: Version) -> Result<(), Problems> {
+    bounds::check(manifest)?;
+    let mut p = Problems::default();
+    identity(manifest, spoken, &mut p);
+    let mut formats = HashSet::new();
+    for (i, format) in manifest.formats.iter().enumerate() {
+        let place = format!("formats[{i}]");
+        p.unless(!format.id.is_empty(), &place, "has no id");
+        p.unless(formats.insert(format.id.as_str()), &place, format_args!("{} is there twice", format.id));
+        check_format(format, &place, &mut p);
+    }
+    for (i, face) in manifest.faces.iter().enumerate() {
+        let place = format!("faces[{i}]");
+        let speaks = manifest.formats.iter().find(|format| format.id == face.format);
+        p.unless(
+            speaks.is_some_and(|format| format.errors.is_some()),
+            &place,
+            format_args!("format {:?} is not among the formats that have errors", face.format),
+        );
+        check_face(face, &place, &mut p);
+    }
+    for (i, acceptance) in manifest.accepts.iter().enumerate() {
+        let place = format!("accepts[{i}]");
+        p.unless(
+            formats.contains(acceptance.format.as_str()),
+            &place,
+            format_args!("format {:?} is not among the formats", acceptance.format),
+        );
+        check_acceptance(acceptance, &place, &mut p);
+    }
+    auth(&manifest.auth, &mut p);
+    if p.0.is_empty() { Ok(()) } else { Err(p) }
+}
+
+/// What [`is_name`] asks for, in words.
+pub const NAME_RULE: &str = "must be lower-case letters, digits, - and _, at most 64";
+
+/// Whether an adapter may be called this.
+pub fn is_name(name: &str) -> bool {
+    let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+    !name.is_empty() && name.len() <= 64 && name.chars().all(sound) && !name.starts_with(['-', '_'])
+}
+
+fn identity(manifest: &Manifest, spoken: Version, p: &mut Problems) {
+    p.unless(is_name(&manifest.name), "name", NAME_RULE);
+    p.unless(!manifest.version.is_empty(), "version", "is empty");
+    p.unless(!manifest.family.is_empty(), "family", "is empty");
+    p.unless(
+        manifest.contract == spoken.name(),
+        "contract",
+        format_args!("is {:?}, but the component exports the interfaces of {}", manifest.contract, spoken.name()),
+    );
+    if !manifest.settings.is_empty() {
+        let schema = serde_json::from_str::<Value>(&manifest.settings);
+        p.unless(schema.is_ok_and(|schema| schema.is_object()), "settings", "is not a JSON object");
+    }
+    let suggests = &manifest.suggests;
+    if let Some(url) = &suggests.url {
+        // A variable holds the whole url or all of it but the path.
+        p.unless(is_url(url) || url.starts_with("{env."), "suggests.url", "is not an http or https url");
+        holes(url, "{", "}", &["region", "option.", "env."], "suggests.url", p);
+    }
+    for origin in &suggests.origins {
+        p.unless(is_url(origin), "suggests.origins", format_args!("{origin} is not an http or https origin"));
+    }
+}
+
+fn check_format(format: &Format, place: &str, p: &mut Problems) {
+    if let Some(errors) = &format.errors {
+        check_errors(errors, &format!("{place}.errors"), p);
+    }
+    if let Some(tap) = &format.tap {
+        check_tap(tap, &format!("{place}.tap"), p);
+    }
+}
+
+fn check_errors(errors: &ErrorFormat, place: &str, p: &mut Problems) {
+    json_template(&errors.body, &format!("{place}.body"), p);
+    for kind in KINDS {
+        let count = errors.spellings.iter().filter(|spelling| spelling.kind == kind).count();
+        p.unless(
+            count == 1,
+            &format!("{place}.spellings"),
+            format_args!("{kind:?} is there {count} times, once is right"),
+        );
+    }
+    for spelling in &errors.spellings {
+        let right = (400..600).contains(&spelling.status);
+        p.unless(
+            right,
+            &format!("{place}.spellings"),
+            format_args!("{:?} has status {}", spelling.kind, spelling.status),
+        );
+    }
+    for frame in [&errors.stream_failure, &errors.keep_alive].into_iter().flatten() {
+        frame_template(frame, &format!("{place}.frame"), p);
+    }
+    headers(&errors.headers, &format!("{place}.headers"), p);
+    for header in &errors.rate_limit_headers {
+        header_name(&header.name.replace("{{scope}}", "x"), &format!("{place}.rate-limit-headers"), p);
+    }
+    if let Some(name) = &errors.request_id_header {
+        header_name(name, &format!("{place}.request-id-header"), p);
+    }
+}
+
+fn frame_template(frame: &FrameTemplate, place: &str, p: &mut Problems) {
+    if let Some(event) = &frame.event {
+        p.unless(!event.contains(['\n', '\r']), place, "the event's name has a line break");
+    }
+    // Without a hole it need not be JSON: some formats end with a bare word.
+    if frame.data.contains("{{") {
+        json_template(&frame.data, place, p);
+    }
+}
+
+fn check_tap(tap: &Tap, place: &str, p: &mut Problems) {
+    let pointers = tap.usage.iter().flat_map(|usage| &usage.pointers).chain(&tap.finish).chain(&tap.model);
+    for text in pointers {
+        pointer(text, place, p);
+    }
+    for usage in &tap.usage {
+        p.unless(!usage.pointers.is_empty(), place, format_args!("{:?} has no pointer", usage.bucket));
+        p.unless(!usage.includes.contains(&usage.bucket), place, format_args!("{:?} includes itself", usage.bucket));
+    }
+    for test in tap.content.iter().chain(&tap.end).chain(&tap.failure) {
+        frame_test(test, place, p);
+    }
+}
+
+fn check_face(face: &Face, place: &str, p: &mut Problems) {
+    method(&face.method, place, p);
+    p.unless(
+        face.path.starts_with('/') && bounds::is_plain_path(&face.path),
+        &format!("{place}.path"),
+        "must begin with / and hold no //, .., ?, # or control character",
+    );
+    holes(&face.path, "{", "}", &["model", "model...", "id"], &format!("{place}.path"), p);
+    for prefix in &face.prefixes {
+        let right = prefix.starts_with('/') && !prefix.ends_with('/') && bounds::is_plain_path(prefix);
+        p.unless(right, &format!("{place}.prefixes"), format_args!("{prefix:?} must begin with / and not end with it"));
+    }
+    for when in face.when.iter().chain(face.framings.iter().filter_map(|framing| framing.when.as_ref())) {
+        condition(when, place, p);
+    }
+    for credential in &face.credentials {
+        match credential {
+            CredentialPlace::Header(header) => credential_header(&header.name, &format!("{place}.credentials"), p),
+            CredentialPlace::Query(name) => {
+                p.unless(!name.is_empty(), &format!("{place}.credentials"), "empty query name");
+            }
+        }
+    }
+    for model in &face.model {
+        match model {
+            ModelPlace::Path => {
+                p.unless(face.path.contains("{model"), &format!("{place}.model"), "the path has no {model}");
+            }
+            ModelPlace::Pointer(at) => pointer(&at.pointer, &format!("{place}.model"), p),
+            ModelPlace::Field(name) => p.unless(!name.is_empty(), &format!("{place}.model"), "empty field name"),
+        }
+    }
+    if let StreamFlag::Pointer(at) = &face.stream {
+        pointer(&at.pointer, &format!("{place}.stream"), p);
+    }
+    for text in face.output_limit.iter().chain(&face.end_user) {
+        pointer(text, place, p);
+    }
+    for text in face.object_ids.iter().filter(|text| *text != "{id}") {
+        pointer(text, &format!("{place}.object-ids"), p);
+    }
+    for test in face.features.iter().flat_map(|feature| &feature.tests) {
+        frame_test(test, &format!("{place}.features"), p);
+    }
+    patterns(&face.request_headers, &format!("{place}.request-headers"), p);
+}
+
+fn check_acceptance(accepts: &Acceptance, place: &str, p: &mut Problems) {
+    method(&accepts.method, place, p);
+    for path in [Some(&accepts.path), accepts.stream_path.as_ref()].into_iter().flatten() {
+        let right =
+            !path.starts_with('/') && bounds::is_plain_path(path) && !path.contains("://") && !path.contains('@');
+        p.unless(right, &format!("{place}.path"), format_args!("{path:?} must stay below the target's url"));
+        holes(path, "{", "}", &["model", "id", "option."], &format!("{place}.path"), p);
+    }
+    for query in &accepts.query {
+        p.unless(!query.name.is_empty(), &format!("{place}.query"), "empty name");
+        holes(&query.value, "{", "}", &["model", "id", "option."], &format!("{place}.query"), p);
+    }
+    patterns(&accepts.request_headers, &format!("{place}.request-headers"), p);
+    patterns(&accepts.response_headers, &format!("{place}.response-headers"), p);
+    headers(&accepts.set_headers, &format!("{place}.set-headers"), p);
+    for exclusion in &accepts.exclusions {
+        frame_test(&exclusion.test, &format!("{place}.exclusions"), p);
+    }
+    if let Some(ask) = &accepts.ask_usage {
+        let place = format!("{place}.ask-usage");
+        pointer(&ask.pointer, &place, p);
+        p.unless(is_json(&ask.json), &place, "its value is not JSON");
+        frame_test(&ask.withheld, &place, p);
+    }
+}
+
+fn auth(schemes: &[Auth], p: &mut Problems) {
+    let mut names = HashSet::new();
+    for auth in schemes {
+        p.unless(
+            !auth.name.is_empty() && names.insert(&auth.name),
+            "auth",
+            format_args!("{:?} is empty or there twice", auth.name),
+        );
+        match &auth.scheme {
+            AuthScheme::Header(header) => credential_header(&header.name, "auth", p),
+            AuthScheme::Query(name) | AuthScheme::AwsSigv4(name) => p.unless(!name.is_empty(), "auth", "empty name"),
+            AuthScheme::Oauth2ClientCredentials(oauth) | AuthScheme::ServiceAccount(oauth) => {
+                // What stands for the provider's own origin stands for a url's beginning.
+                let url = oauth.token_url.strip_prefix("{origin}").map(|path| format!("https://origin{path}"));
+                p.unless(
+                    is_url(url.as_deref().unwrap_or(&oauth.token_url)),
+                    "auth",
+                    "the token url is not an http or https url",
+                );
+            }
+            AuthScheme::Open | AuthScheme::Bearer => {}
+        }
+    }
+}
+
+fn condition(when: &Condition, place: &str, p: &mut Problems) {
+    match when {
+        Condition::HeaderPresent(name) => header_name(name, place, p),
+        Condition::QueryPresent(name) => p.unless(!name.is_empty(), place, "empty query name"),
+        Condition::QueryEquals(query) => p.unless(!query.name.is_empty(), place, "empty query name"),
+    }
+}
+
+fn frame_test(test: &FrameTest, place: &str, p: &mut Problems) {
+    match test {
+        FrameTest::Event(_) | FrameTest::Data(_) => {}
+        FrameTest::Present(at) => pointer(at, place, p),
+        FrameTest::Equals(equals) => {
+            pointer(&equals.pointer, place, p);
+            p.unless(is_json(&equals.json), place, format_args!("{:?} is not JSON", equals.json));
+        }
+    }
+}
+
+/// RFC 6901: empty, or segments that begin with `/`, in which `~` is followed by 0 or 1.
+fn pointer(text: &str, place: &str, p: &mut Problems) {
+    let escapes = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+    p.unless(
+        (text.is_empty() || text.starts_with('/')) && escapes,
+        place,
+        format_args!("{text:?} is not a JSON pointer"),
+    );
+}
+
+/// Whether a template is JSON once each hole holds a whole JSON value.
+fn json_template(text: &str, place: &str, p: &mut Problems) {
+    const HOLES: [(&str, &str); 6] = [
+        ("{{kind}}", "\"k\""),
+        ("{{status}}", "400"),
+        ("{{message}}", "\"m\""),
+        ("{{code}}", "null"),
+        ("{{param}}", "null"),
+        ("{{request_id}}", "\"r\""),
+    ];
+    let filled = HOLES.iter().fold(text.to_owned(), |text, (hole, value)| text.replace(hole, value));
+    p.unless(is_json(&filled), place, "is not JSON when its holes hold JSON values (a hole stands without quotes)");
+}
+
+/// Whether all holes are known; a name that ends with a dot stands for all that begin with it.
+fn holes(text: &str, open: &str, close: &str, known: &[&str], place: &str, p: &mut Problems) {
+    for rest in text.split(open).skip(1) {
+        let Some((name, _)) = rest.split_once(close) else {
+            return p.add(place, format_args!("{text:?} has an open {open}"));
+        };
+        let is_known =
+            known.iter().any(|k| *k == name || (k.ends_with('.') && name.len() > k.len() && name.starts_with(k)));
+        p.unless(is_known, place, format_args!("{{{name}}} is not known here"));
+    }
+}
+
+fn method(text: &str, place: &str, p: &mut Problems) {
+    p.unless(
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase()),
+        place,
+        format_args!("{text:?} is not a method"),
+    );
+}
+
+fn headers(all: &[Header], place: &str, p: &mut Problems) {
+    for header in all {
+        header_name(&header.name, place, p);
+        p.unless(
+            !header.value.chars().any(char::is_control),
+            place,
+            format_args!("{} has a control character", header.name),
+        );
+    }
+}
+
+fn patterns(all: &[String], place: &str, p: &mut Problems) {
+    for pattern in all {
+        header_name(pattern.strip_suffix('*').filter(|text| !text.is_empty()).unwrap_or(pattern), place, p);
+    }
+}
+
+/// A token (RFC 9110, section 5.6.2) in lower case.
+fn header_name(text: &str, place: &str, p: &mut Problems) {
+    let sound = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"!#$%&'+-.^_`|~".contains(&b);
+    p.unless(
+        !text.is_empty() && text.bytes().all(sound),
+        place,
+        format_args!("{text:?} is not the name of a header in lower case"),
+    );
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+fn is_url(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| {
+        !host.is_empty() && !host.starts_with('/') && !text.contains(|c: char| c.is_control() || c == ' ')
+    })
+}
+
+mod bounds;
+mod credentials;
+#[cfg(test)]
+mod tests;

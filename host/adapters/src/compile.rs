@@ -1,0 +1,244 @@
+//! Compiling a component, in a process of its own where there is a program to start.
+//!
+//! The compiler is the one part of the sandbox that does not promise to be quick, or frugal, or never to panic: a file of a
+//! few hundred kilobytes can cost it half a minute and a gigabyte. So it runs as a child ([`child`]) that limits its memory
+//! and time before it looks at the component, is killed when it takes too long, and brings nothing down when it dies. The
+//! component goes in with its digest, the code comes back with both digests and the settings that it was compiled for.
+
+use std::ffi::OsStr;
+use std::io::{self, Read, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+
+use wasmtime::component::Component;
+
+use weir_sandbox::digest::Digest;
+use weir_sandbox::engine::Engine;
+use weir_sandbox::fault::{clean, head, tail};
+use weir_sandbox::native::deserialise;
+
+pub mod child;
+
+/// The hidden command of the program that compiles.
+pub const COMMAND: &str = "__compile";
+/// What an answer begins with.
+const MAGIC: &[u8; 8] = b"weir-c1\n";
+/// Bytes of what the child complains of that are kept, the last ones.
+const COMPLAINT: usize = 4096;
+/// How often an ended child is looked for once it has closed its output.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Why a component does not compile.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The compiler refuses it.
+    #[error("{0}")]
+    Refused(String),
+    /// The compiler panicked.
+    #[error("the compiler panicked over it: {0}")]
+    Panicked(String),
+    /// The compiling process died.
+    #[error("the compiler crashed over it ({0})")]
+    Crashed(String),
+    /// It took too long.
+    #[error("it takes longer than {} s; `compile.time` of `[plugins]` sets the limit", .0.as_secs_f64())]
+    TooLong(Duration),
+    /// It took too much memory.
+    #[error("it takes more memory than {} MiB; `compile.memory` of `[plugins]` sets the limit", .0 >> 20)]
+    TooLarge(u64),
+    /// The process cannot be started.
+    #[error("no process to compile it in: {0}")]
+    Start(#[source] io::Error),
+    /// The process answers with something else.
+    #[error("the compiling process gave {0}")]
+    Answer(&'static str),
+}
+
+/// What a compiling process may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Bytes of address space.
+    pub memory: u64,
+    /// Time on the wall.
+    pub time: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { memory: 1 << 30, time: Duration::from_mins(1) }
+    }
+}
+
+/// Where components are compiled.
+#[derive(Debug, Clone, Default)]
+pub enum Compiler {
+    /// In this process: for programs that embed Weir without its command line.
+    #[default]
+    Here,
+    /// In a process of this program.
+    Child {
+        /// The program `weir`.
+        program: PathBuf,
+        /// What it may take.
+        bounds: Bounds,
+    },
+}
+
+impl Compiler {
+    /// The program that runs now, should it be `weir`: by a name that also holds while its file is replaced.
+    pub fn this_program() -> Option<PathBuf> {
+        let link = Path::new("/proc/self/exe");
+        if link.exists() { Some(link.to_owned()) } else { std::env::current_exe().ok() }
+    }
+
+    /// Compiles these bytes. Blocks as long as that takes.
+    pub(super) fn compile(&self, engine: &Engine, digest: Digest, bytes: &[u8]) -> Result<Component, CompileError> {
+        match self {
+            Self::Here => here(engine, bytes),
+            Self::Child { program, bounds } => {
+                let code = in_child(program, *bounds, engine.fingerprint(), digest, bytes)?;
+                deserialise(engine, &code).map_err(|_| CompileError::Answer("code that cannot be loaded"))
+            }
+        }
+    }
+}
+
+fn here(engine: &Engine, bytes: &[u8]) -> Result<Component, CompileError> {
+    // An honest component has made wasmtime's compiler panic before, and that is not a bug by its own rules.
+    match catch_unwind(AssertUnwindSafe(|| Component::new(&engine.wasm(), bytes))) {
+        Ok(Ok(component)) => Ok(component),
+        Ok(Err(error)) => Err(CompileError::Refused(brief(&format!("{error:#}")))),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+            Err(CompileError::Panicked(brief(text)))
+        }
+    }
+}
+
+fn brief(text: &str) -> String {
+    head(&clean(text), 1000).trim().to_owned()
+}
+
+/// Compiles in a child; what comes back is as the child says it is.
+fn in_child(
+    program: &Path,
+    bounds: Bounds,
+    fingerprint: Digest,
+    digest: Digest,
+    bytes: &[u8],
+) -> Result<Vec<u8>, CompileError> {
+    let until = Instant::now() + bounds.time;
+    let mut child = command(program.as_os_str(), bounds).spawn().map_err(CompileError::Start)?;
+    let (Some(mut input), Some(output), Some(complaint)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        return Err(CompileError::Answer("no pipes"));
+    };
+    let component = [digest.bytes(), bytes].concat();
+    // One that dies over the first bytes does not read the others; how it ended says why.
+    std::thread::spawn(move || input.write_all(&component));
+    let answer = collect(output.take(bounds.memory), usize::MAX);
+    let complaint = collect(complaint, COMPLAINT);
+    let answer = answer.recv_timeout(bounds.time).ok();
+    let ended = ended_by(&mut child, if answer.is_some() { until } else { Instant::now() });
+    let status = ended.map_err(CompileError::Start)?.ok_or(CompileError::TooLong(bounds.time))?;
+    if !status.success() {
+        let complaint = complaint.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
+        return Err(failure(status, &String::from_utf8_lossy(&complaint), bounds));
+    }
+    code_of(answer.unwrap_or_default(), fingerprint, digest)
+}
+
+/// The child: with nothing of this process's environment, where keys may stand.
+fn command(program: &OsStr, bounds: Bounds) -> Command {
+    let mut command = Command::new(program);
+    command
+        .arg(COMMAND)
+        .args(["--memory", &bounds.memory.to_string(), "--seconds", &bounds.time.as_secs().max(1).to_string()])
+        .env_clear()
+        .envs(child::ENVIRONMENT)
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Reads to the end on a thread of its own, and keeps the last bytes.
+fn collect(mut from: impl Read + Send + 'static, keep: usize) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = sync_channel(1);
+    std::thread::spawn(move || {
+        let (mut all, mut piece) = (Vec::new(), vec![0; 64 * 1024]);
+        while let Ok(read @ 1..) = from.read(&mut piece) {
+            all.extend_from_slice(piece.get(..read).unwrap_or_default());
+            if all.len() > keep {
+                all.drain(..all.len() - keep);
+            }
+        }
+        let _ = sender.send(all);
+    });
+    receiver
+}
+
+/// Waits for its end; at that time it is killed, and none comes back.
+fn ended_by(child: &mut Child, until: Instant) -> io::Result<Option<ExitStatus>> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= until {
+            // It may have ended just now; its end is waited for in either case, so that nothing is left of it.
+            let _ = child.kill();
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+fn failure(status: ExitStatus, complaint: &str, bounds: Bounds) -> CompileError {
+    let told = clean(complaint);
+    if status.code() == Some(child::REFUSED.into()) {
+        return CompileError::Refused(brief(&told));
+    }
+    if child::is_killed_for_time(status) {
+        return CompileError::TooLong(bounds.time);
+    }
+    // What the allocator, the system, the compiler and its threads say when there is no more.
+    let starved = ["memory allocation of", "Cannot allocate memory", "os error 12", "ThreadPoolBuildError"];
+    if starved.iter().any(|text| complaint.contains(text)) {
+        return CompileError::TooLarge(bounds.memory);
+    }
+    let told = tail(told.trim(), 300);
+    if complaint.contains("panicked at") {
+        return CompileError::Panicked(told.to_owned());
+    }
+    CompileError::Crashed(if told.is_empty() { status.to_string() } else { format!("{status}: {told}") })
+}
+
+/// The code of an answer that is whole, about this component, and made for these settings.
+fn code_of(mut answer: Vec<u8>, fingerprint: Digest, digest: Digest) -> Result<Vec<u8>, CompileError> {
+    let head_len = MAGIC.len() + 3 * 32;
+    if answer.len() < head_len {
+        return Err(CompileError::Answer("half an answer"));
+    }
+    let code = answer.split_off(head_len);
+    let mut parts = answer.get(MAGIC.len()..).unwrap_or_default().chunks(32);
+    if !answer.starts_with(MAGIC) || parts.next() != Some(fingerprint.bytes()) {
+        return Err(CompileError::Answer("code of another Weir; was its program replaced? then restart it"));
+    }
+    if parts.next() != Some(digest.bytes()) {
+        return Err(CompileError::Answer("code of another component"));
+    }
+    if parts.next() != Some(Digest::of(&code).bytes()) {
+        return Err(CompileError::Answer("half an answer"));
+    }
+    Ok(code)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! What `weir plugin list` and `weir plugin inspect` show: values, which the command line prints.
+
+use std::fmt::{self, Display, Formatter};
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::decisions::Decisions;
+use super::load::{Admission, LoadError, Loader};
+use super::lock::Lock;
+use super::policy::{Policy, Vouched};
+use super::watch::signature_beside;
+use weir_sandbox::adapter::Adapter;
+use weir_sandbox::digest::Digest;
+use weir_sandbox::shape::{Shape, ShapeError};
+use weir_types::contract::about::Manifest;
+
+/// All that can be told about a component.
+#[derive(Debug, Clone, Serialize)]
+pub struct Inspection {
+    /// Which bytes it is.
+    pub digest: Digest,
+    /// The contract that it speaks.
+    pub contract: &'static str,
+    /// The contract's interfaces that it has.
+    pub interfaces: Vec<&'static str>,
+    /// What it is made of.
+    pub shape: Shape,
+    /// Slots of the pool that an instance takes.
+    pub weight: u32,
+    /// What it says about itself.
+    pub manifest: Manifest,
+}
+
+/// Reads, checks, compiles and asks a component, under the limits that it would serve under.
+pub fn inspect(loader: &Loader, bytes: &[u8]) -> Result<Inspection, LoadError> {
+    // Whatever it is called: the name is told, not judged.
+    let admission = Admission::default();
+    let adapter = match loader.load("", bytes, &admission) {
+        Err(LoadError::Name { found, .. }) => loader.load(&found, bytes, &admission)?,
+        other => other?,
+    };
+    of(&adapter)
+}
+
+/// What is told of an adapter that is loaded already.
+pub fn of(adapter: &Adapter) -> Result<Inspection, LoadError> {
+    Ok(Inspection {
+        digest: adapter.digest,
+        contract: adapter.shape.version()?.name(),
+        interfaces: adapter.interfaces.iter().map(weir_sandbox::Interface::name).collect(),
+        weight: adapter.pool().weight(),
+        shape: adapter.shape.clone(),
+        manifest: adapter.manifest.clone(),
+    })
+}
+
+/// The same as far as it can be told without compiling anything.
+pub fn shape(loader: &Loader, bytes: &[u8]) -> Result<Shape, ShapeError> {
+    Shape::read(bytes, &loader.engine().limits().structure)
+}
+
+/// One line of `weir plugin list`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Listed {
+    /// The file's name without `.wasm`.
+    pub name: String,
+    /// Which bytes; none where they cannot be read.
+    pub digest: Option<Digest>,
+    /// The adapter's version; none where it is refused.
+    pub version: Option<String>,
+    /// One line for people.
+    pub description: Option<String>,
+    /// Whether the lock file vouches for it.
+    pub trusted: bool,
+    /// The trusted key that signed it.
+    pub signed_by: Option<String>,
+    /// Formats that clients may speak through it.
+    pub faces: Vec<String>,
+    /// Formats that its provider takes as they are.
+    pub accepts: Vec<String>,
+    /// Why it is refused; none where it would serve.
+    pub refused: Option<String>,
+    /// Whether there are fixtures that it proves itself by.
+    pub proved: bool,
+    /// Claims that would not be served, since others serve these paths.
+    pub left_out: Vec<String>,
+    /// What it says about itself; none where it is refused.
+    #[serde(skip)]
+    pub manifest: Option<Manifest>,
+}
+
+/// Every component in a directory, in the order of names.
+pub fn list(
+    loader: &Loader,
+    dir: &Path,
+    lock: &Lock,
+    policy: &Policy,
+    decisions: &Decisions,
+) -> std::io::Result<Vec<Listed>> {
+    let mut names: Vec<String> = std::fs::read_dir(dir)?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".wasm").map(str::to_owned))
+        .filter(|name| !name.is_empty() && !name.starts_with('.'))
+        .collect();
+    names.sort();
+    let vouch = |name: &str, digest, file: &Path| match decisions.held(name, digest) {
+        Some(reason) => Err(reason),
+        None => {
+            policy.check(name, digest, lock, signature_beside(file).as_deref()).map_err(|missing| missing.to_string())
+        }
+    };
+    Ok(names.into_iter().map(|name| listed(loader, dir, &vouch, name)).collect())
+}
+
+/// Says what speaks for the bytes of a file, or why they are not to serve.
+type Vouch<'a> = dyn Fn(&str, Digest, &Path) -> Result<Vouched, String> + 'a;
+
+fn listed(loader: &Loader, dir: &Path, vouch: &Vouch<'_>, name: String) -> Listed {
+    let refused = |name, digest, reason: String| Listed {
+        name,
+        digest,
+        version: None,
+        description: None,
+        trusted: false,
+        signed_by: None,
+        faces: vec![],
+        accepts: vec![],
+        refused: Some(reason),
+        proved: false,
+        left_out: vec![],
+        manifest: None,
+    };
+    let file = dir.join(format!("{name}.wasm"));
+    let bytes = match std::fs::read(&file) {
+        Ok(bytes) => bytes,
+        Err(error) => return refused(name, None, error.to_string()),
+    };
+    let digest = Digest::of(&bytes);
+    let vouched = match vouch(&name, digest, &file) {
+        Ok(vouched) => vouched,
+        Err(reason) => return refused(name, Some(digest), reason),
+    };
+    let adapter = match loader.load(&name, &bytes, &Admission::default()) {
+        Ok(adapter) => adapter,
+        Err(error) => return refused(name, Some(digest), error.to_string()),
+    };
+    let manifest = &adapter.manifest;
+    let unique = |formats: Vec<&String>| {
+        let mut formats: Vec<String> = formats.into_iter().cloned().collect();
+        formats.sort();
+        formats.dedup();
+        formats
+    };
+    Listed {
+        trusted: vouched.pinned,
+        signed_by: vouched.signer.as_deref().map(str::to_owned),
+        name,
+        digest: Some(digest),
+        version: Some(manifest.version.clone()),
+        description: Some(manifest.description.clone()),
+        faces: unique(manifest.faces.iter().map(|face| &face.format).collect()),
+        accepts: unique(manifest.accepts.iter().map(|accepts| &accepts.format).collect()),
+        refused: None,
+        proved: false,
+        left_out: vec![],
+        manifest: Some(manifest.clone()),
+    }
+}
+
+impl Display for Listed {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let digest = self.digest.map_or_else(|| "-".to_owned(), |digest| digest.short());
+        if let Some(reason) = &self.refused {
+            return write!(f, "{:<16} refused   {digest:<12}  {reason}", self.name);
+        }
+        let trust = if self.trusted { "trusted" } else { "untrusted" };
+        let version = self.version.as_deref().unwrap_or_default();
+        let formats = |formats: &[String]| if formats.is_empty() { "-".to_owned() } else { formats.join(",") };
+        let (faces, accepts) = (formats(&self.faces), formats(&self.accepts));
+        write!(f, "{:<16} {version:<8}  {digest:<12}  {trust:<9}  faces {faces}  accepts {accepts}", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::super::decisions::Choice;
+    use super::*;
+    use crate::guest::{guest, loader, small};
+
+    #[test]
+    fn a_component_tells_what_it_is_whatever_its_file_is_called() {
+        let bytes = guest("zeta").build();
+        let inspection = inspect(&loader(small()), &bytes).unwrap();
+        assert_eq!(inspection.manifest.name, "zeta");
+        assert_eq!(inspection.interfaces, ["about", "provider-errors"]);
+        let json = serde_json::to_value(&inspection).unwrap();
+        assert_eq!(json["digest"], Digest::of(&bytes).to_string());
+        assert_eq!(json["shape"]["imports"][0]["name"], "weir:adapter/types@0.1.0");
+        assert_eq!(json["shape"]["imports"][0]["functions"], serde_json::json!([]));
+    }
+
+    #[test]
+    fn a_list_has_the_sound_and_the_refused_and_whether_they_are_trusted() {
+        let dir = tempfile::tempdir().unwrap();
+        let bytes = guest("zeta").build();
+        std::fs::write(dir.path().join("zeta.wasm"), &bytes).unwrap();
+        std::fs::write(dir.path().join("broken.wasm"), &bytes[..99]).unwrap();
+        std::fs::write(dir.path().join(".hidden.wasm"), &bytes).unwrap();
+        let mut lock = Lock::default();
+        lock.pin("zeta", Digest::of(&bytes));
+        let list = |decisions| list(&loader(small()), dir.path(), &lock, &Policy::default(), &decisions).unwrap();
+        let all = list(Decisions::default());
+        let told: Vec<_> = all.iter().map(|one| (&*one.name, one.trusted, one.refused.is_some())).collect();
+        assert_eq!(told, [("broken", false, true), ("zeta", true, false)]);
+        assert!(all[0].to_string().contains("cut short") && all[1].to_string().contains("trusted"));
+        let choice = Choice { rolled_back_from: Some(Digest::of(&bytes)), instead: None, since: SystemTime::now() };
+        let adapters = [("zeta".to_owned(), choice)].into();
+        let held = list(Decisions { adapters, ..Decisions::default() });
+        assert!(held[1].refused.as_deref().unwrap().contains("rolled back"), "{held:?}");
+    }
+}

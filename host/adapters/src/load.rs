@@ -1,0 +1,262 @@
+//! Bytes to [`Adapter`]: checked, compiled, asked what it is, checked again.
+//!
+//! This blocks (compiling takes a tenth of a second for a Rust adapter, seconds for Python): call it from a thread for
+//! blocking work, never from a request.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use wasmtime::component::Component;
+
+use super::cache::{Cache, Described};
+use super::check::{self, Problems};
+use super::compile::{CompileError, Compiler};
+use weir_sandbox::adapter::{Adapter, Turns};
+use weir_sandbox::digest::Digest;
+use weir_sandbox::duty::Duty;
+use weir_sandbox::engine::Engine;
+use weir_sandbox::fault::{Failure, clean, head};
+use weir_sandbox::instance::{Instance, Template};
+use weir_sandbox::limits::{Isolation, Terms};
+use weir_sandbox::pool::{Pool, Ways};
+use weir_sandbox::shape::{Shape, ShapeError};
+use weir_sandbox::stats::Stats;
+use weir_types::contract::about::Manifest;
+
+/// Why a component does not become an adapter.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It is refused unseen.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// It does not compile.
+    #[error("does not compile: {0}")]
+    Compile(#[from] CompileError),
+    /// It does not keep to the contract's types.
+    #[error("does not fit the contract: {0}")]
+    Contract(String),
+    /// It failed when it was asked for its manifest.
+    #[error("failed to start or to describe itself ({kind}): {detail}")]
+    Describe {
+        /// The kind of fault.
+        kind: &'static str,
+        /// What happened.
+        detail: String,
+    },
+    /// What it says about itself is wrong.
+    #[error("its manifest is wrong: {0}")]
+    Manifest(Problems),
+    /// It goes by another name than its file.
+    #[error("it calls itself {found:?}, so its file must be called {found}.wasm and not {expected}.wasm")]
+    Name {
+        /// Its own name.
+        found: String,
+        /// The file's name.
+        expected: String,
+    },
+    /// It needs more of the pool than there is.
+    #[error("an instance of it takes {weight} slots of the pool, which has {slots}")]
+    TooHeavy {
+        /// Slots that it takes.
+        weight: u32,
+        /// Slots that there are.
+        slots: u32,
+    },
+}
+
+impl LoadError {
+    /// Whether the file may just not be finished yet.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Shape(ShapeError::Truncated(_)))
+    }
+}
+
+/// Makes adapters.
+#[derive(Debug, Clone)]
+pub struct Loader {
+    engine: Engine,
+    cache: Option<Cache>,
+    compiler: Compiler,
+    progress: Arc<Progress>,
+}
+
+/// How far a start is.
+#[derive(Debug, Default)]
+struct Progress {
+    expected: AtomicUsize,
+    begun: AtomicUsize,
+}
+
+/// What the operator says about a component before it is loaded.
+#[derive(Debug, Clone, Default)]
+pub struct Admission {
+    /// How its instances are to be used.
+    pub terms: Terms,
+    /// Whether the lock file vouches for it.
+    pub trusted: bool,
+    /// The key that signed it, where one that the operator trusts did.
+    pub signer: Option<Arc<str>>,
+}
+
+impl Loader {
+    /// Makes adapters for this engine; compiled code is kept in the cache, if there is one.
+    pub fn new(engine: Engine, cache: Option<Cache>) -> Self {
+        Self { engine, cache, compiler: Compiler::Here, progress: Arc::default() }
+    }
+
+    /// Compiles there instead of in this process.
+    #[must_use]
+    pub fn compiling(self, compiler: Compiler) -> Self {
+        Self { compiler, ..self }
+    }
+
+    /// Says how many components are about to be loaded, so that the log can tell how far it is; 0 when that is over.
+    pub fn expect(&self, components: usize) {
+        self.progress.expected.store(components, Relaxed);
+        self.progress.begun.store(0, Relaxed);
+    }
+
+    /// The engine that adapters are made for.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The compile cache.
+    pub fn cache(&self) -> Option<&Cache> {
+        self.cache.as_ref()
+    }
+
+    /// Makes an adapter of the code that the cache has of these bytes, which are not at hand themselves; none if the cache
+    /// has none, or the code is of another name's component.
+    pub fn recall(&self, name: &str, digest: Digest, admission: &Admission) -> Option<Result<Arc<Adapter>, LoadError>> {
+        let (component, described) = self.cache.as_ref()?.get(digest)?;
+        if described.manifest.name != name || described.shape.weight() > self.engine.limits().instances {
+            return None;
+        }
+        let made = self.template(&component, &described.shape).and_then(|template| {
+            let (instance, start) = first_instance(&template, &described.shape)?;
+            drop(instance);
+            Ok(Arc::new(self.adapter(digest, described, template, start, admission)))
+        });
+        Some(made)
+    }
+
+    /// Makes an adapter of these bytes, which lie in a file called `name`.wasm.
+    pub fn load(&self, name: &str, bytes: &[u8], admission: &Admission) -> Result<Arc<Adapter>, LoadError> {
+        let digest = Digest::of(bytes);
+        let nth = self.progress.begun.fetch_add(1, Relaxed) + 1;
+        let cached = self.cache.as_ref().and_then(|cache| cache.get(digest));
+        let (component, shape, manifest) = if let Some((component, known)) = cached {
+            (component, known.shape, Some(known.manifest))
+        } else {
+            // First, so that nothing is compiled that would be refused.
+            let shape = Shape::read(bytes, &self.engine.limits().structure)?;
+            (self.compile(name, nth, digest, bytes)?, shape, None)
+        };
+        let slots = self.engine.limits().instances;
+        if shape.weight() > slots {
+            return Err(LoadError::TooHeavy { weight: shape.weight(), slots });
+        }
+        let template = self.template(&component, &shape)?;
+        let (mut instance, start) = first_instance(&template, &shape)?;
+        let described = if let Some(manifest) = manifest {
+            Described { shape, manifest }
+        } else {
+            let manifest = self.describe(&mut instance)?;
+            check::manifest(&manifest, shape.version()?).map_err(LoadError::Manifest)?;
+            let described = Described { shape, manifest };
+            if let Some(cache) = &self.cache {
+                cache.put(digest, &component, &described);
+            }
+            described
+        };
+        drop(instance);
+        if described.manifest.name != name {
+            return Err(LoadError::Name { found: described.manifest.name, expected: name.to_owned() });
+        }
+        Ok(Arc::new(self.adapter(digest, described, template, start, admission)))
+    }
+
+    fn compile(&self, name: &str, nth: usize, digest: Digest, bytes: &[u8]) -> Result<Component, LoadError> {
+        let _one_at_a_time = self.engine.compiling().lock().unwrap_or_else(PoisonError::into_inner);
+        match self.progress.expected.load(Relaxed) {
+            all if all >= nth => tracing::info!(adapter = name, "compiling adapter {nth} of {all}"),
+            _ => tracing::info!(adapter = name, "compiling adapter"),
+        }
+        Ok(self.compiler.compile(&self.engine, digest, bytes)?)
+    }
+
+    fn template(&self, component: &Component, shape: &Shape) -> Result<Arc<Template>, LoadError> {
+        let (version, wasi) = (shape.version()?, shape.imports_functions());
+        let template = Template::new(&self.engine, component, version, shape.interfaces(), wasi);
+        template.map(Arc::new).map_err(|error| LoadError::Contract(told(&error)))
+    }
+
+    fn describe(&self, instance: &mut Instance) -> Result<Manifest, LoadError> {
+        let _active = self.engine.ticker().begin();
+        let limits = self.engine.limits();
+        instance.arm(self.engine.ticks(limits.start), limits.output);
+        let described = instance.speak(|speech| speech.describe());
+        described.map_err(|error| {
+            let Failure { kind, detail, .. } = Failure::of(&error, &instance.store.data_mut().take_stderr());
+            LoadError::Describe { kind: kind.name(), detail }
+        })
+    }
+
+    fn adapter(
+        &self,
+        digest: Digest,
+        described: Described,
+        template: Arc<Template>,
+        start: Duration,
+        admission: &Admission,
+    ) -> Adapter {
+        let Described { shape, manifest } = described;
+        let terms = &admission.terms;
+        let wish = admission.trusted.then(|| manifest.isolation.into());
+        let ways = Ways {
+            isolation: terms.isolation.or(wish).unwrap_or(Isolation::Fresh),
+            reuse: terms.reuse.clone(),
+            ready: terms.ready,
+            weight: shape.weight(),
+            start,
+        };
+        Adapter {
+            name: manifest.name.as_str().into(),
+            digest,
+            interfaces: shape.interfaces(),
+            size: shape.bytes as usize,
+            trusted: admission.trusted,
+            signer: admission.signer.clone(),
+            proved: OnceLock::new(),
+            stats: Stats::default(),
+            duty: Duty::default(),
+            pool: Pool::new(self.engine.clone(), template, ways),
+            call: terms.call.unwrap_or(self.engine.limits().call),
+            turns: terms.concurrency.map(Turns::new),
+            engine: self.engine.clone(),
+            shape,
+            manifest,
+        }
+    }
+}
+
+/// An instance with every function looked up, so that a wrong type shows now, and how long making one takes. Making it
+/// the second time tells: the first one pays for page faults.
+fn first_instance(template: &Arc<Template>, shape: &Shape) -> Result<(Instance, Duration), LoadError> {
+    let failed = |error: wasmtime::Error| {
+        let Failure { kind, detail, .. } = Failure::of(&error, &[]);
+        LoadError::Describe { kind: kind.name(), detail }
+    };
+    drop(template.instantiate().map_err(failed)?);
+    let begun = Instant::now();
+    let mut instance = template.instantiate().map_err(failed)?;
+    let start = begun.elapsed();
+    instance.prepare(shape.interfaces()).map_err(|error| LoadError::Contract(told(&error)))?;
+    Ok((instance, start))
+}
+
+fn told(error: &wasmtime::Error) -> String {
+    head(&clean(&format!("{error:#}")), 1000).to_owned()
+}

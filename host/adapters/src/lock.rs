@@ -1,0 +1,172 @@
+//! `plugins.lock`: the digests of the components that the operator trusts.
+//!
+//! ```toml
+//! [adapters.NAME]
+//! digest = "sha256:..."
+//! version = "1.2.3"   # nothing older that is signed takes its place unasked
+//! ```
+//!
+//! What a manifest suggests (a url, variables that hold keys) counts without asking only for these, else a file dropped
+//! into the folder could name a well-known variable and a url of its own, and be handed the key.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::install;
+use weir_sandbox::digest::Digest;
+
+/// The lock file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// It cannot be read or written.
+    #[error("cannot read or write {}: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It is not what it should be.
+    #[error("{} is not a lock file: {}", path.display(), source.message())]
+    Syntax {
+        /// Which file.
+        path: PathBuf,
+        /// Where and what.
+        source: Box<toml::de::Error>,
+    },
+}
+
+/// The digests that the operator trusts, by adapter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lock {
+    #[serde(default)]
+    adapters: BTreeMap<String, Pin>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pin {
+    digest: Digest,
+    #[serde(default)]
+    version: Option<String>,
+}
+
+impl Lock {
+    /// Reads the file; one that is not there trusts nothing.
+    pub fn read(path: &Path) -> Result<Self, LockError> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(source) => return Err(LockError::Io { path: path.to_owned(), source }),
+        };
+        toml::from_str(&text).map_err(|source| LockError::Syntax { path: path.to_owned(), source: Box::new(source) })
+    }
+
+    /// Whether this adapter with these bytes is trusted.
+    pub fn trusts(&self, name: &str, digest: Digest) -> bool {
+        self.pinned(name) == Some(digest)
+    }
+
+    /// The digest that is trusted under this name.
+    pub fn pinned(&self, name: &str) -> Option<Digest> {
+        self.adapters.get(name).map(|pin| pin.digest)
+    }
+
+    /// The version that was pinned under this name, where that is known.
+    pub fn version(&self, name: &str) -> Option<&str> {
+        self.adapters.get(name)?.version.as_deref()
+    }
+
+    /// Trusts these bytes under this name, and no others.
+    pub fn pin(&mut self, name: &str, digest: Digest) {
+        self.adapters.insert(name.to_owned(), Pin { digest, version: None });
+    }
+
+    /// Pins these bytes in the file, in one step; answers what was pinned before. Others that do the same wait.
+    pub fn pin_in(path: &Path, name: &str, digest: Digest) -> Result<Option<Digest>, LockError> {
+        Self::pin_version_in(path, name, digest, None).map(|before| before.map(|(digest, _)| digest))
+    }
+
+    /// The same with the version that these bytes say they are.
+    pub fn pin_version_in(
+        path: &Path,
+        name: &str,
+        digest: Digest,
+        version: Option<&str>,
+    ) -> Result<Option<(Digest, Option<String>)>, LockError> {
+        let io = |source| LockError::Io { path: path.to_owned(), source };
+        let _turn = install::turn(path).map_err(io)?;
+        let mut lock = Self::read(path)?;
+        let before = lock.adapters.get(name).map(|pin| (pin.digest, pin.version.clone()));
+        lock.adapters.insert(name.to_owned(), Pin { digest, version: version.map(str::to_owned) });
+        install::put(path, lock.text().as_bytes(), install::Readers::All).map_err(io)?;
+        Ok(before)
+    }
+
+    /// The file's text.
+    pub fn text(&self) -> String {
+        let mut text = String::from(
+            "# Digests of the adapters that this Weir trusts; see docs. Written by tools, kept in version control.\n",
+        );
+        for (name, pin) in &self.adapters {
+            let name = toml::Value::String(name.clone());
+            let _ = write!(text, "\n[adapters.{name}]\ndigest = \"{}\"\n", pin.digest);
+            if let Some(version) = &pin.version {
+                let _ = writeln!(text, "version = {}", toml::Value::String(version.clone()));
+            }
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_reads_back_and_trusts_only_those_bytes() {
+        let mut lock = Lock::default();
+        lock.pin("zeta", Digest::of(b"one"));
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("plugins.lock");
+        assert_eq!(Lock::read(&path).unwrap(), Lock::default());
+        std::fs::write(&path, lock.text()).unwrap();
+        let read = Lock::read(&path).unwrap();
+        assert_eq!(read, lock);
+        assert!(read.trusts("zeta", Digest::of(b"one")));
+        assert!(!read.trusts("zeta", Digest::of(b"two")) && !read.trusts("other", Digest::of(b"one")));
+    }
+
+    #[test]
+    fn pins_that_are_written_at_the_same_time_are_all_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("plugins.lock");
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let path = &path;
+                scope.spawn(move || Lock::pin_in(path, &format!("a{number}"), Digest::of(&[number])).unwrap());
+            }
+        });
+        let lock = Lock::read(&path).unwrap();
+        assert!((0..8).all(|number| lock.trusts(&format!("a{number}"), Digest::of(&[number]))));
+        let before = Lock::pin_version_in(&path, "a0", Digest::of(b"x"), Some("1.2.3")).unwrap();
+        assert_eq!(before, Some((Digest::of(&[0]), None)));
+        assert_eq!(Lock::read(&path).unwrap().version("a0"), Some("1.2.3"));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left behind");
+    }
+
+    #[test]
+    fn a_broken_file_is_an_error_and_not_an_empty_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("plugins.lock");
+        for text in ["[adapters.zeta]\ndigest = \"sha256:1\"\n", "[plugins]\n", "x"] {
+            std::fs::write(&path, text).unwrap();
+            assert!(matches!(Lock::read(&path), Err(LockError::Syntax { .. })), "{text}");
+        }
+    }
+}

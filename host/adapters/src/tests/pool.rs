@@ -1,0 +1,234 @@
+//! Who meets whom in an instance, and what happens when there is none left. The guest counts its calls, and says the
+//! count as the error's status, so that an instance that was used before shows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::Admission;
+use crate::guest::{context, guest, loader, response, small};
+use weir_sandbox::{Adapter, FaultKind, Isolation, Lease, Limits, Reuse, Terms, lease_pair};
+
+/// An adapter whose errors have for a status how often its instance was called before.
+fn counting(limits: Limits, terms: Terms) -> Arc<Adapter> {
+    let mut zeta = guest("zeta");
+    // An error: status is present (12), its value (14); all else is absent or empty.
+    zeta.parse_error = "(i32.store8 (i32.const 16396) (i32.const 1))
+        (i32.store16 (i32.const 16398) (global.get $calls))
+        (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+        (i32.const 16384)"
+        .into();
+    loader(limits).load("zeta", &zeta.build(), &Admission { terms, ..Admission::default() }).unwrap()
+}
+
+fn with(isolation: Isolation, reuse: Reuse) -> Arc<Adapter> {
+    counting(small(), Terms { isolation: Some(isolation), reuse, ..Terms::default() })
+}
+
+/// How often the instance was called before.
+fn calls(lease: &mut Lease) -> u16 {
+    lease.parse_error(&context(), &response()).unwrap().status.unwrap()
+}
+
+/// One exchange of this tenant's.
+fn exchange(adapter: &Arc<Adapter>, tenant: &str) -> u16 {
+    let mut lease = adapter.try_lease(tenant).unwrap();
+    let calls = calls(&mut lease);
+    lease.release();
+    calls
+}
+
+#[test]
+fn a_fresh_instance_serves_one_exchange() {
+    let adapter = with(Isolation::Fresh, Reuse::default());
+    for _ in 0..10 {
+        assert_eq!(exchange(&adapter, ""), 0);
+    }
+    assert_eq!(adapter.pool().idle(), 1, "one is made where one was given back");
+    let six: Vec<_> = (0..6).map(|_| adapter.try_lease("").unwrap()).collect();
+    six.into_iter().for_each(Lease::release);
+    assert_eq!((adapter.pool().idle(), adapter.engine.usage().idle), (4, 4), "and no more than are to lie ready");
+}
+
+#[test]
+fn a_tenants_instance_serves_that_tenant() {
+    let adapter = with(Isolation::Tenant, Reuse::default());
+    assert_eq!((exchange(&adapter, "a"), exchange(&adapter, "a")), (0, 1));
+    assert_eq!((exchange(&adapter, "b"), exchange(&adapter, "a")), (0, 2));
+    let mut one = adapter.try_lease("a").unwrap();
+    assert_eq!((calls(&mut one), exchange(&adapter, "a")), (3, 0), "one exchange at a time");
+}
+
+#[test]
+fn a_shared_instance_serves_all_within_its_bounds() {
+    let adapter = with(Isolation::Shared, Reuse { uses: 2, ..Reuse::default() });
+    assert_eq!((exchange(&adapter, "a"), exchange(&adapter, "b"), exchange(&adapter, "c")), (0, 1, 0));
+    let adapter = with(Isolation::Shared, Reuse { memory: 1, ..Reuse::default() });
+    assert_eq!((exchange(&adapter, "a"), exchange(&adapter, "a")), (0, 0));
+    let adapter = with(Isolation::Shared, Reuse { age: Duration::ZERO, ..Reuse::default() });
+    assert_eq!((exchange(&adapter, "a"), exchange(&adapter, "a")), (0, 0));
+}
+
+#[test]
+fn a_failed_instance_never_comes_back() {
+    let mut zeta = guest("zeta");
+    zeta.parse_error = "unreachable".into();
+    let terms = Terms { isolation: Some(Isolation::Shared), ..Terms::default() };
+    let adapter = loader(small()).load("zeta", &zeta.build(), &Admission { terms, ..Admission::default() }).unwrap();
+    let mut lease = adapter.try_lease("").unwrap();
+    assert!(lease.parse_error(&context(), &response()).is_err());
+    lease.release();
+    assert_eq!(adapter.pool().idle(), 0);
+}
+
+#[test]
+fn old_instances_and_those_of_a_former_template_are_dropped() {
+    let adapter = with(Isolation::Shared, Reuse::default());
+    exchange(&adapter, "");
+    assert_eq!(adapter.pool().idle(), 1);
+    let out = adapter.try_lease("").unwrap();
+    adapter.pool.renew().unwrap();
+    out.release();
+    assert_eq!(adapter.pool().idle(), 0);
+    assert_eq!(exchange(&adapter, ""), 0);
+}
+
+#[test]
+fn a_burst_gives_its_memory_back_when_its_last_instance_is_done() {
+    let adapter = with(Isolation::Fresh, Reuse::default());
+    let engine = adapter.engine.clone();
+    let mut burst: Vec<_> = (0..8).map(|_| adapter.try_lease("").unwrap()).collect();
+    let mut last = burst.pop().unwrap();
+    drop(burst);
+    assert_eq!(engine.usage().warm_slots, 7);
+    assert!(engine.renew());
+    adapter.sweep(true);
+    assert_eq!((engine.usage().warm_slots, adapter.pool().idle()), (0, 4));
+    assert_eq!((calls(&mut last), exchange(&adapter, "")), (0, 0), "both pools serve, and keep deadlines");
+    assert!(!engine.renew(), "never more than two pools");
+    last.release();
+    engine.sweep();
+    assert!(engine.renew());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_free_instance_a_request_is_told_so_after_a_while() {
+    let adapter = counting(Limits { instances: 2, ..small() }, Terms::default());
+    let one = adapter.lease("").await.unwrap();
+    let two = adapter.lease("").await.unwrap();
+    assert_eq!(adapter.try_lease("").unwrap_err().kind, FaultKind::Exhausted);
+    let fault = adapter.lease("").await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Exhausted);
+    assert!(adapter.engine.scarce());
+    drop(one);
+    assert!(adapter.lease("").await.is_ok());
+    drop(two);
+    assert!(!adapter.engine.scarce());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pair_is_had_together_or_not_at_all() {
+    let adapter = counting(Limits { instances: 3, ..small() }, Terms::default());
+    let pair = lease_pair(&adapter, &adapter, "").await.unwrap();
+    assert_eq!(lease_pair(&adapter, &adapter, "").await.unwrap_err().kind, FaultKind::Exhausted);
+    assert_eq!(adapter.engine.usage().leases_free, 1);
+    drop(pair);
+    assert_eq!(adapter.engine.usage().leases_free, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adapters_own_bound_holds_before_the_engines_does() {
+    let adapter = counting(small(), Terms { concurrency: Some(1), ..Terms::default() });
+    let one = adapter.lease("").await.unwrap();
+    assert_eq!(adapter.lease("").await.unwrap_err().kind, FaultKind::Exhausted);
+    assert_eq!(adapter.engine.usage().leases_free, 7);
+    drop(one);
+    assert!(adapter.lease("").await.is_ok());
+}
+
+/// Has pairs of leases taken, held for a moment and given back, all at the same time; answers how many were had.
+async fn pairs_at_once(of: &[(Arc<Adapter>, Arc<Adapter>)]) -> usize {
+    let pair = |(one, other): &(Arc<Adapter>, Arc<Adapter>)| {
+        let (one, other) = (Arc::clone(one), Arc::clone(other));
+        tokio::spawn(async move {
+            let pair = lease_pair(&one, &other, "").await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            pair.is_ok()
+        })
+    };
+    let mut had = 0;
+    for one in of.iter().map(pair).collect::<Vec<_>>() {
+        had += usize::from(one.await.unwrap());
+    }
+    had
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adapter_on_both_sides_does_not_starve_itself() {
+    for most in [1, 2, 3, 4] {
+        let adapter = counting(small(), Terms { concurrency: Some(most), ..Terms::default() });
+        let pairs = vec![(Arc::clone(&adapter), Arc::clone(&adapter)); 40];
+        assert_eq!(pairs_at_once(&pairs).await, 40, "max_instances = {most}");
+        assert!(adapter.lease("").await.is_ok(), "every turn is given back");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_adapters_on_either_side_do_not_starve_each_other() {
+    let terms = || Terms { concurrency: Some(1), ..Terms::default() };
+    let (one, other) = (counting(small(), terms()), counting(small(), terms()));
+    let either = |turn: usize| {
+        let (first, second) = if turn.is_multiple_of(2) { (&one, &other) } else { (&other, &one) };
+        (Arc::clone(first), Arc::clone(second))
+    };
+    let pairs: Vec<_> = (0..40).map(either).collect();
+    assert_eq!(pairs_at_once(&pairs).await, 40);
+}
+
+#[test]
+fn a_proof_needs_no_turn() {
+    let adapter = counting(small(), Terms { concurrency: Some(1), ..Terms::default() });
+    let leases: Vec<_> = (0..2).map(|_| adapter.try_lease_for_proof().unwrap()).collect();
+    assert_eq!(leases.len(), 2);
+    assert!(adapter.try_lease("").is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_body_is_worked_on_beside_the_worker() {
+    let adapter = counting(Limits { blocking_above: 0, ..small() }, Terms::default());
+    assert_eq!(exchange(&adapter, ""), 0);
+}
+
+#[test]
+fn every_slot_of_the_pool_can_be_used_at_once() {
+    let limits = Limits { instances: 6, idle_instances: 4, ..small() };
+    let adapter = counting(limits, Terms::default());
+    adapter.warm();
+    let leases: Vec<_> = (0..6).map(|_| adapter.try_lease("").unwrap()).collect();
+    adapter.warm();
+    assert_eq!((leases.len(), adapter.pool().idle()), (6, 4));
+    assert_eq!(adapter.try_lease("").unwrap_err().kind, FaultKind::Exhausted);
+}
+
+#[test]
+fn what_instances_take_is_told_while_they_live_and_the_most_afterwards() {
+    const PAGE: u64 = 65536;
+    let mut zeta = guest("zeta");
+    zeta.parse_error = format!("(drop (memory.grow (i32.const 16))) (i32.const {})", crate::guest::ZEROS);
+    let adapter = zeta.load();
+    let taken = || {
+        let footprint = adapter.pool().footprint();
+        (footprint.instances(), footprint.bytes() / PAGE, footprint.highest() / PAGE)
+    };
+    assert_eq!(taken(), (0, 0, 4), "it was made once to see what it is");
+    let mut all: Vec<_> = (0..3).map(|_| adapter.try_lease("").unwrap()).collect();
+    assert_eq!(taken(), (3, 12, 4));
+    all[0].parse_error(&context(), &response()).unwrap();
+    assert_eq!(taken(), (3, 28, 20));
+    all.clear();
+    assert_eq!(taken(), (0, 0, 20));
+    adapter.pool().renew().unwrap();
+    let lease = adapter.try_lease("").unwrap();
+    assert_eq!(taken(), (1, 4, 20), "in another pool it is the same adapter");
+    lease.release();
+    assert_eq!(taken(), (1, 4, 20), "what lies ready lives");
+}

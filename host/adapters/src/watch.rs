@@ -1,0 +1,392 @@
+//! Follows the plugins directory: a file that is new, or changed, is loaded and takes its predecessor's place; one that is
+//! gone is unloaded after a while.
+//!
+//! What the operating system tells about changes is taken as a hint to look, never as a fact: events are lost, merged,
+//! missing (network and container file systems) and named differently everywhere. The directory is looked at every few
+//! seconds in any case; links are resolved each time, since a `ConfigMap` of Kubernetes changes by a link elsewhere; and whether
+//! a file *is* another one its digest says, not its time.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Debug, Formatter};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::age::is_older;
+use super::catalog::Catalog;
+use super::load::{Admission, LoadError, Loader};
+use super::lock::Lock;
+use super::policy::Policy;
+use weir_sandbox::adapter::Adapter;
+use weir_sandbox::digest::Digest;
+use weir_sandbox::limits::Terms;
+
+mod file;
+mod follow;
+mod stand_in;
+mod writers;
+
+pub use file::signature_beside;
+use file::{Found, Stamp, list, read_signature};
+pub use follow::{Bell, Watching};
+pub use writers::{Writers, exposed, writers};
+
+/// How often the directory is looked at before serving, should files in it keep changing.
+const FIRST_LOOKS: usize = 20;
+
+/// Says whether an adapter, with the file that it lies in, has proved itself; if not, why. Runs before it serves.
+pub type Proof = dyn Fn(&Arc<Adapter>, &Path) -> Result<(), String> + Send + Sync;
+
+/// Where adapters are and how they are taken in.
+#[derive(Clone)]
+pub struct Folder {
+    /// The directory; `NAME.wasm` files in it, not below it.
+    pub dir: PathBuf,
+    /// The lock file; one that is missing trusts nothing.
+    pub lock: Option<PathBuf>,
+    /// How instances of single adapters are to be used, by name.
+    pub terms: BTreeMap<String, Terms>,
+    /// How those of all others are.
+    pub usual_terms: Terms,
+    /// What is demanded of files before they are loaded.
+    pub policy: Policy,
+    /// Whether files count that everybody on this machine may write.
+    pub allow_writable: bool,
+    /// What an adapter must prove; none: nothing.
+    pub proof: Option<Arc<Proof>>,
+    /// How often the directory is looked at without a hint.
+    pub every: Duration,
+    /// How long a file must have stayed the same before it is read.
+    pub settle: Duration,
+    /// How long a file may be cut short before it is refused for that.
+    pub patience: Duration,
+    /// How long a file may be gone before its adapter is unloaded: replacing a file may look like deleting it.
+    pub grace: Duration,
+}
+
+impl Folder {
+    /// This directory, with times that suit people and orchestrators.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            lock: None,
+            terms: BTreeMap::new(),
+            usual_terms: Terms::default(),
+            policy: Policy::default(),
+            allow_writable: false,
+            proof: None,
+            every: Duration::from_secs(3),
+            settle: Duration::from_millis(100),
+            patience: Duration::from_secs(5),
+            grace: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Debug for Folder {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Folder").field("dir", &self.dir).field("lock", &self.lock).finish_non_exhaustive()
+    }
+}
+
+/// What is known about the directory, and the catalog that follows it.
+#[derive(Debug)]
+pub struct Watch {
+    folder: Folder,
+    loader: Loader,
+    catalog: Arc<Catalog>,
+    lock: Lock,
+    files: BTreeMap<String, File>,
+}
+
+/// A file that was seen.
+#[derive(Debug)]
+struct File {
+    stamp: Stamp,
+    /// The file with its signature.
+    signature: Option<Stamp>,
+    /// When this stamp was seen first.
+    since: Instant,
+    state: State,
+    /// When it was missing first.
+    gone: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// To be read when it has settled.
+    New,
+    /// Cut short when it was read; it may grow yet.
+    Short,
+    /// Could not be read; tried again at each look.
+    Unreadable,
+    /// Read; nothing to do until it changes. Digest and trust are those it was admitted or refused with.
+    Done { digest: Digest, trusted: bool },
+    /// Could not serve beside the others of that generation.
+    Conflict { generation: u64 },
+}
+
+impl Watch {
+    /// Nothing is looked at yet.
+    pub fn new(folder: Folder, loader: Loader, catalog: Arc<Catalog>) -> Self {
+        Self { folder, loader, catalog, lock: Lock::default(), files: BTreeMap::new() }
+    }
+
+    /// What is followed, and how.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Has bytes pass everything that a file of the directory would have to, beside the adapters that are there, as if the
+    /// lock file pinned them, and proved by what lies beside the file that `proved_by` tells for the adapter's name. Their
+    /// compiled code is in the cache afterwards.
+    pub fn rehearse(
+        &mut self,
+        bytes: &[u8],
+        signature: Option<&str>,
+        proved_by: impl Fn(&str) -> Result<PathBuf, String>,
+    ) -> Result<Arc<Adapter>, String> {
+        if !self.folder.allow_writable
+            && let Some(reason) = exposed([self.folder.dir.as_path()])
+        {
+            return Err(reason);
+        }
+        let name = match self.loader.load("", bytes, &Admission::default()) {
+            Err(LoadError::Name { found, .. }) => found,
+            Err(error) => return Err(error.to_string()),
+            Ok(adapter) => adapter.name.to_string(),
+        };
+        let digest = Digest::of(bytes);
+        if let Some(reason) = self.catalog.snapshot().held(&name, digest) {
+            return Err(reason);
+        }
+        self.lock.pin(&name, digest);
+        let vouched = self.folder.policy.check(&name, digest, &self.lock, signature);
+        let signer = vouched.map_err(|missing| missing.to_string())?.signer;
+        let terms = self.terms(&name);
+        let admission = Admission { terms, trusted: true, signer };
+        let waited = self.folder.patience;
+        let adapter =
+            self.load(&proved_by(&name)?, bytes, &admission, (&name, waited)).map_err(Option::unwrap_or_default)?;
+        self.catalog.publish(&adapter)?;
+        Ok(adapter)
+    }
+
+    /// Has the next look try the files that were refused, although they have not changed.
+    pub fn try_anew(&mut self) {
+        let snapshot = self.catalog.snapshot();
+        for (name, file) in &mut self.files {
+            if snapshot.refused.contains_key(name.as_str()) {
+                file.state = State::New;
+            }
+        }
+    }
+
+    /// Looks at the directory until every file in it has been taken in or refused, or is still being written: what a
+    /// program does before it serves. Blocks as long as that takes.
+    pub fn start(&mut self) {
+        for _ in 0..FIRST_LOOKS {
+            self.scan();
+            if self.files.values().all(|file| file.state != State::New) {
+                return;
+            }
+            std::thread::sleep(self.folder.settle);
+        }
+    }
+
+    /// Looks at the directory and brings the catalog up to date; loading happens here. Answers how long to wait before
+    /// looking again. Files that have not changed for a while are taken in the first time, others when they have been seen twice.
+    pub fn scan(&mut self) -> Duration {
+        let now = Instant::now();
+        self.read_lock();
+        match list(&self.folder.dir) {
+            Ok(found) => self.compare(found, now),
+            // A directory that cannot be read says nothing about its files: what serves, serves on.
+            Err(error) => {
+                tracing::warn!(dir = %self.folder.dir.display(), %error, "cannot read the plugins directory");
+                return self.folder.every;
+            }
+        }
+        let names: Vec<String> = self.files.keys().cloned().collect();
+        for name in &names {
+            self.visit(name, now);
+        }
+        self.catalog.sweep(self.loader.engine());
+        self.next_look()
+    }
+
+    fn read_lock(&mut self) {
+        let Some(path) = &self.folder.lock else { return };
+        match Lock::read(path) {
+            Ok(lock) => self.lock = lock,
+            Err(error) => tracing::error!(%error, "the lock file is left aside, the former one counts"),
+        }
+    }
+
+    /// Notes what is there, what has changed, and what is gone.
+    fn compare(&mut self, mut found: BTreeMap<String, Found>, now: Instant) {
+        for (name, file) in &mut self.files {
+            match found.remove(name) {
+                None => _ = file.gone.get_or_insert(now),
+                Some(found) => {
+                    file.gone = None;
+                    if file.stamp != found.stamp || file.signature != found.signature {
+                        *file = File::new(found, now);
+                    }
+                }
+            }
+        }
+        self.files.extend(found.into_iter().map(|(name, found)| (name, File::new(found, now))));
+        let grace = self.folder.grace;
+        let catalog = &self.catalog;
+        self.files.retain(|name, file| {
+            let keep = file.gone.is_none_or(|since| now.duration_since(since) < grace);
+            if !keep {
+                catalog.remove(name);
+            }
+            keep
+        });
+    }
+
+    fn visit(&mut self, name: &str, now: Instant) {
+        let Some(file) = self.files.get_mut(name) else { return };
+        if file.gone.is_some() {
+            return;
+        }
+        let due = match file.state {
+            State::New => file.is_settled(self.folder.settle, now),
+            State::Short | State::Unreadable => true,
+            // What neither serves nor was turned away has been let go of: quarantine, or the operator's rolling back.
+            State::Done { digest, trusted } => {
+                trusted != self.lock.trusts(name, digest) || !self.catalog.snapshot().accounts_for(name, digest)
+            }
+            State::Conflict { generation } => generation != self.catalog.snapshot().generation,
+        };
+        if !due {
+            return;
+        }
+        if !self.folder.allow_writable
+            && let Some(reason) = exposed([self.folder.dir.as_path(), file.stamp.path()])
+        {
+            file.state = State::Unreadable;
+            return self.catalog.refuse(name, None, reason);
+        }
+        let bytes = match file::read(&file.stamp, self.loader.engine().limits().structure.bytes) {
+            Ok(Some(bytes)) => bytes,
+            // It changed under our hands: the next look sees another stamp.
+            Ok(None) => return,
+            Err(error) => {
+                file.state = State::Unreadable;
+                return self.catalog.refuse(name, None, format!("cannot read it: {error}"));
+            }
+        };
+        let waited = now.duration_since(file.since).max(file.stamp.age().unwrap_or_default());
+        let signature =
+            file.signature.as_ref().filter(|_| self.folder.policy.reads_signatures()).and_then(read_signature);
+        let state = self.admit(name, &bytes, signature.as_deref(), waited);
+        if let Some(file) = self.files.get_mut(name) {
+            file.state = state;
+        }
+    }
+
+    /// Takes these bytes into the catalog, or has them refused.
+    fn admit(&self, name: &str, bytes: &[u8], signature: Option<&str>, waited: Duration) -> State {
+        let digest = Digest::of(bytes);
+        let trusted = self.lock.trusts(name, digest);
+        let done = State::Done { digest, trusted };
+        let snapshot = self.catalog.snapshot();
+        if let Some(reason) = snapshot.held(name, digest) {
+            self.catalog.refuse(name, Some(digest), reason.clone());
+            self.stand_in(name, bytes, signature, &reason);
+            return done;
+        }
+        let signer = match self.folder.policy.check(name, digest, &self.lock, signature) {
+            Ok(vouched) => vouched.signer,
+            Err(missing) => {
+                self.catalog.refuse(name, Some(digest), missing.to_string());
+                return done;
+            }
+        };
+        let is_as_it_was = |adapter: &&Arc<Adapter>| adapter.trusted == trusted && adapter.signer == signer;
+        let known = snapshot.version(name, digest).filter(is_as_it_was);
+        let serves = known.is_some_and(|known| !known.duty.rests());
+        if serves {
+            self.catalog.withdraw(name, digest);
+            self.catalog.pardon(name);
+            return done;
+        }
+        let terms = self.terms(name);
+        let path = self.folder.dir.join(format!("{name}.wasm"));
+        let adapter = match known {
+            // It has proved itself before.
+            Some(known) => Arc::clone(known),
+            None => match self.load(&path, bytes, &Admission { terms, trusted, signer }, (name, waited)) {
+                Ok(adapter) => adapter,
+                Err(None) => return State::Short,
+                Err(Some(reason)) => {
+                    self.catalog.refuse(name, Some(digest), reason);
+                    return done;
+                }
+            },
+        };
+        let pinned = self.lock.version(name).filter(|_| !trusted && adapter.signer.is_some());
+        if let Some(newer) = pinned.filter(|pinned| is_older(&adapter.manifest.version, pinned)) {
+            let version = &adapter.manifest.version;
+            let reason = format!(
+                "its version {version} is older than {newer}, which is pinned: `weir plugin install --allow-downgrade`"
+            );
+            self.catalog.refuse(name, Some(digest), reason);
+            return done;
+        }
+        match self.catalog.publish(&adapter) {
+            Ok(()) => done,
+            Err(_) => State::Conflict { generation: self.catalog.snapshot().generation },
+        }
+    }
+
+    fn terms(&self, name: &str) -> Terms {
+        self.folder.terms.get(name).unwrap_or(&self.folder.usual_terms).clone()
+    }
+
+    /// Loads and proves an adapter; why it cannot be had, or nothing where its file may just not be whole yet.
+    fn load(
+        &self,
+        file: &Path,
+        bytes: &[u8],
+        admission: &Admission,
+        (name, waited): (&str, Duration),
+    ) -> Result<Arc<Adapter>, Option<String>> {
+        let adapter = match self.loader.load(name, bytes, admission) {
+            Ok(adapter) => adapter,
+            Err(error) if error.may_pass() && waited < self.folder.patience => return Err(None),
+            Err(error) => return Err(Some(error.to_string())),
+        };
+        let proof = self.folder.proof.as_ref();
+        proof.map_or(Ok(()), |proof| proof(&adapter, file)).map_err(Some)?;
+        Ok(adapter)
+    }
+
+    fn next_look(&self) -> Duration {
+        let waiting = |file: &File| match file.state {
+            _ if file.gone.is_some() => Some(self.folder.grace),
+            State::New => Some(self.folder.settle),
+            State::Short => Some(self.folder.settle * 5),
+            _ => None,
+        };
+        self.files.values().filter_map(waiting).fold(self.folder.every, Duration::min)
+    }
+}
+
+impl File {
+    fn new(found: Found, now: Instant) -> Self {
+        Self { stamp: found.stamp, signature: found.signature, since: now, state: State::New, gone: None }
+    }
+
+    /// Seen unchanged for a while, or written long before it was seen.
+    fn is_settled(&self, settle: Duration, now: Instant) -> bool {
+        now.duration_since(self.since) >= settle || self.stamp.age().is_some_and(|age| age > settle * 20)
+    }
+}
+
+#[cfg(test)]
+mod tests;

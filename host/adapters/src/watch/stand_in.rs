@@ -1,0 +1,79 @@
+//! What serves under a name whose file holds a version that is held back, after a start: the version that served before, by
+//! the code that the compile cache has of it; else nothing runs, and what the file's own manifest says counts all the same.
+
+use std::sync::Arc;
+
+use super::super::load::Admission;
+use super::super::policy::Vouched;
+use super::Watch;
+use weir_sandbox::adapter::Adapter;
+use weir_sandbox::digest::Digest;
+
+impl Watch {
+    /// Has something stand for a name of which nothing serves, because `reason` holds these bytes back.
+    pub(super) fn stand_in(&self, name: &str, bytes: &[u8], signature: Option<&str>, reason: &str) {
+        let snapshot = self.catalog.snapshot();
+        if snapshot.adapters.contains_key(name) {
+            return;
+        }
+        let digest = Digest::of(bytes);
+        let is_served = self.return_to_the_former(name, reason);
+        let is_quarantined = snapshot.quarantined.contains_key(&digest);
+        if is_served && is_quarantined {
+            return;
+        }
+        let Some(own) = self.load_held(name, digest, bytes, signature) else { return };
+        if is_served {
+            // The operator may want it back.
+            return self.catalog.remember(&own);
+        }
+        let reason = if is_quarantined {
+            reason.strip_prefix("quarantined: ").unwrap_or(reason).to_owned()
+        } else {
+            format!("{reason}; the version before it is not at hand")
+        };
+        if let Err(error) = self.catalog.suspend(&own, &reason) {
+            tracing::error!(adapter = name, error, "nothing stands for it: it does not go with the others");
+        }
+    }
+
+    /// Whether the version that served before serves again.
+    fn return_to_the_former(&self, name: &str, reason: &str) -> bool {
+        let snapshot = self.catalog.snapshot();
+        let Some(instead) = snapshot.instead.get(name) else { return false };
+        let digest = instead.digest;
+        let vouched = Vouched { pinned: instead.trusted, signer: instead.signer.as_deref().map(Arc::from) };
+        if !self.folder.policy.stands_by(name, &vouched) {
+            tracing::warn!(adapter = name, %digest, "the version that served before is not vouched for any more");
+            return false;
+        }
+        let admission = Admission { terms: self.terms(name), trusted: vouched.pinned, signer: vouched.signer };
+        // It proved itself when it came, by fixtures that may be others now.
+        let returned = match self.loader.recall(name, digest, &admission) {
+            None => Err("its compiled code is not in the cache, or of another version of Weir".to_owned()),
+            Some(Err(error)) => Err(error.to_string()),
+            Some(Ok(former)) => self.catalog.return_to(&former, reason),
+        };
+        if let Err(error) = &returned {
+            tracing::error!(adapter = name, %digest, error, "the version that served before cannot return");
+        }
+        returned.is_ok()
+    }
+
+    /// The held version itself, if nothing but the decision keeps it from serving.
+    fn load_held(&self, name: &str, digest: Digest, bytes: &[u8], signature: Option<&str>) -> Option<Arc<Adapter>> {
+        let vouched = self.folder.policy.check(name, digest, &self.lock, signature).ok()?;
+        let admission = Admission { terms: self.terms(name), trusted: vouched.pinned, signer: vouched.signer };
+        let file = self.folder.dir.join(format!("{name}.wasm"));
+        match self.load(&file, bytes, &admission, (name, self.folder.patience)) {
+            Ok(adapter) => Some(adapter),
+            Err(error) => {
+                tracing::warn!(adapter = name, error, "what is held back could not serve anyway");
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

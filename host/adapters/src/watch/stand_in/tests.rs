@@ -1,0 +1,215 @@
+//! Starts after decisions: what was held back stays back, and what served serves.
+
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::super::super::decisions::{By, Keeper};
+use super::super::super::{Cache, Catalog, Loader};
+use super::super::Folder;
+use super::*;
+use crate::guest::{guest, small};
+use weir_sandbox::Engine;
+
+/// A place with a plugins folder and a compile cache.
+struct Place {
+    plugins: TempDir,
+    cache: TempDir,
+}
+
+/// One run of a program.
+struct Run {
+    watch: Watch,
+    catalog: Arc<Catalog>,
+}
+
+fn place() -> Place {
+    Place { plugins: TempDir::new().unwrap(), cache: TempDir::new().unwrap() }
+}
+
+impl Place {
+    fn put(&self, bytes: &[u8]) {
+        let temporary = self.plugins.path().join("new.tmp");
+        std::fs::write(&temporary, bytes).unwrap();
+        std::fs::rename(temporary, self.plugins.path().join("zeta.wasm")).unwrap();
+    }
+
+    fn start(&self) -> Run {
+        self.start_with(|_| {})
+    }
+
+    fn start_with(&self, change: impl FnOnce(&mut Folder)) -> Run {
+        let mut folder = Folder::new(self.plugins.path());
+        (folder.settle, folder.patience, folder.grace) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        folder.lock = Some(self.plugins.path().join("plugins.lock"));
+        change(&mut folder);
+        let engine = Engine::new(small()).unwrap();
+        let cache = Cache::open(self.cache.path(), &engine).unwrap();
+        let keeper = Keeper::open(cache.dir(), &folder.dir);
+        let catalog = Arc::new(Catalog::new(|_| Ok(())));
+        catalog.restore(keeper.known());
+        let mut run =
+            Run { watch: Watch::new(folder, Loader::new(engine, Some(cache)), Arc::clone(&catalog)), catalog };
+        run.watch.scan();
+        run.catalog.keep_by(keeper);
+        run
+    }
+
+    /// Takes the compiled code away, as another version of Weir would.
+    fn forget_the_code(&self) {
+        for file in std::fs::read_dir(self.cache.path()).unwrap().map(|file| file.unwrap().path()) {
+            if file.extension().is_some_and(|extension| extension == "cwasm") {
+                std::fs::remove_file(file).unwrap();
+            }
+        }
+    }
+}
+
+impl Run {
+    /// The version that stands for the name, and why it does not run.
+    fn stands(&self) -> (String, Option<String>) {
+        let adapter = self.catalog.get("zeta").unwrap();
+        (adapter.manifest.version.clone(), adapter.duty.suspended().map(|reason| reason.to_string()))
+    }
+
+    fn refused(&self) -> Option<String> {
+        self.catalog.snapshot().refused.get("zeta").map(|refusal| refusal.reason.clone())
+    }
+}
+
+fn version(version: &str) -> Vec<u8> {
+    let mut zeta = guest("zeta");
+    zeta.version = version.into();
+    zeta.build()
+}
+
+fn runs(version: &str) -> (String, Option<String>) {
+    (version.to_owned(), None)
+}
+
+/// A place where the second version was put in the place of the first, and the catalog told to do something about it.
+fn after(act: impl FnOnce(&Catalog, Digest)) -> Place {
+    let place = place();
+    place.put(&version("1"));
+    let mut run = place.start();
+    place.put(&version("2"));
+    run.watch.scan();
+    act(&run.catalog, Digest::of(&version("2")));
+    place
+}
+
+fn quarantined() -> Place {
+    after(|catalog, digest| catalog.quarantine("zeta", digest, "it traps", By::Judge).unwrap())
+}
+
+fn rolled_back() -> Place {
+    after(|catalog, _| drop(catalog.roll_back("zeta").unwrap()))
+}
+
+#[test]
+fn what_was_quarantined_stays_so_and_what_returned_serves() {
+    let place = quarantined();
+    for _ in 0..2 {
+        let run = place.start();
+        assert_eq!((run.stands(), run.refused().as_deref()), (runs("1"), Some("quarantined: it traps")));
+        assert_eq!(run.catalog.snapshot().quarantined[&Digest::of(&version("2"))].by, By::Judge);
+    }
+    let mut run = place.start();
+    run.catalog.release("zeta", None).unwrap();
+    run.watch.scan();
+    assert_eq!((run.stands(), run.refused()), (runs("2"), None));
+    assert_eq!(place.start().stands(), runs("2"), "and so it is after the next start");
+}
+
+#[test]
+fn where_nothing_good_is_left_nothing_runs_until_it_is_released_or_another_file_comes() {
+    let place = place();
+    place.put(&version("1"));
+    let run = place.start();
+    run.catalog.quarantine("zeta", Digest::of(&version("1")), "it traps", By::Operator).unwrap();
+    let run = place.start();
+    assert_eq!(run.stands(), ("1".to_owned(), Some("it traps".to_owned())));
+    let adapter = run.catalog.get("zeta").unwrap();
+    assert_eq!((run.catalog.snapshot().state(&adapter), adapter.pool().idle()), ("quarantined", 0));
+    run.catalog.release("zeta", None).unwrap();
+    assert_eq!(run.stands(), runs("1"));
+    run.catalog.quarantine("zeta", Digest::of(&version("1")), "it traps", By::Operator).unwrap();
+    let mut run = place.start();
+    place.put(&version("2"));
+    run.watch.scan();
+    assert_eq!((run.stands(), run.refused()), (runs("2"), None));
+    assert!(place.start().catalog.snapshot().quarantined.len() == 1, "those bytes are quarantined all the same");
+}
+
+#[test]
+fn what_was_rolled_back_stays_back_until_it_is_activated_or_another_file_comes() {
+    let place = rolled_back();
+    let run = place.start();
+    assert_eq!(run.stands(), runs("1"));
+    assert!(run.refused().unwrap().contains("rolled back"));
+    run.catalog.activate("zeta", Digest::of(&version("2"))).unwrap();
+    assert_eq!((run.stands(), run.refused()), (runs("2"), None));
+    assert_eq!(place.start().stands(), runs("2"));
+    let place = rolled_back();
+    place.put(&version("3"));
+    assert_eq!(place.start().stands(), runs("3"), "another file came while nobody looked");
+    place.put(&version("2"));
+    assert_eq!(place.start().stands(), runs("2"), "which ended the rolling back");
+    // The former file, put back.
+    let place = rolled_back();
+    place.put(&version("1"));
+    assert_eq!(place.start().stands(), runs("1"));
+    place.put(&version("2"));
+    assert_eq!(place.start().stands(), runs("2"));
+}
+
+#[test]
+fn a_former_version_that_is_not_at_hand_lets_nothing_else_in() {
+    let place = rolled_back();
+    place.forget_the_code();
+    let run = place.start();
+    let (stands, reason) = run.stands();
+    assert!(stands == "2" && reason.as_ref().unwrap().contains("not at hand"), "{stands} {reason:?}");
+    assert_eq!(run.catalog.snapshot().state(&run.catalog.get("zeta").unwrap()), "rolled back");
+    assert!(run.catalog.roll_back("zeta").is_err());
+    run.catalog.activate("zeta", Digest::of(&version("2"))).unwrap();
+    assert_eq!(run.stands(), runs("2"));
+    let place = quarantined();
+    place.forget_the_code();
+    let run = place.start();
+    assert_eq!(run.stands(), ("2".to_owned(), Some("it traps".to_owned())));
+    // The former one's file brings it back.
+    let mut run = place.start();
+    place.put(&version("1"));
+    run.watch.scan();
+    assert_eq!(run.stands(), runs("1"));
+}
+
+#[test]
+fn what_nobody_vouches_for_any_more_does_not_return() {
+    let place = rolled_back();
+    let mut lock = super::super::Lock::default();
+    lock.pin("zeta", Digest::of(&version("2")));
+    std::fs::write(place.plugins.path().join("plugins.lock"), lock.text()).unwrap();
+    let run = place.start_with(|folder| folder.policy.usual.pin = true);
+    assert!(run.stands().1.is_some_and(|reason| reason.contains("not at hand")), "{:?}", run.stands());
+}
+
+#[test]
+fn a_file_that_is_gone_is_not_served_from_memory() {
+    let place = rolled_back();
+    std::fs::remove_file(place.plugins.path().join("zeta.wasm")).unwrap();
+    assert!(place.start().catalog.get("zeta").is_none());
+    place.put(&version("2"));
+    assert_eq!(place.start().stands(), runs("1"), "what was decided holds when it comes again");
+}
+
+#[test]
+fn the_code_of_other_bytes_or_names_is_not_taken() {
+    let place = rolled_back();
+    let engine = Engine::new(small()).unwrap();
+    let loader = Loader::new(engine.clone(), Some(Cache::open(place.cache.path(), &engine).unwrap()));
+    let recall = |name: &str, bytes: &[u8]| loader.recall(name, Digest::of(bytes), &Admission::default());
+    assert!(recall("zeta", &version("1")).is_some_and(|made| made.is_ok()));
+    assert!(recall("eta", &version("1")).is_none() && recall("zeta", &version("9")).is_none());
+}

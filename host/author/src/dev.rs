@@ -1,0 +1,124 @@
+//! `weir plugin dev`: one round after another. A round builds, proves by the project's fixtures, and installs what passes.
+//! A failure ends the round, never the program.
+
+use std::path::{Path, PathBuf};
+
+use super::build::{self, BuildError, Built};
+use super::project::{Project, ProjectError};
+use super::running;
+use weir_adapters::load::Loader;
+use weir_config::Secret;
+use weir_fixtures::proof;
+use weir_fixtures::proof::{Bounds, Depth, GatherError};
+
+/// Where what passes goes.
+#[derive(Debug, Clone, Default)]
+pub struct Target {
+    /// A running Weir's plugins folder.
+    pub plugins: Option<PathBuf>,
+    /// A running Weir's operations side, which is asked whether the new one serves.
+    pub admin: Option<String>,
+    /// What proves to that side who asks, where it wants that.
+    pub token: Option<Secret>,
+}
+
+/// A round has ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum DevError {
+    /// `adapter.toml` is wrong.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// It does not build.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The fixtures cannot be read.
+    #[error(transparent)]
+    Fixtures(#[from] GatherError),
+    /// It does not do what the fixtures expect; the report has been told.
+    #[error("it is not installed")]
+    Unproved,
+    /// It cannot be put into the plugins folder.
+    #[error("cannot install into {}: {source}", path.display())]
+    Install {
+        /// Which folder.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The running Weir cannot be asked, or does not see it.
+    #[error("{0}")]
+    Running(String),
+}
+
+/// One round. What there is to say on the way is told.
+pub fn round(dir: &Path, target: &Target, loader: &Loader, tell: &mut dyn FnMut(&str)) -> Result<Built, DevError> {
+    let project = Project::read(dir)?;
+    let built = build::build(&project, loader, tell)?;
+    prove(&project, &built, tell)?;
+    if let Some(folder) = &target.plugins {
+        install(&project, &built, folder).map_err(|source| DevError::Install { path: folder.clone(), source })?;
+        tell(&format!("installed: {}", folder.join(format!("{}.wasm", project.name)).display()));
+    }
+    if let Some(admin) = &target.admin {
+        let said = running::await_digest((admin, target.token.as_ref()), &project.name, built.adapter.digest)
+            .map_err(DevError::Running)?;
+        tell(&said);
+    }
+    Ok(built)
+}
+
+fn prove(project: &Project, built: &Built, tell: &mut dyn FnMut(&str)) -> Result<(), DevError> {
+    if !project.fixtures.is_dir() {
+        tell("there are no fixtures: nothing is proved");
+        return Ok(());
+    }
+    let fixtures = proof::at(&project.fixtures, Bounds::COMMAND)?;
+    let report = proof::prove_to(&built.adapter, &fixtures, Depth::COMMAND);
+    tell(report.human(false).trim_end());
+    if report.failed == 0 { Ok(()) } else { Err(DevError::Unproved) }
+}
+
+/// The fixtures go first, so that Weir finds them beside the component when it sees that.
+fn install(project: &Project, built: &Built, folder: &Path) -> std::io::Result<()> {
+    if project.fixtures.is_dir() {
+        let place = folder.join(format!("{}.fixtures", project.name));
+        if place.is_dir() {
+            std::fs::remove_dir_all(&place)?;
+        }
+        copy(&project.fixtures, &place)?;
+    }
+    let bytes = std::fs::read(&built.path)?;
+    build::replace(&folder.join(format!("{}.wasm", project.name)), &bytes)
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let path = entry?.path();
+        let place = to.join(path.file_name().unwrap_or_default());
+        if path.is_dir() {
+            copy(&path, &place)?;
+        } else if path.extension().is_some_and(|kind| kind == "json") {
+            std::fs::copy(&path, &place)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fixtures_alone_are_copied_in_all_their_folders() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::create_dir(from.path().join("more")).unwrap();
+        for file in ["a.json", "more/b.json", "notes.txt"] {
+            std::fs::write(from.path().join(file), "{}").unwrap();
+        }
+        let to = to.path().join("zeta.fixtures");
+        copy(from.path(), &to).unwrap();
+        assert!(to.join("a.json").is_file() && to.join("more/b.json").is_file());
+        assert!(!to.join("notes.txt").exists());
+    }
+}

@@ -1,0 +1,128 @@
+//! Whether a running Weir serves a component: its operations side is asked, in plain HTTP.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use weir_config::Secret;
+use weir_sandbox::Digest;
+
+/// How long Weir may take to notice a file, prove it and compile it.
+const PATIENCE: Duration = Duration::from_secs(30);
+const INTERVAL: Duration = Duration::from_millis(300);
+/// How long one answer may take, and how large it may be.
+const ANSWER: Duration = Duration::from_secs(5);
+const LARGEST: u64 = 16 << 20;
+
+/// Waits until the Weir at an address (`http://127.0.0.1:9090`) has taken note of these bytes; what it does with them, or
+/// why they do not serve.
+pub fn await_digest((admin, token): (&str, Option<&Secret>), name: &str, digest: Digest) -> Result<String, String> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let plugins = get(admin, token, "/admin/plugins")?;
+        if let Some(said) = said(&plugins, name, &digest.hex()) {
+            return said;
+        }
+        if Instant::now() > end {
+            return Err(format!("{admin} has not taken note of it in {} s", PATIENCE.as_secs()));
+        }
+        std::thread::sleep(INTERVAL);
+    }
+}
+
+/// What is said of these bytes under a name, which may stand there twice: what serves, and what was refused last.
+fn said(plugins: &Value, name: &str, digest: &str) -> Option<Result<String, String>> {
+    let mut named = plugins["plugins"].as_array()?.iter().filter(|one| one["name"] == name);
+    named.find_map(|one| said_of(one, digest))
+}
+
+fn said_of(one: &Value, digest: &str) -> Option<Result<String, String>> {
+    let reason = one["reason"].as_str().unwrap_or("it does not say why");
+    if one["digest"] == digest {
+        return Some(match one["status"].as_str() {
+            Some("serving") => Ok("Weir serves it".to_owned()),
+            Some(status) => Err(format!("Weir does not serve it ({status}): {reason}")),
+            None => Err("Weir does not say whether it serves it".to_owned()),
+        });
+    }
+    if one["canary"]["digest"] == digest {
+        let wanted = &one["canary"]["wanted"];
+        return Some(Ok(format!("Weir tries it beside the former one, for {wanted} exchanges")));
+    }
+    (one["rolled_back_from"] == digest).then(|| Err("Weir was rolled back from these very bytes".to_owned()))
+}
+
+fn get(admin: &str, token: Option<&Secret>, path: &str) -> Result<Value, String> {
+    let wrong = |why: String| format!("{admin}: {why}");
+    let rest = admin.strip_prefix("http://").ok_or_else(|| wrong("only http:// is spoken here".into()))?;
+    let authority = rest.split('/').next().unwrap_or(rest);
+    let address = if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
+    let proof = token.map(|token| format!("authorization: Bearer {}\r\n", token.expose())).unwrap_or_default();
+    let asked = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(&address)?;
+        stream.set_read_timeout(Some(ANSWER))?;
+        // In version 1.0 the end of the connection is the end of the answer.
+        // Written at once: a server may answer a request, and close, before a second piece of it comes.
+        let request = format!("GET {path} HTTP/1.0\r\nhost: {authority}\r\n{proof}connection: close\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.take(LARGEST).read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    let answer = asked().map_err(|error| wrong(error.to_string()))?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    if let Some("401" | "403") = head.split(' ').nth(1) {
+        let how = "give its `admin.token` by --admin-token or WEIR_ADMIN_TOKEN";
+        return Err(wrong(format!("{path} is not open to everybody: {how}")));
+    }
+    if head.split(' ').nth(1) != Some("200") {
+        return Err(wrong(format!("{path} answered {:?}", head.lines().next().unwrap_or_default())));
+    }
+    serde_json::from_str(body).map_err(|error| wrong(format!("{path} answered no JSON: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_token_is_shown_and_its_lack_is_explained() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let admin = format!("http://{}", listener.local_addr().unwrap());
+        let answers = std::thread::spawn(move || {
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut bytes = [0; 4096];
+                let len = stream.read(&mut bytes).unwrap();
+                let knows = String::from_utf8_lossy(&bytes[..len]).contains("authorization: Bearer the-token\r\n");
+                let answer = if knows { "HTTP/1.0 200 OK\r\n\r\n{}" } else { "HTTP/1.0 401 No\r\n\r\n{}" };
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        let without = get(&admin, None, "/admin/plugins").unwrap_err();
+        assert!(without.contains("--admin-token"), "{without}");
+        assert_eq!(get(&admin, Some(&Secret::new("the-token")), "/admin/plugins").unwrap(), json!({}));
+        answers.join().unwrap();
+    }
+
+    #[test]
+    fn what_weir_does_with_the_bytes_is_told() {
+        let plugins = json!({"plugins": [
+            {"name": "zeta", "digest": "1", "status": "serving", "reason": null, "versions": [{"digest": "0"}],
+             "canary": {"digest": "2", "wanted": 200}, "rolled_back_from": "3"},
+            {"name": "zeta", "digest": "4", "status": "refused", "reason": "it traps"},
+            {"name": "eta", "digest": "5", "status": "quarantined", "reason": null},
+        ]});
+        let said = |digest| said(&plugins, "zeta", digest);
+        assert_eq!(said("1").unwrap().unwrap(), "Weir serves it");
+        assert_eq!(said("2").unwrap().unwrap(), "Weir tries it beside the former one, for 200 exchanges");
+        assert!(said("3").unwrap().unwrap_err().contains("rolled back"));
+        assert_eq!(said("4").unwrap().unwrap_err(), "Weir does not serve it (refused): it traps");
+        assert!(said("5").is_none(), "another's bytes");
+        assert!(said("0").is_none(), "what served before is not there yet");
+    }
+}

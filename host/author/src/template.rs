@@ -1,0 +1,179 @@
+//! New projects, from the templates that are embedded in the program. `sdk/templates/README.md` says how.
+
+mod standalone;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::language::Language;
+use weir_adapters::check;
+
+/// What `build.rs` found: paths from the repository's root, and their bytes.
+static EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+/// The name that the templates' adapters bear.
+const PLACEHOLDER: &str = "acme";
+/// The SDK's manifest, which names its versions by the workspace's.
+const SDK: &str = "sdk/rust/Cargo.toml";
+const WORKSPACE: &str = "Cargo.toml";
+
+/// The contract's folder.
+const CONTRACT: &str = "wit/";
+
+/// A folder that a project gets as it is: of which languages, from where, to where.
+struct Copy {
+    languages: &'static [Language],
+    from: &'static str,
+    to: &'static str,
+}
+
+use Language::{C, Go, Javascript, Python, Rust};
+const COPIES: &[Copy] = &[
+    Copy { languages: &[Python, Javascript, Go, C], from: CONTRACT, to: "wit/deps/weir/" },
+    Copy { languages: &[Rust], from: CONTRACT, to: "vendor/wit/" },
+    Copy { languages: &[Rust], from: "sdk/rust/", to: "vendor/sdk/rust/" },
+    Copy { languages: &[Python], from: "sdk/python/", to: "vendor/sdk/python/" },
+    Copy { languages: &[Javascript], from: "sdk/javascript/", to: "vendor/sdk/javascript/" },
+];
+
+/// A project cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// Weir would refuse it.
+    #[error("the name {name:?} {}", check::NAME_RULE)]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// Something is there already.
+    #[error("{0} is there already, and not empty")]
+    Occupied(PathBuf),
+    /// A file cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// What is embedded is not what it should be.
+    #[error("the embedded {0} cannot be read: {1}")]
+    Embedded(&'static str, String),
+}
+
+/// What a new project is to be.
+#[derive(Debug, Clone, Copy)]
+pub struct New<'a> {
+    /// The adapter's name.
+    pub name: &'a str,
+    /// What it is to be written in.
+    pub language: Language,
+    /// The project's folder. It is made, or empty.
+    pub dir: &'a Path,
+}
+
+/// Writes a project. How many files it has.
+pub fn write(new: &New<'_>) -> Result<usize, TemplateError> {
+    if !check::is_name(new.name) {
+        return Err(TemplateError::Name { name: new.name.to_owned() });
+    }
+    if fs::read_dir(new.dir).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(TemplateError::Occupied(new.dir.to_owned()));
+    }
+    let files = files(new)?;
+    for (path, bytes) in &files {
+        put(&new.dir.join(path), bytes)?;
+    }
+    Ok(files.len())
+}
+
+/// All files of a project: paths from its folder, and what they hold.
+fn files(new: &New<'_>) -> Result<Vec<(String, Vec<u8>)>, TemplateError> {
+    let own = format!("sdk/templates/{}/", new.language);
+    let mut files: Vec<(String, Vec<u8>)> = below(&own).map(|(path, bytes)| named(path, bytes, new.name)).collect();
+    let fixtures = below("sdk/templates/fixtures/").map(|(path, bytes)| (format!("fixtures/{path}"), bytes));
+    files.extend(fixtures.map(|(path, bytes)| named(&path, bytes, new.name)));
+    for copy in COPIES.iter().filter(|copy| copy.languages.contains(&new.language)) {
+        // The contract's own files alone: below them lie copies of former releases.
+        let wanted = |path: &str| copy.from != CONTRACT || !path.contains('/');
+        for (path, bytes) in below(copy.from).filter(|(path, _)| wanted(path)) {
+            let bytes = if format!("{}{path}", copy.from) == SDK { sdk_manifest(bytes)? } else { bytes.to_vec() };
+            files.push((format!("{}{path}", copy.to), bytes));
+        }
+    }
+    Ok(files)
+}
+
+/// What is embedded below a folder, with paths from there.
+fn below(folder: &str) -> impl Iterator<Item = (&'static str, &'static [u8])> {
+    EMBEDDED.iter().filter_map(move |(path, bytes)| Some((path.strip_prefix(folder)?, *bytes)))
+}
+
+/// A file of a template with the project's name in it. What is no text is left alone.
+fn named(path: &str, bytes: &[u8], name: &str) -> (String, Vec<u8>) {
+    let bytes = match std::str::from_utf8(bytes) {
+        Ok(text) => text.replace(PLACEHOLDER, name).into_bytes(),
+        Err(_) => bytes.to_vec(),
+    };
+    (path.replace(PLACEHOLDER, name), bytes)
+}
+
+fn sdk_manifest(bytes: &[u8]) -> Result<Vec<u8>, TemplateError> {
+    let workspace = EMBEDDED.iter().find(|(path, _)| *path == WORKSPACE).map_or(&[][..], |(_, bytes)| bytes);
+    let text = standalone::manifest(&String::from_utf8_lossy(bytes), &String::from_utf8_lossy(workspace));
+    text.map(String::into_bytes).map_err(|error| TemplateError::Embedded(SDK, error))
+}
+
+fn put(path: &Path, bytes: &[u8]) -> Result<(), TemplateError> {
+    let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, bytes));
+    written.map_err(|source| TemplateError::Io { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::project::Project;
+    use super::*;
+
+    fn new<'a>(name: &'a str, language: Language, dir: &'a Path) -> New<'a> {
+        New { name, language, dir }
+    }
+
+    #[test]
+    fn every_template_is_a_project_with_fixtures_and_a_readme() {
+        for language in Language::ALL {
+            let dir = tempfile::tempdir().unwrap();
+            let place = dir.path().join("my-zeta");
+            let count = write(&new("my-zeta", language, &place)).unwrap();
+            let project = Project::read(&place).unwrap();
+            assert_eq!((project.name.as_str(), project.language), ("my-zeta", language));
+            assert!(fs::read_dir(project.fixtures).unwrap().count() >= 4, "{language}");
+            assert!(fs::read_to_string(place.join("README.md")).unwrap().contains("my-zeta"), "{language}");
+            assert!(count < 150, "{language}: {count} files");
+        }
+    }
+
+    #[test]
+    fn nothing_of_the_placeholder_is_left() {
+        for language in Language::ALL {
+            for (path, bytes) in files(&new("zeta", language, Path::new("."))).unwrap() {
+                let holds = bytes.windows(PLACEHOLDER.len()).any(|window| window == PLACEHOLDER.as_bytes());
+                assert!(!holds && !path.contains(PLACEHOLDER), "{language}: {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_there_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("mine"), "").unwrap();
+        assert!(matches!(write(&new("zeta", C, dir.path())), Err(TemplateError::Occupied(_))));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_name_that_weir_would_refuse_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["", "Zeta", "../zeta", "-zeta", "zeta adapter"] {
+            assert!(matches!(write(&new(name, C, dir.path())), Err(TemplateError::Name { .. })), "{name}");
+        }
+    }
+}

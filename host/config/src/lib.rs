@@ -1,0 +1,245 @@
+//! The file and the environment, checked, as what the program needs.
+//!
+//! Text becomes a [`Config`] in three steps: `raw` turns TOML into a tree in which each value knows where it stands
+//! and lays the environment's overrides over it, `read` walks the tree and collects every mistake, `resolve` joins
+//! what refers to one another. Nothing stops at the first mistake; all are reported together ([`Problems`]).
+
+mod address;
+mod alias;
+mod client;
+mod environment;
+mod keys;
+mod mask;
+mod model;
+mod options;
+mod overrides;
+mod place;
+mod problem;
+mod provider;
+mod raw;
+mod read;
+mod reference;
+mod resolve;
+pub mod secret;
+mod settings;
+mod suggest;
+mod units;
+
+use std::cell::RefCell;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+pub use address::{Address, AddressError, BaseUrl, Origin};
+pub use alias::{Alias, Aliases};
+pub use client::{Client, Clients, KeyHash, Limits, Priority};
+pub use environment::Environment;
+pub use model::{Affinity, Capabilities, Model, Price, Strategy, Target};
+pub use options::Options;
+pub use place::{Place, Source};
+pub use problem::{Problem, Problems, Severity};
+pub use provider::{AllowedOrigin, Breaker, Check, Metering, Provider, ProviderPlaces, Retry, Timeouts};
+pub use reference::reference;
+pub use secret::Secret;
+pub use settings::{
+    AdapterSettings, Admin, Canary, Isolation, Log, LogFormat, LogLevel, Media, Plugins, Quarantine, Queue, Server,
+    TlsFiles, Traces,
+};
+pub use units::size;
+
+/// Everything that the program needs to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Names this configuration: a digest of its text and of the overrides, as 16 hexadecimal digits.
+    pub revision: String,
+    /// The main listener.
+    pub server: Server,
+    /// The operations side.
+    pub admin: Admin,
+    /// Media that are fetched.
+    pub media: Media,
+    /// Where spans of requests go; nowhere without it.
+    pub traces: Option<Traces>,
+    /// The log.
+    pub log: Log,
+    /// Adapters.
+    pub plugins: Plugins,
+    /// Those who may ask.
+    pub clients: Clients,
+    /// In the file's order, those that were made for a model's own url behind the named ones.
+    pub providers: Vec<Arc<Provider>>,
+    /// What clients may ask for. Where there is a default provider, `*` leads to it.
+    pub models: Aliases,
+    /// Who serves models that nothing else names.
+    pub default_provider: Option<String>,
+    /// Whether providers are to be looked for in the environment: the file names neither providers nor models.
+    pub discover: bool,
+    /// For look-ups of what only manifests name.
+    pub environment: Environment,
+    /// What somebody should know.
+    pub warnings: Vec<Problem>,
+    /// The file's folder, from which relative paths of recordings and secrets are taken.
+    pub folder: PathBuf,
+    /// The file itself; none where there is none to read again.
+    pub path: Option<PathBuf>,
+    /// The SHA-256 of the file's bytes.
+    pub digest: [u8; 32],
+    /// The file as it is shown in messages.
+    pub source: Arc<Source>,
+}
+
+/// The largest file that is read.
+const LARGEST_FILE: u64 = 8 << 20;
+
+impl Config {
+    /// Reads a file and lays the environment over it.
+    pub fn load(path: &Path, environment: Environment) -> Result<Self, Problems> {
+        let name = path.display().to_string();
+        let text = text_of(path).map_err(|message| {
+            let source = Source::new(name.clone(), String::new());
+            Problems::new(Arc::new(source), vec![Problem::error(&Place::Unset, message)])
+        })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let config = Self::parse(&name, &text, folder, environment)?;
+        Ok(Self { path: Some(path.to_owned()), ..config })
+    }
+
+    /// Whether an adapter of this name is configured: a provider uses it, or it has settings of its own.
+    pub fn names_adapter(&self, name: &str) -> bool {
+        self.plugins.adapters.contains_key(name) || self.providers.iter().any(|provider| provider.adapter == name)
+    }
+
+    /// What the environment alone says: usual providers are to be discovered.
+    pub fn without_file(environment: Environment) -> Result<Self, Problems> {
+        Self::parse("", "", Path::new(""), environment)
+    }
+
+    /// Reads text as a file of this name in this folder.
+    pub fn parse(name: &str, text: &str, folder: &Path, environment: Environment) -> Result<Self, Problems> {
+        let source = Arc::new(Source::new(name, mask::mask(text)));
+        let (mut root, mut problems) = raw::parse(text);
+        let incomplete = !problems.is_empty();
+        let (strange, unnamed_keys) = overrides::apply(&mut root, &environment);
+        problems.extend(strange);
+        let reader = read::Reader { folder, environment: &environment, incomplete, problems: RefCell::new(problems) };
+        let draft = reader.read(root);
+        let parts = resolve::Parts {
+            source: &source,
+            providers: draft.providers,
+            models: draft.models,
+            clients: draft.clients,
+            default_provider: draft.default_provider,
+            unnamed_keys,
+        };
+        let joined = resolve::join(&reader, parts);
+        if joined.clients.is_empty() && draft.server.is_open() && !draft.server.anonymous {
+            let message = "others reach this address, but without `[[clients]]` only this machine is served";
+            let problem = Problem::warning(&draft.server.place, message);
+            reader.report(problem.with_help("`weir key` makes a client's key; `anonymous = true` serves everybody"));
+        }
+        let problems = Problems::new(Arc::clone(&source), reader.problems.into_inner());
+        if problems.are_fatal() {
+            return Err(problems);
+        }
+        Ok(Self {
+            revision: revision(text, &environment),
+            server: draft.server,
+            admin: draft.admin,
+            media: draft.media,
+            traces: draft.traces,
+            log: draft.log,
+            plugins: draft.plugins,
+            clients: joined.clients,
+            providers: joined.providers,
+            models: joined.models,
+            default_provider: joined.default_provider,
+            discover: joined.discover,
+            environment,
+            warnings: problems.iter().cloned().collect(),
+            folder: folder.to_owned(),
+            path: None,
+            digest: Sha256::digest(text).into(),
+            source,
+        })
+    }
+
+    /// Mistakes that others found later, together with the file to show them in.
+    pub fn problems(&self, list: Vec<Problem>) -> Problems {
+        Problems::new(Arc::clone(&self.source), list)
+    }
+
+    /// A mistake at a place of this configuration, for [`Config::problems`].
+    pub fn problem_at(&self, place: &Place, message: impl Into<String>) -> Problem {
+        Problem::error(place, message)
+    }
+
+    /// A provider by name.
+    pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
+        self.providers.iter().find(|provider| provider.name == name)
+    }
+
+    /// Fills in what the file left to adapters, such as a provider's url: `fill` sees each provider once.
+    pub fn complete(&mut self, mut fill: impl FnMut(&mut Provider)) {
+        let mut models: Vec<Model> = self.models.iter().map(|model| Model::clone(model)).collect();
+        for provider in &mut self.providers {
+            let mut filled = Provider::clone(provider);
+            fill(&mut filled);
+            let filled = Arc::new(filled);
+            let targets = models.iter_mut().flat_map(|model| &mut model.targets);
+            for target in targets.filter(|target| Arc::ptr_eq(&target.provider, provider)) {
+                target.provider = Arc::clone(&filled);
+            }
+            *provider = filled;
+        }
+        self.models = Aliases::new(models.into_iter().map(Arc::new).collect());
+    }
+
+    /// Adds a provider that was found in the environment, with the names of models that it serves (globs). Names that
+    /// are there already stay with whom they lead to.
+    pub fn add_discovered(&mut self, provider: Provider, models: &[String]) {
+        let provider = Arc::new(provider);
+        let mut all: Vec<Arc<Model>> = self.models.iter().cloned().collect();
+        let mut aliases: Vec<Alias> = models.iter().map(|name| Alias::parse(name)).collect();
+        if self.default_provider.as_deref() == Some(provider.name.as_str()) {
+            aliases.push(Alias::Any);
+        }
+        for alias in aliases {
+            if !all.iter().any(|model| model.alias == alias) {
+                all.push(Arc::new(resolve::served_by(&provider, alias)));
+            }
+        }
+        self.models = Aliases::new(all);
+        self.providers.push(provider);
+    }
+}
+
+fn text_of(path: &Path) -> Result<String, String> {
+    let unreadable = |error: std::io::Error| format!("cannot read the configuration: {error}");
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(format!("the configuration is larger than {LARGEST_FILE} bytes"));
+    }
+    String::from_utf8(bytes)
+        .map_err(|error| format!("the configuration is not UTF-8 from byte {} on", error.utf8_error().valid_up_to()))
+}
+
+/// Keys and tokens are left out: a revision is shown to people.
+fn revision(text: &str, environment: &Environment) -> String {
+    let mut digest = Sha256::new();
+    digest.update(mask::mask(text));
+    for (name, value) in environment.with_prefix("WEIR_") {
+        if !name.contains("KEY") && !name.contains("TOKEN") {
+            digest.update(format!("\0{name}={value}"));
+        }
+    }
+    let digest: [u8; 32] = digest.finalize().into();
+    let start = digest.iter().take(8).fold(0u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("{start:016x}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! The example and the reference name what the reader knows.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::keys::Keys;
+
+const EXAMPLE: &str = include_str!("../../../../config.example.toml");
+const MARK: &str = "UPDATE_DOCS=1 cargo test -p weir-config. -->\n\n";
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// The example with every key in use.
+fn in_full() -> String {
+    let setting = |line: &str| {
+        let inner = line.strip_prefix('#')?;
+        inner.starts_with(|c: char| c.is_ascii_lowercase() || c == '[').then(|| inner.to_owned())
+    };
+    EXAMPLE.lines().map(|line| setting(line).unwrap_or_else(|| line.to_owned()) + "\n").collect()
+}
+
+fn example(text: &str, variables: &[(&str, &str)]) -> Config {
+    Config::parse("config.example.toml", text, root(), environment(variables)).unwrap_or_else(|found| panic!("{found}"))
+}
+
+#[test]
+fn the_example_serves_recordings_without_any_key() {
+    let config = example(EXAMPLE, &[]);
+    let leads_to = |name: &str| {
+        let target = target(&config, name);
+        let place = target.provider.address.as_ref().unwrap().to_string();
+        place.rsplit('/').next().unwrap().to_owned()
+    };
+    for (name, expected) in [
+        ("gpt-4o-mini", "openai"),
+        ("gpt-5", "openai"),
+        ("text-embedding-3-small", "openai"),
+        ("claude-sonnet-4-5", "anthropic"),
+        ("small", "openai"),
+        ("smart", "anthropic"),
+    ] {
+        assert_eq!(leads_to(name), expected, "{name}");
+    }
+    assert!(config.providers.iter().all(|provider| provider.keys.is_empty()));
+}
+
+#[test]
+fn the_example_holds_with_every_key_in_use() {
+    let names = [
+        "OPENAI_API_KEY",
+        "ANTHROPIC_API_KEY",
+        "ANTHROPIC_API_KEY_2",
+        "WEIR_ADMIN_TOKEN",
+        "TEAM_A_KEY",
+        "TEAM_A_KEY_2",
+        "OTEL_EXPORTER_OTLP_HEADERS",
+    ];
+    let config = example(&in_full(), &names.map(|name| (name, "k=v")));
+    assert!(config.admin.token.is_some() && config.models.lookup("something else").is_some());
+    // Where a default is shown as a key, it is the default.
+    let bare = example(EXAMPLE, &[]);
+    let (address_limits, max_concurrency, keep_alive_interval) = (Limits::default(), None, None);
+    let adjusted = Server { max_concurrency, keep_alive_interval, address_limits, ..config.server.clone() };
+    let adjusted = Server { max_connections_per_address: None, tls: None, ..adjusted };
+    assert_eq!(adjusted, Server { place: adjusted.place.clone(), ..bare.server.clone() });
+    let adjusted =
+        AdapterSettings { isolation: None, max_instances: None, canary: None, ..config.plugins.defaults.clone() };
+    assert_eq!(config.plugins.defaults.canary, Some(Canary::default()));
+    assert_eq!(adjusted, bare.plugins.defaults);
+    let (full, bare) = (config.provider("openai").unwrap(), bare.provider("openai").unwrap());
+    assert_eq!(Timeouts { total: None, ..full.timeouts }, bare.timeouts);
+    assert_eq!((full.retry, full.breaker, full.metering), (bare.retry, bare.breaker, bare.metering));
+}
+
+/// Every key of each table is in the example, and none is explained twice: where it is shown out of use, it is shown
+/// once, and it is not in use elsewhere.
+#[test]
+fn the_example_names_every_key_once() {
+    let full = in_full();
+    let counts = lines_by_key();
+    for (table, key) in keys::ALL.iter().flat_map(|table| table.list.iter().map(move |key| (*table, key.name))) {
+        let at = (table.title.to_owned(), key.to_owned());
+        if is_table_or_list_of_tables(table, key) {
+            continue;
+        }
+        if !table.title.starts_with('[') && table.path.is_none() {
+            assert!(inline(&full, table, key), "{at:?} is not in the example");
+            continue;
+        }
+        let (used, shown) = counts.get(&at).copied().unwrap_or_default();
+        let once = if used == 0 { shown == 1 } else { shown == 0 };
+        assert!(once, "{at:?} is in use {used} times and shown out of use {shown} times");
+    }
+}
+
+fn is_table_or_list_of_tables(table: &Keys, key: &str) -> bool {
+    table.path == Some("")
+        && ["server", "admin", "media", "traces", "plugins", "clients", "providers", "models"].contains(&key)
+}
+
+/// How often a key of each kind of table is in use, and shown out of use. Whole `#[[...]]` are further examples.
+fn lines_by_key() -> BTreeMap<(String, String), (usize, usize)> {
+    let mut title = Some(keys::TOP.title);
+    let mut counts: BTreeMap<_, (usize, usize)> = BTreeMap::new();
+    for line in EXAMPLE.lines() {
+        let inner = line.strip_prefix('#').unwrap_or(line);
+        if inner.starts_with('[') {
+            title = match inner {
+                // Without clients everybody on this machine is one, so that the only example is out of use.
+                _ if line == "#[[clients]]" => Some(inner),
+                _ if line.starts_with("#[[") => None,
+                _ if inner.starts_with("[plugins.") => Some(keys::ADAPTER.title),
+                _ => Some(inner),
+            };
+        }
+        let Some((key, title)) = inner.split_once(" = ").map(|(key, _)| key).zip(title) else { continue };
+        if key.starts_with(|c: char| c.is_ascii_lowercase()) && !key.contains(' ') {
+            let count = counts.entry((title.to_owned(), key.to_owned())).or_default();
+            if inner == line { count.0 += 1 } else { count.1 += 1 }
+        }
+    }
+    counts
+}
+
+/// Whether a key is in some inline table of a kind.
+fn inline(text: &str, table: &Keys, key: &str) -> bool {
+    let name = table.title.split(' ').next().unwrap();
+    let prefixes = [format!("{name} = {{"), format!("{name} = ["), "  {".to_owned()];
+    let mut lines = text.lines().filter(|line| prefixes.iter().any(|prefix| line.starts_with(prefix.as_str())));
+    lines.any(|line| line.contains(&format!("{{ {key} = ")) || line.contains(&format!(", {key} = ")))
+}
+
+#[test]
+fn the_reference_is_made_from_the_list_of_keys() {
+    let path = root().join("docs/configuration.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (prose, found) = text.split_once(MARK).unwrap();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, format!("{prose}{MARK}{}", reference())).unwrap();
+        return;
+    }
+    assert!(found == reference(), "docs/configuration.md is out of date: run UPDATE_DOCS=1 cargo test -p weir-config");
+}
+
+/// What the reference says is the default is what is read from nothing.
+#[test]
+fn the_defaults_of_the_reference_are_true() {
+    let written: String = [&keys::SERVER, &keys::PLUGINS, &keys::ADAPTER].map(with_defaults).concat();
+    let config = read(&written.replace("[plugins.NAME]", "[plugins.x]"));
+    let bare = read("");
+    assert_eq!(Server { place: Place::Unset, ..config.server }, bare.server);
+    assert_eq!(Plugins { place: Place::Unset, adapters: BTreeMap::new(), ..config.plugins.clone() }, bare.plugins);
+    assert_eq!(config.plugins.adapter("x"), bare.plugins.adapter("x"));
+    let provider = "[[providers]]\nname = 'p'\nadapter = 'x'\n";
+    let model = "[[models]]\nalias = '*'\nprovider = 'p'\n";
+    let inline = [("timeouts", &keys::TIMEOUTS), ("retry", &keys::RETRY), ("breaker", &keys::BREAKER)]
+        .map(|(name, table)| format!("{name} = {{ {} }}\n", settings(table).join(", ")));
+    let config = read(&format!("{provider}{}{model}", inline.concat()));
+    let (full, bare) = (config.provider("p").unwrap(), Provider::new("p".to_owned(), "x".to_owned()));
+    assert_eq!((full.timeouts, full.retry, full.breaker), (bare.timeouts, bare.retry, bare.breaker));
+}
+
+fn with_defaults(table: &Keys) -> String {
+    format!("{}\n{}\n", table.title, settings(table).join("\n"))
+}
+
+/// Those keys whose default is a value and not a sentence.
+fn settings(table: &Keys) -> Vec<String> {
+    let is_value = |text: &str| toml::de::DeValue::parse(text).is_ok();
+    let keys = table.list.iter().filter(|key| !key.default.is_empty() && is_value(key.default));
+    keys.map(|key| format!("{} = {}", key.name, key.default)).collect()
+}

@@ -1,0 +1,81 @@
+//! Durations (`"250ms"`, `"1m30s"`) and sizes (`"64MiB"`).
+
+use std::time::Duration;
+
+/// What a duration looks like, for messages.
+pub(super) const DURATION: &str = "a duration such as \"250ms\", \"30s\", \"15m\" or \"1h30m\"";
+/// What a size looks like, for messages.
+pub(super) const SIZE: &str = "a size such as 65536, \"64KiB\" or \"64MiB\"";
+
+/// No timer runs longer than this: about a year.
+const LONGEST: Duration = Duration::from_hours(366 * 24);
+
+/// Reads one or more whole numbers with a unit each: `ms`, `s`, `m`, `h`.
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    let mut rest = text.trim();
+    let mut total = Duration::ZERO;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let (number, after) = leading_number(rest)?;
+        let unit_end = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(unit_end);
+        let milliseconds = match unit {
+            "ms" => 1,
+            "s" => 1000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            _ => return None,
+        };
+        total = total.checked_add(Duration::from_millis(number.checked_mul(milliseconds)?))?;
+        rest = after;
+    }
+    (total <= LONGEST).then_some(total)
+}
+
+/// Reads a whole number with a unit: none or `B`, `KiB`, `MiB`, `GiB`, and `KB`, `MB`, `GB` as powers of 1000.
+pub fn size(text: &str) -> Option<u64> {
+    let (number, unit) = leading_number(text.trim())?;
+    let bytes = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "kb" => 1000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        _ => return None,
+    };
+    number.checked_mul(bytes)
+}
+
+fn leading_number(text: &str) -> Option<(u64, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    Some((text[..end].parse().ok()?, &text[end..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(duration("250ms"), Some(Duration::from_millis(250)));
+        assert_eq!(duration("1h30m"), Some(Duration::from_mins(90)));
+        assert_eq!(duration(" 5s "), Some(Duration::from_secs(5)));
+        for text in ["", "5", "s", "1.5s", "-1s", "5 s", "1d", "99999999999999999999s", "9999999h", "5süß"] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_binary_or_decimal() {
+        assert_eq!(size("64MiB"), Some(64 << 20));
+        assert_eq!(size("10 kb"), Some(10_000));
+        assert_eq!(size("123"), Some(123));
+        for text in ["", "MiB", "1.5MiB", "-1", "1TiB", "99999999999GiB"] {
+            assert_eq!(size(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! What a target's provider takes as it is, compiled: everything that the relay lane needs of a manifest.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::{HeaderName, HeaderValue, Method};
+
+use weir_types::contract::about::{Acceptance as Claim, FixedQuery, FrameTest, Manifest, Operation, UsageRequest};
+use weir_types::contract::types::Setting;
+use weir_upstream::{HeaderRules, encode_segment};
+use weir_wire::tap::CompiledTap;
+
+/// One acceptance of one adapter.
+#[derive(Debug)]
+pub struct Acceptance {
+    /// Tells acceptances apart.
+    pub id: usize,
+    /// The format that is accepted.
+    pub format: String,
+    /// The operation.
+    pub operation: Operation,
+    /// The upstream method.
+    pub method: Method,
+    /// Requests with one of these are translated instead.
+    pub exclusions: Vec<(FrameTest, String)>,
+    /// How to have usage told in streams.
+    pub ask_usage: Option<UsageRequest>,
+    /// Whether other formats are translated to this one first.
+    pub preferred: bool,
+    /// Which of the client's headers go upstream.
+    pub request_headers: HeaderRules,
+    /// Which of the provider's headers come back.
+    pub response_headers: HeaderRules,
+    set_headers: Vec<(HeaderName, Template)>,
+    /// How the answers are metered.
+    pub tap: Option<CompiledTap>,
+    query: Vec<Fixed>,
+    query_forwarded: Vec<String>,
+    path: Template,
+    stream_path: Option<Template>,
+}
+
+/// A query parameter that is always there, or only with streams or with whole answers.
+#[derive(Debug)]
+struct Fixed {
+    name: String,
+    value: Template,
+    stream: Option<bool>,
+}
+
+/// Why an acceptance cannot be compiled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AcceptError {
+    /// The method is not one.
+    #[error("`{0}` is not a method")]
+    Method(String),
+    /// A header's name or value is not one.
+    #[error("`{0}` cannot be set as a header")]
+    Header(String),
+    /// The tap cannot be compiled.
+    #[error("the tap is not usable: {0}")]
+    Tap(String),
+    /// A path or a query has a brace without its partner.
+    #[error("`{0}` has a brace without its partner")]
+    Path(String),
+}
+
+/// What fills the holes of a path.
+#[derive(Clone, Copy)]
+#[expect(missing_debug_implementations, reason = "holds a closure, for the length of a call")]
+pub struct Filling<'a> {
+    /// The model as the provider names it.
+    pub model: &'a str,
+    /// The `{id}` of the client's path.
+    pub id: &'a str,
+    /// The target's options, JSON text by name.
+    pub option: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// An option as plain text: a string's own, a list's strings with commas, any other value's JSON.
+pub fn option(options: &[Setting], name: &str) -> Option<String> {
+    let setting = options.iter().find(|setting| setting.key == name)?;
+    if let Ok(text) = serde_json::from_str::<String>(&setting.json) {
+        return Some(text);
+    }
+    let list = serde_json::from_str::<Vec<String>>(&setting.json);
+    Some(list.map_or_else(|_| setting.json.clone(), |list| list.join(",")))
+}
+
+impl Acceptance {
+    /// Compiles an acceptance. `credentials` are the headers in which any client's credential may stand.
+    pub fn compile(claim: &Claim, manifest: &Manifest, credentials: &[&str]) -> Result<Self, AcceptError> {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let tap = manifest.formats.iter().find(|format| format.id == claim.format).and_then(|f| f.tap.as_ref());
+        let set = |header: &weir_types::contract::types::Header| {
+            let name = HeaderName::try_from(header.name.as_str());
+            let is_sound = HeaderValue::try_from(header.value.as_str()).is_ok();
+            let name = name.ok().filter(|_| is_sound).ok_or_else(|| AcceptError::Header(header.name.clone()))?;
+            Ok::<_, AcceptError>((name, Template::parse(&header.value)?))
+        };
+        let fixed = |one: &FixedQuery| {
+            let value = Template::parse(&one.value)?;
+            Ok(Fixed { name: one.name.clone(), value, stream: one.stream })
+        };
+        let method =
+            Method::from_bytes(claim.method.as_bytes()).map_err(|_| AcceptError::Method(claim.method.clone()))?;
+        Ok(Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            format: claim.format.clone(),
+            operation: claim.operation.clone(),
+            method,
+            exclusions: claim.exclusions.iter().map(|out| (out.test.clone(), out.reason.clone())).collect(),
+            ask_usage: claim.ask_usage.clone(),
+            preferred: claim.preferred,
+            request_headers: HeaderRules::request(strs(&claim.request_headers), credentials.iter().copied()),
+            response_headers: HeaderRules::response(strs(&claim.response_headers)),
+            set_headers: claim.set_headers.iter().map(set).collect::<Result<_, _>>()?,
+            tap: tap.map(CompiledTap::new).transpose().map_err(|error| AcceptError::Tap(error.to_string()))?,
+            query: claim.query.iter().map(fixed).collect::<Result<_, _>>()?,
+            query_forwarded: claim.query_forwarded.clone(),
+            path: Template::parse(&claim.path)?,
+            stream_path: claim.stream_path.as_deref().map(Template::parse).transpose()?,
+        })
+    }
+
+    /// Whether the target sets every option that this acceptance has a hole for. One that lacks an option is not there.
+    pub fn is_open(&self, option: impl Fn(&str) -> Option<String>) -> bool {
+        let queries = self.query.iter().map(|fixed| &fixed.value);
+        let mut holes = [&self.path].into_iter().chain(&self.stream_path).chain(queries).flat_map(Template::options);
+        holes.all(|name| option(name).is_some())
+    }
+
+    /// The path upstream, relative to the target's url and encoded.
+    pub fn path(&self, filling: &Filling<'_>, stream: bool) -> String {
+        let template = if stream { self.stream_path.as_ref().unwrap_or(&self.path) } else { &self.path };
+        template.fill(filling)
+    }
+
+    /// Headers to set where the client sent none; one with a hole for an option that is not set is left out.
+    pub fn set_headers(&self, filling: &Filling<'_>) -> impl Iterator<Item = (&HeaderName, HeaderValue)> {
+        self.set_headers.iter().filter_map(|(name, template)| {
+            let value = HeaderValue::try_from(template.fill_plain(filling)?);
+            Some((name, value.ok()?))
+        })
+    }
+
+    /// The query upstream, not yet encoded.
+    pub fn query(&self, client: &str, filling: &Filling<'_>, stream: bool) -> Vec<(String, String)> {
+        let fixed = self.query.iter().filter(|fixed| fixed.stream.is_none_or(|when| when == stream));
+        let filled = |fixed: &Fixed| Some((fixed.name.clone(), fixed.value.fill_plain(filling)?));
+        let mut query: Vec<_> = fixed.filter_map(filled).collect();
+        if !self.query_forwarded.is_empty() && !client.is_empty() {
+            let wanted = |name: &String| self.query_forwarded.iter().any(|one| one == name || one == "*");
+            query.extend(weir_types::query::pairs(client).filter(|(name, _)| wanted(name)));
+        }
+        query
+    }
+}
+
+fn strs(texts: &[String]) -> impl Iterator<Item = &str> {
+    texts.iter().map(String::as_str)
+}
+
+/// A path with holes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Template(Vec<Piece>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Hole(String),
+}
+
+impl Template {
+    fn parse(path: &str) -> Result<Self, AcceptError> {
+        let broken = || AcceptError::Path(path.to_owned());
+        let mut pieces = Vec::new();
+        let mut rest = path;
+        while let Some((text, after)) = rest.split_once('{') {
+            let (name, tail) = after.split_once('}').ok_or_else(broken)?;
+            pieces.push(Piece::Text(text.to_owned()));
+            pieces.push(Piece::Hole(name.to_owned()));
+            rest = tail;
+        }
+        if rest.contains('}') {
+            return Err(broken());
+        }
+        pieces.push(Piece::Text(rest.to_owned()));
+        Ok(Self(pieces))
+    }
+
+    /// The options that it has holes for.
+    fn options(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Hole(name) => name.strip_prefix("option."),
+            Piece::Text(_) => None,
+        })
+    }
+
+    /// As it is, without encoding; none where an option is missing.
+    fn fill_plain(&self, filling: &Filling<'_>) -> Option<String> {
+        let mut out = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Hole(name) => match name.as_str() {
+                    "model" => out.push_str(filling.model),
+                    "id" => out.push_str(filling.id),
+                    name => out.push_str(&name.strip_prefix("option.").and_then(filling.option)?),
+                },
+            }
+        }
+        Some(out)
+    }
+
+    fn fill(&self, filling: &Filling<'_>) -> String {
+        let mut out = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Hole(name) => match name.as_str() {
+                    "model" => out.push_str(&encode_segment(filling.model)),
+                    "id" => out.push_str(&encode_segment(filling.id)),
+                    name => {
+                        let value = name.strip_prefix("option.").and_then(filling.option).unwrap_or_default();
+                        out.push_str(&encode_segment(&value));
+                    }
+                },
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(path: &str) -> String {
+        let option = |name: &str| (name == "place").then(|| "a/b".to_owned());
+        Template::parse(path).unwrap().fill(&Filling { model: "m 1", id: "x", option: &option })
+    }
+
+    #[test]
+    fn holes_are_filled_and_encoded() {
+        assert_eq!(filled("chat/completions"), "chat/completions");
+        assert_eq!(filled("models/{model}:talk"), "models/m%201:talk");
+        assert_eq!(filled("{option.place}/things/{id}"), "a%2Fb/things/x");
+    }
+
+    #[test]
+    fn a_template_knows_the_options_that_it_needs() {
+        let template = Template::parse("{model}/{option.place}/{option.age}").unwrap();
+        assert_eq!(template.options().collect::<Vec<_>>(), ["place", "age"]);
+    }
+
+    #[test]
+    fn a_header_without_its_option_is_left_out() {
+        let option = |name: &str| (name == "place").then(|| "a/b".to_owned());
+        let filling = Filling { model: "m 1", id: "x", option: &option };
+        let plain = |text: &str| Template::parse(text).unwrap().fill_plain(&filling);
+        assert_eq!(plain("{option.place} of {model}").as_deref(), Some("a/b of m 1"));
+        assert_eq!(plain("2023-06-01").as_deref(), Some("2023-06-01"));
+        assert_eq!(plain("{option.other}"), None);
+    }
+
+    #[test]
+    fn a_lone_brace_is_refused() {
+        assert!(Template::parse("a/{model").is_err());
+        assert!(Template::parse("a/model}").is_err());
+    }
+}

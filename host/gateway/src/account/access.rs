@@ -1,0 +1,361 @@
+//! One line for each request, at its end: who asked for what, who answered, how it ended, what it cost.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::Method;
+
+use super::trail::Trail;
+use crate::identify::Caller;
+use weir_translate::dialect::faces::{Face, operation_name};
+use weir_types::fault::{Fault, Side};
+
+/// The target of these lines in the log.
+pub const TARGET: &str = "weir::access";
+/// Characters of a path, a model's name, an error.
+const SHOWN: usize = 200;
+/// Names of lost fields.
+const LOSSES: usize = 16;
+
+/// What became of a request, in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The answer went out whole.
+    Whole,
+    /// The gateway refused the request: it was the client's mistake, or more than the client may have.
+    Refused,
+    /// The answer was an error, the provider's or the gateway's.
+    Failed,
+    /// The answer broke off.
+    Broken,
+    /// The client left before the answer's end.
+    Left,
+}
+
+impl End {
+    /// As it stands in the line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Broken => "broken",
+            Self::Left => "client left",
+        }
+    }
+}
+
+/// What a request used.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Used {
+    /// Input, cache reads, cache writes, output, reasoning.
+    pub tokens: [Option<u32>; 5],
+    /// Whether any of them are estimated.
+    pub is_estimated: bool,
+    /// US dollars, where the price is known.
+    pub cost: Option<f64>,
+}
+
+/// What is known at the end of an exchange that was routed.
+#[derive(Debug, Default)]
+pub struct Ended {
+    /// The answer's status; 0 where none was given.
+    pub status: u16,
+    /// How it ended.
+    pub end: Option<End>,
+    /// The provider that was asked last.
+    pub provider: Option<Arc<str>>,
+    /// Attempts.
+    pub attempts: u32,
+    /// What it used.
+    pub used: Used,
+    /// Until the first piece of a stream.
+    pub first_token: Option<Duration>,
+    /// The gateway's own part until the answer began.
+    pub own: Option<Duration>,
+}
+
+/// The line of one request; it is written when this is dropped.
+#[derive(Debug)]
+pub struct AccessLine {
+    id: Arc<str>,
+    begun: Instant,
+    method: Method,
+    path: String,
+    address: Option<IpAddr>,
+    face: Option<Arc<Face>>,
+    client: Arc<str>,
+    alias: Option<String>,
+    model: Option<String>,
+    adapter: Option<String>,
+    lane: Option<&'static str>,
+    /// Targets that failed or were left out, and why.
+    tried: Option<String>,
+    losses: Vec<String>,
+    error: Option<String>,
+    /// Whose fault the error is.
+    side: Option<Side>,
+    ended: Ended,
+}
+
+impl AccessLine {
+    /// The line of a request that has just come, if such lines are written.
+    pub fn begin(
+        id: Arc<str>,
+        begun: Instant,
+        (method, path): (&Method, &str),
+        address: Option<IpAddr>,
+    ) -> Option<Box<Self>> {
+        tracing::enabled!(target: TARGET, tracing::Level::INFO).then(|| {
+            Box::new(Self {
+                id,
+                begun,
+                method: method.clone(),
+                path: shown(path),
+                address,
+                face: None,
+                client: Arc::from(""),
+                alias: None,
+                model: None,
+                adapter: None,
+                lane: None,
+                tried: None,
+                losses: Vec::new(),
+                error: None,
+                side: None,
+                ended: Ended::default(),
+            })
+        })
+    }
+
+    /// It calls this.
+    pub fn called(&mut self, face: &Arc<Face>) {
+        self.face = Some(Arc::clone(face));
+    }
+
+    /// It comes from this caller.
+    pub fn asked_by(&mut self, caller: &Caller) {
+        self.client = Arc::clone(&caller.tenant);
+    }
+
+    /// It is about this model, as the client names it.
+    pub fn asks_for(&mut self, model: Option<&str>) {
+        self.alias = model.map(shown);
+    }
+
+    /// Its answer was made this way, by this model and adapter.
+    pub fn answered(&mut self, model: &str, adapter: String) {
+        (self.model, self.adapter) = (Some(shown(model)), Some(adapter));
+    }
+
+    /// An attempt begins, with the provider's name for the model.
+    pub fn begins(&mut self, model: &str) {
+        self.model = Some(shown(model));
+    }
+
+    /// The last attempt went this way: `relay` or `translate`.
+    pub fn went(&mut self, lane: Option<&'static str>) {
+        self.lane = lane;
+    }
+
+    /// What became of the targets that did not answer.
+    pub fn tried(&mut self, trail: &Trail) {
+        self.tried = trail.others();
+    }
+
+    /// Fields that its translation lost.
+    pub fn lost<'a>(&mut self, fields: impl Iterator<Item = &'a str>) {
+        let room = LOSSES.saturating_sub(self.losses.len());
+        self.losses.extend(fields.take(room).map(shown));
+    }
+
+    /// It is answered with an error.
+    pub fn failed(&mut self, fault: &Fault) {
+        self.error = Some(shown(&fault.error.message));
+        self.side = Some(fault.side);
+    }
+
+    /// It ends with this.
+    pub fn ends(&mut self, ended: Ended) {
+        self.ended = ended;
+    }
+
+    /// It ends with an answer that is all there.
+    pub fn ends_with(&mut self, status: u16) {
+        self.ended = Ended { status, end: Some(End::Whole), ..Ended::default() };
+    }
+
+    /// In words; an answer that went out whole may be an error.
+    fn end(&self) -> End {
+        match (self.ended.end, self.ended.status) {
+            (None, _) => End::Left,
+            (Some(End::Whole), 400..) => {
+                let is_ours = matches!(self.side, Some(Side::Client | Side::Gateway));
+                if is_ours && self.ended.status < 500 { End::Refused } else { End::Failed }
+            }
+            (Some(end), _) => end,
+        }
+    }
+}
+
+impl Drop for AccessLine {
+    fn drop(&mut self) {
+        let Ended { status, provider, attempts, used, first_token, own, .. } = &self.ended;
+        let [input, cache_read, cache_write, output, reasoning] = used.tokens;
+        let has_tokens = used.tokens.iter().any(Option::is_some);
+        let claim = self.face.as_ref().map(|face| &face.claim);
+        tracing::info!(
+            target: TARGET,
+            request_id = &*self.id,
+            client = some(&self.client),
+            address = self.address.map(tracing::field::display),
+            method = self.method.as_str(),
+            path = self.path,
+            operation = claim.map(|claim| operation_name(&claim.operation)),
+            format = claim.map(|claim| claim.format.as_str()),
+            alias = self.alias,
+            provider = provider.as_deref(),
+            model = self.model,
+            lane = self.lane,
+            adapter = self.adapter,
+            status = if *status == 0 { 499 } else { *status },
+            outcome = self.end().as_str(),
+            error = self.error,
+            attempts,
+            tried = self.tried,
+            input_tokens = input,
+            cache_read_tokens = cache_read,
+            cache_write_tokens = cache_write,
+            output_tokens = output,
+            reasoning_tokens = reasoning,
+            estimated = has_tokens.then_some(used.is_estimated),
+            cost = used.cost,
+            first_token_ms = first_token.map(millis),
+            duration_ms = millis(self.begun.elapsed()),
+            own_ms = own.map(millis),
+            losses = (!self.losses.is_empty()).then(|| self.losses.join(",")),
+            "request"
+        );
+    }
+}
+
+fn some(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
+}
+
+/// Milliseconds, to a thousandth.
+fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use weir_types::contract::about::{BodyKind, Face as Claim, Operation, StreamFlag};
+
+    use super::*;
+    use crate::account::trail;
+    use crate::observe::log::tests::said;
+    use crate::observe::log::{Line, current};
+
+    /// The page that tells what stands in the log.
+    const PAGE: &str = include_str!("../../../../docs/log.md");
+
+    fn line() -> Box<AccessLine> {
+        let asked = (&Method::POST, "/v1/some");
+        AccessLine::begin(Arc::from("req_1"), Instant::now(), asked, Some([127, 0, 0, 1].into())).unwrap()
+    }
+
+    fn json(fill: impl FnOnce(&mut AccessLine)) -> serde_json::Value {
+        let text = said(Line::Json, || fill(&mut line()));
+        assert_eq!(text.lines().count(), 1, "{text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn face() -> Face {
+        let claim = Claim {
+            format: "zeta.talk".into(),
+            operation: Operation::Chat,
+            method: "POST".into(),
+            path: "/v1/some".into(),
+            prefixes: Vec::new(),
+            when: None,
+            credentials: Vec::new(),
+            model: Vec::new(),
+            stream: StreamFlag::Constant(false),
+            body: BodyKind::Json,
+            output_limit: Vec::new(),
+            end_user: Vec::new(),
+            object_ids: Vec::new(),
+            features: Vec::new(),
+            request_headers: Vec::new(),
+            framings: Vec::new(),
+        };
+        Face { adapter: Arc::from("zeta"), claim, errors: None, index: 0 }
+    }
+
+    #[test]
+    fn the_page_names_each_member_of_the_line_and_no_other() {
+        let written = json(|line| {
+            line.called(&Arc::new(face()));
+            line.asked_by(&Caller { tenant: Arc::from("team-a"), ..Caller::anonymous(None) });
+            line.asks_for(Some("fast"));
+            line.answered("model-1", "zeta@0123".to_owned());
+            line.went(Some("relay"));
+            let mut trail = Trail::default();
+            trail.add(&Arc::from("zeta/model-0"), trail::End::Failed("rate_limited"));
+            line.tried(&trail);
+            line.lost(["x"].into_iter());
+            line.failed(&Fault::invalid("no"));
+            line.ends(Ended {
+                status: 200,
+                end: Some(End::Whole),
+                provider: Some(Arc::from("zeta")),
+                attempts: 2,
+                used: Used { tokens: [Some(1); 5], is_estimated: true, cost: Some(0.5) },
+                first_token: Some(Duration::from_millis(3)),
+                own: Some(Duration::from_micros(1500)),
+            });
+        });
+        let written: BTreeSet<&str> = written.as_object().unwrap().keys().map(String::as_str).collect();
+        let section = PAGE.split("## The access log").nth(1).and_then(|text| text.split("\n## ").next()).unwrap();
+        let told = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        assert_eq!(written, told.collect::<BTreeSet<_>>());
+    }
+
+    #[test]
+    fn an_end_is_told_in_words() {
+        let end = |status, end, fault: Option<Fault>| {
+            let told = json(|line| {
+                if let Some(fault) = &fault {
+                    line.failed(fault);
+                }
+                line.ends(Ended { status, end, ..Ended::default() });
+            });
+            (told["status"].as_u64().unwrap(), told["outcome"].as_str().unwrap().to_owned())
+        };
+        assert_eq!(end(200, Some(End::Whole), None), (200, "whole".to_owned()));
+        assert_eq!(end(401, Some(End::Whole), Some(Fault::invalid("no key"))), (401, "refused".to_owned()));
+        assert_eq!(end(502, Some(End::Whole), Some(Fault::internal("no"))), (502, "failed".to_owned()));
+        assert_eq!(end(400, Some(End::Whole), None), (400, "failed".to_owned()), "the provider's own");
+        assert_eq!(end(200, Some(End::Broken), None), (200, "broken".to_owned()));
+        assert_eq!(end(0, None, None), (499, "client left".to_owned()));
+    }
+
+    #[test]
+    fn what_comes_from_outside_is_bounded() {
+        let told = said(Line::Human, || {
+            let _entered = current::enter(&Arc::from("req_1"));
+            let mut line = line();
+            line.asks_for(Some(&"m".repeat(10_000)));
+            line.failed(&Fault::invalid("x".repeat(10_000)));
+            line.lost((0..1000).map(|_| "field"));
+        });
+        assert!(told.len() < 2000 && told.lines().count() == 1, "{told}");
+    }
+}

@@ -1,0 +1,335 @@
+//! May this request be served now? What the client may use, how much of it, and whose turn it is.
+
+mod metrics;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+pub use metrics::AdmitMetrics;
+
+use crate::gate::{Allowance, Gate, Pass, Turned};
+use crate::identify::Caller;
+use crate::limit;
+use crate::limit::{Estimate, Exhausted, Memory, Reservation, Resource, Scope, Store, Take, Told};
+use weir_budget::Held;
+use weir_config::{Config, Limits, Model, Provider};
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Side};
+
+/// Output tokens that are reserved where a request sets no limit.
+const USUAL_OUTPUT: u64 = 1024;
+/// Bytes of a request that are a token, roughly.
+const BYTES_A_TOKEN: usize = 4;
+/// When those come back who were turned away for want of a place.
+const COME_BACK: Duration = Duration::from_secs(1);
+
+/// What a request asks for, as far as limits care.
+#[derive(Debug, Clone, Copy)]
+pub struct Demand<'a> {
+    /// The model as the client named it; none for operations without one.
+    pub model: Option<&'a str>,
+    /// The limit of output tokens that the request sets.
+    pub output_limit: Option<u64>,
+    /// Length of the request's body in bytes.
+    pub body_len: usize,
+    /// Whether a streamed answer is wanted.
+    pub stream: bool,
+}
+
+impl Demand<'_> {
+    fn estimate(&self) -> Estimate {
+        let input = (self.body_len / BYTES_A_TOKEN).max(1) as u64;
+        Estimate { input, output: self.output_limit.unwrap_or(USUAL_OUTPUT), stream: self.stream }
+    }
+}
+
+/// Leave to go on, held until the exchange has ended.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Permit {
+    reservations: Vec<Reservation>,
+    /// Held, and given back by being dropped.
+    places: Vec<Pass>,
+    /// Bytes of an answer that is on its way.
+    held: Vec<Held>,
+    /// A gate that is told what its places are good for, and the places that it has at the most.
+    learns: Option<(Arc<Gate>, usize)>,
+}
+
+impl Permit {
+    /// Leave that no limit has to give: for requests that are the gateway's own.
+    pub fn free() -> Self {
+        Self::default()
+    }
+
+    /// Settles by what was used: input and output tokens, all of each. None where something was used but nobody knows
+    /// how much. Without this call nothing was used.
+    pub fn used(&mut self, tokens: Option<(u64, u64)>) {
+        let now = Instant::now();
+        self.reservations.iter_mut().for_each(|reservation| reservation.used(tokens, now));
+    }
+
+    /// Gives everything back, as if there had been no request.
+    fn void(self) {
+        self.reservations.into_iter().for_each(Reservation::void);
+    }
+
+    /// Whether the request is with a provider: its reservations then stay if nothing more is heard of it.
+    pub fn is_out(&mut self, is_out: bool) {
+        self.reservations.iter_mut().for_each(|reservation| reservation.is_out(is_out));
+    }
+
+    /// Whether tokens are limited for this request.
+    pub fn counts_tokens(&self) -> bool {
+        self.reservations.iter().any(Reservation::counts_tokens)
+    }
+
+    /// The provider answered: it bears what is under way.
+    pub fn went_well(&self) {
+        if let Some((gate, most)) = &self.learns {
+            gate.went_well(*most);
+        }
+    }
+
+    /// An attempt that began then met an overload of the provider's.
+    pub fn overloaded(&self, begun: Instant) {
+        if let Some((gate, most)) = &self.learns {
+            gate.overloaded(begun, *most);
+        }
+    }
+
+    /// How the client's limits stand, or else its address's.
+    pub fn told(&self) -> Vec<Told> {
+        let of = |scope| self.reservations.iter().flat_map(|one| one.told(scope)).collect::<Vec<_>>();
+        let client = of(Scope::Client);
+        if client.is_empty() { of(Scope::Address) } else { client }
+    }
+
+    /// Leave that lasts as long as these bytes are held.
+    pub fn to_hold(held: Held) -> Self {
+        Self { held: vec![held], ..Self::default() }
+    }
+
+    /// Holds more.
+    pub fn add(&mut self, other: Self) {
+        self.reservations.extend(other.reservations);
+        self.places.extend(other.places);
+        self.held.extend(other.held);
+    }
+}
+
+/// A request that may not be served now.
+#[derive(Debug)]
+pub struct Refused {
+    /// For the client.
+    pub fault: Fault,
+    /// The limit that it met.
+    pub told: Vec<Told>,
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self { fault, told: Vec::new() }
+    }
+}
+
+/// Where limits and turns are kept. It outlives reloads of the configuration.
+#[derive(Debug)]
+pub struct Door {
+    limits: Arc<dyn Store>,
+    whole: Arc<Gate>,
+    models: Gates,
+    providers: Gates,
+    metrics: AdmitMetrics,
+}
+
+/// Gates by name. Names are the configuration's.
+type Gates = Mutex<HashMap<Arc<str>, Arc<Gate>>>;
+
+impl Door {
+    /// A door whose limits are kept in this process.
+    pub fn new(metrics: AdmitMetrics) -> Self {
+        let (models, providers) = (Gates::default(), Gates::default());
+        Self { limits: Arc::new(Memory::default()), whole: Arc::default(), models, providers, metrics }
+    }
+
+    /// Asks for leave to make a request, before anything of its body is read: what its client and its address may ask for
+    /// in a minute, and whether it could wait for its turn.
+    pub async fn knock(&self, config: &Config, caller: &Caller) -> Result<Permit, Refused> {
+        if let Some(places) = config.server.max_concurrency
+            && !self.whole.has_room(allowance(config, places), &caller.turn(), caller.priority())
+        {
+            return Err(self.turned(Turned::Full).into());
+        }
+        let mut takes = takes_of_caller(config, caller, Estimate::NONE);
+        takes.retain(|take| take.key.resource == Resource::Requests);
+        let mut permit = Permit::free();
+        if !takes.is_empty() {
+            permit.reservations.push(self.reserve(takes).await?);
+        }
+        Ok(permit)
+    }
+
+    /// Asks for all that a request needs beyond the leave that it has, and waits for its turn.
+    pub async fn admit(
+        &self,
+        config: &Config,
+        caller: &Caller,
+        demand: &Demand<'_>,
+        mut permit: Permit,
+    ) -> Result<Permit, Refused> {
+        let model = demand.model.and_then(|name| config.models.lookup(name));
+        if let Some(name) = demand.model.filter(|name| !caller.may_use(name)) {
+            return Err(not_allowed(caller, name).into());
+        }
+        let takes = takes(config, caller, model, demand);
+        if !takes.is_empty() {
+            match self.reserve(takes).await {
+                Ok(reservation) => permit.reservations.push(reservation),
+                Err(refused) => {
+                    permit.void();
+                    return Err(refused);
+                }
+            }
+        }
+        if let Some((model, places)) = model.and_then(|model| Some((model, model.max_concurrency?))) {
+            let gate = gate(&self.models, &model.alias.to_string());
+            permit.places.push(self.enter(&gate, allowance(config, places), caller).await?);
+        }
+        if let Some(places) = config.server.max_concurrency {
+            permit.places.push(self.enter(&self.whole, allowance(config, places), caller).await?);
+        }
+        Ok(permit)
+    }
+
+    /// Asks for a place to list models in; the request itself has been counted by [`Self::knock`].
+    pub async fn admit_to_lists(
+        &self,
+        config: &Config,
+        caller: &Caller,
+        mut permit: Permit,
+    ) -> Result<Permit, Refused> {
+        if let Some(places) = config.server.max_concurrency {
+            permit.places.push(self.enter(&self.whole, allowance(config, places), caller).await?);
+        }
+        Ok(permit)
+    }
+
+    /// Asks for leave to send a request to a provider; never waits, since another may be free.
+    pub async fn admit_to(&self, provider: &Provider, demand: &Demand<'_>) -> Result<Permit, Refused> {
+        let mut permit = Permit::free();
+        let name: Arc<str> = Arc::from(provider.name.as_str());
+        let takes = limit::takes(Scope::Provider, &name, &provider.limits, demand.estimate());
+        if !takes.is_empty() {
+            permit.reservations.push(self.reserve(takes).await?);
+        }
+        if let Some(places) = provider.max_concurrency {
+            let gate = gate(&self.providers, &name);
+            let now = if provider.adaptive { gate.adapted(places) } else { places };
+            let Some(pass) = gate.try_enter(now) else {
+                self.metrics.turned("provider");
+                return Err(busy(&format!("the provider `{name}` has as many requests as it may")).into());
+            };
+            permit.places.push(pass);
+            permit.learns = provider.adaptive.then_some((gate, places));
+        }
+        Ok(permit)
+    }
+
+    /// Tells the metrics how many attempts each provider may be sent at the same time now.
+    pub fn note<'a>(&self, providers: impl Iterator<Item = &'a Provider>) {
+        for provider in providers {
+            let Some(most) = provider.max_concurrency else { continue };
+            let places = if provider.adaptive { gate(&self.providers, &provider.name).adapted(most) } else { most };
+            self.metrics.places(&provider.name, places);
+        }
+    }
+
+    /// Forgets figures of providers that may be gone.
+    pub fn forget(&self) {
+        self.metrics.forget();
+    }
+
+    async fn reserve(&self, takes: Vec<Take>) -> Result<Reservation, Refused> {
+        Reservation::make(&self.limits, takes, Instant::now()).await.map_err(|exhausted| {
+            self.metrics.exhausted(&exhausted);
+            used_up(&exhausted)
+        })
+    }
+
+    async fn enter(&self, gate: &Arc<Gate>, allowance: Allowance, caller: &Caller) -> Result<Pass, Refused> {
+        if let Some(pass) = gate.try_enter(allowance.places) {
+            return Ok(pass);
+        }
+        let begun = Instant::now();
+        let _waits = self.metrics.waits();
+        let entered = gate.enter(allowance, &caller.turn(), caller.priority()).await;
+        self.metrics.waited(begun.elapsed());
+        entered.map_err(|turned| self.turned(turned).into())
+    }
+
+    fn turned(&self, turned: Turned) -> Fault {
+        let (reason, message) = match turned {
+            Turned::Full => ("full", "too many requests are waiting already"),
+            Turned::Late => ("late", "too many requests are under way; it was not this one's turn in time"),
+        };
+        self.metrics.turned(reason);
+        busy(message)
+    }
+}
+
+/// So many places, and the queue in front of them.
+fn allowance(config: &Config, places: usize) -> Allowance {
+    Allowance { places, queue: config.server.queue.length, wait: config.server.queue.wait }
+}
+
+/// What a request takes beyond the one of its caller's requests that it took already.
+fn takes(config: &Config, caller: &Caller, model: Option<&Arc<Model>>, demand: &Demand<'_>) -> Vec<Take> {
+    let estimate = demand.estimate();
+    let mut takes = takes_of_caller(config, caller, estimate);
+    takes.retain(|take| take.key.resource != Resource::Requests);
+    if let Some(model) = model.filter(|model| model.limits != Limits::default()) {
+        let name: Arc<str> = Arc::from(model.alias.to_string());
+        takes.extend(limit::takes(Scope::Model, &name, &model.limits, estimate));
+    }
+    takes
+}
+
+fn takes_of_caller(config: &Config, caller: &Caller, estimate: Estimate) -> Vec<Take> {
+    let mut takes = Vec::new();
+    if let Some(client) = &caller.client {
+        takes.extend(limit::takes(Scope::Client, &client.name, &client.limits, estimate));
+    }
+    if let Some(address) = caller.address.filter(|_| config.server.address_limits != Limits::default()) {
+        let name = limit::address_name(address);
+        takes.extend(limit::takes(Scope::Address, &name, &config.server.address_limits, estimate));
+    }
+    takes
+}
+
+fn gate(gates: &Gates, name: &str) -> Arc<Gate> {
+    let mut gates = gates.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(gate) = gates.get(name) {
+        return Arc::clone(gate);
+    }
+    let gate = Arc::<Gate>::default();
+    gates.insert(Arc::from(name), Arc::clone(&gate));
+    gate
+}
+
+fn used_up(exhausted: &Exhausted) -> Refused {
+    let fault = Fault::new(Side::Gateway, ErrorKind::RateLimited, exhausted.message());
+    let fault = fault.with_status(429).with_code("rate_limit_exceeded").with_retry_after(exhausted.wait);
+    Refused { fault, told: vec![exhausted.told()] }
+}
+
+fn busy(message: &str) -> Fault {
+    Fault::overloaded(message, COME_BACK)
+}
+
+fn not_allowed(caller: &Caller, model: &str) -> Fault {
+    let model: String = model.chars().take(200).collect();
+    let message = format!("the client `{}` may not use the model `{model}`", caller.tenant);
+    Fault::new(Side::Client, ErrorKind::Permission, message).with_status(403).at("model")
+}

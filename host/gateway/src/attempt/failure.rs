@@ -1,0 +1,189 @@
+//! An attempt that failed, and what the client hears of it should it be the last one.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
+use tokio::time::Instant;
+
+use super::reply::ReplyBody;
+use super::send::{fault_of, response_of, upstream_fault};
+use super::{Asked, House};
+use crate::account::Account;
+use crate::route::Target;
+use weir_types::contract::types::{Context, Error, ErrorKind};
+use weir_types::fault::{Fault, Lapse};
+use weir_upstream::{Coding, DecodeBound, Decoder, UpstreamErrorKind, UpstreamResponse};
+
+/// Bytes of an error that are looked at.
+const ERROR_BODY: usize = 256 << 10;
+/// How long an error's body is waited for that tells what is to be done.
+const REASONS_TIME: Duration = Duration::from_secs(30);
+/// How long one is waited for that decides nothing: it only says in words what the status told.
+const WORDS_TIME: Duration = Duration::from_secs(1);
+
+/// A failed attempt.
+#[derive(Debug)]
+pub struct Failure {
+    /// What failed, and whose fault it is.
+    pub fault: Fault,
+    /// The provider's own answer, where the client gets that as it is.
+    pub told: Option<Box<Response<ReplyBody>>>,
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self { fault, told: None }
+    }
+}
+
+/// Finds out what a refusal in the relay lane means. The answer is left as it is, and what was read of it comes again; there
+/// is none to be passed on where the provider refuses the gateway's credential, or shows it where it cannot be hidden.
+pub(super) async fn read(
+    house: House<'_>,
+    asked: &Asked,
+    target: &Target,
+    mut response: UpstreamResponse,
+    account: &Account,
+) -> Result<(Fault, Option<UpstreamResponse>), Failure> {
+    let mut error = by_status(response.status, &response.headers);
+    let mut is_lost = false;
+    let has_reasons = has_reasons(response.status);
+    let until = Instant::now() + if has_reasons { REASONS_TIME } else { WORDS_TIME };
+    let plain = match response.body.read_ahead(ERROR_BODY, until).await {
+        Ok(read) => decoded(&response.headers, read, house.config.server.translate_body_limit),
+        Err(failed) if has_reasons && failed.kind != UpstreamErrorKind::KeyShown => {
+            return Err(fault_of(&failed).into());
+        }
+        Err(_) => {
+            is_lost = true;
+            Bytes::new()
+        }
+    };
+    match by_adapter(asked, target, &response, plain).await {
+        Some(told) if has_reasons => {
+            let retry_after_ms = told.retry_after_ms.or(error.retry_after_ms);
+            error = Error { retry_after_ms, ..told };
+        }
+        Some(told) if !told.message.is_empty() => error.message = told.message,
+        _ => {}
+    }
+    wait_for_limits(&mut error, target, &response.headers);
+    let fault = upstream_fault(error, response.status, target, account);
+    let is_told = !is_lost && fault.lapse != Some(Lapse::Credential);
+    Ok((fault, is_told.then_some(response)))
+}
+
+/// Whether an error of this status may have several reasons.
+fn has_reasons(status: StatusCode) -> bool {
+    status.is_client_error() && !matches!(status.as_u16(), 404 | 408)
+}
+
+fn by_status(status: StatusCode, headers: &HeaderMap) -> Error {
+    let kind = match status.as_u16() {
+        401 => ErrorKind::Authentication,
+        402 => ErrorKind::Quota,
+        403 => ErrorKind::Permission,
+        404 => ErrorKind::NotFound,
+        408 => ErrorKind::Timeout,
+        413 => ErrorKind::TooLarge,
+        429 => ErrorKind::RateLimited,
+        503 | 529 => ErrorKind::Overloaded,
+        500.. => ErrorKind::Upstream,
+        _ => ErrorKind::InvalidRequest,
+    };
+    let after = retry_after(headers, SystemTime::now()).map(millis);
+    Error {
+        kind,
+        message: format!("the provider answered {}", status.as_u16()),
+        status: Some(status.as_u16()),
+        code: None,
+        param: None,
+        retry_after_ms: after,
+    }
+}
+
+/// A refusal for its provider's limits that does not say when to ask again: its headers may tell when there is
+/// something to be had again.
+pub(super) fn wait_for_limits(error: &mut Error, target: &Target, headers: &HeaderMap) {
+    if error.kind == ErrorKind::RateLimited && error.retry_after_ms.is_none() {
+        error.retry_after_ms = target.limits.rest(headers, SystemTime::now()).map(millis);
+    }
+}
+
+fn millis(wait: Duration) -> u32 {
+    u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// When to ask again: `retry-after-ms`, or `retry-after` in seconds or as a date (RFC 9110, 10.2.3).
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
+    if let Some(ms) = text("retry-after-ms").and_then(number) {
+        return Duration::try_from_secs_f64(ms / 1000.0).ok();
+    }
+    let value = text("retry-after")?;
+    match number(value) {
+        Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        None => Some(httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or_default()),
+    }
+}
+
+fn decoded(headers: &HeaderMap, body: Bytes, limit: usize) -> Bytes {
+    let bound = DecodeBound { piece: limit, ..DecodeBound::default() };
+    let decode = |coding| {
+        let mut decoder = Decoder::new(coding, bound).ok()?;
+        let head = decoder.push(&body).ok()?;
+        let tail = decoder.finish().ok()?;
+        Some(Bytes::from([head, tail].concat()))
+    };
+    match Coding::of(headers) {
+        Ok(Coding::Identity) | Err(_) => body,
+        Ok(coding) => decode(coding).unwrap_or_default(),
+    }
+}
+
+/// What the provider's adapter makes of an error; none where it cannot be asked.
+async fn by_adapter(asked: &Asked, target: &Target, response: &UpstreamResponse, body: Bytes) -> Option<Error> {
+    let mut provider = target.adapter.lease(&asked.caller.tenant).await.ok()?;
+    let ctx = Context {
+        request_id: asked.exchange.id.clone(),
+        now_ms: asked.exchange.now_ms,
+        model: target.model(asked.model()).to_owned(),
+        format: asked.face.format().to_owned(),
+        options: target.options.clone(),
+        blobs: Vec::new(),
+        input_tokens: None,
+        memo: String::new(),
+    };
+    let error = provider.parse_error(&ctx, &response_of(response.status, &response.headers, &body)).ok()?;
+    provider.release();
+    Some(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn after(name: &'static str, value: &'static str) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, HeaderValue::from_static(value));
+        retry_after(&headers, UNIX_EPOCH + Duration::from_secs(784_111_777))
+    }
+
+    #[test]
+    fn c63_every_spelling_of_when_to_ask_again_is_read() {
+        assert_eq!(after("retry-after", "2"), Some(Duration::from_secs(2)));
+        assert_eq!(after("retry-after", "0.25"), Some(Duration::from_millis(250)));
+        assert_eq!(after("retry-after-ms", "120"), Some(Duration::from_millis(120)));
+        assert_eq!(after("retry-after", "Sun, 06 Nov 1994 08:49:47 GMT"), Some(Duration::from_secs(10)));
+        assert_eq!(after("retry-after", "Sun, 06 Nov 1994 08:49:27 GMT"), Some(Duration::ZERO));
+        for nonsense in ["", "soon", "-1", "NaN", "inf", "1e400", "Sun, 99 Foo 1994 08:49:37 GMT"] {
+            assert_eq!(after("retry-after", nonsense), None, "{nonsense}");
+        }
+    }
+}

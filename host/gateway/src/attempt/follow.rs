@@ -1,0 +1,100 @@
+//! Providers that need several steps: one more request after another, each after a while, bounded, and a last one when
+//! the client leaves in between.
+
+use std::time::{Duration, Instant};
+
+use super::send::rendered;
+use super::{Asked, House};
+use crate::route::Target;
+use weir_types::contract::types::ErrorKind;
+use weir_types::contract::types::{FollowUp, HttpRequest};
+use weir_types::fault::{Fault, Side};
+use weir_upstream::{UpstreamRequest, Upstreams};
+
+/// How many follow-ups one exchange may have.
+const MAX_FOLLOW_UPS: u32 = 60;
+/// How long all of them may take where the target has no total limit.
+const MAX_TIME: Duration = Duration::from_mins(15);
+
+/// Counts the steps of one exchange.
+#[derive(Debug)]
+pub(super) struct Steps {
+    left: u32,
+    until: Instant,
+}
+
+impl Steps {
+    pub(super) fn new(target: &Target) -> Self {
+        let time = target.timeouts.total.unwrap_or(MAX_TIME);
+        let now = Instant::now();
+        Self { left: MAX_FOLLOW_UPS, until: now.checked_add(time).unwrap_or(now + MAX_TIME) }
+    }
+
+    /// Waits until the next request is due and makes it, with what is to be said should the client leave before it is
+    /// answered. When the future is dropped while it waits, that is said too.
+    pub(super) async fn next<'a>(
+        &mut self,
+        house: House<'_>,
+        asked: &'a Asked,
+        target: &'a Target,
+        step: FollowUp,
+    ) -> Result<(UpstreamRequest<'a>, Option<Farewell>), Fault> {
+        self.left = self.left.checked_sub(1).ok_or_else(|| too_long("needs too many steps"))?;
+        let due = Instant::now() + Duration::from_millis(u64::from(step.after_ms));
+        if due > self.until {
+            return Err(too_long("takes too long"));
+        }
+        let origin = step.origin.as_deref();
+        let request = rendered(asked, target, step.request, None, origin, step.stream)?;
+        let farewell = step.on_cancel.map(|request| Farewell::new(house.upstreams, asked, target, request));
+        let farewell = farewell.transpose()?;
+        tokio::time::sleep_until(due.into()).await;
+        Ok((request, farewell))
+    }
+}
+
+fn too_long(what: &str) -> Fault {
+    Fault::new(Side::Upstream, ErrorKind::Timeout, format!("the provider's answer {what}")).with_status(504)
+}
+
+/// A request that is sent when it is dropped armed.
+pub(super) struct Farewell {
+    send: Option<Box<dyn FnOnce() + Send + Sync>>,
+}
+
+impl Farewell {
+    fn new(upstreams: &Upstreams, asked: &Asked, target: &Target, request: HttpRequest) -> Result<Self, Fault> {
+        let (method, address, headers, body) = {
+            // Wherever the step goes, it is the provider itself that is told.
+            let made = rendered(asked, target, request, None, None, false)?;
+            (made.method, made.address, made.headers, made.body)
+        };
+        let (upstreams, credential, timeouts) = (upstreams.clone(), target.credential.clone(), target.timeouts);
+        let send = move || {
+            tokio::spawn(async move {
+                let credential = credential.as_ref();
+                let request =
+                    UpstreamRequest { method, address, headers, body, timeouts, credential, stream: false, model: "" };
+                if let Err(error) = upstreams.send(request).await {
+                    tracing::debug!(%error, "the provider could not be told that the client has left");
+                }
+            });
+        };
+        Ok(Self { send: Some(Box::new(send)) })
+    }
+
+    /// The client did not leave.
+    pub(super) fn disarm(mut self) {
+        self.send = None;
+    }
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        if let Some(send) = self.send.take()
+            && tokio::runtime::Handle::try_current().is_ok()
+        {
+            send();
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! A provider's own list of models.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use super::send::{bare, response_of};
+use super::{Asked, House};
+use crate::route::Target;
+use weir_translate::unified;
+use weir_translate::unified::{Answer, Outcome, Request};
+use weir_types::contract::about::Operation;
+use weir_types::contract::types::{Context, ErrorKind, ModelInfo, ModelsRequest};
+use weir_types::exchange::Exchange;
+use weir_types::fault::{Fault, Side};
+
+/// Bytes and pages of a list.
+const MAX_BYTES: usize = 8 << 20;
+const MAX_PAGES: usize = 10;
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+struct Asker<'a> {
+    tenant: &'a Arc<str>,
+    exchange: &'a Exchange,
+    headers: &'a HeaderMap,
+    /// The format that is spoken, empty for none.
+    format: &'a str,
+}
+
+/// Asks a provider which models it has.
+pub async fn ask_models(house: House<'_>, asked: &Asked, target: &Arc<Target>) -> Result<Vec<ModelInfo>, Fault> {
+    if !target.can_list() {
+        return Ok(Vec::new());
+    }
+    let Asked { exchange, headers, .. } = asked;
+    let asker = Asker { tenant: &asked.caller.tenant, exchange, headers, format: asked.face.format() };
+    pages(house, asker, target, MAX_PAGES).await
+}
+
+/// Finds out whether a provider answers: it is asked for the first page of its list.
+pub async fn find_out(house: House<'_>, target: &Arc<Target>) -> Result<(), Fault> {
+    let headers = HeaderMap::new();
+    let exchange = Exchange::begin(&headers);
+    let asker = Asker { tenant: &Arc::from(""), exchange: &exchange, headers: &headers, format: "" };
+    pages(house, asker, target, 1).await.map(drop)
+}
+
+async fn pages(house: House<'_>, asker: Asker<'_>, target: &Arc<Target>, most: usize) -> Result<Vec<ModelInfo>, Fault> {
+    let mut provider = target.adapter.lease(asker.tenant).await.map_err(|fault| unified::blame(&fault))?;
+    let mut ctx = Context {
+        request_id: asker.exchange.id.clone(),
+        now_ms: asker.exchange.now_ms,
+        model: String::new(),
+        format: target.format_for(asker.format, &Operation::Models).to_owned(),
+        options: target.options.clone(),
+        blobs: Vec::new(),
+        input_tokens: None,
+        memo: String::new(),
+    };
+    let mut all = Vec::new();
+    let mut cursor = None;
+    for _ in 0..most {
+        let request = Request::Models(ModelsRequest { id: None, cursor: cursor.take(), limit: None });
+        let made = unified::render(&mut provider, &ctx, &request)?;
+        ctx.memo = made.memo;
+        let request = bare(asker.headers, target, made.request, None, None)?;
+        let response = house.upstreams.send(request).await.map_err(|error| super::send::fault_of(&error))?;
+        let status = response.status;
+        if !status.is_success() {
+            let message = format!("the provider answered {status}");
+            return Err(Fault::new(Side::Upstream, ErrorKind::Upstream, message).with_status(status.as_u16()));
+        }
+        let headers = response.headers;
+        let body = response.body.collect(MAX_BYTES).await.map_err(|error| super::send::fault_of(&error))?;
+        let http = response_of(status, &headers, &body);
+        let Outcome::Complete(Answer::Models(page), _) =
+            unified::parse_answer(&mut provider, &Operation::Models, &ctx, &http)?
+        else {
+            return Err(Fault::adapter("a list of models was read as something else"));
+        };
+        all.extend(page.models);
+        match page.cursor {
+            Some(next) => cursor = Some(next),
+            None => break,
+        }
+    }
+    provider.release();
+    Ok(all)
+}

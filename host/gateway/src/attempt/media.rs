@@ -1,0 +1,121 @@
+//! Puts bytes in the place of addresses, for a provider that takes only bytes.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+
+use weir_budget::Held;
+use weir_config::Media;
+use weir_types::contract::types::{ChatRequest, ErrorKind, MediaKind, MediaPart, MediaSource, Part, ResultPart};
+use weir_types::fault::{Fault, Side};
+use weir_upstream::{Fetched, MediaClient, MediaError, MediaRules};
+use weir_wire::blob::Lifted;
+
+/// The code by which an adapter says that it needs the bytes of a medium (`wit/types.wit`, `error.code`).
+const NEEDS_BYTES: &str = "media_url";
+/// Media that are fetched for one request.
+const MAX_MEDIA: usize = 20;
+
+/// Whether a provider's adapter refused a request because a medium is given by its address.
+pub(super) fn needs_bytes(fault: &Fault) -> bool {
+    fault.error.code.as_deref() == Some(NEEDS_BYTES)
+}
+
+/// Fetches all media that are given by their address. Long ones are lifted where the adapters take blobs.
+pub(super) async fn fetch_all(
+    client: &MediaClient,
+    config: &Media,
+    request: &mut ChatRequest,
+    mut lifted: Option<&mut Lifted>,
+    held: &mut Held,
+) -> Result<(), Fault> {
+    let mut rules = MediaRules {
+        max_bytes: config.max_bytes,
+        timeout: config.timeout,
+        origins: config.origins.iter().map(ToString::to_string).collect(),
+    };
+    let media = request.messages.iter_mut().flat_map(|message| &mut message.parts).flat_map(media_of);
+    // Other schemes name a provider's own stores, which only that provider reads.
+    let addressed = media.filter(|medium| matches!(&medium.source, MediaSource::Url(url) if url.starts_with("http")));
+    let mut left = config.max_total_bytes;
+    for (number, medium) in addressed.enumerate() {
+        if number == MAX_MEDIA {
+            return Err(Fault::invalid(format!("more than {MAX_MEDIA} media would have to be fetched")));
+        }
+        let MediaSource::Url(url) = &medium.source else { continue };
+        rules.max_bytes = config.max_bytes.min(left);
+        let fetched = client.fetch(url, kinds(medium.kind), &rules, held).await;
+        let fetched = fetched.map_err(|error| match error {
+            MediaError::NoRoom(full) => full.into(),
+            MediaError::TooLarge(_) if left < config.max_bytes => too_much(config.max_total_bytes),
+            error => Fault::invalid(format!("{} {error}", named(medium.kind, url))),
+        })?;
+        left -= fetched.bytes.len();
+        // In base64 it takes a third more, for as long as the request is under way.
+        held.grow(fetched.bytes.len() / 3).await?;
+        put(medium, fetched, lifted.as_deref_mut())?;
+    }
+    Ok(())
+}
+
+fn too_much(limit: usize) -> Fault {
+    let message = format!(
+        "the media that would have to be fetched are larger than {limit} bytes together; `media.max_total_bytes` sets \
+         the limit"
+    );
+    Fault::new(Side::Client, ErrorKind::TooLarge, message).with_status(413)
+}
+
+fn media_of(part: &mut Part) -> Vec<&mut MediaPart> {
+    match part {
+        Part::Media(medium) => vec![medium],
+        Part::ToolResult(result) => {
+            let media = result.content.iter_mut().filter_map(|part| match part {
+                ResultPart::Media(medium) => Some(medium),
+                _ => None,
+            });
+            media.collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn put(medium: &mut MediaPart, fetched: Fetched, lifted: Option<&mut Lifted>) -> Result<(), Fault> {
+    let Fetched { mime, bytes } = fetched;
+    if medium.kind == MediaKind::Document && mime.starts_with("text/") {
+        let text = String::from_utf8(bytes.to_vec()).map_err(|_| Fault::invalid("a document is not UTF-8"))?;
+        medium.source = MediaSource::Text(text);
+    } else {
+        let text = STANDARD.encode(&bytes);
+        let place = match lifted {
+            Some(lifted) => lifted.add(Bytes::from(text)).map_err(|error| Fault::internal(error.to_string()))?,
+            None => text,
+        };
+        medium.source = MediaSource::Base64(place);
+    }
+    medium.mime = Some(mime);
+    Ok(())
+}
+
+/// The media types that will do.
+fn kinds(kind: MediaKind) -> &'static [&'static str] {
+    match kind {
+        MediaKind::Image => &["image/"],
+        MediaKind::Audio => &["audio/"],
+        MediaKind::Video => &["video/"],
+        MediaKind::Document => &["application/pdf", "text/"],
+    }
+}
+
+/// What is told of a medium: never the whole address, which may hold a secret.
+fn named(kind: MediaKind, url: &str) -> String {
+    let host = url.split("://").nth(1).and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+    let host: String = host.rsplit('@').next().unwrap_or_default().chars().take(100).collect();
+    let what = match kind {
+        MediaKind::Image => "the image",
+        MediaKind::Audio => "the sound",
+        MediaKind::Video => "the video",
+        MediaKind::Document => "the document",
+    };
+    format!("{what} at {host:?} cannot be fetched:")
+}

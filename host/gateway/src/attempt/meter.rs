@@ -1,0 +1,98 @@
+//! Reads the usage of a relayed answer beside its bytes: decodes a copy where it is compressed, cuts it into frames where
+//! it is a stream, and never holds anything up.
+
+use http::HeaderMap;
+
+use crate::origin::Learner;
+use weir_types::contract::types::{Framing, Usage};
+use weir_upstream::{Coding, DecodeBound, Decoder as Decompressor};
+use weir_wire::frame::{Decoder as Deframer, FrameRef, Limits};
+use weir_wire::tap::{CompiledTap, TapState};
+
+/// What one answer's reading needs from piece to piece.
+#[derive(Debug)]
+pub(super) struct Meter {
+    tap: TapState,
+    decompressor: Option<Decompressor>,
+    deframer: Option<Deframer>,
+    /// What cannot be read is not read any further; the bytes go through all the same.
+    given_up: bool,
+}
+
+/// What an answer cost, as far as it has come.
+#[derive(Debug)]
+pub(super) struct Metered {
+    /// As the provider told.
+    pub(super) told: Option<Usage>,
+    /// Its content, by estimate.
+    pub(super) content: u32,
+    /// Whether its end has come.
+    pub(super) has_ended: bool,
+}
+
+impl Meter {
+    /// A meter for an answer with these headers; none where its coding is unknown.
+    pub(super) fn new(
+        tap: &CompiledTap,
+        framing: Option<Framing>,
+        limits: Limits,
+        headers: &HeaderMap,
+    ) -> Option<Self> {
+        let decompressor = match Coding::of(headers).ok()? {
+            Coding::Identity => None,
+            coding => Some(Decompressor::new(coding, DecodeBound::default()).ok()?),
+        };
+        let deframer = framing.map(|framing| Deframer::new(framing, limits));
+        Some(Self { tap: TapState::new(tap), decompressor, deframer, given_up: false })
+    }
+
+    /// Looks at the next piece, and shows it in plain to who wants to see it too.
+    pub(super) fn see(&mut self, bytes: &[u8], mut learner: Option<&mut Learner>) {
+        if self.given_up {
+            return;
+        }
+        let plain = self.decompressor.as_mut().map(|decompressor| decompressor.push(bytes));
+        let mut show = |plain: &[u8]| learner.iter_mut().for_each(|learner| learner.see(plain));
+        let seen = match &plain {
+            None => {
+                show(bytes);
+                self.see_plain(bytes)
+            }
+            Some(Ok(plain)) => {
+                show(plain);
+                self.see_plain(plain)
+            }
+            Some(Err(_)) => None,
+        };
+        self.given_up = seen.is_none();
+    }
+
+    fn see_plain(&mut self, bytes: &[u8]) -> Option<()> {
+        let tap = &mut self.tap;
+        let Some(deframer) = &mut self.deframer else {
+            tap.body(bytes);
+            return Some(());
+        };
+        deframer.push(bytes, &mut |frame: FrameRef<'_>| tap.frame(frame)).ok()
+    }
+
+    /// What the answer cost, as far as that can be said.
+    pub(super) fn finish(mut self) -> Metered {
+        if let Some(plain) = self.decompressor.as_mut().and_then(|decompressor| decompressor.finish().ok()) {
+            self.see_plain(&plain);
+        }
+        let reading = match &mut self.deframer {
+            Some(deframer) => {
+                let tap = &mut self.tap;
+                // A frame that was cut off tells nothing.
+                let _cut = deframer.finish(&mut |frame| tap.frame(frame));
+                self.tap.reading()
+            }
+            None => self.tap.finish_body(),
+        };
+        let usage = Usage::from(reading.usage);
+        let any = [usage.input, usage.cache_read, usage.cache_write, usage.output, usage.reasoning];
+        let told = any.iter().any(Option::is_some).then_some(usage);
+        Metered { told, content: self.tap.content_tokens(), has_ended: reading.ended }
+    }
+}

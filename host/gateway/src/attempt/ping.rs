@@ -1,0 +1,61 @@
+//! A chat of one token, to find out whether a provider answers chats. Nobody asked for it: it is neither accounted for
+//! nor kept.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use super::House;
+use super::send::{bare, fault_of, response_of};
+use crate::route::Target;
+use weir_translate::unified;
+use weir_translate::unified::Request;
+use weir_types::contract::about::Operation;
+use weir_types::contract::types::{ChatRequest, Context, ErrorKind, Message, Part, Role, TextPart};
+use weir_types::exchange::Exchange;
+use weir_types::fault::{Fault, Side};
+use weir_upstream::{DecodeBound, Decoded, UpstreamRequest};
+use weir_wire::estimate;
+
+/// Bytes of an answer.
+const MAX_BYTES: usize = 1 << 20;
+/// What is asked.
+const WORDS: &str = "ping";
+
+/// Asks a model of a provider's for one token. What it answers is read and forgotten; one that needs further steps for
+/// its answer has taken the request, and that is enough.
+pub async fn ping(house: House<'_>, target: &Arc<Target>, model: &str) -> Result<(), Fault> {
+    let headers = HeaderMap::new();
+    let exchange = Exchange::begin(&headers);
+    let chat = chat(model);
+    let mut provider = target.adapter.lease("").await.map_err(|fault| unified::blame(&fault))?;
+    let mut ctx = Context {
+        request_id: exchange.id,
+        now_ms: exchange.now_ms,
+        model: model.to_owned(),
+        format: target.format_for("", &Operation::Chat).to_owned(),
+        options: target.options.clone(),
+        blobs: Vec::new(),
+        input_tokens: Some(estimate::input_tokens(&chat)),
+        memo: String::new(),
+    };
+    let made = unified::render(&mut provider, &ctx, &Request::Chat(chat))?;
+    ctx.memo = made.memo;
+    let request = UpstreamRequest { model, ..bare(&headers, target, made.request, None, None)? };
+    let response = house.upstreams.send(request).await.map_err(|error| fault_of(&error))?;
+    let (status, headers) = (response.status, response.headers);
+    if !status.is_success() {
+        let message = format!("the provider answered {status}");
+        return Err(Fault::new(Side::Upstream, ErrorKind::Upstream, message).with_status(status.as_u16()));
+    }
+    let body = Decoded::new(&headers, response.body, DecodeBound::default()).map_err(|error| fault_of(&error))?;
+    let body = body.collect(MAX_BYTES).await.map_err(|error| fault_of(&error))?;
+    unified::parse_answer(&mut provider, &Operation::Chat, &ctx, &response_of(status, &headers, &body))?;
+    provider.release();
+    Ok(())
+}
+
+fn chat(model: &str) -> ChatRequest {
+    let message = Message::plain(Role::User, vec![Part::Text(TextPart::plain(WORDS))]);
+    ChatRequest { max_output_tokens: Some(1), ..ChatRequest::plain(model, vec![message]) }
+}

@@ -1,0 +1,207 @@
+//! The relay lane: the same format on both sides, so the same bytes. Nothing is changed but the model's name where an
+//! alias differs, and, where the operator has it so, the one member that asks for usage.
+
+use std::sync::Arc;
+
+use http::header::{self, HeaderMap, HeaderName};
+use http::{Response, StatusCode};
+
+use super::failure::{self, Failure};
+use super::meter::Meter;
+use super::relayed::{Ends, Relayed};
+use super::reply::ReplyBody;
+use super::send::{headers_for, send};
+use super::withhold::Withhold;
+use super::{Asked, House};
+use crate::accept::{Acceptance, Filling};
+use crate::account::Account;
+use crate::route::Target;
+use weir_config::Metering;
+use weir_translate::dialect::reply::insert;
+use weir_types::contract::about::BodyKind;
+use weir_types::contract::types::Framing;
+use weir_types::fault::Fault;
+use weir_upstream::{Chunks, UpstreamRequest, UpstreamResponse, headers};
+use weir_wire::frame;
+use weir_wire::peek::{Edit, set_member, splice};
+use weir_wire::tap::CompiledTap;
+
+/// Sends the request as it came and passes the answer on as it comes.
+pub(super) async fn relay(
+    house: House<'_>,
+    asked: &Asked,
+    target: &Arc<Target>,
+    acceptance: &Acceptance,
+    account: &mut Account,
+) -> Result<Response<ReplyBody>, Failure> {
+    let call = Call { asked, target, acceptance, model: target.model(asked.model()) };
+    let question = call.question(account)?;
+    let asks = !question.is_empty();
+    let mut response = send(house, target, call.request(question)?, account).await?;
+    let mut asks_usage = asks;
+    if asks && matches!(response.status.as_u16(), 400 | 422) && target.question.is_open() {
+        // Perhaps it is the question that it does not take.
+        response = send(house, target, call.request(Vec::new())?, account).await?;
+        asks_usage = false;
+        if response.status.as_u16() < 400 {
+            tracing::info!(request_id = asked.exchange.id, target = %target.id, "server takes no question for usage");
+            target.question.refused();
+        }
+    }
+    let lane = Lane { house, asked, acceptance, asks_usage };
+    if response.status.as_u16() < 400 {
+        if asks_usage {
+            call.is_answered(&response);
+        }
+        return Ok(answer(lane, response, account));
+    }
+    let (fault, response) = failure::read(house, asked, target, response, account).await?;
+    let told = response.map(|response| Box::new(answer(lane, response, account)));
+    Err(Failure { fault, told })
+}
+
+/// One request to a target that takes it as it is.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    asked: &'a Asked,
+    target: &'a Target,
+    acceptance: &'a Acceptance,
+    model: &'a str,
+}
+
+impl<'a> Call<'a> {
+    /// What makes the body ask for usage that the client did not ask for; nothing where it is not to be asked for.
+    fn question(&self, account: &Account) -> Result<Vec<Edit>, Fault> {
+        let Self { asked, target, acceptance, .. } = self;
+        let (Some(ask), Some(found)) = (&acceptance.ask_usage, &asked.reading.found) else { return Ok(Vec::new()) };
+        let is_wanted = match target.metering {
+            Metering::Tap => false,
+            Metering::Ask => true,
+            Metering::Auto => account.tokens_matter() || target.provider.limits.count_tokens(),
+        };
+        if !asked.reading.stream || !is_wanted || !target.question.may_be_asked() {
+            return Ok(Vec::new());
+        }
+        set_member(found, &ask.pointer, &ask.json).map_err(|error| Fault::internal(error.to_string()))
+    }
+
+    /// The request with the model's name and this question, and nothing else changed.
+    fn request(&self, question: Vec<Edit>) -> Result<UpstreamRequest<'a>, Fault> {
+        let Self { asked, target, acceptance, model } = *self;
+        let asks = !question.is_empty();
+        // A body that names several models is made to name one, whichever its reader takes.
+        let spots = asked.reading.model_places.iter().filter(|spot| spot.name != model);
+        let edits: Vec<Edit> = spots.map(|spot| spot.renamed(model)).chain(question).collect();
+        let body = if edits.is_empty() {
+            asked.body.clone()
+        } else {
+            splice(&asked.body, &edits).map_err(|error| Fault::internal(error.to_string()))?
+        };
+        let stream = asked.reading.stream;
+        let option = |name: &str| target.option(name);
+        let filling = Filling { model, id: asked.holes.get("id").unwrap_or_default(), option: &option };
+        let query = acceptance.query(&asked.query, &filling, stream);
+        let pairs = query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let address = target.base.join(&acceptance.path(&filling, stream), pairs);
+        let mut headers = request_headers(asked, acceptance, &filling);
+        if asks {
+            // What is to be withheld has to be seen.
+            headers.insert(header::ACCEPT_ENCODING, header::HeaderValue::from_static("identity"));
+        }
+        Ok(UpstreamRequest {
+            method: acceptance.method.clone(),
+            address: address.map_err(|error| Fault::invalid(error.to_string()))?,
+            headers,
+            body: Chunks::from(body),
+            timeouts: target.timeouts,
+            credential: target.credential.as_ref(),
+            stream,
+            model,
+        })
+    }
+
+    /// The server answers a request with the question. One that compresses the answer all the same is not asked again:
+    /// of its answers nothing can be withheld.
+    fn is_answered(&self, response: &UpstreamResponse) {
+        if response.headers.contains_key(header::CONTENT_ENCODING) {
+            self.target.question.refused();
+        } else {
+            self.target.question.taken();
+        }
+    }
+}
+
+fn request_headers(asked: &Asked, acceptance: &Acceptance, filling: &Filling<'_>) -> HeaderMap {
+    let mut to = headers_for(asked);
+    headers::forward_body_headers(&asked.headers, &mut to);
+    if let Some(value) = asked.headers.get(header::ACCEPT_ENCODING) {
+        to.insert(header::ACCEPT_ENCODING, value.clone());
+    }
+    acceptance.request_headers.forward(&asked.headers, &mut to);
+    for (name, value) in acceptance.set_headers(filling) {
+        to.entry(name).or_insert(value);
+    }
+    if asked.face.claim.body == BodyKind::Json && !to.contains_key(header::CONTENT_TYPE) && !asked.body.is_empty() {
+        to.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    }
+    to
+}
+
+/// What an answer's treatment depends on.
+#[derive(Clone, Copy)]
+struct Lane<'a> {
+    house: House<'a>,
+    asked: &'a Asked,
+    acceptance: &'a Acceptance,
+    /// Whether the request was made to ask for usage that the client did not ask for.
+    asks_usage: bool,
+}
+
+fn answer(lane: Lane<'_>, upstream: UpstreamResponse, account: &mut Account) -> Response<ReplyBody> {
+    let Lane { house, asked, acceptance, asks_usage } = lane;
+    let UpstreamResponse { status, headers, body } = upstream;
+    let framing = stream_framing(asked, status, &headers);
+    let limits = frame::Limits { frame_bytes: house.config.server.max_frame_bytes, ..frame::Limits::default() };
+    let ok = status == StatusCode::OK;
+    let meter = acceptance.tap.as_ref().filter(|_| ok).and_then(|tap| Meter::new(tap, framing, limits, &headers));
+    account.answering(status.as_u16(), framing.is_some(), acceptance.tap.is_some());
+    let ask = acceptance.ask_usage.as_ref().filter(|_| asks_usage && !headers.contains_key(header::CONTENT_ENCODING));
+    let ends = framing.map(|framing| Ends {
+        framing,
+        errors: asked.face.errors.clone(),
+        request_id: asked.exchange.id.clone(),
+        is_plain: !headers.contains_key(header::CONTENT_ENCODING),
+        withhold: ask.and_then(|ask| {
+            let members = acceptance.tap.as_ref().map(CompiledTap::usage_members).unwrap_or_default();
+            Withhold::new(&ask.withheld, members, framing, limits)
+        }),
+        can_cut: asked.can_cut,
+        within_line: false,
+    });
+    let streams = framing.is_some();
+    let mut response = Response::new(ReplyBody::Relayed(Box::new(Relayed::new(body, meter, ends))));
+    *response.status_mut() = status;
+    let to = response.headers_mut();
+    headers::forward_body_headers(&headers, to);
+    acceptance.response_headers.forward(&headers, to);
+    if streams {
+        to.entry(header::CACHE_CONTROL).or_insert(header::HeaderValue::from_static("no-cache"));
+        to.insert(HeaderName::from_static("x-accel-buffering"), header::HeaderValue::from_static("no"));
+    } else if let Some(length) = headers.get(header::CONTENT_LENGTH) {
+        to.insert(header::CONTENT_LENGTH, length.clone());
+    }
+    if status.as_u16() >= 400 {
+        insert(to, weir_types::headers::ERROR_SOURCE, "upstream");
+    }
+    response
+}
+
+/// How a streamed answer is framed; none for a whole one.
+fn stream_framing(asked: &Asked, status: StatusCode, headers: &HeaderMap) -> Option<Framing> {
+    if !asked.reading.stream || status != StatusCode::OK {
+        return None;
+    }
+    let kind = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    frame::from_content_type(kind)
+        .filter(|framing| *framing != Framing::JsonArray || asked.framing == Framing::JsonArray)
+}

@@ -1,0 +1,243 @@
+//! A relayed answer as a body: the provider's pieces as they come, with a tap beside them.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use super::meter::{Meter, Metered};
+use super::pipeline::broken;
+use super::reply::BodyError;
+use super::withhold::Withhold;
+use crate::account::Account;
+use crate::origin::Learner;
+use weir_translate::dialect::reply;
+use weir_types::contract::about::ErrorFormat;
+use weir_types::contract::types::Framing;
+use weir_upstream::{UpstreamBody, UpstreamError};
+use weir_wire::frame;
+
+/// An answer that is being relayed.
+pub struct Relayed {
+    upstream: Option<UpstreamBody>,
+    meter: Option<Meter>,
+    ends: Option<Box<Ends>>,
+    account: Option<Box<Account>>,
+    learner: Option<Box<Learner>>,
+    state: State,
+}
+
+/// What a stream needs beyond its bytes, for the case that it breaks.
+#[derive(Debug)]
+pub(super) struct Ends {
+    pub(super) framing: Framing,
+    pub(super) errors: Option<Arc<ErrorFormat>>,
+    pub(super) request_id: String,
+    /// Whether the bytes are plain, so that something can be said between them.
+    pub(super) is_plain: bool,
+    pub(super) withhold: Option<Withhold>,
+    pub(super) can_cut: bool,
+    /// Whether the last byte that passed leaves a line open.
+    pub(super) within_line: bool,
+}
+
+impl Ends {
+    fn passed(&mut self, piece: &[u8]) {
+        self.within_line = piece.last().map_or(self.within_line, |last| *last != b'\n');
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    Ended,
+    /// The failure has been told, if it could be; when that has been written, the connection is cut.
+    Told,
+    Cut,
+}
+
+impl Relayed {
+    pub(super) fn new(upstream: UpstreamBody, meter: Option<Meter>, ends: Option<Ends>) -> Self {
+        let ends = ends.map(Box::new);
+        Self { upstream: Some(upstream), meter, ends, account: None, learner: None, state: State::Open }
+    }
+
+    /// Has this watch what passes. Compressed bytes are understood only where they are metered.
+    pub(super) fn learn(&mut self, learner: Box<Learner>, is_plain: bool) {
+        self.learner = Some(learner).filter(|_| is_plain || self.meter.is_some());
+    }
+
+    /// Closes this account when the body has been read.
+    pub(super) fn attach(&mut self, account: Box<Account>) {
+        self.account = Some(account);
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let _entered = self.account.as_ref().map(|account| account.enter());
+        loop {
+            match self.state {
+                State::Open => {}
+                State::Ended => return Poll::Ready(None),
+                State::Told => {
+                    self.state = State::Cut;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                State::Cut => {
+                    self.state = State::Ended;
+                    return Poll::Ready(Some(Err(BodyError)));
+                }
+            }
+            let Some(upstream) = &mut self.upstream else { return Poll::Ready(None) };
+            let out = match ready!(Pin::new(&mut *upstream).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    let ended = upstream.is_end_stream();
+                    let out = self.pass(frame.into_data().unwrap_or_default());
+                    // Of a body whose length is known nobody asks for more than that.
+                    if ended && self.ends.is_none() {
+                        self.end();
+                    }
+                    Some(out)
+                }
+                Some(Err(error)) => self.broke(&error),
+                None => self.end(),
+            };
+            if let Some(bytes) = out.filter(|bytes| !bytes.is_empty()) {
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+        }
+    }
+
+    pub(super) fn is_end_stream(&self) -> bool {
+        // The account is closed by the end, so the end has to be polled. And so has a cut: what ends here is whole.
+        let is_cut = matches!(self.state, State::Told | State::Cut);
+        !is_cut && self.account.is_none() && self.upstream.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    pub(super) fn size_hint(&self) -> SizeHint {
+        let exact = self.ends.is_none().then(|| self.upstream.as_ref()?.size_hint().exact()).flatten();
+        exact.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+
+    fn pass(&mut self, bytes: Bytes) -> Bytes {
+        match (&mut self.meter, &mut self.learner) {
+            (Some(meter), learner) => meter.see(&bytes, learner.as_deref_mut()),
+            (None, Some(learner)) => learner.see(&bytes),
+            (None, None) => {}
+        }
+        if self.ends.is_some()
+            && let Some(account) = &mut self.account
+        {
+            account.piece();
+        }
+        let Some(ends) = &mut self.ends else { return bytes };
+        let out = match &mut ends.withhold {
+            Some(withhold) => withhold.pass(bytes),
+            None => bytes,
+        };
+        ends.passed(&out);
+        out
+    }
+
+    fn end(&mut self) -> Option<Bytes> {
+        self.state = State::Ended;
+        let last = self.ends.as_mut().and_then(|ends| ends.withhold.as_mut()).map(Withhold::end);
+        self.close(false);
+        last
+    }
+
+    /// The provider broke off: what can be said is said in the format's own way, and then the connection is cut, so that
+    /// nobody takes the answer for complete.
+    fn broke(&mut self, error: &UpstreamError) -> Option<Bytes> {
+        tracing::warn!(%error, "relayed answer broke");
+        let told = self.ends.as_ref().filter(|ends| ends.is_plain).and_then(|ends| farewell(ends, error));
+        let can_cut = self.ends.as_ref().is_none_or(|ends| ends.can_cut);
+        // What has come, the head if nothing else, is written before the cut.
+        self.state = if told.is_some() && !can_cut { State::Ended } else { State::Told };
+        self.close(true);
+        told
+    }
+
+    fn close(&mut self, broken: bool) {
+        self.upstream = None;
+        let metered = self.meter.take().map(Meter::finish);
+        let Some(mut account) = self.account.take() else { return };
+        record(&mut account, metered);
+        if broken {
+            account.broke("upstream");
+        } else {
+            account.whole();
+        }
+    }
+}
+
+impl Drop for Relayed {
+    /// A client that leaves: what was consumed so far is still accounted for.
+    fn drop(&mut self) {
+        let metered = self.meter.take().map(Meter::finish);
+        if let Some(account) = &mut self.account {
+            record(account, metered);
+        }
+    }
+}
+
+fn record(account: &mut Account, metered: Option<Metered>) {
+    let Some(Metered { told, content, has_ended }) = metered else { return };
+    account.content(content);
+    if let Some(usage) = told {
+        account.used(usage);
+    }
+    if has_ended {
+        account.told_all();
+    }
+}
+
+/// The frame that ends a broken stream, behind a separator that ends whatever was half said.
+fn farewell(ends: &Ends, error: &UpstreamError) -> Option<Bytes> {
+    let frame = reply::failure_frame(ends.errors.as_deref(), &broken(error.kind.name()), &ends.request_id)?;
+    let mut out = separator(ends.framing, ends.within_line)?.to_vec();
+    frame::Encoder::new(ends.framing).push(&frame, &mut out);
+    Some(Bytes::from(out))
+}
+
+/// What ends a frame that is half said, if anything else can be said there.
+fn separator(framing: Framing, within_line: bool) -> Option<&'static [u8]> {
+    match framing {
+        Framing::Sse => Some(b"\n\n"),
+        // Readers take an empty line for a frame that is not JSON.
+        Framing::Ndjson => Some(if within_line { b"\n" } else { b"" }),
+        // In the middle of these nothing else can be said.
+        Framing::JsonArray | Framing::EventStream => None,
+    }
+}
+
+impl fmt::Debug for Relayed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relayed").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_line_of_a_broken_stream_is_empty() {
+        let mut ends = Ends {
+            framing: Framing::Ndjson,
+            errors: None,
+            request_id: String::new(),
+            is_plain: true,
+            withhold: None,
+            can_cut: true,
+            within_line: false,
+        };
+        for (piece, expected) in [("{}\n", ""), ("{\"half\":", "\n"), ("", "\n"), ("1}\n", "")] {
+            ends.passed(piece.as_bytes());
+            assert_eq!(separator(Framing::Ndjson, ends.within_line), Some(expected.as_bytes()), "behind {piece:?}");
+        }
+    }
+}

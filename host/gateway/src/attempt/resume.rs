@@ -1,0 +1,157 @@
+//! A stream that breaks: who goes on with it. What was said so far stands; the next target is given it and asked for
+//! the rest.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use super::follow::Farewell;
+use super::pipeline::Successor;
+use super::said::is_curable;
+use super::{Asked, House, policy, translate};
+use crate::account::Account;
+use crate::admit::Door;
+use crate::health::Health;
+use crate::origin::Carried;
+use crate::recall::Recall;
+use crate::route::{Stop, Target};
+use weir_config::Config;
+use weir_types::fault::{Fault, Side};
+use weir_upstream::{Decoded, Upstreams};
+
+/// How often one stream may break and be gone on with.
+const TIMES: u32 = 3;
+
+/// Everything that is needed to go on with a stream, kept as long as that is.
+#[derive(Debug, Clone)]
+pub struct Onward {
+    /// The request.
+    pub asked: Arc<Asked>,
+    /// The configuration that it began with.
+    pub config: Arc<Config>,
+    /// The way out.
+    pub upstreams: Upstreams,
+    /// What clients' formats have no place for.
+    pub recall: Arc<Recall>,
+    /// What is well.
+    pub health: Arc<Health>,
+    /// What providers may be sent.
+    pub door: Arc<Door>,
+    /// Where the request may go.
+    pub stops: Vec<Stop>,
+    /// What it carries of earlier answers.
+    pub carried: Carried,
+    /// When all of it has to be over.
+    pub deadline: Option<Instant>,
+    /// How often it was gone on with.
+    pub times: u32,
+}
+
+/// A stream that goes on with another.
+pub(super) struct Continued {
+    pub(super) upstream: Decoded,
+    pub(super) successor: Successor,
+    pub(super) farewell: Option<Farewell>,
+}
+
+/// Who goes on.
+pub(super) struct Found {
+    pub(super) stream: Continued,
+    pub(super) account: Account,
+}
+
+type Search = Pin<Box<dyn Future<Output = Result<Found, Fault>> + Send>>;
+
+/// Somebody is being looked for. The lock is never waited for: it lets bodies be shared between threads.
+pub(super) struct Resuming(Mutex<Search>);
+
+impl Resuming {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Found, Fault>> {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner).as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Resuming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Resuming")
+    }
+}
+
+impl Onward {
+    /// Looks for somebody who goes on after this failure, if anybody may.
+    pub(super) fn begin(
+        &mut self,
+        fault: &Fault,
+        said: &str,
+        from: &Arc<Target>,
+        account: &Account,
+    ) -> Option<Resuming> {
+        let is_over = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
+        if fault.side != Side::Upstream || !is_curable(fault.error.kind) || is_over || self.times >= TIMES {
+            return None;
+        }
+        self.times += 1;
+        let (onward, fault, said, from) = (self.clone(), fault.clone(), said.to_owned(), Arc::clone(from));
+        let account = account.branch();
+        let found = async move { onward.find(&said, &from, account).await.ok_or(fault) };
+        Some(Resuming(Mutex::new(Box::pin(found))))
+    }
+
+    /// The first that goes on: those behind the one that broke, those before it, itself.
+    async fn find(&self, said: &str, from: &Arc<Target>, mut account: Account) -> Option<Found> {
+        for stop in in_turn(&self.stops, from) {
+            let is_over = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
+            if is_over || !stop.route.take_repetition(Instant::now()) {
+                return None;
+            }
+            if let Some((stream, target)) = self.ask(stop, said, &mut account).await {
+                account.metrics().tries.resumed(&from.id, &target.id);
+                let request_id = &self.asked.exchange.id;
+                tracing::warn!(request_id, from = %from.id, to = %target.id, said = said.len(), "stream goes on");
+                return Some(Found { stream, account });
+            }
+        }
+        None
+    }
+
+    async fn ask(&self, stop: &Stop, said: &str, account: &mut Account) -> Option<(Continued, Arc<Target>)> {
+        let mut held = self.door.admit_to(&stop.target.provider, &self.asked.demand()).await.ok()?;
+        let (target, mut ticket) = stop.admit(&self.health, Instant::now(), &self.carried)?;
+        let Self { config, upstreams, recall, deadline, .. } = self;
+        let house = House { config, upstreams, recall, deadline: *deadline };
+        let model = self.asked.model();
+        account.tries_at(&target.label, target.model(model), target.price_of(model));
+        held.is_out(true);
+        match translate::again::resume(house, &self.asked, &target, said, account).await {
+            Ok(stream) => {
+                ticket.answers();
+                account.serve(ticket);
+                account.hold(held);
+                Some((stream, target))
+            }
+            Err(fault) => {
+                held.is_out(false);
+                if let Some(input) = account.unanswered() {
+                    held.used(Some((u64::from(input), 0)));
+                }
+                ticket.failed(policy::blame(&fault));
+                let side = fault.side.as_str();
+                account.failed("resume");
+                account.tried(&stop.health, "resume");
+                account.metrics().tries.failed(&target.label, "resume", side);
+                let request_id = &self.asked.exchange.id;
+                tracing::warn!(request_id, target = %target.id, side, error = %fault, "target does not go on with the stream");
+                None
+            }
+        }
+    }
+}
+
+/// The targets in the order in which they are asked to go on; only the same again where it lets nothing go elsewhere.
+fn in_turn<'a>(stops: &'a [Stop], from: &'a Target) -> impl Iterator<Item = &'a Stop> {
+    let behind = stops.iter().position(|stop| stop.target.id == from.id).map_or(0, |at| at + 1);
+    let (before, after) = stops.split_at(behind.min(stops.len()));
+    after.iter().chain(before).filter(|stop| from.enable_fallback || stop.target.id == from.id)
+}

@@ -1,0 +1,252 @@
+//! One request to a provider and the reading of its refusals.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use super::{Asked, House};
+use crate::account::Account;
+use crate::route::Target;
+use weir_translate::bounds;
+use weir_types::contract::types::{Body, Error, ErrorKind, Header, HttpRequest, HttpResponse};
+use weir_types::exchange::TRACE_HEADERS;
+use weir_types::fault::{Fault, Lapse, Side};
+use weir_upstream::rendered::admit;
+use weir_upstream::{Chunks, UpstreamError, UpstreamErrorKind, UpstreamRequest, UpstreamResponse};
+use weir_wire::estimate;
+
+/// What a client hears where the provider, or its token endpoint, does not take the gateway's credential.
+const REFUSED: &str = "the provider refused the gateway's credential";
+const REFUSED_CODE: &str = "upstream_authentication";
+/// Bytes of a provider's own words in the log.
+const LOGGED: usize = 1024;
+
+/// Sends a request and keeps account of it.
+pub(super) async fn send(
+    house: House<'_>,
+    target: &Target,
+    request: UpstreamRequest<'_>,
+    account: &mut Account,
+) -> Result<UpstreamResponse, Fault> {
+    let begun = Instant::now();
+    let mut request = UpstreamRequest { timeouts: house.within(request.timeouts), ..request };
+    let span = account.attempt();
+    span.mark(&mut request.headers);
+    if span.is_recording() {
+        span.say("http.request.method", request.method.to_string());
+        span.say("server.address", request.address.origin().to_string());
+    }
+    let costs = account.sends(|| estimate::body_tokens(request.body.pieces().map(|piece| &piece[..])));
+    let sent = house.upstreams.send(request).await;
+    account.attempted(&target.label, begun.elapsed());
+    let is_refused = match &sent {
+        Ok(response) => response.status.as_u16() >= 400,
+        Err(error) => error.kind.is_unsent(),
+    };
+    if costs && is_refused {
+        account.refused();
+    }
+    if let Ok(response) = &sent {
+        account.attempt().say("http.response.status_code", i64::from(response.status.as_u16()));
+    }
+    sent.map_err(|error| {
+        account.failed_upstream(&target.label, error.kind.name());
+        tracing::warn!(provider = %target.label, %error, "request to the provider failed");
+        fault_of(&error)
+    })
+}
+
+/// What a client hears of a failed exchange with a provider.
+pub(super) fn fault_of(error: &UpstreamError) -> Fault {
+    let (kind, status, message) = match error.kind {
+        kind if kind.is_timeout() => (ErrorKind::Timeout, 504, "the provider did not answer in time"),
+        UpstreamErrorKind::Connect | UpstreamErrorKind::Tls => {
+            (ErrorKind::Upstream, 502, "the provider cannot be reached")
+        }
+        UpstreamErrorKind::BodyTooLarge => (ErrorKind::Upstream, 502, "the provider's answer is too large"),
+        UpstreamErrorKind::Request => return Fault::internal("the request to the provider cannot be sent"),
+        UpstreamErrorKind::KeyShown => (ErrorKind::Upstream, 502, "the provider's answer cannot be passed on"),
+        UpstreamErrorKind::Token => (ErrorKind::Upstream, 502, "the provider's token endpoint gives no token"),
+        UpstreamErrorKind::TokenRefused => {
+            return refused_credential();
+        }
+        _ => (ErrorKind::Upstream, 502, "the provider broke off its answer"),
+    };
+    let fault = Fault::new(Side::Upstream, kind, format!("{message} ({})", error.kind.name())).with_status(status);
+    fault.with_lapse(lapse_of(error.kind))
+}
+
+fn lapse_of(kind: UpstreamErrorKind) -> Lapse {
+    match kind {
+        UpstreamErrorKind::TokenRefused => Lapse::Credential,
+        // Its total limit is the operator's word on how long all may take.
+        UpstreamErrorKind::FirstByteTimeout | UpstreamErrorKind::IdleTimeout | UpstreamErrorKind::TotalTimeout => {
+            Lapse::Slow
+        }
+        kind if kind.is_unsent() => Lapse::Unreachable,
+        UpstreamErrorKind::Reset | UpstreamErrorKind::Cut => Lapse::Gone,
+        _ => Lapse::Garbled,
+    }
+}
+
+/// The headers that every request upstream has, whatever the lane.
+pub(super) fn headers_for(asked: &Asked) -> HeaderMap {
+    headers_after(&asked.headers)
+}
+
+fn headers_after(theirs: &HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(8);
+    for name in TRACE_HEADERS {
+        if let Some(value) = theirs.get(name) {
+            headers.insert(HeaderName::from_static(name), value.clone());
+        }
+    }
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("weir/", env!("CARGO_PKG_VERSION"))));
+    headers
+}
+
+/// A request that an adapter rendered, as it is sent.
+pub(super) fn rendered<'a>(
+    asked: &'a Asked,
+    target: &'a Target,
+    request: HttpRequest,
+    body: Option<Chunks>,
+    origin: Option<&str>,
+    stream: bool,
+) -> Result<UpstreamRequest<'a>, Fault> {
+    let made = bare(&asked.headers, target, request, body, origin)?;
+    Ok(UpstreamRequest { stream, model: target.model(asked.model()), ..made })
+}
+
+/// The same without anybody's having asked for it but for these headers.
+pub(super) fn bare<'a>(
+    theirs: &HeaderMap,
+    target: &'a Target,
+    request: HttpRequest,
+    body: Option<Chunks>,
+    origin: Option<&str>,
+) -> Result<UpstreamRequest<'a>, Fault> {
+    let mut headers = headers_after(theirs);
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    let admitted = admit(&target.base, &request, origin, &mut headers);
+    let (method, address) = admitted.map_err(|why| refused(target, &why))?;
+    let (bytes, text) = bytes_of(request.body);
+    let body = body.unwrap_or_else(|| Chunks::from(bytes));
+    if text && !body.is_empty() && !headers.contains_key(header::CONTENT_TYPE) {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    Ok(UpstreamRequest {
+        method,
+        address,
+        headers,
+        body,
+        timeouts: target.timeouts,
+        credential: target.credential.as_ref(),
+        stream: false,
+        model: target.model(""),
+    })
+}
+
+fn refused(target: &Target, why: &str) -> Fault {
+    let adapter = &target.adapter.name;
+    tracing::warn!(%adapter, why, "adapter made a request that is not sent");
+    Fault::adapter(format!("the adapter `{adapter}` made a request that is not sent: {why}"))
+}
+
+/// A body's bytes, and whether they are text.
+pub(super) fn bytes_of(body: Body) -> (Bytes, bool) {
+    match body {
+        Body::Text(text) => (Bytes::from(text), true),
+        Body::Bytes(bytes) => (Bytes::from(bytes), false),
+    }
+}
+
+/// A body for an adapter: text where it is UTF-8, with lone surrogates mended.
+pub(super) fn body_of(bytes: &Bytes) -> Body {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Body::Text(weir_types::surrogate::mend(text).into_owned()),
+        Err(_) => Body::Bytes(bytes.to_vec()),
+    }
+}
+
+/// An answer of the provider's for its adapter. Headers that are no text are left out.
+pub(super) fn response_of(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> HttpResponse {
+    let text = |(name, value): (&HeaderName, &HeaderValue)| {
+        Some(Header { name: name.as_str().to_owned(), value: value.to_str().ok()?.to_owned() })
+    };
+    HttpResponse { status: status.as_u16(), headers: headers.iter().filter_map(text).collect(), body: body_of(body) }
+}
+
+/// A provider's error as the client hears of it, in either lane: its reason survives, its status where clients know it, and
+/// a refused credential is the gateway's trouble, never the client's. `status` is that of the answer which told of it.
+pub(super) fn upstream_fault(error: Error, status: StatusCode, target: &Target, account: &Account) -> Fault {
+    let mut error = hidden(bounds::error(error), target);
+    let refused = status == StatusCode::UNAUTHORIZED || is_refused(&error);
+    account.failed_upstream(&target.label, kind_name(if refused { ErrorKind::Authentication } else { error.kind }));
+    if refused {
+        tell_refused(&error, target);
+        return refused_credential();
+    }
+    // Statuses of a provider's own making (529) are told by kind.
+    error.status = error.status.filter(|status| matches!(status, 400..=499 | 500 | 502..=504));
+    Fault::from_error(Side::Upstream, error)
+}
+
+/// A failure that stood in an answer which began as a good one.
+pub(super) fn late_fault(fault: Fault, target: &Target) -> Fault {
+    if fault.side != Side::Upstream || !is_refused(&fault.error) {
+        return fault;
+    }
+    tell_refused(&hidden(fault.error, target), target);
+    refused_credential()
+}
+
+/// The same where it is told within a stream.
+pub(super) fn late_error(error: Error, target: &Target) -> Error {
+    late_fault(Fault::from_error(Side::Upstream, hidden(bounds::error(error), target)), target).error
+}
+
+/// Whether an error says that the gateway's credential is not taken, whatever else it calls that.
+fn is_refused(error: &Error) -> bool {
+    error.kind == ErrorKind::Authentication || error.status == Some(401)
+}
+
+/// What a client hears of that: nothing of the provider's own words, which are about another's key.
+fn refused_credential() -> Fault {
+    let fault = Fault::new(Side::Upstream, ErrorKind::Upstream, REFUSED);
+    fault.with_status(502).with_code(REFUSED_CODE).with_lapse(Lapse::Credential)
+}
+
+fn tell_refused(error: &Error, target: &Target) {
+    let said = weir_sandbox::fault::clean(weir_sandbox::fault::head(&error.message, LOGGED));
+    tracing::error!(provider = %target.label, key = target.key, said, "the provider refuses the configured credential");
+}
+
+/// An error without the provider's keys: what an adapter has unescaped may spell one that its bytes did not.
+fn hidden(mut error: Error, target: &Target) -> Error {
+    target.hide_keys(&mut error.message);
+    [&mut error.code, &mut error.param].into_iter().flatten().for_each(|text| target.hide_keys(text));
+    error
+}
+
+/// A kind as it stands in metrics.
+pub(super) fn kind_name(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::InvalidRequest => "invalid_request",
+        ErrorKind::Authentication => "authentication",
+        ErrorKind::Permission => "permission",
+        ErrorKind::NotFound => "not_found",
+        ErrorKind::TooLarge => "too_large",
+        ErrorKind::ContextLength => "context_length",
+        ErrorKind::RateLimited => "rate_limited",
+        ErrorKind::Quota => "quota",
+        ErrorKind::ContentFiltered => "content_filtered",
+        ErrorKind::Overloaded => "overloaded",
+        ErrorKind::Timeout => "timeout",
+        ErrorKind::Unsupported => "unsupported",
+        ErrorKind::Upstream => "upstream",
+        ErrorKind::Internal => "internal",
+    }
+}

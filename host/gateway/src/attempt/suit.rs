@@ -1,0 +1,187 @@
+//! What a model is known not to take is left out of a request for it, or lowered to what it takes; that is a loss, told by
+//! the name that the client wrote. Only requests that are understood are touched.
+
+use bytes::Bytes;
+
+use weir_config::Capabilities;
+use weir_types::contract::about::{Face, Feature, FrameTest};
+use weir_types::contract::types::{ChatRequest, Loss, LossKind, ReasoningMode, ReasoningRequest};
+use weir_wire::peek::{Found, Limits, Peek, Test, Wanted};
+
+/// A request as its client wrote it, and where its format has what.
+#[derive(Debug, Clone, Copy)]
+pub struct Written<'a> {
+    features: &'a [Feature],
+    output_limit: &'a [String],
+    body: &'a [Bytes],
+}
+
+/// Suits a request to a model with these abilities; says what it cost.
+pub fn suit(chat: &mut ChatRequest, able: &Capabilities, written: Written<'_>) -> Vec<Loss> {
+    let mut losses = Vec::new();
+    if able.reasoning == Some(false)
+        && let Some(reasoning) = chat.reasoning.take()
+        && wants_thinking(&reasoning)
+    {
+        let note = "the model does not reason".to_owned();
+        losses.push(Loss { field: written.reasoning(), kind: LossKind::Dropped, note: Some(note) });
+    }
+    if let (Some(most), Some(asked)) = (able.output.and_then(|most| u32::try_from(most).ok()), chat.max_output_tokens)
+        && most > 0
+        && asked > most
+    {
+        chat.max_output_tokens = Some(most);
+        lower_budget(chat, [asked, most]);
+        let note = format!("the model gives at most {most} tokens");
+        losses.push(Loss { field: written.limit(), kind: LossKind::Clamped, note: Some(note) });
+    }
+    losses
+}
+
+/// Whether something is lost where the model does not think.
+fn wants_thinking(reasoning: &ReasoningRequest) -> bool {
+    let is_off = matches!(reasoning.mode, Some(ReasoningMode::Disabled))
+        || reasoning.effort.as_deref() == Some("none")
+        || reasoning.budget_tokens == Some(0);
+    let says = reasoning.mode.is_some() || reasoning.effort.is_some() || reasoning.budget_tokens.is_some();
+    !is_off && says
+}
+
+/// Thinking keeps its share of an answer whose limit was lowered.
+fn lower_budget(chat: &mut ChatRequest, [asked, most]: [u32; 2]) {
+    let budget = chat.reasoning.as_mut().and_then(|reasoning| reasoning.budget_tokens.as_mut());
+    if let Some(budget) = budget.filter(|budget| **budget >= most) {
+        let share = u64::from(*budget) * u64::from(most) / u64::from(asked.max(1));
+        *budget = u32::try_from(share).unwrap_or(most).min(most);
+    }
+}
+
+impl<'a> Written<'a> {
+    /// A request with this body to this face.
+    pub fn new(face: &'a Face, body: &'a [Bytes]) -> Self {
+        Self { features: &face.features, output_limit: &face.output_limit, body }
+    }
+
+    /// How the client wrote its wish for thinking.
+    fn reasoning(self) -> String {
+        let tests = self.features.iter().filter(|feature| feature.name == "reasoning").flat_map(|one| &one.tests);
+        self.name(&tests.cloned().collect::<Vec<_>>()).unwrap_or_else(|| "reasoning".to_owned())
+    }
+
+    /// How it wrote the limit of output tokens.
+    fn limit(self) -> String {
+        let tests = self.output_limit.iter().map(|pointer| FrameTest::Present(pointer.clone()));
+        self.name(&tests.collect::<Vec<_>>()).unwrap_or_else(|| "max-output-tokens".to_owned())
+    }
+
+    /// The place of the first of these tests that holds.
+    fn name(self, tests: &[FrameTest]) -> Option<String> {
+        let mut wanted = Wanted::default();
+        let compiled: Vec<_> =
+            tests.iter().filter_map(|test| Some((Test::compile(test, &mut wanted).ok()?, test))).collect();
+        let found = found(&wanted, self.body)?;
+        compiled.iter().find(|(test, _)| test.holds(&found)).and_then(|(_, test)| place(test))
+    }
+}
+
+fn found(wanted: &Wanted, body: &[Bytes]) -> Option<Found> {
+    let pointers = wanted.compile().ok()?;
+    let mut peek = Peek::new(&pointers, Limits::default());
+    for chunk in body {
+        peek.push(chunk);
+    }
+    peek.finish().ok()
+}
+
+/// Where what is tested stands, with dots; for a value that is one of several the object that it is a member of.
+fn place(test: &FrameTest) -> Option<String> {
+    let pointer = match test {
+        FrameTest::Present(pointer) => pointer.as_str(),
+        FrameTest::Equals(equals) => match equals.pointer.rsplit_once('/') {
+            Some(("", _)) | None => &equals.pointer,
+            Some((object, _)) => object,
+        },
+        FrameTest::Event(_) | FrameTest::Data(_) => return None,
+    };
+    Some(pointer.strip_prefix('/')?.replace('/', "."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_types::contract::about::PointerEquals;
+
+    fn reasoning(effort: Option<&str>, budget_tokens: Option<u32>) -> ReasoningRequest {
+        let effort = effort.map(str::to_owned);
+        ReasoningRequest { mode: None, effort, budget_tokens, summary: None, extensions: Vec::new() }
+    }
+
+    fn suited(chat: &mut ChatRequest, able: Capabilities, body: &'static str) -> Vec<(String, LossKind)> {
+        let present = |pointer: &str| FrameTest::Present(pointer.to_owned());
+        let mode = FrameTest::Equals(PointerEquals { pointer: "/ponder/mode".into(), json: "\"deep\"".into() });
+        let output_limit = ["/at/most".to_owned(), "/most".to_owned()];
+        let features = [Feature { name: "reasoning".into(), tests: vec![present("/depth"), mode] }];
+        let body = [Bytes::from_static(body.as_bytes())];
+        let losses = suit(chat, &able, Written { features: &features, output_limit: &output_limit, body: &body });
+        losses.into_iter().map(|loss| (loss.field, loss.kind)).collect()
+    }
+
+    const PLAIN: Capabilities = Capabilities {
+        vision: None,
+        tools: None,
+        audio: None,
+        documents: None,
+        schema: None,
+        reasoning: None,
+        context: None,
+        output: None,
+    };
+
+    #[test]
+    fn what_a_model_does_not_take_is_told_by_the_name_that_the_client_wrote() {
+        let able = Capabilities { reasoning: Some(false), output: Some(100), ..PLAIN };
+        let asked = || ChatRequest {
+            max_output_tokens: Some(500),
+            reasoning: Some(reasoning(Some("high"), None)),
+            ..ChatRequest::plain("m", Vec::new())
+        };
+        for (body, thinks, most) in [
+            (r#"{"depth":"high","most":500}"#, "depth", "most"),
+            (r#"{"ponder":{"mode":"deep"},"at":{"most":500}}"#, "ponder", "at.most"),
+            ("{}", "reasoning", "max-output-tokens"),
+        ] {
+            let mut chat = asked();
+            let losses = suited(&mut chat, able, body);
+            let wanted = [(thinks.to_owned(), LossKind::Dropped), (most.to_owned(), LossKind::Clamped)];
+            assert_eq!(losses, wanted);
+            assert_eq!((chat.reasoning, chat.max_output_tokens), (None, Some(100)));
+        }
+        let mut chat = asked();
+        assert!(suited(&mut chat, PLAIN, "{}").is_empty(), "nothing is known");
+        assert_eq!(chat, asked());
+    }
+
+    #[test]
+    fn not_to_think_is_nothing_that_could_be_lost() {
+        let able = Capabilities { reasoning: Some(false), ..PLAIN };
+        for off in [reasoning(Some("none"), None), reasoning(None, Some(0)), reasoning(None, None)] {
+            let mut chat = ChatRequest { reasoning: Some(off), ..ChatRequest::plain("m", Vec::new()) };
+            assert!(suited(&mut chat, able, "{}").is_empty());
+            assert_eq!(chat.reasoning, None);
+        }
+    }
+
+    #[test]
+    fn thinking_keeps_its_share_of_a_lowered_limit() {
+        let able = Capabilities { output: Some(1000), ..PLAIN };
+        for (budget, left) in [(3000, 750), (999, 999), (4000, 1000)] {
+            let mut chat = ChatRequest {
+                max_output_tokens: Some(4000),
+                reasoning: Some(reasoning(None, Some(budget))),
+                ..ChatRequest::plain("m", Vec::new())
+            };
+            suited(&mut chat, able, "{}");
+            assert_eq!(chat.reasoning.and_then(|reasoning| reasoning.budget_tokens), Some(left));
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! The translate lane: dialect → provider → upstream → provider → dialect.
+
+pub(super) mod again;
+mod answer;
+mod bare;
+mod step;
+mod whole;
+mod write;
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::Response;
+
+use self::step::Step;
+use super::follow::{Farewell, Steps};
+use super::reply::ReplyBody;
+use super::send::{body_of, bytes_of, late_fault, rendered};
+use super::versions::Versions;
+use super::{Asked, House, Values};
+use crate::account::Account;
+use crate::route::Target;
+use weir_budget::Held;
+use weir_sandbox::{Adapter, Interface, Lease, lease_pair};
+use weir_translate::bounds;
+use weir_translate::dialect::faces::operation_name;
+use weir_translate::names::Names;
+use weir_translate::unified;
+use weir_translate::unified::{Answer, Outcome, Parsed, Request};
+use weir_types::contract::about::Operation;
+use weir_types::contract::types::{
+    Body, Context, ErrorKind, FollowUp, Framing, Header, HttpRequest, Loss, LossKind, RenderedRequest,
+};
+use weir_types::fault::{Fault, Side};
+use weir_types::query;
+use weir_upstream::{Chunks, DecodeBound, UpstreamResponse};
+use weir_wire::blob;
+use weir_wire::blob::Lifted;
+use weir_wire::estimate;
+
+/// Bytes of base64 from which a value is lifted out of a body, and how often an adapter may use it.
+const BLOB_MIN: usize = 8 * 1024;
+const BLOB_USES: usize = 8;
+/// Translates a request, sends it, translates the answer.
+pub(super) async fn translate(
+    house: House<'_>,
+    asked: &Asked,
+    target: &Arc<Target>,
+    values: Values,
+    account: &mut Account,
+) -> Result<Response<ReplyBody>, Fault> {
+    able(asked, target)?;
+    let versions = Versions::choose(asked, target);
+    let answer = translate_by(house, asked, target, (&versions, values), account).await;
+    let answer = answer.map_err(|fault| late_fault(fault, target));
+    if answer.as_ref().is_err_and(|fault| fault.side == Side::Upstream) {
+        versions.provider.failed();
+    }
+    answer.map(|response| versions.named(target, response))
+}
+
+async fn translate_by(
+    house: House<'_>,
+    asked: &Asked,
+    target: &Arc<Target>,
+    (versions, values): (&Versions, Values),
+    account: &mut Account,
+) -> Result<Response<ReplyBody>, Fault> {
+    let (dialect, provider) = lease_pair(&versions.dialect.adapter, &versions.provider.adapter, &asked.caller.tenant)
+        .await
+        .map_err(|fault| unified::blame(&fault))?;
+    let mut run = Run { values, ..Run::new(house, asked, target, dialect, provider) };
+    account.metrics().translated(asked.face.format(), &run.provider_ctx.format);
+    run.make_room().await?;
+    let parsed = called(account, &asked.dialect, "parse-request", || run.parse())?;
+    run.note(parsed.losses);
+    let mut request = parsed.request;
+    run.dialect_ctx.memo = parsed.memo;
+    run.names = parsed.names;
+    run.estimate(&request);
+    let counts = matches!(request, Request::CountTokens(_));
+    if counts && !target.adapter.has(Interface::ProviderCountTokens) {
+        return run.answer_estimate(account);
+    }
+    run.continuable = target.resume && again::is_continuable(&request);
+    let streams = request.streams();
+    let first = match run.write(&mut request, account).await {
+        // Nor can all that a client may send be counted by those that do.
+        Err(fault) if counts && fault.error.kind == ErrorKind::Unsupported => return run.answer_estimate(account),
+        rendered => rendered?,
+    };
+    drop(request);
+    match run.exchange(first, streams, account).await {
+        Ok(Exchanged::Whole(answer)) => run.answer(answer, account),
+        Ok(Exchanged::Stream(response, framing, farewell)) => run.stream(response, framing, farewell, account).await,
+        // Many servers that speak a format do not count in it.
+        Err(fault) if counts && is_absent(&fault) => run.answer_estimate(account),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Whether the provider lacks what was asked for, rather than having failed at it.
+fn is_absent(fault: &Fault) -> bool {
+    fault.side == Side::Upstream
+        && (matches!(fault.error.kind, ErrorKind::NotFound | ErrorKind::Unsupported)
+            || matches!(fault.error.status, Some(404 | 405 | 501)))
+}
+
+/// Refuses what one of the two adapters has no interface for.
+fn able(asked: &Asked, target: &Target) -> Result<(), Fault> {
+    let (speaks, serves) = match asked.operation() {
+        Operation::Chat => (Interface::DialectChat, Interface::ProviderChat),
+        Operation::Embeddings => (Interface::DialectEmbeddings, Interface::ProviderEmbeddings),
+        Operation::Models => (Interface::DialectModels, Interface::ProviderModels),
+        // Without the provider's own count the host estimates.
+        Operation::CountTokens => (Interface::DialectCountTokens, Interface::ProviderChat),
+        Operation::Rerank => (Interface::DialectRerank, Interface::ProviderRerank),
+        Operation::Other(_) => return Err(unified::relayed_only()),
+    };
+    if asked.dialect.has(speaks) && target.adapter.has(serves) {
+        return Ok(());
+    }
+    let (operation, provider) = (operation_name(asked.operation()), &target.label);
+    let message = format!("the provider `{provider}` of this model has no {operation}; ask for another model");
+    Err(Fault::new(Side::Client, ErrorKind::Unsupported, message).with_status(400).with_code("unsupported_operation"))
+}
+
+/// What came of the requests upstream.
+enum Exchanged {
+    Whole(Answer),
+    /// A stream, and what is said should the client leave before its end.
+    Stream(UpstreamResponse, Framing, Option<Farewell>),
+}
+
+/// One translation under way.
+struct Run<'a> {
+    house: House<'a>,
+    asked: &'a Asked,
+    target: &'a Arc<Target>,
+    dialect: Lease,
+    provider: Lease,
+    dialect_ctx: Context,
+    provider_ctx: Context,
+    lifted: Lifted,
+    /// What is held for it beside the request itself.
+    held: Held,
+    losses: Vec<Loss>,
+    /// How the client's format spells the request's fields.
+    names: Names,
+    framing: Option<Framing>,
+    /// Which opaque values go along.
+    values: Values,
+    /// Whether somebody else could go on with a stream that breaks.
+    continuable: bool,
+}
+
+impl<'a> Run<'a> {
+    fn new(house: House<'a>, asked: &'a Asked, target: &'a Arc<Target>, dialect: Lease, provider: Lease) -> Self {
+        let dialect_ctx = Context {
+            request_id: asked.exchange.id.clone(),
+            now_ms: asked.exchange.now_ms,
+            model: asked.model().to_owned(),
+            format: asked.face.format().to_owned(),
+            options: Vec::new(),
+            blobs: Vec::new(),
+            input_tokens: None,
+            memo: String::new(),
+        };
+        let provider_ctx = Context {
+            model: target.model(asked.model()).to_owned(),
+            format: target.format_for(asked.face.format(), asked.operation()).to_owned(),
+            options: target.options.clone(),
+            ..dialect_ctx.clone()
+        };
+        let (lifted, losses, framing, continuable) = (Lifted::default(), Vec::new(), None, false);
+        Self {
+            house,
+            asked,
+            target,
+            dialect,
+            provider,
+            dialect_ctx,
+            provider_ctx,
+            lifted,
+            held: asked.held.beside(),
+            losses,
+            names: Names::default(),
+            framing,
+            values: Values::All,
+            continuable,
+        }
+    }
+
+    /// Holds what the request takes once more in one piece.
+    async fn make_room(&mut self) -> Result<(), Fault> {
+        let joined = match &*self.asked.body {
+            [] | [_] => 0,
+            many => many.iter().map(Bytes::len).sum(),
+        };
+        Ok(self.held.grow(joined).await?)
+    }
+
+    /// Has the dialect read the request, with the large blobs taken out.
+    fn parse(&mut self) -> Result<Parsed, Fault> {
+        let body = whole(&self.asked.body);
+        if body.len() > self.house.config.server.translate_body_limit {
+            let message = "the request is too large to be translated; raise `server.translate_body_limit`";
+            return Err(Fault::new(Side::Client, ErrorKind::TooLarge, message).with_status(413));
+        }
+        let body = if self.takes_blobs() {
+            let (small, lifted) = blob::lift(&body, &self.blob_limits()).map_err(|e| Fault::internal(e.to_string()))?;
+            self.lifted = lifted;
+            self.dialect_ctx.blobs = self.lifted.describe();
+            self.provider_ctx.blobs.clone_from(&self.dialect_ctx.blobs);
+            small
+        } else {
+            body
+        };
+        let face = &self.asked.face.claim;
+        let header = |name: &String| {
+            let value = self.asked.headers.get(name.as_str())?.to_str().ok()?;
+            Some(Header { name: name.clone(), value: value.to_owned() })
+        };
+        let http = HttpRequest {
+            method: self.asked.method.as_str().to_owned(),
+            path: self.asked.path.clone(),
+            query: query::pairs(&self.asked.query).map(|(name, value)| Header { name, value }).collect(),
+            headers: face.request_headers.iter().filter_map(header).collect(),
+            body: body_of(&body),
+        };
+        unified::parse(&mut self.dialect, &face.operation, &self.dialect_ctx, &http)
+    }
+
+    /// Tells both sides the request's size.
+    fn estimate(&mut self, request: &Request) {
+        if let Request::Chat(chat) | Request::CountTokens(chat) = request {
+            let tokens = Some(estimate::input_tokens(chat));
+            self.dialect_ctx.input_tokens = tokens;
+            self.provider_ctx.input_tokens = tokens;
+        }
+    }
+
+    /// Has the provider write the request; in strict mode every loss so far refuses it.
+    fn render(&mut self, request: &Request, account: &Account) -> Result<RenderedRequest, Fault> {
+        let render = || unified::render(&mut self.provider, &self.provider_ctx, request);
+        let mut rendered =
+            called(account, &self.target.adapter, "render-request", render).map_err(|fault| self.spelled(fault))?;
+        self.names.spell(&mut rendered.losses);
+        self.note(std::mem::take(&mut rendered.losses));
+        self.provider_ctx.memo = std::mem::take(&mut rendered.memo);
+        self.framing = rendered.framing;
+        if let Some(loss) = self.losses.iter().find(|loss| self.is_object(loss)) {
+            let message =
+                format!("`{}` names what only the provider that made it has; it cannot be passed on", loss.field);
+            return Err(Fault::invalid(message).at(loss.field.clone()).with_code("unsupported_parameter"));
+        }
+        match self.losses.first() {
+            Some(loss) if self.asked.reading.strict || self.target.strict => Err(Fault::invalid(format!(
+                "strict mode: `{}` cannot be passed on to this model{}",
+                loss.field,
+                loss.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default()
+            ))
+            .at(loss.field.clone())
+            .with_code("unsupported_parameter")),
+            _ => Ok(rendered),
+        }
+    }
+
+    /// A refusal with its field as the client wrote it.
+    fn spelled(&self, mut fault: Fault) -> Fault {
+        self.names.spell_error(&mut fault.error);
+        fault
+    }
+
+    /// Whether what was lost is the id of something that an earlier answer made: without it the request means
+    /// something else.
+    fn is_object(&self, loss: &Loss) -> bool {
+        let names =
+            |pointer: &String| pointer.strip_prefix('/').is_some_and(|path| path.replace('/', ".") == loss.field);
+        loss.kind == LossKind::Dropped && self.asked.face.claim.object_ids.iter().any(names)
+    }
+
+    /// Sends what the provider rendered, and whatever follows up on it.
+    async fn exchange(
+        &mut self,
+        first: RenderedRequest,
+        streams: bool,
+        account: &mut Account,
+    ) -> Result<Exchanged, Fault> {
+        let (asked, target, house) = (self.asked, self.target, self.house);
+        let body = self.spliced(&first)?;
+        self.held.grow(weight(&first.request)).await?;
+        let mut request = rendered(asked, target, first.request, Some(body), None, streams)?;
+        let mut streams = streams;
+        let mut steps = Steps::new(target);
+        let mut farewell: Option<Farewell> = None;
+        loop {
+            let step = self.step(request, streams, account).await;
+            let said = farewell.take();
+            if let Ok(Step::Stream(response, framing)) = step {
+                return Ok(Exchanged::Stream(response, framing, said));
+            }
+            said.into_iter().for_each(Farewell::disarm);
+            match step? {
+                Step::Stream(..) => return Err(Fault::internal("a stream was taken for something else")),
+                Step::Read(Outcome::Complete(answer, losses)) => {
+                    self.note(losses);
+                    return Ok(Exchanged::Whole(answer));
+                }
+                Step::Read(Outcome::FollowUp(step)) => {
+                    self.follow(&step, &mut streams);
+                    (request, farewell) = steps.next(house, asked, target, step).await?;
+                }
+            }
+        }
+    }
+
+    fn follow(&mut self, step: &FollowUp, streams: &mut bool) {
+        self.provider_ctx.memo.clone_from(&step.memo);
+        *streams = step.stream;
+    }
+
+    fn spliced(&self, rendered: &RenderedRequest) -> Result<Chunks, Fault> {
+        let (body, _) = bytes_of(rendered.request.body.clone());
+        let chunks = self.lifted.splice(&body, &self.blob_limits());
+        chunks.map(Chunks::from).map_err(|error| Fault::adapter(error.to_string()))
+    }
+
+    /// Whether both sides let large values be lifted out of bodies.
+    fn takes_blobs(&self) -> bool {
+        self.asked.dialect.manifest.takes_blobs && self.target.adapter.manifest.takes_blobs
+    }
+
+    fn blob_limits(&self) -> blob::Limits {
+        let max_len = self.house.config.server.translate_body_limit.saturating_mul(2);
+        blob::Limits { min_len: BLOB_MIN, max_uses: BLOB_USES, max_len }
+    }
+
+    fn decode_bound(&self) -> DecodeBound {
+        DecodeBound { piece: self.house.config.server.translate_body_limit, ..DecodeBound::default() }
+    }
+
+    fn note(&mut self, losses: Vec<Loss>) {
+        bounds::note(&mut self.losses, losses);
+    }
+}
+
+/// Bytes of a rendered body.
+fn weight(request: &HttpRequest) -> usize {
+    match &request.body {
+        Body::Text(text) => text.len(),
+        Body::Bytes(bytes) => bytes.len(),
+    }
+}
+
+/// Calls an adapter, within a span of its own.
+fn called<T>(account: &Account, adapter: &Adapter, what: &str, call: impl FnOnce() -> T) -> T {
+    let span = account.attempt().internal(|| format!("{} {what}", adapter.name));
+    let came = call();
+    drop(span);
+    came
+}
+
+/// A body in one piece; copied only where it came in several.
+fn whole(chunks: &[Bytes]) -> Bytes {
+    match chunks {
+        [] => Bytes::new(),
+        [one] => one.clone(),
+        many => {
+            let mut whole = BytesMut::with_capacity(many.iter().map(Bytes::len).sum());
+            for chunk in many {
+                whole.extend_from_slice(chunk);
+            }
+            whole.freeze()
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The way back to the client: a whole answer, one that is unfolded into a stream, or a stream.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+
+use super::super::follow::Farewell;
+use super::super::head::{keep_alive_frame, stream_headers, tell_losses};
+use super::super::pipeline::{Parts, Pipeline};
+use super::super::reply::ReplyBody;
+use super::super::said::Said;
+use super::super::send::{bytes_of, fault_of};
+use super::super::translated::{First, Translated, prime};
+use super::{Run, called};
+use crate::account::Account;
+use crate::admit::Permit;
+use crate::recall::{Source, Witness};
+use weir_translate::bounds;
+use weir_translate::dialect::reply::insert;
+use weir_translate::referee;
+use weir_translate::unified;
+use weir_translate::unified::{Answer, heard};
+use weir_types::contract::types::{ChatResponse, Framing, TokenCount};
+use weir_types::fault::{Fault, Side};
+use weir_upstream::rendered::is_answer;
+use weir_upstream::{Decoded, UpstreamResponse, is_answerable};
+use weir_wire::{estimate, frame};
+
+impl Run<'_> {
+    /// Writes a whole answer; a client that asked for a stream gets one all the same.
+    pub(super) fn answer(mut self, mut answer: Answer, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
+        if let Answer::Chat(chat) = &mut answer {
+            let losses = referee::settle(chat, &self.asked.exchange.id);
+            self.house.recall.keep(&self.source(), chat);
+            self.note(losses);
+        }
+        if let Some(usage) = answer.usage() {
+            account.used(usage.clone());
+        }
+        // Dialects name the context's model where it has one.
+        if let Some(name) = answer.name_model(self.target.model(self.asked.model())) {
+            name.clone_into(&mut self.dialect_ctx.model);
+        }
+        account.told_all();
+        if let Answer::Chat(chat) = &answer {
+            account.content(estimate::answer_tokens(chat));
+        }
+        if self.asked.reading.stream
+            && let Answer::Chat(chat) = answer
+        {
+            return self.unfold(chat, account);
+        }
+        let render = || unified::render_answer(&mut self.dialect, &self.dialect_ctx, &answer);
+        let rendered = called(account, &self.asked.dialect, "render-response", render)?;
+        self.note(rendered.losses);
+        account.lost(&self.losses);
+        let status = status_of(rendered.response.status, &self.asked.dialect.name)?;
+        account.answering(status.as_u16(), false, answer.usage().is_some());
+        let (body, _) = bytes_of(rendered.response.body);
+        self.held.shrink(self.held.bytes().saturating_sub(body.len()));
+        account.hold(Permit::to_hold(self.held));
+        let mut response = Response::new(ReplyBody::from(body));
+        *response.status_mut() = status;
+        for header in &rendered.response.headers {
+            if is_answerable(&header.name) {
+                insert(response.headers_mut(), &header.name, &header.value);
+            }
+        }
+        tell_losses(&mut response, &self.losses);
+        self.dialect.release();
+        self.provider.release();
+        Ok(response)
+    }
+
+    /// Answers a request for a count with the host's own estimate, and says so.
+    pub(super) fn answer_estimate(self, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
+        let input = self.provider_ctx.input_tokens.unwrap_or_default();
+        let answer = Answer::CountTokens(TokenCount { input, cached: None });
+        let mut response = self.answer(answer, account)?;
+        insert(response.headers_mut(), weir_types::headers::TOKEN_COUNT, "estimate");
+        Ok(response)
+    }
+
+    /// A whole answer for a client that asked for a stream.
+    fn unfold(mut self, chat: ChatResponse, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
+        let mut encoder = self.dialect.encoder(&self.dialect_ctx).map_err(|fault| unified::blame(&fault))?;
+        let mut referee = referee::Referee::new(&self.asked.exchange.id);
+        let mut events = referee.push(referee::unfold(chat));
+        events.extend(referee.end());
+        let told = heard(encoder.push(&events), Side::Adapter)?;
+        let end = heard(encoder.finish(), Side::Adapter)?;
+        bounds::note(&mut self.losses, told.losses);
+        bounds::note(&mut self.losses, end.losses);
+        let frames = told.frames.into_iter().chain(end.frames);
+        let mut enframer = frame::Encoder::new(self.asked.framing);
+        let mut out = Vec::new();
+        for frame in frames {
+            enframer.push(&frame, &mut out);
+        }
+        enframer.finish(&mut out);
+        account.lost(&self.losses);
+        account.answering(200, true, true);
+        account.piece();
+        self.held.shrink(self.held.bytes().saturating_sub(out.len()));
+        account.hold(Permit::to_hold(self.held));
+        let mut response = Response::new(ReplyBody::from(Bytes::from(out)));
+        stream_headers(&mut response, self.asked.framing);
+        let losses = std::mem::take(&mut self.losses);
+        tell_losses(&mut response, &losses);
+        encoder.release();
+        self.provider.release();
+        Ok(response)
+    }
+
+    /// Keeps what the client's format has no place for.
+    pub(super) fn witness(&self) -> Witness {
+        Witness::new(Arc::clone(self.house.recall), self.source())
+    }
+
+    fn source(&self) -> Source {
+        let family = Arc::from(self.target.adapter.manifest.family.as_str());
+        Source { tenant: Arc::clone(&self.asked.caller.tenant), family, issuer: self.target.issuer() }
+    }
+
+    /// Bounds for the provider's frames.
+    pub(super) fn frame_limits(&self) -> frame::Limits {
+        frame::Limits { frame_bytes: self.house.config.server.max_frame_bytes, ..frame::Limits::default() }
+    }
+
+    /// Answers with a stream.
+    pub(super) async fn stream(
+        mut self,
+        response: UpstreamResponse,
+        framing: Framing,
+        farewell: Option<Farewell>,
+        account: &mut Account,
+    ) -> Result<Response<ReplyBody>, Fault> {
+        let bound = self.decode_bound();
+        let (limits, witness) = (self.frame_limits(), self.witness());
+        let mut upstream = Decoded::new(&response.headers, response.body, bound).map_err(|error| fault_of(&error))?;
+        let losses = std::mem::take(&mut self.losses);
+        account.lost(&losses);
+        let asked = self.asked;
+        // A stream says at its beginning which model it is of.
+        self.dialect_ctx.model.clear();
+        let mut pipeline = Pipeline::new(Parts {
+            from: framing,
+            to: asked.framing,
+            limits,
+            decoder: self.provider.decoder(&self.provider_ctx).map_err(|fault| unified::blame(&fault))?,
+            encoder: self.dialect.encoder(&self.dialect_ctx).map_err(|fault| unified::blame(&fault))?,
+            errors: asked.face.errors.clone(),
+            request_id: asked.exchange.id.clone(),
+            model: self.target.model(asked.model()).to_owned(),
+            target: Arc::clone(self.target),
+            witness,
+            said: self.continuable.then(Said::default),
+            input: self.provider_ctx.input_tokens.unwrap_or_default(),
+        });
+        let keep_alive = self.house.config.server.keep_alive_interval.zip(keep_alive_frame(asked));
+        let first = match keep_alive {
+            None => prime(&mut upstream, &mut pipeline).await?,
+            Some(_) => First::default(),
+        };
+        account.answering(200, true, true);
+        let mut body = Translated::new(upstream, pipeline, first, asked.can_cut);
+        body.farewell(farewell);
+        if let Some((every, frame)) = keep_alive {
+            body.keep_alive(every, frame);
+        }
+        let mut response = Response::new(ReplyBody::Translated(Box::new(body)));
+        stream_headers(&mut response, asked.framing);
+        tell_losses(&mut response, &losses);
+        Ok(response)
+    }
+}
+
+/// A status that an answer with a body may have.
+fn status_of(status: u16, adapter: &str) -> Result<StatusCode, Fault> {
+    let known = StatusCode::from_u16(status).ok().filter(|status| is_answer(status.as_u16()));
+    known.ok_or_else(|| Fault::adapter(format!("the adapter `{adapter}` made an answer with the status {status}")))
+}

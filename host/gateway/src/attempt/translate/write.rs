@@ -1,0 +1,49 @@
+//! The way to the provider: the request completed for its target, with the bytes of media where those are wanted.
+
+use super::super::Values;
+use super::super::media;
+use super::super::suit::{Written, suit};
+use super::Run;
+use crate::account::Account;
+use weir_translate::unified::Request;
+use weir_types::contract::types::RenderedRequest;
+use weir_types::fault::Fault;
+
+impl Run<'_> {
+    /// Completes the request for the target and has the provider write it.
+    pub(super) async fn write(&mut self, request: &mut Request, account: &Account) -> Result<RenderedRequest, Fault> {
+        let (house, asked, target) = (self.house, self.asked, self.target);
+        match (&mut *request, self.values) {
+            (Request::Chat(chat), Values::All) => {
+                house.recall.restore(&asked.caller.tenant, &target.adapter.manifest.family, chat);
+            }
+            (Request::Chat(chat), Values::Own) => self.bare(chat)?,
+            _ => {}
+        }
+        request.set_model(target.model(asked.model()));
+        if let Request::Chat(chat) | Request::CountTokens(chat) = &mut *request {
+            let able = target.capabilities_of(asked.model());
+            self.note(suit(chat, &able, Written::new(&asked.face.claim, &asked.body)));
+        }
+        match self.render(request, account) {
+            Err(fault) if media::needs_bytes(&fault) => {
+                self.fetch_media(request, fault).await?;
+                self.render(request, account)
+            }
+            rendered => rendered,
+        }
+    }
+
+    /// Fetches what the provider's adapter wants to have as bytes, if the operator lets it.
+    async fn fetch_media(&mut self, request: &mut Request, refused: Fault) -> Result<(), Fault> {
+        let (config, client) = (&self.house.config.media, self.house.upstreams.media());
+        let Request::Chat(chat) = request else { return Err(refused) };
+        if !config.fetch {
+            return Err(refused);
+        }
+        let lifted = self.takes_blobs().then_some(&mut self.lifted);
+        media::fetch_all(client, config, chat, lifted, &mut self.held).await?;
+        self.provider_ctx.blobs = self.lifted.describe();
+        Ok(())
+    }
+}

@@ -1,0 +1,300 @@
+//! A translated stream as a body: reads the provider's pieces, hands each through the pipeline, passes on what comes
+//! out at once.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame};
+use tokio::time::{Instant, Sleep};
+
+use super::follow::Farewell;
+use super::pipeline::{Pipeline, Seen};
+use super::reply::BodyError;
+use super::resume::{Found, Onward, Resuming};
+use super::send::fault_of;
+use crate::account::Account;
+use crate::origin::Learner;
+use weir_types::fault::{Fault, Side};
+use weir_upstream::Decoded;
+
+/// A stream that is being translated.
+pub struct Translated {
+    upstream: Option<Decoded>,
+    pipeline: Option<Pipeline>,
+    out: Vec<u8>,
+    account: Option<Box<Account>>,
+    /// Watches what goes out.
+    learner: Option<Box<Learner>>,
+    can_cut: bool,
+    ending: Ending,
+    keep_alive: Option<KeepAlive>,
+    /// What is said to the provider when the client leaves before the end.
+    farewell: Option<Farewell>,
+    /// Who goes on should it break.
+    onward: Option<Box<Onward>>,
+    /// Somebody is being found who does.
+    resuming: Option<Resuming>,
+}
+
+/// What was read of a stream before its answer began.
+#[derive(Debug, Default)]
+pub(super) struct First {
+    out: Vec<u8>,
+    ended: bool,
+}
+
+/// Reads until there is something for the client, so that a stream which fails at once is answered with an error and its
+/// status.
+pub(super) async fn prime(upstream: &mut Decoded, pipeline: &mut Pipeline) -> Result<First, Fault> {
+    let mut first = First::default();
+    while first.out.is_empty() && !first.ended {
+        if let Some(piece) = upstream.next_piece().await.map_err(|error| fault_of(&error))? {
+            pipeline.push(&piece, &mut first.out)?;
+        } else {
+            pipeline.end(&mut first.out)?;
+            first.ended = true;
+        }
+        if let Some(error) = pipeline.failure() {
+            return Err(Fault::from_error(Side::Upstream, error.clone()));
+        }
+    }
+    Ok(first)
+}
+
+/// How far the end has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// The stream goes on.
+    None,
+    /// Everything has been made; what is left goes out and the body ends.
+    Clean,
+    /// The stream broke: what is left goes out, is flushed, and the connection is cut.
+    Cut,
+    /// The same, flushed.
+    Flushed,
+}
+
+/// Something to send while nothing else is there.
+struct KeepAlive {
+    every: Duration,
+    frame: Bytes,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Translated {
+    /// A stream whose first piece, where it was read already, is `first`.
+    pub(super) fn new(upstream: Decoded, pipeline: Pipeline, first: First, can_cut: bool) -> Self {
+        Self {
+            upstream: Some(upstream),
+            pipeline: Some(pipeline),
+            out: first.out,
+            account: None,
+            learner: None,
+            can_cut,
+            ending: if first.ended { Ending::Clean } else { Ending::None },
+            keep_alive: None,
+            farewell: None,
+            onward: None,
+            resuming: None,
+        }
+    }
+
+    /// Says this to the provider when the client leaves before the end.
+    pub(super) fn farewell(&mut self, farewell: Option<Farewell>) {
+        self.farewell = farewell;
+    }
+
+    /// Whether somebody else could go on with what was said so far.
+    pub(super) fn can_be_resumed(&self) -> bool {
+        self.ending == Ending::None && self.pipeline.as_ref().is_some_and(|pipeline| pipeline.said().is_some())
+    }
+
+    /// Has these go on, should it break.
+    pub(super) fn resumable(&mut self, onward: Box<Onward>) {
+        self.onward = Some(onward);
+    }
+
+    /// Has this watch what goes out.
+    pub(super) fn learn(&mut self, learner: Box<Learner>) {
+        self.learner = Some(learner);
+    }
+
+    /// Closes this account when the stream has ended.
+    pub(super) fn attach(&mut self, account: Box<Account>) {
+        self.account = Some(account);
+    }
+
+    /// Sends this frame whenever nothing was sent for so long before the first piece.
+    pub(super) fn keep_alive(&mut self, every: Duration, frame: Bytes) {
+        self.keep_alive = Some(KeepAlive { every, frame, sleep: Box::pin(tokio::time::sleep(every)) });
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let _entered = self.account.as_ref().map(|account| account.enter());
+        loop {
+            if !self.out.is_empty() {
+                self.account.iter_mut().for_each(|account| account.piece());
+                self.learner.iter_mut().for_each(|learner| learner.see(&self.out));
+                self.keep_alive = None;
+                return Poll::Ready(Some(Ok(Frame::data(Bytes::from(std::mem::take(&mut self.out))))));
+            }
+            match self.ending {
+                Ending::None => {}
+                Ending::Clean => {
+                    self.close(None);
+                    return Poll::Ready(None);
+                }
+                Ending::Cut => {
+                    // The server writes what it has when the body has nothing for it: then the cut comes after it.
+                    self.ending = Ending::Flushed;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Ending::Flushed => {
+                    self.ending = Ending::Clean;
+                    return Poll::Ready(Some(Err(BodyError)));
+                }
+            }
+            if let Some(resuming) = &mut self.resuming {
+                match resuming.poll(cx) {
+                    Poll::Pending => return self.poll_keep_alive(cx),
+                    Poll::Ready(found) => {
+                        self.resuming = None;
+                        self.resumed(found);
+                        continue;
+                    }
+                }
+            }
+            let Some(upstream) = &mut self.upstream else { return Poll::Ready(None) };
+            match Pin::new(upstream).poll_frame(cx) {
+                Poll::Pending => return self.poll_keep_alive(cx),
+                Poll::Ready(piece) => self.take(piece.transpose().map_err(|error| fault_of(&error))),
+            }
+        }
+    }
+
+    fn take(&mut self, piece: Result<Option<Frame<Bytes>>, Fault>) {
+        let Some(pipeline) = &mut self.pipeline else { return };
+        let result = match piece {
+            Ok(Some(piece)) => match piece.data_ref() {
+                Some(bytes) => pipeline.push(bytes, &mut self.out).map(|()| false),
+                None => Ok(false),
+            },
+            Ok(None) => pipeline.end(&mut self.out).map(|()| true),
+            Err(fault) => Err(fault),
+        };
+        match result {
+            Ok(_) if pipeline.failure().is_some() => self.broken("upstream", true),
+            Ok(false) => {}
+            Ok(true) => self.ending = Ending::Clean,
+            Err(fault) => {
+                tracing::warn!(%fault, "stream broke");
+                if !self.resume(&fault) {
+                    self.give_up(&fault);
+                }
+            }
+        }
+    }
+
+    /// Looks for somebody who goes on, if that may be.
+    fn resume(&mut self, fault: &Fault) -> bool {
+        let (Some(onward), Some(pipeline), Some(account)) = (&mut self.onward, &mut self.pipeline, &mut self.account)
+        else {
+            return false;
+        };
+        if pipeline.said().is_none() || pipeline.had_finish() {
+            return false;
+        }
+        let Some(resuming) = pipeline.said().and_then(|said| onward.begin(fault, said, &pipeline.target, account))
+        else {
+            return false;
+        };
+        account.interrupted();
+        self.resuming = Some(resuming);
+        self.upstream = None;
+        self.farewell.take().into_iter().for_each(Farewell::disarm);
+        true
+    }
+
+    fn resumed(&mut self, found: Result<Found, Fault>) {
+        let (Some(pipeline), Some(account)) = (&mut self.pipeline, &mut self.account) else { return };
+        let taken = found.and_then(|found| {
+            account.resumed(found.account, pipeline.seen.usage.as_ref(), pipeline.untold());
+            let issuer = || found.stream.successor.target.issuer();
+            self.learner.iter_mut().for_each(|learner| learner.goes_on(issuer()));
+            self.upstream = Some(found.stream.upstream);
+            self.farewell = found.stream.farewell;
+            pipeline.resume(found.stream.successor, &mut self.out)
+        });
+        if let Err(fault) = taken {
+            self.give_up(&fault);
+        }
+    }
+
+    /// The stream has broken for good.
+    fn give_up(&mut self, fault: &Fault) {
+        let told = self.pipeline.as_mut().is_some_and(|pipeline| pipeline.fail(fault, &mut self.out));
+        self.broken(fault.side.as_str(), told);
+    }
+
+    /// The client has been told, if that was possible; now the connection is cut where its protocol lets that be seen
+    /// after what was told, so that nobody takes the answer for complete.
+    fn broken(&mut self, side: &str, told: bool) {
+        self.ending = if self.can_cut || !told { Ending::Cut } else { Ending::Clean };
+        self.close(Some(side));
+    }
+
+    /// Lets go of everything and closes the account.
+    fn close(&mut self, broken_by: Option<&str>) {
+        self.upstream = None;
+        self.onward = None;
+        self.farewell.take().into_iter().for_each(Farewell::disarm);
+        let seen = self.pipeline.take().map(Pipeline::release);
+        let Some(mut account) = self.account.take() else { return };
+        if let Some(seen) = seen {
+            account.lost(&seen.losses);
+            record(&mut account, seen);
+        }
+        match broken_by {
+            Some(side) => account.broke(side),
+            None => account.whole(),
+        }
+    }
+
+    fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(alive) = &mut self.keep_alive else { return Poll::Pending };
+        ready!(alive.sleep.as_mut().poll(cx));
+        let next = Instant::now() + alive.every;
+        alive.sleep.as_mut().reset(next);
+        cx.waker().wake_by_ref();
+        Poll::Ready(Some(Ok(Frame::data(alive.frame.clone()))))
+    }
+}
+
+impl Drop for Translated {
+    /// A client that leaves: what was consumed so far is still accounted for.
+    fn drop(&mut self) {
+        let seen = self.pipeline.take().map(Pipeline::release);
+        if let (Some(account), Some(seen)) = (&mut self.account, seen) {
+            record(account, seen);
+        }
+    }
+}
+
+fn record(account: &mut Account, seen: Seen) {
+    account.content(seen.weight.tokens());
+    let Some(usage) = seen.usage else { return };
+    if seen.finished && usage.output.is_some() {
+        account.told_all();
+    }
+    account.used(usage);
+}
+
+impl fmt::Debug for Translated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Translated").field("ending", &self.ending).finish_non_exhaustive()
+    }
+}

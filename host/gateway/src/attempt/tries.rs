@@ -1,0 +1,395 @@
+//! One attempt after another, until one answers or nothing helps any more. Nothing is tried once a byte has left.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::Response;
+
+use super::failure::Failure;
+use super::policy::{self, Move, Situation};
+use super::reply::ReplyBody;
+use super::way::Way;
+use super::{Asked, House, Values, attempt, hedge};
+use crate::account::Account;
+use crate::admit::{Demand, Door, Permit};
+use crate::health::{Blame, Health, Rest, Standing};
+use crate::route::skipped::{Skipped, Why};
+use crate::route::{Plan, Stop, Target, chance, keys};
+use weir_types::contract::about::Operation;
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Lapse, Side};
+
+/// A request on its way along its plan.
+#[derive(Debug, Clone, Copy)]
+pub struct Journey<'a> {
+    /// What attempts need.
+    pub house: House<'a>,
+    /// The request.
+    pub asked: &'a Asked,
+    /// Where it may go.
+    pub plan: &'a Plan,
+    /// What is well.
+    pub health: &'a Health,
+    /// What providers may be sent.
+    pub door: &'a Door,
+    /// What the request asks for.
+    pub demand: Demand<'a>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Tried {
+    /// The answer, or what the client hears instead.
+    pub answer: Result<Response<ReplyBody>, Fault>,
+    /// Who gave it; none where nobody was asked.
+    pub target: Option<Arc<Target>>,
+}
+
+/// What came of one target.
+pub(super) enum Visit {
+    Answered(Response<ReplyBody>, Arc<Target>),
+    Failed {
+        failure: Failure,
+        target: Arc<Target>,
+        /// Whether another target may be tried.
+        onward: bool,
+    },
+    /// It rests.
+    Closed,
+    /// Its provider has as much as it may have.
+    Busy(Fault),
+}
+
+/// What was done at one target so far.
+struct SoFar {
+    repeats: u32,
+    spare_keys: usize,
+    /// Which opaque values went along.
+    values: Values,
+    /// Input tokens of requests that were not answered, by estimate.
+    unanswered: u64,
+}
+
+impl SoFar {
+    /// What a provider that answered nothing has used of its limits.
+    fn settle(&self, held: &mut Permit) {
+        if self.unanswered > 0 {
+            held.used(Some((self.unanswered, 0)));
+        }
+    }
+
+    fn was_vain(&self, fault: &Fault) -> bool {
+        self.values == Values::Own && policy::was_vain(fault)
+    }
+}
+
+/// Where a request comes from when it falls back, and why.
+pub(super) struct Fallen {
+    from: Arc<Target>,
+    reason: &'static str,
+}
+
+impl Journey<'_> {
+    /// Tries the targets of the plan in order.
+    pub async fn travel(&self, account: &mut Account) -> Tried {
+        let mut last: Option<(Failure, Arc<Target>)> = None;
+        let mut busy = None;
+        let mut has_last_try = true;
+        let mut way = Way::new(self.plan, self.health);
+        for Skipped { stop, why } in &self.plan.skipped {
+            account.skipped(&stop.health, &stop.target.label, why.reason());
+        }
+        loop {
+            if last.is_some() && self.left().is_some_and(|left| left.is_zero()) {
+                break;
+            }
+            let Some((stop, is_again)) = way.take() else {
+                if way.doubt() {
+                    continue;
+                }
+                let Some((_, target)) = &last else { break };
+                let Some(waited) = way.recovery(target.retry, self.house.deadline).await else { break };
+                account.waited(waited);
+                continue;
+            };
+            if last.as_ref().is_some_and(|(failure, target)| is_as_short(stop, failure, target)) {
+                account.skipped(&stop.health, &stop.target.label, Why::Long.reason());
+                continue;
+            }
+            let begun = Instant::now();
+            // One of these is free: it is seldom, comes late, and is all that is left.
+            let mut may_repeat = || stop.route.take_repetition(begun) || std::mem::take(&mut has_last_try);
+            if is_again && !may_repeat() {
+                continue;
+            }
+            let visit = self.visit_or_hedge(stop, &mut way, last.as_ref().map(fallen), account).await;
+            match visit {
+                Visit::Answered(response, target) => {
+                    return Tried { answer: Ok(response), target: Some(target) };
+                }
+                Visit::Failed { failure, target, onward } => {
+                    let is_slow = policy::is_slow(&failure.fault);
+                    if onward && !is_again && self.is_repeatable() && policy::time_may_help(&failure.fault) {
+                        // How a target fared that let wait for so long, is known of the time when it was asked.
+                        way.give_up(stop, if is_slow { begun } else { Instant::now() });
+                    }
+                    way.heard(is_slow);
+                    last = Some((failure, target));
+                    if !onward {
+                        break;
+                    }
+                }
+                Visit::Closed => way.put_back(stop),
+                Visit::Busy(fault) => {
+                    account.skipped(&stop.health, &stop.target.label, "busy");
+                    busy = Some(fault);
+                }
+            }
+        }
+        match last {
+            Some((Failure { told: Some(response), fault }, target)) => {
+                account.line().into_iter().for_each(|line| line.failed(&fault));
+                account.answering(response.status().as_u16(), false, false);
+                Tried { answer: Ok(*response), target: Some(target) }
+            }
+            Some((Failure { fault, .. }, target)) => Tried { answer: Err(fault), target: Some(target) },
+            None => Tried { answer: Err(busy.unwrap_or_else(|| self.exhausted())), target: None },
+        }
+    }
+
+    /// Tries one target; if it is the first and lets wait, the next one beside it, where the route wants that.
+    async fn visit_or_hedge<'a>(
+        &'a self,
+        stop: &'a Stop,
+        way: &mut Way<'a>,
+        fallen: Option<Fallen>,
+        account: &mut Account,
+    ) -> Visit {
+        let may_hedge = fallen.is_none() && !matches!(self.asked.operation(), Operation::Other(_));
+        let (Some(after), Some(other)) = (self.plan.route.hedge.filter(|_| may_hedge), way.next_besides(stop)) else {
+            return self.visit(stop, way, fallen, account).await;
+        };
+        let (visit, tried) = hedge::visit(self, [stop, other], after, way, account).await;
+        if tried > 1 {
+            way.remove(other);
+        }
+        visit
+    }
+
+    /// Tries one target until it answers or nothing more is to be had of it.
+    pub(super) async fn visit(
+        &self,
+        stop: &Stop,
+        way: &Way<'_>,
+        mut fallen: Option<Fallen>,
+        account: &mut Account,
+    ) -> Visit {
+        let mut last: Option<(Failure, Arc<Target>)> = None;
+        let mut held = match self.door.admit_to(&stop.target.provider, &self.demand).await {
+            Ok(held) => held,
+            Err(refused) => return Visit::Busy(refused.fault),
+        };
+        let mut so_far =
+            SoFar { repeats: 0, spare_keys: keys(&stop.target).count() - 1, values: Values::All, unanswered: 0 };
+        loop {
+            let Some((target, mut ticket)) = stop.admit(self.health, Instant::now(), &self.plan.carried) else {
+                so_far.settle(&mut held);
+                return match last {
+                    Some((failure, target)) => self.given_up(stop, failure, target),
+                    None => Visit::Closed,
+                };
+            };
+            if let Some(Fallen { from, reason }) = fallen.take() {
+                account.metrics().tries.fell_back(&from.id, &target.id, reason);
+            }
+            let model = self.asked.model();
+            account.tries_at(&target.label, target.model(model), target.price_of(model));
+            held.is_out(true);
+            let begun = Instant::now();
+            let failure = match attempt(self.house, self.asked, &target, so_far.values, account).await {
+                Ok(response) => {
+                    ticket.answers();
+                    held.went_well();
+                    account.serve(ticket);
+                    account.hold(held);
+                    return Visit::Answered(response, target);
+                }
+                Err(failure) => failure,
+            };
+            held.is_out(false);
+            if failure.fault.side == Side::Upstream && failure.fault.lapse.is_none() {
+                // It answered with an error, in the midst of an answer perhaps.
+                account.refused();
+            }
+            so_far.unanswered += u64::from(account.unanswered().unwrap_or_default());
+            account.failed(reason(&failure));
+            self.note_trail(stop, &failure, account);
+            let blame = self.blame(&failure.fault);
+            if policy::is_overload(&failure.fault, blame) {
+                held.overloaded(begun);
+            }
+            if ticket.failed(blame) {
+                self.note_rest(&target, account);
+            }
+            if let Some((refused, target)) = last.take_if(|_| so_far.was_vain(&failure.fault)) {
+                so_far.settle(&mut held);
+                return self.given_up(stop, refused, target);
+            }
+            let situation = self.situation(stop, &target, way, &so_far);
+            let next = policy::decide(&failure.fault, situation, || stop.route.take_repetition(Instant::now()));
+            self.note(&failure, &target, next, account);
+            match next {
+                Move::Again(wait) => {
+                    so_far.repeats += 1;
+                    tokio::time::sleep(wait).await;
+                    account.waited(wait);
+                }
+                Move::NextKey => so_far.spare_keys -= 1,
+                Move::Bare => so_far.values = Values::Own,
+                Move::Next | Move::Stop => {
+                    so_far.settle(&mut held);
+                    return self.given_up(stop, failure, target);
+                }
+            }
+            last = Some((failure, target));
+        }
+    }
+
+    /// Counts and logs that a target's breaker opened.
+    fn note_rest(&self, target: &Target, account: &Account) {
+        account.metrics().tries.tripped(&target.label, target.model_label());
+        let model = target.model(self.asked.model());
+        tracing::warn!(
+            request_id = self.asked.exchange.id,
+            provider = %target.label,
+            model,
+            "target fails too often and rests"
+        );
+    }
+
+    /// What can be done after a failure.
+    fn situation(&self, stop: &Stop, target: &Target, way: &Way<'_>, so_far: &SoFar) -> Situation {
+        Situation {
+            repeats: so_far.repeats,
+            retry: target.retry,
+            is_repeatable: self.is_repeatable(),
+            creates: self.creates(),
+            has_next: target.enable_fallback && way.next_besides(stop).is_some(),
+            has_key: so_far.spare_keys > 0,
+            rests: self.rests(stop),
+            left: self.left(),
+            may_unfilter: stop.route.fallback_when_filtered,
+            may_strip: so_far.values == Values::All && self.may_strip(target),
+            draw: chance::draw(),
+        }
+    }
+
+    /// Whether the request may be sent again although a provider may have seen it. Files that were put somewhere and
+    /// batches that were begun would be there twice.
+    fn is_repeatable(&self) -> bool {
+        !matches!(self.asked.operation(), Operation::Other(_)) || self.asked.method.is_idempotent()
+    }
+
+    /// Whether the request makes something that must not be there twice: what is about no model is done with files and
+    /// batches, not answered.
+    fn creates(&self) -> bool {
+        !self.is_repeatable() && self.asked.reading.model.is_none()
+    }
+
+    /// Whether opaque values that are another target's may be left out for this one.
+    fn may_strip(&self, target: &Target) -> bool {
+        let is_strict = self.asked.reading.strict || target.strict;
+        *self.asked.operation() == Operation::Chat && !is_strict && self.plan.carried.is_foreign_to(&target.issuer())
+    }
+
+    /// Whom a failure counts against. That there was little time left is not the target's fault.
+    fn blame(&self, fault: &Fault) -> Blame {
+        let hurried = fault.lapse == Some(Lapse::Slow) && self.left().is_some_and(|left| left.is_zero());
+        if hurried { Blame::Nobody } else { policy::blame(fault) }
+    }
+
+    /// How long a target still rests after a failure.
+    fn rests(&self, stop: &Stop) -> Option<Duration> {
+        let now = Instant::now();
+        match stop.standing(self.health, now) {
+            Standing::Resting(until, Rest::Limited | Rest::Untold | Rest::Failing) => {
+                Some(until.saturating_duration_since(now))
+            }
+            Standing::Resting(_, Rest::Refused) | Standing::Well => None,
+        }
+    }
+
+    fn left(&self) -> Option<Duration> {
+        self.house.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Notes what became of a target: one that the request could not be said to was not asked.
+    fn note_trail(&self, stop: &Stop, failure: &Failure, account: &mut Account) {
+        let fault = &failure.fault;
+        if fault.side != Side::Client || !policy::another_may_help(fault, false) {
+            return account.tried(&stop.health, reason(failure));
+        }
+        let is_strict = self.asked.reading.strict || stop.target.strict;
+        let is_lost = fault.error.code.as_deref() == Some("unsupported_parameter");
+        let reason = if is_strict && is_lost { "strict" } else { "unsupported" };
+        account.skipped(&stop.health, &stop.target.label, reason);
+    }
+
+    /// Counts and logs a failed attempt.
+    fn note(&self, failure: &Failure, target: &Target, next: Move, account: &Account) {
+        let (reason, side) = (reason(failure), failure.fault.side.as_str());
+        account.metrics().tries.failed(&target.label, reason, side);
+        if let Move::Again(_) | Move::NextKey | Move::Bare = next {
+            account.metrics().tries.repeated(&target.label, reason);
+        }
+        tracing::warn!(
+            request_id = self.asked.exchange.id,
+            attempt = account.tries(),
+            provider = %target.label,
+            model = target.model_label(),
+            key = target.key,
+            reason,
+            side,
+            error = %failure.fault,
+            next = next.as_str(),
+            "attempt failed"
+        );
+    }
+
+    /// A target is given up; another may help, even one that is not well yet.
+    fn given_up(&self, stop: &Stop, failure: Failure, target: Arc<Target>) -> Visit {
+        let fault = &failure.fault;
+        let may_be_twice = self.creates() && policy::may_have_been_done(fault);
+        let helps = policy::another_may_help(fault, stop.route.fallback_when_filtered);
+        let onward = target.enable_fallback && helps && !may_be_twice;
+        Visit::Failed { failure, target, onward }
+    }
+
+    /// What a client hears where every target rests.
+    fn exhausted(&self) -> Fault {
+        let now = Instant::now();
+        self.plan.exhausted(self.health, now)
+    }
+}
+
+fn fallen((failure, from): &(Failure, Arc<Target>)) -> Fallen {
+    Fallen { from: Arc::clone(from), reason: reason(failure) }
+}
+
+/// Whether a request that was too long for one target is known to be too long for another.
+fn is_as_short(stop: &Stop, failure: &Failure, target: &Target) -> bool {
+    let known = stop.target.capabilities.context.zip(target.capabilities.context);
+    failure.fault.error.kind == ErrorKind::ContextLength && known.is_some_and(|(next, this)| next <= this)
+}
+
+/// Why an attempt failed, as metrics have it.
+fn reason(failure: &Failure) -> &'static str {
+    match failure.fault.lapse {
+        Some(Lapse::Unreachable) => "connect",
+        Some(Lapse::Slow) => "timeout",
+        Some(Lapse::Gone) => "reset",
+        Some(Lapse::Credential) => "credential",
+        Some(Lapse::Garbled) => "garbled",
+        None => super::send::kind_name(failure.fault.error.kind),
+    }
+}

@@ -1,0 +1,188 @@
+//! Takes out of a relayed stream what is there only because the gateway asked for usage: one kind of frame, and in the
+//! others the empty member that some servers then add to each. All other bytes go through as they came.
+
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
+use memchr::memmem::Finder;
+
+use weir_types::contract::about::FrameTest;
+use weir_types::contract::types::Framing;
+use weir_wire::frame::{Decoder, Limits};
+use weir_wire::peek::{Peek, Pointers, Scalar, Test, Wanted};
+
+/// The bytes of frames that have not ended, until it is known whether they pass.
+#[derive(Debug)]
+pub(super) struct Withhold {
+    test: Test,
+    pointers: Pointers,
+    /// Members of usage: their pointers, and their names with quotes.
+    blanks: Vec<(usize, Finder<'static>)>,
+    framing: Framing,
+    limits: Limits,
+    deframer: Decoder,
+    held: BytesMut,
+    /// What cannot be read passes as it is.
+    given_up: bool,
+}
+
+impl Withhold {
+    /// Withholds the frames for which the test holds. None where the test or the framing do not allow it: frames are
+    /// told apart by lines. Of `members` those are taken out of the other frames that are null.
+    pub(super) fn new(test: &FrameTest, members: &[String], framing: Framing, limits: Limits) -> Option<Self> {
+        let mut wanted = Wanted::default();
+        let test = Test::compile(test, &mut wanted).ok()?;
+        let blank = |name: &String| {
+            let quoted = serde_json::Value::from(name.as_str()).to_string();
+            let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+            (wanted.add(&pointer), Finder::new(&quoted).into_owned())
+        };
+        let blanks = members.iter().map(blank).collect();
+        let pointers = wanted.compile().ok()?;
+        matches!(framing, Framing::Sse | Framing::Ndjson).then(|| Self {
+            test,
+            pointers,
+            blanks,
+            framing,
+            limits,
+            deframer: Decoder::new(framing, limits),
+            held: BytesMut::new(),
+            given_up: false,
+        })
+    }
+
+    /// The bytes that pass of what was held and what has come.
+    pub(super) fn pass(&mut self, bytes: Bytes) -> Bytes {
+        if self.given_up {
+            return bytes;
+        }
+        let mut out = BytesMut::new();
+        let mut rest = &bytes[..];
+        while !rest.is_empty() && !self.given_up {
+            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+            let (line, after) = rest.split_at(end);
+            rest = after;
+            self.line(line, &mut out);
+        }
+        out.extend_from_slice(rest);
+        out.freeze()
+    }
+
+    /// The stream has ended: what is left passes.
+    pub(super) fn end(&mut self) -> Bytes {
+        std::mem::take(&mut self.held).freeze()
+    }
+
+    fn line(&mut self, line: &[u8], out: &mut BytesMut) {
+        self.held.extend_from_slice(line);
+        let (mut frames, mut withheld) = (0, false);
+        let mut blank: Option<&Finder<'_>> = None;
+        let (test, pointers, blanks) = (&self.test, &self.pointers, &self.blanks);
+        let cut = self.deframer.push(line, &mut |frame| {
+            frames += 1;
+            let mut peek = Peek::new(pointers, weir_wire::peek::Limits::default());
+            peek.push(frame.data);
+            let Ok(found) = peek.finish() else { return };
+            withheld = test.holds(&found);
+            let is_null = |pointer: usize| found.last(pointer).is_some_and(|hit| hit.value == Scalar::Null);
+            blank = blanks.iter().find(|(pointer, _)| is_null(*pointer)).map(|(_, name)| name);
+        });
+        if cut.is_err() {
+            self.given_up = true;
+        }
+        if frames == 0 && !self.given_up && !ends_with_blank_line(&self.held) {
+            return;
+        }
+        let held = std::mem::take(&mut self.held);
+        let empty = blank.filter(|_| frames == 1).and_then(|name| null_member(&held, name));
+        match empty {
+            _ if withheld && frames == 1 => {}
+            Some(empty) => {
+                out.extend_from_slice(held.get(..empty.start).unwrap_or_default());
+                out.extend_from_slice(held.get(empty.end..).unwrap_or_default());
+            }
+            None => out.extend_from_slice(&held),
+        }
+        if self.given_up {
+            self.deframer = Decoder::new(self.framing, self.limits);
+        }
+    }
+}
+
+/// Where the member of this name stands that is null, with the comma that goes with it; none where that is not certain.
+fn null_member(frame: &[u8], name: &Finder<'_>) -> Option<Range<usize>> {
+    let mut places = name.find_iter(frame).filter_map(|start| {
+        let behind = frame.get(start + name.needle().len()..)?.trim_ascii_start();
+        let value = behind.strip_prefix(b":")?.trim_ascii_start();
+        let behind = value.strip_prefix(b"null")?;
+        Some(start..frame.len() - behind.len())
+    });
+    let Range { start, end } = places.next()?;
+    if places.next().is_some() {
+        return None;
+    }
+    let before = frame.get(..start)?.trim_ascii_end();
+    if before.ends_with(b",") {
+        return Some(before.len() - 1..end);
+    }
+    let behind = frame.get(end..)?.trim_ascii_start();
+    let behind = behind.strip_prefix(b",").map_or(behind, <[u8]>::trim_ascii_start);
+    Some(start..frame.len() - behind.len())
+}
+
+/// Whether nothing of what is held belongs to a frame that has not ended: comments and the like pass by themselves.
+fn ends_with_blank_line(held: &[u8]) -> bool {
+    let line = held.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    line.is_some_and(|line| line.is_empty() || line.ends_with(b"\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_types::contract::about::PointerEquals;
+
+    const STREAM: &str = "data: {\"a\":1}\n\n: note\n\ndata: {\"n\":[],\"u\":2}\n\ndata: [DONE]\n\n";
+
+    fn withhold() -> Withhold {
+        let test = FrameTest::Equals(PointerEquals { pointer: "/n".into(), json: "[]".into() });
+        Withhold::new(&test, &["u".to_owned()], Framing::Sse, Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn only_the_frame_in_question_is_taken_out_however_the_stream_is_cut() {
+        let wanted = "data: {\"a\":1}\n\n: note\n\ndata: [DONE]\n\n";
+        for cut in 0..STREAM.len() {
+            let mut withhold = withhold();
+            let mut out = withhold.pass(Bytes::from(&STREAM[..cut])).to_vec();
+            out.extend_from_slice(&withhold.pass(Bytes::from(&STREAM[cut..])));
+            out.extend_from_slice(&withhold.end());
+            assert_eq!(String::from_utf8(out).unwrap(), wanted, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn the_empty_member_of_other_frames_is_taken_out() {
+        for (with, without) in [
+            (r#"{"a":1,"u":null}"#, r#"{"a":1}"#),
+            (r#"{"a":1, "u" : null, "b":2}"#, r#"{"a":1, "b":2}"#),
+            (r#"{"u":null,"b":2}"#, r#"{"b":2}"#),
+            (r#"{ "u": null, "b":2}"#, r#"{ "b":2}"#),
+            (r#"{"u":null}"#, "{}"),
+            (r#"{"u":{"x":null}}"#, r#"{"u":{"x":null}}"#),
+            (r#"{"a":{"u":null}}"#, r#"{"a":{"u":null}}"#),
+            (r#"{"a":"\"u\":null"}"#, r#"{"a":"\"u\":null"}"#),
+            (r#"{"a":{"u":null},"u":null}"#, r#"{"a":{"u":null},"u":null}"#),
+        ] {
+            let mut withhold = withhold();
+            let out = withhold.pass(Bytes::from(format!("data: {with}\n\n")));
+            assert_eq!(String::from_utf8(out.to_vec()).unwrap(), format!("data: {without}\n\n"));
+        }
+    }
+
+    #[test]
+    fn what_has_not_ended_passes_at_the_end() {
+        let mut withhold = withhold();
+        assert!(withhold.pass(Bytes::from_static(b"data: {\"a\"")).is_empty());
+        assert_eq!(withhold.end(), "data: {\"a\"");
+    }
+}

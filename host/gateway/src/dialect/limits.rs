@@ -1,0 +1,249 @@
+//! Limits in headers: told to clients in their format's own spelling, and read from providers' answers in theirs.
+//!
+//! A spelling is a manifest's list of header templates (`rate-limit-headers` of an error format): the name has
+//! `{{scope}}`, the value `{{limit}}`, `{{remaining}}`, `{{reset}}` or `{{reset-at}}`. What a provider says is taken for
+//! what it can be: figures that make no sense are left out.
+
+mod time;
+
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, HeaderName};
+
+use crate::limit::{Resource, Told};
+use time::{read_duration, read_moment, spell_duration, spell_moment};
+use weir_translate::dialect::reply::{insert, replace_holes};
+use weir_types::contract::about::ErrorFormat;
+
+const SCOPE: &str = "{{scope}}";
+
+/// What `{{scope}}` stands for. Clients are told of the first two; some providers tell of the others as well.
+const SCOPES: [(&str, Resource); 4] = [
+    ("requests", Resource::Requests),
+    ("tokens", Resource::Tokens),
+    ("input-tokens", Resource::Input),
+    ("output-tokens", Resource::Output),
+];
+
+/// How one limit stands, as far as that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Figure {
+    /// What is limited.
+    pub resource: Resource,
+    /// The limit.
+    pub limit: Option<u64>,
+    /// What is left.
+    pub remaining: Option<u64>,
+    /// Until all of it is there again.
+    pub reset: Option<Duration>,
+}
+
+impl From<&Told> for Figure {
+    fn from(told: &Told) -> Self {
+        let Told { resource, limit, remaining, reset } = *told;
+        Self { resource, limit: Some(limit), remaining: Some(remaining), reset: Some(reset) }
+    }
+}
+
+impl Figure {
+    fn unknown(resource: Resource) -> Self {
+        Self { resource, limit: None, remaining: None, reset: None }
+    }
+
+    fn is_known(&self) -> bool {
+        *self != Self::unknown(self.resource)
+    }
+
+    /// How much is left of the whole, from 0 to 1.
+    fn share(&self) -> f64 {
+        match (self.remaining, self.limit) {
+            (Some(0), _) => 0.0,
+            (Some(remaining), Some(limit)) => remaining as f64 / (limit as f64).max(1.0),
+            _ => 1.0,
+        }
+    }
+
+    /// A template's value with its holes filled; none where something that it tells is not known.
+    fn spell(&self, template: &str, now: SystemTime) -> Option<String> {
+        let missing = std::cell::Cell::new(false);
+        let text = replace_holes(template, |hole| {
+            let told = match hole {
+                "limit" => self.limit.map(|limit| limit.to_string()),
+                "remaining" => self.remaining.map(|remaining| remaining.to_string()),
+                "reset" => self.reset.map(spell_duration),
+                "reset-at" => self.reset.map(|reset| spell_moment(now + reset)),
+                _ => return None,
+            };
+            missing.set(missing.get() || told.is_none());
+            Some(told.unwrap_or_default())
+        });
+        (!missing.get()).then_some(text)
+    }
+}
+
+/// Tells limits in a format's own spelling. Of several limits of tokens the one that is nearest to its end is told.
+pub fn tell(format: Option<&ErrorFormat>, figures: &[Figure], headers: &mut HeaderMap) {
+    let Some(format) = format.filter(|_| !figures.is_empty()) else { return };
+    let requests = figures.iter().find(|figure| figure.resource == Resource::Requests);
+    let is_tokens = |figure: &&Figure| matches!(figure.resource, Resource::Tokens | Resource::Input | Resource::Output);
+    let tokens = figures.iter().filter(is_tokens).min_by(|a, b| a.share().total_cmp(&b.share()));
+    let now = SystemTime::now();
+    for (scope, figure) in [("requests", requests), ("tokens", tokens)] {
+        let Some(figure) = figure else { continue };
+        for template in &format.rate_limit_headers {
+            if let Some(value) = figure.spell(&template.value, now) {
+                insert(headers, &template.name.replace(SCOPE, scope), &value);
+            }
+        }
+    }
+}
+
+/// How a provider may spell its limits, compiled once: the templates of all formats that it speaks.
+#[derive(Debug, Default)]
+pub struct Spelling(Vec<Line>);
+
+/// One template.
+#[derive(Debug, PartialEq, Eq)]
+struct Line {
+    before: String,
+    after: String,
+    names: Vec<(Resource, HeaderName)>,
+    value: Vec<Piece>,
+}
+
+/// A part of a value.
+#[derive(Debug, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Hole(String),
+}
+
+impl Spelling {
+    /// The spelling of these formats together.
+    pub fn of<'a>(formats: impl IntoIterator<Item = &'a ErrorFormat>) -> Self {
+        let mut lines = Vec::new();
+        for template in formats.into_iter().flat_map(|format| &format.rate_limit_headers) {
+            let line = Line::compile(&template.name, &template.value);
+            if let Some(line) = line.filter(|line| !lines.contains(line)) {
+                lines.push(line);
+            }
+        }
+        Self(lines)
+    }
+
+    /// What an answer's headers say of its provider's limits.
+    pub fn read(&self, headers: &HeaderMap, now: SystemTime) -> Vec<Figure> {
+        // Most answers tell nothing: one look at their headers is less than one for each name.
+        let may_tell = |name: &HeaderName| self.0.iter().any(|line| name.as_str().starts_with(&line.before));
+        if !headers.keys().any(may_tell) {
+            return Vec::new();
+        }
+        let mut figures = SCOPES.map(|(_, resource)| Figure::unknown(resource));
+        for line in &self.0 {
+            for ((_, name), figure) in line.names.iter().zip(&mut figures) {
+                if let Some(value) = headers.get(name).and_then(|value| value.to_str().ok()) {
+                    line.read(value.trim(), figure, now);
+                }
+            }
+        }
+        figures.into_iter().filter(Figure::is_known).collect()
+    }
+
+    /// How long a provider that refuses for its limits is to be left alone, where it says so: until what is used up is
+    /// there again, or, where nothing is said to be, what is nearest to its end.
+    pub fn rest(&self, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+        let figures = self.read(headers, now);
+        let empty = figures.iter().filter(|figure| figure.remaining == Some(0)).filter_map(|figure| figure.reset).max();
+        let with_reset = figures.iter().filter_map(|figure| Some((figure, figure.reset?)));
+        let nearest = || with_reset.min_by(|(a, _), (b, _)| a.share().total_cmp(&b.share())).map(|(_, reset)| reset);
+        empty.or_else(nearest)
+    }
+
+    /// Takes all headers out that tell the provider's limits, of whatever scope.
+    pub fn strip(&self, headers: &mut HeaderMap) {
+        let ours = |name: &&HeaderName| self.0.iter().any(|line| line.names_one(name.as_str()));
+        let names: Vec<HeaderName> = headers.keys().filter(ours).cloned().collect();
+        for name in names {
+            headers.remove(name);
+        }
+    }
+}
+
+impl Line {
+    /// None for a name that does not tell what it is of.
+    fn compile(name: &str, value: &str) -> Option<Self> {
+        let name = name.to_ascii_lowercase();
+        let (before, after) = name.split_once(SCOPE)?;
+        let named = |(scope, resource): &(&str, Resource)| {
+            Some((*resource, HeaderName::try_from(format!("{before}{scope}{after}")).ok()?))
+        };
+        let names: Option<Vec<_>> = SCOPES.iter().map(named).collect();
+        Some(Self { before: before.to_owned(), after: after.to_owned(), names: names?, value: pieces(value) })
+    }
+
+    /// Whether a header's name is this one with any scope.
+    fn names_one(&self, name: &str) -> bool {
+        let scope = name.strip_prefix(self.before.as_str()).and_then(|rest| rest.strip_suffix(self.after.as_str()));
+        // A manifest whose names are little more than the hole does not take away how a body is to be read.
+        scope.is_some_and(|scope| !scope.is_empty()) && !name.starts_with("content-")
+    }
+
+    /// Takes what a value says; nothing where it is not such a value.
+    fn read(&self, value: &str, figure: &mut Figure, now: SystemTime) {
+        let (mut rest, mut hole) = (value, None);
+        for piece in self.value.iter().chain(&[Piece::Text(String::new())]) {
+            match piece {
+                Piece::Hole(name) => hole = Some(name.as_str()),
+                Piece::Text(text) => {
+                    let found = match (hole.take(), text.is_empty()) {
+                        (None, _) => rest.strip_prefix(text.as_str()),
+                        (Some(name), true) => figure.take(name, std::mem::take(&mut rest), now).then_some(""),
+                        (Some(name), false) => rest
+                            .split_once(text.as_str())
+                            .and_then(|(told, after)| figure.take(name, told, now).then_some(after)),
+                    };
+                    let Some(after) = found else { return };
+                    rest = after;
+                }
+            }
+        }
+    }
+}
+
+impl Figure {
+    /// Takes in what stands in a hole, if that is what belongs there.
+    fn take(&mut self, hole: &str, text: &str, now: SystemTime) -> bool {
+        let text = text.trim();
+        match hole {
+            "limit" => self.limit = text.parse().ok().or(self.limit),
+            "remaining" => self.remaining = text.parse().ok().or(self.remaining),
+            "reset" => self.reset = read_duration(text).or(self.reset),
+            "reset-at" => {
+                let wait = read_moment(text).map(|at| at.duration_since(now).unwrap_or_default());
+                self.reset = wait.filter(|wait| *wait <= time::LONGEST).or(self.reset);
+            }
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// The pieces of a value's template.
+fn pieces(template: &str) -> Vec<Piece> {
+    let (mut pieces, mut rest) = (Vec::new(), template);
+    while let Some((before, after)) = rest.split_once("{{") {
+        let Some((hole, tail)) = after.split_once("}}") else { break };
+        if !before.is_empty() {
+            pieces.push(Piece::Text(before.to_owned()));
+        }
+        pieces.push(Piece::Hole(hole.to_owned()));
+        rest = tail;
+    }
+    if !rest.is_empty() {
+        pieces.push(Piece::Text(rest.to_owned()));
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests;

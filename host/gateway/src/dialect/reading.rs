@@ -1,0 +1,399 @@
+//! What the host reads of a request without parsing it, driven by the face's manifest: model, stream flag, limits,
+//! features, and whether a target's provider takes it as it is.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+
+use crate::accept::Acceptance;
+use weir_translate::dialect::faces::{Face, Head};
+use weir_translate::dialect::path::Holes;
+use weir_types::contract::about::{BodyKind, Face as Claim, FrameTest, ModelPlace, StreamFlag, StreamPointer};
+use weir_types::fault::Fault;
+use weir_wire::form;
+use weir_wire::form::Field;
+use weir_wire::peek::{Edit, Found, Limits, Peek, Pointers, Scalar, Test, Wanted, prefixes};
+
+/// What stands for the path's own id among the places of ids.
+const PATH_ID: &str = "{id}";
+/// How many ids of objects are read of one request.
+pub const MAX_IDS: usize = 64;
+
+/// The header by which a request asks to be refused rather than to lose something.
+const STRICT: &str = weir_types::headers::STRICT;
+
+/// What to look for in the requests of one face.
+#[derive(Debug)]
+pub struct ReadingPlan {
+    claim: Claim,
+    pointers: Option<Pointers>,
+    /// Pointers at the model's name, with what precedes it.
+    models: Vec<(usize, String)>,
+    stream: Option<usize>,
+    /// Fields of a multipart body: those with the model's name, and at the end perhaps one with the stream flag.
+    fields: Vec<String>,
+    output_limit: Vec<usize>,
+    /// The body's members that are read here.
+    names: Vec<String>,
+    /// What a request may ask for, by name; empty where nobody wants to know.
+    features: Vec<(String, Vec<Test>)>,
+    /// By acceptance.
+    exclusions: HashMap<usize, Vec<(Test, String)>>,
+    /// Pointers at ids of objects, how many there are, and whether the path has one. They are looked for by themselves,
+    /// since most requests need not be asked.
+    objects: Option<(Pointers, usize)>,
+    path_object: bool,
+}
+
+/// What was seen.
+#[derive(Debug)]
+pub struct Reading {
+    plan: Arc<ReadingPlan>,
+    /// The model, if the operation has one.
+    pub model: Option<String>,
+    /// Whether a streamed answer is wanted.
+    pub stream: bool,
+    /// The limit of output tokens.
+    pub output_limit: Option<u64>,
+    /// Whether the request wants to be refused rather than lose something.
+    pub strict: bool,
+    /// Where the model's name stands in the body, without what precedes it.
+    pub model_places: Vec<ModelSpot>,
+    /// What the peek found; none for bodies that are not JSON.
+    pub found: Option<Found>,
+}
+
+/// A place of the model's name in the body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelSpot {
+    /// The JSON string, quotes included; or the whole value of a field.
+    pub range: Range<usize>,
+    /// Whether it is a JSON string.
+    pub is_json: bool,
+    /// What stands in front of the name inside it, and stays.
+    pub prefix: String,
+    /// The name.
+    pub name: String,
+}
+
+impl ModelSpot {
+    /// What makes it name another model.
+    pub fn renamed(&self, model: &str) -> Edit {
+        let text = format!("{}{model}", self.prefix);
+        if self.is_json {
+            return Edit::text(self.range.clone(), &text);
+        }
+        Edit { range: self.range.clone(), replacement: text.into() }
+    }
+}
+
+impl ReadingPlan {
+    /// A plan for a face; `accepts` are all acceptances, whose exclusions have to be seen too. Features are looked for
+    /// only where somebody wants to know of them.
+    pub fn new<'a>(face: &Face, accepts: impl Iterator<Item = &'a Acceptance>, wants_features: bool) -> Self {
+        let claim = face.claim.clone();
+        let mut wanted = Wanted::default();
+        let models = claim.model.iter().filter_map(|place| match place {
+            ModelPlace::Pointer(place) => Some((wanted.add(&place.pointer), place.prefix.clone())),
+            ModelPlace::Path | ModelPlace::Field(_) => None,
+        });
+        let models = models.collect();
+        let stream = match &claim.stream {
+            StreamFlag::Pointer(flag) => Some(wanted.add(&flag.pointer)),
+            StreamFlag::Constant(_) | StreamFlag::Query(_) => None,
+        };
+        let output_limit = claim.output_limit.iter().map(|pointer| wanted.add(pointer)).collect();
+        let mut names = names_read(&claim);
+        let mut exclusions = HashMap::new();
+        for acceptance in accepts.filter(|one| one.format == claim.format && one.operation == claim.operation) {
+            let test =
+                |(test, reason): &(FrameTest, String)| Some((Test::compile(test, &mut wanted).ok()?, reason.clone()));
+            let tests: Vec<_> = acceptance.exclusions.iter().filter_map(test).collect();
+            exclusions.insert(acceptance.id, tests);
+            let asked = acceptance.ask_usage.iter().flat_map(|ask| prefixes(&ask.pointer));
+            asked.for_each(|pointer| _ = wanted.add(&pointer));
+            names.extend(acceptance.ask_usage.iter().filter_map(|ask| first_name(&ask.pointer)));
+        }
+        let features = if wants_features { features(&claim, &mut wanted) } else { Vec::new() };
+        for pointer in claim.object_ids.iter().filter(|place| place.matches('/').count() == 1) {
+            wanted.add(pointer);
+        }
+        let pointers = (claim.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten();
+        let fields = form_fields(&claim);
+        let path_object = claim.object_ids.iter().any(|place| place == PATH_ID);
+        let objects = objects(&claim);
+        Self {
+            claim,
+            pointers,
+            models,
+            stream,
+            fields,
+            output_limit,
+            names,
+            features,
+            exclusions,
+            objects,
+            path_object,
+        }
+    }
+
+    /// Reads a request.
+    pub fn read(self: &Arc<Self>, body: &[Bytes], holes: &Holes, head: &Head<'_>) -> Result<Reading, Fault> {
+        let found = self.peek(body)?;
+        let strict = head.headers.get(STRICT).is_some_and(|value| value == "true" || value == "1");
+        let fields = self.fields(body, head)?;
+        let (model, model_places) = self.model(found.as_ref(), &fields, holes)?;
+        if let Some(found) = &found {
+            self.refuse_variants(found)?;
+        }
+        let stream = match &self.claim.stream {
+            StreamFlag::Constant(flag) => *flag,
+            StreamFlag::Query(pair) => head.query(&pair.name).is_some_and(|value| value == pair.value),
+            StreamFlag::Pointer(flag) if self.pointers.is_some() => self.stream_member(found.as_ref(), flag)?,
+            StreamFlag::Pointer(flag) => self.stream_field(&fields)?.unwrap_or(flag.fallback),
+        };
+        let output_limit = found.as_ref().map(|found| self.output_limit(found)).transpose()?.flatten();
+        Ok(Reading { plan: Arc::clone(self), model, stream, output_limit, strict, model_places, found })
+    }
+
+    fn peek(&self, body: &[Bytes]) -> Result<Option<Found>, Fault> {
+        let Some(pointers) = &self.pointers else { return Ok(None) };
+        let mut peek = Peek::new(pointers, Limits { variants: true, ..Limits::default() });
+        for chunk in body {
+            peek.push(chunk);
+        }
+        let found = peek.finish().map_err(|error| unreadable(&error))?;
+        if found.object().is_none() {
+            return Err(Fault::invalid("the request's body must be a JSON object"));
+        }
+        Ok(Some(found))
+    }
+
+    /// The fields of a form that hold the model's name.
+    fn field_spots(&self, fields: &[Field]) -> Result<Vec<ModelSpot>, Fault> {
+        let is_model = |field: &&Field| {
+            let name = self.fields.get(field.name);
+            self.claim.model.iter().any(|place| matches!(place, ModelPlace::Field(of) if Some(of) == name))
+        };
+        let spot = |field: &Field| {
+            let name = field.text.clone().ok_or_else(|| not_a_name("model"))?;
+            Ok(ModelSpot { range: field.range.clone(), is_json: false, prefix: String::new(), name })
+        };
+        fields.iter().filter(is_model).map(spot).collect()
+    }
+
+    fn fields(&self, body: &[Bytes], head: &Head<'_>) -> Result<Vec<Field>, Fault> {
+        if self.claim.body != BodyKind::Multipart {
+            return Ok(Vec::new());
+        }
+        let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let boundary = form::boundary(content_type.unwrap_or_default());
+        let names: Vec<&str> = self.fields.iter().map(String::as_str).collect();
+        boundary.and_then(|boundary| form::fields(body, &boundary, &names)).map_err(|error| unreadable(&error))
+    }
+
+    /// Refuses members that some readers take for ones that are read here, and others do not: of such a request nobody
+    /// knows what it asks for.
+    fn refuse_variants(&self, found: &Found) -> Result<(), Fault> {
+        let Some((name, known)) = found.variants().iter().find(|(_, known)| self.names.contains(known)) else {
+            return Ok(());
+        };
+        let shown: String = name.chars().take(64).collect();
+        Err(Fault::invalid(format!("`{shown}` is not a member of this request; write `{known}`")).at(shown))
+    }
+
+    /// The stream flag. What is no flag would be one to some servers, and so would the first of two.
+    fn stream_member(&self, found: Option<&Found>, flag: &StreamPointer) -> Result<bool, Fault> {
+        let hits = found.zip(self.stream).into_iter().flat_map(|(found, pointer)| found.all(pointer));
+        let mut wanted = None;
+        for hit in hits {
+            let value = match &hit.value {
+                Scalar::Null => flag.fallback,
+                value => value.as_bool().ok_or_else(|| wrong(&flag.pointer, "must be true or false"))?,
+            };
+            if wanted.is_some_and(|known| known != value) {
+                return Err(wrong(&flag.pointer, "is given twice, with different values"));
+            }
+            wanted = Some(value);
+        }
+        Ok(wanted.unwrap_or(flag.fallback))
+    }
+
+    /// The limit of output tokens: the greatest where there are several, since any may be the one that a server reads.
+    fn output_limit(&self, found: &Found) -> Result<Option<u64>, Fault> {
+        let mut greatest = None;
+        let hits = self.output_limit.iter().flat_map(|pointer| found.all(*pointer));
+        for hit in hits {
+            let count = match &hit.value {
+                Scalar::Null => continue,
+                Scalar::Number(_) => hit.value.as_count(),
+                // Some servers take numbers that are written as texts.
+                Scalar::Text(text) if text.trim().parse::<f64>().is_ok() => {
+                    Scalar::Number(text.trim().to_owned()).as_count()
+                }
+                _ => {
+                    let pointer = found.pointers().text(hit.pointer).unwrap_or_default();
+                    return Err(wrong(pointer, "must be a number"));
+                }
+            };
+            greatest = greatest.max(count.map(u64::from));
+        }
+        Ok(greatest)
+    }
+
+    /// The stream flag of a form, as forms write it.
+    fn stream_field(&self, fields: &[Field]) -> Result<Option<bool>, Fault> {
+        let StreamFlag::Pointer(flag) = &self.claim.stream else { return Ok(None) };
+        let name = self.fields.iter().position(|name| flag.pointer.strip_prefix('/') == Some(name));
+        let mut wanted = None;
+        for field in fields.iter().filter(|field| Some(field.name) == name) {
+            let value = match field.text.as_deref().map(str::to_ascii_lowercase).as_deref() {
+                Some("true" | "1" | "yes" | "on" | "t" | "y") => true,
+                Some("false" | "0" | "no" | "off" | "f" | "n" | "") => false,
+                _ => return Err(wrong(&flag.pointer, "must be true or false")),
+            };
+            if wanted.is_some_and(|known| known != value) {
+                return Err(wrong(&flag.pointer, "is given twice, with different values"));
+            }
+            wanted = Some(value);
+        }
+        Ok(wanted)
+    }
+
+    /// The model's name and where it stands. Where a name occurs twice the last one counts, as it does for providers.
+    fn model(
+        &self,
+        found: Option<&Found>,
+        fields: &[Field],
+        holes: &Holes,
+    ) -> Result<(Option<String>, Vec<ModelSpot>), Fault> {
+        let in_path = self.claim.model.iter().any(|place| matches!(place, ModelPlace::Path));
+        let mut model = if in_path { holes.get("model").map(str::to_owned) } else { None };
+        let mut spots = Vec::new();
+        for (pointer, prefix) in &self.models {
+            for hit in found.iter().flat_map(|found| found.all(*pointer)) {
+                let text = hit.value.as_text().ok_or_else(|| not_a_name("model"))?;
+                let (prefix, name) = match text.strip_prefix(prefix.as_str()) {
+                    Some(name) => (prefix.as_str(), name),
+                    None => ("", text),
+                };
+                // The path is what was called; a body that names another is made to follow.
+                let is_settled = in_path && model.is_some();
+                if !hit.superseded && !is_settled {
+                    model = Some(name.to_owned());
+                }
+                let (prefix, name) = (prefix.to_owned(), name.to_owned());
+                spots.push(ModelSpot { range: hit.range.clone(), is_json: true, prefix, name });
+            }
+        }
+        for spot in self.field_spots(fields)? {
+            if !(in_path && model.is_some()) {
+                model = Some(spot.name.clone());
+            }
+            spots.push(spot);
+        }
+        match model {
+            Some(name) if name.is_empty() => Err(not_a_name("model")),
+            model => Ok((model, spots)),
+        }
+    }
+}
+
+impl Reading {
+    /// What the request asks for, by the names that manifests use.
+    pub fn features(&self) -> Vec<String> {
+        let Some(found) = &self.found else { return Vec::new() };
+        let asks = |(_, tests): &&(String, Vec<Test>)| tests.iter().any(|test| test.holds(found));
+        self.plan.features.iter().filter(asks).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The ids of objects that the request names, which an earlier answer made.
+    pub fn object_ids(&self, body: &[Bytes], holes: &Holes) -> Vec<String> {
+        let own = holes.get("id").filter(|_| self.plan.path_object);
+        let mut ids: Vec<String> = own.into_iter().map(str::to_owned).collect();
+        let Some((pointers, count)) = &self.plan.objects else { return ids };
+        let mut peek =
+            Peek::new(pointers, Limits { hits: MAX_IDS, drop_excess: true, utf8: false, ..Limits::default() });
+        for chunk in body {
+            peek.push(chunk);
+        }
+        let Ok(found) = peek.finish() else { return ids };
+        let texts = (0..*count).flat_map(|pointer| found.all(pointer)).filter_map(|hit| hit.value.as_text());
+        ids.extend(texts.map(str::to_owned));
+        ids
+    }
+
+    /// Why a request has to be translated although its format is accepted.
+    pub fn excluded(&self, acceptance: &Acceptance) -> Option<&str> {
+        let (found, tests) = (self.found.as_ref()?, self.plan.exclusions.get(&acceptance.id)?);
+        tests.iter().find(|(test, _)| test.holds(found)).map(|(_, reason)| reason.as_str())
+    }
+}
+
+/// Where a body names objects.
+fn objects(claim: &Claim) -> Option<(Pointers, usize)> {
+    let mut wanted = Wanted::default();
+    let places = claim.object_ids.iter().filter(|place| *place != PATH_ID);
+    let count = places.map(|pointer| wanted.add(pointer)).max()? + 1;
+    let pointers = (claim.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten()?;
+    Some((pointers, count))
+}
+
+/// The tests for what a request may ask for.
+fn features(claim: &Claim, wanted: &mut Wanted) -> Vec<(String, Vec<Test>)> {
+    let mut compiled = Vec::new();
+    for feature in &claim.features {
+        let tests = feature.tests.iter().filter_map(|test| Test::compile(test, wanted).ok()).collect();
+        compiled.push((feature.name.clone(), tests));
+    }
+    compiled
+}
+
+/// The fields of a form that are read: a pointer of one segment stands for a field.
+fn form_fields(claim: &Claim) -> Vec<String> {
+    let model = claim.model.iter().filter_map(|place| match place {
+        ModelPlace::Field(name) => Some(name.clone()),
+        ModelPlace::Path | ModelPlace::Pointer(_) => None,
+    });
+    let stream = match &claim.stream {
+        StreamFlag::Pointer(flag) => flag.pointer.strip_prefix('/').map(str::to_owned),
+        StreamFlag::Constant(_) | StreamFlag::Query(_) => None,
+    };
+    model.chain(stream).collect()
+}
+
+/// The first names of the pointers at what is read of a body.
+fn names_read(claim: &Claim) -> Vec<String> {
+    let models = claim.model.iter().filter_map(|place| match place {
+        ModelPlace::Pointer(place) => Some(&place.pointer),
+        ModelPlace::Path | ModelPlace::Field(_) => None,
+    });
+    let stream = match &claim.stream {
+        StreamFlag::Pointer(flag) => Some(&flag.pointer),
+        StreamFlag::Constant(_) | StreamFlag::Query(_) => None,
+    };
+    let all = models.chain(stream).chain(&claim.output_limit).chain(&claim.object_ids);
+    all.filter_map(|pointer| first_name(pointer)).collect()
+}
+
+fn first_name(pointer: &str) -> Option<String> {
+    let first = pointer.strip_prefix('/')?.split('/').next()?;
+    Some(first.replace("~1", "/").replace("~0", "~"))
+}
+
+fn wrong(pointer: &str, what: &str) -> Fault {
+    let field = pointer.trim_start_matches('/').replace('/', ".");
+    Fault::invalid(format!("`{field}` {what}")).at(field)
+}
+
+fn unreadable(error: &dyn std::error::Error) -> Fault {
+    Fault::invalid(format!("the request's body cannot be read: {error}"))
+}
+
+fn not_a_name(pointer: &str) -> Fault {
+    let field = pointer.trim_start_matches('/').replace('/', ".");
+    Fault::invalid(format!("`{field}` must be the name of a model")).at(field)
+}

@@ -1,0 +1,229 @@
+//! What would be sent to a provider for a request, and what would be lost, without sending it.
+
+pub mod route;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+
+use crate::accept::{Acceptance, Filling, option};
+use crate::attempt::{Written, suit};
+use crate::dialect::reading::{Reading, ReadingPlan};
+use crate::facts;
+use crate::route::format_for;
+use crate::route::lane::{Lane, Wishes};
+use crate::serving::Serving;
+use weir_config::Capabilities;
+use weir_sandbox::Adapter;
+use weir_translate::dialect::faces::{Face, Head, Lookup, operation_name};
+use weir_translate::dialect::path::Holes;
+use weir_translate::unified::{Request, parse, render};
+use weir_types::contract::about::{ModelPlace, StreamFlag};
+use weir_types::contract::types::{Body, Context, HttpRequest, Loss, RenderedRequest, Setting};
+use weir_types::fault::Fault;
+use weir_upstream::encode_segment;
+use weir_wire::estimate;
+
+/// A request, and where it is to go.
+#[derive(Debug)]
+pub struct Question {
+    /// The format that it is written in.
+    pub from: String,
+    /// The operation.
+    pub operation: String,
+    /// The provider's adapter.
+    pub to: String,
+    /// The provider's format, where there are several.
+    pub to_format: Option<String>,
+    /// The provider's name for the model.
+    pub model: Option<String>,
+    /// Options of the provider's adapter.
+    pub options: Vec<Setting>,
+    /// Whether it is translated even where it would be relayed.
+    pub translate: bool,
+    /// Whether streams for it are gone on with elsewhere, should they break.
+    pub resume: bool,
+    /// What the model can do; none for what the bundled file knows.
+    pub capabilities: Option<Capabilities>,
+    /// Whether a streamed answer is wanted, where not the body but the path says so.
+    pub stream: bool,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// What would happen.
+#[derive(Debug)]
+pub struct Explained {
+    /// Why it would be translated; none where it would be relayed as it is.
+    pub translated: Option<String>,
+    /// The format that the provider would be spoken to in.
+    pub format: String,
+    /// What would be sent, without credentials.
+    pub request: HttpRequest,
+    /// The ledger.
+    pub losses: Vec<Loss>,
+}
+
+/// Explains a request.
+///
+/// # Errors
+///
+/// What the client would be told.
+pub async fn explain(serving: &Serving, question: &Question) -> Result<Explained, Fault> {
+    let face = face(serving, question)?;
+    let provider = adapter(serving, &question.to)?;
+    let path = path(question, face)?;
+    let holes = holes(serving, face, &path)?;
+    let accepts = acceptances(serving, provider)?;
+    let plan = Arc::new(ReadingPlan::new(face, accepts.iter(), false));
+    let head = HeaderMap::new();
+    let about = Head { headers: &head, query: "" };
+    let reading = plan.read(std::slice::from_ref(&question.body), &holes, &about)?;
+    let option = |name: &str| option(&question.options, name);
+    let of_operation = |one: &&Acceptance| one.operation == face.claim.operation && one.is_open(option);
+    let accepted = accepts.iter().filter(of_operation).find(|one| one.format == question.from);
+    let wishes = Wishes { translate: question.translate, resume: question.resume, strip: false };
+    match Lane::of(&reading, &face.claim.operation, accepted, wishes) {
+        Lane::Relay(acceptance) => relayed(question, &reading, &holes, acceptance),
+        Lane::Translate(cause) => {
+            let able = accepts.iter().filter(of_operation);
+            let format = format_for(question.to_format.as_deref(), &question.from, &provider.manifest, able);
+            let format = format.to_owned();
+            let way = Way { face, provider, path, format };
+            let why = cause.told(&question.to, &question.from);
+            translated(serving, question, &reading, way, Some(why)).await
+        }
+    }
+}
+
+fn face<'s>(serving: &'s Serving, question: &Question) -> Result<&'s Arc<Face>, Fault> {
+    let all = serving.faces.all();
+    let mut of_format = all.iter().filter(|face| face.format() == question.from).peekable();
+    if of_format.peek().is_none() {
+        let mut known: Vec<&str> = all.iter().map(|face| face.format()).collect();
+        known.sort_unstable();
+        known.dedup();
+        return Err(Fault::invalid(format!("no adapter speaks `{}`; there are {}", question.from, known.join(", "))));
+    }
+    let fits = |face: &&Arc<Face>| operation_name(&face.claim.operation) == question.operation;
+    let streams =
+        |face: &&Arc<Face>| !matches!(face.claim.stream, StreamFlag::Constant(constant) if constant != question.stream);
+    // An endpoint with the model in the body can be called without knowing the model's name.
+    let by_path = |face: &&Arc<Face>| face.claim.model.iter().any(|place| matches!(place, ModelPlace::Path));
+    let found = of_format.filter(fits).min_by_key(|face| (!streams(face), by_path(face)));
+    found.ok_or_else(|| Fault::invalid(format!("`{}` has no {}", question.from, question.operation)))
+}
+
+fn adapter<'s>(serving: &'s Serving, name: &str) -> Result<&'s Arc<Adapter>, Fault> {
+    serving.adapter(name).ok_or_else(|| {
+        let known: Vec<&str> = serving.adapters.adapters.keys().map(AsRef::as_ref).collect();
+        Fault::invalid(format!("there is no adapter `{name}`; there are {}", known.join(", ")))
+    })
+}
+
+/// The path that a client would call.
+fn path(question: &Question, face: &Face) -> Result<String, Fault> {
+    let path = face.claim.path.replace("{model...}", "{model}");
+    if !face.claim.model.iter().any(|place| matches!(place, ModelPlace::Path)) {
+        return Ok(path);
+    }
+    let model = question.model.as_deref().ok_or_else(|| {
+        Fault::invalid(format!("the model of `{}` stands in the path; name it with --model", question.from))
+    })?;
+    Ok(path.replace("{model}", &encode_segment(model)))
+}
+
+fn holes(serving: &Serving, face: &Face, path: &str) -> Result<Holes, Fault> {
+    let method = Method::from_bytes(face.claim.method.as_bytes()).unwrap_or_default();
+    let head = HeaderMap::new();
+    match serving.faces.find(&method, path, &Head { headers: &head, query: "" }) {
+        Lookup::Found(_, holes) => Ok(holes),
+        _ => Err(Fault::invalid(format!("{path} is served only with headers that cannot be explained here"))),
+    }
+}
+
+fn acceptances(serving: &Serving, provider: &Adapter) -> Result<Vec<Acceptance>, Fault> {
+    let named = serving.config.server.key_headers.iter().map(String::as_str);
+    let credentials: Vec<&str> = serving.faces.credential_headers().chain(named).collect();
+    let compiled = provider.manifest.accepts.iter();
+    let compiled = compiled.map(|claim| Acceptance::compile(claim, &provider.manifest, &credentials));
+    compiled.collect::<Result<_, _>>().map_err(|error| Fault::internal(error.to_string()))
+}
+
+fn relayed(question: &Question, reading: &Reading, holes: &Holes, acceptance: &Acceptance) -> Result<Explained, Fault> {
+    let model = question.model.as_deref().or(reading.model.as_deref()).unwrap_or_default();
+    let option = |name: &str| option(&question.options, name);
+    let filling = Filling { model, id: holes.get("id").unwrap_or_default(), option: &option };
+    let query = acceptance.query("", &filling, reading.stream).into_iter();
+    let pair = |(name, value)| weir_types::contract::types::Header { name, value };
+    let request = HttpRequest {
+        method: acceptance.method.to_string(),
+        path: acceptance.path(&filling, reading.stream),
+        query: query.map(pair).collect(),
+        headers: Vec::new(),
+        body: Body::Text(text(question)?),
+    };
+    Ok(Explained { translated: None, format: question.from.clone(), request, losses: Vec::new() })
+}
+
+/// How a translation goes.
+struct Way<'s> {
+    face: &'s Arc<Face>,
+    provider: &'s Arc<Adapter>,
+    path: String,
+    format: String,
+}
+
+async fn translated(
+    serving: &Serving,
+    question: &Question,
+    reading: &Reading,
+    way: Way<'_>,
+    why: Option<String>,
+) -> Result<Explained, Fault> {
+    let Way { face, provider, path, format } = way;
+    let http = HttpRequest {
+        method: face.claim.method.clone(),
+        path,
+        query: Vec::new(),
+        headers: Vec::new(),
+        body: Body::Text(text(question)?),
+    };
+    let mut ctx = Context {
+        request_id: "req_explained".to_owned(),
+        now_ms: 0.0,
+        model: reading.model.clone().unwrap_or_default(),
+        format: question.from.clone(),
+        options: Vec::new(),
+        blobs: Vec::new(),
+        input_tokens: None,
+        memo: String::new(),
+    };
+    let dialect = adapter(serving, &face.adapter)?;
+    let mut lease = dialect.lease("").await.map_err(|fault| weir_translate::unified::blame(&fault))?;
+    let parsed = parse(&mut lease, &face.claim.operation, &ctx, &http)?;
+    lease.release();
+    let mut request = parsed.request;
+    ctx.model = question.model.clone().unwrap_or(ctx.model);
+    request.set_model(&ctx.model);
+    let mut losses = parsed.losses;
+    if let Request::Chat(chat) | Request::CountTokens(chat) = &mut request {
+        ctx.input_tokens = Some(estimate::input_tokens(chat));
+        let able = question.capabilities.unwrap_or_else(|| facts::of(&question.to, &ctx.model).capabilities);
+        losses.extend(suit(chat, &able, Written::new(&face.claim, std::slice::from_ref(&question.body))));
+    }
+    ctx.format.clone_from(&format);
+    ctx.options.clone_from(&question.options);
+    let mut lease = provider.lease("").await.map_err(|fault| weir_translate::unified::blame(&fault))?;
+    let mut rendered: RenderedRequest = render(&mut lease, &ctx, &request)?;
+    parsed.names.spell(&mut rendered.losses);
+    lease.release();
+    losses.extend(rendered.losses);
+    let request = rendered.request;
+    Ok(Explained { translated: why, format, request, losses })
+}
+
+fn text(question: &Question) -> Result<String, Fault> {
+    String::from_utf8(question.body.to_vec()).map_err(|_| Fault::invalid("the request is not UTF-8"))
+}

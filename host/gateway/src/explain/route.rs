@@ -1,0 +1,273 @@
+//! Where a request for a model would go and why, and what would be lost there, without sending it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use serde::Serialize;
+
+use super::{Explained, Question, explain};
+use crate::dialect::reading::{Reading, ReadingPlan};
+use crate::health::{Health, Rest, Standing};
+use crate::origin::{Carried, Origins};
+use crate::route::fit::Needs;
+use crate::route::{Circumstances, Plan, Target, plan};
+use crate::serving::Serving;
+use weir_config::{Affinity, Strategy};
+use weir_translate::dialect::faces::Head;
+use weir_translate::dialect::path::Holes;
+use weir_types::contract::types::Loss;
+use weir_types::fault::{Fault, loss_kind};
+
+/// For how many targets a request is rendered.
+const MAX_RENDERED: usize = 8;
+
+/// What is asked.
+#[derive(Debug, Default)]
+pub struct RouteQuestion {
+    /// The model as a client names it.
+    pub model: String,
+    /// A request for it and the format that it is written in.
+    pub request: Option<(String, Bytes)>,
+    /// What keeps requests together: the value of the session's header.
+    pub session: Option<String>,
+    /// Whose request it is: a client's name. Nobody else's earlier answers count.
+    pub client: Option<String>,
+    /// The provider that the request asks for.
+    pub provider: Option<String>,
+}
+
+/// Where a request would go.
+#[derive(Debug, Serialize)]
+pub struct RouteExplained {
+    /// The alias that matches.
+    pub alias: String,
+    /// How its targets are put in order.
+    pub strategy: &'static str,
+    /// What the request asks for, as far as the manifest tells.
+    pub needs: Vec<String>,
+    /// The targets in the order in which they would be tried, then those that would not be.
+    pub targets: Vec<TargetExplained>,
+}
+
+/// What becomes of one target.
+#[derive(Debug, Serialize)]
+pub struct TargetExplained {
+    /// The alias that it is a target of: the one that was asked for, or a fallback.
+    pub alias: String,
+    /// The provider.
+    pub provider: String,
+    /// The provider's name for the model.
+    pub model: String,
+    /// The adapter.
+    pub adapter: String,
+    /// Its place in the order, from 1; none where it is left out.
+    pub place: Option<usize>,
+    /// Why it has this place, or none.
+    pub why: String,
+    /// `relay` or `translate`, where a request was given.
+    pub lane: Option<&'static str>,
+    /// Why it would be translated.
+    pub reason: Option<String>,
+    /// What would be lost.
+    pub losses: Vec<LossExplained>,
+    /// Why the request could not be sent there.
+    pub refused: Option<String>,
+}
+
+/// Something that would be lost.
+#[derive(Debug, Serialize)]
+pub struct LossExplained {
+    /// Which field.
+    pub field: String,
+    /// `dropped`, `clamped` or `approximated`.
+    pub kind: &'static str,
+    /// Why.
+    pub note: Option<String>,
+}
+
+/// Explains where a request would go.
+///
+/// # Errors
+///
+/// What the client would be told.
+pub async fn explain_route(
+    serving: &Serving,
+    health: &Health,
+    origins: &Origins,
+    question: &RouteQuestion,
+) -> Result<RouteExplained, Fault> {
+    let now = Instant::now();
+    let reading = read(serving, question)?;
+    let needs = reading.as_ref().map(Reading::features).unwrap_or_default();
+    let carried = carried(origins, question, reading.as_ref());
+    let (plan, left_out) = planned(serving, health, question, (&needs, &carried, now))?;
+    let mut targets = Vec::new();
+    for (number, stop) in plan.stops.iter().enumerate() {
+        let why = why_here(&plan, number, (health, now), &question.model);
+        let mut told = told(&stop.route.alias, &stop.target, Some(number + 1), why);
+        if let Some((from, body)) = question.request.as_ref().filter(|_| number < MAX_RENDERED) {
+            note(&mut told, explain(serving, &asked(question, from, body, Some(&stop.target))).await);
+        }
+        targets.push(told);
+    }
+    targets.extend(left_out);
+    let strategy = name(plan.route.strategy);
+    Ok(RouteExplained { alias: plan.route.alias.clone(), strategy, needs, targets })
+}
+
+/// The plan, and what it leaves out.
+fn planned(
+    serving: &Serving,
+    health: &Health,
+    question: &RouteQuestion,
+    (needs, carried, now): (&[String], &Carried, Instant),
+) -> Result<(Plan, Vec<TargetExplained>), Fault> {
+    let body_len = question.request.as_ref().map_or(0, |(_, body)| body.len());
+    let session = |affinity: &Affinity| match affinity {
+        Affinity::Tenant => Some(String::new()),
+        Affinity::Session | Affinity::Header(_) => question.session.clone(),
+    };
+    let circumstances = Circumstances {
+        health,
+        now,
+        session: &session,
+        needs: Needs { features: needs, body_len },
+        provider: question.provider.as_deref(),
+        carried,
+        embeds: false,
+        only_looks: true,
+    };
+    let plan = plan(&serving.routes, &question.model, circumstances)?;
+    let out = left_out(serving, &plan, now);
+    Ok((plan, out))
+}
+
+/// What can be seen of the request.
+fn read(serving: &Serving, question: &RouteQuestion) -> Result<Option<Reading>, Fault> {
+    let Some((from, body)) = &question.request else { return Ok(None) };
+    let about = asked(question, from, body, None);
+    let face = super::face(serving, &about)?;
+    let head = HeaderMap::new();
+    let plan = Arc::new(ReadingPlan::new(face, std::iter::empty(), true));
+    plan.read(std::slice::from_ref(body), &Holes::default(), &Head { headers: &head, query: "" }).map(Some)
+}
+
+/// Who made what the request carries.
+fn carried(origins: &Origins, question: &RouteQuestion, reading: Option<&Reading>) -> Carried {
+    let (Some((_, body)), Some(reading)) = (&question.request, reading) else { return Carried::default() };
+    let (tenant, body) = (question.client.as_deref().unwrap_or_default(), std::slice::from_ref(body));
+    let mut carried = Carried::in_body(origins, tenant, body);
+    carried.names(origins, tenant, &reading.object_ids(body, &Holes::default()));
+    carried
+}
+
+fn name(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::Priority => "priority",
+        Strategy::Weighted => "weighted",
+        Strategy::RoundRobin => "round-robin",
+        Strategy::LeastLatency => "least-latency",
+        Strategy::LeastBusy => "least-busy",
+        Strategy::Cheapest => "cheapest",
+    }
+}
+
+/// The question of what would be sent to a target.
+fn asked(question: &RouteQuestion, from: &str, body: &Bytes, target: Option<&Target>) -> Question {
+    Question {
+        from: from.to_owned(),
+        operation: "chat".to_owned(),
+        to: target.map(|target| target.adapter.name.to_string()).unwrap_or_default(),
+        to_format: target.and_then(|target| target.format.clone()),
+        model: Some(target.map_or(question.model.as_str(), |target| target.model(&question.model)).to_owned()),
+        options: target.map(|target| target.options.clone()).unwrap_or_default(),
+        translate: target.is_some_and(|target| target.translate),
+        resume: target.is_some_and(|target| target.resume),
+        capabilities: target.map(|target| target.capabilities_of(&question.model)),
+        stream: false,
+        body: body.clone(),
+    }
+}
+
+fn told(alias: &str, target: &Target, place: Option<usize>, why: String) -> TargetExplained {
+    TargetExplained {
+        alias: alias.to_owned(),
+        provider: target.label.to_string(),
+        model: target.model_label().to_owned(),
+        adapter: target.adapter.name.to_string(),
+        place,
+        why,
+        lane: None,
+        reason: None,
+        losses: Vec::new(),
+        refused: None,
+    }
+}
+
+/// Adds what would become of the request there.
+fn note(told: &mut TargetExplained, explained: Result<Explained, Fault>) {
+    match explained {
+        Err(fault) => told.refused = Some(fault.to_string()),
+        Ok(explained) => {
+            told.lane = Some(if explained.translated.is_some() { "translate" } else { "relay" });
+            told.reason = explained.translated;
+            told.losses = explained.losses.into_iter().map(lost).collect();
+        }
+    }
+}
+
+fn lost(loss: Loss) -> LossExplained {
+    LossExplained { field: loss.field, kind: loss_kind(loss.kind), note: loss.note }
+}
+
+/// Why a target stands where it does.
+fn why_here(plan: &Plan, number: usize, (health, now): (&Health, Instant), model: &str) -> String {
+    let Some(stop) = plan.stops.get(number) else { return String::new() };
+    let target = &stop.target;
+    let is_well = stop.standing(health, now) == Standing::Well;
+    if let Some(reason) = plan.carried.reason(&target.id).filter(|_| is_well) {
+        return format!("it {reason}");
+    }
+    if !Arc::ptr_eq(&stop.route, &plan.route) {
+        return format!("a fallback, should all targets of `{}` fail", plan.route.alias);
+    }
+    let vitals = health.known(&stop.health);
+    let by = match stop.route.strategy {
+        Strategy::Priority => "the order of the configuration".to_owned(),
+        Strategy::Weighted => format!("drawn with the weight {}", target.weight),
+        Strategy::RoundRobin => "its turn".to_owned(),
+        Strategy::LeastLatency => match vitals.as_ref().and_then(|vitals| vitals.latency(now)) {
+            Some(latency) => format!("a first piece after {} ms of late", latency.as_millis()),
+            None => "nothing is known of how fast it is".to_owned(),
+        },
+        Strategy::LeastBusy => {
+            format!("{} exchanges under way", vitals.map_or(0, |vitals| vitals.in_flight()))
+        }
+        Strategy::Cheapest => match target.price_of(model).and_then(|price| price.input) {
+            Some(input) => format!("{input} dollars for a million tokens of input"),
+            None => "nobody knows its price".to_owned(),
+        },
+    };
+    match stop.standing(health, now) {
+        Standing::Resting(_, Rest::Refused) => format!("{by}; last, because its keys were refused"),
+        Standing::Resting(_, Rest::Untold) => format!("{by}; late, because it asked for fewer requests a moment ago"),
+        _ => by,
+    }
+}
+
+/// The targets of the route and its fallbacks that the plan leaves out.
+fn left_out(serving: &Serving, plan: &Plan, now: Instant) -> Vec<TargetExplained> {
+    let fallbacks = plan.route.fallbacks.iter().filter_map(|name| serving.routes.find(name));
+    let routes = std::iter::once(&plan.route).chain(fallbacks);
+    let all = routes.flat_map(|route| route.targets.iter().flatten().map(move |target| (route, target)));
+    let is_out = |target: &Target| !plan.stops.iter().any(|stop| stop.target.id == target.id);
+    all.filter(|(_, target)| is_out(target))
+        .map(|(route, target)| {
+            let skipped = plan.skipped.iter().find(|skipped| skipped.stop.target.id == target.id);
+            let why = skipped.map_or_else(|| "another provider was asked for".to_owned(), |one| one.why.told(now));
+            told(&route.alias, target, None, why)
+        })
+        .collect()
+}

@@ -1,0 +1,476 @@
+//! The way of a request, as a story: recognise, identify, read, admit, route, attempt, respond, account.
+
+mod check;
+mod door;
+mod head;
+mod lists;
+mod media_type;
+mod overflow;
+mod past;
+mod rights;
+mod traced;
+mod unknown;
+mod welcome;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use http::request::Parts;
+use http::{Method, Request, Response, Version};
+use hyper::body::Incoming;
+
+use crate::account::access::AccessLine;
+use crate::account::{Account, Opening};
+use crate::admit::{AdmitMetrics, Door, Permit, Refused};
+use crate::attempt::{Asked, House, Journey, Onward, ReplyBody, Tried};
+use crate::health::{Health, Standing};
+use crate::identify::{Denied, Origin, WrongKeys, identify};
+use crate::models;
+use crate::observe::log::current;
+use crate::observe::metrics::Metrics;
+use crate::observe::trace::{Span, Tracer};
+use crate::origin::Origins;
+use crate::recall::Recall;
+use crate::route;
+use crate::route::fit::Needs;
+use crate::route::{Circumstances, Nowhere, Plan};
+use crate::serving::Serving;
+use head::{diagnose, name, note_answer, tell_limits, tell_skipped};
+use weir_budget::Budget;
+use weir_config::Affinity;
+use weir_server::Peer;
+use weir_translate::dialect::faces::{Face, Head, Lookup, operation_name};
+use weir_translate::dialect::path::Holes;
+use weir_translate::dialect::reply::{error_response, insert};
+use weir_types::contract::about::{ErrorFormat, Operation};
+use weir_types::contract::types::ErrorKind;
+use weir_types::exchange::Exchange;
+use weir_types::fault::{Fault, Side};
+use weir_types::headers;
+use weir_upstream::Upstreams;
+
+pub use check::Checked;
+
+/// The headers that keep the requests of a session together.
+const SESSION_HEADERS: [&str; 2] = [headers::SESSION, headers::SESSION_ID];
+
+/// The data plane.
+#[derive(Debug)]
+pub struct Gateway {
+    serving: ArcSwap<Serving>,
+    upstreams: Upstreams,
+    metrics: Arc<Metrics>,
+    tracer: Tracer,
+    lists: models::Lists,
+    recall: Arc<Recall>,
+    health: Arc<Health>,
+    door: Arc<Door>,
+    wrong_keys: WrongKeys,
+    buffers: Arc<Budget>,
+}
+
+impl Gateway {
+    /// A gateway that serves from this.
+    pub fn new(
+        serving: Serving,
+        upstreams: Upstreams,
+        metrics: Arc<Metrics>,
+        tracer: Tracer,
+    ) -> Result<Self, prometheus::Error> {
+        let recall = Arc::new(Recall::new(serving.config.server.recall_bytes));
+        let lists = models::Lists::default();
+        let door = Arc::new(Door::new(AdmitMetrics::new(&metrics)?));
+        let (health, buffers) = (Arc::default(), Arc::new(Budget::new(metrics.registry())?));
+        buffers.set_limit(serving.config.server.max_buffered_bytes, serving.config.server.max_body_bytes);
+        let (serving, wrong_keys) = (ArcSwap::from_pointee(serving), WrongKeys::default());
+        Ok(Self { serving, upstreams, metrics, tracer, lists, recall, health, door, wrong_keys, buffers })
+    }
+
+    /// Serves from this from now on. Requests under way keep what they began with.
+    pub fn replace(&self, serving: Serving) {
+        let targets: HashSet<Arc<str>> = serving.targets().map(|target| Arc::clone(&target.id)).collect();
+        let server = &serving.config.server;
+        self.buffers.set_limit(server.max_buffered_bytes, server.max_body_bytes);
+        self.serving.store(Arc::new(serving));
+        self.lists.forget();
+        self.health.retain(|name| targets.contains(name));
+        self.metrics.tries.forget();
+        self.door.forget();
+    }
+
+    /// What is served from now.
+    pub fn serving(&self) -> Arc<Serving> {
+        self.serving.load_full()
+    }
+
+    /// What is well.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Who made what.
+    pub fn origins(&self) -> &Origins {
+        self.recall.origins()
+    }
+
+    /// Wrong keys and tokens, by address.
+    pub fn wrong_keys(&self) -> &WrongKeys {
+        &self.wrong_keys
+    }
+
+    /// The metrics.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Tells the metrics how all targets stand now.
+    pub fn note_health(&self) {
+        let now = Instant::now();
+        let serving = self.serving.load();
+        self.door.note(serving.targets().map(|target| &*target.provider));
+        self.buffers.note();
+        for target in serving.targets() {
+            // A pattern's target fares as the worst of its models does.
+            let models = if target.model.is_none() { self.health.of_pattern(&target.id) } else { Vec::new() };
+            let subject = target.subject();
+            let stands = models.iter().map(|model| model.standing(subject.key, now, &subject.settings));
+            let rests = match stands.fold(self.health.standing(subject, now), Standing::later) {
+                // Rounded up, so that nobody takes what rests for another moment as well.
+                Standing::Resting(until, _) => until.saturating_duration_since(now).as_nanos().div_ceil(1_000_000_000),
+                Standing::Well => 0,
+            };
+            let own = self.health.of(&target.id).position(now).figure();
+            let position = models.iter().map(|model| model.position(now).figure()).fold(own, i64::max);
+            let rests = u64::try_from(rests).unwrap_or(u64::MAX);
+            self.metrics.tries.stands(&target.label, target.model_label(), position, rests);
+        }
+    }
+
+    /// Answers one request.
+    pub async fn handle(&self, request: Request<Incoming>) -> Response<ReplyBody> {
+        let (head, body) = request.into_parts();
+        let exchange = Exchange::begin(&head.headers);
+        let id: Arc<str> = Arc::from(exchange.id.as_str());
+        Box::pin(current::within(Arc::clone(&id), self.answer(id, exchange, head, body))).await
+    }
+
+    async fn answer(&self, id: Arc<str>, exchange: Exchange, head: Parts, body: Incoming) -> Response<ReplyBody> {
+        let serving = self.serving.load_full();
+        let mut line = access_line(&serving, &id, &exchange, &head);
+        let span = self.tracer.request(&head.headers, || head.method.to_string());
+        let (mut response, face) = match recognise(&serving, &head) {
+            // Of an adapter's endpoint at the root only HEAD is left, by which clients look whether a server is there.
+            Ok(_) if welcome::is_at(&head) && head.method == Method::GET => (welcome::page(&serving, &head), None),
+            Ok(called) => {
+                let face = Arc::clone(&called.face);
+                traced::describe(&span, &face, &id);
+                if let Some(line) = line.as_mut() {
+                    line.called(&face);
+                }
+                let begun = Begun { exchange, span: &span, line: &mut line };
+                let answer = self.serve(&serving, begun, head, body, called).await;
+                let refuse = |fault| self.refuse(face.errors.as_deref(), &fault, &id, &mut line);
+                (answer.unwrap_or_else(refuse), Some(face))
+            }
+            Err(_) if welcome::is_at(&head) => (welcome::page(&serving, &head), None),
+            Err(Unrecognised { fault, nearest: face }) => {
+                let errors = face.as_ref().and_then(|face| face.errors.as_deref());
+                (self.refuse(errors, &fault, &id, &mut line), face)
+            }
+        };
+        name(&mut response, face.as_deref(), &id);
+        traced::conclude(&span, &mut response);
+        if let Some(line) = line.as_mut() {
+            line.ends_with(response.status().as_u16());
+        }
+        response
+    }
+
+    async fn serve(
+        &self,
+        serving: &Serving,
+        begun: Begun<'_>,
+        head: Parts,
+        body: Incoming,
+        called: Called,
+    ) -> Result<Response<ReplyBody>, Fault> {
+        let Called { face, holes } = called;
+        let Begun { exchange, span, line } = begun;
+        let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
+        let address = head.extensions.get::<Peer>().map(|peer| peer.0);
+        let caller = match identify(&serving.config, &face, &about, Origin { address, uri: &head.uri }) {
+            Ok(caller) => caller,
+            Err(Denied::WrongKey) => return Err(self.wrong_keys.judge(Denied::WrongKey.into(), address).await),
+            Err(denied) => return Err(denied.into()),
+        };
+        if let Some(line) = line.as_mut() {
+            line.asked_by(&caller);
+        }
+        let framing = face.framing(&about);
+        let permit = match self.door.knock(&serving.config, &caller).await {
+            Ok(permit) => permit,
+            Err(refused) => return Ok(self.turn_away(&face, &refused, &exchange.id, line)),
+        };
+        let held = self.buffers.begin(caller.number(), head.extensions.get().cloned());
+        let door::Taken { body, mut reading, held } = door::read(serving, &face, &holes, &head, (body, held)).await?;
+        // Strictness that a model has it keeps wherever its requests go.
+        let route = reading.model.as_deref().and_then(|model| serving.routes.find(model));
+        reading.strict |= route.is_some_and(|route| route.strict);
+        let dialect = serving.adapter(&face.adapter).cloned();
+        let query = head.uri.query().unwrap_or_default();
+        let named = &serving.config.server.key_headers;
+        let (mut headers, query) = serving.faces.without_credentials(&face.adapter, named, head.headers, query);
+        media_type::mend(&mut headers, &face, &reading, &body);
+        let asked = Arc::new(Asked {
+            exchange,
+            caller,
+            dialect: dialect.ok_or_else(|| Fault::internal("the adapter of this endpoint is gone"))?,
+            holes,
+            method: head.method,
+            path: head.uri.path().to_owned(),
+            query,
+            headers,
+            body,
+            held,
+            reading,
+            framing,
+            can_cut: head.version < Version::HTTP_2,
+            face,
+        });
+        if let Some(line) = line.as_mut() {
+            line.asks_for(asked.reading.model.as_deref());
+        }
+        self.permit(serving, &asked)?;
+        let house = House { config: &serving.config, upstreams: &self.upstreams, recall: &self.recall, deadline: None };
+        if *asked.operation() == Operation::Models {
+            return self.list(house, serving, &asked, (permit, line)).await;
+        }
+        self.forward(house, serving, &asked, (span, permit, line)).await
+    }
+
+    /// Admits, routes and attempts a request; whatever happens from here on is accounted for.
+    async fn forward(
+        &self,
+        house: House<'_>,
+        serving: &Serving,
+        asked: &Arc<Asked>,
+        (span, permit, line): (&Span, Permit, &mut Option<Box<AccessLine>>),
+    ) -> Result<Response<ReplyBody>, Fault> {
+        let demand = asked.demand();
+        let body_len = demand.body_len;
+        let permit = match self.door.admit(&serving.config, &asked.caller, &demand, permit).await {
+            Ok(permit) => permit,
+            Err(refused) => return Ok(self.turn_away(&asked.face, &refused, &asked.exchange.id, line)),
+        };
+        let told = permit.told();
+        let now = Instant::now();
+        let features = asked.reading.features();
+        let carried = self.carried(serving, asked);
+        let circumstances = Circumstances {
+            health: &self.health,
+            now,
+            session: &|affinity| session(asked, affinity),
+            needs: Needs { features: &features, body_len },
+            provider: header(asked, route::TARGET_HEADER)
+                .filter(|_| serving.config.server.target_header || asked.caller.may_choose()),
+            carried: &carried,
+            embeds: *asked.operation() == Operation::Embeddings,
+            only_looks: false,
+        };
+        let plan = match plan(serving, asked, circumstances) {
+            Ok(plan) => plan,
+            Err(Nowhere { fault, skipped }) => {
+                let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id, line);
+                let tells = serving.config.server.diagnostic_headers;
+                tell_skipped(&mut response, &skipped, tells, (&self.metrics, &asked.exchange.id, line));
+                return Ok(response);
+            }
+        };
+        let client = asked.caller.client.as_ref().map(|client| &client.name);
+        let series = plan.route.series(&self.metrics, &asked.face, client);
+        if span.is_recording() {
+            span.say("gen_ai.request.model", plan.route.alias.clone());
+        }
+        let operation = operation_name(asked.operation());
+        let counts = matches!(asked.operation(), Operation::Chat | Operation::Embeddings | Operation::Rerank);
+        let opening = Opening { begun: asked.exchange.begun, request_id: &asked.exchange.id, operation, span, counts };
+        let mut account = Account::open(&self.metrics, series, opening, permit);
+        account.tell(line.take());
+        let house = House { deadline: deadline(asked, &plan), ..house };
+        plan.route.deposit(plan.stops.first().map_or(0.0, |stop| stop.target.retry.budget));
+        let journey = Journey { house, asked, plan: &plan, health: &self.health, door: &self.door, demand };
+        let Tried { answer, target } = journey.travel(&mut account).await;
+        let mut response = answer.unwrap_or_else(|fault| {
+            account.line().into_iter().for_each(|line| line.failed(&fault));
+            let response = fault_response(asked.face.errors.as_deref(), &fault, &asked.exchange.id);
+            account.answering(response.status().as_u16(), false, false);
+            response
+        });
+        account.note_overhead();
+        if let Some(target) = &target {
+            note_answer(&mut account, &response, target, asked);
+            self.learn(&mut response, serving, asked, (&plan, target));
+        }
+        self.make_resumable(&mut response, serving, asked, (plan, house.deadline));
+        tell_limits(&mut response, &asked.face, &told, target.as_deref().map(|target| (target, &account)));
+        if serving.config.server.diagnostic_headers {
+            diagnose(&mut response, target.as_deref(), asked, &account);
+        }
+        Ok(response.map(|body| body.attach(Box::new(account))))
+    }
+
+    /// Has the plan's targets go on with a stream that breaks, where it is such that they can.
+    fn make_resumable(
+        &self,
+        response: &mut Response<ReplyBody>,
+        serving: &Serving,
+        asked: &Arc<Asked>,
+        (plan, deadline): (Plan, Option<Instant>),
+    ) {
+        let onward = || Onward {
+            asked: Arc::clone(asked),
+            config: Arc::clone(&serving.config),
+            upstreams: self.upstreams.clone(),
+            recall: Arc::clone(&self.recall),
+            health: Arc::clone(&self.health),
+            door: Arc::clone(&self.door),
+            stops: plan.stops,
+            carried: plan.carried,
+            deadline,
+            times: 0,
+        };
+        if response.body_mut().resumable(onward) {
+            insert(response.headers_mut(), headers::RESUMABLE, "true");
+        }
+    }
+
+    /// Refuses what a limit does not let in, and tells how the limit stands.
+    fn turn_away(
+        &self,
+        face: &Face,
+        refused: &Refused,
+        id: &str,
+        line: &mut Option<Box<AccessLine>>,
+    ) -> Response<ReplyBody> {
+        let mut response = self.refuse(face.errors.as_deref(), &refused.fault, id, line);
+        tell_limits(&mut response, face, &refused.told, None);
+        response
+    }
+
+    fn refuse(
+        &self,
+        errors: Option<&ErrorFormat>,
+        fault: &Fault,
+        id: &str,
+        line: &mut Option<Box<AccessLine>>,
+    ) -> Response<ReplyBody> {
+        if let Some(line) = line.as_mut() {
+            line.failed(fault);
+        }
+        let reason = match fault.error.kind {
+            ErrorKind::NotFound => "not_found",
+            ErrorKind::Permission => "permission",
+            ErrorKind::Authentication => "authentication",
+            ErrorKind::TooLarge => "too_large",
+            ErrorKind::RateLimited | ErrorKind::Overloaded => "overloaded",
+            _ => "invalid",
+        };
+        self.metrics.rejected.with_label_values(&[reason]).inc();
+        fault_response(errors, fault, id)
+    }
+}
+
+/// The line that the log is told of a request, where it is.
+fn access_line(serving: &Serving, id: &Arc<str>, exchange: &Exchange, head: &Parts) -> Option<Box<AccessLine>> {
+    if !serving.config.server.access_log {
+        return None;
+    }
+    let address = head.extensions.get::<Peer>().map(|peer| peer.0);
+    AccessLine::begin(Arc::clone(id), exchange.begun, (&head.method, head.uri.path()), address)
+}
+
+fn header<'a>(asked: &'a Asked, name: &str) -> Option<&'a str> {
+    asked.headers.get(name)?.to_str().ok()
+}
+
+/// What keeps the requests of one session or caller together.
+fn session(asked: &Asked, affinity: &Affinity) -> Option<String> {
+    let words = match affinity {
+        Affinity::Session => SESSION_HEADERS.iter().find_map(|name| header(asked, name))?,
+        Affinity::Header(name) => header(asked, name)?,
+        Affinity::Tenant => &asked.caller.tenant,
+    };
+    Some(words.to_owned())
+}
+
+/// When a request has to be answered, whatever is tried for it: by its own word, and by the total limit of the target
+/// that it goes to first.
+fn deadline(asked: &Asked, plan: &Plan) -> Option<Instant> {
+    let own = header(asked, headers::TIMEOUT_MS).and_then(|value| value.trim().parse().ok());
+    let total = plan.stops.first().and_then(|stop| stop.target.timeouts.total);
+    let first = own.map(Duration::from_millis).into_iter().chain(total).min()?;
+    asked.exchange.begun.checked_add(first)
+}
+
+/// Where a request goes. Operations that are only relayed need not be about a model.
+fn plan(serving: &Serving, asked: &Asked, circumstances: Circumstances<'_>) -> Result<Plan, Nowhere> {
+    match (asked.reading.model.as_deref(), asked.operation()) {
+        (Some(model), _) => route::plan(&serving.routes, model, circumstances),
+        (None, operation @ Operation::Other(_)) => {
+            let named = header(asked, route::PROVIDER_HEADER);
+            if named.is_some() && !serving.config.server.target_header && !asked.caller.may_name_provider() {
+                let fault = Fault::new(Side::Client, ErrorKind::Permission, "this key may not choose its provider");
+                return Err(fault.with_status(403).with_code("provider_not_allowed").into());
+            }
+            let called = (asked.face.format(), operation);
+            Ok(route::plan_for_provider(&serving.routes, named, circumstances.carried, called)?)
+        }
+        (None, _) => Err(Fault::invalid("the request does not say which model it is for").at("model").into()),
+    }
+}
+
+/// A request whose life is being recorded.
+struct Begun<'a> {
+    exchange: Exchange,
+    span: &'a Span,
+    line: &'a mut Option<Box<AccessLine>>,
+}
+
+/// A face that was called.
+struct Called {
+    face: Arc<Face>,
+    holes: Holes,
+}
+
+/// A request that calls no face.
+struct Unrecognised {
+    fault: Fault,
+    /// The face whose format the error is told in.
+    nearest: Option<Arc<Face>>,
+}
+
+/// The face that a request's head calls, or an error in the format of the one that is nearest.
+fn recognise(serving: &Serving, head: &Parts) -> Result<Called, Unrecognised> {
+    let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
+    match serving.faces.find(&head.method, head.uri.path(), &about) {
+        Lookup::Found(face, holes) => Ok(Called { face, holes }),
+        Lookup::WrongMethod(face, methods) => {
+            let methods: Vec<&str> = methods.iter().map(Method::as_str).collect();
+            let message = format!("{} is not served here, but {} is", head.method, methods.join(", "));
+            let fault = Fault::invalid(message).with_status(405).with_code("method_not_allowed");
+            Err(Unrecognised { fault, nearest: Some(face) })
+        }
+        Lookup::Unknown => Err(unknown::explain(serving, head)),
+    }
+}
+
+fn fault_response(errors: Option<&ErrorFormat>, fault: &Fault, id: &str) -> Response<ReplyBody> {
+    if fault.side != Side::Client {
+        tracing::warn!(request_id = id, side = fault.side.as_str(), error = %fault, "request failed");
+    }
+    let mut response = error_response(errors, fault, id).map(ReplyBody::from);
+    insert(response.headers_mut(), headers::ERROR_SOURCE, fault.side.as_str());
+    response
+}

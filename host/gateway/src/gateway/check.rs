@@ -1,0 +1,111 @@
+//! Asks a provider whether it is well, and keeps what came of it in mind.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Gateway;
+use crate::attempt::{House, find_out, ping};
+use crate::route::Target;
+use weir_config::Check;
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Lapse, Side};
+
+/// What a check came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checked {
+    /// The provider answered as it should.
+    Well,
+    /// It did not answer in time, not at all, or that it fails.
+    Failed,
+    /// It answered something that says little of requests: it does not let this key have its list, or has none, or it
+    /// refuses a chat as it would a client's mistake.
+    Unclear,
+}
+
+impl Checked {
+    /// As it stands in metrics.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Well => "ok",
+            Self::Failed => "failed",
+            Self::Unclear => "unclear",
+        }
+    }
+
+    fn of(fault: &Fault) -> Self {
+        let fails = match (fault.lapse, fault.side) {
+            (Some(Lapse::Credential), _) => false,
+            (Some(_), _) => true,
+            (None, Side::Upstream) => {
+                fault.error.status.is_some_and(|status| status >= 500) || fault.error.kind == ErrorKind::Overloaded
+            }
+            (None, _) => false,
+        };
+        if fails { Self::Failed } else { Self::Unclear }
+    }
+}
+
+impl Gateway {
+    /// Asks a provider for its list of models, or a model of its for one token.
+    pub async fn check(&self, target: &Arc<Target>, check: &Check) -> Checked {
+        let serving = self.serving.load_full();
+        let house = House { config: &serving.config, upstreams: &self.upstreams, recall: &self.recall, deadline: None };
+        let asked = async {
+            match check.model.as_deref() {
+                Some(model) => ping(house, target, model).await,
+                None => find_out(house, target).await,
+            }
+        };
+        let (checked, error) = match tokio::time::timeout(check.timeout, asked).await {
+            Ok(Ok(())) => (Checked::Well, String::new()),
+            Ok(Err(fault)) => (Checked::of(&fault), fault.to_string()),
+            Err(_) => (Checked::Failed, "no answer in time".to_owned()),
+        };
+        if checked != Checked::Well {
+            tracing::info!(provider = %target.label, result = checked.as_str(), error, "check of a provider");
+        }
+        checked
+    }
+
+    /// Keeps in mind what a check came to, and for how long its provider is to rest, if it is.
+    pub fn note_check(&self, provider: &str, checked: Checked, rest: Option<Duration>) {
+        self.metrics.tries.checked(provider, checked.as_str());
+        let now = Instant::now();
+        for target in self.serving.load().targets().filter(|target| *target.label == *provider) {
+            let vitals = self.health.of(&target.id);
+            match (checked, rest) {
+                (_, Some(rest)) => {
+                    if vitals.found_failing(rest, now) {
+                        self.metrics.tries.tripped(provider, target.model_label());
+                        tracing::warn!(provider, model = target.model_label(), "target fails its checks and rests");
+                    }
+                }
+                (Checked::Well, None) => vitals.found_well(now),
+                (Checked::Failed | Checked::Unclear, None) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_provider_refuses_says_nothing_of_its_health() {
+        let told = |status| {
+            let fault = Fault::new(Side::Upstream, ErrorKind::Upstream, "").with_status(status);
+            Checked::of(&fault)
+        };
+        for status in [401, 403, 404, 405, 429] {
+            assert_eq!(told(status), Checked::Unclear, "{status}");
+        }
+        for status in [500, 502, 503, 504, 529] {
+            assert_eq!(told(status), Checked::Failed, "{status}");
+        }
+        let lapsed = |lapse| Checked::of(&Fault::new(Side::Upstream, ErrorKind::Upstream, "").with_lapse(lapse));
+        assert_eq!(lapsed(Lapse::Unreachable), Checked::Failed);
+        assert_eq!(lapsed(Lapse::Credential), Checked::Unclear);
+        assert_eq!(Checked::of(&Fault::adapter("it trapped")), Checked::Unclear);
+    }
+}

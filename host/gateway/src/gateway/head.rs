@@ -1,0 +1,106 @@
+//! What is told in the heads of answers, whichever lane they come from.
+
+use std::sync::Arc;
+
+use http::Response;
+
+use crate::account::Account;
+use crate::account::access::AccessLine;
+use crate::account::trail::{End, Trail};
+use crate::attempt::{Asked, ReplyBody, SpokenBy};
+use crate::dialect::limits;
+use crate::dialect::limits::Figure;
+use crate::limit::Told;
+use crate::observe::metrics::Metrics;
+use crate::route::Target;
+use crate::route::skipped::Skipped;
+use weir_sandbox::Adapter;
+use weir_translate::dialect::faces::Face;
+use weir_translate::dialect::reply::insert;
+use weir_types::headers;
+
+/// Tells the client's own limits, and then no others; where it has none, those of the provider that answered.
+pub(super) fn tell_limits(
+    response: &mut Response<ReplyBody>,
+    face: &Face,
+    told: &[Told],
+    answered: Option<(&Target, &Account)>,
+) {
+    let (errors, headers) = (face.errors.as_deref(), response.headers_mut());
+    match answered {
+        // Relayed ones stand among the headers already.
+        Some((_, account)) if told.is_empty() => limits::tell(errors, account.limits(), headers),
+        answered => {
+            if let Some((target, _)) = answered {
+                target.limits.strip(headers);
+            }
+            limits::tell(errors, &told.iter().map(Figure::from).collect::<Vec<_>>(), headers);
+        }
+    }
+}
+
+/// Sets the request's id, also under the name that the format's clients look for; the provider's own id moves aside.
+pub(super) fn name(response: &mut Response<ReplyBody>, face: Option<&Face>, id: &str) {
+    let own = face.and_then(|face| face.errors.as_deref()).and_then(|errors| errors.request_id_header.as_deref());
+    let to = response.headers_mut();
+    for header in [Some(headers::REQUEST_ID), own].into_iter().flatten() {
+        if let Some(upstream) = to.remove(header) {
+            to.insert(headers::UPSTREAM_REQUEST_ID, upstream);
+        }
+    }
+    for header in [Some(headers::REQUEST_ID), own].into_iter().flatten() {
+        insert(to, header, id);
+    }
+}
+
+/// Tells the account's line who answered.
+pub(super) fn note_answer(account: &mut Account, response: &Response<ReplyBody>, target: &Target, asked: &Asked) {
+    let Some(line) = account.line() else { return };
+    let spoke = response.extensions().get::<SpokenBy>().map(|SpokenBy(adapter)| adapter);
+    line.answered(target.model(asked.model()), spoken(spoke.unwrap_or(&target.adapter)));
+}
+
+/// An adapter as headers and the log name it.
+fn spoken(adapter: &Adapter) -> String {
+    format!("{}@{}", adapter.name, adapter.digest.short())
+}
+
+/// What happened to the request, for people who look.
+pub(super) fn diagnose(response: &mut Response<ReplyBody>, target: Option<&Target>, asked: &Asked, account: &Account) {
+    let spoke = response.extensions().get::<SpokenBy>().map(|SpokenBy(adapter)| Arc::clone(adapter));
+    let is_answer = response.status().as_u16() < 400;
+    let to = response.headers_mut();
+    if let Some(target) = target {
+        let adapter = spoke.unwrap_or_else(|| Arc::clone(&target.adapter));
+        insert(to, headers::PROVIDER, &target.label);
+        insert(to, headers::MODEL, target.model(asked.model()));
+        insert(to, headers::ADAPTER, &spoken(&adapter));
+    }
+    if let Some(lane) = account.lane() {
+        insert(to, headers::LANE, lane);
+    }
+    let answered = target.filter(|_| is_answer).map(|target| target.health_id(asked.model()));
+    insert(to, headers::ATTEMPTS, &account.trail().told(account.tries(), answered.as_deref()));
+    insert(to, headers::OVERHEAD_MS, &format!("{:.3}", account.overhead().as_secs_f64() * 1000.0));
+}
+
+/// Tells of a request that can go nowhere what spoke against each target, and counts and logs it.
+pub(super) fn tell_skipped(
+    response: &mut Response<ReplyBody>,
+    skipped: &[Skipped],
+    tells: bool,
+    (metrics, id, line): (&Metrics, &str, &mut Option<Box<AccessLine>>),
+) {
+    let mut trail = Trail::default();
+    for Skipped { stop, why } in skipped {
+        metrics.tries.skipped(&stop.target.label, why.reason());
+        tracing::info!(request_id = id, target = &*stop.health, reason = why.reason(), "target skipped");
+        trail.add(&stop.health, End::Skipped(why.reason()));
+    }
+    if let Some(line) = line {
+        line.tried(&trail);
+    }
+    if tells && !skipped.is_empty() {
+        insert(response.headers_mut(), headers::ATTEMPTS, &trail.told(0, None));
+    }
+}

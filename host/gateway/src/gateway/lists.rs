@@ -1,0 +1,35 @@
+//! Lists of models at the door: they are under the limits that every request is under.
+
+use http::Response;
+
+use super::Gateway;
+use super::head::tell_limits;
+use crate::account::access::AccessLine;
+use crate::admit::{Permit, Refused};
+use crate::attempt::{Asked, House, ReplyBody};
+use crate::models;
+use crate::serving::Serving;
+use weir_types::fault::Fault;
+
+impl Gateway {
+    /// Admits a request for a list of models, or for one, and answers it.
+    pub(super) async fn list(
+        &self,
+        house: House<'_>,
+        serving: &Serving,
+        asked: &Asked,
+        (permit, line): (Permit, &mut Option<Box<AccessLine>>),
+    ) -> Result<Response<ReplyBody>, Fault> {
+        let permit = match self.door.admit_to_lists(&serving.config, &asked.caller, permit).await {
+            Ok(permit) => permit,
+            Err(Refused { fault, told }) => {
+                let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id, line);
+                tell_limits(&mut response, &asked.face, &told, None);
+                return Ok(response);
+            }
+        };
+        let mut response = models::answer(house, serving, &self.lists, asked).await?;
+        tell_limits(&mut response, &asked.face, &permit.told(), None);
+        Ok(response)
+    }
+}

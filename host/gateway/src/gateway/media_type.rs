@@ -1,0 +1,30 @@
+//! The media type of a request's body, where its client says nothing true about it.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+
+use crate::dialect::reading::Reading;
+use weir_translate::dialect::faces::Face;
+use weir_types::contract::about::BodyKind;
+
+/// Says of a JSON body that it is JSON, where its client says nothing or what `curl -d` says of every body: a provider
+/// would take it for a form.
+pub(super) fn mend(headers: &mut HeaderMap, face: &Face, reading: &Reading, body: &[Bytes]) {
+    if is_unsaid(headers) && is_json(face, reading, body) {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+}
+
+fn is_unsaid(headers: &HeaderMap) -> bool {
+    let Some(said) = headers.get(CONTENT_TYPE) else { return true };
+    let essence = said.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    [b"application/x-www-form-urlencoded".as_slice(), b"text/plain"]
+        .iter()
+        .any(|usual| essence.eq_ignore_ascii_case(usual))
+}
+
+/// Whether it was read as JSON; or, where it is passed on unread, whether it begins as a JSON object does and no form.
+fn is_json(face: &Face, reading: &Reading, body: &[Bytes]) -> bool {
+    let first = || body.iter().flatten().find(|byte| !byte.is_ascii_whitespace());
+    reading.found.is_some() || (face.claim.body == BodyKind::Raw && first() == Some(&b'{'))
+}

@@ -1,0 +1,42 @@
+//! Requests on connections beyond the limit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+use super::head::name;
+use super::{Called, Gateway, Unrecognised, access_line, recognise};
+use crate::attempt::ReplyBody;
+use weir_types::exchange::Exchange;
+use weir_types::fault::Fault;
+
+/// `Retry-After` of a full listener.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+impl Gateway {
+    /// Answers a request for which there is no connection left, in its client's format.
+    pub fn refuse_beyond_limit(&self, request: Request<Incoming>) -> Response<ReplyBody> {
+        let (head, _) = request.into_parts();
+        let (serving, exchange) = (self.serving.load(), Exchange::begin(&head.headers));
+        let id = Arc::from(exchange.id.as_str());
+        let mut line = access_line(&serving, &id, &exchange, &head);
+        let face = match recognise(&serving, &head) {
+            Ok(Called { face, .. }) => Some(face),
+            Err(Unrecognised { nearest, .. }) => nearest,
+        };
+        let message = "all connections of this gateway are at work: try again later, or raise `server.max_connections`";
+        let fault = Fault::overloaded(message, RETRY_AFTER).with_code("too_many_connections");
+        let errors = face.as_ref().and_then(|face| face.errors.as_deref());
+        let mut response = self.refuse(errors, &fault, &id, &mut line);
+        name(&mut response, face.as_deref(), &id);
+        if let Some(line) = line.as_mut() {
+            if let Some(face) = &face {
+                line.called(face);
+            }
+            line.ends_with(response.status().as_u16());
+        }
+        response
+    }
+}

@@ -1,0 +1,139 @@
+//! What a client may ask for besides models: operations, and objects, which belong to the client who made them.
+
+use bytes::Bytes;
+use http::{Method, Response, header};
+
+use super::Gateway;
+use crate::attempt::{Asked, ReplyBody};
+use crate::dialect::reading::MAX_IDS;
+use crate::origin::{Claim, Owners, Scanner, Shelf, Word, is_object};
+use crate::serving::{Belongings, Serving};
+use weir_translate::dialect::faces::operation_name;
+use weir_types::contract::about::{BodyKind, Operation};
+use weir_types::contract::types::{ErrorKind, Framing};
+use weir_types::fault::{Fault, Side};
+use weir_wire::frame;
+
+impl Gateway {
+    /// Whether a request may do what it asks for, with the objects that it names.
+    pub(super) fn permit(&self, serving: &Serving, asked: &Asked) -> Result<(), Fault> {
+        may_do(asked)?;
+        let Some(belongings) = serving.belongings(asked.face.index) else { return Ok(()) };
+        let (owners, tenant) = (&**self.recall.owners(), &*asked.caller.tenant);
+        let is_restricted = asked.caller.client.as_ref().is_some_and(|client| client.is_restricted());
+        if is_restricted && belongings != Belongings::Nothing {
+            let unproved = |id: &String| !owners.is_own(id.as_bytes(), tenant) && is_kept(asked, id);
+            let named = asked.reading.object_ids(&asked.body, &asked.holes);
+            if named.len() >= MAX_IDS {
+                return Err(Fault::invalid(format!("the request names {MAX_IDS} objects or more, which are too many")));
+            }
+            if let Some(id) = named.into_iter().find(unproved) {
+                return Err(not_here(&id));
+            }
+        }
+        if !owners.has_any() {
+            return Ok(());
+        }
+        if let Some(id) = asked.holes.get("id").filter(|id| owners.is_anothers(id.as_bytes(), tenant)) {
+            return Err(not_here(id));
+        }
+        if is_text(asked)
+            && let Some(id) = anothers(owners, tenant, &asked.body)
+        {
+            return Err(not_here(&id));
+        }
+        Ok(())
+    }
+
+    /// What the client has a claim to of what an answer makes.
+    pub(super) fn claim(&self, serving: &Serving, asked: &Asked, response: &Response<ReplyBody>) -> Option<Claim> {
+        let shelf = match serving.belongings(asked.face.index)? {
+            Belongings::Answer => Shelf::Answer,
+            Belongings::Object => Shelf::Object,
+            Belongings::Nothing | Belongings::Named => return None,
+        };
+        let owners = self.recall.owners();
+        // What is only looked at was made by whoever made it.
+        let may_claim = match asked.holes.get("id") {
+            Some(id) => owners.is_own(id.as_bytes(), &asked.caller.tenant),
+            None => asked.method != Method::GET,
+        };
+        may_claim.then(|| Claim {
+            owners: owners.clone(),
+            shelf,
+            depth: if is_stream(response) { 2 } else { 1 },
+            named: asked.reading.object_ids(&asked.body, &asked.holes),
+        })
+    }
+}
+
+fn may_do(asked: &Asked) -> Result<(), Fault> {
+    let Some(client) = &asked.caller.client else { return Ok(()) };
+    let operation = operation_name(asked.operation());
+    let is_about_no_model = asked.reading.model.is_none() && matches!(asked.operation(), Operation::Other(_));
+    let refused = |what: &str| {
+        let message = format!(
+            "the client `{}` may not use the operation `{operation}`{what}: `operations` in its configuration says which \
+             it may",
+            client.name
+        );
+        Err(Fault::new(Side::Client, ErrorKind::Permission, message)
+            .with_status(403)
+            .with_code("operation_not_allowed"))
+    };
+    if !client.may_do(operation, !is_about_no_model) {
+        return refused(if client.operations.is_none() { ", which names no model" } else { "" });
+    }
+    let shows_all = is_about_no_model && asked.method == Method::GET && asked.holes.get("id").is_none();
+    if shows_all && !client.may_list(operation) {
+        return refused(", which shows what others made");
+    }
+    Ok(())
+}
+
+/// Whether an id is one of those that are kept: the path's own, or a word as ids are. Addresses are not.
+fn is_kept(asked: &Asked, id: &str) -> bool {
+    let is_word = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    is_word || asked.holes.get("id") == Some(id)
+}
+
+/// The first string of a body that is known to be the id of another client's object, wherever it stands.
+fn anothers(owners: &Owners, tenant: &str, body: &[Bytes]) -> Option<String> {
+    let (mut scanner, mut found) = (Scanner::new(true), None);
+    let mut look = |word: Word<'_>| {
+        if let Word::Id(id) = word
+            && found.is_none()
+            && is_object(id)
+            && owners.is_anothers(id, tenant)
+        {
+            found = Some(String::from_utf8_lossy(id).into_owned());
+        }
+    };
+    for chunk in body {
+        scanner.push(chunk, &mut look);
+    }
+    // What stands at the very end is told by what follows it.
+    scanner.push(b" ,", &mut look);
+    found
+}
+
+/// Whether a body may name objects: JSON, or what is said to be nothing else.
+fn is_text(asked: &Asked) -> bool {
+    let kind = asked.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match asked.face.claim.body {
+        BodyKind::Json => true,
+        BodyKind::Raw => !kind.starts_with("multipart/"),
+        _ => false,
+    }
+}
+
+fn is_stream(response: &Response<ReplyBody>) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.and_then(frame::from_content_type).is_some_and(|framing| framing != Framing::JsonArray)
+}
+
+/// Whoever's it is, it is not here: as if there were none.
+fn not_here(id: &str) -> Fault {
+    let shown: String = id.chars().filter(|c| !c.is_control()).take(128).collect();
+    Fault::not_found(format!("there is no `{shown}` here, or it is not this client's")).with_code("not_found")
+}

@@ -1,0 +1,31 @@
+//! What the span of a request says of it.
+
+use http::Response;
+
+use crate::attempt::ReplyBody;
+use crate::observe::trace::Span;
+use weir_translate::dialect::faces::{Face, operation_name};
+
+/// What a request's span says of it once it is known what was called.
+pub(super) fn describe(span: &Span, face: &Face, id: &str) {
+    if !span.is_recording() {
+        return;
+    }
+    let (method, path) = (&face.claim.method, &face.claim.path);
+    span.rename(|| format!("{method} {path}"));
+    span.say("http.request.method", method.clone());
+    span.say("http.route", path.clone());
+    span.say("gen_ai.operation.name", operation_name(&face.claim.operation).to_owned());
+    span.say("weir.format", face.format().to_owned());
+    span.say("weir.request_id", id.to_owned());
+}
+
+/// What it says once the answer's head is known, and what the answer says of it.
+pub(super) fn conclude(span: &Span, response: &mut Response<ReplyBody>) {
+    let status = response.status().as_u16();
+    span.say("http.response.status_code", i64::from(status));
+    if status >= 500 {
+        span.fail("failed");
+    }
+    span.mark(response.headers_mut());
+}

@@ -1,0 +1,37 @@
+//! Paths that are not served: told in the likeliest format, with what may have been meant.
+
+use http::Method;
+use http::request::Parts;
+
+use super::Unrecognised;
+use super::welcome::PAGES;
+use crate::serving::Serving;
+use weir_translate::dialect::faces::Head;
+use weir_types::fault::Fault;
+
+/// Characters of a path that are repeated.
+const SHOWN: usize = 200;
+
+/// The refusal of a path that is not served.
+pub(super) fn explain(serving: &Serving, head: &Parts) -> Unrecognised {
+    let path = head.uri.path();
+    let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
+    let page = || page(serving, head).map(|page| (page.to_owned(), None));
+    let meant = page().or_else(|| serving.faces.meant(&head.method, path).map(|(path, face)| (path, Some(face))));
+    let shown: String = path.chars().take(SHOWN).collect();
+    let message = match &meant {
+        Some((meant, _)) => format!("nothing is served at {shown}; did you mean {} {meant}?", head.method),
+        None => format!("nothing is served at {shown}; GET / lists what is"),
+    };
+    let nearest = meant.and_then(|(_, face)| face).or_else(|| serving.faces.likeliest(path, &about));
+    Unrecognised { fault: Fault::not_found(message).with_code("unknown_url"), nearest }
+}
+
+/// A page of the operations side that was meant, where that is on this listener.
+fn page(serving: &Serving, head: &Parts) -> Option<&'static str> {
+    if serving.config.admin.listen.is_some() || head.method != Method::GET {
+        return None;
+    }
+    let path = head.uri.path().trim_end_matches('/').to_ascii_lowercase();
+    PAGES.into_iter().map(|(_, page)| page).find(|page| strsim::damerau_levenshtein(page, &path) <= 1)
+}

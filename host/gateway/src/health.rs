@@ -1,0 +1,252 @@
+//! Which targets and keys are well. Kept for as long as the program runs, over all reloads; nothing here does I/O.
+//!
+//! Faults are attributed to a side: failures of a target count in its [`breaker`]; a rate limit cools one key of one
+//! target; a key that is refused benches that key wherever it is used; what a client did wrong counts nowhere.
+
+pub mod breaker;
+mod latency;
+mod ticket;
+mod vitals;
+mod window;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+use weir_config as config;
+
+pub use ticket::{Blame, Ticket};
+pub use vitals::{Rest, Standing, Vitals};
+
+/// How long a refused key is left alone while there is another.
+pub const BENCH: Duration = Duration::from_mins(1);
+
+/// How many models of patterns are known at the same time; the health of further ones is that of their pattern.
+const MAX_MODELS: usize = 1024;
+
+/// The pause between two times that room is made.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Until when keys are benched, by provider and the key's number.
+type Benches = HashMap<(Arc<str>, usize), Instant>;
+
+/// The health of all targets and keys.
+#[derive(Debug, Default)]
+pub struct Health {
+    targets: RwLock<Table>,
+    keys: Arc<Mutex<Benches>>,
+}
+
+/// The vital signs by name.
+#[derive(Debug, Default)]
+struct Table {
+    known: HashMap<Arc<str>, Known>,
+    /// How many of them are models of patterns.
+    models: usize,
+    /// When room was made last: that takes a while, and a flood of names must not make it a habit.
+    swept: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Known {
+    vitals: Arc<Vitals>,
+    /// The target with a pattern of which this is one model.
+    pattern: Option<Arc<str>>,
+}
+
+/// What is asked about: one key of one target.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The target's name: provider and model.
+    pub target: &'a Arc<str>,
+    /// Where that is one of the many models of a pattern: the name of the pattern's target.
+    pub pattern: Option<&'a Arc<str>>,
+    /// The provider's name.
+    pub provider: &'a Arc<str>,
+    /// The key's number.
+    pub key: usize,
+    /// When it is left alone.
+    pub settings: config::Breaker,
+}
+
+impl Health {
+    /// The vital signs of a target.
+    pub fn of(&self, target: &Arc<str>) -> Arc<Vitals> {
+        self.known(target).unwrap_or_else(|| self.table().take_in(target, None))
+    }
+
+    /// The vital signs of a target that something is known of.
+    pub fn known(&self, target: &str) -> Option<Arc<Vitals>> {
+        let targets = self.targets.read().unwrap_or_else(PoisonError::into_inner);
+        targets.known.get(target).map(|known| Arc::clone(&known.vitals))
+    }
+
+    /// The vital signs of all models that are known of a pattern's target.
+    pub fn of_pattern(&self, pattern: &str) -> Vec<Arc<Vitals>> {
+        let targets = self.targets.read().unwrap_or_else(PoisonError::into_inner);
+        let of_it = targets.known.values().filter(|known| known.pattern.as_deref() == Some(pattern));
+        of_it.map(|known| Arc::clone(&known.vitals)).collect()
+    }
+
+    /// Forgets all targets but these, and models of other patterns.
+    pub fn retain(&self, keep: impl Fn(&str) -> bool) {
+        self.table().retain(|name, known| keep(name) || known.pattern.as_deref().is_some_and(&keep));
+    }
+
+    /// How a target stands for one key: it may be used if nothing speaks against it, nor against its pattern.
+    pub fn standing(&self, subject: Subject<'_>, now: Instant) -> Standing {
+        let of = |name: &Arc<str>| self.known(name).map(|known| known.standing(subject.key, now, &subject.settings));
+        let standing = of(subject.target).unwrap_or(Standing::Well);
+        let standing = standing.later(subject.pattern.and_then(of).unwrap_or(Standing::Well));
+        let benched = self.keys().get(&(Arc::clone(subject.provider), subject.key)).copied();
+        match (standing, benched.filter(|until| *until > now)) {
+            (Standing::Well, Some(until)) => Standing::Resting(until, Rest::Refused),
+            (standing, _) => standing,
+        }
+    }
+
+    /// Lets an exchange in, if one may pass; a benched key does not keep it out, since that is the last resort.
+    pub fn admit(&self, subject: Subject<'_>, now: Instant) -> Result<Ticket, Standing> {
+        let vitals = self.of_subject(subject, now);
+        vitals.admit(subject.key, now, &subject.settings)?;
+        Ok(Ticket::new(vitals, Arc::clone(&self.keys), subject, now))
+    }
+
+    /// The vital signs of one, which are kept from now on: its own, or its pattern's where too many are known.
+    fn of_subject(&self, subject: Subject<'_>, now: Instant) -> Arc<Vitals> {
+        let Some(pattern) = subject.pattern else { return self.of(subject.target) };
+        if let Some(known) = self.known(subject.target) {
+            return known;
+        }
+        let mut table = self.table();
+        if table.models >= MAX_MODELS {
+            table.forget_models(now);
+        }
+        let is_full = table.models >= MAX_MODELS;
+        if is_full { table.take_in(pattern, None) } else { table.take_in(subject.target, Some(pattern)) }
+    }
+
+    fn table(&self) -> RwLockWriteGuard<'_, Table> {
+        self.targets.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keys(&self) -> MutexGuard<'_, Benches> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn take_in(&mut self, target: &Arc<str>, pattern: Option<&Arc<str>>) -> Arc<Vitals> {
+        if let Some(known) = self.known.get(target) {
+            return Arc::clone(&known.vitals);
+        }
+        let vitals = Arc::<Vitals>::default();
+        let known = Known { vitals: Arc::clone(&vitals), pattern: pattern.cloned() };
+        self.models += usize::from(known.pattern.is_some());
+        self.known.insert(Arc::clone(target), known);
+        vitals
+    }
+
+    /// Makes room: models that fare well and that nobody uses now; where those are too few, all that need not rest.
+    fn forget_models(&mut self, now: Instant) {
+        if self.swept.is_some_and(|swept| swept + SWEEP > now) {
+            return;
+        }
+        self.swept = Some(now);
+        for may_have_failed in [false, true] {
+            let is_used = |known: &Known| Arc::strong_count(&known.vitals) > 1;
+            self.retain(|_, known| {
+                known.pattern.is_none() || is_used(known) || known.vitals.is_troubled(now, may_have_failed)
+            });
+            if self.models < MAX_MODELS / 2 {
+                return;
+            }
+        }
+    }
+
+    fn retain(&mut self, keep: impl Fn(&str, &Known) -> bool) {
+        self.known.retain(|name, known| keep(name, known));
+        self.models = self.known.values().filter(|known| known.pattern.is_some()).count();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_key_is_benched_and_not_its_provider() {
+        let health = Health::default();
+        let (target, provider) = (Arc::from("p/m"), Arc::from("p"));
+        let settings = config::Breaker::default();
+        let subject = |key| Subject { target: &target, pattern: None, provider: &provider, key, settings };
+        let now = Instant::now();
+        let ticket = health.admit(subject(0), now).unwrap();
+        ticket.failed(Blame::Key);
+        assert!(matches!(health.standing(subject(0), now), Standing::Resting(_, Rest::Refused)));
+        assert_eq!(health.standing(subject(1), now), Standing::Well);
+        assert!(health.admit(subject(0), now).is_ok(), "as the last resort it is tried all the same");
+        assert_eq!(health.of(&target).in_flight(), 0);
+    }
+
+    #[test]
+    fn a_target_that_is_no_more_is_forgotten() {
+        let health = Health::default();
+        health.of(&Arc::from("a/m"));
+        health.of(&Arc::from("b/m"));
+        health.retain(|name| name.starts_with('a'));
+        assert_eq!(health.table().known.len(), 1);
+    }
+
+    /// A model of a pattern that has failed so often that it rests, if `failures` are enough.
+    fn fail(health: &Health, [target, pattern]: [&Arc<str>; 2], failures: u32) {
+        let settings = config::Breaker { min_attempts: 2, ..config::Breaker::default() };
+        let provider = Arc::from("p");
+        let subject = Subject { target, pattern: Some(pattern), provider: &provider, key: 0, settings };
+        for _ in 0..failures {
+            if let Ok(ticket) = health.admit(subject, Instant::now()) {
+                ticket.failed(Blame::Target(None));
+            }
+        }
+    }
+
+    fn stands(health: &Health, [target, pattern]: [&Arc<str>; 2]) -> Standing {
+        let settings = config::Breaker { min_attempts: 2, ..config::Breaker::default() };
+        let subject = Subject { target, pattern: Some(pattern), provider: &Arc::from("p"), key: 0, settings };
+        health.standing(subject, Instant::now())
+    }
+
+    #[test]
+    fn a_broken_model_of_a_pattern_closes_none_of_its_neighbours() {
+        let (health, pattern) = (Health::default(), Arc::from("p/*"));
+        let (broken, other) = (Arc::from("p/broken"), Arc::from("p/other"));
+        fail(&health, [&broken, &pattern], 2);
+        assert!(matches!(stands(&health, [&broken, &pattern]), Standing::Resting(_, Rest::Failing)));
+        assert_eq!(stands(&health, [&other, &pattern]), Standing::Well);
+        assert_eq!(health.of_pattern("p/*").len(), 1);
+        // What is found out of the provider as a whole concerns all.
+        health.of(&pattern).found_failing(Duration::from_mins(1), Instant::now());
+        assert!(matches!(stands(&health, [&other, &pattern]), Standing::Resting(_, Rest::Failing)));
+        health.retain(|name| name == "p/*");
+        assert!(matches!(stands(&health, [&broken, &pattern]), Standing::Resting(..)), "kept with its pattern");
+        health.retain(|_| false);
+        assert_eq!(health.table().models, 0);
+    }
+
+    #[test]
+    fn models_of_patterns_are_bounded_and_those_that_rest_stay() {
+        let (health, pattern) = (Health::default(), Arc::from("p/*"));
+        let broken = Arc::from("p/broken");
+        fail(&health, [&broken, &pattern], 2);
+        for number in 0..3 * MAX_MODELS {
+            // The others have never been heard of again.
+            fail(&health, [&Arc::from(format!("p/{number}")), &pattern], 1);
+        }
+        assert!(health.table().known.len() <= MAX_MODELS + 1);
+        assert!(matches!(stands(&health, [&broken, &pattern]), Standing::Resting(..)));
+        for number in 0..2 * MAX_MODELS {
+            fail(&health, [&Arc::from(format!("p/rests-{number}")), &pattern], 2);
+        }
+        assert!(health.table().known.len() <= MAX_MODELS + 1);
+    }
+}

@@ -1,0 +1,364 @@
+//! The closed list of metrics. Label values come from the configuration and from manifests, never from requests.
+
+mod spending;
+mod tries;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus::core::Collector;
+use prometheus::{
+    CounterVec, Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
+    Registry, TextEncoder,
+};
+
+use spending::{Books, Spending, Where};
+
+pub use spending::Book;
+use weir_types::contract::types::LossKind;
+use weir_types::fault::loss_kind;
+
+pub use tries::Tries;
+
+use super::log;
+
+/// Distinct names of lost fields that are told apart; the rest is `other`.
+const MAX_FIELDS: usize = 256;
+/// Seconds; from a cached answer to a long generation.
+const SECONDS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0];
+/// Seconds of the gateway's own work.
+const OVERHEAD: &[f64] = &[1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0];
+
+/// All metrics.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    duration: HistogramVec,
+    overhead: HistogramVec,
+    spending: Spending,
+    ttft: HistogramVec,
+    translations: IntCounterVec,
+    /// Exchanges that are under way.
+    pub in_flight: IntGauge,
+    /// Streams that are under way.
+    pub streams_active: IntGauge,
+    /// Exchanges refused before they were routed, by reason.
+    pub rejected: IntCounterVec,
+    /// Requests sent to providers.
+    pub attempts: IntCounterVec,
+    /// Requests to providers that failed, by reason.
+    pub failures: IntCounterVec,
+    /// What failed, what was tried again and elsewhere.
+    pub tries: Tries,
+    /// Time until a provider's answer began.
+    pub upstream: HistogramVec,
+    /// Clients that left, by phase.
+    pub disconnects: IntCounterVec,
+    /// Streams that broke, by the side that broke them.
+    pub stream_errors: IntCounterVec,
+    /// Whether the last reload of the configuration was taken.
+    pub config_ok: IntGauge,
+    /// How many configurations have been taken.
+    pub config_revision: IntGauge,
+    /// Configurations that were refused.
+    pub config_rejected: IntCounter,
+    /// Lines of the log that were dropped, as far as was told; the log itself counts them.
+    log_dropped: IntCounter,
+    fields: IntCounterVec,
+    changed: IntCounterVec,
+    known_fields: Mutex<BTreeSet<String>>,
+}
+
+/// What tells series apart. All values come from manifests and the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Labels<'a> {
+    /// The client's format.
+    pub dialect: &'a str,
+    /// The alias.
+    pub route: &'a str,
+    /// The operation, as OpenTelemetry's conventions for generative AI name it.
+    pub operation: &'a str,
+    /// The provider that the route leads to first, for exchanges that reach none.
+    pub provider: &'a str,
+    /// The client's name in the configuration; empty for the anonymous one.
+    pub client: &'a str,
+}
+
+/// The handles of one face, route and client, looked up once.
+#[derive(Debug)]
+pub struct Series {
+    duration: Histogram,
+    overhead: Histogram,
+    ttft: Histogram,
+    ok: IntCounter,
+    labels: OwnLabels,
+    books: Books,
+}
+
+#[derive(Debug)]
+struct OwnLabels {
+    dialect: String,
+    route: String,
+    operation: String,
+    provider: Arc<str>,
+    client: String,
+}
+
+impl Series {
+    /// Records a request that ended with status 200.
+    pub fn ok(&self, seconds: f64) {
+        self.ok.inc();
+        self.duration.observe(seconds);
+    }
+
+    /// Records the gateway's own time.
+    pub fn overhead(&self, seconds: f64) {
+        self.overhead.observe(seconds);
+    }
+
+    /// Records the time to the first piece of a stream.
+    pub fn first_token(&self, seconds: f64) {
+        self.ttft.observe(seconds);
+    }
+}
+
+impl Metrics {
+    /// A set of metrics in a registry of its own.
+    #[expect(clippy::too_many_lines, reason = "the list of all metrics, an entry each")]
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let r = &registry;
+        Ok(Self {
+            requests: counters(
+                r,
+                "weir_requests_total",
+                "Answered requests",
+                &["client", "dialect", "route", "status", "outcome"],
+            )?,
+            duration: seconds(
+                r,
+                "weir_request_duration_seconds",
+                "From a request's head to its answer's end",
+                &["dialect", "route"],
+                SECONDS,
+            )?,
+            overhead: seconds(
+                r,
+                "weir_overhead_seconds",
+                "A request's time less the wait for the provider",
+                &["dialect", "route"],
+                OVERHEAD,
+            )?,
+            spending: Spending::new(r)?,
+            ttft: seconds(
+                r,
+                "weir_stream_ttft_seconds",
+                "From a request's head to its stream's first piece",
+                &["dialect", "route"],
+                SECONDS,
+            )?,
+            translations: counters(
+                r,
+                "weir_translations_total",
+                "Requests translated from one format to another",
+                &["from", "to"],
+            )?,
+            in_flight: gauge(r, "weir_in_flight", "Exchanges under way")?,
+            streams_active: gauge(r, "weir_streams_active", "Streams under way")?,
+            rejected: counters(r, "weir_rejected_total", "Requests refused before they were routed", &["reason"])?,
+            attempts: counters(r, "weir_upstream_attempts_total", "Requests sent to providers", &["provider"])?,
+            failures: counters(
+                r,
+                "weir_upstream_failures_total",
+                "Requests to providers that failed",
+                &["provider", "reason"],
+            )?,
+            tries: Tries::new(r)?,
+            upstream: seconds(
+                r,
+                "weir_upstream_duration_seconds",
+                "From sending a request to the head of its answer",
+                &["provider"],
+                SECONDS,
+            )?,
+            disconnects: counters(
+                r,
+                "weir_client_disconnects_total",
+                "Clients that left before their answer's end",
+                &["phase"],
+            )?,
+            stream_errors: counters(r, "weir_stream_errors_total", "Streams that broke", &["side"])?,
+            config_ok: gauge(r, "weir_config_last_reload_successful", "Whether the last reload was taken")?,
+            config_revision: gauge(r, "weir_config_revision", "Configurations taken since the start")?,
+            config_rejected: counter(r, "weir_config_rejected_total", "Configurations refused")?,
+            log_dropped: counter(r, "weir_log_dropped_total", "Log lines dropped because the log's reader was slow")?,
+            fields: counters(
+                r,
+                "weir_translation_dropped_fields_total",
+                "Fields that a translation left out",
+                &["field"],
+            )?,
+            changed: counters(
+                r,
+                "weir_translation_changed_fields_total",
+                "Fields that a translation said otherwise: clamped to what the other side allows, or approximated",
+                &["field", "kind"],
+            )?,
+            known_fields: Mutex::default(),
+            registry,
+        })
+    }
+
+    /// The handles of these labels.
+    pub fn series(&self, labels: Labels<'_>) -> Series {
+        let Labels { dialect, route, operation, provider, client } = labels;
+        let pair = [dialect, route];
+        Series {
+            duration: self.duration.with_label_values(&pair),
+            overhead: self.overhead.with_label_values(&pair),
+            ttft: self.ttft.with_label_values(&pair),
+            ok: self.requests.with_label_values(&[client, dialect, route, "200", "ok"]),
+            labels: OwnLabels {
+                dialect: dialect.to_owned(),
+                route: route.to_owned(),
+                operation: operation.to_owned(),
+                provider: Arc::from(provider),
+                client: client.to_owned(),
+            },
+            books: Books::default(),
+        }
+    }
+
+    /// The book for what this provider does for a series; where none was reached, for the first of its route.
+    pub fn book(&self, series: &Series, provider: Option<&str>) -> Arc<Book> {
+        let OwnLabels { route, operation, provider: first, client, .. } = &series.labels;
+        let provider = provider.unwrap_or(first);
+        series.books.of(&self.spending, Where { operation, route, client, provider })
+    }
+
+    /// Records a request that ended otherwise than with status 200.
+    pub fn request(&self, series: &Series, status: u16, outcome: &str, seconds: f64) {
+        let OwnLabels { dialect, route, client, .. } = &series.labels;
+        self.requests.with_label_values(&[client, dialect, route, status.to_string().as_str(), outcome]).inc();
+        series.duration.observe(seconds);
+    }
+
+    /// Records a translation.
+    pub fn translated(&self, from: &str, to: &str) {
+        self.translations.with_label_values(&[from, to]).inc();
+    }
+
+    /// Records a field that got lost. Its name may come from a request: indices are taken out, and there is a limit to
+    /// how many names are told apart.
+    pub fn lost(&self, field: &str, kind: LossKind) {
+        let name = bare(field);
+        let mut known = self.known_fields.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = known.contains(&name) || (known.len() < MAX_FIELDS && known.insert(name.clone()));
+        let name = if told { name.as_str() } else { "other" };
+        match kind {
+            LossKind::Dropped => self.fields.with_label_values(&[name]).inc(),
+            kind => self.changed.with_label_values(&[name, loss_kind(kind)]).inc(),
+        }
+    }
+
+    /// Where others register what they count.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Everything in Prometheus's text format.
+    pub fn text(&self) -> Result<String, prometheus::Error> {
+        self.log_dropped.inc_by(log::dropped().saturating_sub(self.log_dropped.get()));
+        let mut out = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
+        Ok(String::from_utf8_lossy(&out).into_owned())
+    }
+}
+
+/// A field's name without indices and without what cannot be a name: `messages[2].name` is `messages.name`.
+fn bare(field: &str) -> String {
+    let mut depth = 0;
+    let keep = |c: &char| {
+        depth += i32::from(*c == '[');
+        let kept = depth == 0 && (c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
+        depth -= i32::from(*c == ']');
+        kept
+    };
+    field.chars().filter(keep).take(64).collect()
+}
+
+fn add<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn counter(r: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    add(r, IntCounter::new(name, help)?)
+}
+
+fn counters(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+    add(r, IntCounterVec::new(Opts::new(name, help), labels)?)
+}
+
+fn dollars(r: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<CounterVec, prometheus::Error> {
+    add(r, CounterVec::new(Opts::new(name, help), labels)?)
+}
+
+fn gauge(r: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    add(r, IntGauge::new(name, help)?)
+}
+
+fn seconds(
+    r: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+    buckets: &[f64],
+) -> Result<HistogramVec, prometheus::Error> {
+    add(r, HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_config::Price;
+
+    #[test]
+    fn names_of_fields_are_bare_and_bounded() {
+        assert_eq!(bare("messages[2].name"), "messages.name");
+        assert_eq!(bare("a[1][2].b{c}"), "a.bc");
+        let metrics = Metrics::new().unwrap();
+        for n in 0..MAX_FIELDS + 10 {
+            metrics.lost(&format!("field_{n}"), LossKind::Dropped);
+        }
+        let text = metrics.text().unwrap();
+        assert!(text.contains(r#"weir_translation_dropped_fields_total{field="other"} 10"#), "{text}");
+    }
+
+    #[test]
+    fn a_series_counts_requests_and_tokens() {
+        let metrics = Metrics::new().unwrap();
+        let labels = Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta", client: "me" };
+        let series = metrics.series(labels);
+        series.ok(0.5);
+        let price = Price { input: Some(0.0), output: Some(62_500.0), ..Price::default() };
+        metrics.book(&series, None).told([Some(3), None, None, Some(4), None], Some(price));
+        metrics.book(&series, Some("other")).estimated([1, 2], None);
+        metrics.request(&series, 502, "error", 0.1);
+        let text = metrics.text().unwrap();
+        assert!(text.contains(
+            r#"weir_requests_total{client="me",dialect="zeta.talk",outcome="ok",route="fast",status="200"} 1"#
+        ));
+        assert!(text.contains(
+            r#"weir_requests_total{client="me",dialect="zeta.talk",outcome="error",route="fast",status="502"} 1"#
+        ));
+        let zeta = r#"client="me",model="fast",provider="zeta""#;
+        assert!(text.contains(&format!("weir_tokens_total{{bucket=\"output\",{zeta}}} 4")), "{text}");
+        assert!(text.contains(&format!("weir_cost_total{{{zeta}}} 0.25")), "{text}");
+        let other = r#"client="me",model="fast",provider="other""#;
+        assert!(text.contains(&format!("weir_tokens_estimated_total{{bucket=\"output\",{other}}} 2")), "{text}");
+        assert!(text.contains(r#"weir_price_unknown_total{model="fast",provider="other"} 1"#), "{text}");
+    }
+}

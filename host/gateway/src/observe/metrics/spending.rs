@@ -1,0 +1,198 @@
+//! Tokens and what they cost, booked for the client that asked, the model, and the provider that answered.
+
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use prometheus::{Counter, CounterVec, Histogram, HistogramVec, IntCounter, IntCounterVec, Registry};
+
+use super::{SECONDS, counters, dollars, seconds};
+use weir_config::Price;
+
+/// As OpenTelemetry's conventions for generative AI have it, dots written as underscores.
+const GEN_AI: &[&str] = &["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"];
+const GEN_AI_TOKENS: &[&str] =
+    &["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type"];
+/// The buckets that the conventions advise.
+const TOKENS: &[f64] =
+    &[1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0, 4_194_304.0];
+
+/// The metrics of tokens and money.
+#[derive(Debug)]
+pub(super) struct Spending {
+    tokens: IntCounterVec,
+    estimated: IntCounterVec,
+    cost: CounterVec,
+    unpriced: IntCounterVec,
+    untold: IntCounterVec,
+    operation: HistogramVec,
+    first_token: HistogramVec,
+    usage: HistogramVec,
+}
+
+/// For whom, for what and where tokens are used.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Where<'a> {
+    pub(super) operation: &'a str,
+    pub(super) route: &'a str,
+    /// The client's name; empty for the anonymous one.
+    pub(super) client: &'a str,
+    pub(super) provider: &'a str,
+}
+
+impl Spending {
+    pub(super) fn new(r: &Registry) -> Result<Self, prometheus::Error> {
+        let bought = &["bucket", "client", "model", "provider"];
+        Ok(Self {
+            tokens: counters(r, "weir_tokens_total", "Tokens by bucket, as providers told", bought)?,
+            estimated: counters(
+                r,
+                "weir_tokens_estimated_total",
+                "Tokens by estimate, where the provider told none",
+                bought,
+            )?,
+            cost: dollars(
+                r,
+                "weir_cost_total",
+                "US dollars, by the prices of tokens, told or estimated",
+                &["client", "model", "provider"],
+            )?,
+            unpriced: counters(
+                r,
+                "weir_price_unknown_total",
+                "Answers whose tokens have no known price",
+                &["model", "provider"],
+            )?,
+            untold: counters(
+                r,
+                "weir_billing_unknown_total",
+                "Complete answers without a count of tokens",
+                &["model", "provider"],
+            )?,
+            operation: seconds(
+                r,
+                "gen_ai_client_operation_duration_seconds",
+                "Duration of a GenAI operation",
+                GEN_AI,
+                SECONDS,
+            )?,
+            first_token: seconds(
+                r,
+                "gen_ai_server_time_to_first_token_seconds",
+                "Time to the first token of a streamed answer",
+                GEN_AI,
+                SECONDS,
+            )?,
+            usage: seconds(r, "gen_ai_client_token_usage", "Tokens used by an operation", GEN_AI_TOKENS, TOKENS)?,
+        })
+    }
+
+    fn book(&self, at: Where<'_>) -> Book {
+        let Where { operation, route, client, provider } = at;
+        let gen_ai = [operation, provider, route];
+        let usage = |kind| self.usage.with_label_values(&[operation, provider, route, kind]);
+        Book {
+            tokens: ["input", "cache_read", "cache_write", "output", "reasoning"]
+                .map(|bucket| self.tokens.with_label_values(&[bucket, client, route, provider])),
+            estimated: ["input", "output"]
+                .map(|bucket| self.estimated.with_label_values(&[bucket, client, route, provider])),
+            cost: OnceLock::new(),
+            costs: self.cost.clone(),
+            labels: [client, route, provider].map(str::to_owned),
+            unpriced: self.unpriced.with_label_values(&[route, provider]),
+            untold: self.untold.with_label_values(&[route, provider]),
+            operation: self.operation.with_label_values(&gen_ai),
+            first_token: self.first_token.with_label_values(&gen_ai),
+            usage: ["input", "output"].map(usage),
+        }
+    }
+}
+
+/// The books of one client at one route, a book for each provider that has answered it.
+#[derive(Debug, Default)]
+pub(super) struct Books(RwLock<Vec<(Arc<str>, Arc<Book>)>>);
+
+impl Books {
+    pub(super) fn of(&self, spending: &Spending, at: Where<'_>) -> Arc<Book> {
+        let find = |books: &[(Arc<str>, Arc<Book>)]| {
+            books.iter().find(|(name, _)| **name == *at.provider).map(|(_, book)| Arc::clone(book))
+        };
+        if let Some(book) = find(&self.0.read().unwrap_or_else(PoisonError::into_inner)) {
+            return book;
+        }
+        let mut books = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        find(&books).unwrap_or_else(|| {
+            let book = Arc::new(spending.book(at));
+            books.push((Arc::from(at.provider), Arc::clone(&book)));
+            book
+        })
+    }
+}
+
+/// The handles of one client, route and provider.
+#[derive(Debug)]
+pub struct Book {
+    tokens: [IntCounter; 5],
+    estimated: [IntCounter; 2],
+    /// Made when there is a price: what has none does not cost nothing.
+    cost: OnceLock<Counter>,
+    costs: CounterVec,
+    labels: [String; 3],
+    unpriced: IntCounter,
+    untold: IntCounter,
+    operation: Histogram,
+    first_token: Histogram,
+    usage: [Histogram; 2],
+}
+
+impl Book {
+    /// Records tokens that the provider told, in the order input, cache read, cache write, output, reasoning. Returns what
+    /// they cost, if that is known.
+    pub fn told(&self, buckets: [Option<u32>; 5], price: Option<Price>) -> Option<f64> {
+        for (counter, bucket) in self.tokens.iter().zip(buckets) {
+            counter.inc_by(u64::from(bucket.unwrap_or(0)));
+        }
+        let [input, cache_read, cache_write, output, reasoning] = buckets.map(Option::unwrap_or_default).map(f64::from);
+        let [into, out] = &self.usage;
+        into.observe(input + cache_read + cache_write);
+        out.observe(output + reasoning);
+        self.charge(buckets, price)
+    }
+
+    /// Records tokens that nobody told, input and output. Returns what they cost, if that is known.
+    pub fn estimated(&self, tokens: [u32; 2], price: Option<Price>) -> Option<f64> {
+        for (counter, tokens) in self.estimated.iter().zip(tokens) {
+            counter.inc_by(u64::from(tokens));
+        }
+        let [input, output] = tokens;
+        self.charge([Some(input), None, None, Some(output), None], price)
+    }
+
+    /// Records that a complete answer told no tokens.
+    pub fn untold(&self) {
+        self.untold.inc();
+    }
+
+    /// Records how long an exchange took.
+    pub fn took(&self, seconds: f64) {
+        self.operation.observe(seconds);
+    }
+
+    /// Records the time to the first piece of a stream.
+    pub fn first_token(&self, seconds: f64) {
+        self.first_token.observe(seconds);
+    }
+
+    fn charge(&self, tokens: [Option<u32>; 5], price: Option<Price>) -> Option<f64> {
+        if tokens.iter().flatten().all(|tokens| *tokens == 0) {
+            return Some(0.0);
+        }
+        let dollars = price.and_then(|price| price.of(tokens));
+        match dollars {
+            Some(dollars) => {
+                let cost = || self.costs.with_label_values(&self.labels.each_ref().map(String::as_str));
+                self.cost.get_or_init(cost).inc_by(dollars);
+            }
+            None => self.unpriced.inc(),
+        }
+        dollars
+    }
+}

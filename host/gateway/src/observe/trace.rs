@@ -1,0 +1,191 @@
+//! Spans of exchanges, for a collector: one of the server for each request, beneath it one of the client for each attempt,
+//! and beneath that one for each call of an adapter. What anybody wrote or answered is in none of them.
+//!
+//! Names are OpenTelemetry's (semantic conventions for HTTP and for generative AI), contexts travel as W3C's Trace Context
+//! has it. Without a collector nothing is made, and a client's own headers travel on as they came.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::{
+    Span as _, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt, Tracer as _, TracerProvider,
+};
+use opentelemetry::{Context, KeyValue, Value};
+use opentelemetry_http::{HeaderExtractor, HttpClient};
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, Span as SdkSpan,
+};
+
+use weir_config::{Secret, Traces};
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+/// Where a collector takes spans, beneath its endpoint (OTLP specification, "OTLP/HTTP Request").
+const PATH: &str = "v1/traces";
+/// How many spans wait for the collector at the most; what comes while it is that many is dropped, and the log says so.
+const QUEUE: usize = 8192;
+/// How many of them go out together.
+const BATCH: usize = 512;
+/// How long they wait for company.
+const DELAY: Duration = Duration::from_secs(1);
+/// How long the last of them may take when the program ends.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Why there are no traces.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceError {
+    /// What is to be sent cannot be sent so.
+    #[error(transparent)]
+    Exporter(#[from] ExporterBuildError),
+}
+
+/// Begins traces. A clone shares the queue. The default traces nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Tracer(Option<Live>);
+
+#[derive(Debug, Clone)]
+struct Live {
+    tracer: SdkTracer,
+    provider: SdkTracerProvider,
+}
+
+impl Tracer {
+    /// Sends spans to a collector from now on, by this client.
+    pub fn begin(settings: &Traces, client: impl HttpClient + 'static) -> Result<Self, TraceError> {
+        let header = |(name, value): &(String, Secret)| (name.clone(), value.expose().to_owned());
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_endpoint(format!("{}/{PATH}", settings.endpoint.trim_end_matches('/')))
+            .with_headers(settings.headers.iter().map(header).collect::<HashMap<_, _>>())
+            .with_http_client(client)
+            .build()?;
+        let batches = BatchConfigBuilder::default()
+            .with_max_queue_size(QUEUE)
+            .with_max_export_batch_size(BATCH)
+            .with_scheduled_delay(DELAY)
+            .build();
+        let resource = Resource::builder()
+            .with_service_name(settings.service.clone())
+            .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+            .build();
+        let provider = SdkTracerProvider::builder()
+            .with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(batches).build())
+            .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.sample))))
+            .with_resource(resource)
+            .build();
+        Ok(Self(Some(Live { tracer: provider.tracer("weir"), provider })))
+    }
+
+    /// The span of a request with these headers: beneath the client's own, if it has one.
+    pub fn request(&self, headers: &HeaderMap, name: impl FnOnce() -> String) -> Span {
+        let Some(Live { tracer, .. }) = &self.0 else { return Span::default() };
+        let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers));
+        Span::build(tracer, SpanKind::Server, name(), &parent)
+    }
+
+    /// Sends what waits, and nothing after that. Blocks.
+    pub fn end(&self) {
+        if let Some(Live { provider, .. }) = &self.0
+            && let Err(error) = provider.shutdown_with_timeout(FAREWELL)
+        {
+            tracing::warn!(%error, "the last spans did not reach the collector");
+        }
+    }
+}
+
+/// One span. It ends when the last of its clones is dropped. The default is none.
+#[derive(Clone, Default)]
+pub struct Span(Option<Arc<Open>>);
+
+struct Open {
+    tracer: SdkTracer,
+    context: SpanContext,
+    /// None where this trace is not among those that are kept.
+    span: Option<Mutex<SdkSpan>>,
+}
+
+impl Span {
+    fn build(tracer: &SdkTracer, kind: SpanKind, name: String, parent: &Context) -> Self {
+        let span = tracer.build_with_context(SpanBuilder::from_name(name).with_kind(kind), parent);
+        let context = span.span_context().clone();
+        let span = span.is_recording().then(|| Mutex::new(span));
+        Self(Some(Arc::new(Open { tracer: tracer.clone(), context, span })))
+    }
+
+    fn beneath(&self, kind: SpanKind, name: impl FnOnce() -> String) -> Self {
+        let Some(open) = &self.0 else { return Self::default() };
+        if open.span.is_none() && kind == SpanKind::Internal {
+            return Self::default();
+        }
+        let parent = Context::new().with_remote_span_context(open.context.clone());
+        Self::build(&open.tracer, kind, name(), &parent)
+    }
+
+    /// A request to somebody else, made for this.
+    #[must_use]
+    pub fn client(&self, name: impl FnOnce() -> String) -> Self {
+        self.beneath(SpanKind::Client, name)
+    }
+
+    /// Work within this.
+    #[must_use]
+    pub fn internal(&self, name: impl FnOnce() -> String) -> Self {
+        self.beneath(SpanKind::Internal, name)
+    }
+
+    /// Whether anything said of it is kept.
+    pub fn is_recording(&self) -> bool {
+        self.0.as_ref().is_some_and(|open| open.span.is_some())
+    }
+
+    /// Calls it otherwise.
+    pub fn rename(&self, name: impl FnOnce() -> String) {
+        self.with(|span| span.update_name(name()));
+    }
+
+    /// Says something of it.
+    pub fn say(&self, key: &'static str, value: impl Into<Value>) {
+        self.with(|span| span.set_attribute(KeyValue::new(key, value)));
+    }
+
+    /// It failed, for this reason (`error.type`): a word out of a small set.
+    pub fn fail(&self, reason: &'static str) {
+        self.with(|span| {
+            span.set_attribute(KeyValue::new("error.type", reason));
+            span.set_status(Status::error(reason));
+        });
+    }
+
+    /// Has a message carry its context, in place of any other.
+    pub fn mark(&self, headers: &mut HeaderMap) {
+        let Some(open) = &self.0 else { return };
+        let context = &open.context;
+        let (trace, span, flags) = (context.trace_id(), context.span_id(), context.trace_flags().to_u8());
+        if let Ok(value) = HeaderValue::try_from(format!("00-{trace:032x}-{span:016x}-{flags:02x}")) {
+            headers.insert(TRACEPARENT, value);
+        }
+        match HeaderValue::try_from(context.trace_state().header()) {
+            Ok(state) if !state.is_empty() => _ = headers.insert(TRACESTATE, state),
+            _ => _ = headers.remove(TRACESTATE),
+        }
+    }
+
+    fn with(&self, say: impl FnOnce(&mut SdkSpan)) {
+        if let Some(span) = self.0.as_ref().and_then(|open| open.span.as_ref()) {
+            say(&mut span.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Span").field(&self.0.as_ref().map(|open| &open.context)).finish()
+    }
+}

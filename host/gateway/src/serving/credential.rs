@@ -1,0 +1,209 @@
+//! What a target proves itself with: the scheme by its options, the key, and what the scheme needs besides.
+
+use std::cell::RefCell;
+
+use super::holes;
+use super::targets::suggested_address;
+use weir_config as config;
+use weir_config::{Address, Environment, Options, Problem, Provider};
+use weir_sandbox::Adapter;
+use weir_types::contract::about::{Auth, AuthScheme};
+use weir_upstream as upstream;
+use weir_upstream::{Base, Credential, CredentialError};
+
+/// Where requests are signed for when nothing says where.
+const REGION: &str = "us-east-1";
+
+/// The credentials that were made, so that targets of one provider share their tokens.
+#[derive(Debug)]
+pub(super) struct Credentials<'a> {
+    environment: &'a Environment,
+    made: RefCell<Vec<(Means, Credential)>>,
+}
+
+/// What a credential is made of.
+#[derive(Debug, PartialEq, Eq)]
+struct Means {
+    provider: String,
+    /// The number of the key.
+    key: usize,
+    /// The scheme's name.
+    scheme: String,
+    region: String,
+    token_url: Option<String>,
+    suggested_token_url: Option<String>,
+}
+
+impl<'a> Credentials<'a> {
+    pub(super) fn new(environment: &'a Environment) -> Self {
+        Self { environment, made: RefCell::default() }
+    }
+
+    /// The credential of the key with this number, by the scheme that the option `auth` names, else the manifest's first. A
+    /// provider without a key is sent none.
+    pub(super) fn of(
+        &self,
+        target: &config::Target,
+        adapter: &Adapter,
+        base: &Base,
+        number: usize,
+    ) -> Result<Option<Credential>, Problem> {
+        let provider = &target.provider;
+        let Some(auth) = chosen(target, adapter)? else { return Ok(None) };
+        let Some(key) = provider.keys.get(number) else { return Ok(None) };
+        let means = Means {
+            provider: provider.name.clone(),
+            key: number,
+            scheme: auth.name.clone(),
+            token_url: target.options.text("token_url").map(str::to_owned),
+            suggested_token_url: suggested_token_url(auth, adapter, target, base),
+            region: region(provider, &target.options, self.environment),
+        };
+        if let Some((_, made)) = self.made.borrow().iter().find(|(of, _)| *of == means) {
+            return Ok(Some(made.clone()));
+        }
+        let made = upstream::Means {
+            secret: Some(key),
+            region: &means.region,
+            token_url: means.token_url.as_deref(),
+            suggested_token_url: means.suggested_token_url.as_deref(),
+        };
+        let made = Credential::new(&auth.scheme, made).map_err(|error| problem(provider, &error))?;
+        self.made.borrow_mut().push((means, made.clone()));
+        Ok(Some(made))
+    }
+}
+
+fn problem(provider: &Provider, error: &CredentialError) -> Problem {
+    let help = match error {
+        CredentialError::NoTokenUrl | CredentialError::TokenUrl => {
+            "set the option `token_url`; adapters' own are taken only if their digest is in the lock file"
+        }
+        _ => "set `api_key = \"env:NAME\"`, or the option `auth` to a scheme without a key",
+    };
+    let message = format!("the provider `{}`: {error}", provider.name);
+    Problem::error(&provider.places.keys.or(&provider.places.name), message).with_help(help)
+}
+
+/// Where the manifest says that tokens are to be had, if it may say so: the adapter is trusted, or the key goes there in
+/// any case.
+fn suggested_token_url(auth: &Auth, adapter: &Adapter, target: &config::Target, base: &Base) -> Option<String> {
+    let (AuthScheme::Oauth2ClientCredentials(oauth) | AuthScheme::ServiceAccount(oauth)) = &auth.scheme else {
+        return None;
+    };
+    let url = holes::filled(&oauth.token_url, |hole| match hole {
+        "origin" => Some(base.origin().as_ref()),
+        "region" => set_region(&target.provider, &target.options),
+        hole => hole.strip_prefix("option.").and_then(|name| target.options.text(name)),
+    })?;
+    (adapter.trusted || base.may_have_credential(&url)).then_some(url)
+}
+
+/// The scheme to use; none where no credential is sent.
+fn chosen<'a>(target: &config::Target, adapter: &'a Adapter) -> Result<Option<&'a Auth>, Problem> {
+    let schemes = &adapter.manifest.auth;
+    let Some(name) = target.options.auth() else { return Ok(schemes.first()) };
+    if target.options.is_without_auth() {
+        return Ok(None);
+    }
+    schemes.iter().find(|auth| auth.name == name).map(Some).ok_or_else(|| {
+        let known: Vec<&str> = schemes.iter().map(|auth| auth.name.as_str()).chain(["none"]).collect();
+        let message = format!("the adapter `{}` has no way to authenticate called `{name}`", adapter.name);
+        Problem::error(&target.options.place_of("/auth"), message).with_help(format!("it has {}", known.join(", ")))
+    })
+}
+
+/// A warning about a provider without a key whose url asks for one: the adapter's own, or one out in the world where the
+/// adapter has no own.
+pub(super) fn missing_key(target: &config::Target, adapter: &Adapter, environment: &Environment) -> Option<Problem> {
+    let provider = &target.provider;
+    let Some(Address::Http(base)) = &provider.address else { return None };
+    let auth = chosen(target, adapter).ok().flatten()?;
+    if !provider.keys.is_empty() || matches!(auth.scheme, AuthScheme::Open) {
+        return None;
+    }
+    let asks = match suggested_address(adapter, provider, environment) {
+        Some(Address::Http(own)) => own.origin() == base.origin(),
+        _ => !base.is_local(),
+    };
+    if !asks {
+        return None;
+    }
+    let usual = adapter.manifest.suggests.key_variables.first().map_or("NAME", String::as_str);
+    let place = provider.places.keys.or(&provider.places.url).or(&provider.places.name);
+    let message = format!("the provider `{}` has no key, and {} asks for one", provider.name, base.origin());
+    let help = format!("set `api_key = \"env:{usual}\"`, or `auth = \"none\"` if it needs none");
+    Some(Problem::warning(&place, message).with_help(help))
+}
+
+/// The region by the setting or the option, else by the url, else by the environment, else the usual one.
+fn region(provider: &Provider, options: &Options, environment: &Environment) -> String {
+    if let Some(region) = set_region(provider, options) {
+        return region.to_owned();
+    }
+    let of_url = match &provider.address {
+        Some(Address::Http(base)) => base.authority().host().split('.').find(|label| is_region(label)),
+        Some(Address::Replay { .. }) | None => None,
+    };
+    of_url.map_or_else(|| usual_region(environment), str::to_owned)
+}
+
+/// The region by the setting or the option.
+pub(super) fn set_region<'a>(provider: &'a Provider, options: &'a Options) -> Option<&'a str> {
+    provider.region.as_deref().or_else(|| options.text("region"))
+}
+
+/// The region where neither the configuration nor a url names one.
+pub(super) fn usual_region(environment: &Environment) -> String {
+    environment.get("AWS_REGION").map_or(REGION, str::trim).to_owned()
+}
+
+/// Whether part of a host's name is a region: `eu-west-1`, `us-gov-east-1`.
+fn is_region(label: &str) -> bool {
+    let parts: Vec<&str> = label.split('-').collect();
+    let [country, places @ .., number] = parts.as_slice() else { return false };
+    let is_word = |word: &&str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    country.len() == 2 && is_word(country) && !places.is_empty() && places.iter().all(is_word) && is_number
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn provider(url: &str) -> Provider {
+        Provider::discovered("p", "a", Address::parse(url, Path::new("")).ok(), None)
+    }
+
+    fn options(region: Option<&str>) -> Options {
+        let mut options = Options::default();
+        options.values.extend(region.map(|region| ("region".to_owned(), region.into())));
+        options
+    }
+
+    #[test]
+    fn the_region_is_the_settings_else_the_urls_else_the_environments_else_the_usual() {
+        let environment = Environment::from_iter([("AWS_REGION", "ap-south-1")]);
+        let of = |url: &str, option, environment: &Environment| region(&provider(url), &options(option), environment);
+        let url = "https://runtime.eu-west-1.example.com/";
+        assert_eq!(of(url, Some("us-west-2"), &environment), "us-west-2");
+        assert_eq!(of(url, None, &environment), "eu-west-1");
+        assert_eq!(of("https://gateway.example.com/", None, &environment), "ap-south-1");
+        assert_eq!(of("https://gateway.example.com/", None, &Environment::default()), "us-east-1");
+        let mut set = provider(url);
+        set.region = Some("sa-east-1".to_owned());
+        assert_eq!(region(&set, &options(Some("us-west-2")), &environment), "sa-east-1");
+    }
+
+    #[test]
+    fn regions_are_told_from_other_parts_of_a_host() {
+        for label in ["eu-west-1", "us-gov-east-1", "ap-northeast-3"] {
+            assert!(is_region(label), "{label}");
+        }
+        for label in ["some-runtime", "runtime-1", "eu-1", "eu--1", "vpce-0a1b-xyz", "EU-west-1", "abc-west-1", ""] {
+            assert!(!is_region(label), "{label}");
+        }
+    }
+}

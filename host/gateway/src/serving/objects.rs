@@ -1,0 +1,75 @@
+//! Which answers may name objects that a later request is about, and that exist at one of several providers only.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::route::{Routes, keys};
+use weir_translate::dialect::faces::{Face, Faces};
+use weir_types::contract::about::Operation;
+
+/// When an answer is looked at for the objects that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Makes {
+    /// Never: in its format nothing is asked for by an id.
+    Nothing,
+    /// Where its model has several targets, or keys.
+    WithChoice,
+    /// Always: what it names can be asked for without a model, and several accounts may have it.
+    Always,
+}
+
+/// By face.
+pub(super) fn makes(faces: &Faces, routes: &Routes) -> Vec<Makes> {
+    let named: BTreeSet<&str> =
+        faces.all().iter().filter(|face| !face.claim.object_ids.is_empty()).map(|face| face.format()).collect();
+    let fetched: BTreeSet<&str> =
+        faces.all().iter().filter(|face| is_fetched(face, routes)).map(|face| &*face.adapter).collect();
+    let makes = |face: &Face| match (named.contains(face.format()), fetched.contains(&*face.adapter)) {
+        (true, true) => Makes::Always,
+        (true, false) => Makes::WithChoice,
+        (false, _) => Makes::Nothing,
+    };
+    faces.all().iter().map(|face| makes(face)).collect()
+}
+
+/// What the answers of a face make that belongs to the client who asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Belongings {
+    /// Nothing that could be asked for later.
+    Nothing,
+    /// Nothing either, but its requests may name what other faces' answers made.
+    Named,
+    /// An answer that is stored.
+    Answer,
+    /// A file, a batch and the like.
+    Object,
+}
+
+/// By face.
+pub(super) fn belongings(faces: &Faces) -> Vec<Belongings> {
+    let asks_by_id = |face: &&Arc<Face>| is_without_model(face) && !face.claim.object_ids.is_empty();
+    let keeping: BTreeSet<&str> = faces.all().iter().filter(asks_by_id).map(|face| &*face.adapter).collect();
+    let of_one = |face: &Face| match (&face.claim.operation, face.claim.object_ids.is_empty()) {
+        _ if !keeping.contains(&*face.adapter) => Belongings::Nothing,
+        (Operation::Chat, false) => Belongings::Answer,
+        (Operation::Other(_), _) if is_without_model(face) => Belongings::Object,
+        _ => Belongings::Named,
+    };
+    faces.all().iter().map(|face| of_one(face)).collect()
+}
+
+/// Whether a face's requests name no model, and so nobody knows what they are about but their provider.
+fn is_without_model(face: &Face) -> bool {
+    face.claim.model.is_empty() && matches!(face.claim.operation, Operation::Other(_))
+}
+
+/// Whether several accounts take a request for an object that says nothing but its id.
+fn is_fetched(face: &Face, routes: &Routes) -> bool {
+    let claim = &face.claim;
+    if claim.object_ids.is_empty() || !is_without_model(face) {
+        return false;
+    }
+    let targets = routes.iter().flat_map(|(_, route)| route.targets.iter().flatten());
+    let able = targets.filter(|target| target.accepts(face.format(), &claim.operation).is_some());
+    able.flat_map(keys).map(|target| (&*target.label, target.key)).collect::<BTreeSet<_>>().len() > 1
+}

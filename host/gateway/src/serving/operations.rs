@@ -1,0 +1,21 @@
+//! Operations that clients are allowed, held against those that there are.
+
+use weir_config::{Config, Problem};
+use weir_translate::dialect::faces::{Faces, operation_name};
+
+/// Warns of operations that no adapter has: they allow nothing.
+pub(super) fn unknown(config: &Config, faces: &Faces, problems: &mut Vec<Problem>) {
+    let mut names: Vec<&str> = faces.all().iter().map(|face| operation_name(&face.claim.operation)).collect();
+    names.sort_unstable();
+    names.dedup();
+    for client in &config.clients {
+        for allowed in client.operations.iter().flatten() {
+            if names.iter().any(|name| allowed.matches(name)) {
+                continue;
+            }
+            let message = format!("`operations` of the client `{}`: no adapter has `{allowed}`", client.name);
+            let help = format!("there are {}", names.join(", "));
+            problems.push(Problem::warning(&client.place, message).with_help(help));
+        }
+    }
+}

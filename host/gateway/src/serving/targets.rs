@@ -1,0 +1,250 @@
+//! From configured targets to ones that can be attempted.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Compiled;
+use super::credential::{Credentials, missing_key, set_region, usual_region};
+use super::holes;
+use crate::facts;
+use crate::facts::Facts;
+use crate::route::{Route, Routes, Target};
+use weir_adapters::catalog::Snapshot;
+use weir_config as config;
+use weir_config::{Address, Alias, Config, Environment, Model, Problem, Provider, Strategy};
+use weir_sandbox::Adapter;
+use weir_types::contract::about::AuthScheme;
+use weir_types::contract::types::Setting;
+use weir_upstream::{AllowedOrigin, Base, Timeouts};
+
+/// Every model's route; what cannot be served says why.
+pub(super) fn routes(config: &Config, adapters: &Snapshot, known: &Compiled, problems: &mut Vec<Problem>) -> Routes {
+    let problems = std::cell::RefCell::new(problems);
+    let credentials = Credentials::new(&config.environment);
+    let unpriced: std::cell::RefCell<Vec<config::Target>> = std::cell::RefCell::default();
+    let route = |model: &Model| {
+        let targets = model.targets.iter().map(|target| {
+            let facts = facts_of(model, target);
+            if !is_priced(model, target, &facts) {
+                match model.strategy {
+                    Strategy::Cheapest => problems.borrow_mut().push(comes_last(target)),
+                    _ => unpriced.borrow_mut().push(target.clone()),
+                }
+            }
+            let strict = model.strict.unwrap_or(config.server.strict);
+            let made = make(target, (strict, facts, before_star(model, target)), adapters, known, &credentials);
+            let keyless = made.as_ref().ok().and_then(|made| missing_key(target, &made.adapter, &config.environment));
+            if let Some(problem) = made.as_ref().err().or(keyless.as_ref()) {
+                let known = problems.borrow().iter().any(|one| one.message == problem.message);
+                if !known {
+                    problems.borrow_mut().push(problem.clone());
+                }
+            }
+            made.map(Arc::new).map_err(|problem| problem.message)
+        });
+        Route::new(model, config.server.strict, targets.collect())
+    };
+    let routes = Routes::new(config.models.clone(), route);
+    let missing = uncounted(&unpriced.borrow());
+    problems.borrow_mut().extend(missing);
+    routes
+}
+
+/// `model = "*"` of a target stands for what the star of its alias stands for.
+fn before_star(model: &Model, target: &config::Target) -> Option<Arc<str>> {
+    match &model.alias {
+        Alias::Prefix(prefix) if target.model.as_deref() == Some("*") => Some(Arc::from(prefix.as_str())),
+        Alias::Any if target.model.as_deref() == Some("*") => Some(Arc::from("")),
+        _ => None,
+    }
+}
+
+fn make(
+    target: &config::Target,
+    (strict, facts, before_star): (bool, Facts, Option<Arc<str>>),
+    adapters: &Snapshot,
+    known: &Compiled,
+    credentials: &Credentials<'_>,
+) -> Result<Target, Problem> {
+    let provider = &target.provider;
+    let adapter = adapters.adapters.get(provider.adapter.as_str()).ok_or_else(|| not_loaded(provider, adapters))?;
+    let format = target.format.clone();
+    if let Some(format) = format.as_deref().filter(|format| !adapter.manifest.formats.iter().any(|f| f.id == **format))
+    {
+        let known: Vec<&str> = adapter.manifest.formats.iter().map(|format| format.id.as_str()).collect();
+        let message = format!("the adapter `{}` has no format `{format}`", adapter.name);
+        return Err(Problem::error(&target.format_place, message).with_help(format!("it has {}", known.join(", "))));
+    }
+    let options =
+        target.options.for_adapter().map(|(key, value)| Setting { key: key.clone(), json: value.to_string() });
+    let base = base(provider, adapter)?;
+    let id = format!("{}/{}", provider.name, target.model.as_deref().unwrap_or("*"));
+    let known = known.get(provider.adapter.as_str());
+    let first = Target {
+        id: Arc::from(id),
+        label: Arc::from(provider.name.as_str()),
+        provider: Arc::clone(provider),
+        adapter: Arc::clone(adapter),
+        accepts: known.map_or_else(|| Arc::from([]), |known| Arc::clone(&known.accepts)),
+        limits: known.map(|known| Arc::clone(&known.limits)).unwrap_or_default(),
+        credential: credentials.of(target, adapter, &base, 0)?,
+        key: 0,
+        spares: Vec::new(),
+        base: base.clone(),
+        model: target.model.clone().filter(|_| before_star.is_none()),
+        before_star,
+        format,
+        translate: target.translate,
+        strict,
+        metering: target.metering,
+        question: Arc::default(),
+        options: options.collect(),
+        timeouts: timeouts(&target.timeouts),
+        capabilities: facts.capabilities,
+        price: facts.price,
+        weight: target.weight,
+        retry: target.retry,
+        enable_fallback: target.enable_fallback,
+        resume: target.resume,
+    };
+    let spare = |key| {
+        let credential = credentials.of(target, adapter, &base, key)?;
+        Ok(Arc::new(Target { credential, key, ..first.clone() }))
+    };
+    let spares = (1..provider.keys.len()).map(spare).collect::<Result<_, Problem>>()?;
+    Ok(Target { spares, ..first })
+}
+
+/// What is known of a target's model: by the operator's word, else by the bundled file.
+fn facts_of(model: &Model, target: &config::Target) -> Facts {
+    let name = target.model.as_deref().map_or_else(|| model.alias.to_string(), str::to_owned);
+    let bundled = facts::of(&target.provider.adapter, &name);
+    Facts {
+        capabilities: facts::over(model.capabilities, bundled.capabilities),
+        // Of several targets the model's one price says little.
+        price: target.price.or(model.price.filter(|_| model.targets.len() == 1)).or(bundled.price).or(model.price),
+    }
+}
+
+/// Whether it is known what a target costs. Of a pattern the bundled file knows the models, by the names that are asked for.
+fn is_priced(model: &Model, target: &config::Target, facts: &Facts) -> bool {
+    let is_open = matches!(target.model.as_deref(), None | Some("*")) && !matches!(model.alias, Alias::Exact(_));
+    facts.price.is_some_and(|price| price.input.is_some()) || is_open && facts::has_prices(&target.provider.adapter)
+}
+
+fn named(target: &config::Target) -> String {
+    format!("{}/{}", target.provider.name, target.model.as_deref().unwrap_or("*"))
+}
+
+/// A word on a price that decides about the order and that is not known.
+fn comes_last(target: &config::Target) -> Problem {
+    let name = target.model.as_deref().unwrap_or("the client's own");
+    let message = format!("nobody knows what the model `{name}` costs at `{}`: it comes last", target.provider.name);
+    Problem::warning(&target.place, message).with_help(
+        "`strategy = \"cheapest\"` goes by `price = { input = ..., output = ... }`, else by the bundled file",
+    )
+}
+
+/// One word on all prices that are not known.
+fn uncounted(targets: &[config::Target]) -> Option<Problem> {
+    const SHOWN: usize = 8;
+    let mut names: Vec<String> = targets.iter().map(named).collect();
+    names.sort();
+    names.dedup();
+    let more = names.len().saturating_sub(SHOWN);
+    names.truncate(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let message = format!("no price is known of {}{more}: what they cost is not counted", names.join(", "));
+    let warning = Problem::warning(&targets.first()?.place, message);
+    Some(
+        warning.with_help(
+            "set `price = { input = ..., output = ... }` in dollars for a million tokens; 0 where it is free",
+        ),
+    )
+}
+
+/// A word on providers that are to be checked and cannot be.
+pub(super) fn unchecked(routes: &Routes, problems: &mut Vec<Problem>) {
+    for target in routes.iter().flat_map(|(_, route)| route.targets.iter().flatten()) {
+        let Some(check) = target.provider.check.as_ref().filter(|_| !target.can_be_checked()) else { continue };
+        let (lacks, help) = match check.model {
+            Some(_) => ("chat", "leave `check` out: its requests tell how the provider is"),
+            None => ("list of models", "name a `model` in `check`, which is then asked for one token"),
+        };
+        let message = format!("the adapter `{}` knows no {lacks}: nothing is checked", target.adapter.name);
+        let problem = Problem::warning(&target.provider.places.name, message);
+        if problems.iter().all(|known| known.message != problem.message) {
+            problems.push(problem.with_help(help));
+        }
+    }
+}
+
+fn not_loaded(provider: &Provider, adapters: &Snapshot) -> Problem {
+    let name = &provider.adapter;
+    let reason = match adapters.refused.get(name.as_str()) {
+        Some(refusal) => format!("the adapter `{name}` was refused: {}", refusal.reason),
+        None => format!("there is no adapter `{name}`"),
+    };
+    let loaded: Vec<&str> = adapters.adapters.keys().map(AsRef::as_ref).collect();
+    let help = if loaded.is_empty() {
+        "no adapter is loaded: `cargo xtask plugins` builds the bundled ones, `plugins.dir` says where they are"
+            .to_owned()
+    } else {
+        format!("loaded are {}", loaded.join(", "))
+    };
+    Problem::error(&provider.places.adapter, reason).with_help(help)
+}
+
+/// The provider's url, and the origins that follow-ups may go to: the operator's, and a trusted adapter's own, which
+/// never get the credential.
+fn base(provider: &Provider, adapter: &Adapter) -> Result<Base, Problem> {
+    let Some(address) = &provider.address else {
+        let message = format!("the provider `{}` has no url", provider.name);
+        let help = "set `url`; adapters' own suggestions are taken only if their digest is in the lock file";
+        return Err(Problem::error(&provider.places.name, message).with_help(help));
+    };
+    let configured = provider.allow_origins.iter();
+    let configured = configured.map(|one| AllowedOrigin { origin: one.origin.to_string(), credential: one.credential });
+    // The first of two that are the same decides.
+    let suggested = adapter.manifest.suggests.origins.iter().filter(|_| adapter.trusted);
+    let suggested = suggested.map(|origin| AllowedOrigin { origin: origin.clone(), credential: false });
+    let allowed: Vec<AllowedOrigin> = configured.chain(suggested).collect();
+    Base::open(&address.to_string(), &allowed, provider.http2)
+        .map_err(|error| Problem::error(&provider.places.url, error.to_string()))
+}
+
+fn timeouts(timeouts: &config::Timeouts) -> Timeouts {
+    Timeouts {
+        connect: timeouts.connect,
+        first_byte: timeouts.first_byte,
+        idle: timeouts.idle,
+        total: timeouts.total,
+        ..Timeouts::default()
+    }
+}
+
+/// The url that an adapter suggests, its holes filled from the provider's settings and the environment.
+pub(super) fn suggested_address(adapter: &Adapter, provider: &Provider, environment: &Environment) -> Option<Address> {
+    let is_signed = adapter.manifest.auth.iter().any(|auth| matches!(auth.scheme, AuthScheme::AwsSigv4(_)));
+    let usual = is_signed.then(|| usual_region(environment));
+    let region = set_region(provider, &provider.options).or(usual.as_deref());
+    let url = holes::filled(adapter.manifest.suggests.url.as_deref()?, |hole| match hole {
+        "region" => region,
+        hole => match (hole.strip_prefix("option."), hole.strip_prefix("env.")) {
+            (Some(name), _) => provider.options.text(name),
+            // People write such variables with a slash at the end and without.
+            (_, name) => environment.get(name?).map(|url| url.trim().trim_end_matches('/')),
+        },
+    })?;
+    Address::parse(&url, Path::new("")).ok()
+}
+
+/// Adds a provider for an adapter whose usual key variable is set.
+pub(super) fn discover(config: &mut Config, adapter: &Adapter) {
+    let suggests = &adapter.manifest.suggests;
+    let variable = config.environment.key_variable(&adapter.name, &suggests.key_variables);
+    let Some(key) = variable.and_then(|name| config.environment.secret(&name)) else { return };
+    let mut provider = Provider::discovered(adapter.name.as_ref(), adapter.name.as_ref(), None, Some(key));
+    provider.address = suggested_address(adapter, &provider, &config.environment);
+    config.add_discovered(provider, &suggests.models);
+}

@@ -1,0 +1,230 @@
+//! A new version on a share of the exchanges, before it gets all of them.
+//!
+//! Only calls into the component are tried: what the manifest says (faces, acceptances, error templates) is that of the
+//! version that serves until the new one is promoted. So the relay lane, in which no component runs, knows no trial.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::adapter::Adapter;
+
+/// How a new version is tried.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CanaryRule {
+    /// The share of exchanges that it gets, above 0 and up to 1.
+    pub share: f64,
+    /// Exchanges after which it is promoted.
+    pub requests: u64,
+    /// The share of exchanges that may fail beyond what fails on the version that serves.
+    pub max_fault_rate: f64,
+    /// How long it is tried at most; then what it has served until then decides.
+    pub max_time: Duration,
+}
+
+impl Default for CanaryRule {
+    fn default() -> Self {
+        Self { share: 0.05, requests: 200, max_fault_rate: 0.01, max_time: Duration::from_mins(10) }
+    }
+}
+
+/// What became of one version's exchanges during a trial.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Exchanges.
+    pub exchanges: u64,
+    /// Those that failed: by the component's fault, or because the provider would not have what it rendered.
+    pub failed: u64,
+}
+
+impl Tally {
+    fn rate(self) -> f64 {
+        self.failed as f64 / self.exchanges.max(1) as f64
+    }
+}
+
+/// What a trial comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes on.
+    Undecided,
+    /// The new version gets all exchanges; why.
+    Promote(String),
+    /// It gets none; why.
+    Reject(String),
+}
+
+impl CanaryRule {
+    /// Decides; `tried` is the new version, `beside` the one that serves, both during the trial.
+    pub fn verdict(&self, tried: Tally, beside: Tally, lasted: Duration) -> Verdict {
+        let may_fail = beside.rate() + self.max_fault_rate;
+        // As soon as it cannot become good enough any more.
+        if tried.failed as f64 > may_fail * self.requests.max(tried.exchanges) as f64 {
+            return Verdict::Reject(told(tried, beside));
+        }
+        if tried.exchanges >= self.requests || lasted >= self.max_time {
+            let is_good = tried.rate() <= may_fail;
+            return if is_good { Verdict::Promote(told(tried, beside)) } else { Verdict::Reject(told(tried, beside)) };
+        }
+        Verdict::Undecided
+    }
+}
+
+fn told(tried: Tally, beside: Tally) -> String {
+    format!(
+        "{} of its {} exchanges failed, {} of {} on the version beside it",
+        tried.failed, tried.exchanges, beside.failed, beside.exchanges
+    )
+}
+
+/// A trial under way.
+#[derive(Debug)]
+pub struct Trial {
+    /// The new version.
+    pub adapter: Arc<Adapter>,
+    /// How it is tried.
+    pub rule: CanaryRule,
+    /// Since when.
+    pub since: SystemTime,
+    begun: Instant,
+    turns: AtomicU64,
+    tried: Arm,
+    beside: Arm,
+}
+
+#[derive(Debug, Default)]
+struct Arm {
+    exchanges: AtomicU64,
+    failed: AtomicU64,
+    /// Faults that it had before.
+    faults: u64,
+}
+
+impl Arm {
+    fn of(adapter: &Adapter) -> Self {
+        Self { faults: adapter.stats.faults_of_its_own(), ..Self::default() }
+    }
+
+    fn tally(&self, adapter: &Adapter) -> Tally {
+        let faults = adapter.stats.faults_of_its_own().saturating_sub(self.faults);
+        Tally { exchanges: self.exchanges.load(Relaxed), failed: self.failed.load(Relaxed) + faults }
+    }
+}
+
+impl Trial {
+    /// Begins a trial beside the version that serves.
+    pub fn new(adapter: &Arc<Adapter>, serving: &Adapter, rule: CanaryRule) -> Self {
+        Self {
+            adapter: Arc::clone(adapter),
+            rule,
+            since: SystemTime::now(),
+            begun: Instant::now(),
+            turns: AtomicU64::new(0),
+            tried: Arm::of(adapter),
+            beside: Arm::of(serving),
+        }
+    }
+
+    /// What the new version has served, and how.
+    pub fn tried(&self) -> Tally {
+        self.tried.tally(&self.adapter)
+    }
+
+    /// What the version that serves has, meanwhile.
+    pub fn beside(&self, serving: &Adapter) -> Tally {
+        self.beside.tally(serving)
+    }
+
+    /// Decides by what both versions have done since the trial began.
+    pub fn verdict(&self, serving: &Adapter) -> Verdict {
+        self.rule.verdict(self.tried(), self.beside(serving), self.begun.elapsed())
+    }
+
+    /// Whether it is the new version's turn: evenly, so that its share is what the rule says from the start.
+    fn is_its_turn(&self) -> bool {
+        is_its_turn(self.turns.fetch_add(1, Relaxed), self.rule.share)
+    }
+
+    fn arm(&self, tried: bool) -> &Arm {
+        if tried { &self.tried } else { &self.beside }
+    }
+}
+
+fn is_its_turn(turn: u64, share: f64) -> bool {
+    ((turn + 1) as f64 * share).floor() > (turn as f64 * share).floor()
+}
+
+/// The version that one exchange runs on, from its beginning to its end.
+#[derive(Debug, Clone)]
+pub struct Chosen {
+    /// That version.
+    pub adapter: Arc<Adapter>,
+    /// The trial that it is part of, and whether it is the new version.
+    trial: Option<(Arc<Trial>, bool)>,
+}
+
+impl Chosen {
+    /// Notes that the exchange failed in a way that the adapter may be to blame for. Its own faults count without this.
+    pub fn failed(&self) {
+        if let Some((trial, tried)) = &self.trial {
+            trial.arm(*tried).failed.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+impl Adapter {
+    /// The version that the next exchange runs on: this one, or the one that is tried in its place.
+    pub fn choose(self: &Arc<Self>) -> Chosen {
+        let Some(trial) = self.duty.trial() else { return Chosen { adapter: Arc::clone(self), trial: None } };
+        let tried = trial.is_its_turn();
+        trial.arm(tried).exchanges.fetch_add(1, Relaxed);
+        let adapter = if tried { &trial.adapter } else { self };
+        Chosen { adapter: Arc::clone(adapter), trial: Some((Arc::clone(&trial), tried)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(exchanges: u64, failed: u64) -> Tally {
+        Tally { exchanges, failed }
+    }
+
+    fn verdict(tried: Tally, beside: Tally) -> Verdict {
+        CanaryRule::default().verdict(tried, beside, Duration::ZERO)
+    }
+
+    #[test]
+    fn the_share_is_what_the_rule_says() {
+        for (share, expected) in [(0.05, 50), (0.5, 500), (1.0, 1000), (0.001, 1)] {
+            let turns = (0..1000).filter(|turn| is_its_turn(*turn, share)).count();
+            assert_eq!(turns, expected, "{share}");
+        }
+    }
+
+    #[test]
+    fn it_is_promoted_when_it_has_served_enough_and_not_before() {
+        assert_eq!(verdict(tally(199, 0), tally(4000, 0)), Verdict::Undecided);
+        assert!(matches!(verdict(tally(200, 2), tally(4000, 0)), Verdict::Promote(_)));
+    }
+
+    #[test]
+    fn it_is_rejected_as_soon_as_it_cannot_become_good_enough() {
+        assert_eq!(verdict(tally(3, 2), tally(50, 0)), Verdict::Undecided);
+        assert!(matches!(verdict(tally(3, 3), tally(50, 0)), Verdict::Reject(_)));
+    }
+
+    #[test]
+    fn what_fails_on_the_version_beside_it_is_not_held_against_it() {
+        assert!(matches!(verdict(tally(200, 20), tally(4000, 400)), Verdict::Promote(_)));
+        assert!(matches!(verdict(tally(200, 23), tally(4000, 400)), Verdict::Reject(_)));
+    }
+
+    #[test]
+    fn a_trial_that_nobody_comes_to_ends() {
+        let rule = CanaryRule::default();
+        assert!(matches!(rule.verdict(tally(0, 0), tally(0, 0), rule.max_time), Verdict::Promote(_)));
+        assert!(matches!(rule.verdict(tally(10, 2), tally(10, 0), rule.max_time), Verdict::Reject(_)));
+    }
+}

@@ -1,0 +1,66 @@
+//! The host's side of the contract in `wit/`: generated types and one typed view for each interface.
+//!
+//! Everything here is generated; the WIT files carry the documentation. One world an interface, because a component
+//! exports only those that it has: the host looks which exports are there and binds those.
+//!
+//! The types of this module are those of the newest version, in which the rest of the host speaks. An older version that
+//! is still served is a module of its own below this one: its bindings, and conversions into these types.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    missing_debug_implementations,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated code; its documentation stands in wit/"
+)]
+
+#[cfg(feature = "contract-0-0-9")]
+pub mod v0_0_9;
+
+/// The contract's types are those of `weir-types`. The rest is what a generator expects of an interface that components
+/// import; this one has no functions.
+pub mod types {
+    use wasmtime::component::{HasData, Linker};
+
+    pub use weir_types::contract::types::*;
+
+    pub trait HostWithStore<T>: HasData {}
+    impl<T, D: HasData + ?Sized> HostWithStore<T> for D {}
+
+    pub trait Host {}
+    impl<T: Host + ?Sized> Host for &mut T {}
+
+    pub fn add_to_linker<T, D>(_: &mut Linker<T>, _: fn(&mut T) -> D::Data<'_>) -> wasmtime::Result<()>
+    where
+        D: HostWithStore<T>,
+        for<'a> D::Data<'a>: Host,
+        T: 'static,
+    {
+        Ok(())
+    }
+}
+
+macro_rules! interface {
+    ($module:ident, $world:literal) => {
+        pub mod $module {
+            wasmtime::component::bindgen!({
+                path: "../../wit",
+                world: $world,
+                additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
+                with: { "weir:adapter/types@0.1.0": crate::contract::types },
+            });
+        }
+    };
+}
+interface!(about, "about-only");
+interface!(provider_errors, "provider-errors-only");
+interface!(provider_chat, "provider-chat-only");
+interface!(dialect_chat, "dialect-chat-only");
+interface!(provider_embeddings, "provider-embeddings-only");
+interface!(dialect_embeddings, "dialect-embeddings-only");
+interface!(provider_models, "provider-models-only");
+interface!(dialect_models, "dialect-models-only");
+interface!(provider_count_tokens, "provider-count-tokens-only");
+interface!(dialect_count_tokens, "dialect-count-tokens-only");
+interface!(provider_rerank, "provider-rerank-only");
+interface!(dialect_rerank, "dialect-rerank-only");

@@ -1,0 +1,329 @@
+//! The sandbox: wasmtime's engine, configured for short synchronous calls into untrusted components.
+//!
+//! Instances come from a pool of pre-reserved address space, memories start as copy-on-write images, deadlines are epochs.
+//! What is switched off is what no adapter needs and where wasmtime's advisories have been.
+
+use std::fmt::{self, Debug, Formatter};
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+use wasmtime::component::InstancePre;
+use wasmtime::{Config, Enabled, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use super::aside::Aside;
+use super::digest::Digest;
+use super::limits::Limits;
+use super::state::State;
+use super::ticker::Ticker;
+
+/// Slots beyond leased and idle instances, for components that are being loaded.
+const SPARE: u32 = 4;
+/// Core instances that come with a slot. A component with a stream has three: its own module, and two small ones for the
+/// stream's destructor.
+pub(super) const CORE_INSTANCES: u32 = 4;
+/// Tables that come with a slot.
+pub(super) const TABLES: u32 = 2;
+/// Components that wait to be dropped; more are dropped at once.
+const GRAVES: usize = 64;
+
+/// The sandbox cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// wasmtime refuses the configuration.
+    #[error("cannot set up the sandbox: {0:#}")]
+    Config(wasmtime::Error),
+    /// No thread for deadlines.
+    #[error("cannot start the thread that keeps deadlines: {0}")]
+    Ticker(#[source] std::io::Error),
+}
+
+/// The sandbox. Clones share it; the last one dropped ends its thread.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    // Dropped first, which ends its thread.
+    ticker: Ticker,
+    wasm: ArcSwap<wasmtime::Engine>,
+    /// The pools that there are: the current one, and before it the one whose last instances are not done yet.
+    pools: Arc<Mutex<Vec<EngineWeak>>>,
+    limits: Limits,
+    pooling: bool,
+    leases: Arc<Semaphore>,
+    idle: Arc<Semaphore>,
+    compiling: Mutex<()>,
+    news: Aside,
+    suspects: Aside,
+    /// Components that nobody uses any more.
+    buried: Mutex<Vec<InstancePre<State>>>,
+    /// Whether much memory lay unused at the last look.
+    was_bloated: AtomicBool,
+}
+
+/// How much of the sandbox is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Whether instances come from the pool of reserved address space.
+    pub pooling: bool,
+    /// Leases that may still be had.
+    pub leases_free: usize,
+    /// All leases.
+    pub leases: usize,
+    /// Instances that lie ready or idle.
+    pub idle: usize,
+    /// Slots of the pool that were used, are free now, and still hold memory.
+    pub warm_slots: u32,
+    /// Bytes of that memory.
+    pub resident: usize,
+}
+
+impl Engine {
+    /// Sets up the sandbox. Where the address space for the pool cannot be had (a small `ulimit -v`, 39-bit machines),
+    /// instances are allocated one by one, which is slower and otherwise the same.
+    pub fn new(limits: Limits) -> Result<Self, EngineError> {
+        let (wasm, pooling) = match wasmtime::Engine::new(&config(&limits, true)) {
+            Ok(engine) => (engine, true),
+            Err(error) => {
+                tracing::warn!(error = %format!("{error:#}"), "no address space for pooled instances, allocating one by one");
+                (wasmtime::Engine::new(&config(&limits, false)).map_err(EngineError::Config)?, false)
+            }
+        };
+        let pools = Arc::new(Mutex::new(vec![wasm.weak()]));
+        let ticking = Arc::clone(&pools);
+        let ticker = Ticker::start(limits.tick, move || tick(&ticking)).map_err(EngineError::Ticker)?;
+        let leases = Arc::new(Semaphore::new(limits.instances as usize));
+        let idle = Arc::new(Semaphore::new(limits.idle_instances as usize));
+        Ok(Self(Arc::new(Inner {
+            ticker,
+            wasm: ArcSwap::from_pointee(wasm),
+            pools,
+            limits,
+            pooling,
+            leases,
+            idle,
+            compiling: Mutex::default(),
+            news: Aside::for_news(),
+            suspects: Aside::for_suspects(),
+            buried: Mutex::default(),
+            was_bloated: AtomicBool::default(),
+        })))
+    }
+
+    /// The bounds that it was set up with.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// How much of it is in use.
+    pub fn usage(&self) -> Usage {
+        let pool = self.wasm().pooling_allocator_metrics();
+        Usage {
+            pooling: self.0.pooling,
+            leases_free: self.0.leases.available_permits(),
+            leases: self.0.limits.instances as usize,
+            idle: (self.0.limits.idle_instances as usize).saturating_sub(self.0.idle.available_permits()),
+            warm_slots: pool.as_ref().map_or(0, wasmtime::PoolingAllocatorMetrics::unused_warm_memories),
+            resident: pool.as_ref().map_or(0, wasmtime::PoolingAllocatorMetrics::unused_memory_bytes_resident),
+        }
+    }
+
+    /// Whether no more than a quarter of the leases are left. Then an exchange that waits for its upstream does well to let
+    /// go of its instances: the memo carries what the later calls need.
+    pub fn scarce(&self) -> bool {
+        self.0.leases.available_permits() * 4 <= self.0.limits.instances as usize
+    }
+
+    /// What compiled code depends on beside the component: wasmtime, its settings, the machine.
+    pub fn fingerprint(&self) -> Digest {
+        fingerprint(&self.wasm())
+    }
+
+    /// What only compiles, for engines like this: it reserves no address space, and uses the cores that it is given.
+    pub fn for_compiling() -> Result<wasmtime::Engine, EngineError> {
+        let limits = Limits { parallel_compilation: true, ..Limits::default() };
+        wasmtime::Engine::new(&config(&limits, false)).map_err(EngineError::Config)
+    }
+
+    /// The engine of wasmtime that makes instances now.
+    pub fn wasm(&self) -> Arc<wasmtime::Engine> {
+        self.0.wasm.load_full()
+    }
+
+    /// Begins a new pool, in which components loaded from now on have their instances. wasmtime keeps memory that a slot
+    /// ever used, so this is how a burst's memory comes back: with the last instance and component of the former pool.
+    /// There are never more than two; while the former one lives, nothing is begun and the answer is no.
+    pub fn renew(&self) -> bool {
+        let mut pools = lock(&self.0.pools);
+        pools.retain(|pool| pool.upgrade().is_some());
+        if pools.len() > 1 || !self.0.pooling {
+            return false;
+        }
+        match wasmtime::Engine::new(&config(&self.0.limits, true)) {
+            Ok(engine) => {
+                pools.push(engine.weak());
+                self.0.wasm.store(Arc::new(engine));
+                true
+            }
+            Err(error) => {
+                tracing::info!(error = %format!("{error:#}"), "no address space for a second pool, memory is not given back");
+                false
+            }
+        }
+    }
+
+    /// The clock of deadlines.
+    pub fn ticker(&self) -> &Ticker {
+        &self.0.ticker
+    }
+
+    pub(super) fn leases(&self) -> &Arc<Semaphore> {
+        &self.0.leases
+    }
+
+    pub(super) fn idle(&self) -> &Arc<Semaphore> {
+        &self.0.idle
+    }
+
+    /// Held while compiling: one at a time, so that a costly component takes one core at the most.
+    pub fn compiling(&self) -> &Mutex<()> {
+        &self.0.compiling
+    }
+
+    /// Where calls into components run that are not trusted with an async worker.
+    pub(super) fn aside(&self, are_suspects: bool) -> &Aside {
+        if are_suspects { &self.0.suspects } else { &self.0.news }
+    }
+
+    /// Takes a component whose last user is gone, to be dropped by [`Engine::sweep`].
+    pub(super) fn bury(&self, component: InstancePre<State>) {
+        let mut buried = lock(&self.0.buried);
+        if buried.len() < GRAVES {
+            buried.push(component);
+        }
+    }
+
+    /// Drops what was buried, and tells whether slots that a burst left behind ought to give their memory back: there
+    /// are many more than in use, now and at the last look.
+    pub fn sweep(&self) -> bool {
+        let buried = std::mem::take(&mut *lock(&self.0.buried));
+        drop(buried);
+        let usage = self.usage();
+        let is_bloated = usage.resident > self.0.limits.idle_memory
+            && usage.warm_slots as usize > 4 * usage.leases.saturating_sub(usage.leases_free);
+        self.0.was_bloated.swap(is_bloated, Relaxed) && is_bloated
+    }
+
+    /// A span of time in ticks, rounded so that at least the whole span is granted.
+    pub fn ticks(&self, span: std::time::Duration) -> u64 {
+        (span.as_nanos() / self.0.limits.tick.as_nanos().max(1)) as u64 + 2
+    }
+}
+
+impl Debug for Engine {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("usage", &self.usage()).finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn tick(pools: &Mutex<Vec<EngineWeak>>) {
+    for pool in lock(pools).iter().filter_map(EngineWeak::upgrade) {
+        pool.increment_epoch();
+    }
+}
+
+/// What code that this engine compiles depends on.
+pub fn fingerprint(engine: &wasmtime::Engine) -> Digest {
+    struct Feed(Sha256);
+    impl Hasher for Feed {
+        fn finish(&self) -> u64 {
+            0
+        }
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+    }
+    let mut feed = Feed(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut feed);
+    std::env::consts::ARCH.hash(&mut feed);
+    Digest::from(<[u8; 32]>::from(feed.0.finalize()))
+}
+
+fn config(limits: &Limits, pooling: bool) -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .concurrency_support(false)
+        .parallel_compilation(limits.parallel_compilation)
+        .memory_init_cow(true)
+        // Only where libgcc's registry is slow does this matter: unloading is then quick (wasm-hosting.md, 3.2).
+        .native_unwind_info(cfg!(all(target_os = "linux", target_env = "gnu")))
+        .wasm_tail_call(false)
+        .wasm_relaxed_simd(false)
+        .wasm_memory64(false)
+        .wasm_component_model_memory64(false);
+    // Multi-memory stays on: components with several memories need adapter modules that use it, and the compiler panics
+    // without it (wasm-hosting.md, 6.1). Threads, exceptions and the collected heap are not compiled in at all.
+    if pooling {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
+    }
+    config
+}
+
+fn pool(limits: &Limits) -> PoolingAllocationConfig {
+    let slots = limits.instances.saturating_add(limits.idle_instances).saturating_add(SPARE);
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_component_instances(slots)
+        .total_core_instances(slots.saturating_mul(CORE_INSTANCES))
+        .total_memories(slots)
+        .total_tables(slots.saturating_mul(TABLES))
+        .max_tables_per_module(4)
+        .table_elements(limits.table_elements)
+        .max_memory_size(limits.memory)
+        .linear_memory_keep_resident(limits.keep_resident)
+        .table_keep_resident(16 * 1024)
+        // Where the kernel can tell which pages were written (Linux 6.7), only those are cleared and kept. Elsewhere each
+        // slot that was ever used holds `keep_resident` bytes, until the pool is renewed.
+        .pagemap_scan(Enabled::Auto);
+    pool
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fingerprint_depends_on_the_settings_and_on_nothing_else() {
+        let small = Limits::for_connections(2);
+        let one = Engine::new(small.clone()).unwrap();
+        let two = Engine::new(Limits { instances: 9, ..small }).unwrap();
+        assert_eq!(one.fingerprint(), two.fingerprint());
+        let on_demand = wasmtime::Engine::new(Config::new().epoch_interruption(false)).unwrap();
+        let mut hasher = std::hash::DefaultHasher::new();
+        on_demand.precompile_compatibility_hash().hash(&mut hasher);
+        let other = hasher.finish();
+        let mut hasher = std::hash::DefaultHasher::new();
+        one.wasm().precompile_compatibility_hash().hash(&mut hasher);
+        assert_ne!(other, hasher.finish());
+    }
+
+    #[test]
+    fn what_only_compiles_makes_code_for_what_serves() {
+        let serving = Engine::new(Limits::for_connections(2)).unwrap();
+        assert_eq!(fingerprint(&Engine::for_compiling().unwrap()), serving.fingerprint());
+    }
+
+    #[test]
+    fn a_deadline_is_never_shorter_than_asked() {
+        let engine = Engine::new(Limits::for_connections(2)).unwrap();
+        assert_eq!(engine.ticks(std::time::Duration::ZERO), 2);
+        assert_eq!(engine.ticks(std::time::Duration::from_millis(250)), 52);
+    }
+}

@@ -1,0 +1,224 @@
+//! What a component can do wrong, as one value: a fault fails one request and says why.
+
+use std::sync::Arc;
+
+use wasmtime::Trap;
+
+use super::digest::Digest;
+use super::state::MemoryExceeded;
+use super::version::MissingFunction;
+use weir_types::contract::types;
+
+/// What a call into an adapter comes to: `Err` is the component's failure, `Ok(Err)` its answer that it cannot.
+pub type Called<T> = Result<Result<T, types::Error>, PluginFault>;
+
+/// Bytes of an input that may be why a limit was met.
+const LARGE: usize = 64 << 10;
+/// Bytes of a fault's detail.
+const DETAIL: usize = 2048;
+
+/// How a component failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// It trapped: a panic, an out-of-bounds access, a stack overflow, `exit`.
+    Trap,
+    /// It did not come to an end in time.
+    Deadline,
+    /// It wanted more memory than it may have.
+    Memory,
+    /// It handed back more bytes than it may.
+    Output,
+    /// It handed back something that the contract does not allow, such as text that is not UTF-8.
+    Invalid,
+    /// It says that it failed itself: an exception that its language's kit caught.
+    Exception,
+    /// It has no such function.
+    Missing,
+    /// There is no free instance. Nothing is wrong with the component; try again later.
+    Exhausted,
+    /// The host could not make an instance or lost the one that it had.
+    Host,
+    /// It is quarantined, and no former version steps in.
+    Quarantined,
+    /// It met a limit at an input that is large. A smaller one would have passed: nothing is wrong with the component.
+    TooLarge,
+}
+
+impl FaultKind {
+    /// All kinds, for metrics that want every label from the start.
+    pub const ALL: [Self; 11] = [
+        Self::Trap,
+        Self::Deadline,
+        Self::Memory,
+        Self::Output,
+        Self::Invalid,
+        Self::Exception,
+        Self::Missing,
+        Self::Exhausted,
+        Self::Host,
+        Self::Quarantined,
+        Self::TooLarge,
+    ];
+
+    /// Its name in metrics and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Trap => "trap",
+            Self::Deadline => "deadline",
+            Self::Memory => "memory",
+            Self::Output => "output",
+            Self::Invalid => "invalid",
+            Self::Exception => "exception",
+            Self::Missing => "missing",
+            Self::Exhausted => "exhausted",
+            Self::Host => "host",
+            Self::Quarantined => "quarantined",
+            Self::TooLarge => "too_large",
+        }
+    }
+
+    /// Whether the component is to blame, so that it counts towards quarantine.
+    pub const fn is_the_adapters(self) -> bool {
+        !matches!(self, Self::Missing | Self::Exhausted | Self::Host | Self::Quarantined | Self::TooLarge)
+    }
+}
+
+/// A failed call.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("adapter {adapter} ({}) failed in {function}: {}: {detail}", digest.short(), kind.name())]
+pub struct PluginFault {
+    /// The adapter's name.
+    pub adapter: Arc<str>,
+    /// Which bytes it was.
+    pub digest: Digest,
+    /// `INTERFACE.FUNCTION` of the contract.
+    pub function: &'static str,
+    /// How it failed.
+    pub kind: FaultKind,
+    /// The setting whose limit it met at an input that is large.
+    pub limit: Option<&'static str>,
+    /// For the log: bounded, without control characters, with the end of what it wrote to standard error. It may hold
+    /// pieces of the request, so it never reaches a client.
+    pub detail: String,
+}
+
+/// Why a call failed, before it is known whose it was.
+#[derive(Debug)]
+pub struct Failure {
+    /// What went wrong.
+    pub kind: FaultKind,
+    /// The setting whose limit it met at an input that is large.
+    pub(super) limit: Option<&'static str>,
+    /// In words, for the log.
+    pub detail: String,
+}
+
+impl Failure {
+    pub(super) fn new(kind: FaultKind, detail: impl Into<String>) -> Self {
+        Self { kind, limit: None, detail: detail.into() }
+    }
+
+    /// Reads wasmtime's error; `stderr` is what the component wrote.
+    pub fn of(error: &wasmtime::Error, stderr: &[u8]) -> Self {
+        let mut detail = clean(&format!("{error:#}"));
+        if !stderr.is_empty() {
+            detail = tail(&detail, DETAIL / 2).to_owned();
+            detail.push_str("; stderr: ");
+            let said = clean(&String::from_utf8_lossy(stderr));
+            detail.push_str(tail(&said, DETAIL / 2));
+        }
+        Self::new(kind_of(error), head(&detail, DETAIL))
+    }
+
+    /// Tells a limit that was met at a large input from a component that is broken, which fails at small ones too: `call`
+    /// is what this call took in, and `all` what the instance took in together, in bytes.
+    pub(super) fn at_input_of(mut self, call: usize, all: usize) -> Self {
+        self.limit = match self.kind {
+            FaultKind::Memory if all >= LARGE => Some("plugins.memory"),
+            FaultKind::Deadline if call >= LARGE => Some("plugins.deadline"),
+            FaultKind::Output if call >= LARGE => Some("server.translate_body_limit"),
+            _ => None,
+        };
+        if self.limit.is_some() {
+            self.kind = FaultKind::TooLarge;
+        }
+        self
+    }
+}
+
+fn kind_of(error: &wasmtime::Error) -> FaultKind {
+    if error.is::<MemoryExceeded>() {
+        return FaultKind::Memory;
+    }
+    if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+        return FaultKind::Exhausted;
+    }
+    if error.is::<MissingFunction>() {
+        return FaultKind::Missing;
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => return FaultKind::Deadline,
+        Some(_) => return FaultKind::Trap,
+        None => {}
+    }
+    // This one error of wasmtime's is private to it.
+    if error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls")) {
+        return FaultKind::Output;
+    }
+    if error.is::<super::state::Exited>() { FaultKind::Trap } else { FaultKind::Invalid }
+}
+
+/// Control characters (terminal escapes among them) become spaces.
+pub fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// At most the first `limit` bytes, cut between characters.
+pub fn head(text: &str, limit: usize) -> &str {
+    text.get(..text.floor_char_boundary(limit)).unwrap_or(text)
+}
+
+/// At most the last `limit` bytes, cut between characters.
+pub fn tail(text: &str, limit: usize) -> &str {
+    text.get(text.ceil_char_boundary(text.len().saturating_sub(limit))..).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trap_is_told_with_the_end_of_stderr_and_without_control_characters() {
+        let error = wasmtime::Error::from(Trap::UnreachableCodeReached);
+        let failure = Failure::of(&error, "x\u{1b}[31m\npanicked at é".repeat(500).as_bytes());
+        assert_eq!(failure.kind, FaultKind::Trap);
+        assert!(failure.detail.contains("unreachable"));
+        assert!(failure.detail.ends_with("panicked at é"));
+        assert!(failure.detail.len() <= DETAIL && !failure.detail.chars().any(char::is_control));
+    }
+
+    #[test]
+    fn an_interrupt_is_a_missed_deadline() {
+        assert_eq!(kind_of(&Trap::Interrupt.into()), FaultKind::Deadline);
+    }
+
+    #[test]
+    fn a_limit_that_is_met_at_a_large_input_is_no_fault_of_the_component() {
+        let met = |kind, call, all| {
+            let failure = Failure::new(kind, "").at_input_of(call, all);
+            (failure.kind, failure.limit)
+        };
+        assert_eq!(met(FaultKind::Memory, 0, LARGE), (FaultKind::TooLarge, Some("plugins.memory")));
+        assert_eq!(met(FaultKind::Deadline, LARGE, LARGE), (FaultKind::TooLarge, Some("plugins.deadline")));
+        assert_eq!(met(FaultKind::Deadline, 0, LARGE), (FaultKind::Deadline, None), "a small call is to be quick");
+        assert_eq!(met(FaultKind::Memory, LARGE - 1, LARGE - 1), (FaultKind::Memory, None));
+        assert_eq!(met(FaultKind::Trap, LARGE, LARGE), (FaultKind::Trap, None));
+        assert!(!FaultKind::TooLarge.is_the_adapters());
+    }
+
+    #[test]
+    fn cuts_fall_between_characters() {
+        assert_eq!((head("éé", 3), tail("éé", 3)), ("é", "é"));
+        assert_eq!((head("ab", 9), tail("ab", 9)), ("ab", "ab"));
+    }
+}

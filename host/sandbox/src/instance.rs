@@ -1,0 +1,240 @@
+//! A store and what was instantiated in it, and which of the contract's interfaces a component has.
+
+use std::fmt::{self, Debug, Display, Formatter};
+use std::sync::Arc;
+use std::time::Instant;
+
+use wasmtime::Store;
+use wasmtime::component::{Component, InstancePre, Linker, ResourceAny};
+
+use super::engine::Engine;
+use super::footprint::Footprint;
+use super::state::State;
+use super::version::{Indices, Version, Views};
+use super::wasi;
+use crate::native;
+
+/// Declares the interfaces.
+macro_rules! interfaces {
+    ($($variant:ident, $name:literal;)+) => {
+        /// An interface of the contract.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Interface {
+            $(#[doc = concat!("`", $name, "`.")] $variant,)+
+        }
+
+        impl Interface {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// Its name in the contract, without package and version.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+        }
+    };
+}
+
+interfaces! {
+    About, "about";
+    ProviderErrors, "provider-errors";
+    ProviderChat, "provider-chat";
+    DialectChat, "dialect-chat";
+    ProviderEmbeddings, "provider-embeddings";
+    DialectEmbeddings, "dialect-embeddings";
+    ProviderModels, "provider-models";
+    DialectModels, "dialect-models";
+    ProviderCountTokens, "provider-count-tokens";
+    DialectCountTokens, "dialect-count-tokens";
+    ProviderRerank, "provider-rerank";
+    DialectRerank, "dialect-rerank";
+}
+
+impl Display for Interface {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A set of interfaces.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Interfaces(u16);
+
+impl Interfaces {
+    /// Whether this one is in it.
+    pub const fn has(self, interface: Interface) -> bool {
+        self.0 & (1 << interface as u16) != 0
+    }
+
+    /// Adds one.
+    pub const fn insert(&mut self, interface: Interface) {
+        self.0 |= 1 << interface as u16;
+    }
+
+    /// Those in it, in the order of the contract.
+    pub fn iter(self) -> impl Iterator<Item = Interface> {
+        Interface::ALL.iter().copied().filter(move |i| self.has(*i))
+    }
+}
+
+impl FromIterator<Interface> for Interfaces {
+    fn from_iter<T: IntoIterator<Item = Interface>>(all: T) -> Self {
+        all.into_iter().fold(Self::default(), |mut set, interface| {
+            set.insert(interface);
+            set
+        })
+    }
+}
+
+impl Debug for Interfaces {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter().map(Interface::name)).finish()
+    }
+}
+
+/// A compiled component with its imports resolved: what instances are made from.
+pub struct Template {
+    engine: Engine,
+    pre: InstancePre<State>,
+    version: Version,
+    interfaces: Interfaces,
+    indices: Indices,
+    /// Whether it imports functions.
+    wasi: bool,
+    footprint: Arc<Footprint>,
+}
+
+impl Template {
+    /// Links a component once, for all of its instances.
+    pub fn new(
+        engine: &Engine,
+        component: &Component,
+        version: Version,
+        interfaces: Interfaces,
+        wasi: bool,
+    ) -> wasmtime::Result<Self> {
+        let mut linker = Linker::new(component.engine());
+        if wasi {
+            wasi::link(&mut linker, component)?;
+        }
+        let pre = linker.instantiate_pre(component)?;
+        let indices = Indices::new(&pre, version, interfaces)?;
+        Ok(Self { engine: engine.clone(), pre, version, interfaces, indices, wasi, footprint: Arc::default() })
+    }
+
+    /// The same in the engine's current pool.
+    pub(super) fn twin(&self) -> wasmtime::Result<Self> {
+        let component = native::twin(&self.engine, self.pre.component())?;
+        let mut twin = Self::new(&self.engine, &component, self.version, self.interfaces, self.wasi)?;
+        twin.footprint = Arc::clone(&self.footprint);
+        Ok(twin)
+    }
+
+    /// What the instances take that were made from this, or from a twin of it.
+    pub(super) fn footprint(&self) -> &Arc<Footprint> {
+        &self.footprint
+    }
+
+    pub(super) fn indices(&self) -> &Indices {
+        &self.indices
+    }
+
+    /// Makes an instance. A component without a start function does so in about five microseconds; one with a start
+    /// function runs it under the deadline for starting.
+    pub fn instantiate(self: &Arc<Self>) -> wasmtime::Result<Instance> {
+        let limits = self.engine.limits();
+        let mut store = Store::new(self.pre.component().engine(), State::new(limits, Arc::clone(&self.footprint)));
+        store.limiter(|state| state);
+        store.set_hostcall_fuel(limits.output);
+        store.set_max_component_handles(limits.handles);
+        store.set_epoch_deadline(self.engine.ticks(limits.start));
+        let _active = self.engine.ticker().begin();
+        let exports = self.pre.instantiate(&mut store)?;
+        Ok(Instance {
+            template: Arc::clone(self),
+            views: Views::default(),
+            exports,
+            store,
+            made: Instant::now(),
+            uses: 0,
+        })
+    }
+}
+
+impl Drop for Template {
+    /// The last one to let go of a component may be a request, which ought not to wait for the system to take back every
+    /// page that its instances ever used.
+    fn drop(&mut self) {
+        self.engine.bury(self.pre.clone());
+    }
+}
+
+impl Debug for Template {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Template").finish_non_exhaustive()
+    }
+}
+
+/// A store and the component instantiated in it.
+pub struct Instance {
+    pub(super) template: Arc<Template>,
+    pub(super) views: Views,
+    pub(super) exports: wasmtime::component::Instance,
+    /// Memory, tables and limits of the instance.
+    pub store: Store<State>,
+    pub(super) made: Instant,
+    /// Exchanges that it has served.
+    pub(super) uses: u32,
+}
+
+impl Instance {
+    /// Sets the deadline of the next call, and how many bytes it may hand back. Without it the next call would trap at
+    /// once.
+    pub fn arm(&mut self, ticks: u64, output: usize) {
+        self.store.set_epoch_deadline(ticks);
+        self.store.set_hostcall_fuel(output);
+    }
+
+    /// Ends a stream reader or writer.
+    pub(super) fn end(&mut self, resource: ResourceAny) -> wasmtime::Result<()> {
+        resource.resource_drop(&mut self.store)
+    }
+
+    /// The version of the contract that it was built for.
+    pub(super) fn version(&self) -> Version {
+        self.template.version
+    }
+
+    /// Looks up the functions of these interfaces now, which also checks their types.
+    pub fn prepare(&mut self, interfaces: Interfaces) -> wasmtime::Result<()> {
+        self.speak(|speech| speech.prepare(interfaces))
+    }
+
+    /// The interfaces that have been used.
+    pub(super) fn prepared(&self) -> Interfaces {
+        self.views.prepared()
+    }
+
+    /// What instances like it are made from.
+    pub(super) fn template(&self) -> &Arc<Template> {
+        &self.template
+    }
+}
+
+impl Debug for Instance {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Instance").field("uses", &self.uses).field("prepared", &self.prepared()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_holds_what_was_put_into_it() {
+        let set: Interfaces = [Interface::DialectRerank, Interface::About].into_iter().collect();
+        assert!(set.has(Interface::About) && set.has(Interface::DialectRerank) && !set.has(Interface::DialectChat));
+        assert_eq!(set.iter().map(Interface::name).collect::<Vec<_>>(), ["about", "dialect-rerank"]);
+    }
+}

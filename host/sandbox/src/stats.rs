@@ -1,0 +1,213 @@
+//! What happened to an adapter: counts for metrics, and whether it is to be watched.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::fault::FaultKind;
+
+mod offences;
+
+pub use offences::Offence;
+use offences::Offences;
+pub use offences::caller;
+
+/// How long after a missed deadline calls stay away from the async workers, for each that was missed, up to so many.
+const SUSPECT_FOR: Duration = Duration::from_mins(1);
+const MISSES: u32 = 60;
+/// Calls after which it is known what they cost.
+const TRIALS: u64 = 32;
+
+/// How far a component is trusted with an async worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It keeps its deadlines.
+    Proved,
+    /// It has not been called often enough to know.
+    New,
+    /// It missed a deadline lately.
+    Suspect,
+}
+
+/// Counts since the adapter was loaded.
+#[derive(Debug)]
+pub struct Stats {
+    loaded: Instant,
+    calls: AtomicU64,
+    nanos: AtomicU64,
+    instances: AtomicU64,
+    leases: AtomicU64,
+    /// A bit for each caller that came since this was taken last.
+    callers: AtomicU64,
+    offences: Mutex<Offences>,
+    faults: [AtomicU64; FaultKind::ALL.len()],
+    /// Milliseconds after `loaded` until which it is suspect.
+    suspect_until: AtomicU64,
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        Self {
+            loaded: Instant::now(),
+            calls: AtomicU64::default(),
+            nanos: AtomicU64::default(),
+            instances: AtomicU64::default(),
+            leases: AtomicU64::default(),
+            callers: AtomicU64::default(),
+            offences: Mutex::default(),
+            faults: Default::default(),
+            suspect_until: AtomicU64::default(),
+        }
+    }
+}
+
+impl Stats {
+    /// Calls made.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Relaxed)
+    }
+
+    /// Time spent in them.
+    pub fn busy(&self) -> Duration {
+        Duration::from_nanos(self.nanos.load(Relaxed))
+    }
+
+    /// Instances made.
+    pub fn instances(&self) -> u64 {
+        self.instances.load(Relaxed)
+    }
+
+    /// Sides of exchanges that it was leased for.
+    pub fn leases(&self) -> u64 {
+        self.leases.load(Relaxed)
+    }
+
+    /// How long ago it was loaded.
+    pub fn age(&self) -> Duration {
+        self.loaded.elapsed()
+    }
+
+    /// The different requests that it failed at since then, as far as they are remembered.
+    pub fn offences(&self, since: Option<Instant>) -> Vec<Offence> {
+        self.lock().since(since)
+    }
+
+    /// The callers that came since this was asked last, a bit each.
+    pub fn take_callers(&self) -> u64 {
+        self.callers.swap(0, Relaxed)
+    }
+
+    /// Forgets what it did.
+    pub fn forgive(&self) {
+        self.lock().forget();
+    }
+
+    pub(super) fn leased(&self, caller: u64) {
+        self.leases.fetch_add(1, Relaxed);
+        if self.callers.load(Relaxed) & caller == 0 {
+            self.callers.fetch_or(caller, Relaxed);
+        }
+    }
+
+    /// Notes what a component did wrong, and with whom.
+    pub fn offended(&self, offence: Offence) {
+        if offence.kind.is_the_adapters() {
+            self.lock().note(offence);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Offences> {
+        self.offences.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Faults of this kind.
+    pub fn faults(&self, kind: FaultKind) -> u64 {
+        self.count(kind).map_or(0, |count| count.load(Relaxed))
+    }
+
+    /// Faults that the component is to blame for.
+    pub fn faults_of_its_own(&self) -> u64 {
+        FaultKind::ALL.into_iter().filter(|kind| kind.is_the_adapters()).map(|kind| self.faults(kind)).sum()
+    }
+
+    /// How far it is trusted.
+    pub fn standing(&self) -> Standing {
+        match self.calls() {
+            _ if self.is_suspect() => Standing::Suspect,
+            0..TRIALS => Standing::New,
+            _ => Standing::Proved,
+        }
+    }
+
+    /// Whether it missed a deadline lately: within a minute, or as many as it missed.
+    pub fn is_suspect(&self) -> bool {
+        let until = self.suspect_until.load(Relaxed);
+        until != 0 && (self.loaded.elapsed().as_millis() as u64) < until
+    }
+
+    pub(super) fn called(&self, took: Duration) {
+        self.calls.fetch_add(1, Relaxed);
+        self.nanos.fetch_add(took.as_nanos() as u64, Relaxed);
+    }
+
+    pub(super) fn made(&self) {
+        self.instances.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a failure of this kind.
+    pub fn failed(&self, kind: FaultKind) {
+        if let Some(count) = self.count(kind) {
+            count.fetch_add(1, Relaxed);
+        }
+        if kind == FaultKind::Deadline {
+            let misses = u32::try_from(self.faults(kind)).unwrap_or(MISSES).min(MISSES);
+            let until = self.loaded.elapsed() + SUSPECT_FOR * misses;
+            self.suspect_until.store(until.as_millis() as u64, Relaxed);
+        }
+    }
+
+    fn count(&self, kind: FaultKind) -> Option<&AtomicU64> {
+        self.faults.get(kind as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missed_deadline_makes_it_suspect_and_a_trap_does_not() {
+        let stats = Stats::default();
+        stats.failed(FaultKind::Trap);
+        assert!(!stats.is_suspect());
+        stats.failed(FaultKind::Deadline);
+        assert!(stats.is_suspect());
+        stats.failed(FaultKind::Exhausted);
+        assert_eq!((stats.faults(FaultKind::Trap), stats.faults_of_its_own()), (1, 2));
+    }
+
+    #[test]
+    fn it_is_new_until_it_was_called_some_times_and_suspect_for_longer_with_each_miss() {
+        let stats = Stats::default();
+        for _ in 0..TRIALS {
+            assert_eq!(stats.standing(), Standing::New);
+            stats.called(Duration::ZERO);
+        }
+        assert_eq!(stats.standing(), Standing::Proved);
+        let mut until = 0;
+        for _ in 0..3 {
+            stats.failed(FaultKind::Deadline);
+            assert_eq!(stats.standing(), Standing::Suspect);
+            let now = stats.suspect_until.load(Relaxed);
+            assert!(now >= until + SUSPECT_FOR.as_millis() as u64);
+            until = now;
+        }
+    }
+
+    #[test]
+    fn every_kind_has_a_count_of_its_own() {
+        for (at, kind) in FaultKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, at);
+        }
+    }
+}

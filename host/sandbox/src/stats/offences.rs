@@ -1,0 +1,83 @@
+//! What a component was to blame for lately: which requests, whose, when. The judge looks at it.
+
+use std::collections::VecDeque;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::LazyLock;
+use std::time::Instant;
+
+use super::super::fault::FaultKind;
+
+/// How many different ones are remembered, the latest.
+pub(super) const REMEMBERED: usize = 64;
+
+/// Keyed anew in each process, so that nobody chooses what looks alike.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+/// One request that a component failed at. The same request sent again is the same offence: whose it is, which function
+/// took it in, and how much of it there was, tell requests apart well enough without keeping anything of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Offence {
+    /// When it failed at it last.
+    pub at: Instant,
+    /// How.
+    pub kind: FaultKind,
+    /// Whose request it was, as one bit of many.
+    pub caller: u64,
+    request: u64,
+}
+
+impl Offence {
+    /// An offence, now.
+    pub fn new(kind: FaultKind, caller: u64, function: &str, bytes: usize) -> Self {
+        Self { at: Instant::now(), kind, caller, request: HASHER.hash_one((caller, function, bytes)) }
+    }
+}
+
+/// A caller as one bit of 64.
+pub fn caller(tenant: &str) -> u64 {
+    1 << (HASHER.hash_one(tenant) % 64)
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Offences(VecDeque<Offence>);
+
+impl Offences {
+    pub(super) fn note(&mut self, offence: Offence) {
+        self.0.retain(|known| known.request != offence.request);
+        if self.0.len() == REMEMBERED {
+            self.0.pop_front();
+        }
+        self.0.push_back(offence);
+    }
+
+    pub(super) fn since(&self, begin: Option<Instant>) -> Vec<Offence> {
+        self.0.iter().filter(|offence| begin.is_none_or(|begin| offence.at >= begin)).copied().collect()
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_request_again_is_one_offence_and_others_do_not_pile_up() {
+        let mut offences = Offences::default();
+        for _ in 0..1000 {
+            offences.note(Offence::new(FaultKind::Trap, 1, "f", 10));
+        }
+        assert_eq!(offences.since(None).len(), 1);
+        offences.note(Offence::new(FaultKind::Trap, 1, "f", 11));
+        offences.note(Offence::new(FaultKind::Trap, 2, "f", 10));
+        offences.note(Offence::new(FaultKind::Trap, 1, "g", 10));
+        assert_eq!(offences.since(None).len(), 4);
+        for bytes in 0..1000 {
+            offences.note(Offence::new(FaultKind::Trap, 1, "f", bytes));
+        }
+        assert_eq!(offences.since(None).len(), REMEMBERED);
+        assert!(offences.since(Some(Instant::now())).is_empty());
+    }
+}

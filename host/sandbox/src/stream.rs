@@ -1,0 +1,94 @@
+//! The contract's two streams: a lease and the reader or writer that lives in its instance.
+//!
+//! The contract lets a stream's functions say that they cannot go on (`Ok(Err)`); the stream is over then, the instance is
+//! not. After a fault both are.
+
+use wasmtime::component::ResourceAny;
+
+use super::adapter::{Adapter, Lease};
+use super::fault::{Called, PluginFault};
+use super::weigh::Weigh;
+use weir_types::contract::types::{ChatEvent, Context, Decoded, Encoded, Frame};
+
+macro_rules! stream {
+    (
+        $(#[$doc:meta])* $stream:ident, $(#[$begin_doc:meta])* $begin:ident,
+        $push_to:ident, $finish_it:ident, $item:ty => $output:ty,
+        $new:literal, $push:literal, $finish:literal, $drop:literal
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $stream {
+            lease: Lease,
+            resource: ResourceAny,
+        }
+
+        impl Lease {
+            $(#[$begin_doc])*
+            pub fn $begin(mut self, ctx: &Context) -> Result<$stream, PluginFault> {
+                let resource = self.run($new, 0, |instance| instance.speak(|speech| speech.$begin(ctx)))?;
+                Ok($stream { lease: self, resource })
+            }
+        }
+
+        impl $stream {
+            /// Whose it is.
+            pub fn adapter(&self) -> &std::sync::Arc<Adapter> {
+                self.lease.adapter()
+            }
+
+            /// Takes what one read gave, in order.
+            pub fn push(&mut self, items: &[$item]) -> Called<$output> {
+                let resource = self.resource;
+                self.lease.ask($push, items.weigh(), |instance| {
+                    instance.speak(|speech| speech.$push_to(resource, items))
+                })
+            }
+
+            /// Says that everything has been pushed.
+            pub fn finish(&mut self) -> Called<$output> {
+                let resource = self.resource;
+                self.lease.ask($finish, 0, |instance| instance.speak(|speech| speech.$finish_it(resource)))
+            }
+
+            /// Ends the stream and gives the lease back, for another call in the same exchange.
+            pub fn into_lease(mut self) -> Result<Lease, PluginFault> {
+                let resource = self.resource;
+                self.lease.run($drop, 0, |instance| instance.end(resource))?;
+                Ok(self.lease)
+            }
+
+            /// Ends the stream and gives the instance back as [`Lease::release`] does.
+            pub fn release(self) {
+                use super::limits::Isolation;
+                // An instance that serves nobody else need not be tidied up.
+                if self.adapter().pool().isolation() == Isolation::Fresh {
+                    return self.lease.release();
+                }
+                if let Ok(lease) = self.into_lease() {
+                    lease.release();
+                }
+            }
+        }
+    };
+}
+
+stream! {
+    /// Reads a provider's streamed answer: frames in, events out.
+    ChatDecoder,
+    /// Provider: begins to read a streamed answer.
+    decoder,
+    decoder_push, decoder_finish, Frame => Decoded,
+    "provider-chat.chat-decoder.new", "provider-chat.chat-decoder.push", "provider-chat.chat-decoder.finish",
+    "provider-chat.chat-decoder.drop"
+}
+
+stream! {
+    /// Writes a streamed answer for a client: events in, frames out.
+    ChatEncoder,
+    /// Dialect: begins to write a streamed answer.
+    encoder,
+    encoder_push, encoder_finish, ChatEvent => Encoded,
+    "dialect-chat.chat-encoder.new", "dialect-chat.chat-encoder.push", "dialect-chat.chat-encoder.finish",
+    "dialect-chat.chat-encoder.drop"
+}

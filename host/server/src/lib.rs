@@ -1,0 +1,264 @@
+//! Sockets and HTTP on the client's side: accept, limits, and the orderly end.
+
+mod activity;
+mod drive;
+mod metrics;
+mod registry;
+mod socket;
+mod stall;
+#[cfg(test)]
+mod tests;
+pub mod tls;
+
+use std::error::Error;
+
+use bytes::Bytes;
+use http_body::Body;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+
+use self::activity::{Order, Patience};
+use self::drive::{End, drive};
+use self::registry::{Capacity, Place, Registry};
+use self::socket::{Observed, Socket};
+use self::stall::{Marked, Streams};
+use self::tls::Tls;
+use weir_budget::Connection;
+
+pub use metrics::{ConnectionMetrics, ListenerMetrics};
+
+/// Where a request came from, among its extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);
+
+/// Marks a request on a connection beyond the limit, among its extensions: only the operations side serves it.
+#[derive(Debug, Clone, Copy)]
+pub struct BeyondLimit;
+
+/// What one listener allows.
+#[derive(Debug, Clone)]
+pub struct Allowance {
+    /// Connections at the same time. At the limit the idlest one is closed for a new one.
+    pub connections: usize,
+    /// Connections beyond that, whose requests are marked with [`BeyondLimit`]. Without any, further connections wait to be
+    /// accepted.
+    pub reserve: usize,
+    /// Connections from one address; if none, half of all, and any number from loopback.
+    pub per_address: Option<usize>,
+    /// Bytes of a request's head.
+    pub header_bytes: usize,
+    /// How long a client may take from accept to its first complete request head, and for each later head.
+    pub header_timeout: Duration,
+    /// How long a connection may be open between requests.
+    pub idle_timeout: Duration,
+    /// How often the client of an HTTP/2 connection is asked whether it is still there, and how long it may take to answer.
+    pub ping: (Duration, Duration),
+    /// How long a client may take nothing of what is sent to it.
+    pub send_timeout: Duration,
+    /// How long connections may go on when the listener is told to stop.
+    pub drain: Duration,
+    /// The certificate, where TLS is spoken.
+    pub tls: Option<Arc<Tls>>,
+    /// Where connections are counted.
+    pub metrics: ListenerMetrics,
+}
+
+/// How often an HTTP/2 client is asked whether it is still there, and how long it may take to answer.
+pub const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
+/// The least that hyper takes for a buffer.
+const LEAST_BUFFER: usize = 8 * 1024;
+/// Before the next try when the system has no descriptor for a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Connections that may be ending while others have taken their places already.
+const ENDING: usize = 64;
+/// How long connections have to end once they are cut.
+const CUT: Duration = Duration::from_secs(1);
+
+/// What all connections of a listener share.
+struct Listener<H> {
+    server: auto::Builder<Streams>,
+    allowance: Allowance,
+    handle: H,
+}
+
+/// What a listener can send as the body of an answer.
+pub trait ReplyBody: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static {}
+
+impl<B> ReplyBody for B where B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static {}
+
+/// Accepts connections until told to stop, then lets those that are open end.
+pub async fn serve<H, F, B>(listener: TcpListener, allowance: Allowance, mut stop: watch::Receiver<bool>, handle: H)
+where
+    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: ReplyBody,
+{
+    let Allowance { connections, reserve, per_address, drain, .. } = allowance;
+    let ending = if reserve == 0 { 0 } else { ENDING };
+    let most = u32::try_from(connections + reserve + ending).unwrap_or(u32::MAX).min(Semaphore::MAX_PERMITS as u32);
+    let sockets = Arc::new(Semaphore::new(most as usize));
+    let registry = Arc::new(Registry::new(Capacity { connections, reserve, per_address }));
+    let server = server(&allowance);
+    let shared = Arc::new(Listener { server, allowance, handle });
+    let mut is_crowded = false;
+    loop {
+        let accepting = async {
+            // Never fails: the semaphore is not closed.
+            let permit = Arc::clone(&sockets).acquire_owned().await.ok();
+            (permit, listener.accept().await)
+        };
+        let (permit, accepted) = tokio::select! {
+            accepted = accepting => accepted,
+            () = told(&mut stop) => break,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "no connection could be accepted");
+                registry.relieve();
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        match registry.enter(peer.ip()) {
+            Ok(place) => {
+                is_crowded = false;
+                let connection = converse(Arc::clone(&shared), stream, Peer(peer.ip()), place);
+                tokio::spawn(async move {
+                    connection.await;
+                    drop(permit);
+                });
+            }
+            Err(refusal) => {
+                shared.allowance.metrics.refused(refusal);
+                if !std::mem::replace(&mut is_crowded, true) {
+                    tracing::warn!(peer = %peer.ip(), reason = ?refusal, "connections are refused: there are too many");
+                }
+            }
+        }
+    }
+    drop(listener);
+    registry.tell_all(Order::Leave);
+    if tokio::time::timeout(drain, sockets.acquire_many(most)).await.is_err() {
+        tracing::warn!("some connections did not end in time and are cut");
+        registry.tell_all(Order::Cut);
+        let _cut = tokio::time::timeout(CUT, sockets.acquire_many(most)).await;
+    }
+}
+
+fn server(allowance: &Allowance) -> auto::Builder<Streams> {
+    let mut server = auto::Builder::new(Streams { patience: allowance.send_timeout });
+    // Heads and idle connections have their deadlines in `Activity`, whatever the version.
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_buf_size(allowance.header_bytes.max(LEAST_BUFFER));
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(allowance.ping.0)
+        .keep_alive_timeout(allowance.ping.1)
+        .max_header_list_size(u32::try_from(allowance.header_bytes).unwrap_or(u32::MAX));
+    server
+}
+
+async fn told(stop: &mut watch::Receiver<bool>) {
+    // Whoever could have said it is gone: that says it too.
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+/// One connection's life.
+async fn converse<H, F, B>(shared: Arc<Listener<H>>, stream: TcpStream, peer: Peer, place: Place)
+where
+    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: ReplyBody,
+{
+    let Allowance { metrics, header_timeout, idle_timeout, send_timeout, tls, .. } = &shared.allowance;
+    let patience = Patience { head: *header_timeout, idle: *idle_timeout };
+    let (_open, place) = (metrics.opened(), Arc::new(place));
+    let activity = Arc::clone(&place.activity);
+    socket::prepare(&stream);
+    let socket = match tls {
+        None => Some(Socket::Plain(stream)),
+        Some(tls) => match drive(pin!(tls.accept(stream)), |_| (), &activity, patience).await {
+            End::Done(Ok(stream)) => Some(Socket::Tls(Box::new(stream))),
+            End::Done(Err(error)) => {
+                tracing::debug!(%error, "no TLS connection came about");
+                None
+            }
+            End::Expired(expiry) => {
+                metrics.expired(expiry);
+                None
+            }
+            End::Ordered => None,
+        },
+    };
+    if let Some(socket) = socket {
+        let io = TokioIo::new(Observed::new(socket, *send_timeout, Arc::clone(&activity)));
+        let handle = shared.handle.clone();
+        let buffers = Connection::default();
+        let service = service_fn(move |request| answer(&handle, &place, (peer, &buffers), request));
+        let mut connection = pin!(shared.server.serve_connection(io, service));
+        match drive(connection.as_mut(), auto::Connection::graceful_shutdown, &activity, patience).await {
+            End::Done(Err(error)) => tracing::debug!(%error, "connection ended"),
+            End::Expired(expiry) => metrics.expired(expiry),
+            End::Done(Ok(())) | End::Ordered => {}
+        }
+    }
+    if activity.order() == Order::Evict {
+        metrics.evicted();
+    }
+}
+
+/// Has one request answered.
+fn answer<H, F, B>(
+    handle: &H,
+    place: &Arc<Place>,
+    (peer, buffers): (Peer, &Connection),
+    mut request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<Marked<B>>, Infallible>> + use<H, F, B>
+where
+    H: Fn(Request<Incoming>) -> F,
+    F: Future<Output = Response<B>>,
+{
+    let version = request.version();
+    let exchange = place.activity.begin(version);
+    request.extensions_mut().insert(peer);
+    request.extensions_mut().insert(buffers.clone());
+    let beyond = (!place.is_ordinary()).then(|| Arc::clone(place));
+    if beyond.is_some() {
+        request.extensions_mut().insert(BeyondLimit);
+    }
+    // In a box: the connection keeps a place for it as long as it lives, and most of that time streams an answer.
+    let answer = Box::pin(handle(request));
+    async move {
+        let mut response = answer.await;
+        if let Some(place) = beyond.filter(|_| response.status() == StatusCode::SERVICE_UNAVAILABLE) {
+            if version < Version::HTTP_2 {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            place.activity.tell(Order::Leave);
+        }
+        Ok(response.map(|body| Marked::new(body, exchange)))
+    }
+}
+
+/// Opens a socket.
+pub async fn bind(host: &str, port: u16) -> std::io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind((host, port)).await?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}

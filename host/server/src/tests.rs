@@ -1,0 +1,87 @@
+//! What a listener does by itself, over sockets.
+
+use http_body_util::Full;
+use std::time::Instant;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::task::JoinHandle;
+
+use super::*;
+
+/// Times are short, and those that a test is not about never end.
+const NEVER: Duration = Duration::from_hours(1);
+/// What HTTP/2 begins with, empty settings, and `GET /` to `localhost` as stream 1.
+const REQUEST: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00\
+    \x00\x00\x0e\x01\x05\x00\x00\x00\x01\x82\x84\x86\x41\x09localhost";
+
+fn allowance() -> Allowance {
+    Allowance {
+        connections: 2,
+        reserve: 0,
+        per_address: None,
+        header_bytes: 64 << 10,
+        header_timeout: NEVER,
+        idle_timeout: NEVER,
+        ping: (NEVER, NEVER),
+        send_timeout: NEVER,
+        drain: NEVER,
+        tls: None,
+        metrics: ListenerMetrics::default(),
+    }
+}
+
+/// A listener that answers nothing on `/hang` and `/` over HTTP/2, and everything else at once.
+async fn open(allowance: Allowance) -> (SocketAddr, watch::Sender<bool>, JoinHandle<()>) {
+    let (listener, address) = bind("127.0.0.1", 0).await.unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let serving = tokio::spawn(serve(listener, allowance, stopped, |request: Request<Incoming>| async move {
+        if request.version() == Version::HTTP_2 || request.uri().path() == "/hang" {
+            std::future::pending::<()>().await;
+        }
+        Response::new(Full::new(Bytes::from_static(b"here")))
+    }));
+    (address, stop, serving)
+}
+
+async fn within<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("it happens in time")
+}
+
+#[tokio::test]
+async fn a_peer_that_answers_no_ping_is_cut_though_its_exchange_is_under_way() {
+    let ping = (Duration::from_millis(50), Duration::from_millis(50));
+    let (address, _stop, _serving) = open(Allowance { ping, ..allowance() }).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(REQUEST).await.unwrap();
+    let mut rest = Vec::new();
+    let _cut = within(stream.read_to_end(&mut rest)).await;
+    assert!(rest.windows(9).any(|frame| frame.starts_with(b"\x00\x00\x08\x06\x00")), "it was asked");
+}
+
+#[tokio::test]
+async fn without_a_reserve_connections_wait_for_a_place_and_the_end_is_heard_meanwhile() {
+    let (address, stop, serving) = open(Allowance { drain: Duration::from_millis(50), ..allowance() }).await;
+    let mut peers = Vec::new();
+    for _ in 0..3 {
+        let mut peer = TcpStream::connect(address).await.unwrap();
+        peer.write_all(b"GET /hang HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        peers.push(peer);
+    }
+    drop(peers.remove(0));
+    let mut last = TcpStream::connect(address).await.unwrap();
+    drop(peers.remove(0));
+    drop(peers);
+    last.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    assert!(within(last.read(&mut [0; 64])).await.unwrap() > 0, "places of those that left are taken");
+    let mut peers = Vec::new();
+    for _ in 0..3 {
+        let mut peer = TcpStream::connect(address).await.unwrap();
+        peer.write_all(b"GET /hang HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        peers.push(peer);
+    }
+    let begun = Instant::now();
+    stop.send_replace(true);
+    within(serving).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}

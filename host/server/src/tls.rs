@@ -1,0 +1,156 @@
+//! TLS on the client's side: the certificate from its files, anew when they change.
+
+use std::io::{Error, ErrorKind, Result as IoResult};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use weir_config::TlsFiles;
+
+/// How often the files are looked at.
+const EVERY: Duration = Duration::from_secs(1);
+/// What TLS begins with: a record of the handshake.
+const HANDSHAKE: u8 = 0x16;
+/// The answer to a client that speaks plain HTTP.
+const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n\
+    This port speaks HTTPS: begin the address with https://\n";
+
+/// Why there is no certificate to serve with.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read as PEM.
+    #[error("server.tls: {path}: {source}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: pem::Error,
+    },
+    /// The file holds no certificate.
+    #[error("server.tls: {path} holds no certificate (a PEM block `CERTIFICATE`)", path = .0.display())]
+    NoCertificate(PathBuf),
+    /// The two do not belong together, or cannot be used.
+    #[error("server.tls: the certificate {cert} with the key {key}: {source}", cert = cert.display(), key = key.display())]
+    Unusable {
+        /// The certificate.
+        cert: PathBuf,
+        /// Its key.
+        key: PathBuf,
+        /// What rustls says.
+        source: rustls::Error,
+    },
+}
+
+/// A certificate that connections are served with.
+#[derive(Debug)]
+pub struct Tls {
+    files: TlsFiles,
+    /// The state of the files that was read first.
+    read: Stamp,
+    config: ArcSwap<ServerConfig>,
+}
+
+/// What tells one state of a file from another.
+type Stamp = [Option<(SystemTime, u64)>; 2];
+
+impl Tls {
+    /// Reads the certificate and its key.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be read or do not belong together; the message names the file.
+    pub fn load(files: &TlsFiles) -> Result<Self, TlsError> {
+        // Looked at before they are read: a change in between is seen as one.
+        let stamp = stamp(files);
+        let config = ArcSwap::new(read(files)?);
+        Ok(Self { files: files.clone(), read: stamp, config })
+    }
+
+    /// Shakes hands with a client. One that speaks plain HTTP gets an error that says so.
+    pub(super) async fn accept(&self, mut stream: TcpStream) -> IoResult<TlsStream<TcpStream>> {
+        let mut first = [0];
+        if stream.peek(&mut first).await? == 1 && first[0] != HANDSHAKE && first[0].is_ascii_alphabetic() {
+            // What is left unread would have the system reset the connection before the answer is seen.
+            let mut unread = [0; 4096];
+            while stream.try_read(&mut unread).is_ok_and(|read| read > 0) {}
+            stream.write_all(PLAIN).await?;
+            stream.shutdown().await?;
+            return Err(Error::new(ErrorKind::InvalidData, "the client speaks no TLS"));
+        }
+        TlsAcceptor::from(self.config.load_full()).accept(stream).await
+    }
+
+    /// Takes the certificate anew whenever its files change, until told to stop. While they cannot be used, the former one
+    /// serves on.
+    pub async fn follow(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut known = self.read;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+            let files = self.files.clone();
+            let changed = move || {
+                let now = stamp(&files);
+                (now != known).then(|| (now, read(&files)))
+            };
+            match tokio::task::spawn_blocking(changed).await {
+                Ok(None) => {}
+                Ok(Some((now, result))) => {
+                    known = now;
+                    self.take(result);
+                }
+                Err(error) => tracing::error!(%error, "the certificate could not be read"),
+            }
+        }
+    }
+
+    fn take(&self, result: Result<Arc<ServerConfig>, TlsError>) {
+        match result {
+            Ok(config) => {
+                self.config.store(config);
+                tracing::info!(cert = %self.files.cert.display(), "certificate taken");
+            }
+            Err(error) => tracing::error!(%error, "certificate refused; the former one serves on"),
+        }
+    }
+}
+
+fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
+    let TlsFiles { cert, key } = files;
+    let wrong = |path: &Path| {
+        let path = path.to_owned();
+        move |source| TlsError::File { path, source }
+    };
+    let chain = CertificateDer::pem_file_iter(cert).map_err(wrong(cert))?;
+    let chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(wrong(cert))?;
+    if chain.is_empty() {
+        return Err(TlsError::NoCertificate(cert.clone()));
+    }
+    let private = PrivateKeyDer::from_pem_file(key).map_err(wrong(key))?;
+    let unusable = |source| TlsError::Unusable { cert: cert.clone(), key: key.clone(), source };
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().map_err(unusable)?;
+    let mut config = builder.with_no_client_auth().with_single_cert(chain, private).map_err(unusable)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn stamp(files: &TlsFiles) -> Stamp {
+    let one = |path: &Path| {
+        let about = std::fs::metadata(path).ok()?;
+        Some((about.modified().ok()?, about.len()))
+    };
+    [one(&files.cert), one(&files.key)]
+}

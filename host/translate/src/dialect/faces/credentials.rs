@@ -1,0 +1,132 @@
+//! Where clients' credentials may stand, and requests' heads without them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use memchr::memmem;
+
+use weir_types::contract::about::{AuthScheme, CredentialPlace, Manifest};
+use weir_types::query;
+
+/// Headers that carry credentials in every format.
+const USUAL: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
+/// Bytes of a credential from which on it is looked for where it has no business.
+const LEAST: usize = 8;
+
+/// Places of credentials: those of adapters that the operator knows hold for every request, those of others for requests to
+/// themselves.
+#[derive(Debug, Default)]
+pub(super) struct Credentials {
+    shared: Places,
+    own: HashMap<Arc<str>, Places>,
+}
+
+/// Names of headers and of query parameters.
+#[derive(Debug, Clone, Default)]
+struct Places {
+    headers: BTreeSet<String>,
+    queries: BTreeSet<String>,
+}
+
+impl Places {
+    /// What an adapter declares. Where a provider takes its keys, clients that were made for it bring theirs.
+    fn of(manifest: &Manifest) -> Self {
+        let mut places = Self::default();
+        for place in manifest.faces.iter().flat_map(|face| &face.credentials) {
+            match place {
+                CredentialPlace::Header(header) => places.headers.insert(header.name.to_ascii_lowercase()),
+                CredentialPlace::Query(name) => places.queries.insert(name.clone()),
+            };
+        }
+        for auth in &manifest.auth {
+            match &auth.scheme {
+                AuthScheme::Header(header) => _ = places.headers.insert(header.name.to_ascii_lowercase()),
+                AuthScheme::Query(name) => _ = places.queries.insert(name.clone()),
+                _ => {}
+            }
+        }
+        places
+    }
+}
+
+impl Credentials {
+    /// Takes in what an adapter declares.
+    pub(super) fn declare(&mut self, adapter: &Arc<str>, manifest: &Manifest, is_known: bool) {
+        let places = Places::of(manifest);
+        if is_known {
+            self.shared.headers.extend(places.headers);
+            self.shared.queries.extend(places.queries);
+        } else {
+            self.own.insert(Arc::clone(adapter), places);
+        }
+    }
+
+    /// Headers in which credentials may stand, whatever adapter is asked.
+    pub(super) fn headers(&self) -> impl Iterator<Item = &str> {
+        self.shared.headers.iter().map(String::as_str)
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_query(&self, name: &str) -> bool {
+        self.shared.queries.contains(name)
+    }
+
+    /// The head of a request to this adapter without anything that may be a credential: neither what stands where one may,
+    /// or in one of the `named` headers, nor the same text elsewhere.
+    pub(super) fn remove(
+        &self,
+        adapter: &str,
+        named: &[String],
+        mut headers: HeaderMap,
+        query: &str,
+    ) -> (HeaderMap, String) {
+        let own = self.own.get(adapter);
+        let mut keys = Vec::new();
+        let names = self.headers().chain(own.into_iter().flat_map(|own| &own.headers).map(String::as_str));
+        for name in names.chain(named.iter().map(String::as_str)).chain(USUAL) {
+            if name != header::COOKIE.as_str() {
+                keys.extend(headers.get_all(name).iter().filter_map(key_in));
+            }
+            headers.remove(name);
+        }
+        let is_place =
+            |name: &str| self.shared.queries.contains(name) || own.is_some_and(|own| own.queries.contains(name));
+        let (bare, queried) = without(query, is_place);
+        keys.extend(queried.into_iter().map(String::into_bytes));
+        keys.retain(|key| key.len() >= LEAST);
+        if keys.is_empty() {
+            return (headers, bare);
+        }
+        let repeats = |value: &[u8]| keys.iter().any(|key| memmem::find(value, key).is_some());
+        let found = headers.iter().filter(|(_, value)| repeats(value.as_bytes()));
+        for name in found.map(|(name, _)| name.clone()).collect::<Vec<HeaderName>>() {
+            headers.remove(name);
+        }
+        let is_clean = |pair: &&str| query::pairs(pair).all(|(_, value)| !repeats(value.as_bytes()));
+        let clean = bare.split('&').filter(is_clean).collect::<Vec<_>>().join("&");
+        (headers, clean)
+    }
+}
+
+/// The credential in a header's value: what stands behind its scheme, if it has one.
+fn key_in(value: &HeaderValue) -> Option<Vec<u8>> {
+    let key = value.as_bytes().trim_ascii().rsplit(|byte| *byte == b' ').next()?;
+    (!key.is_empty()).then(|| key.to_vec())
+}
+
+/// A query without the parameters of these names, and what they held.
+fn without(query: &str, is_place: impl Fn(&str) -> bool) -> (String, Vec<String>) {
+    let mut held = Vec::new();
+    let is_bare = |pair: &&str| {
+        query::pairs(pair).all(|(name, value)| {
+            let is_place = is_place(&name);
+            if is_place {
+                held.push(value);
+            }
+            !is_place
+        })
+    };
+    let bare = query.split('&').filter(is_bare).collect::<Vec<_>>().join("&");
+    (bare, held)
+}

@@ -1,0 +1,128 @@
+//! What a path that is not served may have meant, and whose client sent it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::Method;
+
+use super::{Face, Faces, Head};
+use weir_types::contract::about::{Condition, CredentialPlace};
+
+/// Longer paths are no slips of what is served here.
+const LONGEST: usize = 120;
+/// Segments in front of a path that are there once too often, as when a base url says `/v1` and the client adds it.
+const SURPLUS: usize = 3;
+
+impl Faces {
+    /// A path that is served with this method and that the given one may have meant, with its face.
+    pub fn meant(&self, method: &Method, path: &str) -> Option<(String, Arc<Face>)> {
+        if path.len() > LONGEST {
+            return None;
+        }
+        let clean = clean(path);
+        let found = self.respelled(method, &clean).or_else(|| self.respelled(method, &clean.to_ascii_lowercase()));
+        found.filter(|(found, _)| found != path)
+    }
+
+    fn respelled(&self, method: &Method, path: &str) -> Option<(String, Arc<Face>)> {
+        let serves = |path: &str| {
+            let found = self.candidates(path).find(|(face, _)| face.claim.method == method.as_str());
+            found.map(|(face, _)| (path.to_owned(), Arc::clone(face)))
+        };
+        let shorter = std::iter::successors(Some(path), |path| path.get(1..)?.find('/').map(|at| &path[at + 1..]));
+        let versioned = format!("/v1{path}");
+        let exact = shorter.take(SURPLUS + 1).chain([versioned.as_str()]).find_map(serves);
+        exact.or_else(|| self.similar(method, path)).or_else(|| self.longer(method, path))
+    }
+
+    /// The served path that is spelled most like this one, if it is very like it.
+    fn similar(&self, method: &Method, path: &str) -> Option<(String, Arc<Face>)> {
+        let allowed = (path.len() / 6).max(1);
+        let near = self.with_method(method).filter_map(|(served, face)| {
+            let filled = filled(served, path)?;
+            let is_possible = filled.len().abs_diff(path.len()) <= allowed;
+            let distance = is_possible.then(|| strsim::damerau_levenshtein(&filled, path))?;
+            (distance <= allowed).then_some((distance, filled, face))
+        });
+        let (_, filled, face) = near.min_by_key(|(distance, ..)| *distance)?;
+        Some((filled, Arc::clone(face)))
+    }
+
+    /// The shortest served path that goes on where this one ends.
+    fn longer(&self, method: &Method, path: &str) -> Option<(String, Arc<Face>)> {
+        let goes_on = |served: &str| {
+            path.matches('/').count() > 1 && served.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))
+        };
+        let literal = self.with_method(method).filter(|(served, _)| goes_on(served) && !served.contains('{'));
+        let (served, face) = literal.min_by_key(|(served, _)| served.len())?;
+        Some((served.to_owned(), Arc::clone(face)))
+    }
+
+    fn with_method(&self, method: &Method) -> impl Iterator<Item = (&str, &Arc<Face>)> {
+        let faces = self.paths.iter().filter_map(|(path, index)| Some((path.as_str(), self.all.get(*index)?)));
+        faces.filter(move |(_, face)| face.claim.method == method.as_str())
+    }
+
+    /// The face whose clients most likely sent a request for this path: by how much of its beginning is served, by where
+    /// their credentials stand, by how much else of the same format is served there.
+    pub fn likeliest(&self, path: &str, head: &Head<'_>) -> Option<Arc<Face>> {
+        let shared =
+            |served: &str| served.split('/').skip(1).zip(path.split('/').skip(1)).take_while(|(a, b)| a == b).count();
+        let most = self.paths.iter().map(|(served, _)| shared(served)).max()?;
+        let mut likely: HashMap<&str, (usize, usize, usize)> = HashMap::new();
+        for (_, index) in self.paths.iter().filter(|(served, _)| shared(served) == most) {
+            let Some(face) = self.all.get(*index) else { continue };
+            let entry = likely.entry(face.adapter.as_ref()).or_insert((0, 0, *index));
+            entry.0 = entry.0.max(evidence(face, head));
+            entry.1 += 1;
+            entry.2 = entry.2.min(*index);
+        }
+        let (seen, _, index) =
+            likely.into_values().max_by_key(|(seen, count, index)| (*seen, *count, usize::MAX - index))?;
+        (most > 0 || seen > 1).then(|| self.all.get(index).cloned()).flatten()
+    }
+}
+
+/// What a head says for clients of a face: 2 for the first place of their credential, or a header that only they send, 1
+/// for another place.
+fn evidence(face: &Face, head: &Head<'_>) -> usize {
+    if matches!(&face.claim.when, Some(Condition::HeaderPresent(name)) if head.headers.contains_key(name.as_str())) {
+        return 2;
+    }
+    let is_there = |place: &CredentialPlace| match place {
+        CredentialPlace::Header(header) => head.headers.contains_key(header.name.as_str()),
+        CredentialPlace::Query(name) => head.query(name).is_some(),
+    };
+    match face.claim.credentials.iter().position(is_there) {
+        Some(0) => 2,
+        Some(_) => 1,
+        None => 0,
+    }
+}
+
+/// Without double slashes and one at the end.
+fn clean(path: &str) -> String {
+    let segments = path.split('/').filter(|segment| !segment.is_empty());
+    segments.flat_map(|segment| ["/", segment]).collect()
+}
+
+/// A served path with its holes filled from another of as many segments.
+fn filled(served: &str, path: &str) -> Option<String> {
+    if !served.contains('{') {
+        return Some(served.to_owned());
+    }
+    if served.matches('/').count() != path.matches('/').count() {
+        return None;
+    }
+    let pairs = served.split('/').zip(path.split('/'));
+    let segments: Vec<&str> = pairs.map(|(own, given)| if fits(own, given) { given } else { own }).collect();
+    Some(segments.join("/"))
+}
+
+/// Whether a segment fits one with a hole.
+fn fits(own: &str, given: &str) -> bool {
+    let parts = own.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?.1)));
+    parts.is_some_and(|(before, after)| {
+        given.len() > before.len() + after.len() && given.starts_with(before) && given.ends_with(after)
+    })
+}

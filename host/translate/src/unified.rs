@@ -1,0 +1,246 @@
+//! The contract's operations as one: what a dialect understood and what a provider answered, whatever the operation.
+
+use std::time::Duration;
+
+use super::bounds;
+use super::names::Names;
+use weir_sandbox::call::ChatOutcome;
+use weir_sandbox::{Called, FaultKind, Lease, PluginFault};
+use weir_types::contract::about::Operation;
+use weir_types::contract::types::{
+    ChatRequest, ChatResponse, Context, EmbeddingsRequest, EmbeddingsResponse, Error, ErrorKind, FollowUp, HttpRequest,
+    HttpResponse, Loss, ModelsRequest, ModelsResponse, RenderedRequest, RenderedResponse, RerankRequest,
+    RerankResponse, TokenCount, Usage,
+};
+use weir_types::fault::{Fault, Side};
+
+/// The code of what is too large for the adapters of one target; another one's may take it, or relay it.
+pub const TOO_LARGE_TO_TRANSLATE: &str = "too_large_to_translate";
+/// How long a client is asked to wait when no instance is free.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A client's request, understood.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// For an answer.
+    Chat(ChatRequest),
+    /// For embeddings.
+    Embeddings(EmbeddingsRequest),
+    /// For models.
+    Models(ModelsRequest),
+    /// For a count of tokens.
+    CountTokens(ChatRequest),
+    /// For documents in order.
+    Rerank(RerankRequest),
+}
+
+/// A provider's answer, understood.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// An answer.
+    Chat(ChatResponse),
+    /// Embeddings.
+    Embeddings(EmbeddingsResponse),
+    /// Models.
+    Models(ModelsResponse),
+    /// A count of tokens.
+    CountTokens(TokenCount),
+    /// Documents in order.
+    Rerank(RerankResponse),
+}
+
+/// What a dialect made of a body.
+#[derive(Debug)]
+pub struct Parsed {
+    /// The request.
+    pub request: Request,
+    /// What it could not hold.
+    pub losses: Vec<Loss>,
+    /// For the dialect's later calls.
+    pub memo: String,
+    /// How the client's format spells the request's fields.
+    pub names: Names,
+}
+
+/// What a provider made of an answer.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is complete.
+    Complete(Answer, Vec<Loss>),
+    /// One more request is needed.
+    FollowUp(FollowUp),
+}
+
+impl Request {
+    /// Sets the model's name.
+    pub fn set_model(&mut self, model: &str) {
+        match self {
+            Self::Chat(request) | Self::CountTokens(request) => model.clone_into(&mut request.model),
+            Self::Embeddings(request) => model.clone_into(&mut request.model),
+            Self::Rerank(request) => model.clone_into(&mut request.model),
+            Self::Models(_) => {}
+        }
+    }
+
+    /// Takes out how the client's format spells the fields.
+    pub fn take_names(&mut self) -> Names {
+        match self {
+            Self::Chat(request) | Self::CountTokens(request) => Names::take(request),
+            Self::Embeddings(_) | Self::Models(_) | Self::Rerank(_) => Names::default(),
+        }
+    }
+
+    /// Whether a streamed answer is asked for.
+    pub fn streams(&self) -> bool {
+        matches!(self, Self::Chat(request) if request.stream)
+    }
+}
+
+impl Answer {
+    /// The tokens that it cost, where they are told.
+    pub fn usage(&self) -> Option<&Usage> {
+        match self {
+            Self::Chat(answer) => answer.usage.as_ref(),
+            Self::Embeddings(answer) => answer.usage.as_ref(),
+            Self::Rerank(answer) => answer.usage.as_ref(),
+            Self::Models(_) | Self::CountTokens(_) => None,
+        }
+    }
+
+    /// Names the model where the provider did not: it is spelled as its provider spells it, as in an answer that is relayed.
+    /// Returns its name; none for answers that are not of one model.
+    pub fn name_model(&mut self, model: &str) -> Option<&str> {
+        let name = match self {
+            Self::Chat(answer) => &mut answer.model,
+            Self::Embeddings(answer) => &mut answer.model,
+            Self::Rerank(answer) => &mut answer.model,
+            Self::Models(_) | Self::CountTokens(_) => return None,
+        };
+        if name.as_deref().is_none_or(str::is_empty) {
+            *name = Some(model.to_owned());
+        }
+        name.as_deref()
+    }
+}
+
+/// A component's failure, as its client hears of it: nothing of the component's own words.
+pub fn blame(fault: &PluginFault) -> Fault {
+    if fault.kind == FaultKind::Exhausted {
+        return Fault::overloaded("no adapter instance is free, try again in a moment", RETRY_AFTER);
+    }
+    if fault.kind == FaultKind::Quarantined {
+        let message = format!("the adapter `{}` is out of service, since {}", fault.adapter, fault.detail);
+        return Fault::new(Side::Adapter, ErrorKind::Overloaded, message)
+            .with_status(503)
+            .with_code("adapter_quarantined");
+    }
+    if let Some(limit) = fault.limit {
+        return too_large(fault, limit);
+    }
+    tracing::warn!(adapter = %fault.adapter, function = fault.function, kind = fault.kind.name(), detail = fault.detail, "adapter failed");
+    Fault::adapter(format!("the adapter `{}` failed in {}: {}", fault.adapter, fault.function, fault.kind.name()))
+}
+
+/// A request that is legal and too large to be translated, or an answer that is.
+fn too_large(fault: &PluginFault, limit: &str) -> Fault {
+    let adapter = &fault.adapter;
+    tracing::info!(%adapter, function = fault.function, limit, detail = fault.detail, "too large to be translated");
+    if fault.function.ends_with("-request") {
+        let message = format!(
+            "the request is too large to be translated by the adapter `{adapter}`: send less at once, or raise `{limit}`"
+        );
+        return Fault::new(Side::Client, ErrorKind::TooLarge, message)
+            .with_status(413)
+            .with_code(TOO_LARGE_TO_TRANSLATE);
+    }
+    let message = format!("the answer is too large to be translated by the adapter `{adapter}`; raise `{limit}`");
+    Fault::new(Side::Gateway, ErrorKind::Internal, message).with_status(502).with_code(TOO_LARGE_TO_TRANSLATE)
+}
+
+/// Reads what a call came to; an error that it returned on purpose is `side`'s.
+pub fn heard<T>(called: Called<T>, side: Side) -> Result<T, Fault> {
+    match called {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Fault::from_error(side, bounds::error(error))),
+        Err(fault) => Err(blame(&fault)),
+    }
+}
+
+/// An operation that no component translates.
+pub fn relayed_only() -> Fault {
+    let message = "this operation is only relayed, and the target's provider does not take it in this format";
+    Fault::from_error(Side::Client, Error { status: Some(400), ..Fault::invalid(message).error })
+}
+
+macro_rules! understood {
+    ($called:expr, $wrap:path) => {{
+        let parsed = heard($called, Side::Client)?;
+        let mut request = $wrap(parsed.request);
+        let names = request.take_names();
+        Ok(Parsed { request, losses: parsed.losses, memo: parsed.memo, names })
+    }};
+}
+
+/// Dialect: reads a client's request.
+pub fn parse(dialect: &mut Lease, operation: &Operation, ctx: &Context, http: &HttpRequest) -> Result<Parsed, Fault> {
+    match operation {
+        Operation::Chat => understood!(dialect.parse_chat(ctx, http), Request::Chat),
+        Operation::Embeddings => understood!(dialect.parse_embeddings(ctx, http), Request::Embeddings),
+        Operation::Models => understood!(dialect.parse_models(ctx, http), Request::Models),
+        Operation::CountTokens => understood!(dialect.parse_count(ctx, http), Request::CountTokens),
+        Operation::Rerank => understood!(dialect.parse_rerank(ctx, http), Request::Rerank),
+        Operation::Other(_) => Err(relayed_only()),
+    }
+}
+
+/// Provider: writes the request for the upstream.
+pub fn render(provider: &mut Lease, ctx: &Context, request: &Request) -> Result<RenderedRequest, Fault> {
+    let called = match request {
+        Request::Chat(request) => provider.render_chat(ctx, request),
+        Request::Embeddings(request) => provider.render_embeddings(ctx, request),
+        Request::Models(request) => provider.render_models(ctx, request),
+        Request::CountTokens(request) => provider.render_count(ctx, request),
+        Request::Rerank(request) => provider.render_rerank(ctx, request),
+    };
+    heard(called, Side::Client)
+}
+
+/// Provider: reads the upstream's whole answer.
+pub fn parse_answer(
+    provider: &mut Lease,
+    operation: &Operation,
+    ctx: &Context,
+    http: &HttpResponse,
+) -> Result<Outcome, Fault> {
+    let complete = |answer| Outcome::Complete(answer, Vec::new());
+    match operation {
+        Operation::Chat => Ok(match heard(provider.parse_chat_response(ctx, http), Side::Upstream)? {
+            ChatOutcome::Complete(answer) => Outcome::Complete(Answer::Chat(answer.response), answer.losses),
+            ChatOutcome::FollowUp(follow_up) => Outcome::FollowUp(follow_up),
+        }),
+        Operation::Embeddings => heard(provider.parse_embeddings_response(ctx, http), Side::Upstream)
+            .map(|a| complete(Answer::Embeddings(a))),
+        Operation::Models => {
+            heard(provider.parse_models_response(ctx, http), Side::Upstream).map(|a| complete(Answer::Models(a)))
+        }
+        Operation::CountTokens => {
+            heard(provider.parse_count_response(ctx, http), Side::Upstream).map(|a| complete(Answer::CountTokens(a)))
+        }
+        Operation::Rerank => {
+            heard(provider.parse_rerank_response(ctx, http), Side::Upstream).map(|a| complete(Answer::Rerank(a)))
+        }
+        Operation::Other(_) => Err(relayed_only()),
+    }
+}
+
+/// Dialect: writes the whole answer for the client.
+pub fn render_answer(dialect: &mut Lease, ctx: &Context, answer: &Answer) -> Result<RenderedResponse, Fault> {
+    let called = match answer {
+        Answer::Chat(answer) => dialect.render_chat_response(ctx, answer),
+        Answer::Embeddings(answer) => dialect.render_embeddings_response(ctx, answer),
+        Answer::Models(answer) => dialect.render_models_response(ctx, answer),
+        Answer::CountTokens(count) => dialect.render_count_response(ctx, count),
+        Answer::Rerank(answer) => dialect.render_rerank_response(ctx, answer),
+    };
+    heard(called, Side::Adapter)
+}

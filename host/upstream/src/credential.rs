@@ -1,0 +1,319 @@
+//! Proves to a provider who is asking. The only place where a provider's key is opened.
+
+mod account;
+mod answer;
+mod grant;
+mod sigv4;
+pub(super) mod token;
+
+use std::fmt;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+
+use weir_config::secret::Secret;
+use weir_types::contract::about::AuthScheme;
+
+use self::account::Places;
+use self::grant::Grant;
+use self::sigv4::{Message, Signer};
+use self::token::Tokens;
+use super::{Chunks, Veil, encode_segment, headers};
+
+/// Why a credential cannot be used. Found when the configuration is loaded, never while serving.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialError {
+    /// The scheme needs a key and there is none.
+    #[error("the scheme {0} needs a key")]
+    Missing(&'static str),
+    /// The manifest names a header that HTTP doesn't allow, or that the connection needs for itself.
+    #[error("the credential's header {0:?} cannot be used")]
+    Header(String),
+    /// The scheme needs a key of a certain form, which this one has not.
+    #[error("the key is not of the form {0}")]
+    Form(&'static str),
+    /// The key holds line breaks or other control characters; often the end of the line of the file it was read from.
+    #[error("the key holds characters that cannot be sent")]
+    Characters,
+    /// The JSON of a key is neither a service account's nor a user's own.
+    #[error("the key is JSON of a kind that is not supported: neither `service_account` nor `authorized_user`")]
+    KeyKind,
+    /// The private key of a service account cannot be used.
+    #[error("the key's `private_key` is not an RSA key in PKCS#8")]
+    PrivateKey,
+    /// Nobody who may be trusted says where tokens are to be had.
+    #[error("nothing says where its access tokens are to be had")]
+    NoTokenUrl,
+    /// The url of the token endpoint is none.
+    #[error("the url of its token endpoint is not an http or https url")]
+    TokenUrl,
+    /// A credential of tokens is sent with a token or not at all.
+    #[error("there is no access token")]
+    NoToken,
+    /// The address doesn't take the credential.
+    #[error("the credential doesn't fit into the address")]
+    Address,
+}
+
+/// What a scheme works with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Means<'a> {
+    /// The key; only the scheme `open` needs none.
+    pub secret: Option<&'a Secret>,
+    /// Where the provider is, for signatures that are good for one region only.
+    pub region: &'a str,
+    /// Where access tokens are to be had, by the operator's word.
+    pub token_url: Option<&'a str>,
+    /// The same as the adapter proposes it, where such a proposal is to be trusted.
+    pub suggested_token_url: Option<&'a str>,
+}
+
+/// A scheme and its key, ready to be applied: a header or a query parameter, rendered in advance where that can be.
+#[derive(Clone)]
+pub struct Credential {
+    form: Form,
+    /// What of it no answer may repeat.
+    veil: Veil,
+}
+
+#[derive(Clone)]
+enum Form {
+    Open,
+    Header(HeaderName, HeaderValue),
+    /// `name=value`, encoded.
+    Query(Box<str>),
+    Signed(Box<Signer>),
+    Tokens(Tokens),
+}
+
+impl Credential {
+    /// Prepares a credential.
+    pub fn new(scheme: &AuthScheme, means: Means<'_>) -> Result<Self, CredentialError> {
+        let name = scheme_name(scheme);
+        let key = || match means.secret.map(Secret::expose) {
+            None | Some("") => Err(CredentialError::Missing(name)),
+            Some(key) => Ok(key),
+        };
+        let form = match scheme {
+            AuthScheme::Open => Form::Open,
+            AuthScheme::Bearer => Form::Header(header::AUTHORIZATION, sensitive("Bearer ", key()?)?),
+            AuthScheme::Header(place) => Form::Header(header_name(&place.name)?, sensitive(&place.value, key()?)?),
+            AuthScheme::Query(parameter) => Form::Query(query_pair(parameter, key()?)),
+            AuthScheme::AwsSigv4(service) => Form::Signed(Box::new(Signer::new(key()?, means.region, service)?)),
+            AuthScheme::Oauth2ClientCredentials(oauth) => {
+                let url = means.token_url.or(means.suggested_token_url).ok_or(CredentialError::NoTokenUrl)?;
+                Form::Tokens(Tokens::new(Grant::client(key()?, &oauth.scopes)?, url)?)
+            }
+            AuthScheme::ServiceAccount(oauth) => {
+                let places = Places { set: means.token_url, suggested: means.suggested_token_url };
+                let (grant, url) = account::open(key()?, &oauth.scopes, places)?;
+                Form::Tokens(Tokens::new(grant, &url)?)
+            }
+        };
+        let veil = match (&form, means.secret) {
+            // What is sent of these is not the key itself.
+            (Form::Signed(signer), _) => signer.veil(),
+            (Form::Tokens(_), _) | (_, None) => Veil::default(),
+            (_, Some(key)) => Veil::over([key.expose()]),
+        };
+        Ok(Self { form, veil })
+    }
+
+    /// No credential.
+    pub fn open() -> Self {
+        Self { form: Form::Open, veil: Veil::default() }
+    }
+
+    /// One that stands in the header for it.
+    fn authorization(value: HeaderValue, veil: Veil) -> Self {
+        Self { form: Form::Header(header::AUTHORIZATION, value), veil }
+    }
+
+    /// Hides it in what is answered to it.
+    pub(super) fn veil(&self) -> &Veil {
+        &self.veil
+    }
+
+    /// Takes what is secret of the credential, beside the key as it was given, out of a text.
+    pub fn hide_in(&self, text: &mut String) {
+        match &self.form {
+            Form::Signed(signer) => signer.hide_in(text),
+            Form::Tokens(tokens) => tokens.hide_in(text),
+            Form::Open | Form::Header(..) | Form::Query(_) => {}
+        }
+        self.veil.hide_in(text);
+    }
+
+    /// The tokens that stand for it, where it is none that is sent itself.
+    pub(super) fn tokens(&self) -> Option<&Tokens> {
+        match &self.form {
+            Form::Tokens(tokens) => Some(tokens),
+            Form::Open | Form::Header(..) | Form::Query(_) | Form::Signed(_) => None,
+        }
+    }
+
+    /// Puts the credential into a request that is otherwise finished, over anything that stands in its place.
+    pub(super) fn apply(
+        &self,
+        method: &Method,
+        uri: Uri,
+        headers: &mut HeaderMap,
+        body: &Chunks,
+    ) -> Result<Uri, CredentialError> {
+        match &self.form {
+            Form::Open => Ok(uri),
+            Form::Header(name, value) => {
+                headers.insert(name.clone(), value.clone());
+                Ok(uri)
+            }
+            Form::Query(pair) => with_query(uri, pair),
+            Form::Signed(signer) => {
+                signer.sign(Message { method, uri: &uri, body }, headers, SystemTime::now())?;
+                Ok(uri)
+            }
+            Form::Tokens(_) => Err(CredentialError::NoToken),
+        }
+    }
+}
+
+/// Says which place, never what stands there.
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.form {
+            Form::Open => f.write_str("Credential(open)"),
+            Form::Header(name, _) => write!(f, "Credential({name}: [secret])"),
+            Form::Query(_) => f.write_str("Credential(query: [secret])"),
+            Form::Signed(_) => f.write_str("Credential(signature: [secret])"),
+            Form::Tokens(tokens) => write!(f, "Credential({tokens:?}: [secret])"),
+        }
+    }
+}
+
+fn scheme_name(scheme: &AuthScheme) -> &'static str {
+    match scheme {
+        AuthScheme::Open => "open",
+        AuthScheme::Bearer => "bearer",
+        AuthScheme::Header(_) => "header",
+        AuthScheme::Query(_) => "query",
+        AuthScheme::AwsSigv4(_) => "aws-sigv4",
+        AuthScheme::Oauth2ClientCredentials(_) => "oauth2-client-credentials",
+        AuthScheme::ServiceAccount(_) => "service-account",
+    }
+}
+
+fn header_name(name: &str) -> Result<HeaderName, CredentialError> {
+    let parsed: HeaderName = name.parse().map_err(|_| CredentialError::Header(name.to_owned()))?;
+    if headers::is_of_connection(&parsed) {
+        return Err(CredentialError::Header(name.to_owned()));
+    }
+    Ok(parsed)
+}
+
+fn sensitive(prefix: &str, key: &str) -> Result<HeaderValue, CredentialError> {
+    let mut value = HeaderValue::try_from(format!("{prefix}{key}")).map_err(|_| CredentialError::Characters)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn query_pair(parameter: &str, key: &str) -> Box<str> {
+    format!("{}={}", encode_segment(parameter), encode_segment(key)).into()
+}
+
+fn with_query(uri: Uri, pair: &str) -> Result<Uri, CredentialError> {
+    let mut parts = uri.into_parts();
+    let path = parts.path_and_query.as_ref().map_or("/", PathAndQuery::as_str);
+    let separator = if path.contains('?') { '&' } else { '?' };
+    let joined = Bytes::from(format!("{path}{separator}{pair}"));
+    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(joined).map_err(|_| CredentialError::Address)?);
+    Uri::from_parts(parts).map_err(|_| CredentialError::Address)
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_types::contract::about::Oauth;
+    use weir_types::contract::types::Header;
+
+    use super::*;
+
+    fn with(scheme: &AuthScheme, secret: Option<&Secret>) -> Result<Credential, CredentialError> {
+        Credential::new(scheme, Means { secret, region: "r-1", ..Means::default() })
+    }
+
+    fn applied(scheme: &AuthScheme, uri: &str) -> (String, HeaderMap) {
+        let credential = with(scheme, Some(&Secret::new("s3cret/+key"))).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", HeaderValue::from_static("Bearer forged"));
+        headers.insert("x-key", HeaderValue::from_static("forged"));
+        let uri = credential.apply(&Method::GET, uri.parse().unwrap(), &mut headers, &Chunks::empty()).unwrap();
+        (uri.to_string(), headers)
+    }
+
+    #[test]
+    fn each_scheme_puts_the_key_in_its_place_over_what_stands_there() {
+        let (_, headers) = applied(&AuthScheme::Bearer, "https://h/v1/x");
+        assert_eq!(headers["authorization"], "Bearer s3cret/+key");
+        assert!(headers["authorization"].is_sensitive());
+        let place = Header { name: "X-Key".into(), value: "Key ".into() };
+        let (uri, headers) = applied(&AuthScheme::Header(place), "https://h/v1/x");
+        assert_eq!((headers["x-key"].to_str().unwrap(), uri.as_str()), ("Key s3cret/+key", "https://h/v1/x"));
+        let scheme = AuthScheme::Query("key".into());
+        assert_eq!(applied(&scheme, "https://h/v1/x").0, "https://h/v1/x?key=s3cret%2F%2Bkey");
+        assert_eq!(applied(&scheme, "https://h/v1/x?a=b").0, "https://h/v1/x?a=b&key=s3cret%2F%2Bkey");
+        assert_eq!(applied(&AuthScheme::Open, "https://h/v1/x").0, "https://h/v1/x");
+    }
+
+    #[test]
+    fn c_69_a_missing_key_is_an_error_at_load() {
+        for secret in [None, Some(Secret::new(""))] {
+            let error = with(&AuthScheme::Bearer, secret.as_ref()).unwrap_err();
+            assert_eq!(error, CredentialError::Missing("bearer"));
+            assert!(with(&AuthScheme::Open, secret.as_ref()).is_ok());
+        }
+    }
+
+    #[test]
+    fn c_70_neither_credential_nor_error_shows_the_key() {
+        let secret = Secret::new("s3cret");
+        for scheme in [AuthScheme::Bearer, AuthScheme::Query("key".into())] {
+            let shown = format!("{:?}", with(&scheme, Some(&secret)).unwrap());
+            assert!(shown.contains("[secret]") && !shown.contains("s3cret"), "{shown}");
+        }
+        let error = with(&AuthScheme::Bearer, Some(&Secret::new("s3cret\n"))).unwrap_err();
+        assert_eq!(error, CredentialError::Characters);
+        assert!(!format!("{error} {error:?} {secret:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn c_70_what_is_secret_of_a_signers_key_is_taken_out_of_texts() {
+        let key = Secret::new("AKIDEXAMPLE:s3cret-of-signer:t0ken-of-session");
+        let credential = with(&AuthScheme::AwsSigv4("s".into()), Some(&key)).unwrap();
+        let mut text = "s3cret-of-signer and t0ken-of-session".to_owned();
+        credential.hide_in(&mut text);
+        assert_eq!(text, "[key] and [key]");
+        assert!(!format!("{credential:?}").contains("AKID"));
+    }
+
+    #[test]
+    fn tokens_are_only_asked_for_where_somebody_says_where() {
+        let oauth = || Oauth { token_url: "https://tokens.evil".into(), scopes: Vec::new() };
+        let secret = Secret::new("id:s3cret");
+        let scheme = AuthScheme::Oauth2ClientCredentials(oauth());
+        assert_eq!(with(&scheme, Some(&secret)).unwrap_err(), CredentialError::NoTokenUrl);
+        let means = |url| Means { secret: Some(&secret), token_url: url, ..Means::default() };
+        assert_eq!(Credential::new(&scheme, means(Some("tokens"))).unwrap_err(), CredentialError::TokenUrl);
+        let shown = format!("{:?}", Credential::new(&scheme, means(Some("https://tokens.test/x"))).unwrap());
+        assert_eq!(shown, "Credential(Tokens(https://tokens.test): [secret])");
+    }
+
+    #[test]
+    fn unusable_headers_are_said_at_load() {
+        let secret = Secret::new("k");
+        for name in ["host", "content-length", "bad name"] {
+            let place = Header { name: name.into(), value: String::new() };
+            let error = with(&AuthScheme::Header(place), Some(&secret)).unwrap_err();
+            assert_eq!(error, CredentialError::Header(name.into()));
+        }
+    }
+}

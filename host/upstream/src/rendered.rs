@@ -1,0 +1,58 @@
+//! What adapters render, held against what HTTP and a target's url allow.
+
+use http::Method;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use weir_types::contract::types::{Header, HttpRequest, HttpResponse};
+
+use super::origin::{Address, Base};
+
+/// What of a request an adapter may choose, where HTTP and the target's url allow it; else why they do not.
+pub fn admit(
+    base: &Base,
+    request: &HttpRequest,
+    origin: Option<&str>,
+    headers: &mut HeaderMap,
+) -> Result<(Method, Address), String> {
+    let query = request.query.iter().map(|pair| (pair.name.as_str(), pair.value.as_str()));
+    let address = match origin {
+        None => base.join(&request.path, query),
+        Some(origin) => base.follow(origin, &request.path, query),
+    };
+    let address = address.map_err(|error| error.to_string())?;
+    let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| "not a method")?;
+    if method == Method::CONNECT || method == Method::TRACE {
+        return Err("a method that asks for no answer".to_owned());
+    }
+    for header in &request.headers {
+        set(headers, header).ok_or("a header that HTTP does not allow")?;
+    }
+    Ok((method, address))
+}
+
+/// Why a request that an adapter rendered would not be sent, wherever its provider is.
+pub fn unsendable(request: &HttpRequest) -> Option<String> {
+    let base = Base::open("https://provider.example/v1/", &[], false).ok()?;
+    admit(&base, request, None, &mut HeaderMap::new()).err()
+}
+
+/// Why an answer that an adapter rendered would not be given.
+pub fn unanswerable(answer: &HttpResponse) -> Option<String> {
+    if !is_answer(answer.status) {
+        return Some(format!("the status {} of an answer with a body", answer.status));
+    }
+    let wrong = answer.headers.iter().find(|header| set(&mut HeaderMap::new(), header).is_none());
+    wrong.map(|_| "a header that HTTP does not allow".to_owned())
+}
+
+/// Whether an answer with a body may have this status.
+pub fn is_answer(status: u16) -> bool {
+    matches!(status, 200..=203 | 400..=599)
+}
+
+fn set(headers: &mut HeaderMap, header: &Header) -> Option<()> {
+    let name = HeaderName::try_from(header.name.as_str()).ok()?;
+    let value = HeaderValue::try_from(header.value.as_str()).ok()?;
+    headers.insert(name, value);
+    Some(())
+}

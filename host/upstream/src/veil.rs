@@ -1,0 +1,330 @@
+//! Hides credentials in what providers answer: some repeat the key that they refuse, whole, cut short, or with a part of it
+//! starred out.
+//!
+//! What is hidden becomes as many stars, so that lengths that were announced stay right. A text that nobody would take for a
+//! key (`not-needed`) is hidden in errors only, since answers may say it in earnest.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue};
+use memchr::memmem::{self, Finder};
+
+use super::encode_segment;
+use weir_config::secret::Secret;
+
+/// Bytes from which on a secret is looked for.
+const LEAST: usize = 8;
+/// Bytes from which on a part of a secret is looked for too, where the secret is one that was drawn by chance.
+const LEAST_IN_PARTS: usize = 16;
+/// Bytes from which on any text is taken for a key.
+const LONG: usize = 24;
+/// Bytes of what may stand in place of a key's middle.
+const FILLER: usize = 128;
+/// Bytes of a key's beginning that are its beginning and no chance.
+const BEGINNING: usize = 4;
+/// What a covered byte becomes.
+const COVER: u8 = b'*';
+
+/// Secrets that are to be seen in no answer. Clones share them.
+#[derive(Clone, Default)]
+pub struct Veil(Arc<[Hidden]>);
+
+/// Which secrets are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All: in errors.
+    All,
+    /// Those that are certainly keys: in answers.
+    Keys,
+}
+
+impl Scope {
+    /// The scope for an answer of this status.
+    pub fn of(status: http::StatusCode) -> Self {
+        if status.as_u16() >= 400 { Self::All } else { Self::Keys }
+    }
+}
+
+impl Veil {
+    /// Hides these, as they are, and as they stand in urls and in JSON.
+    pub fn over<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        let spellings =
+            |secret: &'a str| [secret.to_owned(), encode_segment(secret).into_owned(), secret.replace('/', "\\/")];
+        let mut all: Vec<String> = secrets.into_iter().flat_map(spellings).collect();
+        all.sort_unstable();
+        all.dedup();
+        Self(all.iter().filter_map(|text| Hidden::new(text)).collect())
+    }
+
+    /// Whether there is nothing to hide.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Hides them in a text.
+    pub fn hide_in(&self, text: &mut String) {
+        let found = self.find(text.as_bytes(), Scope::All);
+        if found.is_empty() {
+            return;
+        }
+        let mut bytes = std::mem::take(text).into_bytes();
+        cover(&mut bytes, &found);
+        *text = String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    }
+
+    /// Hides them in the values of headers.
+    pub fn hide_in_headers(&self, headers: &mut HeaderMap, scope: Scope) {
+        for value in headers.values_mut() {
+            let found = self.find(value.as_bytes(), scope);
+            if !found.is_empty() {
+                let mut bytes = value.as_bytes().to_vec();
+                cover(&mut bytes, &found);
+                *value = HeaderValue::from_bytes(&bytes).unwrap_or(HeaderValue::from_static("*"));
+            }
+        }
+    }
+
+    /// Hides them in bytes; whether there was anything to hide.
+    pub fn hide_in_bytes(&self, bytes: &mut [u8], scope: Scope) -> bool {
+        let found = self.find(bytes, scope);
+        cover(bytes, &found);
+        !found.is_empty()
+    }
+
+    /// Where they stand.
+    pub(super) fn find(&self, bytes: &[u8], scope: Scope) -> Vec<Range<usize>> {
+        let mut found = Vec::new();
+        self.sought(scope).for_each(|hidden| hidden.find(bytes, &mut found));
+        found
+    }
+
+    /// How many bytes at the end may be the beginning of what is to be hidden.
+    pub(super) fn open_end(&self, bytes: &[u8], scope: Scope) -> usize {
+        self.sought(scope).map(|hidden| hidden.open_end(bytes)).max().unwrap_or_default()
+    }
+
+    fn sought(&self, scope: Scope) -> impl Iterator<Item = &Hidden> {
+        self.0.iter().filter(move |hidden| scope == Scope::All || hidden.is_key)
+    }
+}
+
+/// Covers these places.
+pub(super) fn cover(bytes: &mut [u8], places: &[Range<usize>]) {
+    for place in places {
+        bytes.get_mut(place.clone()).into_iter().flatten().for_each(|byte| *byte = COVER);
+    }
+}
+
+/// One spelling of one secret.
+struct Hidden {
+    secret: Secret,
+    /// Pieces of it and where they stand in it: as many of its bytes as are enough cannot stand anywhere without one.
+    anchors: Vec<(usize, Finder<'static>)>,
+    /// How many of its bytes in a row, or at both ends of something else, are to be hidden.
+    enough: usize,
+    /// Whether it is certainly a key.
+    is_key: bool,
+}
+
+impl Hidden {
+    fn new(text: &str) -> Option<Self> {
+        let len = text.len();
+        if len < LEAST {
+            return None;
+        }
+        let is_telling = text.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+        let enough = if len >= LEAST_IN_PARTS && is_random(text) { len.div_ceil(2) } else { len };
+        let piece = enough.div_ceil(2);
+        let mut starts: Vec<usize> = (0..=len - piece).step_by(piece).chain([len - piece]).collect();
+        starts.dedup();
+        let anchor = |at: usize| Some((at, Finder::new(text.as_bytes().get(at..at + piece)?).into_owned()));
+        let anchors = starts.into_iter().filter_map(anchor).collect();
+        Some(Self { secret: Secret::new(text), anchors, enough, is_key: is_telling || len >= LONG })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.secret.expose().as_bytes()
+    }
+
+    fn find(&self, hay: &[u8], found: &mut Vec<Range<usize>>) {
+        if hay.len() < self.enough {
+            return;
+        }
+        for (start, anchor) in &self.anchors {
+            let hits = anchor.find_iter(hay).filter_map(|at| self.around(hay, at..at + anchor.needle().len(), *start));
+            found.extend(hits);
+        }
+    }
+
+    /// What is to be hidden around a piece of the secret that stands here, if it is enough.
+    fn around(&self, hay: &[u8], piece: Range<usize>, start: usize) -> Option<Range<usize>> {
+        let (secret, len) = (self.bytes(), piece.len());
+        let (before, after) = (hay.get(..piece.start)?, hay.get(piece.end..)?);
+        let left = common_end(before, secret.get(..start)?);
+        let right = common_start(after, secret.get(start + len..)?);
+        let (first, last) = (start - left, start + len + right);
+        let (from, to) = (piece.start - left, piece.end + right);
+        let run = last - first;
+        // What may go on behind something that stands for the middle.
+        let (fill, more) = match (first, last) {
+            (0, last) if last < secret.len() => self.end_behind(hay.get(to..)?),
+            (first, last) if first > 0 && last == secret.len() => self.beginning_before(hay.get(..from)?),
+            _ => (0, 0),
+        };
+        let beside = if more > 0 { fill + more } else { 0 };
+        let place = if first == 0 { from..to + beside } else { from - beside..to };
+        (run + more >= self.enough).then_some(place)
+    }
+
+    /// How much filler a text begins with, and how much of the secret's end stands behind it.
+    fn end_behind(&self, rest: &[u8]) -> (usize, usize) {
+        let most = rest.iter().take(FILLER).take_while(|byte| is_filler(**byte)).count();
+        // What could be filler may be the end's first byte.
+        let ends = (1..=most).filter_map(|fill| Some((fill, longest_end(rest.get(fill..)?, self.bytes()))));
+        ends.max_by_key(|(_, end)| *end).unwrap_or_default()
+    }
+
+    /// How much filler a text ends with, and how much of the secret's beginning stands before it.
+    fn beginning_before(&self, rest: &[u8]) -> (usize, usize) {
+        let most = rest.iter().rev().take(FILLER).take_while(|byte| is_filler(**byte)).count();
+        let starts =
+            (1..=most).filter_map(|fill| Some((fill, longest_start(rest.get(..rest.len() - fill)?, self.bytes()))));
+        starts.max_by_key(|(_, start)| *start).unwrap_or_default()
+    }
+
+    /// How many bytes at the end may be the beginning of what is to be hidden.
+    fn open_end(&self, hay: &[u8]) -> usize {
+        let secret = self.bytes();
+        if self.enough == secret.len() {
+            return longest_start(hay, secret.get(..secret.len() - 1).unwrap_or_default());
+        }
+        let run = (1..secret.len()).filter_map(|end| secret.get(..end)).map(|until| common_end(hay, until)).max();
+        let run = run.unwrap_or_default();
+        let before = hay.get(..hay.len() - run).unwrap_or_default();
+        let fill = before.iter().rev().take(FILLER).take_while(|byte| is_filler(**byte)).count();
+        let head = longest_start(before.get(..before.len() - fill).unwrap_or_default(), secret);
+        if fill > 0 && head >= BEGINNING { run + fill + head } else { run }
+    }
+}
+
+/// Whether a text looks as if it was drawn by chance: small letters, capitals and digits take turns. Parts of what people
+/// make up are words, which answers are full of.
+fn is_random(text: &str) -> bool {
+    let class = |byte: u8| match byte {
+        b'0'..=b'9' => Some(0),
+        b'a'..=b'z' => Some(1),
+        b'A'..=b'Z' => Some(2),
+        _ => None,
+    };
+    let bytes = text.as_bytes();
+    let turns = |pair: &[u8]| matches!((class(pair[0]), class(pair[1])), (Some(one), Some(other)) if one != other);
+    text.is_ascii() && bytes.windows(2).filter(|pair| turns(pair)).count() * 6 >= bytes.len()
+}
+
+/// What stands for the middle of a key: stars, dots, crosses, and the bytes of `…`, `•` and `●`.
+fn is_filler(byte: u8) -> bool {
+    matches!(byte, b'*' | b'.' | b'x' | b'X' | b'#' | b'-' | b'_' | b' ' | 0xe2 | 0x80 | 0xa6 | 0xa2 | 0x97 | 0x8f)
+}
+
+fn common_end(one: &[u8], other: &[u8]) -> usize {
+    one.iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a == b).count()
+}
+
+fn common_start(one: &[u8], other: &[u8]) -> usize {
+    one.iter().zip(other).take_while(|(a, b)| a == b).count()
+}
+
+/// How much of the secret's end a text begins with.
+fn longest_end(text: &[u8], secret: &[u8]) -> usize {
+    let ends = (0..secret.len()).filter_map(|at| secret.get(at..));
+    ends.filter(|end| text.starts_with(end)).map(<[u8]>::len).max().unwrap_or_default()
+}
+
+/// How much of the secret's beginning a text ends with.
+fn longest_start(text: &[u8], secret: &[u8]) -> usize {
+    let Some(last) = text.last() else { return 0 };
+    let ends = memmem::find_iter(secret, std::slice::from_ref(last)).map(|at| at + 1);
+    ends.filter(|end| secret.get(..*end).is_some_and(|start| text.ends_with(start))).max().unwrap_or_default()
+}
+
+impl fmt::Debug for Veil {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Veil({} secrets)", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "sk-proj-4fK9wQ2mZt7RbX1yLc8VnA6dHs3JgE5pUo0iTqNe";
+
+    fn hidden(text: &str) -> String {
+        let mut text = text.to_owned();
+        Veil::over([KEY, "not-needed"]).hide_in(&mut text);
+        text
+    }
+
+    #[test]
+    fn a_key_is_hidden_whole_cut_short_and_with_its_middle_starred_out() {
+        let (most, end) = (&KEY[..30], &KEY[30..]);
+        for form in
+            [KEY, most, &KEY[10..40], &format!("{most}********{}", &KEY[44..]), &format!("{}...{end}", &KEY[..12])]
+        {
+            let told = hidden(&format!("{{\"message\":\"key {form} is wrong\"}}"));
+            assert_eq!(told, format!("{{\"message\":\"key {} is wrong\"}}", "*".repeat(form.len())), "{form}");
+        }
+        let dots = format!("{most}…{}", &KEY[44..]);
+        assert_eq!(hidden(&dots), "*".repeat(dots.len()));
+    }
+
+    #[test]
+    fn what_tells_little_of_a_key_is_left() {
+        for text in ["sk-proj-********TqNe", "Bearer sk-proj-", "nothing", "", "********"] {
+            assert_eq!(hidden(text), text);
+        }
+    }
+
+    #[test]
+    fn the_words_of_a_key_that_somebody_made_up_are_left_in_answers() {
+        let veil = Veil::over(["KEY-OF-anthropic", "my-company-gateway-key-1"]);
+        for text in ["{\"model\":\"anthropic\"}", "https://my-company-gateway.example"] {
+            assert!(veil.find(text.as_bytes(), Scope::All).is_empty(), "{text}");
+        }
+        assert!(!veil.find(b"it is KEY-OF-anthropic", Scope::Keys).is_empty());
+    }
+
+    #[test]
+    fn a_key_in_a_url_and_in_json_is_hidden() {
+        let veil = Veil::over(["s3cret/with+signs=AND/more"]);
+        for text in ["a=s3cret%2Fwith%2Bsigns%3DAND%2Fmore&b", "\"s3cret\\/with+signs=AND\\/more\""] {
+            let mut told = text.to_owned();
+            veil.hide_in(&mut told);
+            assert!(!told.contains("s3cret") && !told.contains("more"), "{told}");
+        }
+    }
+
+    #[test]
+    fn words_that_stand_for_no_key_are_hidden_in_errors_only() {
+        let veil = Veil::over(["not-needed", "short"]);
+        let mut text = *b"it is not-needed in short";
+        assert!(!veil.hide_in_bytes(&mut text, Scope::Keys));
+        assert!(veil.hide_in_bytes(&mut text, Scope::All));
+        assert_eq!(&text, b"it is ********** in short");
+    }
+
+    #[test]
+    fn headers_keep_their_length() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-request-id", HeaderValue::try_from(format!("req-{KEY}")).unwrap());
+        Veil::over([KEY]).hide_in_headers(&mut headers, Scope::Keys);
+        assert_eq!(headers["x-request-id"], format!("req-{}", "*".repeat(KEY.len())));
+    }
+
+    #[test]
+    fn a_veil_shows_nothing_of_what_it_hides() {
+        assert_eq!(format!("{:?}", Veil::over([KEY])), "Veil(1 secrets)");
+    }
+}

@@ -1,0 +1,432 @@
+//! Puts the parts together, runs them, drains them. The only place that knows them all.
+
+mod adapters;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::Request;
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tower_service::Service as _;
+
+use crate::operations;
+use crate::operations::{Figures, Operations};
+use crate::reload;
+use crate::reload::Reload;
+use weir_adapters as plugin;
+use weir_adapters::cache::Cache;
+use weir_adapters::catalog::{Catalog, Snapshot};
+use weir_adapters::judge;
+use weir_adapters::load::Loader;
+use weir_adapters::watch::{Folder, Proof, Watch, Watching};
+use weir_adapters::{Bounds, Cares, Compiler, Judge, Keeper};
+use weir_config as config;
+use weir_config::{Config, Problem, Severity};
+use weir_fixtures::proof;
+use weir_gateway::attempt::ReplyBody;
+use weir_gateway::checks;
+use weir_gateway::gateway::Gateway;
+use weir_gateway::observe::metrics::Metrics;
+use weir_gateway::observe::trace::{TraceError, Tracer};
+use weir_gateway::serving::{Serving, speaker};
+use weir_sandbox::{Adapter, Engine, Limits};
+use weir_server as listen;
+use weir_server::tls::{Tls, TlsError};
+use weir_server::{Allowance, BeyondLimit, ConnectionMetrics};
+use weir_translate::dialect::faces::Faces;
+use weir_upstream::{Collector, Settings, Upstreams};
+
+pub use adapters::policy;
+use adapters::{care, largest_memory, terms};
+
+/// Why the program cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The sandbox cannot be made.
+    #[error("the sandbox cannot be made: {0}")]
+    Engine(#[from] weir_sandbox::engine::EngineError),
+    /// The metrics cannot be made.
+    #[error("the metrics cannot be made: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// There is no way to the collector of traces.
+    #[error("traces cannot be sent: {0}")]
+    Traces(#[from] TraceError),
+    /// There is no TLS for the way to the collector.
+    #[error("traces cannot be sent: {0}")]
+    Tls(#[from] rustls::Error),
+    /// There is no certificate to serve with.
+    #[error(transparent)]
+    Certificate(#[from] TlsError),
+    /// A socket cannot be opened.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// There is no adapter, so that nothing could be served.
+    #[error(
+        "there is no adapter in {dir}: {why}. Set `plugins.dir` (WEIR_PLUGINS__DIR) to the folder with the adapters \
+         (NAME.wasm) or put them there; `plugins.allow_empty = true` starts without, and serves as soon as one is there"
+    )]
+    NoAdapters {
+        /// The folder.
+        dir: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The adapters do not go together.
+    #[error(transparent)]
+    Faces(#[from] weir_translate::dialect::faces::ClaimError),
+}
+
+/// The program, ready to be run.
+#[derive(Debug)]
+pub struct App {
+    gateway: Arc<Gateway>,
+    plugins: Plugins,
+    config: Config,
+    reload: Arc<Reload>,
+    tracer: Tracer,
+    main: TcpListener,
+    admin: Option<TcpListener>,
+    addresses: Addresses,
+    tls: Option<Arc<Tls>>,
+    connections: ConnectionMetrics,
+}
+
+/// Where the program listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    /// The data plane, and the operations side where it has no listener of its own.
+    pub main: SocketAddr,
+    /// The operations side.
+    pub admin: Option<SocketAddr>,
+}
+
+/// The adapters of a configuration.
+#[derive(Debug)]
+pub struct Plugins {
+    watch: Watch,
+    catalog: Arc<Catalog>,
+    /// Keeps what is decided while Weir runs; what only looks changes nothing of it.
+    keeper: Option<Keeper>,
+}
+
+impl Plugins {
+    /// The adapters that are loaded now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.catalog.snapshot()
+    }
+
+    /// Has bytes pass everything that a file of the folder would have to, as if the lock file pinned them, and proved by
+    /// the fixtures of the file that `proved_by` tells for the adapter's name.
+    ///
+    /// # Errors
+    ///
+    /// Why they would be refused.
+    pub fn rehearse(
+        &mut self,
+        bytes: &[u8],
+        signature: Option<&str>,
+        proved_by: impl Fn(&str) -> Result<PathBuf, String>,
+    ) -> Result<Arc<Adapter>, String> {
+        self.watch.rehearse(bytes, signature, proved_by)
+    }
+}
+
+/// How long the start waits for files that are just being written.
+const START_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What makes adapters as this configuration wants them: the sandbox and the compile cache.
+pub fn loader(config: &Config) -> Result<Loader, StartError> {
+    let connections = u32::try_from(config.server.max_connections).unwrap_or(u32::MAX);
+    let engine = Engine::new(Limits { memory: largest_memory(config), ..Limits::for_connections(connections) })?;
+    let cache = config.plugins.cache_dir.as_deref().and_then(|dir| match Cache::open(dir, &engine) {
+        Ok(cache) => Some(cache),
+        Err(error) => {
+            tracing::warn!(%error, "compiled adapters are not kept");
+            None
+        }
+    });
+    let plugins = &config.plugins;
+    let bounds = Bounds { memory: plugins.compile.memory as u64, time: plugins.compile.time };
+    let compiler = plugins.compiler.clone().map_or(Compiler::Here, |program| Compiler::Child { program, bounds });
+    Ok(Loader::new(engine, cache).compiling(compiler))
+}
+
+/// Where the decisions about this configuration's adapters are kept: with the code of those that served before.
+pub fn keeper(config: &Config, loader: &Loader) -> Option<Keeper> {
+    loader.cache().map(|cache| Keeper::open(cache.dir(), &config.plugins.dir))
+}
+
+/// Loads the adapters of a configuration.
+pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
+    let plugins = &config.plugins;
+    let loader = loader(config)?;
+    let known = config.clone();
+    let together = move |adapters: &[&Adapter]| {
+        let speakers = adapters.iter().map(|adapter| speaker(&known, adapter));
+        Faces::new(speakers).map(drop).map_err(|error| error.to_string())
+    };
+    let cares = Cares {
+        usual: care(&plugins.defaults),
+        of: plugins.adapters.iter().map(|(name, settings)| (name.clone(), care(settings))).collect(),
+    };
+    let catalog = Arc::new(Catalog::new(together).with_cares(cares));
+    let keeper = keeper(config, &loader);
+    if let Some(keeper) = &keeper {
+        catalog.restore(keeper.known());
+    }
+    let folder = Folder {
+        lock: Some(plugins.lock.clone()),
+        terms: plugins.adapters.iter().map(|(name, settings)| (name.clone(), terms(settings))).collect(),
+        usual_terms: terms(&plugins.defaults),
+        policy: policy(config),
+        every: plugins.poll_interval,
+        allow_writable: plugins.allow_writable,
+        proof: Some(gate(config)),
+        ..Folder::new(plugins.dir.clone())
+    };
+    loader.expect(components(&plugins.dir));
+    if plugin::watch::writers(&plugins.dir) == plugin::watch::Writers::Group {
+        tracing::warn!(dir = %plugins.dir.display(), "a group may write to the plugins folder: its members decide what is served");
+    }
+    let mut watch = Watch::new(folder, loader.clone(), Arc::clone(&catalog));
+    let begun = Instant::now();
+    loop {
+        let next = watch.scan();
+        if next >= plugins.poll_interval || begun.elapsed() > START_PATIENCE {
+            loader.expect(0);
+            return Ok(Plugins { watch, catalog, keeper });
+        }
+        std::thread::sleep(next);
+    }
+}
+
+/// Has each adapter prove itself by the fixtures that it comes with, before it serves.
+fn gate(config: &Config) -> Arc<Proof> {
+    let plugins = config.plugins.clone();
+    Arc::new(move |adapter, file| {
+        let required = plugins.adapter(&adapter.name).require_fixtures;
+        let report = proof::admit(adapter, file, required)?;
+        let _asked_before = adapter.proved.set(report.passed);
+        if !report.verdicts.is_empty() {
+            let (passed, skipped, millis) = (report.passed, report.skipped, report.millis);
+            tracing::info!(adapter = %adapter.name, passed, skipped, millis, "adapter proved");
+        }
+        Ok(())
+    })
+}
+
+/// How many files look like components.
+fn components(dir: &Path) -> usize {
+    let is_component = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|is| is == "wasm");
+    std::fs::read_dir(dir).map_or(0, |files| files.flatten().filter(is_component).count())
+}
+
+/// Whether there is an adapter, be it one that was refused: without any nothing could be served.
+pub fn some_adapters(config: &Config, plugins: &Plugins) -> Result<(), StartError> {
+    let snapshot = plugins.snapshot();
+    if config.plugins.allow_empty || !snapshot.adapters.is_empty() || !snapshot.refused.is_empty() {
+        return Ok(());
+    }
+    let dir = &config.plugins.dir;
+    let why = if dir.is_dir() { "it holds no NAME.wasm" } else { "there is no such folder" };
+    let whole = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
+    Err(StartError::NoAdapters { dir: whole.display().to_string(), why })
+}
+
+/// Tells of a mistake of the configuration that only adapters can find.
+fn tell(problem: &Problem) {
+    let (problem, help, severity) = (&problem.message, problem.help.as_deref(), problem.severity);
+    match severity {
+        Severity::Error => tracing::error!(problem, help, "part of the configuration cannot be served"),
+        Severity::Warning => tracing::warn!(problem, help, "part of the configuration may not be what was meant"),
+    }
+}
+
+/// What would be served, with what only adapters can tell to be wrong with the configuration.
+pub fn derive(config: &Config, plugins: &Plugins) -> Result<Serving, StartError> {
+    Ok(Serving::derive(config, plugins.catalog.snapshot())?)
+}
+
+impl App {
+    /// Loads the adapters, derives what requests are served from, and opens the sockets.
+    pub async fn build(config: Config) -> Result<Self, StartError> {
+        let metrics = Arc::new(Metrics::new()?);
+        let plugins = load_plugins(&config)?;
+        some_adapters(&config, &plugins)?;
+        let serving = Serving::derive(&config, plugins.catalog.snapshot())?;
+        serving.problems.iter().for_each(tell);
+        let upstreams = Upstreams::new(&Settings::default());
+        let tracer = config.traces.as_ref().map(tracer).transpose()?.unwrap_or_default();
+        let gateway = Arc::new(Gateway::new(serving, upstreams, metrics, tracer.clone())?);
+        let reload = Arc::new(Reload::new(config.clone(), Arc::clone(&gateway), Arc::clone(&plugins.catalog)));
+        let tls = config.server.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
+        let connections = ConnectionMetrics::new(gateway.metrics().registry())?;
+        let (main, main_address) = open(&config.server.host, config.server.port).await?;
+        let (admin, admin_address) = match config.admin.listen {
+            Some(address) => {
+                let (listener, address) = open(&address.ip().to_string(), address.port()).await?;
+                (Some(listener), Some(address))
+            }
+            None => (None, None),
+        };
+        let addresses = Addresses { main: main_address, admin: admin_address };
+        Ok(Self { gateway, plugins, config, reload, tracer, main, admin, addresses, tls, connections })
+    }
+
+    /// The configuration in force, and the way to another.
+    pub fn reload(&self) -> Arc<Reload> {
+        Arc::clone(&self.reload)
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Serves until `stop` becomes true, then lets what is under way end.
+    pub async fn run(self, stop: watch::Receiver<bool>) {
+        let Self { gateway, plugins, config, reload, tracer, main, admin, addresses, tls, connections } = self;
+        if let Some(tls) = tls.clone() {
+            tokio::spawn(tls.follow(stop.clone()));
+        }
+        let allowance = Allowance { tls, metrics: connections.of("main"), ..allowance(&config.server) };
+        let listens = admin.is_some();
+        let Plugins { watch, catalog, keeper } = plugins;
+        if let Some(keeper) = keeper {
+            catalog.keep_by(keeper);
+        }
+        let dir = watch.folder().dir.clone();
+        // Before the directory is followed, so that no change is missed.
+        let changed = catalog.subscribe();
+        let watching = match watch.follow() {
+            Ok(watching) => Some(watching),
+            Err(error) => {
+                tracing::error!(%error, "the plugins directory is not followed");
+                None
+            }
+        };
+        let figures = Figures::new(Arc::clone(&catalog));
+        if let Err(error) = figures.and_then(|figures| gateway.metrics().registry().register(Box::new(figures))) {
+            tracing::error!(%error, "the adapters' figures are not shown");
+        }
+        let operations = Operations {
+            gateway: Arc::clone(&gateway),
+            catalog: Arc::clone(&catalog),
+            bell: watching.as_ref().map(Watching::bell),
+            dir,
+            draining: stop.clone(),
+            reload: Arc::clone(&reload),
+            is_apart: listens,
+            is_exposed: operations::is_exposed(&addresses.admin.unwrap_or(addresses.main)),
+        };
+        let router = operations::router(operations);
+        let judging = tokio::spawn(judge(Arc::clone(&catalog)));
+        let follow = tokio::spawn(follow(Arc::clone(&reload), changed, stop.clone()));
+        let checking = tokio::spawn(checks::follow(Arc::clone(&gateway), stop.clone()));
+        tokio::spawn(reload::follow(reload, stop.clone()));
+        let side = admin.map(|listener| {
+            let router = router.clone();
+            let handle = move |request| operate(router.clone(), request);
+            let allowance = Allowance { tls: None, metrics: connections.of("admin"), ..allowance.clone() };
+            tokio::spawn(listen::serve(listener, allowance, stop.clone(), handle))
+        });
+        let handle = move |request: Request<Incoming>| {
+            let (gateway, router) = (Arc::clone(&gateway), router.clone());
+            async move {
+                if !listens && operations::serves(request.uri().path()) {
+                    operate(router, request).await
+                } else if request.extensions().get::<BeyondLimit>().is_some() {
+                    gateway.refuse_beyond_limit(request)
+                } else {
+                    Box::pin(gateway.handle(request)).await
+                }
+            }
+        };
+        listen::serve(main, allowance, stop, handle).await;
+        if let Some(side) = side {
+            let _ended = side.await;
+        }
+        follow.abort();
+        judging.abort();
+        checking.abort();
+        drop(watching);
+        if let Err(error) = tokio::task::spawn_blocking(move || tracer.end()).await {
+            tracing::warn!(%error, "the last spans were not sent");
+        }
+    }
+}
+
+/// Connections beyond the limit, for the operations side.
+const RESERVE: usize = 32;
+
+/// What the listeners allow.
+fn allowance(server: &config::Server) -> Allowance {
+    Allowance {
+        connections: server.max_connections,
+        reserve: RESERVE,
+        per_address: server.max_connections_per_address,
+        header_bytes: server.max_header_bytes,
+        header_timeout: server.header_timeout,
+        idle_timeout: server.idle_timeout,
+        ping: listen::PING,
+        send_timeout: server.send_timeout,
+        drain: server.shutdown_timeout,
+        tls: None,
+        metrics: listen::ListenerMetrics::default(),
+    }
+}
+
+/// The way to a collector of spans.
+fn tracer(settings: &config::Traces) -> Result<Tracer, StartError> {
+    Ok(Tracer::begin(settings, Collector::new(Handle::current())?)?)
+}
+
+async fn open(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address: format!("{host}:{port}"), source };
+    listen::bind(host, port).await.map_err(failed)
+}
+
+async fn operate(mut router: axum::Router, request: Request<Incoming>) -> http::Response<ReplyBody> {
+    let answer = router.call(request.map(axum::body::Body::new)).await;
+    match answer {
+        Ok(response) => response.map(ReplyBody::Operations),
+        Err(never) => match never {},
+    }
+}
+
+/// Derives anew what requests are served from whenever the adapters change.
+async fn follow(reload: Arc<Reload>, mut changed: watch::Receiver<u64>, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            change = changed.changed() => if change.is_err() { break },
+        }
+        reload.adapters_changed();
+    }
+}
+
+/// Watches how the adapters do. What it decides may take a while (instances are made ready), so it blocks elsewhere.
+async fn judge(catalog: Arc<Catalog>) {
+    let mut judge = Judge::new(catalog);
+    loop {
+        tokio::time::sleep(judge::EVERY).await;
+        let looked = tokio::task::spawn_blocking(move || {
+            judge.look();
+            judge
+        });
+        match looked.await {
+            Ok(back) => judge = back,
+            Err(error) => return tracing::error!(%error, "adapters are not watched any more"),
+        }
+    }
+}

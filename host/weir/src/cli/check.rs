@@ -1,0 +1,44 @@
+//! `weir check`: is this configuration right?
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::app;
+use weir_server::tls::Tls;
+
+/// Reads the configuration, loads the adapters, and tells everything that is wrong.
+pub(super) fn run(file: Option<&Path>) -> ExitCode {
+    let config = match super::load(file) {
+        Ok(config) => config,
+        Err(problems) => {
+            super::complain_of(&problems);
+            return ExitCode::from(2);
+        }
+    };
+    if let Some(Err(error)) = config.server.tls.as_ref().map(Tls::load) {
+        super::complain(&format!("error: {error}"));
+        return ExitCode::from(2);
+    }
+    let plugins = app::load_plugins(&config);
+    let some = |plugins| app::some_adapters(&config, &plugins).map(|()| plugins);
+    let serving = match plugins.and_then(some).and_then(|plugins| app::derive(&config, &plugins)) {
+        Ok(serving) => serving,
+        Err(error) => {
+            super::complain(&format!("error: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut problems = config.warnings.clone();
+    problems.extend(serving.problems);
+    let problems = config.problems(problems);
+    if !problems.is_empty() {
+        super::complain_of(&problems);
+    }
+    if problems.are_fatal() {
+        return ExitCode::from(2);
+    }
+    // With what the environment brought in, where there is no file.
+    let (models, providers) = (serving.config.models.len(), serving.config.providers.len());
+    super::print(&format!("the configuration is fine: {models} models, {providers} providers"));
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,186 @@
+//! `weir explain`: what would be sent for a request, and what would be lost, without sending anything.
+
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::app;
+use weir_gateway::explain::{Explained, Question, explain};
+use weir_gateway::serving::Serving;
+use weir_types::contract::types::{Body, Header, Loss, Setting};
+use weir_types::fault::loss_kind;
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// The format that the request is written in: openai.chat, anthropic.messages, gemini.generate, ...
+    #[arg(long, value_name = "FORMAT")]
+    from: String,
+    /// The adapter that speaks to the provider: anthropic, bedrock, ...
+    #[arg(long, value_name = "ADAPTER")]
+    to: String,
+    /// The provider's format, where its adapter has several.
+    #[arg(long, value_name = "FORMAT")]
+    to_format: Option<String>,
+    /// The operation: chat, embeddings, count-tokens, rerank.
+    #[arg(long, default_value = "chat")]
+    operation: String,
+    /// The provider's name for the model; else the one that the request names.
+    #[arg(long)]
+    model: Option<String>,
+    /// An option of the provider's adapter, its value in JSON or plain text. May be repeated.
+    #[arg(long = "option", value_name = "KEY=VALUE")]
+    options: Vec<String>,
+    /// Wants a stream, where a format says so in the path.
+    #[arg(long)]
+    stream: bool,
+    /// Shows the translation even where the request would be relayed as it is.
+    #[arg(long)]
+    translate: bool,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+    /// The configuration that names the plugins folder.
+    #[arg(short, long, value_name = "FILE", env = "WEIR_CONFIG")]
+    config: Option<PathBuf>,
+    /// The request's body (JSON); `-` reads the standard input.
+    request: PathBuf,
+}
+
+pub(super) fn run(asked: Explain) -> ExitCode {
+    let as_json = asked.json;
+    match answer(asked) {
+        Ok(found) if as_json => super::print(&format!("{:#}", shown(&found))),
+        Ok(found) => super::print(&page(&found)),
+        Err(text) => {
+            super::complain(&format!("error: {text}"));
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn answer(asked: Explain) -> Result<Explained, String> {
+    let config = super::load(asked.config.as_deref()).map_err(|problems| problems.render(false))?;
+    let plugins = app::load_plugins(&config).map_err(|error| error.to_string())?;
+    let serving = Serving::derive(&config, plugins.snapshot()).map_err(|error| error.to_string())?;
+    let body = Bytes::from(read(&asked.request).map_err(|error| format!("{}: {error}", asked.request.display()))?);
+    let question = Question {
+        options: asked.options.iter().map(|text| option(text)).collect::<Result<_, _>>()?,
+        from: asked.from,
+        operation: asked.operation,
+        to: asked.to,
+        to_format: asked.to_format,
+        model: asked.model,
+        translate: asked.translate,
+        resume: false,
+        capabilities: None,
+        stream: asked.stream,
+        body,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    runtime.block_on(explain(&serving, &question)).map_err(|fault| fault.to_string())
+}
+
+pub(super) fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+    if file != Path::new("-") {
+        return std::fs::read(file);
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// `KEY=VALUE`; what is no JSON is a text.
+fn option(text: &str) -> Result<Setting, String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not KEY=VALUE"))?;
+    let json = match serde_json::from_str::<Value>(value) {
+        Ok(_) => value.to_owned(),
+        Err(_) => Value::from(value).to_string(),
+    };
+    Ok(Setting { key: key.to_owned(), json })
+}
+
+fn page(found: &Explained) -> String {
+    let mut page = match &found.translated {
+        None => format!("relayed as it is ({})\n", found.format),
+        Some(why) => format!("translated to {}: {why}\n", found.format),
+    };
+    let request = &found.request;
+    let query: Vec<String> = request.query.iter().map(|one| format!("{}={}", one.name, one.value)).collect();
+    let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+    let _ = writeln!(page, "\n{} {}{query}", request.method, request.path);
+    for Header { name, value } in &request.headers {
+        let _ = writeln!(page, "{name}: {value}");
+    }
+    let _ = writeln!(page, "\n{:#}\n", body(&request.body));
+    if found.losses.is_empty() {
+        page.push_str("nothing is lost");
+    }
+    for loss in &found.losses {
+        let note = loss.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
+        let _ = writeln!(page, "{} `{}`{note}", loss_kind(loss.kind), loss.field);
+    }
+    page
+}
+
+fn shown(found: &Explained) -> Value {
+    let pairs = |list: &[Header]| list.iter().map(|one| json!([one.name, one.value])).collect::<Vec<_>>();
+    let loss = |loss: &Loss| json!({"field": loss.field, "kind": loss_kind(loss.kind), "note": loss.note});
+    json!({
+        "lane": if found.translated.is_some() { "translate" } else { "relay" },
+        "reason": found.translated,
+        "format": found.format,
+        "request": {
+            "method": found.request.method,
+            "path": found.request.path,
+            "query": pairs(&found.request.query),
+            "headers": pairs(&found.request.headers),
+            "body": body(&found.request.body),
+        },
+        "losses": found.losses.iter().map(loss).collect::<Vec<_>>(),
+    })
+}
+
+fn body(body: &Body) -> Value {
+    let text = match body {
+        Body::Text(text) => std::borrow::Cow::Borrowed(text.as_str()),
+        Body::Bytes(bytes) => String::from_utf8_lossy(bytes),
+    };
+    serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text.as_ref()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_types::contract::types::LossKind;
+
+    #[test]
+    fn options_are_json_or_plain_text() {
+        let json = |text: &str| option(text).map(|setting| setting.json);
+        assert_eq!(json("region=us-east-1").as_deref(), Ok("\"us-east-1\""));
+        assert_eq!(json("deep=true").as_deref(), Ok("true"));
+        assert!(json("nothing").is_err());
+    }
+
+    #[test]
+    fn the_ledger_is_told_in_words() {
+        let losses = vec![Loss { field: "seed".into(), kind: LossKind::Dropped, note: Some("no such field".into()) }];
+        let request = weir_types::contract::types::HttpRequest {
+            method: "POST".into(),
+            path: "talk".into(),
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: Body::Text("{}".into()),
+        };
+        let found = Explained { translated: Some("why".into()), format: "zeta".into(), request, losses };
+        let page = page(&found);
+        assert!(page.contains("POST talk") && page.contains("dropped `seed` (no such field)"), "{page}");
+        assert_eq!(shown(&found)["losses"][0]["field"], "seed");
+    }
+}

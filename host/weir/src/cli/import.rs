@@ -1,0 +1,77 @@
+//! `weir import`: configurations of other gateways as one of ours.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::app;
+use weir_config::{Config, Environment};
+use weir_import::{Draft, env, litellm};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Reads LiteLLM's `config.yaml`. Keys that stand in it are not copied: the notes name variables for them.
+    Litellm {
+        /// The file.
+        #[arg(value_name = "CONFIG.yaml")]
+        file: PathBuf,
+        /// Where to write the configuration; it is printed without this. A file that is there is not overwritten.
+        #[arg(short, long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Writes down what Weir finds in the environment: the adapters whose usual key variables are set.
+    Env {
+        /// Where to write the configuration; it is printed without this. A file that is there is not overwritten.
+        #[arg(short, long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+pub(super) fn run(command: Command) -> ExitCode {
+    let (made, out) = match command {
+        Command::Litellm { file, out } => (from_litellm(&file), out),
+        Command::Env { out } => (from_environment(), out),
+    };
+    match made.and_then(|(draft, from)| write(&draft, &from, out.as_deref())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            super::complain(&format!("error: {message}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn from_litellm(file: &Path) -> Result<(Draft, String), String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    let draft = litellm::import(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    Ok((draft, format!("LiteLLM's {name}")))
+}
+
+fn from_environment() -> Result<(Draft, String), String> {
+    let config = Config::without_file(Environment::of_process()).map_err(|problems| problems.render(false))?;
+    let plugins = app::load_plugins(&config).map_err(|error| error.to_string())?;
+    let serving = app::derive(&config, &plugins).map_err(|error| error.to_string())?;
+    let snapshot = plugins.snapshot();
+    let suggested = snapshot.adapters.iter().map(|(name, adapter)| (name.as_ref(), &adapter.manifest.suggests));
+    let draft = env::import(&serving.config, suggested);
+    let none = "no adapter's usual key variable is set; `weir plugin inspect` tells their names";
+    Ok((draft.ok_or(none)?, "the environment".to_owned()))
+}
+
+fn write(draft: &Draft, from: &str, out: Option<&Path>) -> Result<(), String> {
+    let text = draft.text(from);
+    let Some(path) = out else {
+        super::print(&text);
+        return Ok(());
+    };
+    let failed = |error: std::io::Error| format!("cannot write {}: {error}", path.display());
+    let mut file = std::fs::File::create_new(path).map_err(failed)?;
+    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)?;
+    for note in &draft.notes {
+        super::complain(&format!("note: {note}"));
+    }
+    super::print(&format!("{} written; `weir check --config {}` looks at it", path.display(), path.display()));
+    Ok(())
+}

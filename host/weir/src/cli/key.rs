@@ -1,0 +1,59 @@
+//! `weir key`: a client's key.
+
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use weir_config::KeyHash;
+
+/// Random bytes of a key.
+const RANDOM: usize = 24;
+/// The longest key that is read.
+const LONGEST: u64 = 4096;
+
+#[derive(Debug, Args)]
+pub(super) struct Key {
+    /// The client's name in the configuration.
+    #[arg(long, value_name = "NAME", default_value = "team-a")]
+    name: String,
+    /// Takes the key from standard input instead of making one, and prints only its hash.
+    #[arg(long)]
+    stdin: bool,
+}
+
+pub(super) fn run(asked: &Key) -> ExitCode {
+    match if asked.stdin { given() } else { made() } {
+        Ok(key) => {
+            if !asked.stdin {
+                super::print(&format!("# The key, which stands nowhere else:\n{key}\n\n# For the configuration:"));
+            }
+            let (name, hash) = (toml::Value::from(asked.name.as_str()), KeyHash::of(&key));
+            super::print(&format!("[[clients]]\nname = {name}\nhashes = [\"{hash}\"]"));
+            ExitCode::SUCCESS
+        }
+        Err(message) => {
+            super::complain(&format!("error: {message}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn given() -> Result<String, String> {
+    let mut key = String::new();
+    let read = std::io::stdin().take(LONGEST).read_to_string(&mut key);
+    read.map_err(|error| format!("no key can be read: {error}"))?;
+    let key = key.trim();
+    if key.is_empty() { Err("standard input is empty".to_owned()) } else { Ok(key.to_owned()) }
+}
+
+fn made() -> Result<String, String> {
+    let mut random = [0u8; RANDOM];
+    getrandom::fill(&mut random).map_err(|error| format!("the system gives no random bytes: {error}"))?;
+    Ok(random.iter().fold("weir-".to_owned(), |mut key, byte| {
+        // Writing to a `String` cannot fail.
+        let _ = write!(key, "{byte:02x}");
+        key
+    }))
+}

@@ -1,0 +1,36 @@
+//! `weir plugin build`: a project's component.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use weir_author::build;
+use weir_author::project::Project;
+
+#[derive(Debug, Args)]
+pub(crate) struct Build {
+    /// The project's folder.
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+}
+
+pub(super) fn run(asked: &Build) -> Result<String, String> {
+    let project = Project::read(&asked.dir).map_err(|error| format!("error: {error}"))?;
+    let mut tell = |line: &str| crate::cli::complain(&format!("> {line}"));
+    let built = build::build(&project, &super::loader()?, &mut tell).map_err(|error| format!("error: {error}"))?;
+    Ok(told(&built))
+}
+
+/// One line on what has been built.
+pub(super) fn told(built: &build::Built) -> String {
+    let adapter = &built.adapter;
+    let interfaces: Vec<&str> = adapter.interfaces.iter().map(weir_sandbox::Interface::name).collect();
+    format!(
+        "{}: {} KiB, {}, contract {}, {}",
+        built.path.display(),
+        built.bytes.div_ceil(1024),
+        adapter.digest.short(),
+        adapter.manifest.contract,
+        interfaces.join(" "),
+    )
+}

@@ -1,0 +1,73 @@
+//! `weir plugin dev`: an author's loop.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::complain;
+use weir_author::dev;
+use weir_author::dev::Target;
+use weir_author::project::Project;
+use weir_author::sources::Sources;
+use weir_config::Secret;
+
+#[derive(Debug, Args)]
+pub(crate) struct Dev {
+    /// The project's folder.
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+    /// The plugins folder of a running Weir: what passes its fixtures is put there.
+    #[arg(long, value_name = "DIR")]
+    plugins: Option<PathBuf>,
+    /// The address of a running Weir's operations side (`http://127.0.0.1:8080`): it is asked whether it serves it.
+    #[arg(long, value_name = "URL", requires = "plugins")]
+    admin: Option<String>,
+    /// The operations side's token, where it has one; the environment keeps it out of the list of processes.
+    #[arg(long, value_name = "TOKEN", env = "WEIR_ADMIN_TOKEN", hide_env_values = true)]
+    admin_token: Option<String>,
+    /// One round, and its outcome as the exit code.
+    #[arg(long)]
+    once: bool,
+}
+
+pub(super) fn run(asked: &Dev) -> Result<String, String> {
+    let project = Project::read(&asked.dir).map_err(|error| format!("error: {error}"))?;
+    let loader = super::loader()?;
+    let target = Target { plugins: asked.plugins.clone(), admin: asked.admin.clone(), token: token(asked)? };
+    let round = || {
+        let built = dev::round(&asked.dir, &target, &loader, &mut |line| complain(line));
+        built.map(|built| super::build::told(&built)).map_err(|error| format!("error: {error}"))
+    };
+    if asked.once {
+        return round();
+    }
+    let sources = Sources::of(&project);
+    loop {
+        clear();
+        let before = sources.snapshot();
+        complain(&round().unwrap_or_else(|error| error));
+        complain("waiting for changes (end with Ctrl-C)");
+        sources.wait(&before);
+    }
+}
+
+/// The token; one that would not fit into a header is none.
+fn token(asked: &Dev) -> Result<Option<Secret>, String> {
+    let Some(token) = &asked.admin_token else { return Ok(None) };
+    let token = token.trim();
+    if token.is_empty() {
+        return Ok(None);
+    }
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("error: the operations side's token holds characters that cannot be sent".to_owned());
+    }
+    Ok(Some(Secret::new(token)))
+}
+
+/// The terminal shows one round.
+fn clear() {
+    if std::io::stderr().is_terminal() {
+        complain("\u{1b}[2J\u{1b}[H");
+    }
+}

@@ -1,0 +1,38 @@
+//! `weir plugin inspect`: all that can be told of one component.
+
+use std::path::Path;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use weir_adapters::bench::Cost;
+use weir_adapters::inspect;
+use weir_adapters::inspect::Inspection;
+use weir_adapters::load::{Admission, LoadError};
+
+#[derive(Serialize)]
+struct Told {
+    #[serde(flatten)]
+    inspection: Inspection,
+    /// None where it cannot be measured: `weir plugin test` says why.
+    cost: Option<Cost>,
+}
+
+pub(super) fn run(file: &Path) -> Result<String, String> {
+    let shown = file.display();
+    let wrong = |error: &dyn std::fmt::Display| format!("error: {shown}: {error}");
+    let bytes = std::fs::read(file).map_err(|error| wrong(&error))?;
+    let loader = super::loader()?;
+    let begun = Instant::now();
+    // Whatever it is called: the name is told, not judged. The file's is the likely one.
+    let load = |name: &str| loader.load(name, &bytes, &Admission::default());
+    let loaded = match load(file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()) {
+        Err(LoadError::Name { found, .. }) => load(&found),
+        other => other,
+    };
+    let adapter = loaded.map_err(|error| wrong(&error))?;
+    let took = begun.elapsed();
+    let inspection = inspect::of(&adapter).map_err(|error| wrong(&error))?;
+    let cost = super::bench::one(adapter, took).ok();
+    serde_json::to_string_pretty(&Told { inspection, cost }).map_err(|error| format!("error: {error}"))
+}

@@ -1,0 +1,229 @@
+//! `weir plugin install`: a checked adapter into the folder, in one step.
+
+use std::cell::OnceCell;
+use std::io::Read as _;
+use std::path::{Component, Path, PathBuf};
+
+use clap::Args;
+
+use crate::app;
+use weir_adapters::Lock;
+use weir_adapters::age::is_older;
+use weir_adapters::install;
+use weir_adapters::install::Readers;
+use weir_adapters::watch::signature_beside;
+use weir_author::project::{Project, ProjectError};
+use weir_fixtures::proof;
+use weir_fixtures::proof::{Bounds, Fixture};
+use weir_sandbox::Adapter;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Install {
+    /// The component (`.wasm`), with `FILE.sig` beside it where one is required; `-` for standard input.
+    file: PathBuf,
+    /// The folder, instead of the configuration's.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// The configuration that names folder, lock file and cache.
+    #[arg(short, long, value_name = "FILE", env = "WEIR_CONFIG")]
+    config: Option<PathBuf>,
+    /// A folder, an archive (`.tar`) or a file of fixtures to prove it by and to install with it, instead of those beside it
+    /// or of its project.
+    #[arg(long, value_name = "PLACE")]
+    fixtures: Option<PathBuf>,
+    /// Takes a signed file although it is of an older version than the one that is there, or was pinned last.
+    #[arg(long)]
+    allow_downgrade: bool,
+    /// Leaves the lock file as it is: what the adapter suggests (its url, key variables) then counts for nothing.
+    #[arg(long)]
+    no_lock: bool,
+}
+
+impl Install {
+    pub(super) fn run(&self) -> Result<String, String> {
+        let mut config = crate::cli::load(self.config.as_deref()).map_err(|problems| problems.render(false))?;
+        if let Some(dir) = &self.dir {
+            config.plugins.dir.clone_from(dir);
+        }
+        let dir = config.plugins.dir.clone();
+        std::fs::create_dir_all(&dir).map_err(|error| at(&dir, error))?;
+        let given = Given::read(&self.file, &dir, self.fixtures.as_deref())?;
+        let mut plugins = app::load_plugins(&config).map_err(|error| format!("error: {error}"))?;
+        let before = plugins.snapshot();
+        // What a running Weir would do with it; it finds the compiled code in the cache then.
+        let proved_by = |name: &str| given.proved_by(&dir, name);
+        let adapter = plugins
+            .rehearse(&given.bytes, given.signature.as_deref(), proved_by)
+            .map_err(|reason| format!("error: {}: refused: {reason}", self.file.display()))?;
+        let lock = &config.plugins.lock;
+        if !self.allow_downgrade && adapter.signer.is_some() {
+            let serves = before.adapters.get(&adapter.name).map(|serves| serves.manifest.version.clone());
+            let pinned = Lock::read(lock).map_err(|error| format!("error: {error}"))?;
+            let known = serves.into_iter().chain(pinned.version(&adapter.name).map(str::to_owned));
+            refuse_older(&adapter, known)?;
+        }
+        let (name, digest, version) = (&*adapter.name, adapter.digest, &adapter.manifest.version);
+        let place = dir.join(format!("{name}.wasm"));
+        let put = |path: &Path, bytes: &[u8]| install::put(path, bytes, Readers::All).map_err(|error| at(path, error));
+        // The signature and the pin first, so that the file is complete when it is seen. Until then the file that is there
+        // serves on.
+        given.put_fixtures(&dir, name)?;
+        if let Some(signature) = &given.signature {
+            put(&place.with_extension("wasm.sig"), signature.as_bytes())?;
+        }
+        let pin = |digest, version: Option<&str>| {
+            Lock::pin_version_in(lock, name, digest, version).map_err(|error| format!("error: {error}"))
+        };
+        let before = if self.no_lock { None } else { pin(digest, Some(version))? };
+        if let Err(error) = put(&place, &given.bytes) {
+            before.map(|(digest, version)| pin(digest, version.as_deref())).transpose()?;
+            return Err(error);
+        }
+        let pinned = if self.no_lock { String::new() } else { format!(", pinned in {}", lock.display()) };
+        let proved = match adapter.proved.get() {
+            Some(0) | None => "; unproved: it came without fixtures".to_owned(),
+            Some(passed) => format!("; {passed} fixtures passed"),
+        };
+        Ok(format!("installed {name} {version} ({}) as {}{pinned}{proved}", digest.short(), place.display()))
+    }
+}
+
+/// Refuses a signed file that is older than what is known: an old signature stays good for what was wrong with it.
+fn refuse_older(adapter: &Adapter, known: impl Iterator<Item = String>) -> Result<(), String> {
+    let version = &adapter.manifest.version;
+    match known.into_iter().find(|known| is_older(version, known)) {
+        None => Ok(()),
+        Some(newer) => Err(format!(
+            "error: {} {version} is older than {newer}, which was installed before; --allow-downgrade takes it all the same",
+            adapter.name
+        )),
+    }
+}
+
+/// Where fixtures lie that are about to be installed.
+fn staged(dir: &Path, name: &str) -> PathBuf {
+    dir.join(format!(".{name}.install.fixtures"))
+}
+
+/// What is installed.
+struct Given {
+    bytes: Vec<u8>,
+    signature: Option<String>,
+    file: PathBuf,
+    /// What proves it, but for fixtures within the component.
+    fixtures: Vec<Fixture>,
+    /// Whether they lie elsewhere than beside the file.
+    are_apart: bool,
+    /// A folder of ours with fixtures that are being looked at.
+    staged: OnceCell<PathBuf>,
+    /// Whether the file is one of ours, for what came by standard input.
+    is_ours: bool,
+}
+
+impl Given {
+    fn read(file: &Path, dir: &Path, fixtures: Option<&Path>) -> Result<Self, String> {
+        let named = fixtures.map(gathered).transpose()?;
+        if file != Path::new("-") {
+            let bytes = std::fs::read(file).map_err(|error| at(file, error))?;
+            let (signature, file) = (signature_beside(file), file.to_owned());
+            let (fixtures, are_apart) = match (named, beside(&file)?) {
+                (Some(named), _) => (named, true),
+                (None, beside) if !beside.is_empty() => (beside, false),
+                (None, _) => (of_project(&file)?, true),
+            };
+            return Ok(Self { bytes, signature, file, fixtures, are_apart, staged: OnceCell::new(), is_ours: false });
+        }
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes).map_err(|error| at(file, error))?;
+        let file = dir.join(format!(".install-{}.tmp", std::process::id()));
+        install::put(&file, &bytes, Readers::Owner).map_err(|error| at(&file, error))?;
+        let fixtures = named.unwrap_or_default();
+        Ok(Self { bytes, signature: None, file, fixtures, are_apart: true, staged: OnceCell::new(), is_ours: true })
+    }
+
+    /// The file whose fixtures prove it: its own, also those within it, unless it brings none and some are in place.
+    fn proved_by(&self, dir: &Path, name: &str) -> Result<PathBuf, String> {
+        let place = dir.join(format!("{name}.wasm"));
+        if self.fixtures.is_empty() {
+            return Ok(if beside(&place)?.is_empty() { self.file.clone() } else { place });
+        }
+        if !self.are_apart {
+            return Ok(self.file.clone());
+        }
+        let staged = self.staged.get_or_init(|| staged(dir, name));
+        write(&self.fixtures, staged)?;
+        Ok(staged.with_extension("wasm"))
+    }
+
+    /// Puts the fixtures in place as `NAME.fixtures`. They are no part of the one step: only a new file is proved by them.
+    fn put_fixtures(&self, dir: &Path, name: &str) -> Result<(), String> {
+        let (place, next) = (dir.join(format!("{name}.fixtures")), staged(dir, name));
+        if self.fixtures.is_empty() || (!self.are_apart && self.file.with_extension("fixtures") == place) {
+            return Ok(());
+        }
+        write(&self.fixtures, &next)?;
+        if place.is_dir() {
+            std::fs::remove_dir_all(&place).map_err(|error| at(&place, error))?;
+        }
+        std::fs::rename(&next, &place).map_err(|error| at(&place, error))
+    }
+}
+
+/// Writes fixtures into a folder of their own.
+fn write(fixtures: &[Fixture], folder: &Path) -> Result<(), String> {
+    let _left_behind = std::fs::remove_dir_all(folder);
+    for fixture in fixtures {
+        let inside = PathBuf::from(format!("{}.json", fixture.name));
+        if !inside.components().all(|part| matches!(part, Component::Normal(_))) {
+            return Err(format!("error: the fixture {:?} lies outside its archive", fixture.name));
+        }
+        let file = folder.join(inside);
+        let parent = file.parent().unwrap_or(folder);
+        let written = std::fs::create_dir_all(parent).and_then(|()| std::fs::write(&file, &fixture.text));
+        written.map_err(|error| at(&file, error))?;
+    }
+    Ok(())
+}
+
+/// The fixtures of the project that a component was built in: those that its `adapter.toml` names, or the folder
+/// `fixtures` beside a component that lies alone.
+fn of_project(file: &Path) -> Result<Vec<Fixture>, String> {
+    let folder = file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let place = match Project::read(folder) {
+        Ok(project) => project.fixtures,
+        Err(ProjectError::None(_)) if is_alone(folder) => folder.join("fixtures"),
+        Err(ProjectError::None(_)) => return Ok(Vec::new()),
+        Err(error) => return Err(format!("error: {error}")),
+    };
+    if place.is_dir() { gathered(&place) } else { Ok(Vec::new()) }
+}
+
+/// Whether a folder has one component only, so that what lies beside it is its own.
+fn is_alone(folder: &Path) -> bool {
+    let is_component = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|is| is == "wasm");
+    std::fs::read_dir(folder).is_ok_and(|files| files.flatten().filter(is_component).count() == 1)
+}
+
+fn gathered(place: &Path) -> Result<Vec<Fixture>, String> {
+    proof::at(place, Bounds::GATE).map_err(|error| format!("error: {error}"))
+}
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        if self.is_ours {
+            let _ = std::fs::remove_file(&self.file);
+        }
+        if let Some(staged) = self.staged.get() {
+            let _ = std::fs::remove_dir_all(staged);
+        }
+    }
+}
+
+/// The fixtures beside a component; those within it need no care.
+fn beside(file: &Path) -> Result<Vec<Fixture>, String> {
+    proof::beside(file, || Ok(Vec::new()), Bounds::GATE).map_err(|error| format!("error: {error}"))
+}
+
+fn at(path: &Path, error: impl std::fmt::Display) -> String {
+    format!("error: {}: {error}", path.display())
+}

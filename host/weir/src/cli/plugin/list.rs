@@ -1,0 +1,96 @@
+//! `weir plugin list`: the adapters of the folder, and whether they would serve.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{keeping, running};
+use crate::app;
+use weir_adapters::inspect;
+use weir_adapters::inspect::Listed;
+use weir_adapters::lock::Lock;
+use weir_adapters::watch::exposed;
+use weir_config::Config;
+use weir_fixtures::proof;
+use weir_fixtures::proof::Bounds;
+use weir_translate::dialect::faces::{Faces, Speaker};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct List {
+    /// The configuration that names the folder.
+    #[arg(short, long, value_name = "FILE", env = "WEIR_CONFIG")]
+    config: Option<PathBuf>,
+    /// Asks the running Weir of this configuration instead: what serves, is tried, is quarantined, and why.
+    #[arg(long)]
+    running: bool,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(asked: &List) -> Result<String, String> {
+    let (config, json) = (asked.config.as_deref(), asked.json);
+    let config = crate::cli::load(config).map_err(|problems| problems.render(false))?;
+    if asked.running {
+        return running::run(&config, json);
+    }
+    let lock = Lock::read(&config.plugins.lock).map_err(|error| format!("error: {error}"))?;
+    let (dir, loader) = (&config.plugins.dir, keeping(config.plugins.cache_dir.as_deref())?);
+    let decisions = app::keeper(&config, &loader).map(|keeper| keeper.known()).unwrap_or_default();
+    let mut listed = inspect::list(&loader, dir, &lock, &app::policy(&config), &decisions)
+        .map_err(|error| format!("error: the folder {} cannot be read: {error}", dir.display()))?;
+    prove(&mut listed, dir, config.plugins.allow_writable);
+    leave_out(&mut listed, &config);
+    if json {
+        return serde_json::to_string_pretty(&listed).map_err(|error| format!("error: {error}"));
+    }
+    if listed.is_empty() {
+        return Ok(format!("no adapters in {}; `cargo xtask plugins` builds the bundled ones", dir.display()));
+    }
+    Ok(listed.iter().flat_map(lines).collect::<Vec<_>>().join("\n"))
+}
+
+/// Notes which adapters have fixtures, and which lie where everybody may write.
+fn prove(listed: &mut [Listed], dir: &Path, allow_writable: bool) {
+    for one in listed {
+        let file = dir.join(format!("{}.wasm", one.name));
+        if !allow_writable {
+            one.refused = one.refused.take().or_else(|| exposed([dir, &*file]));
+        }
+        let found = proof::beside(&file, || std::fs::read(&file), Bounds::GATE);
+        one.proved = found.is_ok_and(|fixtures| !fixtures.is_empty());
+    }
+}
+
+/// Notes the claims that would not be served beside the others.
+fn leave_out(listed: &mut [Listed], config: &Config) {
+    let speaker = |one| {
+        let Listed { name, manifest: Some(manifest), trusted, .. }: &Listed = one else { return None };
+        Some(Speaker { name, manifest, is_known: *trusted || config.names_adapter(name) })
+    };
+    let Ok(faces) = Faces::new(listed.iter().filter_map(speaker)) else { return };
+    for one in listed {
+        let its = faces.left_out().iter().filter(|left| *left.adapter == *one.name);
+        one.left_out = its.map(ToString::to_string).collect();
+    }
+}
+
+fn lines(one: &Listed) -> Vec<String> {
+    let left_out = one.left_out.iter().map(|claim| format!("{:16} {claim}", ""));
+    std::iter::once(line(one)).chain(left_out).collect()
+}
+
+fn line(one: &Listed) -> String {
+    let digest = one.digest.map(|digest| digest.short()).unwrap_or_default();
+    let version = one.version.as_deref().unwrap_or("-");
+    // Some know a provider and have nothing for clients.
+    let speaks = if one.faces.is_empty() { String::new() } else { format!("speaks {}", one.faces.join(", ")) };
+    let unproved = if one.proved || one.refused.is_some() { "" } else { " (unproved: it has no fixtures)" };
+    let state = match (&one.refused, one.trusted) {
+        (Some(reason), _) => format!("refused: {reason}"),
+        (None, _) if one.signed_by.is_some() => format!("signed    {speaks}"),
+        (None, true) => format!("trusted   {speaks}"),
+        (None, false) => format!("untrusted {speaks}"),
+    };
+    format!("{:16} {version:8} {digest:14} {state}{unproved}", one.name).trim_end().to_owned()
+}

@@ -1,0 +1,87 @@
+//! `weir record`: a recording proxy between a client and a provider.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::serve::told_to_stop;
+use crate::record::{Recorder, Settings};
+use weir_config as config;
+use weir_config::{Log, LogFormat, LogLevel};
+use weir_fixtures::fixture::Rules;
+use weir_gateway::observe::log;
+
+#[derive(Debug, Args)]
+pub(super) struct Record {
+    /// The provider: `https://host`, with a path where every request has it in front of its own.
+    #[arg(long, value_name = "URL")]
+    to: String,
+    /// The folder that recordings are written to; it is made where it is missing.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Where clients connect to.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Who answers, to be named in the recordings.
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
+    /// Rules to scrub by besides our own (TOML). May be repeated.
+    #[arg(long, value_name = "FILE")]
+    rules: Vec<PathBuf>,
+    /// How large an exchange may be, both bodies together; a larger one passes and is not recorded.
+    #[arg(long, value_name = "SIZE", default_value = "2MiB", value_parser = size)]
+    limit: u64,
+    /// How many connections there may be, and exchanges under way, at the same time.
+    #[arg(long, value_name = "NUMBER", default_value_t = 64)]
+    connections: usize,
+}
+
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    config::size(text).ok_or_else(|| "a size looks like 65536, 64KiB or 4MiB".to_owned())
+}
+
+pub(super) fn run(asked: Record) -> ExitCode {
+    log::begin(Log { level: LogLevel::Info, format: LogFormat::Human, ..Log::default() });
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let done = runtime.map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(record(asked)));
+    match done {
+        Ok(count) => {
+            super::print(&format!("{count} exchange(s) recorded"));
+            ExitCode::SUCCESS
+        }
+        Err(text) => {
+            super::complain(&format!("error: {text}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn record(asked: Record) -> Result<usize, String> {
+    let rules = Rules::read(&asked.rules).map_err(|error| error.to_string())?;
+    let out = asked.out.display().to_string();
+    let settings = Settings {
+        to: asked.to,
+        out: asked.out,
+        provider: asked.provider,
+        limit: asked.limit,
+        connections: asked.connections,
+    };
+    let to = settings.to.clone();
+    let recorder = Recorder::new(settings, rules).map_err(|error| error.to_string())?;
+    let listener = TcpListener::bind(asked.listen).await.map_err(|error| format!("{}: {error}", asked.listen))?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    if !address.ip().is_loopback() {
+        tracing::warn!("{address} is open to the network: whoever reaches it is recorded");
+    }
+    super::print(&format!("http://{address} passes on to {to} and records into {out}; stop with Ctrl-C"));
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        told_to_stop().await;
+        stop.send_replace(true);
+    });
+    Ok(recorder.run(listener, stopped).await)
+}

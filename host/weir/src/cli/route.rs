@@ -1,0 +1,130 @@
+//! `weir route explain`: where a request for a model would go and why, and what would be lost there.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use clap::{Args, Subcommand};
+
+use crate::app;
+use weir_gateway::explain::route::{RouteExplained, RouteQuestion, TargetExplained, explain_route};
+use weir_gateway::health::Health;
+use weir_gateway::origin::Origins;
+use weir_gateway::serving::Serving;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Tells where a request for a model would go and why, and what would be lost there, without sending anything.
+    Explain(Explain),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// The model as a client names it.
+    model: String,
+    /// A request's body (JSON); `-` reads the standard input.
+    #[arg(long, value_name = "FILE", requires = "from")]
+    request: Option<PathBuf>,
+    /// The format that the request is written in: openai.chat, anthropic.messages, ...
+    #[arg(long, value_name = "FORMAT")]
+    from: Option<String>,
+    /// The value of the header that keeps a session together.
+    #[arg(long)]
+    session: Option<String>,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE", env = "WEIR_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+pub(super) fn run(command: Command) -> ExitCode {
+    let Command::Explain(asked) = command;
+    let as_json = asked.json;
+    match answer(asked) {
+        Ok(found) if as_json => super::print(&serde_json::to_string_pretty(&found).unwrap_or_default()),
+        Ok(found) => super::print(&page(&found)),
+        Err(text) => {
+            super::complain(&format!("error: {text}"));
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn answer(asked: Explain) -> Result<RouteExplained, String> {
+    let config = super::load(asked.config.as_deref()).map_err(|problems| problems.render(false))?;
+    let plugins = app::load_plugins(&config).map_err(|error| error.to_string())?;
+    let serving = Serving::derive(&config, plugins.snapshot()).map_err(|error| error.to_string())?;
+    let request = match asked.request.zip(asked.from) {
+        None => None,
+        Some((file, from)) => {
+            let body = super::explain::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+            Some((from, Bytes::from(body)))
+        }
+    };
+    let question = RouteQuestion { model: asked.model, request, session: asked.session, ..RouteQuestion::default() };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    let explained = runtime.block_on(explain_route(&serving, &Health::default(), &Origins::new(0), &question));
+    explained.map_err(|fault| fault.to_string())
+}
+
+fn page(found: &RouteExplained) -> String {
+    let mut page = format!("{} ({})\n", found.alias, found.strategy);
+    if !found.needs.is_empty() {
+        let _ = writeln!(page, "the request asks for {}", found.needs.join(", "));
+    }
+    for target in &found.targets {
+        line(&mut page, target);
+    }
+    page
+}
+
+fn line(page: &mut String, target: &TargetExplained) {
+    let place = target.place.map_or_else(|| "-".to_owned(), |place| place.to_string());
+    let TargetExplained { provider, model, adapter, why, .. } = target;
+    let _ = writeln!(page, "{place:>3}  {provider}/{model} ({adapter}): {why}");
+    match (target.lane, &target.reason) {
+        (Some(lane), Some(reason)) => _ = writeln!(page, "     {lane}: {reason}"),
+        (Some(lane), None) => _ = writeln!(page, "     {lane}"),
+        (None, _) => {}
+    }
+    for loss in &target.losses {
+        let note = loss.note.as_deref().map(|note| format!(" ({note})")).unwrap_or_default();
+        let _ = writeln!(page, "     {} `{}`{note}", loss.kind, loss.field);
+    }
+    if let Some(refused) = &target.refused {
+        let _ = writeln!(page, "     refused: {refused}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_gateway::explain::route::LossExplained;
+
+    #[test]
+    fn the_order_and_the_losses_are_told_in_words() {
+        let target = TargetExplained {
+            alias: "fast".into(),
+            provider: "first".into(),
+            model: "m".into(),
+            adapter: "zeta".into(),
+            place: Some(1),
+            why: "the order of the configuration".into(),
+            lane: Some("translate"),
+            reason: Some("it was asked for".into()),
+            losses: vec![LossExplained { field: "seed".into(), kind: "dropped", note: None }],
+            refused: None,
+        };
+        let found = RouteExplained { alias: "fast".into(), strategy: "priority", needs: vec![], targets: vec![target] };
+        let page = page(&found);
+        for part in ["fast (priority)", "1  first/m (zeta): the order", "translate: it was asked for", "dropped `seed`"]
+        {
+            assert!(page.contains(part), "{page}");
+        }
+    }
+}

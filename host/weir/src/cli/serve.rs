@@ -1,0 +1,114 @@
+//! `weir serve`: the program itself.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::signal;
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::reload::Reload;
+use weir_config::Config;
+use weir_gateway::observe::log;
+
+/// Serves until a signal comes.
+pub(super) fn run(file: Option<&Path>) -> ExitCode {
+    let config = match super::load(file) {
+        Ok(config) => config,
+        Err(problems) => {
+            super::complain_of(&problems);
+            return ExitCode::from(2);
+        }
+    };
+    log::begin(config.log);
+    raise_open_files(config.server.max_connections);
+    if !config.warnings.is_empty() {
+        super::complain_of(&config.problems(config.warnings.clone()));
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            super::complain(&format!("error: no runtime: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    runtime.block_on(serve(config))
+}
+
+/// Lets the process open as many files as the system allows it: each connection of a client's takes one, and each to a
+/// provider.
+#[cfg(unix)]
+fn raise_open_files(connections: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::debug!(%error, "the limit of open files cannot be raised");
+    }
+    let wanted = 2 * connections as u64 + 64;
+    if let Some(limit) = getrlimit(Resource::Nofile).current.filter(|limit| *limit < wanted) {
+        tracing::warn!(
+            limit,
+            wanted,
+            "`server.max_connections` may need more open files than the system allows: raise `ulimit -n`"
+        );
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_open_files(_: usize) {}
+
+async fn serve(config: Config) -> ExitCode {
+    let app = match App::build(config).await {
+        Ok(app) => app,
+        Err(error) => {
+            super::complain(&format!("error: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let addresses = app.addresses();
+    tracing::info!(address = %addresses.main, admin = addresses.admin.map(|address| address.to_string()), "weir listens");
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(reload_when_told(app.reload()));
+    tokio::spawn(async move {
+        told_to_stop().await;
+        tracing::info!("stopping: streams may end");
+        stop.send_replace(true);
+        told_to_stop().await;
+        tracing::warn!("stopping now");
+        log::flush();
+        std::process::exit(1);
+    });
+    app.run(stopped).await;
+    tracing::info!("stopped");
+    ExitCode::SUCCESS
+}
+
+/// Reads the configuration again whenever a hang-up signal comes.
+async fn reload_when_told(reload: Arc<Reload>) {
+    let mut hangup = match signal::unix::signal(signal::unix::SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => return tracing::warn!(%error, "hang-up signals are not heard"),
+    };
+    while hangup.recv().await.is_some() {
+        let reload = Arc::clone(&reload);
+        // What comes of it is in the log and in the metrics.
+        let _told = tokio::task::spawn_blocking(move || reload.reload().is_ok()).await;
+    }
+}
+
+/// Waits for an interrupt or a termination signal.
+pub(super) async fn told_to_stop() {
+    let mut terminate = match signal::unix::signal(signal::unix::SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        Err(error) => {
+            tracing::warn!(%error, "termination signals are not heard");
+            return std::future::pending().await;
+        }
+    };
+    tokio::select! {
+        _ = signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,115 @@
+//! The operations side: health, readiness, metrics, version, and what the admin may see. Never in the way of requests.
+
+mod access;
+mod config;
+mod figures;
+mod plugins;
+mod ready;
+mod routes;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use axum::{Json, Router};
+use serde_json::json;
+
+use crate::reload::Reload;
+use weir_adapters::catalog::Catalog;
+use weir_adapters::watch::Bell;
+use weir_gateway::gateway::Gateway;
+
+pub use figures::Figures;
+
+/// What the operations side looks at, and what it can act on.
+#[derive(Clone)]
+pub struct Operations {
+    /// The data plane.
+    pub gateway: Arc<Gateway>,
+    /// The adapters' files, of which it knows those that were refused.
+    pub catalog: Arc<Catalog>,
+    /// Has the adapters' folder looked at; none where it is not followed.
+    pub bell: Option<Bell>,
+    /// The adapters' folder.
+    pub dir: PathBuf,
+    /// Becomes true when the program is told to stop.
+    pub draining: tokio::sync::watch::Receiver<bool>,
+    /// The configuration in force. Its token is what everything under `/admin` asks for; see [`access`].
+    pub reload: Arc<Reload>,
+    /// Whether this side listens beyond loopback.
+    pub is_exposed: bool,
+    /// Whether it has a listener of its own.
+    pub is_apart: bool,
+}
+
+impl std::fmt::Debug for Operations {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Operations")
+            .field("dir", &self.dir)
+            .field("is_exposed", &self.is_exposed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether a path of the main listener belongs to the operations side.
+pub fn serves(path: &str) -> bool {
+    matches!(path, "/health" | "/livez" | "/ready" | "/readyz" | "/version" | "/metrics")
+        || path == "/admin"
+        || path.starts_with("/admin/")
+}
+
+/// The routes of the operations side.
+pub fn router(operations: Operations) -> Router {
+    let admin = Router::new()
+        .route("/plugins", get(plugins::list))
+        .route("/plugins/rescan", post(plugins::rescan))
+        .route("/plugins/{name}/{verb}", post(plugins::act))
+        .merge(config::router())
+        .route("/routes/explain", post(routes::explain))
+        .fallback(nothing)
+        .layer(axum::middleware::from_fn_with_state(operations.clone(), access::take_body))
+        .layer(axum::middleware::from_fn_with_state(operations.clone(), access::guard));
+    let shown = Router::new()
+        .route("/ready", get(ready::tell))
+        .route("/readyz", get(ready::tell))
+        .route("/metrics", get(metrics))
+        .layer(axum::middleware::from_fn_with_state(operations.clone(), access::show));
+    Router::new()
+        .route("/", get(|| async { Json(json!({"name": "weir", "about": "The operations side of a gateway for large language models", "pages": PAGES})) }))
+        .route("/health", get(|| async { Json(json!({"status": "ok"})) }))
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/version", get(|| async { Json(json!({"name": "weir", "version": env!("CARGO_PKG_VERSION")})) }))
+        .merge(shown)
+        .nest("/admin", admin)
+        .route("/admin/", any(nothing).layer(axum::middleware::from_fn_with_state(operations.clone(), access::guard)))
+        .fallback(nothing)
+        .with_state(operations)
+}
+
+/// What the operations side's first page lists, where it has a listener of its own.
+const PAGES: [&str; 6] = ["/health", "/ready", "/version", "/metrics", "/admin/config", "/admin/plugins"];
+
+async fn nothing() -> Response {
+    refuse(StatusCode::NOT_FOUND, "nothing is served here")
+}
+
+fn refuse(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({"error": {"message": message}}))).into_response()
+}
+
+async fn metrics(State(operations): State<Operations>) -> Response {
+    operations.gateway.note_health();
+    match operations.gateway.metrics().text() {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+/// Whether an address can be reached from elsewhere.
+pub fn is_exposed(address: &SocketAddr) -> bool {
+    !address.ip().is_loopback()
+}

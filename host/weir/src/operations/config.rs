@@ -1,0 +1,180 @@
+//! What the admin may see and do about the configuration.
+
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use similar::TextDiff;
+
+use super::{Operations, refuse};
+use crate::reload::{ReloadError, Taken, Version, shown};
+use weir_config::{Address, Config, Limits, Severity, Target};
+
+/// The routes, under `/admin`.
+pub(super) fn router() -> Router<Operations> {
+    Router::new()
+        .route("/config", get(current))
+        .route("/config/versions", get(versions))
+        .route("/config/diff", get(diff))
+        .route("/config/validate", post(validate))
+        .route("/config/reload", post(reload))
+        .route("/reload", post(reload))
+        .route("/config/rollback", post(rollback))
+}
+
+/// The configuration as it is in force, without secrets.
+async fn current(State(operations): State<Operations>) -> Response {
+    let serving = operations.gateway.serving();
+    let version = operations.reload.current();
+    let mut told = told(&serving.config);
+    told["version"] = json!(version.number);
+    told["text"] = json!(shown(&version.config));
+    Json(told).into_response()
+}
+
+fn told(config: &Config) -> Value {
+    let providers = config.providers.iter().map(|provider| {
+        json!({
+            "name": provider.name,
+            "adapter": provider.adapter,
+            "url": provider.address.as_ref().map(Address::to_string),
+            "keys": provider.keys.len(),
+            "translate": provider.translate,
+            "limits": limits(&provider.limits),
+        })
+    });
+    let target = |target: &Target| json!({"provider": target.provider.name, "model": target.model});
+    let models = config.models.iter().map(|model| {
+        json!({
+            "alias": model.alias.to_string(),
+            "targets": model.targets.iter().map(target).collect::<Vec<_>>(),
+            "limits": limits(&model.limits),
+        })
+    });
+    let clients = config.clients.iter().map(|client| {
+        json!({
+            "name": *client.name,
+            "keys": client.keys.len(),
+            "models": client.models.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "limits": limits(&client.limits),
+        })
+    });
+    json!({
+        "revision": config.revision,
+        "providers": providers.collect::<Vec<_>>(),
+        "models": models.collect::<Vec<_>>(),
+        "clients": clients.collect::<Vec<_>>(),
+    })
+}
+
+/// Limits by the names of their keys; those that are set.
+fn limits(limits: &Limits) -> Value {
+    let all = [
+        ("requests_per_minute", limits.requests),
+        ("tokens_per_minute", limits.tokens),
+        ("input_tokens_per_minute", limits.input_tokens),
+        ("output_tokens_per_minute", limits.output_tokens),
+        ("streams", limits.streams),
+    ];
+    all.into_iter().filter_map(|(name, limit)| Some((name.to_owned(), json!(limit?)))).collect()
+}
+
+async fn versions(State(operations): State<Operations>) -> Response {
+    let current = operations.reload.current().number;
+    let one = |version: &Arc<Version>| {
+        let since = version.since.duration_since(UNIX_EPOCH).unwrap_or_default();
+        json!({
+            "version": version.number,
+            "revision": version.config.revision,
+            "since": since.as_secs(),
+            "origin": version.origin.as_str(),
+            "current": version.number == current,
+        })
+    };
+    let versions: Vec<Value> = operations.reload.versions().iter().map(one).collect();
+    Json(json!({"versions": versions})).into_response()
+}
+
+#[derive(Deserialize)]
+struct Between {
+    from: Option<String>,
+    to: Option<String>,
+}
+
+/// What differs between two versions: by default between the one in force and the one before.
+async fn diff(State(operations): State<Operations>, Query(between): Query<Between>) -> Response {
+    let kept = operations.reload.versions();
+    let find = |name: Option<String>, usual: usize| match name {
+        Some(name) => operations.reload.version(&name).ok_or(name),
+        None => kept.get(usual).cloned().ok_or_else(|| "before this one".to_owned()),
+    };
+    let (from, to) = match (find(between.from, 1), find(between.to, 0)) {
+        (Ok(from), Ok(to)) => (from, to),
+        (Err(name), _) | (_, Err(name)) => {
+            return refuse(StatusCode::NOT_FOUND, &ReloadError::Unknown(name).to_string());
+        }
+    };
+    let (old, new) = (shown(&from.config), shown(&to.config));
+    let names = (from.number.to_string(), to.number.to_string());
+    TextDiff::from_lines(old, new).unified_diff().header(&names.0, &names.1).to_string().into_response()
+}
+
+/// Checks a configuration, the request's body, without taking it.
+async fn validate(State(operations): State<Operations>, text: String) -> Response {
+    let reload = Arc::clone(&operations.reload);
+    let Ok(problems) = tokio::task::spawn_blocking(move || reload.validate(&text)).await else {
+        return refuse(StatusCode::INTERNAL_SERVER_ERROR, "the configuration could not be checked");
+    };
+    let of = |severity| problems.iter().filter(move |one| one.severity == severity).count();
+    let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
+    let report = problems.render(false);
+    Json(json!({"valid": errors == 0, "errors": errors, "warnings": warnings, "report": report})).into_response()
+}
+
+async fn reload(State(operations): State<Operations>) -> Response {
+    let reload = Arc::clone(&operations.reload);
+    answer(tokio::task::spawn_blocking(move || reload.reload()).await)
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+struct Back {
+    /// A version's number or revision; the one before if none.
+    to: Option<String>,
+}
+
+async fn rollback(State(operations): State<Operations>, body: String) -> Response {
+    let asked = if body.trim().is_empty() { Ok(Back::default()) } else { serde_json::from_str::<Back>(&body) };
+    let Ok(Back { to }) = asked else {
+        return refuse(
+            StatusCode::BAD_REQUEST,
+            "send {\"to\": \"VERSION OR REVISION\"}, or nothing for the one before",
+        );
+    };
+    let reload = Arc::clone(&operations.reload);
+    answer(tokio::task::spawn_blocking(move || reload.rollback(to.as_deref())).await)
+}
+
+fn answer(result: Result<Result<Taken, ReloadError>, tokio::task::JoinError>) -> Response {
+    match result {
+        Ok(Ok(Taken { version, at_next_start })) => {
+            let (number, revision) = (version.number, &version.config.revision);
+            Json(json!({"version": number, "revision": revision, "at_next_start": at_next_start})).into_response()
+        }
+        Ok(Err(error)) => {
+            let status = match error {
+                ReloadError::NoFile => StatusCode::CONFLICT,
+                ReloadError::Unknown(_) => StatusCode::NOT_FOUND,
+                ReloadError::Problems(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            };
+            refuse(status, &error.to_string())
+        }
+        Err(_) => refuse(StatusCode::INTERNAL_SERVER_ERROR, "the configuration could not be taken"),
+    }
+}

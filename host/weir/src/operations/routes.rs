@@ -1,0 +1,55 @@
+//! `POST /admin/routes/explain`: where a request for a model would go now, with the health that the program knows of.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Operations, refuse};
+use weir_gateway::explain::route::{RouteQuestion, explain_route};
+
+/// What is asked, as JSON.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    /// The model as a client names it.
+    model: String,
+    /// A request's body.
+    request: Option<Box<RawValue>>,
+    /// The format that it is written in.
+    from: Option<String>,
+    /// The value of the header that keeps a session together.
+    session: Option<String>,
+    /// The name of the client whose request it is.
+    client: Option<String>,
+    /// The provider that the request asks for.
+    provider: Option<String>,
+}
+
+/// Explains a route.
+pub(super) async fn explain(State(operations): State<Operations>, body: Bytes) -> Response {
+    let asked: Asked = match serde_json::from_slice(&body) {
+        Ok(asked) => asked,
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    let request = match (asked.request, asked.from) {
+        (None, _) => None,
+        (Some(request), Some(from)) => Some((from, Bytes::copy_from_slice(request.get().as_bytes()))),
+        (Some(_), None) => {
+            return refuse(StatusCode::BAD_REQUEST, "`from` has to say which format the request is written in");
+        }
+    };
+    let Asked { model, session, client, provider, .. } = asked;
+    let question = RouteQuestion { model, request, session, client, provider };
+    let gateway = &operations.gateway;
+    match explain_route(&gateway.serving(), gateway.health(), gateway.origins(), &question).await {
+        Ok(explained) => Json(explained).into_response(),
+        Err(fault) => {
+            let status = fault.error.status.and_then(|status| StatusCode::from_u16(status).ok());
+            refuse(status.unwrap_or(StatusCode::BAD_REQUEST), &fault.to_string())
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! A recording proxy: what a client and a provider say to each other passes through as it is, and is written down as
+//! recordings when it is over.
+//!
+//! For an author's own machine. The client's credential goes to the provider and is never written. An exchange that is
+//! too large, breaks off or cannot be cleaned passes through all the same and is not recorded; the log says why.
+
+mod capture;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+use capture::{Capture, Place, Tapped};
+use weir_fixtures::fixture::{Exchange, Folder, Rules};
+use weir_gateway::attempt::ReplyBody;
+use weir_server as listen;
+use weir_server::Allowance;
+use weir_upstream::pass::Passage;
+use writer::Writer;
+
+/// What is recorded, and how much of it.
+#[derive(Debug)]
+pub struct Settings {
+    /// The provider: `https://host`, with a path where all requests have it in front of theirs.
+    pub to: String,
+    /// The folder that recordings are written to.
+    pub out: PathBuf,
+    /// Who answers, for the recordings.
+    pub provider: Option<String>,
+    /// How many bytes an exchange may have, both bodies together, encoded and decoded.
+    pub limit: u64,
+    /// How many exchanges may be under way at the same time.
+    pub connections: usize,
+}
+
+/// Why there is nothing to record with.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The provider's url is not one.
+    #[error("the url {0:?}: {1}")]
+    To(String, &'static str),
+    /// The folder cannot be used.
+    #[error("the folder {0:?}: {1}")]
+    Out(PathBuf, std::io::Error),
+    /// There is no thread to write with.
+    #[error("no thread to write with: {0}")]
+    Thread(std::io::Error),
+}
+
+/// A recording proxy, ready to serve.
+#[derive(Debug)]
+pub struct Recorder {
+    way: Arc<Passage>,
+    writer: Writer,
+    settings: Settings,
+}
+
+/// What every exchange needs.
+#[derive(Clone)]
+struct Desk {
+    way: Arc<Passage>,
+    writer: writer::Tray,
+    provider: Option<String>,
+    limit: u64,
+    count: Arc<AtomicUsize>,
+    /// A connection may carry many exchanges at once, and each is kept in memory.
+    places: Arc<Semaphore>,
+}
+
+impl Recorder {
+    /// Opens the folder; nothing is listened to yet.
+    pub fn new(settings: Settings, rules: Rules) -> Result<Self, RecordError> {
+        let way = Passage::to(&settings.to).map_err(|reason| RecordError::To(settings.to.clone(), reason))?;
+        let folder = Folder::open(&settings.out).map_err(|error| RecordError::Out(settings.out.clone(), error))?;
+        let writer = Writer::start(folder, rules, settings.limit).map_err(RecordError::Thread)?;
+        Ok(Self { way: Arc::new(way), writer, settings })
+    }
+
+    /// Serves until told to stop; answers how many exchanges were recorded, when all that ended in time are written.
+    pub async fn run(self, listener: TcpListener, stop: watch::Receiver<bool>) -> usize {
+        let desk = Desk {
+            way: self.way,
+            writer: self.writer.tray(),
+            provider: self.settings.provider,
+            limit: self.settings.limit,
+            count: Arc::new(AtomicUsize::new(0)),
+            places: Arc::new(Semaphore::new(self.settings.connections)),
+        };
+        let allowance = Allowance {
+            connections: self.settings.connections,
+            reserve: 0,
+            per_address: Some(usize::MAX),
+            header_bytes: 64 * 1024,
+            header_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_mins(2),
+            ping: listen::PING,
+            tls: None,
+            metrics: listen::ListenerMetrics::default(),
+            send_timeout: Duration::from_mins(1),
+            drain: Duration::from_secs(5),
+        };
+        listen::serve(listener, allowance, stop, move |request| {
+            let desk = desk.clone();
+            async move { desk.pass(request).await }
+        })
+        .await;
+        self.writer.finish().await
+    }
+}
+
+impl Desk {
+    /// One exchange: through to the provider and back, with an ear at both bodies.
+    async fn pass(&self, request: Request<Incoming>) -> Response<ReplyBody> {
+        let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        let Ok(permit) = Arc::clone(&self.places).acquire_owned().await else { return unreachable("it has ended") };
+        let (head, body) = request.into_parts();
+        let about = Exchange {
+            method: head.method.to_string(),
+            path_and_query: self.way.path_and_query(&head.uri),
+            request_headers: pairs(&head.headers),
+            provider: self.provider.clone(),
+            ..Exchange::default()
+        };
+        let line = format!("{} {}", about.method, head.uri.path());
+        let capture = Capture::new(about, self.limit, self.writer.clone(), Place { permit, number });
+        let sent = Tapped::of_request(body, Arc::clone(&capture)).boxed_unsync();
+        match self.way.send(Request::from_parts(head, sent)).await {
+            Ok(response) => {
+                let (head, body) = response.into_parts();
+                capture.answered(head.status.as_u16(), pairs(&head.headers));
+                let body = Body::new(Tapped::of_response(body, capture));
+                Response::from_parts(head, ReplyBody::Operations(body))
+            }
+            Err(reason) => {
+                tracing::warn!(number, %reason, "{line}: not recorded, the provider was not reached");
+                unreachable(&reason)
+            }
+        }
+    }
+}
+
+/// Our own answer where there is none of the provider's.
+fn unreachable(reason: &str) -> Response<ReplyBody> {
+    let text = serde_json::json!({"error": {"message": format!("weir record: {reason}")}}).to_string();
+    let mut response = Response::new(ReplyBody::from(Bytes::from(text)));
+    *response.status_mut() = StatusCode::BAD_GATEWAY;
+    response.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response
+}
+
+fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+}

@@ -1,0 +1,188 @@
+//! The ear at an exchange: bodies pass at once, and copies of their pieces are kept within a limit.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::writer::Tray;
+use weir_fixtures::fixture::{Exchange, Piece};
+
+/// How many pieces of an answer are kept, since each costs more than its bytes.
+const PIECES: usize = 64 * 1024;
+
+/// An exchange that is being listened to.
+#[derive(Debug)]
+pub(super) struct Capture {
+    heard: Mutex<Heard>,
+    limit: u64,
+    tray: Tray,
+    number: usize,
+    /// Given back when both bodies are done with.
+    _place: OwnedSemaphorePermit,
+}
+
+#[derive(Debug)]
+struct Heard {
+    exchange: Exchange,
+    /// What has been kept, in bytes.
+    size: u64,
+    is_too_large: bool,
+    /// When the last piece came, or the exchange began.
+    last: Instant,
+}
+
+/// One of the places for exchanges under way.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) permit: OwnedSemaphorePermit,
+    /// For the log.
+    pub(super) number: usize,
+}
+
+/// How an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Whole,
+    Broken,
+}
+
+impl Capture {
+    pub(super) fn new(exchange: Exchange, limit: u64, tray: Tray, place: Place) -> Arc<Self> {
+        let heard = Heard { exchange, size: 0, is_too_large: false, last: Instant::now() };
+        Arc::new(Self { heard: Mutex::new(heard), limit, tray, number: place.number, _place: place.permit })
+    }
+
+    /// The answer's head has come.
+    pub(super) fn answered(&self, status: u16, headers: Vec<(String, String)>) {
+        self.with(|heard| {
+            heard.exchange.status = status;
+            heard.exchange.response_headers = headers;
+        });
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Heard) -> T) -> T {
+        act(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn sent(&self, bytes: &Bytes) {
+        self.with(|heard| {
+            if heard.has_room(bytes.len() as u64, self.limit) {
+                heard.exchange.request_body.extend_from_slice(bytes);
+            }
+        });
+    }
+
+    fn came(&self, bytes: &Bytes) {
+        self.with(|heard| {
+            let now = Instant::now();
+            let after = Some(now.duration_since(heard.last));
+            heard.last = now;
+            let limit = if heard.exchange.pieces.len() < PIECES { self.limit } else { 0 };
+            if heard.has_room(bytes.len() as u64, limit) {
+                // Copied: the piece itself keeps the whole buffer that it was read into.
+                heard.exchange.pieces.push(Piece { after, bytes: bytes.to_vec() });
+            }
+        });
+    }
+
+    fn ended(&self, end: End) {
+        let (exchange, is_too_large) = self.with(|heard| (std::mem::take(&mut heard.exchange), heard.is_too_large));
+        let path = exchange.path_and_query.split('?').next().unwrap_or_default();
+        let line = format!("{} {path} {}", exchange.method, exchange.status);
+        if is_too_large {
+            let limit = self.limit;
+            tracing::warn!(number = self.number, limit, "{line}: not recorded, it is larger than the limit");
+        } else if end == End::Broken {
+            tracing::warn!(number = self.number, "{line}: not recorded, the answer broke off");
+        } else {
+            self.tray.put(line, exchange);
+        }
+    }
+}
+
+impl Heard {
+    /// Makes room for so much; where there is none, what has been kept is let go.
+    fn has_room(&mut self, more: u64, limit: u64) -> bool {
+        self.size = self.size.saturating_add(more);
+        if self.size > limit && !self.is_too_large {
+            self.is_too_large = true;
+            self.exchange.request_body = Vec::new();
+            self.exchange.pieces = Vec::new();
+        }
+        !self.is_too_large
+    }
+}
+
+/// A body that passes by an ear.
+pub(super) struct Tapped {
+    body: Incoming,
+    capture: Arc<Capture>,
+    side: Side,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Request,
+    Response,
+    /// A response whose end has been told.
+    Told,
+}
+
+impl Tapped {
+    pub(super) fn of_request(body: Incoming, capture: Arc<Capture>) -> Self {
+        Self { body, capture, side: Side::Request }
+    }
+
+    pub(super) fn of_response(body: Incoming, capture: Arc<Capture>) -> Self {
+        Self { body, capture, side: Side::Response }
+    }
+
+    fn tell(&mut self, end: End) {
+        if self.side == Side::Response {
+            self.side = Side::Told;
+            self.capture.ended(end);
+        }
+    }
+}
+
+impl Body for Tapped {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let this = self.get_mut();
+        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
+        match &frame {
+            None => this.tell(End::Whole),
+            Some(Err(_)) => this.tell(End::Broken),
+            Some(Ok(frame)) => match (frame.data_ref(), this.side) {
+                (Some(bytes), Side::Request) => this.capture.sent(bytes),
+                (Some(bytes), Side::Response) => this.capture.came(bytes),
+                _ => {}
+            },
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Tapped {
+    /// A body of known length is dropped when it has been read, without being asked for its end.
+    fn drop(&mut self) {
+        let end = if self.body.is_end_stream() { End::Whole } else { End::Broken };
+        self.tell(end);
+    }
+}

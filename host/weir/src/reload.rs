@@ -1,0 +1,282 @@
+//! Takes configurations into service while requests are served: parsed whole, checked, and swapped in one step, or refused
+//! whole while the last good one serves on. Exchanges under way keep what they began with, so that streams go on and
+//! removed models drain.
+//!
+//! What has been in force is kept for a while, for those who want to see what changed or to go back.
+
+mod file;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+pub use file::follow;
+
+use weir_adapters::Catalog;
+use weir_config::{Config, Place, Problem, Problems, Severity};
+use weir_gateway::gateway::Gateway;
+use weir_gateway::serving::Serving;
+
+/// Configurations that are kept, the one in force included.
+const KEPT: usize = 16;
+
+/// How a configuration came into force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// With the program.
+    Start,
+    /// From the file.
+    Reload,
+    /// Somebody went back to it.
+    Rollback,
+}
+
+impl Origin {
+    /// As it is shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Reload => "reload",
+            Self::Rollback => "rollback",
+        }
+    }
+}
+
+/// A configuration that is, or was, in force.
+#[derive(Debug)]
+pub struct Version {
+    /// Counts from 1.
+    pub number: u64,
+    /// Since when.
+    pub since: SystemTime,
+    /// How it came.
+    pub origin: Origin,
+    /// What it says.
+    pub config: Arc<Config>,
+}
+
+/// A configuration was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReloadError {
+    /// There is no file to read.
+    #[error("Weir was started without a configuration file: there is nothing to reload")]
+    NoFile,
+    /// The configuration is wrong; every mistake, a line each.
+    #[error("{0}")]
+    Problems(String),
+    /// There is no such version.
+    #[error("no configuration `{0}` is kept; GET /admin/config/versions lists those that are")]
+    Unknown(String),
+}
+
+/// A configuration was taken.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    /// The one in force now.
+    pub version: Arc<Version>,
+    /// Settings that differ, but only count from the next start on.
+    pub at_next_start: Vec<&'static str>,
+}
+
+/// The configuration in force, and the way to another.
+#[derive(Debug)]
+pub struct Reload {
+    gateway: Arc<Gateway>,
+    catalog: Arc<Catalog>,
+    /// Held while something is taken, so that changes follow each other.
+    versions: Mutex<Versions>,
+}
+
+#[derive(Debug)]
+struct Versions {
+    /// As the program was started.
+    started: Arc<Config>,
+    taken: u64,
+    /// The last is in force.
+    kept: VecDeque<Arc<Version>>,
+}
+
+impl Reload {
+    /// Begins with the configuration that the gateway serves from already.
+    pub fn new(config: Config, gateway: Arc<Gateway>, catalog: Arc<Catalog>) -> Self {
+        let config = Arc::new(config);
+        let (since, started) = (SystemTime::now(), Arc::clone(&config));
+        let first = Arc::new(Version { number: 1, since, origin: Origin::Start, config });
+        let metrics = gateway.metrics();
+        metrics.config_ok.set(1);
+        metrics.config_revision.set(1);
+        Self { gateway, catalog, versions: Mutex::new(Versions { started, taken: 1, kept: VecDeque::from([first]) }) }
+    }
+
+    /// The one in force.
+    pub fn current(&self) -> Arc<Version> {
+        self.lock().current()
+    }
+
+    /// Those that are kept, the newest first.
+    pub fn versions(&self) -> Vec<Arc<Version>> {
+        self.lock().kept.iter().rev().cloned().collect()
+    }
+
+    /// One that is kept, by its number or revision.
+    pub fn version(&self, name: &str) -> Option<Arc<Version>> {
+        let versions = self.lock();
+        let found = versions.kept.iter().rev();
+        found.into_iter().find(|one| one.config.revision == name || one.number.to_string() == name).cloned()
+    }
+
+    /// Reads the file again. Blocks.
+    pub fn reload(&self) -> Result<Taken, ReloadError> {
+        let current = self.current();
+        let Some(path) = &current.config.path else { return Err(ReloadError::NoFile) };
+        let read = Config::load(path, current.config.environment.clone());
+        let taken = read.map_err(|problems| refused(&problems)).and_then(|config| self.take(config, Origin::Reload));
+        self.tell(taken)
+    }
+
+    /// Goes back to a version that is kept, or to the one before. Blocks.
+    pub fn rollback(&self, to: Option<&str>) -> Result<Taken, ReloadError> {
+        let versions = self.versions();
+        let current = versions.first().map(|version| version.config.revision.clone());
+        let found = match to {
+            Some(name) => self.version(name),
+            None => versions.into_iter().find(|version| Some(&version.config.revision) != current.as_ref()),
+        };
+        let Some(found) = found else {
+            return Err(ReloadError::Unknown(to.unwrap_or("before this one").to_owned()));
+        };
+        let taken = self.take(Config::clone(&found.config), Origin::Rollback);
+        self.tell(taken)
+    }
+
+    /// What is wrong with a configuration, without taking it. Relative paths are those of the one in force. Blocks.
+    pub fn validate(&self, text: &str) -> Problems {
+        let current = self.current();
+        let Config { folder, environment, .. } = &*current.config;
+        match Config::parse("configuration", text, folder, environment.clone()) {
+            Err(problems) => problems,
+            Ok(config) => {
+                let mut problems = config.warnings.clone();
+                problems.extend(match Serving::derive(&config, self.catalog.snapshot()) {
+                    Ok(serving) => serving.problems,
+                    Err(error) => vec![Problem::error(&Place::Unset, error.to_string())],
+                });
+                config.problems(problems)
+            }
+        }
+    }
+
+    /// The adapters have changed: what is served is derived anew from the same configuration. Blocks.
+    pub fn adapters_changed(&self) {
+        let versions = self.lock();
+        let config = Arc::clone(&versions.current().config);
+        match Serving::derive(&config, self.catalog.snapshot()) {
+            Ok(serving) => self.gateway.replace(serving),
+            Err(error) => tracing::error!(%error, "the adapters do not go together; the former ones serve on"),
+        }
+    }
+
+    fn take(&self, config: Config, origin: Origin) -> Result<Taken, ReloadError> {
+        let mut versions = self.lock();
+        let serving = Serving::derive(&config, self.catalog.snapshot())
+            .map_err(|error| ReloadError::Problems(error.to_string()))?;
+        // What could not be served before (an adapter that is still to come) does not keep other changes out.
+        let known = self.gateway.serving();
+        let is_new = |problem: &Problem| !known.problems.iter().any(|one| one.message == problem.message);
+        let worse: Vec<Problem> =
+            serving.problems.iter().filter(|one| one.severity == Severity::Error && is_new(one)).cloned().collect();
+        if !worse.is_empty() {
+            return Err(refused(&config.problems(worse)));
+        }
+        let at_next_start = at_next_start(&versions.started, &config);
+        self.gateway.replace(serving);
+        Ok(Taken { version: versions.add(config, origin), at_next_start })
+    }
+
+    /// Metrics and the log hear of it.
+    fn tell(&self, result: Result<Taken, ReloadError>) -> Result<Taken, ReloadError> {
+        let metrics = self.gateway.metrics();
+        match &result {
+            Ok(Taken { version, at_next_start }) => {
+                metrics.config_ok.set(1);
+                metrics.config_revision.set(i64::try_from(version.number).unwrap_or(i64::MAX));
+                let (revision, origin) = (&version.config.revision, version.origin.as_str());
+                tracing::info!(number = version.number, revision, origin, "configuration taken");
+                if !at_next_start.is_empty() {
+                    tracing::warn!(settings = at_next_start.join(", "), "these settings count from the next start on");
+                }
+            }
+            Err(error) => {
+                metrics.config_ok.set(0);
+                metrics.config_rejected.inc();
+                tracing::error!(%error, "configuration refused; the former one serves on");
+            }
+        }
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Versions> {
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Versions {
+    fn current(&self) -> Arc<Version> {
+        match self.kept.back() {
+            Some(version) => Arc::clone(version),
+            // There is always one; this is what it began with.
+            None => Arc::new(Version {
+                number: 1,
+                since: SystemTime::UNIX_EPOCH,
+                origin: Origin::Start,
+                config: Arc::clone(&self.started),
+            }),
+        }
+    }
+
+    fn add(&mut self, config: Config, origin: Origin) -> Arc<Version> {
+        self.taken += 1;
+        let version =
+            Arc::new(Version { number: self.taken, since: SystemTime::now(), origin, config: Arc::new(config) });
+        self.kept.push_back(Arc::clone(&version));
+        while self.kept.len() > KEPT {
+            self.kept.pop_front();
+        }
+        version
+    }
+}
+
+fn refused(problems: &Problems) -> ReloadError {
+    ReloadError::Problems(problems.render(false).trim_end().to_owned())
+}
+
+/// Settings of listeners, the sandbox and the log, which are made once.
+fn at_next_start(started: &Config, config: &Config) -> Vec<&'static str> {
+    let (old, new) = (&started.server, &config.server);
+    let changed = [
+        ("server.host", old.host != new.host),
+        ("server.port", old.port != new.port),
+        ("server.max_connections", old.max_connections != new.max_connections),
+        ("server.max_connections_per_address", old.max_connections_per_address != new.max_connections_per_address),
+        ("server.max_header_bytes", old.max_header_bytes != new.max_header_bytes),
+        ("server.header_timeout", old.header_timeout != new.header_timeout),
+        ("server.idle_timeout", old.idle_timeout != new.idle_timeout),
+        ("server.send_timeout", old.send_timeout != new.send_timeout),
+        ("server.shutdown_timeout", old.shutdown_timeout != new.shutdown_timeout),
+        ("server.recall_bytes", old.recall_bytes != new.recall_bytes),
+        ("server.tls", old.tls != new.tls),
+        ("admin.listen", started.admin.listen != config.admin.listen),
+        ("log_level, log_format", started.log != config.log),
+        ("traces", started.traces != config.traces),
+        ("plugins", !started.plugins.is_as(&config.plugins)),
+    ];
+    changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
+}
+
+/// The text of a configuration as it may be shown, for [`Version`]s.
+pub fn shown(config: &Config) -> &str {
+    config.source.text()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,285 @@
+//! Blob tokens: large base64 values stay out of the sandbox.
+//!
+//! Before a body enters a component, string values that hold long base64 (whole, or behind a data URL's head) are
+//! replaced by short unguessable tokens; when the rendered request comes out, the values are put back. A token counts
+//! only where it ends a JSON string value, so a component can move it but not look into it or hide it in other text.
+
+use bytes::{Bytes, BytesMut};
+use memchr::memmem;
+
+use weir_types::contract::types::Blob;
+
+/// When to lift, and how much a component may make of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Values shorter than this many bytes stay.
+    pub min_len: usize,
+    /// How often one token may be put back.
+    pub max_uses: usize,
+    /// The spliced body may be no longer than this.
+    pub max_len: usize,
+}
+
+/// Why a body cannot be spliced.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BlobError {
+    /// A token was copied too often.
+    #[error("the adapter used one blob more than {0} times")]
+    Repeated(usize),
+    /// The result would be too long.
+    #[error("the rendered body is longer than {0} bytes")]
+    TooLong(usize),
+    /// There is no randomness for a nonce.
+    #[error("no random bytes for a blob token: {0}")]
+    Random(String),
+}
+
+/// The values that were lifted out of one body.
+#[derive(Debug, Default)]
+pub struct Lifted {
+    nonce: String,
+    values: Vec<Bytes>,
+    heads: Vec<String>,
+}
+
+/// Length of the first characters that an adapter may see.
+const HEAD: usize = 64;
+/// Length of a token's number.
+const DIGITS: usize = 4;
+
+impl Lifted {
+    /// Whether nothing was lifted.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Lifts one more value, which comes from elsewhere; returns its token.
+    pub fn add(&mut self, value: Bytes) -> Result<String, BlobError> {
+        if self.nonce.is_empty() {
+            self.nonce = nonce()?;
+        }
+        let token = self.token(self.values.len());
+        self.heads.push(String::from_utf8_lossy(&value[..HEAD.min(value.len())]).into_owned());
+        self.values.push(value);
+        Ok(token)
+    }
+
+    /// What the context says about the blobs.
+    pub fn describe(&self) -> Vec<Blob> {
+        let blob = |(at, value): (usize, &Bytes)| Blob {
+            token: self.token(at),
+            length: u32::try_from(value.len()).unwrap_or(u32::MAX),
+            head: self.heads.get(at).cloned().unwrap_or_default(),
+        };
+        self.values.iter().enumerate().map(blob).collect()
+    }
+
+    /// The lifted values stay, in chunks that share their memory with the body they came from.
+    pub fn splice(&self, rendered: &Bytes, limits: &Limits) -> Result<Vec<Bytes>, BlobError> {
+        if self.is_empty() {
+            return Ok(vec![rendered.clone()]);
+        }
+        let finder = memmem::Finder::new(self.nonce.as_bytes());
+        let mut chunks = Vec::new();
+        let mut uses = vec![0usize; self.values.len()];
+        let (mut from, mut total) = (0, rendered.len());
+        for start in finder.find_iter(rendered) {
+            let digits = start + self.nonce.len();
+            let Some(value) = self.value_at(rendered, digits) else { continue };
+            let count = uses.get_mut(value.0).map_or(0, |count| {
+                *count += 1;
+                *count
+            });
+            total += value.1.len();
+            if count > limits.max_uses {
+                return Err(BlobError::Repeated(limits.max_uses));
+            }
+            if total > limits.max_len {
+                return Err(BlobError::TooLong(limits.max_len));
+            }
+            chunks.push(rendered.slice(from..start));
+            chunks.push(value.1.clone());
+            from = digits + DIGITS;
+        }
+        chunks.push(rendered.slice(from..));
+        Ok(chunks)
+    }
+
+    /// The value whose number stands at `at`, provided that the string value ends behind it.
+    fn value_at(&self, rendered: &[u8], at: usize) -> Option<(usize, &Bytes)> {
+        let digits = std::str::from_utf8(rendered.get(at..at + DIGITS)?).ok()?;
+        let number = usize::from_str_radix(digits, 16).ok()?;
+        (rendered.get(at + DIGITS) == Some(&b'"')).then_some(())?;
+        Some((number, self.values.get(number)?))
+    }
+
+    fn token(&self, number: usize) -> String {
+        format!("{}{number:04x}", self.nonce)
+    }
+}
+
+/// Lifts the long base64 values out of a JSON body. Returns the body as it was where there are none.
+pub fn lift(body: &Bytes, limits: &Limits) -> Result<(Bytes, Lifted), BlobError> {
+    let mut lifted = Lifted::default();
+    if body.len() < limits.min_len {
+        return Ok((body.clone(), lifted));
+    }
+    let mut out = BytesMut::new();
+    let mut from = 0;
+    for (start, end) in Strings::new(body) {
+        if end - start < limits.min_len || lifted.values.len() >= 1 << (4 * DIGITS) {
+            continue;
+        }
+        let Some(skip) = base64_tail(&body[start..end]).filter(|skip| end - start - skip >= limits.min_len) else {
+            continue;
+        };
+        if lifted.nonce.is_empty() {
+            lifted.nonce = nonce()?;
+        }
+        let value = body.slice(start + skip..end);
+        out.extend_from_slice(&body[from..start + skip]);
+        out.extend_from_slice(lifted.token(lifted.values.len()).as_bytes());
+        lifted.heads.push(String::from_utf8_lossy(&value[..HEAD.min(value.len())]).into_owned());
+        lifted.values.push(value);
+        from = end;
+    }
+    if lifted.is_empty() {
+        return Ok((body.clone(), lifted));
+    }
+    out.extend_from_slice(&body[from..]);
+    Ok((out.freeze(), lifted))
+}
+
+/// A token's unguessable beginning, in base64's own alphabet so that it passes for what it stands for.
+fn nonce() -> Result<String, BlobError> {
+    let mut random = [0u8; 16];
+    getrandom::fill(&mut random).map_err(|error| BlobError::Random(error.to_string()))?;
+    Ok(format!("weirblob{:032x}", u128::from_le_bytes(random)))
+}
+
+/// How values begin that an adapter wrapped for the way through a client: `weir` in base64. Adapters look into them.
+const WRAPPED: &[u8] = b"d2Vpci";
+
+/// Where base64 begins in a string value: at 0, or behind a data URL's head; none where it is not base64.
+fn base64_tail(value: &[u8]) -> Option<usize> {
+    let skip = if value.starts_with(b"data:") {
+        let head = value.get(..256.min(value.len()))?;
+        memmem::find(head, b";base64,")? + b";base64,".len()
+    } else {
+        0
+    };
+    let tail = value.get(skip..)?;
+    if tail.starts_with(WRAPPED) {
+        return None;
+    }
+    let padding = tail.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
+    let text = tail.get(..tail.len() - padding)?;
+    text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')).then_some(skip)
+}
+
+/// The string tokens of a JSON text (keys too), without their quotes.
+struct Strings<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Strings<'a> {
+    fn new(text: &'a [u8]) -> Self {
+        Self { text, at: 0 }
+    }
+}
+
+impl Iterator for Strings<'_> {
+    type Item = (usize, usize);
+    fn next(&mut self) -> Option<(usize, usize)> {
+        let start = self.at + memchr::memchr(b'"', self.text.get(self.at..)?)? + 1;
+        let mut at = start;
+        loop {
+            at += memchr::memchr2(b'"', b'\\', self.text.get(at..)?)?;
+            if self.text.get(at) == Some(&b'"') {
+                self.at = at + 1;
+                return Some((start, at));
+            }
+            at += 2;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { min_len: 32, max_uses: 2, max_len: 10_000 };
+
+    fn long(n: usize) -> String {
+        "QUJD".repeat(n)
+    }
+
+    fn joined(chunks: &[Bytes]) -> String {
+        String::from_utf8(chunks.concat()).unwrap()
+    }
+
+    #[test]
+    fn what_an_adapter_wrapped_itself_stays() {
+        use base64::Engine as _;
+        let wrapped = base64::engine::general_purpose::STANDARD.encode(format!("weir.zeta.e..{}", long(300)));
+        let body = Bytes::from(format!("{{\"signature\":\"{wrapped}\"}}"));
+        let (same, lifted) = lift(&body, &LIMITS).unwrap();
+        assert_eq!(same, body);
+        assert!(lifted.is_empty());
+    }
+
+    #[test]
+    fn what_is_lifted_comes_back() {
+        let body = format!(r#"{{"a":"{}==","b":"data:image/png;base64,{}","c":"short"}}"#, long(20), long(30));
+        let body = Bytes::from(body);
+        let (small, lifted) = lift(&body, &LIMITS).unwrap();
+        assert!(small.len() < 200);
+        assert!(String::from_utf8_lossy(&small).contains("data:image/png;base64,weirblob"));
+        assert_eq!(lifted.describe().len(), 2);
+        assert_eq!(lifted.describe()[0].length, 82);
+        assert!(lifted.describe()[1].head.starts_with("QUJDQUJD"));
+        assert_eq!(joined(&lifted.splice(&small, &LIMITS).unwrap()).as_bytes(), &body[..]);
+    }
+
+    #[test]
+    fn text_that_is_no_base64_stays() {
+        let body = Bytes::from(format!(r#"{{"a":"{} words","b":"x\"{}"}}"#, long(20), long(20)));
+        let (small, lifted) = lift(&body, &LIMITS).unwrap();
+        assert!(lifted.is_empty());
+        assert_eq!(small, body);
+    }
+
+    #[test]
+    fn a_token_inside_other_text_is_left_alone() {
+        let body = Bytes::from(format!(r#"{{"a":"{}"}}"#, long(20)));
+        let (_, lifted) = lift(&body, &LIMITS).unwrap();
+        let token = &lifted.describe()[0].token;
+        let rendered = Bytes::from(format!(r#"{{"a":"{token} and more"}}"#));
+        assert_eq!(joined(&lifted.splice(&rendered, &LIMITS).unwrap()).as_bytes(), &rendered[..]);
+    }
+
+    #[test]
+    fn a_token_may_be_repeated_only_a_few_times() {
+        let body = Bytes::from(format!(r#"{{"a":"{}"}}"#, long(20)));
+        let (_, lifted) = lift(&body, &LIMITS).unwrap();
+        let token = &lifted.describe()[0].token;
+        let rendered = Bytes::from(format!(r#"["{token}","{token}","{token}"]"#));
+        assert_eq!(lifted.splice(&rendered, &LIMITS), Err(BlobError::Repeated(2)));
+    }
+
+    #[test]
+    fn the_spliced_body_obeys_the_limit() {
+        let body = Bytes::from(format!(r#"{{"a":"{}"}}"#, long(3000)));
+        let (_, lifted) = lift(&body, &LIMITS).unwrap();
+        let rendered = Bytes::from(format!(r#"["{}"]"#, lifted.describe()[0].token));
+        assert_eq!(lifted.splice(&rendered, &LIMITS), Err(BlobError::TooLong(10_000)));
+    }
+
+    #[test]
+    fn broken_json_does_no_harm() {
+        for text in ["\"", "{\"a\":\"\\", "\"\\\"", "{\"a\":\"QUJD"] {
+            assert!(lift(&Bytes::from(text.repeat(40)), &LIMITS).is_ok());
+        }
+    }
+}

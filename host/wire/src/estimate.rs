@@ -1,0 +1,300 @@
+//! Estimates how many tokens something has, without its model's tokenizer.
+//!
+//! Each byte has a weight by its class (a letter a fifth of a token, a digit three quarters, punctuation a half), so that
+//! an estimate is one pass without state, and the parts of a stream can be added. Fitted on half of the recorded answers
+//! that tell their tokens, checked on the other half; `docs/limits.md` says how far it is off. Bodies in JSON are weighed
+//! as they are, with little for what is only structure; long ones by samples.
+
+use weir_types::contract::types::{
+    Candidate, ChatRequest, ChatResponse, MediaPart, MediaSource, Message, Part, ResultPart, Tool,
+};
+
+/// Tokens that a turn costs besides its text.
+const PER_MESSAGE: u64 = 400;
+/// Tokens of an image or a page where nothing better is known.
+const PER_MEDIUM: u64 = 100_000;
+/// Tokens of an answer besides its content.
+const PER_ANSWER: u64 = 300;
+/// Tokens that the structure around an answer's content seems to have.
+const ENVELOPE: u64 = 6000;
+/// Bytes from which on samples are weighed.
+const WHOLE: usize = 8 << 10;
+/// Bytes of one sample.
+const BLOCK: usize = 256;
+/// Bytes from which on a string without any space is taken for data in base64.
+const BLOB: usize = 64;
+
+/// Weights of bytes, in hundredths of a token.
+type Weights = [u8; 256];
+
+const TEXT: Weights = weights(48);
+const JSON: Weights = weights(12);
+
+/// The weights where what gives JSON its structure has this one.
+const fn weights(structure: u8) -> Weights {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let weight = match byte as u8 {
+            b'a'..=b'z' | b'A'..=b'Z' => 19,
+            b'0'..=b'9' => 77,
+            b' ' => 21,
+            0..=31 => 57,
+            b'"' | b'{' | b'}' | b'[' | b']' | b':' | b',' | b'\\' => structure,
+            // The first byte of a character of scripts that have one for a syllable or a word.
+            0xE3.. => 40,
+            0x80.. => 20,
+            _ => 48,
+        };
+        table[byte] = weight;
+        byte += 1;
+    }
+    table
+}
+
+fn weigh(bytes: &[u8], weights: &Weights) -> u64 {
+    bytes.iter().map(|byte| u64::from(weights.get(usize::from(*byte)).copied().unwrap_or_default())).sum()
+}
+
+/// Whole tokens of a weight.
+fn tokens(weight: u64) -> u32 {
+    u32::try_from(weight.div_ceil(100)).unwrap_or(u32::MAX)
+}
+
+/// The estimated tokens of a body in JSON that asks for an answer, given in pieces.
+pub fn body_tokens<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone) -> u32 {
+    let weight = body_weight(pieces);
+    tokens(weight.saturating_sub(800)).max(1)
+}
+
+/// The beginning is weighed whole, what follows it by samples.
+fn body_weight<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone) -> u64 {
+    let total: usize = pieces.clone().map(<[u8]>::len).sum();
+    let blocks = pieces.flat_map(|piece| piece.chunks(BLOCK));
+    let mut has_blobs = false;
+    let mut sum = |blocks: &mut dyn Iterator<Item = &'a [u8]>| {
+        let (mut weight, mut bytes) = (0, 0);
+        for block in blocks {
+            let words = without_blob(block);
+            has_blobs |= words.len() < block.len();
+            weight += weigh(words, &JSON);
+            bytes += block.len() as u64;
+        }
+        (weight, bytes)
+    };
+    let (head, weighed) = sum(&mut blocks.clone().take(WHOLE / BLOCK));
+    let rest = (total as u64).saturating_sub(weighed);
+    let stride = rest as usize / WHOLE + 1;
+    let (weight, weighed) = sum(&mut blocks.skip(WHOLE / BLOCK).step_by(stride));
+    let rest = (weight * rest).checked_div(weighed).unwrap_or_default();
+    head + rest + if has_blobs { PER_MEDIUM } else { 0 }
+}
+
+/// A block without the data in base64 that it begins or ends with.
+fn without_blob(block: &[u8]) -> &[u8] {
+    let is_other = |byte: &u8| !is_base64(*byte);
+    let first = block.iter().position(is_other).unwrap_or(block.len());
+    let words = if first >= BLOB { block.get(first..).unwrap_or_default() } else { block };
+    let last = words.iter().rev().position(is_other).unwrap_or(words.len());
+    if last >= BLOB { words.get(..words.len() - last).unwrap_or_default() } else { words }
+}
+
+/// What an answer's content weighs, as it passes by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Content(u64);
+
+impl Content {
+    /// Adds a text.
+    pub fn text(&mut self, text: &str) {
+        self.0 += text_weight(text.as_bytes());
+    }
+
+    /// Adds the inside of a JSON string, as it is written. Data in base64 is no text. Returns whether anything was added.
+    pub fn string(&mut self, inside: &[u8]) -> bool {
+        let weight = if inside.len() >= BLOB && is_blob(inside) { 0 } else { string_weight(inside) };
+        self.0 += weight;
+        weight > 0
+    }
+
+    /// Adds a part of a whole answer in JSON, content or not.
+    pub fn json(&mut self, piece: &[u8]) {
+        self.0 += body_weight(std::iter::once(piece));
+    }
+
+    /// Adds a token that nothing is known of.
+    pub fn unknown(&mut self) {
+        self.0 += 100;
+    }
+
+    /// Tokens of what was added as texts and strings.
+    pub fn tokens(self) -> u32 {
+        if self.0 == 0 { 0 } else { tokens(self.0 + PER_ANSWER) }
+    }
+
+    /// Tokens of what was added as JSON.
+    pub fn tokens_of_json(self) -> u32 {
+        tokens(self.0.saturating_sub(ENVELOPE))
+    }
+}
+
+fn is_blob(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| is_base64(*byte))
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'_' | b'-')
+}
+
+/// The inside of a JSON string: an escape is about what it stands for.
+fn string_weight(inside: &[u8]) -> u64 {
+    let (mut weight, mut rest) = (0, inside);
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        let (before, escape) = rest.split_at(at);
+        let is_unicode = escape.get(1) == Some(&b'u');
+        weight += weigh(before, &TEXT) + if is_unicode { 80 } else { 40 };
+        rest = escape.get(if is_unicode { 6 } else { 2 }..).unwrap_or_default();
+    }
+    weight + weigh(rest, &TEXT)
+}
+
+/// The estimated tokens of a whole answer's content.
+pub fn answer_tokens(answer: &ChatResponse) -> u32 {
+    let candidate = |candidate: &Candidate| candidate.parts.iter().map(part).sum::<u64>();
+    let weight: u64 = answer.candidates.iter().map(candidate).sum();
+    if weight == 0 { 0 } else { tokens(weight + PER_ANSWER) }
+}
+
+/// The estimated input tokens of a request.
+pub fn input_tokens(request: &ChatRequest) -> u32 {
+    let messages: u64 = request.messages.iter().map(message).sum();
+    let tools: u64 = request.tools.iter().map(tool).sum();
+    tokens(messages + tools + PER_ANSWER)
+}
+
+/// The estimated tokens of a text.
+pub fn text_tokens(words: &str) -> u32 {
+    tokens(text(words))
+}
+
+fn message(message: &Message) -> u64 {
+    PER_MESSAGE + message.parts.iter().map(part).sum::<u64>()
+}
+
+fn part(part: &Part) -> u64 {
+    match part {
+        Part::Text(part) => text(&part.text),
+        Part::Media(part) => medium(part),
+        Part::ToolCall(call) => PER_MESSAGE + text(&call.name) + text(&call.arguments),
+        Part::ToolResult(result) => PER_MESSAGE + result.content.iter().map(result_part).sum::<u64>(),
+        Part::Reasoning(reasoning) => reasoning.text.as_deref().map_or(0, text),
+        Part::Refusal(refusal) => text(refusal),
+        Part::Opaque(opaque) => text(&opaque.json),
+    }
+}
+
+fn result_part(part: &ResultPart) -> u64 {
+    match part {
+        ResultPart::Text(part) => text(&part.text),
+        ResultPart::Media(part) => medium(part),
+        ResultPart::Json(json) => text(json),
+        ResultPart::Opaque(opaque) => text(&opaque.json),
+    }
+}
+
+fn medium(part: &MediaPart) -> u64 {
+    match &part.source {
+        MediaSource::Text(words) => text(words),
+        MediaSource::Url(_) | MediaSource::Base64(_) | MediaSource::FileId(_) => PER_MEDIUM,
+    }
+}
+
+fn tool(tool: &Tool) -> u64 {
+    match tool {
+        Tool::Function(tool) => {
+            let description = tool.description.as_deref().map_or(0, text);
+            2 * PER_MESSAGE + text(&tool.name) + description + tool.parameters.as_deref().map_or(0, text)
+        }
+        Tool::Opaque(opaque) => text(&opaque.json),
+    }
+}
+
+fn text(text: &str) -> u64 {
+    text_weight(text.as_bytes())
+}
+
+fn text_weight(bytes: &[u8]) -> u64 {
+    let stride = bytes.len() / WHOLE + 1;
+    if stride == 1 {
+        return weigh(bytes, &TEXT);
+    }
+    let (weight, weighed) = bytes
+        .chunks(BLOCK)
+        .step_by(stride)
+        .fold((0, 0), |(weight, weighed), block| (weight + weigh(block, &TEXT), weighed + block.len() as u64));
+    (weight * bytes.len() as u64).checked_div(weighed).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn four_letters_are_a_token_and_other_scripts_cost_more() {
+        assert_eq!(text_tokens("four"), 1);
+        assert_eq!(text_tokens(""), 0);
+        assert_eq!(text_tokens("漢字"), 2);
+        assert!(text_tokens("hello world, how are you today?") <= 8);
+    }
+
+    #[test]
+    fn an_image_in_a_body_costs_what_images_cost() {
+        let body = format!("{{\"text\":\"look\",\"image\":\"{}\"}}", "iVBORw0KGgo".repeat(100_000));
+        let tokens = body_tokens(std::iter::once(body.as_bytes()));
+        assert!((900..1100).contains(&tokens), "{tokens}");
+    }
+
+    proptest! {
+        #[test]
+        fn an_estimate_grows_with_the_text_and_is_never_absurd(text in "\\PC{0,400}", more in "\\PC{0,40}") {
+            let both = text_tokens(&format!("{text}{more}"));
+            prop_assert!(both >= text_tokens(&text));
+            prop_assert!(both as usize <= text.len() + more.len() + 1, "{}", both);
+            prop_assert!(both as usize * 8 + 8 >= text.chars().count(), "{}", both);
+        }
+
+        #[test]
+        fn the_parts_of_a_stream_add_up(parts in prop::collection::vec("\\PC{0,40}", 0..20)) {
+            let mut content = Content::default();
+            for part in &parts {
+                content.text(part);
+            }
+            let whole = text_tokens(&parts.concat());
+            prop_assert!(content.tokens().abs_diff(whole) <= 3, "{:?} {}", content, whole);
+        }
+
+        #[test]
+        fn samples_tell_about_the_whole(words in prop::collection::vec("[a-z]{1,9}", 1..20), times in 200usize..2000) {
+            let text = words.join(" ").repeat(times);
+            let (sampled, whole) = (text_weight(text.as_bytes()), weigh(text.as_bytes(), &TEXT));
+            prop_assert!(sampled.abs_diff(whole) * 10 <= whole + 1000, "{} {}", sampled, whole);
+        }
+
+        #[test]
+        fn a_string_in_json_weighs_about_what_it_says(text in "[a-z \"\n]{0,200}") {
+            let json = serde_json::to_string(&text).unwrap();
+            let mut content = Content::default();
+            content.string(json.trim_matches('"').as_bytes());
+            prop_assert!(content.tokens() <= text_tokens(&text) * 2 + 4);
+        }
+
+        #[test]
+        fn any_bytes_can_be_weighed(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+            let mut content = Content::default();
+            content.string(&bytes);
+            content.json(&bytes);
+            prop_assert!(body_tokens(bytes.chunks(7)) >= 1);
+        }
+    }
+}

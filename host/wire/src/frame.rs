@@ -1,0 +1,227 @@
+//! Cuts streams into frames and back, incrementally, whatever the cuts of the network.
+//!
+//! A [`Decoder`] takes the bytes of one stream as they come and hands out [`FrameRef`]s, borrowed from the read
+//! wherever a frame lies whole within it. An [`Encoder`] does the reverse. Bytes are never decoded as text before a
+//! frame is complete, so a character cut in two by the network is whole again in its frame.
+//!
+//! | file | framing |
+//! |---|---|
+//! | `sse` | `text/event-stream`, after the WHATWG HTML standard, section 9.2 |
+//! | `lines` | one JSON value a line |
+//! | `json_array` | one JSON array whose elements arrive one by one |
+//! | `event_stream` | `application/vnd.amazon.eventstream`, binary, with checksums |
+//! | `encode` | all of them, written |
+//! | `nest` | where a JSON value ends |
+
+pub(crate) mod bom;
+mod encode;
+mod event_stream;
+mod json_array;
+mod lines;
+pub(crate) mod nest;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+pub(crate) mod recordings;
+mod sse;
+#[cfg(test)]
+mod tests;
+
+pub use encode::Encoder;
+
+use event_stream::EventStream;
+use json_array::JsonArray;
+use lines::Lines;
+use sse::Sse;
+use weir_types::contract::types::{Frame, Framing};
+
+/// How much one frame may take. What is beyond is an error, never a silent cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one frame: of its data, of any one of its lines, of a whole event-stream message.
+    pub frame_bytes: usize,
+    /// Bytes of the headers of one event-stream message.
+    pub header_bytes: usize,
+    /// How deep the elements of a JSON array may be nested.
+    pub depth: usize,
+}
+
+impl Default for Limits {
+    /// 16 MiB a frame (an image in base64 fits), 128 KiB of headers (the format's own limit), 256 levels.
+    fn default() -> Self {
+        Self { frame_bytes: 16 << 20, header_bytes: 128 << 10, depth: 256 }
+    }
+}
+
+/// Why a stream cannot be cut into frames. The decoder is of no further use then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// A frame, or something within it, is larger than the limit.
+    #[error("a frame of the stream exceeds {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The headers of an event-stream message are larger than the limit.
+    #[error("the headers of an event-stream message exceed {limit} bytes")]
+    HeadersTooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// An element of a JSON array is nested more deeply than the limit.
+    #[error("an element of the stream is nested more than {limit} levels deep")]
+    TooDeep {
+        /// The limit in levels.
+        limit: usize,
+    },
+    /// The stream ends inside a frame, or before its closing bracket.
+    #[error("the stream ends within a frame")]
+    Truncated,
+    /// A checksum of an event-stream message does not match.
+    #[error("the {part} checksum of an event-stream message does not match")]
+    Checksum {
+        /// `prelude` or `message`.
+        part: &'static str,
+    },
+    /// The bytes are not what the framing calls for.
+    #[error("the stream has {found} where {expected} belongs")]
+    Malformed {
+        /// What stands there.
+        found: &'static str,
+        /// What the framing calls for.
+        expected: &'static str,
+    },
+}
+
+/// One complete frame, borrowed from the decoder for the length of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameRef<'a> {
+    /// The event's name: SSE's `event:`, the event-stream's `:event-type` or `:exception-type`. Never empty.
+    pub event: Option<&'a [u8]>,
+    /// SSE: the `data:` lines joined by line feeds. NDJSON and JSON array: one JSON value. Event-stream: the payload.
+    pub data: &'a [u8],
+}
+
+impl FrameRef<'_> {
+    /// The frame as the contract has it; what is not UTF-8 becomes U+FFFD.
+    pub fn to_owned(&self) -> Frame {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Frame { event: self.event.map(text), data: text(self.data) }
+    }
+}
+
+/// Takes the frames that a read completes.
+type Each<'e> = dyn FnMut(FrameRef<'_>) + 'e;
+
+/// Cuts the bytes of one stream into frames.
+#[derive(Debug)]
+pub struct Decoder(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Sse(Sse),
+    Lines(Lines),
+    JsonArray(JsonArray),
+    EventStream(EventStream),
+}
+
+impl Decoder {
+    /// A decoder at the start of a stream.
+    pub fn new(framing: Framing, limits: Limits) -> Self {
+        Self(match framing {
+            Framing::Sse => Kind::Sse(Sse::new(limits.frame_bytes)),
+            Framing::Ndjson => Kind::Lines(Lines::new(limits.frame_bytes)),
+            Framing::JsonArray => Kind::JsonArray(JsonArray::new(limits)),
+            Framing::EventStream => Kind::EventStream(EventStream::new(limits)),
+        })
+    }
+
+    /// Takes the bytes of one read and hands out every frame that they complete, at once.
+    pub fn push(&mut self, bytes: &[u8], each: &mut Each<'_>) -> Result<(), FrameError> {
+        match &mut self.0 {
+            Kind::Sse(sse) => sse.push(bytes, each),
+            Kind::Lines(lines) => lines.push(bytes, each),
+            Kind::JsonArray(array) => array.push(bytes, each),
+            Kind::EventStream(stream) => stream.push(bytes, each),
+        }
+    }
+
+    /// The stream has ended as streams should; one that broke off must not be finished but reported as broken.
+    ///
+    /// Hands out a last frame that is whole but for its end: an SSE event without its blank line, a JSON line without
+    /// its line feed. Anything else that is incomplete is [`FrameError::Truncated`].
+    pub fn finish(&mut self, each: &mut Each<'_>) -> Result<(), FrameError> {
+        match &mut self.0 {
+            Kind::Sse(sse) => sse.finish(each),
+            Kind::Lines(lines) => lines.finish(each),
+            Kind::JsonArray(array) => array.finish(),
+            Kind::EventStream(stream) => stream.finish(),
+        }
+    }
+
+    /// For a stream that was passed on as it came and has broken off: what must be written first (appended to `out`), and
+    /// the encoder with which an error can follow, so that its readers see a frame of its own.
+    ///
+    /// None where nothing can follow: within an element of a JSON array or an event-stream message, or behind the end.
+    pub fn take_over(&self, out: &mut Vec<u8>) -> Option<Encoder> {
+        match &self.0 {
+            Kind::Sse(sse) => {
+                // One line feed for the line, one for the event; too many do no harm.
+                out.extend_from_slice(if sse.is_within_event() { b"\n\n" } else { b"" });
+                Some(Encoder::new(Framing::Sse))
+            }
+            Kind::Lines(lines) => {
+                out.extend_from_slice(if lines.is_within_line() { b"\n" } else { b"" });
+                Some(Encoder::new(Framing::Ndjson))
+            }
+            Kind::JsonArray(array) => Some(Encoder::behind(Framing::JsonArray, array.progress()?)),
+            Kind::EventStream(stream) => (!stream.is_within_message()).then_some(Encoder::new(Framing::EventStream)),
+        }
+    }
+
+    /// How many SSE comments have passed: a sign of life that is no frame. Always 0 in the other framings.
+    pub fn comments(&self) -> u64 {
+        match &self.0 {
+            Kind::Sse(sse) => sse.comments(),
+            _ => 0,
+        }
+    }
+}
+
+/// The content type under which a stream of this framing is sent.
+pub const fn content_type(framing: Framing) -> &'static str {
+    match framing {
+        Framing::Sse => "text/event-stream",
+        Framing::Ndjson => "application/x-ndjson",
+        Framing::JsonArray => "application/json",
+        Framing::EventStream => "application/vnd.amazon.eventstream",
+    }
+}
+
+/// The framing of a streamed answer with this content type, if the type tells.
+///
+/// `application/json` means a JSON array here: ask only for answers that are streams.
+pub fn from_content_type(value: &str) -> Option<Framing> {
+    const TYPES: [(&str, Framing); 8] = [
+        ("text/event-stream", Framing::Sse),
+        ("application/x-ndjson", Framing::Ndjson),
+        ("application/ndjson", Framing::Ndjson),
+        ("application/jsonl", Framing::Ndjson),
+        ("application/x-jsonlines", Framing::Ndjson),
+        ("application/stream+json", Framing::Ndjson),
+        ("application/json", Framing::JsonArray),
+        ("application/vnd.amazon.eventstream", Framing::EventStream),
+    ];
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    TYPES.iter().find(|(name, _)| name.eq_ignore_ascii_case(essence)).map(|&(_, framing)| framing)
+}
+
+/// Empties a buffer for the next frame, and gives back what one very large frame made it grow to.
+fn reset(buffer: &mut Vec<u8>) {
+    const KEPT: usize = 64 << 10;
+    if buffer.capacity() > KEPT {
+        *buffer = Vec::new();
+    } else {
+        buffer.clear();
+    }
+}

@@ -1,0 +1,161 @@
+//! Frames, written.
+
+use memchr::memchr2;
+use weir_types::contract::types::{Frame, Framing};
+
+/// Writes the frames of one stream.
+#[derive(Debug)]
+pub struct Encoder {
+    framing: Framing,
+    array: Array,
+}
+
+/// What a JSON array has had last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Array {
+    Nothing,
+    BracketOrComma,
+    Element,
+}
+
+impl Encoder {
+    /// An encoder at the start of a stream.
+    pub const fn new(framing: Framing) -> Self {
+        Self::behind(framing, Array::Nothing)
+    }
+
+    /// An encoder that goes on with a stream that others began.
+    pub(super) const fn behind(framing: Framing, array: Array) -> Self {
+        Self { framing, array }
+    }
+
+    /// Appends one frame to `out`. In NDJSON and JSON arrays, which have no room for one, a frame without data is none.
+    pub fn push(&mut self, frame: &Frame, out: &mut Vec<u8>) {
+        match self.framing {
+            Framing::Sse => sse(frame, out),
+            Framing::Ndjson => line(frame.data.trim_ascii(), out),
+            Framing::JsonArray => self.element(frame.data.trim_ascii(), out),
+            Framing::EventStream => message(frame, out),
+        }
+    }
+
+    /// Appends what ends the stream: the closing bracket of a JSON array (`[]` if there was no frame).
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        if self.framing == Framing::JsonArray {
+            out.extend_from_slice(if self.array == Array::Nothing { b"[]" } else { b"]" });
+        }
+    }
+
+    /// What may be sent between frames as a sign of life that no reader takes for a frame. Only SSE has such a thing.
+    pub const fn keep_alive(&self) -> Option<&'static [u8]> {
+        match self.framing {
+            Framing::Sse => Some(b": keep-alive\n\n"),
+            _ => None,
+        }
+    }
+
+    /// What tells people who read the bytes that somebody else goes on with the stream. Only SSE has room for it.
+    pub const fn resumed(&self) -> Option<&'static [u8]> {
+        match self.framing {
+            Framing::Sse => Some(b": resumed\n\n"),
+            _ => None,
+        }
+    }
+
+    fn element(&mut self, data: &str, out: &mut Vec<u8>) {
+        if data.is_empty() {
+            return;
+        }
+        match self.array {
+            Array::Nothing => out.push(b'['),
+            Array::BracketOrComma => {}
+            Array::Element => out.extend_from_slice(b",\n"),
+        }
+        self.array = Array::Element;
+        out.extend_from_slice(data.as_bytes());
+    }
+}
+
+/// Every line of the data becomes a `data:` line of its own, whichever line end it had: a bare carriage return would
+/// end the line for the reader too. A frame without data gets an empty `data:` line, or readers would drop it.
+fn sse(frame: &Frame, out: &mut Vec<u8>) {
+    if let Some(name) = frame.event.as_deref().map(first_line).filter(|name| !name.is_empty()) {
+        out.extend_from_slice(b"event: ");
+        out.extend_from_slice(name);
+        out.push(b'\n');
+    }
+    let mut rest = frame.data.as_bytes();
+    loop {
+        let line = first_line(rest);
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(line);
+        out.push(b'\n');
+        rest = match rest.get(line.len()..).unwrap_or_default() {
+            [b'\r', b'\n', rest @ ..] | [_, rest @ ..] => rest,
+            [] => break,
+        };
+    }
+    out.push(b'\n');
+}
+
+fn first_line<T: AsRef<[u8]> + ?Sized>(text: &T) -> &[u8] {
+    let text = text.as_ref();
+    text.get(..memchr2(b'\n', b'\r', text).unwrap_or(text.len())).unwrap_or(text)
+}
+
+/// Line ends within a JSON value stand outside of its strings and mean as little as spaces do.
+fn line(data: &str, out: &mut Vec<u8>) {
+    if data.is_empty() {
+        return;
+    }
+    let mut rest = data.as_bytes();
+    loop {
+        let line = first_line(rest);
+        out.extend_from_slice(line);
+        let Some((_, after)) = rest.get(line.len()..).and_then(<[u8]>::split_first) else { break };
+        out.push(b' ');
+        rest = after;
+    }
+    out.push(b'\n');
+}
+
+/// An event-stream message. Names that end in `Exception` are sent as exceptions: the media type knows two kinds of
+/// messages where a frame has only a name, and that ending is how the services that use it name their exceptions.
+/// Were it an event, readers would skip it as one that they do not know.
+fn message(frame: &Frame, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(&[0; 12]);
+    let name = frame.event.as_deref().unwrap_or_default();
+    let (kind, name_header) =
+        if name.ends_with("Exception") { ("exception", ":exception-type") } else { ("event", ":event-type") };
+    header(":message-type", kind, out);
+    if !name.is_empty() {
+        header(name_header, name, out);
+    }
+    header(":content-type", "application/json", out);
+    let headers = out.len() - start - 12;
+    out.extend_from_slice(frame.data.as_bytes());
+    let total = out.len() - start + 4;
+    put(out, start, total as u32);
+    put(out, start + 4, headers as u32);
+    let prelude = crc32fast::hash(out.get(start..start + 8).unwrap_or_default());
+    put(out, start + 8, prelude);
+    let whole = crc32fast::hash(out.get(start..).unwrap_or_default());
+    out.extend_from_slice(&whole.to_be_bytes());
+}
+
+/// A text header. Values end at 32767 bytes, the format's limit, which no name of an event comes near.
+fn header(name: &str, value: &str, out: &mut Vec<u8>) {
+    let value = value.get(..value.floor_char_boundary(usize::from(u16::MAX >> 1))).unwrap_or_default();
+    out.push(name.len() as u8);
+    out.extend_from_slice(name.as_bytes());
+    out.push(7);
+    out.extend_from_slice(&(value.len() as u16).to_be_bytes());
+    out.extend_from_slice(value.as_bytes());
+}
+
+fn put(out: &mut [u8], at: usize, number: u32) {
+    if let Some(place) = out.get_mut(at..at + 4) {
+        place.copy_from_slice(&number.to_be_bytes());
+    }
+}

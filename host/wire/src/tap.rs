@@ -1,0 +1,361 @@
+//! Reads usage, finish reason and model from answers while their bytes go through untouched.
+//!
+//! A manifest's tap says where these stand; [`CompiledTap`] is made once from it, a [`TapState`] goes along with one
+//! answer. Of a stream it is shown every frame; of a whole JSON answer every chunk, and none of it is kept, so that
+//! an answer of any size is metered.
+//!
+//! | file | does |
+//! |---|---|
+//! | `filter` | passes over frames that have nothing of interest, without a scan |
+//! | `usage` | figures, merged and taken apart into disjoint buckets |
+//! | `check` | one test of the manifest on frames |
+//! | `content` | the content of frames, weighed |
+
+mod check;
+mod content;
+mod filter;
+#[cfg(test)]
+mod recordings;
+#[cfg(test)]
+mod tests;
+mod usage;
+
+pub use check::FrameCheck;
+pub use usage::Buckets;
+
+use crate::estimate::Content;
+use crate::frame::FrameRef;
+use crate::peek::{Limits, Peek, PointerError, Pointers, Scalar, Test, TestError, Wanted};
+use filter::Filter;
+use std::sync::Arc;
+use usage::{Figures, Places};
+use weir_types::contract::about::{FrameTest, Tap, UsagePlace};
+
+/// Why a manifest's tap cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TapError {
+    /// One of its pointers.
+    #[error(transparent)]
+    Pointer(#[from] PointerError),
+    /// One of its tests.
+    #[error(transparent)]
+    Test(#[from] TestError),
+    /// Buckets that include each other.
+    #[error("the tap's usage has a bucket that includes itself")]
+    Circle,
+}
+
+/// The limits of the scans: a tap must never fail an answer for having too much of something.
+const LIMITS: Limits =
+    Limits { depth: 512, hits: 256, drop_excess: true, text_bytes: 512, utf8: false, variants: false };
+
+/// A manifest's tap, compiled. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct CompiledTap(Arc<Compiled>);
+
+#[derive(Debug)]
+struct Compiled {
+    places: Places,
+    /// What the hits of each pointer tell.
+    roles: Vec<Vec<Role>>,
+    /// Tests on names of events and on whole data, and tests on values.
+    on_frames: Vec<(Sign, Test)>,
+    on_values: Vec<(Sign, Test)>,
+    finds_content: bool,
+    finds_model: bool,
+    /// Where content stands.
+    content: content::Places,
+    /// The members of an answer that hold figures.
+    members: Vec<String>,
+    /// For the beginning of an answer: everything.
+    full: Stage,
+    /// From the first content on: without that, and without the model. Its pointers are the first of the full ones.
+    lean: Stage,
+}
+
+#[derive(Debug)]
+struct Stage {
+    pointers: Pointers,
+    filter: Filter,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// A figure of this place.
+    Usage(usize),
+    Finish,
+    Model,
+}
+
+/// What a test tells if it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    Content,
+    End,
+    Failure,
+}
+
+impl CompiledTap {
+    /// Compiles a tap.
+    pub fn new(tap: &Tap) -> Result<Self, TapError> {
+        let mut draft = Draft::default();
+        let places = Places::new(&tap.usage)?;
+        for (place, usage) in tap.usage.iter().enumerate() {
+            draft.usage(place, &usage.pointers);
+        }
+        draft.texts(Role::Finish, &tap.finish);
+        draft.tests(Sign::End, &tap.end)?;
+        draft.tests(Sign::Failure, &tap.failure)?;
+        let lean = draft.stage()?;
+        draft.texts(Role::Model, &tap.model);
+        draft.tests(Sign::Content, &tap.content)?;
+        let full = draft.stage()?;
+        Ok(Self(Arc::new(Compiled {
+            places,
+            roles: draft.roles,
+            on_frames: draft.on_frames,
+            on_values: draft.on_values,
+            finds_content: !tap.content.is_empty(),
+            finds_model: !tap.model.is_empty(),
+            content: content::Places::new(&tap.content),
+            members: members(&tap.usage),
+            full,
+            lean,
+        })))
+    }
+}
+
+impl CompiledTap {
+    /// The names of those members of a frame or an answer that hold its figures.
+    pub fn usage_members(&self) -> &[String] {
+        &self.0.members
+    }
+}
+
+fn members(usage: &[UsagePlace]) -> Vec<String> {
+    let mut members: Vec<String> = Vec::new();
+    for pointer in usage.iter().flat_map(|place| &place.pointers) {
+        let first = filter::names(pointer).into_iter().next();
+        let is_inner = pointer.matches('/').count() > 1;
+        members.extend(first.filter(|name| is_inner && !members.contains(name)));
+    }
+    members
+}
+
+/// A tap that is being compiled.
+#[derive(Default)]
+struct Draft {
+    wanted: Wanted,
+    roles: Vec<Vec<Role>>,
+    on_frames: Vec<(Sign, Test)>,
+    on_values: Vec<(Sign, Test)>,
+    filter: Filter,
+}
+
+impl Draft {
+    fn role(&mut self, role: Role, pointer: &str) {
+        let number = self.wanted.add(pointer);
+        if self.roles.len() <= number {
+            self.roles.resize(number + 1, Vec::new());
+        }
+        if let Some(roles) = self.roles.get_mut(number) {
+            roles.push(role);
+        }
+    }
+
+    fn usage(&mut self, place: usize, pointers: &[String]) {
+        for pointer in pointers {
+            self.role(Role::Usage(place), pointer);
+        }
+        self.filter.figures(pointers);
+    }
+
+    fn texts(&mut self, role: Role, pointers: &[String]) {
+        for pointer in pointers {
+            self.role(role, pointer);
+            self.filter.value(pointer, None);
+        }
+    }
+
+    fn tests(&mut self, sign: Sign, tests: &[FrameTest]) -> Result<(), TapError> {
+        for source in tests {
+            let test = Test::compile(source, &mut self.wanted)?;
+            self.filter.test(source, &test);
+            match test {
+                Test::Event(_) | Test::Data(_) => self.on_frames.push((sign, test)),
+                Test::Present(_) | Test::Equals(..) => self.on_values.push((sign, test)),
+            }
+        }
+        Ok(())
+    }
+
+    fn stage(&self) -> Result<Stage, TapError> {
+        Ok(Stage { pointers: self.wanted.compile()?, filter: self.filter.build() })
+    }
+}
+
+/// What an answer has told so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// Its tokens.
+    pub usage: Buckets,
+    /// Why it ended, in the format's own word.
+    pub finish: Option<String>,
+    /// The model, as the provider names it.
+    pub model: Option<String>,
+    /// Whether content has come.
+    pub content: bool,
+    /// Whether it is complete: the end marker has come, or the JSON body was whole.
+    pub ended: bool,
+    /// Whether a frame, or the whole answer, was an error.
+    pub failed: bool,
+}
+
+/// Reads one answer: either its frames or its body.
+#[derive(Debug)]
+pub struct TapState {
+    tap: CompiledTap,
+    peek: Peek,
+    lean: bool,
+    figures: Figures,
+    /// All but the usage.
+    reading: Reading,
+    content: Content,
+    /// Whether it is read as a whole and not by frames.
+    is_whole: bool,
+}
+
+impl TapState {
+    /// At the start of an answer.
+    pub fn new(tap: &CompiledTap) -> Self {
+        Self {
+            peek: Peek::new(&tap.0.full.pointers, LIMITS),
+            lean: false,
+            figures: Figures::new(&tap.0.places),
+            reading: Reading::default(),
+            content: Content::default(),
+            is_whole: false,
+            tap: tap.clone(),
+        }
+    }
+
+    /// Takes the next frame of a streamed answer.
+    pub fn frame(&mut self, frame: FrameRef<'_>) {
+        let tap = &*self.tap.0;
+        for (sign, test) in &tap.on_frames {
+            if check::holds_of_frame(test, frame) {
+                self.reading.note(*sign);
+            }
+        }
+        let stage = if self.lean { &tap.lean } else { &tap.full };
+        if stage.filter.passes(frame.data) {
+            self.peek.push(frame.data);
+            self.read();
+        }
+        if !self.tap.0.content.is_empty() {
+            self.tap.0.content.weigh(frame.data, &mut self.content);
+        } else if self.reading.content {
+            self.content.unknown();
+        }
+        self.settle();
+    }
+
+    /// Takes the next chunk of a whole JSON answer.
+    pub fn body(&mut self, chunk: &[u8]) {
+        self.peek.push(chunk);
+        self.is_whole = true;
+        if self.tap.0.finds_content {
+            self.content.json(chunk);
+        }
+    }
+
+    /// The whole JSON answer has come. If it broke off, what stood before the break is taken.
+    pub fn finish_body(&mut self) -> Reading {
+        self.reading.ended = self.peek.end().is_ok();
+        self.read();
+        self.reading()
+    }
+
+    /// The tokens of the content so far, by estimate.
+    pub fn content_tokens(&self) -> u32 {
+        if self.is_whole { self.content.tokens_of_json() } else { self.content.tokens() }
+    }
+
+    /// Whether content has come.
+    pub fn has_content(&self) -> bool {
+        self.reading.content
+    }
+
+    /// Whether the end marker has come.
+    pub fn has_ended(&self) -> bool {
+        self.reading.ended
+    }
+
+    /// Whether a frame was an error.
+    pub fn has_failed(&self) -> bool {
+        self.reading.failed
+    }
+
+    /// What the answer has told so far.
+    pub fn reading(&self) -> Reading {
+        Reading { usage: self.tap.0.places.buckets(&self.figures), ..self.reading.clone() }
+    }
+
+    /// Takes what the scan has found. Frames that are not JSON have nothing to tell, and do no harm.
+    fn read(&mut self) {
+        let tap = &*self.tap.0;
+        let found = self.peek.so_far();
+        for hit in found.hits().iter().filter(|hit| !hit.superseded) {
+            for role in tap.roles.get(hit.pointer).map(Vec::as_slice).unwrap_or_default() {
+                match role {
+                    Role::Usage(place) => self.figures.add(&tap.places, *place, &hit.value),
+                    Role::Finish => take_text(&mut self.reading.finish, &hit.value, true),
+                    Role::Model => take_text(&mut self.reading.model, &hit.value, false),
+                }
+            }
+        }
+        for (sign, test) in &tap.on_values {
+            if !self.reading.has(*sign) && test.holds(found) {
+                self.reading.note(*sign);
+            }
+        }
+        self.peek.reset();
+    }
+
+    /// Once the beginning has told what it can, later frames are searched for less.
+    fn settle(&mut self) {
+        let tap = &*self.tap.0;
+        let content = self.reading.content || !tap.finds_content;
+        let model = self.reading.model.is_some() || !tap.finds_model;
+        if !self.lean && content && model {
+            self.lean = true;
+            self.peek = Peek::new(&tap.lean.pointers, LIMITS);
+        }
+    }
+}
+
+impl Reading {
+    fn has(&self, sign: Sign) -> bool {
+        match sign {
+            Sign::Content => self.content,
+            Sign::End => self.ended,
+            Sign::Failure => self.failed,
+        }
+    }
+
+    fn note(&mut self, sign: Sign) {
+        match sign {
+            Sign::Content => self.content = true,
+            Sign::End => self.ended = true,
+            Sign::Failure => self.failed = true,
+        }
+    }
+}
+
+/// A text that is not empty. Later ones replace it, or do not.
+fn take_text(place: &mut Option<String>, value: &Scalar, replace: bool) {
+    let Some(text) = value.as_text().filter(|text| !text.is_empty()) else { return };
+    if replace || place.is_none() {
+        *place = Some(text.to_owned());
+    }
+}

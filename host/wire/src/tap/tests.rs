@@ -1,0 +1,275 @@
+//! What a tap reads, of a made-up format.
+
+use super::*;
+use proptest::prelude::*;
+use serde_json::json;
+use weir_types::contract::about::{Bucket, Merge, PointerEquals, UsagePlace};
+
+fn texts(pointers: &[&str]) -> Vec<String> {
+    pointers.iter().map(|&pointer| pointer.to_owned()).collect()
+}
+
+fn place(bucket: Bucket, pointers: &[&str], merge: Merge, includes: &[Bucket]) -> UsagePlace {
+    UsagePlace { bucket, pointers: texts(pointers), merge, includes: includes.to_vec() }
+}
+
+fn present(pointer: &str) -> FrameTest {
+    FrameTest::Present(pointer.to_owned())
+}
+
+fn equals(pointer: &str, json: &str) -> FrameTest {
+    FrameTest::Equals(PointerEquals { pointer: pointer.to_owned(), json: json.to_owned() })
+}
+
+fn zeta() -> Tap {
+    Tap {
+        usage: vec![
+            place(
+                Bucket::Input,
+                &["/bill/in", "/start/bill/in"],
+                Merge::Last,
+                &[Bucket::CacheRead, Bucket::CacheWrite],
+            ),
+            place(Bucket::CacheRead, &["/bill/more/cached"], Merge::Max, &[]),
+            place(Bucket::CacheWrite, &["/bill/more/stored/*"], Merge::Sum, &[]),
+            place(Bucket::Output, &["/bill/out"], Merge::Max, &[Bucket::Reasoning]),
+            place(Bucket::Reasoning, &["/bill/more/thought"], Merge::Last, &[]),
+        ],
+        finish: texts(&["/answers/*/why"]),
+        model: texts(&["/brain", "/start/brain"]),
+        content: vec![present("/answers/*/say"), FrameTest::Event("say".to_owned())],
+        end: vec![FrameTest::Data("<end>".to_owned()), equals("/kind", "\"over\"")],
+        failure: vec![FrameTest::Event("woe".to_owned()), present("/woe")],
+    }
+}
+
+fn state(tap: &Tap) -> TapState {
+    TapState::new(&CompiledTap::new(tap).unwrap())
+}
+
+fn stream(tap: &Tap, frames: &[(&str, &str)]) -> Reading {
+    let mut state = state(tap);
+    for (event, data) in frames {
+        let event = (!event.is_empty()).then_some(event.as_bytes());
+        state.frame(FrameRef { event, data: data.as_bytes() });
+    }
+    state.reading()
+}
+
+fn body(tap: &Tap, chunks: &[&[u8]]) -> Reading {
+    let mut state = state(tap);
+    for chunk in chunks {
+        state.body(chunk);
+    }
+    state.finish_body()
+}
+
+fn buckets(values: [Option<u32>; 5]) -> Buckets {
+    let [input, cache_read, cache_write, output, reasoning] = values;
+    Buckets { input, cache_read, cache_write, output, reasoning }
+}
+
+const USAGE: &str = r#"{"in":100,"out":50,"more":{"cached":60,"stored":[5,6],"thought":20}}"#;
+
+#[test]
+fn a_stream_is_read_from_its_frames() {
+    let frames = [
+        ("", r#"{"start":{"brain":"z-1","bill":{"in":7}}}"#),
+        ("", r#"{"answers":[{"say":null,"why":null}],"bill":null}"#),
+        ("", r#"{"answers":[{"say":"hi","why":null}],"bill":null}"#),
+        ("", r#"{"answers":[{"say":"!","why":"done"}],"brain":"other"}"#),
+        ("", &format!("{{\"bill\":{USAGE}}}")),
+        ("", "<end>"),
+    ];
+    let expected = Reading {
+        usage: buckets([Some(29), Some(60), Some(11), Some(30), Some(20)]),
+        finish: Some("done".to_owned()),
+        model: Some("z-1".to_owned()),
+        content: true,
+        ended: true,
+        failed: false,
+    };
+    assert_eq!(stream(&zeta(), &frames), expected);
+    assert!(!stream(&zeta(), &frames[..2]).content);
+    assert!(stream(&zeta(), &frames[..3]).content);
+    assert!(!stream(&zeta(), &frames[..5]).ended);
+}
+
+#[test]
+fn a_whole_answer_is_read_from_its_chunks_without_being_kept() {
+    let answer = format!(
+        "{{\"answers\":[{{\"say\":\"{}\",\"why\":\"done\"}}],\"brain\":\"z\",\"bill\":{USAGE}}}",
+        "x".repeat(1 << 20)
+    );
+    let chunks: Vec<&[u8]> = answer.as_bytes().chunks(1000).collect();
+    let reading = body(&zeta(), &chunks);
+    assert_eq!(reading.usage, buckets([Some(29), Some(60), Some(11), Some(30), Some(20)]));
+    assert_eq!((reading.finish.as_deref(), reading.model.as_deref()), (Some("done"), Some("z")));
+    assert!(reading.content && reading.ended && !reading.failed);
+}
+
+#[test]
+fn more_values_than_the_limit_hide_no_usage() {
+    let answers = vec![r#"{"say":"x"}"#; 5000].join(",");
+    let answer = format!("{{\"answers\":[{answers}],\"bill\":{{\"out\":3}}}}");
+    assert_eq!(body(&zeta(), &[answer.as_bytes()]).usage.output, Some(3));
+}
+
+#[test]
+fn an_answer_that_breaks_off_tells_what_it_told() {
+    let reading = body(&zeta(), &[br#"{"bill":{"in":4},"answers":[{"say":"a"#]);
+    assert_eq!(reading.usage.input, Some(4));
+    assert!(!reading.ended);
+}
+
+#[test]
+fn what_was_not_said_stays_unknown() {
+    let reading = stream(&zeta(), &[("", r#"{"bill":{"in":0,"out":null,"more":{"thought":"many"}}}"#)]);
+    assert_eq!(reading.usage, buckets([Some(0), None, None, None, None]));
+    assert_eq!(stream(&zeta(), &[]), Reading::default());
+}
+
+#[test]
+fn parts_larger_than_their_total_are_cut_to_it() {
+    let cut = |bill: &str| stream(&zeta(), &[("", &format!("{{\"bill\":{bill}}}"))]).usage;
+    assert_eq!(cut(r#"{"in":10,"more":{"cached":60}}"#), buckets([Some(0), Some(10), None, None, None]));
+    assert_eq!(cut(r#"{"in":10,"more":{"stored":[60]}}"#), buckets([Some(0), None, Some(10), None, None]));
+    let both = r#"{"in":10,"more":{"cached":8,"stored":[3,4]}}"#;
+    assert_eq!(cut(both), buckets([Some(0), Some(8), Some(2), None, None]));
+    assert_eq!(cut(r#"{"more":{"cached":60}}"#), buckets([None, Some(60), None, None, None]), "no total");
+    assert_eq!(cut(r#"{"out":5,"more":{"thought":6}}"#), buckets([None, None, None, Some(0), Some(5)]));
+}
+
+#[test]
+fn later_figures_are_merged_as_the_manifest_says() {
+    let frame = |n: u32| json!({"bill": {"in": n + 20, "out": n, "more": {"stored": [n]}}}).to_string();
+    let reading = stream(&zeta(), &[("", &frame(5)), ("", &frame(9)), ("", &frame(2))]);
+    assert_eq!(reading.usage, buckets([Some(6), None, Some(16), Some(9), None]));
+    let huge = json!({"bill": {"out": 1e15, "more": {"stored": [4e9, 4e9]}}}).to_string();
+    let reading = stream(&zeta(), &[("", &huge)]);
+    assert_eq!(reading.usage, buckets([None, None, Some(u32::MAX), Some(u32::MAX), None]));
+}
+
+#[test]
+fn places_of_one_bucket_are_added() {
+    let usage = vec![
+        place(Bucket::Input, &["/a"], Merge::Last, &[Bucket::CacheRead]),
+        place(Bucket::Input, &["/b"], Merge::Last, &[]),
+        place(Bucket::CacheRead, &["/c"], Merge::Last, &[]),
+    ];
+    let tap = Tap { usage, ..zeta() };
+    let reading = stream(&tap, &[("", r#"{"a":10,"b":5,"c":4}"#), ("", r#"{"a":12,"b":6}"#)]);
+    assert_eq!(reading.usage, buckets([Some(14), Some(4), None, None, None]));
+}
+
+#[test]
+fn a_total_of_all_leaves_what_the_other_buckets_do_not_have() {
+    let usage = vec![
+        place(Bucket::Output, &["/total"], Merge::Last, &[Bucket::Input, Bucket::CacheRead]),
+        place(Bucket::Input, &["/in"], Merge::Last, &[Bucket::CacheRead]),
+        place(Bucket::CacheRead, &["/cached"], Merge::Last, &[]),
+    ];
+    let reading = body(&Tap { usage, ..zeta() }, &[br#"{"total":100,"in":60,"cached":20}"#]);
+    assert_eq!(reading.usage, buckets([Some(40), Some(20), None, Some(40), None]));
+}
+
+#[test]
+fn buckets_that_include_each_other_are_refused() {
+    let usage = vec![
+        place(Bucket::Output, &["/a"], Merge::Last, &[Bucket::Reasoning]),
+        place(Bucket::Reasoning, &["/b"], Merge::Last, &[Bucket::Output]),
+    ];
+    assert_eq!(CompiledTap::new(&Tap { usage, ..zeta() }).unwrap_err(), TapError::Circle);
+}
+
+#[test]
+fn failures_are_seen_by_name_and_by_value() {
+    assert!(stream(&zeta(), &[("woe", "{}")]).failed);
+    assert!(stream(&zeta(), &[("", r#"{"woe":{"code":1}}"#)]).failed);
+    assert!(body(&zeta(), &[br#"{"woe":"x"}"#]).failed);
+    assert!(!stream(&zeta(), &[("", r#"{"woe":null}"#), ("say", r#"{"woe":{}}"#), ("", "woe")]).failed);
+}
+
+#[test]
+fn failures_and_the_end_are_seen_behind_the_first_content_too() {
+    let say = ("", r#"{"brain":"z","answers":[{"say":"a"}]}"#);
+    assert!(stream(&zeta(), &[say, ("", r#"{"woe": "x"}"#)]).failed);
+    assert!(stream(&zeta(), &[say, ("", r#"{"kind" : "over"}"#)]).ended);
+    assert!(stream(&zeta(), &[say, ("", r#"{"kind":"o\u0076er"}"#)]).ended);
+    assert!(!stream(&zeta(), &[say, ("", r#"{"kind":"overture"}"#), ("", r#"{"a":{"kind":"over"}}"#)]).ended);
+}
+
+#[test]
+fn frames_that_are_not_json_do_no_harm() {
+    let odd =
+        [("", "\"bill\":"), ("", "{\"bill\":{\"in\":"), ("", ""), ("", "\"bill\""), ("", "{\"bill\":{\"in\":3}}")];
+    assert_eq!(stream(&zeta(), &odd).usage.input, Some(3));
+}
+
+#[test]
+fn the_frame_that_is_to_be_withheld_is_known() {
+    let holds = |test: &FrameTest, event: &str, data: &str| {
+        let event = Some(event.as_bytes()).filter(|event| !event.is_empty());
+        FrameCheck::new(test).unwrap().holds(FrameRef { event, data: data.as_bytes() })
+    };
+    let empty = equals("/answers", "[]");
+    assert!(holds(&empty, "", r#"{"answers": [ ],"bill":{}}"#));
+    assert!(!holds(&empty, "", r#"{"answers":[{}],"bill":{}}"#));
+    assert!(!holds(&empty, "", r#"{"x":{"answers":[]}}"#));
+    assert!(!holds(&empty, "", r#"{"answers":["#));
+    assert!(holds(&FrameTest::Event("bill".to_owned()), "bill", ""));
+    assert!(!holds(&FrameTest::Event("bill".to_owned()), "", "bill"));
+    assert!(FrameCheck::new(&equals("/a", "[1]")).is_err());
+}
+
+/// Frames that have something of everything.
+fn frames() -> impl Strategy<Value = Vec<String>> {
+    let value = prop::sample::select(vec![
+        json!(null),
+        json!(3),
+        json!("over"),
+        json!(""),
+        json!([]),
+        json!({}),
+        json!([7, 1]),
+        json!("\"bill\":1"),
+        json!({"in": 4}),
+        json!({"say": "x", "why": "y", "bill": {"in": 9}}),
+        json!({"cached": 2, "thought": 1}),
+    ]);
+    let name = prop::sample::select(vec!["bill", "in", "out", "more", "say", "why", "woe", "kind", "answers", "brain"]);
+    let members = prop::collection::vec((name.clone(), value), 0..4);
+    let object =
+        members.prop_map(|members| members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+    let object = object.prop_map(serde_json::Value::Object);
+    let frame = (object.clone(), object, name, any::<bool>(), any::<bool>()).prop_map(
+        |(mut frame, inner, name, list, wide)| {
+            frame[name] = if list { json!([inner]) } else { inner };
+            if wide { format!("{frame:#}") } else { frame.to_string() }
+        },
+    );
+    prop::collection::vec(frame, 0..5)
+}
+
+proptest! {
+    #[test]
+    fn the_filter_hides_nothing(frames in frames()) {
+        let compiled = CompiledTap::new(&zeta()).unwrap();
+        let mut filtered = TapState::new(&compiled);
+        let mut plain = TapState::new(&compiled);
+        for frame in &frames {
+            filtered.frame(FrameRef { event: None, data: frame.as_bytes() });
+            plain.body(frame.as_bytes());
+            plain.read();
+            prop_assert_eq!(filtered.reading(), plain.reading());
+        }
+    }
+
+    #[test]
+    fn cuts_of_a_body_never_matter(frames in frames(), at in any::<prop::sample::Index>()) {
+        for frame in &frames {
+            let (one, other) = frame.as_bytes().split_at(at.index(frame.len() + 1));
+            prop_assert_eq!(body(&zeta(), &[one, other]), body(&zeta(), &[frame.as_bytes()]));
+        }
+    }
+}

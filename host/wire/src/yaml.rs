@@ -1,0 +1,153 @@
+//! YAML as far as cassettes use it: one document, the core schema, `!!binary`; aliases within bounds.
+
+mod node;
+
+use std::collections::HashMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
+
+pub use self::node::Node;
+
+/// How deep values may lie in each other.
+const DEPTH: usize = 128;
+/// How many values all aliases together may stand for: a few lines of them can mean billions.
+const ALIASED: usize = 100_000;
+
+/// The first document.
+pub fn read(text: &str) -> Result<Node, String> {
+    let mut reading = Reading { parser: Parser::new_from_str(text), anchors: HashMap::new(), aliased: 0 };
+    loop {
+        match reading.next()? {
+            Event::StreamStart | Event::DocumentStart(_) | Event::Nothing => {}
+            Event::StreamEnd | Event::DocumentEnd => return Ok(Node::Null),
+            event => return reading.node(event, DEPTH),
+        }
+    }
+}
+
+/// A YAML document as JSON, for others who read files of this kind. Bytes become text, as far as they are.
+///
+/// # Errors
+///
+/// What is wrong with it, for people.
+pub fn as_json(text: &str) -> Result<serde_json::Value, String> {
+    let node = read(text)?;
+    serde_json::from_str(&node.json()).map_err(|error| error.to_string())
+}
+
+struct Reading<'t> {
+    parser: Parser<'t, saphyr_parser::StrInput<'t>>,
+    anchors: HashMap<usize, Node>,
+    aliased: usize,
+}
+
+impl<'t> Reading<'t> {
+    fn next(&mut self) -> Result<Event<'t>, String> {
+        match self.parser.next_event() {
+            Some(Ok((event, _))) => Ok(event),
+            Some(Err(error)) => Err(error.to_string()),
+            None => Ok(Event::StreamEnd),
+        }
+    }
+
+    fn node(&mut self, event: Event<'t>, depth: usize) -> Result<Node, String> {
+        let Some(depth) = depth.checked_sub(1) else { return Err(format!("it is nested more than {DEPTH} deep")) };
+        let (node, anchor) = match event {
+            Event::Scalar(text, style, anchor, tag) => (scalar(&text, style, tag.as_deref())?, anchor),
+            Event::SequenceStart(anchor, _) => (self.list(depth)?, anchor),
+            Event::MappingStart(anchor, _) => (self.map(depth)?, anchor),
+            Event::Alias(anchor) => return self.alias(anchor),
+            _ => return Err("it ends in the middle".to_owned()),
+        };
+        if anchor != 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        Ok(node)
+    }
+
+    fn list(&mut self, depth: usize) -> Result<Node, String> {
+        let mut list = Vec::new();
+        loop {
+            match self.next()? {
+                Event::SequenceEnd => return Ok(Node::List(list)),
+                event => list.push(self.node(event, depth)?),
+            }
+        }
+    }
+
+    fn map(&mut self, depth: usize) -> Result<Node, String> {
+        let mut members = Vec::new();
+        loop {
+            let name = match self.next()? {
+                Event::MappingEnd => return Ok(Node::Map(members)),
+                event => self.node(event, depth)?,
+            };
+            let value = self.next()?;
+            let value = self.node(value, depth)?;
+            let name = name.text().map_or_else(|| name.json(), str::to_owned);
+            members.push((name, value));
+        }
+    }
+
+    fn alias(&mut self, anchor: usize) -> Result<Node, String> {
+        let node = self.anchors.get(&anchor).cloned().ok_or("an alias names nothing")?;
+        self.aliased = self.aliased.saturating_add(size(&node));
+        if self.aliased > ALIASED { Err("its aliases stand for too much".to_owned()) } else { Ok(node) }
+    }
+}
+
+fn size(node: &Node) -> usize {
+    1 + node.list().iter().map(size).sum::<usize>() + node.map().iter().map(|(_, node)| size(node)).sum::<usize>()
+}
+
+fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Node, String> {
+    match tag.filter(|tag| tag.is_yaml_core_schema()).map(|tag| tag.suffix.as_str()) {
+        Some("binary") => {
+            let packed: String = text.split_whitespace().collect();
+            STANDARD.decode(packed).map(Node::Bytes).map_err(|_| "a `!!binary` is not base64".to_owned())
+        }
+        None if style == ScalarStyle::Plain && tag.is_none() => Ok(plain(text)),
+        Some("int" | "float" | "bool" | "null") => Ok(plain(text)),
+        _ => Ok(Node::Text(text.to_owned())),
+    }
+}
+
+/// What a scalar without quotes means; numbers only where JSON spells them the same.
+fn plain(text: &str) -> Node {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => Node::Null,
+        "true" | "True" | "TRUE" => Node::Bool(true),
+        "false" | "False" | "FALSE" => Node::Bool(false),
+        _ if serde_json::from_str::<serde_json::Number>(text).is_ok() => Node::Number(text.to_owned()),
+        _ => Node::Text(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scalars_of_cassettes_are_read() {
+        let node = read("a: !!binary |\n  aGVs\n  bG8=\nb: 'it''s\n  folded'\nc: \"\\xE9\\n\\\n  x\"\nd: 200\ne: ~\nf: [yes, 1e3, a-b]\n").unwrap();
+        assert_eq!(node.get("a"), Some(&Node::Bytes(b"hello".to_vec())));
+        assert_eq!(node.get("b").unwrap().text(), Some("it's folded"));
+        assert_eq!(node.get("c").unwrap().text(), Some("é\nx"));
+        assert_eq!(node.get("d").unwrap().number(), Some(200));
+        assert_eq!(node.get("e"), Some(&Node::Null));
+        assert_eq!(node.get("f").unwrap().json(), r#"["yes",1e3,"a-b"]"#);
+    }
+
+    #[test]
+    fn what_grows_or_nests_without_end_is_refused() {
+        let bomb = (1..40).fold("a0: &a0 [x, x, x, x]\n".to_owned(), |text, n| {
+            let last = n - 1;
+            text + &format!("a{n}: &a{n} [*a{last}, *a{last}, *a{last}]\n")
+        });
+        assert!(read(&bomb).unwrap_err().contains("aliases"));
+        assert!(read(&"[".repeat(100_000)).is_err());
+        assert!(read("a: [1").is_err());
+    }
+}

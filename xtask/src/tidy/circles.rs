@@ -1,0 +1,160 @@
+//! Cargo decides which crate of `host/` may use which. Within a crate, the modules below its root form no circle: each can
+//! be read with those that it uses, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Findings;
+use super::source::{File, Tree};
+
+/// Modules that still use each other: crate, and the members of the circle. None may be added.
+const OPEN: &[(&str, &[&str])] = &[
+    ("adapters", &["catalog", "judge"]),
+    ("sandbox", &["adapter", "call", "canary", "duty", "fault", "instance", "pool", "shape", "stats", "version"]),
+    ("server", &["activity", "registry"]),
+    ("upstream", &["body", "client", "deadline", "decode", "dial", "error", "media", "screen"]),
+];
+
+/// The modules of a crate, each with those that it uses.
+type Uses = BTreeMap<String, BTreeSet<String>>;
+
+pub(super) fn check(tree: &Tree, findings: &mut Findings) {
+    let mut crates: BTreeMap<&str, Uses> = BTreeMap::new();
+    for file in tree.rust() {
+        let Some((name, path)) = place(&file.path) else { continue };
+        let Some(module) = path.split('/').next().and_then(|part| part.split('.').next()) else { continue };
+        if !matches!(module, "lib" | "main" | "tests") {
+            crates.entry(name).or_default().entry(module.to_owned()).or_default().extend(uses(file, path));
+        }
+    }
+    for (name, uses) in crates {
+        for module in uses.keys() {
+            let circle = circle(&uses, module);
+            let is_open = |(known, members): &(&str, &[&str])| {
+                *known == name && circle.iter().all(|module| members.contains(&module.as_str()))
+            };
+            if circle.first() == Some(module) && circle.len() > 1 && !OPEN.iter().any(is_open) {
+                findings.problem(format!("host/{name}: the modules {} use each other", circle.join(", ")));
+            }
+        }
+    }
+}
+
+/// The crate that a file belongs to, and its path below `src/`.
+fn place(path: &str) -> Option<(&str, &str)> {
+    let (name, rest) = path.strip_prefix("host/")?.split_once('/')?;
+    Some((name, rest.strip_prefix("src/")?))
+}
+
+/// The top modules that a file names.
+fn uses(file: &File, path: &str) -> BTreeSet<String> {
+    let text: String = file.code().flat_map(|(_, line)| [line, "\n"]).collect();
+    let up = "super::".repeat(path.split('/').count());
+    ["crate::", up.as_str()].into_iter().flat_map(|root| names(&text, root)).collect()
+}
+
+/// The first names behind every such beginning of a path.
+fn names(text: &str, root: &str) -> Vec<String> {
+    let is_inner = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':');
+    let starts = text.match_indices(root).filter(|(at, _)| !text[..*at].ends_with(is_inner));
+    starts.flat_map(|(at, _)| firsts(&text[at + root.len()..])).collect()
+}
+
+/// One name, or the first name of each member of a group.
+fn firsts(rest: &str) -> Vec<String> {
+    let Some(group) = rest.strip_prefix('{') else { return vec![name(rest)] };
+    let (mut depth, mut expected) = (0_usize, true);
+    let mut found = Vec::new();
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => expected = true,
+            c if expected && !c.is_whitespace() => {
+                found.push(name(&group[at..]));
+                expected = false;
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn name(text: &str) -> String {
+    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+/// The modules that a module reaches and that reach it, itself among them.
+fn circle(uses: &Uses, module: &str) -> Vec<String> {
+    let reached = reach(uses, module);
+    let is_in = |other: &&String| *other == module || (reached.contains(*other) && reach(uses, other).contains(module));
+    uses.keys().filter(is_in).cloned().collect()
+}
+
+fn reach(uses: &Uses, from: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut next: Vec<&String> = uses.get(from).into_iter().flatten().collect();
+    while let Some(module) = next.pop() {
+        if uses.contains_key(module) && found.insert(module.clone()) {
+            next.extend(&uses[module]);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(files: &[(&str, &str)]) -> Vec<String> {
+        let mut findings = Findings::default();
+        let files = files.iter().map(|(path, text)| File::new(path, text)).collect();
+        check(&Tree { root: ".".into(), files }, &mut findings);
+        findings.problems
+    }
+
+    #[test]
+    fn modules_may_use_others_one_way() {
+        let files = [
+            ("host/wire/src/peek.rs", "use crate::frame::Frame;"),
+            ("host/wire/src/peek/scan.rs", "use super::super::frame;"),
+            ("host/wire/src/frame.rs", "use weir_types::peek;"),
+        ];
+        assert_eq!(problems(&files), [""; 0]);
+    }
+
+    #[test]
+    fn a_circle_is_told_once_however_long_it_is() {
+        let files = [
+            ("host/wire/src/peek.rs", "use crate::{frame, tap::{self, Tap}};"),
+            ("host/wire/src/frame/cut.rs", "fn f() { super::super::tap::read() }"),
+            ("host/wire/src/tap.rs", "\nuse super::peek::Peek;"),
+        ];
+        assert_eq!(problems(&files), ["host/wire: the modules frame, peek, tap use each other"]);
+    }
+
+    #[test]
+    fn tests_may_use_what_they_like() {
+        let files = [
+            ("host/wire/src/peek.rs", "use crate::frame::Frame;"),
+            ("host/wire/src/frame.rs", "#[cfg(test)]\nmod tests {\n use crate::peek;\n}"),
+        ];
+        assert_eq!(problems(&files), [""; 0]);
+    }
+
+    #[test]
+    fn an_open_circle_does_not_grow() {
+        let known = [
+            ("host/server/src/activity.rs", "use super::registry::A;"),
+            ("host/server/src/registry.rs", "use super::activity::A;"),
+        ];
+        assert_eq!(problems(&known), [""; 0]);
+        let grown = [
+            known[0],
+            known[1],
+            ("host/server/src/stall.rs", "use super::activity::A;"),
+            ("host/server/src/registry/more.rs", "use crate::stall::B;"),
+        ];
+        assert_eq!(problems(&grown).len(), 1);
+    }
+}
