@@ -33,6 +33,7 @@ mod hostile_answers;
 mod hostile_figures;
 mod hostile_files;
 mod http2;
+mod installed;
 mod keyless;
 mod lifecycle;
 mod limits;

@@ -2,23 +2,43 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use super::Secret;
 
-/// Environment variables. Values may be secrets, so they are never printed.
+/// Environment variables, and where the program lies. Values may be secrets, so they are never printed.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+    /// The program's folder, for what is installed beside it.
+    program: Option<PathBuf>,
+}
 
 impl Environment {
     /// The process's own. Variables that are no Unicode are left out.
     pub fn of_process() -> Self {
         let pairs = std::env::vars_os();
-        Self(pairs.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect())
+        let variables: Self =
+            pairs.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+        // A link to the program leads to where the program is.
+        let program = std::env::current_exe().and_then(std::fs::canonicalize).ok();
+        Self { program: program.and_then(|file| Some(file.parent()?.to_owned())), ..variables }
+    }
+
+    /// The same for a program that lies in this folder.
+    #[must_use]
+    pub fn with_program_in(self, folder: &Path) -> Self {
+        Self { program: Some(folder.to_owned()), ..self }
+    }
+
+    /// The folder that the program lies in, where it is known.
+    pub fn program_folder(&self) -> Option<&Path> {
+        self.program.as_deref()
     }
 
     /// A variable's value. One that is set to nothing counts as unset: compose files and shells leave such behind.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.trim().is_empty())
+        self.variables.get(name).map(String::as_str).filter(|value| !value.trim().is_empty())
     }
 
     /// A variable's value as a secret, without white space around it.
@@ -39,20 +59,21 @@ impl Environment {
 
     /// Names and values of the variables that have a prefix, empty ones left out.
     pub(super) fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let pairs = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let pairs = self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         pairs.filter(move |(name, value)| name.starts_with(prefix) && !value.trim().is_empty())
     }
 }
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        let variables = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { variables, program: None }
     }
 }
 
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Environment({} variables)", self.0.len())
+        write!(f, "Environment({} variables)", self.variables.len())
     }
 }
 

@@ -241,6 +241,20 @@ fn the_lock_file_stands_beside_the_configuration_where_there_is_one() {
 }
 
 #[test]
+fn adapters_are_looked_for_beside_the_program_where_no_folder_is_named_and_none_is_here() {
+    let installed = tempfile::tempdir().unwrap();
+    let read = |text: &str| {
+        let environment = Environment::default().with_program_in(installed.path());
+        Config::parse("weir.toml", text, Path::new(""), environment).unwrap().plugins
+    };
+    assert_eq!(read("").dir, Path::new("plugins"), "there is none beside the program");
+    std::fs::create_dir(installed.path().join("plugins")).unwrap();
+    assert_eq!(read("").dir, installed.path().join("plugins"));
+    assert_eq!(read("").lock, installed.path().join("plugins.lock"), "the pins are those beside it");
+    assert_eq!(read("[plugins]\ndir = \"plugins\"\n").dir, Path::new("plugins"), "what is named counts");
+}
+
+#[test]
 fn what_adapters_suggest_reaches_every_target() {
     let mut config = read("[[models]]\nalias = 'a'\ntype = 'openai'\n[[models]]\nalias = 'b'\ntype = 'openai'\n");
     assert_eq!(target(&config, "a").provider.address, None);

@@ -233,7 +233,12 @@ pub(in super::super) const PLUGINS: Keys = Keys {
     path: Some("plugins"),
     meaning: "Where adapters are found, and how those without a table of their own are run. Paths are taken from the working directory.",
     list: &[
-        key("dir", "path", "\"plugins\"", "The folder with `NAME.wasm`. It is watched."),
+        key(
+            "dir",
+            "path",
+            "\"plugins\"",
+            "The folder with `NAME.wasm`. It is watched. Where this key is left out and the working directory has no such folder, the folder `plugins` beside the program is taken, if there is one.",
+        ),
         key(
             "allow_empty",
             FLAG,

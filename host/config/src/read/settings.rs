@@ -155,7 +155,7 @@ pub(super) fn media(mut section: Section<'_>) -> Media {
 
 pub(super) fn plugins(reader: &Reader<'_>, top: &mut Section<'_>) -> Plugins {
     let mut plugins = Plugins {
-        dir: PathBuf::from("plugins"),
+        dir: usual_dir(reader),
         poll_interval: Duration::from_secs(2),
         cache_dir: usual_cache(reader),
         ..Plugins::default()
@@ -222,6 +222,13 @@ fn adapter(section: &mut Section<'_>, default: &AdapterSettings) -> AdapterSetti
         require_signature: section.flag("require_signature").unwrap_or(default.require_signature),
         require_lock: section.flag("require_lock").unwrap_or(default.require_lock),
     }
+}
+
+/// `plugins` in the working directory; where there is none, the one beside the program, as a release has it.
+fn usual_dir(reader: &Reader<'_>) -> PathBuf {
+    let here = PathBuf::from("plugins");
+    let beside = reader.environment.program_folder().map(|folder| folder.join(&here));
+    beside.filter(|beside| !here.exists() && beside.is_dir()).unwrap_or(here)
 }
 
 /// The user's cache folder, by the usual variables.
