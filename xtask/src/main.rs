@@ -2,12 +2,14 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool speaks through its output")]
 
 mod badday;
+mod beside;
 mod check;
 mod clients;
 mod contract;
 mod fidelity;
 mod fuzz;
 mod languages;
+mod needs;
 mod plugins;
 mod process;
 mod run;
@@ -26,7 +28,8 @@ use workspace::Workspace;
 const HELP: &str = "\
 usage: cargo xtask VERB
 
-  run [-- ARGS]        build everything and serve with config.example.toml (or with ARGS for `weir`)
+  run [-- ARGS]        serve with config.example.toml (or with ARGS for `weir`) as soon as what that needs is built, in a
+                       quick profile; the other adapters come while it serves
   test [--quick]       everything that must hold: format, rules, lints, tests, official clients, a little fuzzing
   plugins [NAME...]    build the adapters of plugins/ as components: plugins/NAME.wasm and plugins.lock
   tidy                 the rules that can be counted: circles, lengths, names, paths, licences, the contract
@@ -77,6 +80,8 @@ fn dispatch(words: &[String]) -> Result<()> {
         "soak" => soak::run(&workspace, rest),
         "swaps" => swaps::run(&workspace, rest),
         "run" => run::run(&workspace, rest),
+        // What `run` starts for itself.
+        beside::VERB => beside::run(&workspace, rest),
         _ => bail!("there is no verb {verb:?}\n\n{HELP}"),
     }
 }

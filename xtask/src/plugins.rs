@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -18,10 +20,11 @@ use crate::wasm::{self, Std};
 use crate::workspace::{Adapter, Workspace};
 
 /// A component that has been put in its place.
-struct Built {
+pub(crate) struct Built {
     name: String,
     bytes: usize,
-    changed: bool,
+    /// Whether there was none, or another one.
+    pub(crate) changed: bool,
 }
 
 /// Builds all adapters, or those that are named.
@@ -31,12 +34,47 @@ pub(crate) fn build(workspace: &Workspace, names: &[String]) -> Result<()> {
         println!("plugins: there are no crates in plugins/");
         return Ok(());
     }
-    let std = wasm::prepare(workspace)?;
-    let mut built = compile_all(workspace, adapters, std)?;
+    let progress = Progress::of(adapters.len(), 0);
+    let mut built = put(workspace, adapters, &progress)?;
     built.sort_by(|a, b| a.name.cmp(&b.name));
-    lock(workspace)?;
     print!("{}", table(&built));
     Ok(())
+}
+
+/// Builds these adapters. Each is put in its place, and pinned, as soon as it is built: a running Weir serves with it while
+/// the others are still to come.
+pub(crate) fn put(workspace: &Workspace, adapters: Vec<Adapter>, progress: &Progress) -> Result<Vec<Built>> {
+    let std = wasm::prepare(workspace)?;
+    let built = compile_all(workspace, adapters, std, progress)?;
+    // Also where all were built before: the list may have been lost.
+    lock(workspace)?;
+    Ok(built)
+}
+
+/// Counts adapters aloud as they are built.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    all: usize,
+    done: Mutex<usize>,
+}
+
+impl Progress {
+    /// Of so many adapters, of which some are there already.
+    pub(crate) fn of(all: usize, done: usize) -> Self {
+        Self { all, done: Mutex::new(done) }
+    }
+
+    /// One more is there. What has not changed is counted, and not worth a line. The list of pins is written under the
+    /// same lock, since adapters are built side by side.
+    fn step(&self, workspace: &Workspace, built: &Built, took: Duration) -> Result<()> {
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        *done += 1;
+        if built.changed {
+            println!("adapter {done} of {}: {}, {:.0} s", self.all, built.name, took.as_secs_f64());
+            lock(workspace)?;
+        }
+        Ok(())
+    }
 }
 
 fn chosen(workspace: &Workspace, names: &[String]) -> Result<Vec<Adapter>> {
@@ -53,13 +91,13 @@ fn chosen(workspace: &Workspace, names: &[String]) -> Result<Vec<Adapter>> {
 
 /// Builds the adapters of each profile side by side: an optimisation of the whole is one thread's work, and cargo locks
 /// the folder of a profile.
-fn compile_all(workspace: &Workspace, adapters: Vec<Adapter>, std: Std) -> Result<Vec<Built>> {
+fn compile_all(workspace: &Workspace, adapters: Vec<Adapter>, std: Std, progress: &Progress) -> Result<Vec<Built>> {
     let mut by_profile: BTreeMap<String, Vec<Adapter>> = BTreeMap::new();
     for adapter in adapters {
         by_profile.entry(adapter.profile.clone()).or_default().push(adapter);
     }
     let lanes: Vec<Result<Vec<Built>>> = thread::scope(|scope| {
-        let lane = |group: Vec<Adapter>| scope.spawn(move || compile_lane(workspace, &group, std));
+        let lane = |group: Vec<Adapter>| scope.spawn(move || compile_lane(workspace, &group, std, progress));
         let lanes: Vec<_> = by_profile.into_values().map(lane).collect();
         let ended = |lane: thread::ScopedJoinHandle<'_, _>| lane.join().unwrap_or_else(|_| bail!("a build panicked"));
         lanes.into_iter().map(ended).collect()
@@ -67,10 +105,13 @@ fn compile_all(workspace: &Workspace, adapters: Vec<Adapter>, std: Std) -> Resul
     Ok(lanes.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
-fn compile_lane(workspace: &Workspace, adapters: &[Adapter], std: Std) -> Result<Vec<Built>> {
+fn compile_lane(workspace: &Workspace, adapters: &[Adapter], std: Std, progress: &Progress) -> Result<Vec<Built>> {
     let one = |adapter: &Adapter| {
+        let begun = Instant::now();
         let artifact = component(&compile_one(workspace, adapter, std)?, &workspace.root, adapter)?;
-        install(&place(workspace, adapter)?, &adapter.name, &artifact)
+        let built = install(&place(workspace, adapter)?, &adapter.name, &artifact)?;
+        progress.step(workspace, &built, begun.elapsed())?;
+        Ok(built)
     };
     adapters.iter().map(one).collect()
 }
@@ -94,7 +135,7 @@ fn place(workspace: &Workspace, adapter: &Adapter) -> Result<PathBuf> {
 /// is left as it was.
 fn compile_one(workspace: &Workspace, adapter: &Adapter, std: Std) -> Result<String> {
     let mut command = cargo();
-    command.current_dir(&workspace.root).args(["rustc", "--lib", "--crate-type", "cdylib"]);
+    command.current_dir(&workspace.root).args(["rustc", "--quiet", "--lib", "--crate-type", "cdylib"]);
     command.args(["--profile", &adapter.profile, "--target", wasm::TARGET, "--package", &adapter.package]);
     command.arg("--message-format=json-render-diagnostics").arg("--target-dir").arg(workspace.target.join("adapters"));
     wasm::configure(&mut command, std);

@@ -73,6 +73,14 @@ pub(crate) fn succeeds_within(command: &mut Command, limit: Duration) -> bool {
     false
 }
 
+/// A program that leaves the processor to others, where the system can do that.
+pub(crate) fn gently(program: &Path) -> Command {
+    let Some(nice) = find("nice") else { return Command::new(program) };
+    let mut command = Command::new(nice);
+    command.args(["-n", "10"]).arg(program);
+    command
+}
+
 /// Where a program lies on the path.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;

@@ -1,18 +1,40 @@
-//! `cargo xtask run`: everything built, then served.
+//! `cargo xtask run`: what the first request needs, then the server, and the other adapters while it serves.
 
-use anyhow::Result;
+use std::process::Command;
+use std::thread;
 
-use crate::plugins;
+use anyhow::{Result, bail};
+
 use crate::process::{self, cargo};
-use crate::workspace::Workspace;
+use crate::workspace::{Adapter, Workspace};
+use crate::{beside, needs, plugins};
 
-/// Builds the adapters and the release binary and serves the example configuration, or whatever the arguments say.
+/// Hardly optimised: what the release profile gains in speed, its building takes many times over from a first request.
+const PROFILE: &str = "quick";
+
+/// Builds the program and the adapters that are needed first and serves the example configuration, or whatever the
+/// arguments say. The adapters that are left come into the plugins folder one by one, which a running Weir watches.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
-    plugins::build(workspace, &[])?;
-    process::run(cargo().current_dir(&workspace.root).args(["build", "--release", "--package", "weir"]))?;
     let words = words.strip_prefix(&["--".to_owned()]).unwrap_or(words);
     let example = ["serve", "--config", "config.example.toml"].map(str::to_owned);
-    let binary = workspace.target.join("release").join(format!("weir{}", std::env::consts::EXE_SUFFIX));
-    let mut command = std::process::Command::new(binary);
-    process::hand_over(command.current_dir(&workspace.root).args(if words.is_empty() { &example } else { words }))
+    let words = if words.is_empty() { &example } else { words };
+    let (first, later) = needs::split(workspace, words);
+    build(workspace, &first)?;
+    if !later.is_empty() {
+        beside::start(workspace, first.len(), &later)?;
+    }
+    let binary = workspace.target.join(PROFILE).join(format!("weir{}", std::env::consts::EXE_SUFFIX));
+    process::hand_over(Command::new(binary).current_dir(&workspace.root).args(words))
+}
+
+/// Builds the program and these adapters side by side: neither keeps two cores busy to its end.
+fn build(workspace: &Workspace, adapters: &[Adapter]) -> Result<()> {
+    let progress = plugins::Progress::of(workspace.adapters.len(), 0);
+    thread::scope(|scope| {
+        let adapters = scope.spawn(|| plugins::put(workspace, adapters.to_vec(), &progress));
+        let words = ["build", "--profile", PROFILE, "--package", "weir"];
+        let program = process::run(cargo().current_dir(&workspace.root).args(words));
+        adapters.join().unwrap_or_else(|_| bail!("a build panicked"))?;
+        program
+    })
 }

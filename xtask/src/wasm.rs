@@ -64,7 +64,10 @@ pub(crate) fn prepare(workspace: &Workspace) -> Result<Std> {
     let first = std::env::var("WEIR_WASM_RUNG").ok().and_then(|text| text.parse::<usize>().ok()).unwrap_or(1);
     for (number, (name, rung)) in (1..).zip(RUNGS).skip(first.saturating_sub(1)) {
         let found = rung(&sysroot);
-        println!("wasm target, rung {number}, {name}: {}", if found.is_some() { "yes" } else { "no" });
+        // The ordinary case is not worth a line.
+        if number > 1 || found.is_none() {
+            println!("wasm target, rung {number}, {name}: {}", if found.is_some() { "yes" } else { "no" });
+        }
         if let Some(std) = found {
             return Ok(std);
         }
