@@ -6,6 +6,7 @@ mod beside;
 mod check;
 mod clients;
 mod contract;
+mod dist;
 mod fidelity;
 mod fuzz;
 mod languages;
@@ -30,6 +31,7 @@ usage: cargo xtask VERB
 
   run [-- ARGS]        serve with config.example.toml (or with ARGS for `weir`) as soon as what that needs is built, in a
                        quick profile; the other adapters come while it serves
+  dist                 what is installed: the optimised program with its adapters, target/dist/weir-VERSION-TARGET(.tar.gz)
   test [--quick]       everything that must hold: format, rules, lints, tests, official clients, a little fuzzing
   plugins [NAME...]    build the adapters of plugins/ as components: plugins/NAME.wasm and plugins.lock
   tidy                 the rules that can be counted: circles, lengths, names, paths, licences, the contract
@@ -80,6 +82,7 @@ fn dispatch(words: &[String]) -> Result<()> {
         "soak" => soak::run(&workspace, rest),
         "swaps" => swaps::run(&workspace, rest),
         "run" => run::run(&workspace, rest),
+        "dist" => dist::run(&workspace),
         // What `run` starts for itself.
         beside::VERB => beside::run(&workspace, rest),
         _ => bail!("there is no verb {verb:?}\n\n{HELP}"),
