@@ -1,7 +1,7 @@
-//! Adapters that are built while Weir serves already, by a process of its own: the server takes the place of the one that
-//! was started, so that signals and the exit code are the server's.
+//! Adapters that are built while something more urgent goes on, by a process of its own: first the building of Weir, then
+//! Weir itself, which takes the place of the process that was started, so that signals and the exit code are Weir's.
 
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -11,46 +11,45 @@ use crate::plugins;
 use crate::process;
 use crate::workspace::{Adapter, Workspace};
 
-/// `cargo xtask beside SERVER DONE NAME...`, which nobody types.
+/// `cargo xtask beside PROCESS DONE NAME...`, which is not for typing.
 pub(crate) const VERB: &str = "beside";
-/// How often it is looked whether the server still runs.
+/// How often it is looked whether the process that it is done for still runs.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// Has these adapters built for the server that this process is about to become; `done` are there already. The server
-/// comes first: it compiles its own before it answers.
+/// Has these adapters built for as long as this process runs, or the server that it becomes; `done` of all are there
+/// already. What this process does itself comes first on the processor.
 ///
 /// The process group is one of its own, so that it ends as a whole, with cargo and the compilers; see [`end_with`].
-pub(crate) fn start(workspace: &Workspace, done: usize, adapters: &[Adapter]) -> Result<()> {
+pub(crate) fn start(workspace: &Workspace, done: usize, adapters: &[Adapter]) -> Result<Child> {
     let mut command = process::gently(&std::env::current_exe().context("where is xtask?")?);
     command.current_dir(&workspace.root).arg(VERB).arg(std::process::id().to_string()).arg(done.to_string());
     command.args(adapters.iter().map(|adapter| &adapter.name)).stdin(Stdio::null());
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    command.spawn().context("could not start xtask")?;
-    Ok(())
+    command.spawn().context("could not start xtask")
 }
 
-/// Builds the named adapters, for as long as the server runs.
+/// Builds the named adapters.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
-    let [server, done, names @ ..] = words else { bail!("usage: cargo xtask {VERB} SERVER DONE NAME...") };
-    let (server, done) = (server.parse()?, done.parse()?);
-    thread::spawn(move || end_with(server));
+    let [process, done, names @ ..] = words else { bail!("usage: cargo xtask {VERB} PROCESS DONE NAME...") };
+    let (process, done) = (process.parse()?, done.parse()?);
+    thread::spawn(move || end_with(process));
     let is_named = |adapter: &&Adapter| names.contains(&adapter.name);
     let adapters: Vec<Adapter> = workspace.adapters.iter().filter(is_named).cloned().collect();
-    let all = done + adapters.len();
+    let (all, there) = (workspace.adapters.len(), done + adapters.len());
     let built = plugins::put(workspace, adapters, &plugins::Progress::of(all, done))?;
-    if built.iter().any(|built| built.changed) {
+    if there == all && built.iter().any(|built| built.changed) {
         println!("all {all} adapters are in plugins/");
     }
     Ok(())
 }
 
-/// Ends this process and all that it has started as soon as its parent is another than the server.
-fn end_with(server: u32) {
-    while is_child_of(server) {
+/// Ends this process and all that it has started as soon as its parent is another than the given one.
+fn end_with(process: u32) {
+    while is_child_of(process) {
         thread::sleep(EVERY);
     }
-    // 0 is the group of whoever asks. The shell has `kill` built in; as a program it is not everywhere.
+    // 0 is the group of the process that asks. The shell has `kill` built in; as a program it is not everywhere.
     let _ = Command::new("sh").args(["-c", "kill -TERM 0"]).status();
     std::process::exit(1);
 }

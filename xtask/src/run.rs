@@ -1,13 +1,12 @@
 //! `cargo xtask run`: what the first request needs, then the server, and the other adapters while it serves.
 
 use std::process::Command;
-use std::thread;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, ensure};
 
 use crate::process::{self, cargo};
 use crate::workspace::{Adapter, Workspace};
-use crate::{beside, needs, plugins};
+use crate::{beside, needs};
 
 /// Hardly optimised: what the release profile gains in speed, its building takes many times over from a first request.
 const PROFILE: &str = "quick";
@@ -27,14 +26,13 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     process::hand_over(Command::new(binary).current_dir(&workspace.root).args(words))
 }
 
-/// Builds the program and these adapters side by side: neither keeps two cores busy to its end.
+/// Builds the program, and these adapters in the moments when that does not keep the machine busy: its last crates are one
+/// thread's work each.
 fn build(workspace: &Workspace, adapters: &[Adapter]) -> Result<()> {
-    let progress = plugins::Progress::of(workspace.adapters.len(), 0);
-    thread::scope(|scope| {
-        let adapters = scope.spawn(|| plugins::put(workspace, adapters.to_vec(), &progress));
-        let words = ["build", "--profile", PROFILE, "--package", "weir"];
-        let program = process::run(cargo().current_dir(&workspace.root).args(words));
-        adapters.join().unwrap_or_else(|_| bail!("a build panicked"))?;
-        program
-    })
+    let mut beside = beside::start(workspace, 0, adapters)?;
+    let words = ["build", "--profile", PROFILE, "--package", "weir"];
+    process::run(cargo().current_dir(&workspace.root).args(words))?;
+    let status = beside.wait().context("could not wait for the adapters")?;
+    ensure!(status.success(), "the adapters do not build; what cargo says stands above");
+    Ok(())
 }
