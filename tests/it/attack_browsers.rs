@@ -5,7 +5,7 @@ use http_body_util::Full;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use weir_tests::{Client, House, Reply, Request, soon};
 
-use crate::tongue::{ALL, OPENAI, Tongue, ZETA, config, provider};
+use crate::tongue::{EVERY, OPENAI, Tongue, ZETA, config_of, provider};
 
 const KEY: &str = "weir-key-of-team-a-0123456789";
 const TOKEN: &str = "let-me-in-please";
@@ -30,7 +30,7 @@ const PROXIED: [(&str, &str); 6] = [
 ];
 
 fn keyed(more: &str, upstream: &weir_tests::Upstream) -> String {
-    format!("{more}\n{}\n[[clients]]\nname = \"team-a\"\nkey = \"{KEY}\"\n", config(upstream))
+    format!("{more}\n{}\n[[clients]]\nname = \"team-a\"\nkey = \"{KEY}\"\n", config_of(&EVERY, upstream))
 }
 
 /// Every way in which a request is not this machine's own.
@@ -59,8 +59,8 @@ fn is_refused(from: Tongue, reply: &Reply) {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_keys_no_rebound_name_no_other_site_and_no_proxy_is_served() {
     let mut upstream = provider(OPENAI).await;
-    let house = House::open(&config(&upstream)).await;
-    for from in ALL {
+    let house = House::open(&config_of(&EVERY, &upstream)).await;
+    for from in EVERY {
         for (name, value) in foreign() {
             for request in requests(from) {
                 is_refused(from, &house.ask(&request.header(name, value)).await);
@@ -73,8 +73,8 @@ async fn without_keys_no_rebound_name_no_other_site_and_no_proxy_is_served() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_names_models_and_adapters_is_shown_to_nothing_foreign_where_only_this_machine_is_served() {
     let upstream = provider(OPENAI).await;
-    let own = House::open(&config(&upstream)).await;
-    let shared = [keyed("", &upstream), format!("[server]\nanonymous = true\n{}", config(&upstream))];
+    let own = House::open(&config_of(&EVERY, &upstream)).await;
+    let shared = [keyed("", &upstream), format!("[server]\nanonymous = true\n{}", config_of(&EVERY, &upstream))];
     let shared = [House::open(&shared[0]).await, House::open(&shared[1]).await];
     for path in ["/metrics", "/ready", "/readyz"] {
         assert_eq!(own.get(path).await.status(), 200);
@@ -93,10 +93,10 @@ async fn what_names_models_and_adapters_is_shown_to_nothing_foreign_where_only_t
 #[tokio::test(flavor = "multi_thread")]
 async fn without_keys_loopback_names_and_this_machines_own_pages_are_served() {
     let upstream = provider(OPENAI).await;
-    let house = House::open(&config(&upstream)).await;
+    let house = House::open(&config_of(&EVERY, &upstream)).await;
     let port = house.address.port();
     let hosts = ["localhost".to_owned(), format!("LOCALHOST:{port}"), format!("127.0.0.1:{port}"), "[::1]".to_owned()];
-    for from in ALL {
+    for from in EVERY {
         for host in &hosts {
             let request = from.request("openai", false).header("host", host);
             assert_eq!(house.ask(&request).await.status(), 200, "{host}");
@@ -109,7 +109,7 @@ async fn without_keys_loopback_names_and_this_machines_own_pages_are_served() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_name_that_http2_tells_counts_as_well() {
     let mut upstream = provider(OPENAI).await;
-    let house = House::open(&config(&upstream)).await;
+    let house = House::open(&config_of(&EVERY, &upstream)).await;
     for (name, status) in [("evil.example", 403), ("localhost", 200), ("127.0.0.1:8080", 200)] {
         let stream = tokio::net::TcpStream::connect(house.address).await.unwrap();
         let (mut sender, connection) =
@@ -131,7 +131,7 @@ async fn the_name_that_http2_tells_counts_as_well() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_keys_or_openly_any_name_and_any_proxy_is_served() {
     let upstream = provider(OPENAI).await;
-    let open = House::open(&format!("[server]\nanonymous = true\n{}", config(&upstream))).await;
+    let open = House::open(&format!("[server]\nanonymous = true\n{}", config_of(&EVERY, &upstream))).await;
     let closed = House::open(&keyed("", &upstream)).await;
     for (name, value) in foreign() {
         let request = OPENAI.request("openai", false).header(name, value);
@@ -155,7 +155,7 @@ async fn without_a_token_the_admin_side_serves_this_machine_itself_and_nothing_f
     let upstream = provider(ZETA).await;
     for apart in [false, true] {
         let listen = if apart { "[admin]\nlisten = \"127.0.0.1:0\"\n" } else { "" };
-        let house = House::open(&format!("{listen}{}", config(&upstream))).await;
+        let house = House::open(&format!("{listen}{}", config_of(&EVERY, &upstream))).await;
         let ask = async |request: &Request| {
             let mut client = Client::connect(house.admin.unwrap_or(house.address)).await;
             client.send(request).await;
@@ -177,7 +177,7 @@ async fn without_a_token_the_admin_side_serves_this_machine_itself_and_nothing_f
 #[tokio::test(flavor = "multi_thread")]
 async fn where_others_are_served_the_admin_side_needs_a_token() {
     let upstream = provider(ZETA).await;
-    for settings in [keyed("", &upstream), format!("[server]\nanonymous = true\n{}", config(&upstream))] {
+    for settings in [keyed("", &upstream), format!("[server]\nanonymous = true\n{}", config_of(&EVERY, &upstream))] {
         let house = House::open(&settings).await;
         for request in admin_requests() {
             let reply = house.ask(&request.clone().header("authorization", &format!("Bearer {KEY}"))).await;
@@ -210,7 +210,7 @@ async fn with_its_token_the_admin_side_is_served_through_proxies_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_keys_are_slowed_by_address_and_right_ones_are_not() {
     let mut upstream = provider(OPENAI).await;
-    for from in ALL {
+    for from in EVERY {
         let house = House::open(&keyed("", &upstream)).await;
         let mut refused = Vec::new();
         for n in 0..40 {
@@ -235,7 +235,7 @@ async fn wrong_keys_are_slowed_by_address_and_right_ones_are_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_tokens_are_slowed_by_address_and_the_right_one_is_not() {
     let upstream = provider(ZETA).await;
-    let house = House::open(&format!("[admin]\ntoken = \"{TOKEN}\"\n{}", config(&upstream))).await;
+    let house = House::open(&format!("[admin]\ntoken = \"{TOKEN}\"\n{}", config_of(&EVERY, &upstream))).await;
     let ask = async |token: &str| {
         house.ask(&Request::get("/admin/plugins").header("authorization", &format!("Bearer {token}"))).await
     };

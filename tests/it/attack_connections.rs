@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use weir_tests::{Answer, Client, Gate, House, Request, Upstream, soon};
 
-use crate::tongue::{ALL, ANTHROPIC, OPENAI, ZETA, config, provider};
+use crate::tongue::{ANTHROPIC, EVERY, OPENAI, ZETA, config_of, provider};
 
 /// Connections that the house of these tests takes, and those that it takes beyond for the operations side.
 const LIMIT: usize = 256;
@@ -47,7 +47,7 @@ async fn closed(stream: &mut TcpStream) {
 /// All formats and lanes are served.
 async fn serves(house: &House) {
     assert_eq!(house.get("/health").await.status(), 200);
-    for from in ALL {
+    for from in EVERY {
         for (model, stream) in [("openai", false), ("openai-t", true)] {
             let reply = house.ask(&from.request(model, stream)).await;
             assert_eq!(reply.status(), 200, "{from:?} {model}: {}", reply.text());
@@ -58,7 +58,7 @@ async fn serves(house: &House) {
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_peers_make_room_for_those_that_ask() {
     let upstream = provider(OPENAI).await;
-    let house = House::open(&format!("[server]\nheader_timeout = \"5m\"\n{}", config(&upstream))).await;
+    let house = House::open(&format!("[server]\nheader_timeout = \"5m\"\n{}", config_of(&EVERY, &upstream))).await;
     for (what, opening) in openings() {
         let mut peers = Vec::new();
         for _ in 0..LIMIT + RESERVE + 100 {
@@ -73,7 +73,7 @@ async fn silent_peers_make_room_for_those_that_ask() {
 #[tokio::test(flavor = "multi_thread")]
 async fn four_thousand_silent_peers_delay_nobody() {
     let upstream = provider(OPENAI).await;
-    let house = House::open(&config(&upstream)).await;
+    let house = House::open(&config_of(&EVERY, &upstream)).await;
     let mut peers = Vec::new();
     for _ in 0..4200 {
         peers.push(silent(house.address, b"").await);
@@ -87,7 +87,7 @@ async fn four_thousand_silent_peers_delay_nobody() {
 async fn a_silent_connection_is_closed_after_the_header_timeout() {
     let upstream = provider(OPENAI).await;
     let settings = "[server]\nheader_timeout = \"200ms\"\nidle_timeout = \"5m\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
-    let house = House::open(&format!("{settings}{}", config(&upstream))).await;
+    let house = House::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
     for address in [house.address, house.admin.unwrap()] {
         for (_, opening) in openings() {
             closed(&mut silent(address, &opening).await).await;
@@ -105,7 +105,7 @@ async fn a_silent_connection_is_closed_after_the_header_timeout() {
 async fn a_dripping_head_is_closed_after_the_header_timeout() {
     let upstream = provider(OPENAI).await;
     let settings = "[server]\nheader_timeout = \"300ms\"\nidle_timeout = \"5m\"\n";
-    let house = House::open(&format!("{settings}{}", config(&upstream))).await;
+    let house = House::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
     // The first head of a connection, and a later one.
     for first in [false, true] {
         let mut stream = silent(house.address, b"").await;
@@ -134,7 +134,7 @@ async fn a_dripping_head_is_closed_after_the_header_timeout() {
 async fn an_idle_connection_is_closed_after_the_idle_timeout() {
     let upstream = provider(OPENAI).await;
     let settings = "[server]\nheader_timeout = \"5m\"\nidle_timeout = \"200ms\"\n";
-    let house = House::open(&format!("{settings}{}", config(&upstream))).await;
+    let house = House::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
     let mut client = house.connect().await;
     client.send(&OPENAI.request("openai", false)).await;
     assert_eq!(client.reply().await.status(), 200);
@@ -165,7 +165,7 @@ async fn an_exchange_may_take_longer_than_a_connection_may_wait() {
     })
     .await;
     let settings = "[server]\nheader_timeout = \"100ms\"\nidle_timeout = \"100ms\"\n";
-    let house = House::open(&format!("{settings}{}", config(&upstream))).await;
+    let house = House::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
     for model in ["openai", "openai-t"] {
         let mut client = house.connect().await;
         client.send(&OPENAI.request(model, true)).await;
@@ -186,7 +186,7 @@ async fn full(more: &str, gate: &Gate) -> (House, Upstream, Vec<Client>) {
         rest.iter().fold(OPENAI.begin().piece(first).gate(&shut), Answer::piece).end()
     })
     .await;
-    let house = House::open(&format!("{more}\n{}", config(&upstream))).await;
+    let house = House::open(&format!("{more}\n{}", config_of(&EVERY, &upstream))).await;
     let mut busy = Vec::new();
     for _ in 0..LIMIT {
         let mut client = house.connect().await;
@@ -211,7 +211,7 @@ async fn when_all_connections_work_health_and_admin_are_served_and_others_told_s
     for path in ["/health", "/ready", "/metrics", "/admin/plugins"] {
         assert_eq!(house.get(path).await.status(), 200, "{path}");
     }
-    for from in ALL {
+    for from in EVERY {
         let mut client = house.connect().await;
         client.send(&from.request("openai", false)).await;
         let reply = client.reply().await;
@@ -284,7 +284,7 @@ async fn shutdown_is_heard_at_the_connection_limit() {
 async fn half_a_head_holds_no_shutdown() {
     let upstream = provider(ZETA).await;
     let settings = "[server]\nheader_timeout = \"5m\"\nidle_timeout = \"5m\"\nshutdown_timeout = \"5m\"\n";
-    let house = House::open(&format!("{settings}{}", config(&upstream))).await;
+    let house = House::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
     let mut peers = Vec::new();
     for (_, opening) in openings() {
         peers.push(silent(house.address, &opening).await);
@@ -303,7 +303,7 @@ async fn half_a_head_holds_no_shutdown() {
 async fn an_address_has_its_share_of_connections() {
     let upstream = Upstream::always(OPENAI.begin().piece(&OPENAI.stream()[0]).hang()).await;
     let settings = "[server]\nmax_connections_per_address = 4\n[admin]\nlisten = \"127.0.0.1:0\"\n";
-    let house = House::open(&format!("{settings}{}", config(&upstream))).await;
+    let house = House::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
     let mut idle = Vec::new();
     for _ in 0..20 {
         idle.push(silent(house.address, b"").await);
@@ -336,7 +336,7 @@ async fn an_address_has_its_share_of_connections() {
 async fn an_admin_body_that_stalls_is_refused_and_none_is_read_without_the_token() {
     let upstream = provider(ZETA).await;
     let settings = "[server]\nbody_timeout = \"200ms\"\n[admin]\ntoken = \"let-me-in-please\"\n";
-    let house = House::open(&format!("{settings}{}", config(&upstream))).await;
+    let house = House::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
     for path in ["/admin/reload", "/admin/config/validate", "/admin/plugins/zeta/test", "/admin/nothing"] {
         for (token, status) in [("let-me-in-please", 408), ("another", 401)] {
             let mut client = house.connect().await;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use weir_tests::{Answer, Client, Gate, House, Request, Upstream};
 
 use crate::retries::provider;
-use crate::tongue::{ALL, ANTHROPIC, OPENAI, TEXT, config};
+use crate::tongue::{ANTHROPIC, EVERY, OPENAI, TEXT, config_of};
 
 /// A whole answer as bytes, to be held back by a gate.
 fn whole() -> String {
@@ -66,9 +66,9 @@ async fn a_full_queue_does_not_belong_to_the_client_who_filled_it() {
     let (upstream, gate) = gated().await;
     let client = |name: &str| format!("[[clients]]\nname = \"{name}\"\nkey = \"weir-key-of-{name}-0123456789\"\n");
     let clients = client("greedy") + &client("modest");
-    let house = House::open(&format!("{QUEUE}{}{clients}", config(&upstream))).await;
+    let house = House::open(&format!("{QUEUE}{}{clients}", config_of(&EVERY, &upstream))).await;
     for model in ["openai", "openai-t"] {
-        for from in ALL {
+        for from in EVERY {
             let keyed = |name: &str| {
                 let key = format!("weir-key-of-{name}-0123456789");
                 from.request(model, false).header("x-litellm-api-key", &key)
@@ -83,7 +83,7 @@ async fn a_full_queue_does_not_belong_to_the_client_who_filled_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_does_not_belong_to_the_address_that_filled_it() {
     let (upstream, gate) = gated().await;
-    let house = House::open(&format!("{QUEUE}{}", config(&upstream))).await;
+    let house = House::open(&format!("{QUEUE}{}", config_of(&EVERY, &upstream))).await;
     let request = OPENAI.request("openai", false);
     let from = |last| Peer { address: Ipv4Addr::new(127, 0, 0, last), request: &request };
     crowd(&house, &gate, [from(2), from(3)]).await;
@@ -183,7 +183,7 @@ async fn lists_of_models_are_under_limits() {
     let upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
     let clients = "[[clients]]\nname = \"team\"\nkey = \"weir-key-of-team-0123456789\"\n\
                    limits = { requests_per_minute = 2, tokens_per_minute = 5000 }\n";
-    let house = House::open(&format!("{}{clients}", config(&upstream))).await;
+    let house = House::open(&format!("{}{clients}", config_of(&EVERY, &upstream))).await;
     let keyed = |request: Request| request.header("x-litellm-api-key", "weir-key-of-team-0123456789");
     let first = house.ask(&keyed(Request::get("/v1/models"))).await;
     assert_eq!((first.status(), first.header("x-ratelimit-remaining-requests")), (200, Some("1")));

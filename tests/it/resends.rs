@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use serde_json::json;
 use weir_tests::{Answer, House, Received, Request, Upstream};
 
-use crate::tongue::{ALL, OPENAI, provider};
+use crate::tongue::{EVERY, OPENAI, provider};
 
 /// A provider whose connections work for one request and are reset when a second one is there in full.
 async fn stale(of: impl Fn(&Received) -> Answer + Send + Sync + 'static) -> Upstream {
@@ -65,7 +65,7 @@ async fn what_makes_something_is_made_once_though_the_connection_breaks() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chat_is_sent_again_by_the_retry_policy_alone() {
-    for to in ALL {
+    for to in EVERY {
         for (retries, status, times) in [(0, 502, 1), (2, 200, 2)] {
             for model in ["m", "m-t"] {
                 for stream in [false, true] {

@@ -18,6 +18,9 @@ pub(crate) const ZETA: Tongue = Tongue { name: "zeta", format: Format::Zeta };
 pub(crate) const GEMINI: Tongue = Tongue { name: "gemini", format: Format::Gemini };
 pub(crate) const ALL: [Tongue; 3] = [OPENAI, ANTHROPIC, ZETA];
 
+/// All of them: what attacks are tried with.
+pub(crate) const EVERY: [Tongue; 4] = [OPENAI, ANTHROPIC, ZETA, GEMINI];
+
 /// The formats that most clients speak and most providers answer in.
 pub(crate) const SPOKEN: [Tongue; 3] = [OPENAI, ANTHROPIC, GEMINI];
 

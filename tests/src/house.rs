@@ -13,6 +13,9 @@ use crate::client::{Client, Reply, Request};
 use crate::plugins::{Folder, target};
 use crate::{log, soon};
 
+/// The adapters of a house, where a test asks for no others.
+const USUAL: [&str; 4] = ["openai", "anthropic", "zeta", "gemini"];
+
 /// The configuration of a house that has it in a file.
 const FILE: &str = "weir.toml";
 
@@ -34,7 +37,7 @@ pub struct House {
 impl House {
     /// Opens a house with this configuration and all adapters but the hostile one.
     pub async fn open(config: &str) -> Self {
-        Self::with(Folder::with(&["openai", "anthropic", "zeta"]), config).await
+        Self::with(Folder::with(&USUAL), config).await
     }
 
     /// Opens a house with these adapters.
@@ -48,12 +51,12 @@ impl House {
 
     /// Opens a house that listens on another address, with all adapters but the hostile one.
     pub async fn open_on(host: &str, config: &str) -> Self {
-        Self::on(host, Folder::with(&["openai", "anthropic", "zeta"]), config).await
+        Self::on(host, Folder::with(&USUAL), config).await
     }
 
     /// Opens a house whose configuration is a file, which [`Self::configure`] rewrites.
     pub async fn from_file(config: &str) -> Self {
-        let folder = Folder::with(&["openai", "anthropic", "zeta"]);
+        let folder = Folder::with(&USUAL);
         std::fs::write(folder.path().join(FILE), config).expect("the folder can be written to");
         Self::on("127.0.0.1", folder, config).await
     }
