@@ -48,6 +48,9 @@ pub(super) async fn fetch_all(
         let fetched = fetched.map_err(|error| match error {
             MediaError::NoRoom(full) => full.into(),
             MediaError::TooLarge(_) if left < config.max_bytes => too_much(config.max_total_bytes),
+            error @ MediaError::TooLarge(_) => {
+                too_large(format!("{} {error}; `media.max_bytes` sets the limit", named(medium.kind, url)))
+            }
             error => Fault::invalid(format!("{} {error}", named(medium.kind, url))),
         })?;
         left -= fetched.bytes.len();
@@ -63,6 +66,10 @@ fn too_much(limit: usize) -> Fault {
         "the media that would have to be fetched are larger than {limit} bytes together; `media.max_total_bytes` sets \
          the limit"
     );
+    too_large(message)
+}
+
+fn too_large(message: String) -> Fault {
     Fault::new(Side::Client, ErrorKind::TooLarge, message).with_status(413)
 }
 
