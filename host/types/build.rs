@@ -74,12 +74,19 @@ impl Module<'_> {
                 format!("{docs}{}pub enum {name} {{\n{body}}}\n", self.derives("variant", id, false))
             }
             TypeDefKind::Enum(cases) => {
+                let count = cases.cases.len();
+                let names: Vec<String> =
+                    cases.cases.iter().map(|case| format!("Self::{}", camel(&case.name))).collect();
+                let names = names.join(", ");
                 let cases = cases.cases.iter().map(|case| {
                     format!("{}{} {},\n", documentation(&case.docs, "///"), named(&case.name), camel(&case.name))
                 });
                 let body: String = cases.collect();
                 let size = "#[cfg_attr(feature = \"component\", repr(u8))]\n";
-                format!("{docs}{}{size}pub enum {name} {{\n{body}}}\n", self.derives("enum", id, true))
+                let all =
+                    format!("/// All of them, in the contract's order.\npub const ALL: [Self; {count}] = [{names}];");
+                let kind = self.derives("enum", id, true);
+                format!("{docs}{kind}{size}pub enum {name} {{\n{body}}}\nimpl {name} {{\n{all}\n}}\n")
             }
             TypeDefKind::Type(ty) => match ty {
                 Type::Id(of) if self.resolve.types[*of].owner != def.owner => {

@@ -47,24 +47,6 @@ impl Display for Problems {
     }
 }
 
-/// Every error kind, which an error format must have a spelling for.
-const KINDS: [ErrorKind; 14] = [
-    ErrorKind::InvalidRequest,
-    ErrorKind::Authentication,
-    ErrorKind::Permission,
-    ErrorKind::NotFound,
-    ErrorKind::TooLarge,
-    ErrorKind::ContextLength,
-    ErrorKind::RateLimited,
-    ErrorKind::Quota,
-    ErrorKind::ContentFiltered,
-    ErrorKind::Overloaded,
-    ErrorKind::Timeout,
-    ErrorKind::Unsupported,
-    ErrorKind::Upstream,
-    ErrorKind::Internal,
-];
-
 /// Checks a manifest by itself; what two manifests may not both claim is checked where they meet.
 /// `spoken` is the version of the contract whose interfaces the component exports.
 pub fn manifest(manifest: &Manifest, spoken: Version) -> Result<(), Problems> {
@@ -145,7 +127,7 @@ fn check_format(format: &Format, place: &str, p: &mut Problems) {
 
 fn check_errors(errors: &ErrorFormat, place: &str, p: &mut Problems) {
     json_template(&errors.body, &format!("{place}.body"), p);
-    for kind in KINDS {
+    for kind in ErrorKind::ALL {
         let count = errors.spellings.iter().filter(|spelling| spelling.kind == kind).count();
         p.unless(
             count == 1,

@@ -13,8 +13,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
-use weir_config as config;
-
 pub use ticket::{Blame, Ticket};
 pub use vitals::{Rest, Standing, Vitals};
 
@@ -66,7 +64,7 @@ pub struct Subject<'a> {
     /// The key's number.
     pub key: usize,
     /// When it is left alone.
-    pub settings: config::Breaker,
+    pub settings: weir_config::Breaker,
 }
 
 impl Health {
@@ -178,7 +176,7 @@ mod tests {
     fn a_refused_key_is_benched_and_not_its_provider() {
         let health = Health::default();
         let (target, provider) = (Arc::from("p/m"), Arc::from("p"));
-        let settings = config::Breaker::default();
+        let settings = weir_config::Breaker::default();
         let subject = |key| Subject { target: &target, pattern: None, provider: &provider, key, settings };
         let now = Instant::now();
         let ticket = health.admit(subject(0), now).unwrap();
@@ -200,7 +198,7 @@ mod tests {
 
     /// A model of a pattern that has failed so often that it rests, if `failures` are enough.
     fn fail(health: &Health, [target, pattern]: [&Arc<str>; 2], failures: u32) {
-        let settings = config::Breaker { min_attempts: 2, ..config::Breaker::default() };
+        let settings = weir_config::Breaker { min_attempts: 2, ..weir_config::Breaker::default() };
         let provider = Arc::from("p");
         let subject = Subject { target, pattern: Some(pattern), provider: &provider, key: 0, settings };
         for _ in 0..failures {
@@ -211,7 +209,7 @@ mod tests {
     }
 
     fn stands(health: &Health, [target, pattern]: [&Arc<str>; 2]) -> Standing {
-        let settings = config::Breaker { min_attempts: 2, ..config::Breaker::default() };
+        let settings = weir_config::Breaker { min_attempts: 2, ..weir_config::Breaker::default() };
         let subject = Subject { target, pattern: Some(pattern), provider: &Arc::from("p"), key: 0, settings };
         health.standing(subject, Instant::now())
     }

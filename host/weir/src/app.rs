@@ -18,14 +18,12 @@ use crate::operations;
 use crate::operations::{Figures, Operations};
 use crate::reload;
 use crate::reload::Reload;
-use weir_adapters as plugin;
 use weir_adapters::cache::Cache;
 use weir_adapters::catalog::{Catalog, Snapshot};
 use weir_adapters::judge;
 use weir_adapters::load::Loader;
 use weir_adapters::watch::{Folder, Proof, Watch, Watching};
 use weir_adapters::{Bounds, Cares, Compiler, Judge, Keeper};
-use weir_config as config;
 use weir_config::{Config, Problem, Severity};
 use weir_fixtures::proof;
 use weir_gateway::attempt::ReplyBody;
@@ -35,7 +33,6 @@ use weir_gateway::observe::metrics::Metrics;
 use weir_gateway::observe::trace::{TraceError, Tracer};
 use weir_gateway::serving::{Serving, speaker};
 use weir_sandbox::{Adapter, Engine, Limits};
-use weir_server as listen;
 use weir_server::tls::{Tls, TlsError};
 use weir_server::{Allowance, BeyondLimit, ConnectionMetrics};
 use weir_translate::dialect::faces::Faces;
@@ -195,7 +192,7 @@ pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
         ..Folder::new(plugins.dir.clone())
     };
     loader.expect(components(&plugins.dir));
-    if plugin::watch::writers(&plugins.dir) == plugin::watch::Writers::Group {
+    if weir_adapters::watch::writers(&plugins.dir) == weir_adapters::watch::Writers::Group {
         tracing::warn!(dir = %plugins.dir.display(), "a group may write to the plugins folder: its members decide what is served");
     }
     let mut watch = Watch::new(folder, loader.clone(), Arc::clone(&catalog));
@@ -338,7 +335,7 @@ impl App {
             let router = router.clone();
             let handle = move |request| operate(router.clone(), request);
             let allowance = Allowance { tls: None, metrics: connections.of("admin"), ..allowance.clone() };
-            tokio::spawn(listen::serve(listener, allowance, stop.clone(), handle))
+            tokio::spawn(weir_server::serve(listener, allowance, stop.clone(), handle))
         });
         let handle = move |request: Request<Incoming>| {
             let (gateway, router) = (Arc::clone(&gateway), router.clone());
@@ -352,7 +349,7 @@ impl App {
                 }
             }
         };
-        listen::serve(main, allowance, stop, handle).await;
+        weir_server::serve(main, allowance, stop, handle).await;
         if let Some(side) = side {
             let _ended = side.await;
         }
@@ -370,7 +367,7 @@ impl App {
 const RESERVE: usize = 32;
 
 /// What the listeners allow.
-fn allowance(server: &config::Server) -> Allowance {
+fn allowance(server: &weir_config::Server) -> Allowance {
     Allowance {
         connections: server.max_connections,
         reserve: RESERVE,
@@ -378,22 +375,22 @@ fn allowance(server: &config::Server) -> Allowance {
         header_bytes: server.max_header_bytes,
         header_timeout: server.header_timeout,
         idle_timeout: server.idle_timeout,
-        ping: listen::PING,
+        ping: weir_server::PING,
         send_timeout: server.send_timeout,
         drain: server.shutdown_timeout,
         tls: None,
-        metrics: listen::ListenerMetrics::default(),
+        metrics: weir_server::ListenerMetrics::default(),
     }
 }
 
 /// The way to a collector of spans.
-fn tracer(settings: &config::Traces) -> Result<Tracer, StartError> {
+fn tracer(settings: &weir_config::Traces) -> Result<Tracer, StartError> {
     Ok(Tracer::begin(settings, Collector::new(Handle::current())?)?)
 }
 
 async fn open(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), StartError> {
     let failed = |source| StartError::Listen { address: format!("{host}:{port}"), source };
-    listen::bind(host, port).await.map_err(failed)
+    weir_server::bind(host, port).await.map_err(failed)
 }
 
 async fn operate(mut router: axum::Router, request: Request<Incoming>) -> http::Response<ReplyBody> {

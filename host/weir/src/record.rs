@@ -23,7 +23,6 @@ use tokio::sync::{Semaphore, watch};
 use capture::{Capture, Place, Tapped};
 use weir_fixtures::fixture::{Exchange, Folder, Rules};
 use weir_gateway::attempt::ReplyBody;
-use weir_server as listen;
 use weir_server::Allowance;
 use weir_upstream::pass::Passage;
 use writer::Writer;
@@ -103,13 +102,13 @@ impl Recorder {
             header_bytes: 64 * 1024,
             header_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_mins(2),
-            ping: listen::PING,
+            ping: weir_server::PING,
             tls: None,
-            metrics: listen::ListenerMetrics::default(),
+            metrics: weir_server::ListenerMetrics::default(),
             send_timeout: Duration::from_mins(1),
             drain: Duration::from_secs(5),
         };
-        listen::serve(listener, allowance, stop, move |request| {
+        weir_server::serve(listener, allowance, stop, move |request| {
             let desk = desk.clone();
             async move { desk.pass(request).await }
         })

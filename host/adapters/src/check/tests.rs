@@ -19,7 +19,7 @@ fn format() -> Format {
         errors: Some(ErrorFormat {
             body: r#"{"oops":{{message}},"n":{{status}},"k":{{kind}},"c":{{code}},"p":{{param}},"r":{{request_id}}}"#
                 .into(),
-            spellings: KINDS.into_iter().map(spelling).collect(),
+            spellings: ErrorKind::ALL.into_iter().map(spelling).collect(),
             headers: vec![header("x-oops", "1")],
             stream_failure: Some(frame),
             keep_alive: Some(FrameTemplate { event: None, data: "still here".into() }),

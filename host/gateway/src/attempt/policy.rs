@@ -262,23 +262,6 @@ mod tests {
         draw: 0.5,
     };
 
-    const KINDS: [ErrorKind; 14] = [
-        ErrorKind::InvalidRequest,
-        ErrorKind::Authentication,
-        ErrorKind::Permission,
-        ErrorKind::NotFound,
-        ErrorKind::TooLarge,
-        ErrorKind::ContextLength,
-        ErrorKind::RateLimited,
-        ErrorKind::Quota,
-        ErrorKind::ContentFiltered,
-        ErrorKind::Overloaded,
-        ErrorKind::Timeout,
-        ErrorKind::Unsupported,
-        ErrorKind::Upstream,
-        ErrorKind::Internal,
-    ];
-
     fn upstream(kind: ErrorKind) -> Fault {
         Fault::new(Side::Upstream, kind, "")
     }
@@ -313,7 +296,7 @@ mod tests {
     #[test]
     fn an_overload_is_what_says_so_or_takes_too_long() {
         let is = |fault: &Fault| is_overload(fault, blame(fault));
-        for kind in KINDS {
+        for kind in ErrorKind::ALL {
             let wanted = matches!(kind, ErrorKind::RateLimited | ErrorKind::Overloaded | ErrorKind::Timeout);
             assert_eq!(is(&upstream(kind)), wanted, "{kind:?}");
         }
@@ -394,7 +377,7 @@ mod tests {
         /// Never more repetitions than allowed, never beyond the time that is left, never to where nothing is.
         #[test]
         fn every_move_is_a_possible_one(
-            kind in 0..KINDS.len(), lapse in 0..6usize, repeats in 0..5u32, has_next in any::<bool>(),
+            kind in 0..ErrorKind::ALL.len(), lapse in 0..6usize, repeats in 0..5u32, has_next in any::<bool>(),
             has_key in any::<bool>(), may_strip in any::<bool>(), left in prop::option::of(0u64..20_000), draw in 0.0..1.0f64,
             after in prop::option::of(0u32..30_000),
         ) {
@@ -402,7 +385,7 @@ mod tests {
                 None, Some(Lapse::Unreachable), Some(Lapse::Slow), Some(Lapse::Gone), Some(Lapse::Credential),
                 Some(Lapse::Garbled),
             ];
-            let mut fault = Fault { lapse: lapses[lapse], ..upstream(KINDS[kind]) };
+            let mut fault = Fault { lapse: lapses[lapse], ..upstream(ErrorKind::ALL[kind]) };
             fault.error.retry_after_ms = after;
             let left = left.map(Duration::from_millis);
             let now = Situation { repeats, has_next, has_key, left, may_strip, draw, ..ALONE };

@@ -10,7 +10,6 @@ use hyper::body::Incoming;
 
 use crate::dialect::reading::Reading;
 use crate::serving::Serving;
-use weir_budget as buffer;
 use weir_budget::Held;
 use weir_translate::dialect::faces::{Face, Head};
 use weir_translate::dialect::path::Holes;
@@ -38,7 +37,7 @@ pub(super) async fn read(
     let server = &serving.config.server;
     let plan = serving.readings.get(face.index).ok_or_else(|| Fault::internal("this endpoint has no reading"))?;
     let patience = Patience { pause: server.body_timeout, total: server.body_total_timeout, until: None };
-    let (body, held) = collect(body, server.max_body_bytes, patience, buffer::Reading::new(held)).await?;
+    let (body, held) = collect(body, server.max_body_bytes, patience, weir_budget::Reading::new(held)).await?;
     let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
     let reading = plan.read(&body, holes, &about)?;
     Ok(Taken { body, reading, held })
@@ -65,7 +64,7 @@ async fn collect(
     mut body: Incoming,
     limit: usize,
     mut patience: Patience,
-    mut room: buffer::Reading,
+    mut room: weir_budget::Reading,
 ) -> Result<(Vec<Bytes>, Held), Fault> {
     let declared = body.size_hint().lower();
     if declared > limit as u64 {
@@ -128,7 +127,7 @@ impl Pieces {
 async fn next(
     body: &mut Incoming,
     patience: &mut Patience,
-    room: &mut buffer::Reading,
+    room: &mut weir_budget::Reading,
 ) -> Result<Option<http_body::Frame<Bytes>>, Fault> {
     let mut frame = std::pin::pin!(body.frame());
     let ready = std::future::poll_fn(|cx| std::task::Poll::Ready(frame.as_mut().poll(cx))).await;

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::window::Window;
-use weir_config as config;
 
 /// When a target is left alone, and when it is tried again.
 #[derive(Debug, Clone, Default)]
@@ -69,7 +68,7 @@ impl Position {
 
 impl Breaker {
     /// Until when nothing passes; none where something may.
-    pub fn closed_until(&self, now: Instant, settings: &config::Breaker) -> Option<Instant> {
+    pub fn closed_until(&self, now: Instant, settings: &weir_config::Breaker) -> Option<Instant> {
         match self.state {
             State::Closed => None,
             State::Open { until } => Some(until).filter(|until| *until > now),
@@ -78,7 +77,7 @@ impl Breaker {
     }
 
     /// Lets an exchange in, if one may pass. Whoever is let in has to say what came of it.
-    pub fn admit(&mut self, now: Instant, settings: &config::Breaker) -> bool {
+    pub fn admit(&mut self, now: Instant, settings: &weir_config::Breaker) -> bool {
         if self.closed_until(now, settings).is_some() {
             return false;
         }
@@ -89,7 +88,7 @@ impl Breaker {
     }
 
     /// An exchange that was let in at `asked` went well.
-    pub fn succeeded(&mut self, asked: Instant, now: Instant, settings: &config::Breaker) {
+    pub fn succeeded(&mut self, asked: Instant, now: Instant, settings: &weir_config::Breaker) {
         if let Some(last) = self.answered.filter(|last| *last + settings.window < asked) {
             self.silence = Some((last, asked));
         }
@@ -108,7 +107,7 @@ impl Breaker {
     }
 
     /// An exchange failed by the target's fault; whether the breaker opens for that.
-    pub fn failed(&mut self, now: Instant, settings: &config::Breaker) -> bool {
+    pub fn failed(&mut self, now: Instant, settings: &weir_config::Breaker) -> bool {
         let opens = match self.state {
             State::Open { .. } => false,
             State::HalfOpen { .. } => true,
@@ -132,14 +131,14 @@ impl Breaker {
     /// An exchange that was let in at `asked` heard nothing for too long; whether the breaker opens for that. It tells how
     /// the target was when it was asked: of a silence that is over, it is no news, and of a probe that is under way it
     /// says nothing.
-    pub fn timed_out(&mut self, asked: Instant, now: Instant, settings: &config::Breaker) -> bool {
+    pub fn timed_out(&mut self, asked: Instant, now: Instant, settings: &weir_config::Breaker) -> bool {
         let is_over = self.silence.is_some_and(|(from, to)| from < asked && asked < to);
         let is_before_probe = matches!(self.state, State::HalfOpen { since } if asked < since);
         !is_over && !is_before_probe && self.failed(now, settings)
     }
 
     /// An exchange that had begun well failed after all; whether the breaker opens for that.
-    pub fn broke(&mut self, now: Instant, settings: &config::Breaker) -> bool {
+    pub fn broke(&mut self, now: Instant, settings: &weir_config::Breaker) -> bool {
         self.window.retract();
         self.in_a_row += std::mem::take(&mut self.before);
         self.failed(now, settings)
@@ -154,7 +153,7 @@ impl Breaker {
 
     /// A probe has said nothing for as long as the target had rested: where nobody else is left to ask, another may pass.
     /// Whether that is so.
-    pub fn doubt(&mut self, now: Instant, settings: &config::Breaker) -> bool {
+    pub fn doubt(&mut self, now: Instant, settings: &weir_config::Breaker) -> bool {
         let is_late = matches!(self.state, State::HalfOpen { since } if since + settings.open <= now);
         if is_late {
             self.state = State::Open { until: now };
@@ -210,7 +209,7 @@ impl Breaker {
 
 /// How long a probe may go without an outcome before another is let in: half a minute, and in proportion where a target
 /// rests for a short time only.
-fn probe_time(settings: &config::Breaker) -> Duration {
+fn probe_time(settings: &weir_config::Breaker) -> Duration {
     (settings.open * 6).min(settings.open.max(Duration::from_secs(30)))
 }
 

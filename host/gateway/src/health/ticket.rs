@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use super::vitals::Vitals;
 use super::{BENCH, Benches, Subject};
-use weir_config as config;
 
 /// Who a failure is put down to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +28,7 @@ pub struct Ticket {
     keys: Arc<Mutex<Benches>>,
     provider: Arc<str>,
     key: usize,
-    settings: config::Breaker,
+    settings: weir_config::Breaker,
     begun: Instant,
     state: State,
 }

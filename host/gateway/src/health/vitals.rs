@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use super::breaker::{Breaker, Position};
 use super::latency::Latency;
-use weir_config as config;
 
 /// Why something is not to be used now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,12 +84,12 @@ struct Limit {
 
 impl Vitals {
     /// How the target stands for one key.
-    pub fn standing(&self, key: usize, now: Instant, settings: &config::Breaker) -> Standing {
+    pub fn standing(&self, key: usize, now: Instant, settings: &weir_config::Breaker) -> Standing {
         self.lock().standing(key, now, settings)
     }
 
     /// Lets an exchange in if one may pass.
-    pub fn admit(&self, key: usize, now: Instant, settings: &config::Breaker) -> Result<(), Standing> {
+    pub fn admit(&self, key: usize, now: Instant, settings: &weir_config::Breaker) -> Result<(), Standing> {
         let mut inner = self.lock();
         let standing = inner.standing(key, now, settings);
         let is_open = matches!(standing, Standing::Well | Standing::Resting(_, Rest::Untold));
@@ -113,18 +112,18 @@ impl Vitals {
     }
 
     /// An answer began to an exchange that was let in at `asked`.
-    pub fn succeeded(&self, asked: Instant, now: Instant, settings: &config::Breaker) {
+    pub fn succeeded(&self, asked: Instant, now: Instant, settings: &weir_config::Breaker) {
         self.lock().breaker.succeeded(asked, now, settings);
     }
 
     /// An exchange that was let in at `asked` heard nothing for too long; whether the breaker opens for that.
-    pub fn timed_out(&self, asked: Instant, now: Instant, settings: &config::Breaker) -> bool {
+    pub fn timed_out(&self, asked: Instant, now: Instant, settings: &weir_config::Breaker) -> bool {
         self.lock().breaker.timed_out(asked, now, settings)
     }
 
     /// An exchange failed by the target's fault; whether the breaker opens for that. `rest` is how long it asked to be
     /// left alone.
-    pub fn failed(&self, rest: Option<Duration>, now: Instant, settings: &config::Breaker) -> bool {
+    pub fn failed(&self, rest: Option<Duration>, now: Instant, settings: &weir_config::Breaker) -> bool {
         let mut inner = self.lock();
         if let Some(rest) = rest {
             let until = now + rest.min(settings.max_cooldown);
@@ -134,7 +133,7 @@ impl Vitals {
     }
 
     /// An answer that had begun broke off; whether the breaker opens for that.
-    pub fn broke(&self, now: Instant, settings: &config::Breaker) -> bool {
+    pub fn broke(&self, now: Instant, settings: &weir_config::Breaker) -> bool {
         self.lock().breaker.broke(now, settings)
     }
 
@@ -155,7 +154,13 @@ impl Vitals {
 
     /// The provider asks for fewer requests by this key, for so long or for an unknown time. Of two such words the one
     /// that reaches further counts.
-    pub fn limited(&self, key: usize, rest: Option<Duration>, now: Instant, settings: &config::Breaker) -> Duration {
+    pub fn limited(
+        &self,
+        key: usize,
+        rest: Option<Duration>,
+        now: Instant,
+        settings: &weir_config::Breaker,
+    ) -> Duration {
         let is_told = rest.is_some();
         let rest = rest.unwrap_or(settings.cooldown).min(settings.max_cooldown);
         let mut inner = self.lock();
@@ -186,7 +191,7 @@ impl Vitals {
     }
 
     /// Lets another probe pass, if one has said nothing for long; whether that is so.
-    pub fn doubt(&self, now: Instant, settings: &config::Breaker) -> bool {
+    pub fn doubt(&self, now: Instant, settings: &weir_config::Breaker) -> bool {
         self.lock().breaker.doubt(now, settings)
     }
 
@@ -210,7 +215,7 @@ impl Vitals {
 }
 
 impl Inner {
-    fn standing(&self, key: usize, now: Instant, settings: &config::Breaker) -> Standing {
+    fn standing(&self, key: usize, now: Instant, settings: &weir_config::Breaker) -> Standing {
         let limit = self.limited.get(key).copied().flatten();
         let limited = limit.map(|limit| (limit.until, if limit.is_told { Rest::Limited } else { Rest::Untold }));
         let failing = [self.overloaded, self.breaker.closed_until(now, settings)];
@@ -224,7 +229,7 @@ impl Inner {
 mod tests {
     use super::*;
 
-    const SETTINGS: config::Breaker = config::Breaker {
+    const SETTINGS: weir_config::Breaker = weir_config::Breaker {
         failure_rate: 0.5,
         window: Duration::from_secs(10),
         open: Duration::from_secs(5),

@@ -366,10 +366,9 @@ mod tests {
 
     use super::*;
     use crate::health::{Blame, Subject};
-    use weir_config as config;
     use weir_config::Strategy::{Cheapest, LeastBusy, LeastLatency, Priority, RoundRobin, Weighted};
 
-    const SETTINGS: config::Breaker = config::Breaker {
+    const SETTINGS: weir_config::Breaker = weir_config::Breaker {
         failure_rate: 0.5,
         window: Duration::from_secs(10),
         open: Duration::from_secs(5),
@@ -420,7 +419,7 @@ mod tests {
 
     #[test]
     fn one_model_has_one_name_at_every_provider() {
-        assert!(is_same_model("text-embedding-3-small", "openai/Text-Embedding-3-small"));
+        assert!(is_same_model("text-embedding-3-small", "zeta/Text-Embedding-3-small"));
         assert!(!is_same_model("text-embedding-3-small", "text-embedding-3-large"));
         assert!(!is_same_model("bge-m3", "bge-m3:latest"), "what is not known to be the same is another");
     }

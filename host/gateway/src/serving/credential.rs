@@ -4,11 +4,9 @@ use std::cell::RefCell;
 
 use super::holes;
 use super::targets::suggested_address;
-use weir_config as config;
 use weir_config::{Address, Environment, Options, Problem, Provider};
 use weir_sandbox::Adapter;
 use weir_types::contract::about::{Auth, AuthScheme};
-use weir_upstream as upstream;
 use weir_upstream::{Base, Credential, CredentialError};
 
 /// Where requests are signed for when nothing says where.
@@ -43,7 +41,7 @@ impl<'a> Credentials<'a> {
     /// provider without a key is sent none.
     pub(super) fn of(
         &self,
-        target: &config::Target,
+        target: &weir_config::Target,
         adapter: &Adapter,
         base: &Base,
         number: usize,
@@ -62,7 +60,7 @@ impl<'a> Credentials<'a> {
         if let Some((_, made)) = self.made.borrow().iter().find(|(of, _)| *of == means) {
             return Ok(Some(made.clone()));
         }
-        let made = upstream::Means {
+        let made = weir_upstream::Means {
             secret: Some(key),
             region: &means.region,
             token_url: means.token_url.as_deref(),
@@ -87,7 +85,7 @@ fn problem(provider: &Provider, error: &CredentialError) -> Problem {
 
 /// Where the manifest says that tokens are to be had, if it may say so: the adapter is trusted, or the key goes there in
 /// any case.
-fn suggested_token_url(auth: &Auth, adapter: &Adapter, target: &config::Target, base: &Base) -> Option<String> {
+fn suggested_token_url(auth: &Auth, adapter: &Adapter, target: &weir_config::Target, base: &Base) -> Option<String> {
     let (AuthScheme::Oauth2ClientCredentials(oauth) | AuthScheme::ServiceAccount(oauth)) = &auth.scheme else {
         return None;
     };
@@ -100,7 +98,7 @@ fn suggested_token_url(auth: &Auth, adapter: &Adapter, target: &config::Target, 
 }
 
 /// The scheme to use; none where no credential is sent.
-fn chosen<'a>(target: &config::Target, adapter: &'a Adapter) -> Result<Option<&'a Auth>, Problem> {
+fn chosen<'a>(target: &weir_config::Target, adapter: &'a Adapter) -> Result<Option<&'a Auth>, Problem> {
     let schemes = &adapter.manifest.auth;
     let Some(name) = target.options.auth() else { return Ok(schemes.first()) };
     if target.options.is_without_auth() {
@@ -115,7 +113,11 @@ fn chosen<'a>(target: &config::Target, adapter: &'a Adapter) -> Result<Option<&'
 
 /// A warning about a provider without a key whose url asks for one: the adapter's own, or one out in the world where the
 /// adapter has no own.
-pub(super) fn missing_key(target: &config::Target, adapter: &Adapter, environment: &Environment) -> Option<Problem> {
+pub(super) fn missing_key(
+    target: &weir_config::Target,
+    adapter: &Adapter,
+    environment: &Environment,
+) -> Option<Problem> {
     let provider = &target.provider;
     let Some(Address::Http(base)) = &provider.address else { return None };
     let auth = chosen(target, adapter).ok().flatten()?;

@@ -10,7 +10,6 @@ use crate::facts;
 use crate::facts::Facts;
 use crate::route::{Route, Routes, Target};
 use weir_adapters::catalog::Snapshot;
-use weir_config as config;
 use weir_config::{Address, Alias, Config, Environment, Model, Problem, Provider, Strategy};
 use weir_sandbox::Adapter;
 use weir_types::contract::about::AuthScheme;
@@ -21,7 +20,7 @@ use weir_upstream::{AllowedOrigin, Base, Timeouts};
 pub(super) fn routes(config: &Config, adapters: &Snapshot, known: &Compiled, problems: &mut Vec<Problem>) -> Routes {
     let problems = std::cell::RefCell::new(problems);
     let credentials = Credentials::new(&config.environment);
-    let unpriced: std::cell::RefCell<Vec<config::Target>> = std::cell::RefCell::default();
+    let unpriced: std::cell::RefCell<Vec<weir_config::Target>> = std::cell::RefCell::default();
     let route = |model: &Model| {
         let targets = model.targets.iter().map(|target| {
             let facts = facts_of(model, target);
@@ -51,7 +50,7 @@ pub(super) fn routes(config: &Config, adapters: &Snapshot, known: &Compiled, pro
 }
 
 /// `model = "*"` of a target stands for what the star of its alias stands for.
-fn before_star(model: &Model, target: &config::Target) -> Option<Arc<str>> {
+fn before_star(model: &Model, target: &weir_config::Target) -> Option<Arc<str>> {
     match &model.alias {
         Alias::Prefix(prefix) if target.model.as_deref() == Some("*") => Some(Arc::from(prefix.as_str())),
         Alias::Any if target.model.as_deref() == Some("*") => Some(Arc::from("")),
@@ -60,7 +59,7 @@ fn before_star(model: &Model, target: &config::Target) -> Option<Arc<str>> {
 }
 
 fn make(
-    target: &config::Target,
+    target: &weir_config::Target,
     (strict, facts, before_star): (bool, Facts, Option<Arc<str>>),
     adapters: &Snapshot,
     known: &Compiled,
@@ -116,7 +115,7 @@ fn make(
 }
 
 /// What is known of a target's model: by the operator's word, else by the bundled file.
-fn facts_of(model: &Model, target: &config::Target) -> Facts {
+fn facts_of(model: &Model, target: &weir_config::Target) -> Facts {
     let name = target.model.as_deref().map_or_else(|| model.alias.to_string(), str::to_owned);
     let bundled = facts::of(&target.provider.adapter, &name);
     Facts {
@@ -127,17 +126,17 @@ fn facts_of(model: &Model, target: &config::Target) -> Facts {
 }
 
 /// Whether it is known what a target costs. Of a pattern the bundled file knows the models, by the names that are asked for.
-fn is_priced(model: &Model, target: &config::Target, facts: &Facts) -> bool {
+fn is_priced(model: &Model, target: &weir_config::Target, facts: &Facts) -> bool {
     let is_open = matches!(target.model.as_deref(), None | Some("*")) && !matches!(model.alias, Alias::Exact(_));
     facts.price.is_some_and(|price| price.input.is_some()) || is_open && facts::has_prices(&target.provider.adapter)
 }
 
-fn named(target: &config::Target) -> String {
+fn named(target: &weir_config::Target) -> String {
     format!("{}/{}", target.provider.name, target.model.as_deref().unwrap_or("*"))
 }
 
 /// A word on a price that decides about the order and that is not known.
-fn comes_last(target: &config::Target) -> Problem {
+fn comes_last(target: &weir_config::Target) -> Problem {
     let name = target.model.as_deref().unwrap_or("the client's own");
     let message = format!("nobody knows what the model `{name}` costs at `{}`: it comes last", target.provider.name);
     Problem::warning(&target.place, message).with_help(
@@ -146,7 +145,7 @@ fn comes_last(target: &config::Target) -> Problem {
 }
 
 /// One word on all prices that are not known.
-fn uncounted(targets: &[config::Target]) -> Option<Problem> {
+fn uncounted(targets: &[weir_config::Target]) -> Option<Problem> {
     const SHOWN: usize = 8;
     let mut names: Vec<String> = targets.iter().map(named).collect();
     names.sort();
@@ -213,7 +212,7 @@ fn base(provider: &Provider, adapter: &Adapter) -> Result<Base, Problem> {
         .map_err(|error| Problem::error(&provider.places.url, error.to_string()))
 }
 
-fn timeouts(timeouts: &config::Timeouts) -> Timeouts {
+fn timeouts(timeouts: &weir_config::Timeouts) -> Timeouts {
     Timeouts {
         connect: timeouts.connect,
         first_byte: timeouts.first_byte,

@@ -2,7 +2,6 @@
 
 use weir_adapters::sign::PublicKey;
 use weir_adapters::{Care, Demand, Policy, QuarantineRule};
-use weir_config as config;
 use weir_config::{AdapterSettings, Config, Isolation};
 use weir_sandbox::{CanaryRule, Reuse, Terms};
 
@@ -20,11 +19,11 @@ pub fn policy(config: &Config) -> Policy {
 
 pub(super) fn care(settings: &AdapterSettings) -> Care {
     let quarantine = settings.quarantine.map(|rule| {
-        let config::Quarantine { faults, window, share, pause } = rule;
+        let weir_config::Quarantine { faults, window, share, pause } = rule;
         QuarantineRule { faults, window, share, pause }
     });
     let canary = settings.canary.map(|rule| {
-        let config::Canary { share, requests, max_fault_rate, max_time } = rule;
+        let weir_config::Canary { share, requests, max_fault_rate, max_time } = rule;
         CanaryRule { share, requests: requests as u64, max_fault_rate, max_time }
     });
     Care { quarantine, canary }

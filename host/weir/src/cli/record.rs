@@ -10,7 +10,6 @@ use tokio::sync::watch;
 
 use super::serve::told_to_stop;
 use crate::record::{Recorder, Settings};
-use weir_config as config;
 use weir_config::{Log, LogFormat, LogLevel};
 use weir_fixtures::fixture::Rules;
 use weir_gateway::observe::log;
@@ -41,7 +40,7 @@ pub(super) struct Record {
 }
 
 pub(super) fn size(text: &str) -> Result<u64, String> {
-    config::size(text).ok_or_else(|| "a size looks like 65536, 64KiB or 4MiB".to_owned())
+    weir_config::size(text).ok_or_else(|| "a size looks like 65536, 64KiB or 4MiB".to_owned())
 }
 
 pub(super) fn run(asked: Record) -> ExitCode {

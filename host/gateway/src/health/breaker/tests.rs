@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const SETTINGS: config::Breaker = config::Breaker {
+const SETTINGS: weir_config::Breaker = weir_config::Breaker {
     failure_rate: 0.5,
     window: Duration::from_secs(10),
     open: Duration::from_secs(5),

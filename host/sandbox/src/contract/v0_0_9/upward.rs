@@ -15,24 +15,6 @@ use weir_types::contract::types::{
     PartKind, PartStart, PartStop, RenderedRequest, RenderedResponse, ResponseStart, Role, Sampling, TextPart, Usage,
 };
 
-/// Every kind of error that there is by now.
-const KINDS: [ErrorKind; 14] = [
-    ErrorKind::InvalidRequest,
-    ErrorKind::Authentication,
-    ErrorKind::Permission,
-    ErrorKind::NotFound,
-    ErrorKind::TooLarge,
-    ErrorKind::ContextLength,
-    ErrorKind::RateLimited,
-    ErrorKind::Quota,
-    ErrorKind::ContentFiltered,
-    ErrorKind::Overloaded,
-    ErrorKind::Timeout,
-    ErrorKind::Unsupported,
-    ErrorKind::Upstream,
-    ErrorKind::Internal,
-];
-
 fn all<T, U: From<T>>(list: Vec<T>) -> Vec<U> {
     list.into_iter().map(U::from).collect()
 }
@@ -311,7 +293,7 @@ fn errors(body: String, spellings: &[old_about::ErrorSpelling]) -> ErrorFormat {
     ErrorFormat {
         stream_failure: Some(FrameTemplate { event: None, data: body.clone() }),
         body,
-        spellings: KINDS.iter().filter_map(spelled).collect(),
+        spellings: ErrorKind::ALL.iter().filter_map(spelled).collect(),
         headers: Vec::new(),
         keep_alive: None,
         request_id_header: None,
