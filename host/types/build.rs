@@ -7,35 +7,72 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-use wit_parser::{Docs, Interface, Resolve, Type, TypeDef, TypeDefKind, TypeId, TypeOwner};
+use wit_parser::{Docs, Interface, PackageId, Resolve, Type, TypeDef, TypeDefKind, TypeId, TypeOwner};
 
 /// The contract, from here.
 const CONTRACT: &str = "../../wit";
 /// The interfaces whose types the host speaks in.
 const INTERFACES: [&str; 2] = ["types", "about"];
+/// Earlier versions that are still served: the module of each, and its contract.
+const EARLIER: [(&str, &str); 1] = [("v0_1_0", "../../wit/v0.1.0")];
 
 fn main() -> io::Result<()> {
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let contract = here.join(CONTRACT);
     println!("cargo:rerun-if-changed={}", contract.display());
     let place = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("contract.rs");
-    fs::write(place, generate(&contract)?)
+    fs::write(place, generate(&here, &contract)?)
 }
 
-fn generate(contract: &Path) -> io::Result<String> {
-    let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_dir(contract).map_err(io::Error::other)?;
+fn generate(here: &Path, contract: &Path) -> io::Result<String> {
+    let newest = Version::read(contract)?;
     let mut text = String::new();
     for name in INTERFACES {
-        let missing = || io::Error::other(format!("the contract has no interface `{name}`"));
-        let id = resolve.packages[package].interfaces.get(name).ok_or_else(missing)?;
-        text += &Module { resolve: &resolve, interface: &resolve.interfaces[*id] }.write();
+        text += &Module { resolve: &newest.resolve, interface: newest.interface(name)?, newest: None }.write();
+    }
+    for (module, folder) in EARLIER {
+        let earlier = Version::read(&here.join(folder))?;
+        let types = Module {
+            resolve: &earlier.resolve,
+            interface: earlier.interface("types")?,
+            newest: Some(Newest { resolve: &newest.resolve, interface: newest.interface("types")? }),
+        };
+        let _ = write!(text, "pub mod {module} {{\n{}}}\n", types.write());
     }
     Ok(text)
 }
 
+/// One version of the contract.
+struct Version {
+    resolve: Resolve,
+    package: PackageId,
+}
+
+impl Version {
+    fn read(folder: &Path) -> io::Result<Self> {
+        let mut resolve = Resolve::default();
+        let (package, _) = resolve.push_dir(folder).map_err(io::Error::other)?;
+        Ok(Self { resolve, package })
+    }
+
+    fn interface(&self, name: &str) -> io::Result<&Interface> {
+        let missing = || io::Error::other(format!("the contract has no interface `{name}`"));
+        let id = self.resolve.packages[self.package].interfaces.get(name).ok_or_else(missing)?;
+        Ok(&self.resolve.interfaces[*id])
+    }
+}
+
 /// One interface as a module.
 struct Module<'a> {
+    resolve: &'a Resolve,
+    interface: &'a Interface,
+    /// For an interface of an earlier version: the same interface of the newest. A type that has not changed is that one's;
+    /// for any other there are conversions.
+    newest: Option<Newest<'a>>,
+}
+
+/// The newest version of an interface.
+struct Newest<'a> {
     resolve: &'a Resolve,
     interface: &'a Interface,
 }
@@ -45,9 +82,79 @@ impl Module<'_> {
         let mut text = documentation(&self.interface.docs, "//!");
         text.insert_str(0, &format!("pub mod {} {{\n", snake(self.interface.name.as_deref().unwrap_or_default())));
         for (name, id) in &self.interface.types {
-            text += &self.definition(name, *id);
+            text += &match &self.newest {
+                None => self.definition(name, *id),
+                Some(newest) if newest.has(self.resolve, name, *id) => {
+                    format!("pub use crate::contract::{}::{};\n", self.module(), camel(name))
+                }
+                Some(newest) => self.definition(name, *id) + &self.conversions(newest, name, *id),
+            };
         }
         text + "}\n"
+    }
+
+    fn module(&self) -> String {
+        snake(self.interface.name.as_deref().unwrap_or_default())
+    }
+
+    /// Conversions of a type that has changed: into the newest one, and back where nothing was added to choose from.
+    fn conversions(&self, newest: &Newest<'_>, name: &str, id: TypeId) -> String {
+        let Some(later) = newest.interface.types.get(name) else { return String::new() };
+        let (own, later) = (&self.resolve.types[id].kind, &newest.resolve.types[*later].kind);
+        let (old, new) = (camel(name), format!("crate::contract::{}::{}", self.module(), camel(name)));
+        match (own, later) {
+            (TypeDefKind::Record(own), TypeDefKind::Record(later)) => {
+                let field = |name: &str, ty: &Type| {
+                    let name = snake(name);
+                    format!("{name}: {},", self.converted(&format!("it.{name}"), ty))
+                };
+                let kept: String = own.fields.iter().map(|one| field(&one.name, &one.ty)).collect();
+                let is_new = |name: &str| own.fields.iter().all(|one| one.name != name);
+                let added = later.fields.iter().filter(|one| is_new(&one.name));
+                let added: String = added.map(|one| format!("{}: Default::default(),", snake(&one.name))).collect();
+                let up = format!(
+                    "impl From<{old}> for {new} {{ fn from(it: {old}) -> Self {{ Self {{ {kept} {added} }} }} }}\n"
+                );
+                if !added.is_empty() {
+                    return up;
+                }
+                up + &format!("impl From<{new}> for {old} {{ fn from(it: {new}) -> Self {{ Self {{ {kept} }} }} }}\n")
+            }
+            (TypeDefKind::Variant(own), TypeDefKind::Variant(later)) => {
+                let cases = |from: &str| -> String {
+                    let case = |name: &str, ty: Option<Type>| match ty {
+                        None => format!("{from}::{0} => Self::{0},", camel(name)),
+                        Some(ty) => {
+                            format!("{from}::{0}(it) => Self::{0}({1}),", camel(name), self.converted("it", &ty))
+                        }
+                    };
+                    own.cases.iter().map(|one| case(&one.name, one.ty)).collect()
+                };
+                let up = |from: &str, to: &str| {
+                    let cases = cases(from);
+                    format!("impl From<{from}> for {to} {{ fn from(it: {from}) -> Self {{ match it {{ {cases} }} }} }}\n")
+                };
+                if own.cases.len() < later.cases.len() { up(&old, &new) } else { up(&old, &new) + &up(&new, &old) }
+            }
+            _ => format!("compile_error!({:?});\n", format!("`{name}` has changed in a way not known here")),
+        }
+    }
+
+    /// A value of one version as that of another.
+    fn converted(&self, value: &str, ty: &Type) -> String {
+        let Type::Id(id) = ty else { return value.to_owned() };
+        let def = &self.resolve.types[*id];
+        match (&def.name, &def.kind) {
+            (Some(name), _) => match &self.newest {
+                Some(newest) if !newest.has(self.resolve, name, *id) => format!("{value}.into()"),
+                _ => value.to_owned(),
+            },
+            (None, TypeDefKind::Option(of)) if self.converted("", of) != "" => format!("{value}.map(Into::into)"),
+            (None, TypeDefKind::List(of)) if self.converted("", of) != "" => {
+                format!("{value}.into_iter().map(Into::into).collect()")
+            }
+            _ => value.to_owned(),
+        }
     }
 
     fn definition(&self, name: &str, id: TypeId) -> String {
@@ -59,7 +166,8 @@ impl Module<'_> {
                 let fields = record.fields.iter().map(|field| {
                     let docs = documentation(&field.docs, "///");
                     let plain = snake(&field.name);
-                    format!("{docs}{} pub {plain}: {},\n", named(&field.name), self.spelled(&field.ty))
+                    let missing = self.if_missing(&field.ty);
+                    format!("{docs}{}{missing} pub {plain}: {},\n", named(&field.name), self.spelled(&field.ty))
                 });
                 let body: String = fields.collect();
                 format!("{docs}{}pub struct {name} {{\n{body}}}\n", self.derives("record", id, false))
@@ -96,6 +204,12 @@ impl Module<'_> {
             },
             other => format!("compile_error!({:?});\n", format!("`{name}` is of a kind not known here: {other:?}")),
         }
+    }
+
+    /// A list that an earlier version did not have is empty in its manifests.
+    fn if_missing(&self, ty: &Type) -> &'static str {
+        let is_list = |id: &TypeId| matches!(self.resolve.types[*id].kind, TypeDefKind::List(_));
+        if matches!(ty, Type::Id(id) if is_list(id)) { "#[serde(default)]\n" } else { "" }
     }
 
     /// What such a type can do; the component model's derives only where they are asked for.
@@ -163,6 +277,46 @@ impl Module<'_> {
             (None, TypeDefKind::List(of)) => format!("Vec<{}>", self.spelled(of)),
             (None, other) => format!("compile_error!({:?})", format!("a type not known here: {other:?}")),
         }
+    }
+}
+
+impl Newest<'_> {
+    /// Whether the newest version has the same type under this name.
+    fn has(&self, earlier: &Resolve, name: &str, id: TypeId) -> bool {
+        let same = |later: &TypeId| self.same(earlier, &Type::Id(id), &Type::Id(*later));
+        self.interface.types.get(name).is_some_and(same)
+    }
+
+    fn same(&self, earlier: &Resolve, own: &Type, later: &Type) -> bool {
+        let (Type::Id(own), Type::Id(later)) = (own, later) else { return own == later };
+        let (own, later) = (&earlier.types[*own], &self.resolve.types[*later]);
+        let both = |own: &Option<Type>, later: &Option<Type>| match (own, later) {
+            (Some(own), Some(later)) => self.same(earlier, own, later),
+            (own, later) => own.is_none() && later.is_none(),
+        };
+        own.name == later.name
+            && match (&own.kind, &later.kind) {
+                (TypeDefKind::Record(own), TypeDefKind::Record(later)) => {
+                    let mut pairs = own.fields.iter().zip(&later.fields);
+                    own.fields.len() == later.fields.len()
+                        && pairs.all(|(own, later)| own.name == later.name && self.same(earlier, &own.ty, &later.ty))
+                }
+                (TypeDefKind::Variant(own), TypeDefKind::Variant(later)) => {
+                    let mut pairs = own.cases.iter().zip(&later.cases);
+                    own.cases.len() == later.cases.len()
+                        && pairs.all(|(own, later)| own.name == later.name && both(&own.ty, &later.ty))
+                }
+                (TypeDefKind::Enum(own), TypeDefKind::Enum(later)) => {
+                    let names = |cases: &wit_parser::Enum| -> Vec<String> {
+                        cases.cases.iter().map(|case| case.name.clone()).collect()
+                    };
+                    names(own) == names(later)
+                }
+                (TypeDefKind::Option(own), TypeDefKind::Option(later))
+                | (TypeDefKind::List(own), TypeDefKind::List(later))
+                | (TypeDefKind::Type(own), TypeDefKind::Type(later)) => self.same(earlier, own, later),
+                _ => false,
+            }
     }
 }
 

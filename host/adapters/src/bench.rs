@@ -244,6 +244,5 @@ fn finish() -> Finish {
 }
 
 fn usage() -> Usage {
-    let (input, output) = (Some(500), Some(100));
-    Usage { input, cache_read: None, cache_write: None, output, reasoning: None, extensions: Vec::new() }
+    Usage::of(Some(500), Some(100))
 }

@@ -7,11 +7,12 @@ use std::fmt::{self, Display, Formatter};
 use serde_json::Value;
 
 use self::credentials::credential_header;
+use self::tap::{check_tap, frame_test, pointer};
 use weir_sandbox::fault::{clean, head};
 use weir_sandbox::version::Version;
 use weir_types::contract::about::{
-    Acceptance, Auth, AuthScheme, Condition, CredentialPlace, ErrorFormat, Face, Format, FrameTemplate, FrameTest,
-    Manifest, ModelPlace, StreamFlag, Tap,
+    Acceptance, Auth, AuthScheme, BodyKind, Condition, CredentialPlace, ErrorFormat, Face, Format, FrameTemplate,
+    Manifest, ModelPlace, StreamFlag,
 };
 use weir_types::contract::types::{ErrorKind, Header};
 
@@ -165,21 +166,11 @@ fn frame_template(frame: &FrameTemplate, place: &str, p: &mut Problems) {
     }
 }
 
-fn check_tap(tap: &Tap, place: &str, p: &mut Problems) {
-    let pointers = tap.usage.iter().flat_map(|usage| &usage.pointers).chain(&tap.finish).chain(&tap.model);
-    for text in pointers {
-        pointer(text, place, p);
-    }
-    for usage in &tap.usage {
-        p.unless(!usage.pointers.is_empty(), place, format_args!("{:?} has no pointer", usage.bucket));
-        p.unless(!usage.includes.contains(&usage.bucket), place, format_args!("{:?} includes itself", usage.bucket));
-    }
-    for test in tap.content.iter().chain(&tap.end).chain(&tap.failure) {
-        frame_test(test, place, p);
-    }
-}
+/// What the contract has a place for and this host does not serve.
+const LATER: &str = "belongs to WebSocket sessions or gRPC, which this Weir does not serve";
 
 fn check_face(face: &Face, place: &str, p: &mut Problems) {
+    p.unless(face.body != BodyKind::Session, &format!("{place}.body"), LATER);
     method(&face.method, place, p);
     p.unless(
         face.path.starts_with('/') && bounds::is_plain_path(&face.path),
@@ -200,6 +191,7 @@ fn check_face(face: &Face, place: &str, p: &mut Problems) {
             CredentialPlace::Query(name) => {
                 p.unless(!name.is_empty(), &format!("{place}.credentials"), "empty query name");
             }
+            CredentialPlace::Subprotocol(_) => p.add(&format!("{place}.credentials"), LATER),
         }
     }
     for model in &face.model {
@@ -209,6 +201,7 @@ fn check_face(face: &Face, place: &str, p: &mut Problems) {
             }
             ModelPlace::Pointer(at) => pointer(&at.pointer, &format!("{place}.model"), p),
             ModelPlace::Field(name) => p.unless(!name.is_empty(), &format!("{place}.model"), "empty field name"),
+            ModelPlace::Query(_) | ModelPlace::Message(_) => p.add(&format!("{place}.model"), LATER),
         }
     }
     if let StreamFlag::Pointer(at) = &face.stream {
@@ -227,6 +220,7 @@ fn check_face(face: &Face, place: &str, p: &mut Problems) {
 }
 
 fn check_acceptance(accepts: &Acceptance, place: &str, p: &mut Problems) {
+    p.unless(accepts.transport.is_none(), &format!("{place}.transport"), LATER);
     method(&accepts.method, place, p);
     for path in [Some(&accepts.path), accepts.stream_path.as_ref()].into_iter().flatten() {
         let right =
@@ -283,27 +277,6 @@ fn condition(when: &Condition, place: &str, p: &mut Problems) {
         Condition::QueryPresent(name) => p.unless(!name.is_empty(), place, "empty query name"),
         Condition::QueryEquals(query) => p.unless(!query.name.is_empty(), place, "empty query name"),
     }
-}
-
-fn frame_test(test: &FrameTest, place: &str, p: &mut Problems) {
-    match test {
-        FrameTest::Event(_) | FrameTest::Data(_) => {}
-        FrameTest::Present(at) => pointer(at, place, p),
-        FrameTest::Equals(equals) => {
-            pointer(&equals.pointer, place, p);
-            p.unless(is_json(&equals.json), place, format_args!("{:?} is not JSON", equals.json));
-        }
-    }
-}
-
-/// RFC 6901: empty, or segments that begin with `/`, in which `~` is followed by 0 or 1.
-fn pointer(text: &str, place: &str, p: &mut Problems) {
-    let escapes = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
-    p.unless(
-        (text.is_empty() || text.starts_with('/')) && escapes,
-        place,
-        format_args!("{text:?} is not a JSON pointer"),
-    );
 }
 
 /// Whether a template is JSON once each hole holds a whole JSON value.
@@ -380,5 +353,6 @@ fn is_url(text: &str) -> bool {
 
 mod bounds;
 mod credentials;
+mod tap;
 #[cfg(test)]
 mod tests;

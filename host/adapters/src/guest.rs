@@ -44,7 +44,7 @@ pub(super) fn guest(name: &str) -> Guest {
     Guest {
         name: name.into(),
         version: "1.0.0".into(),
-        contract: "0.1.0".into(),
+        contract: "0.2.0".into(),
         isolation: 0,
         describe: format!("i32.const {AT}"),
         parse_error: format!("i32.const {ZEROS}"),

@@ -229,7 +229,7 @@ fn refusal(exports: &[&str]) -> String {
 #[test]
 fn another_version_of_the_contract_is_refused_naming_both() {
     for (exports, found, advice) in [
-        (["weir:adapter/about@0.2.0", "weir:adapter/dialect-chat@0.2.0"], "0.2.0", "update Weir"),
+        (["weir:adapter/about@0.3.0", "weir:adapter/dialect-chat@0.3.0"], "0.3.0", "update Weir"),
         (["weir:adapter/provider-chat@0.10.0", "weir:adapter/about@0.10.0"], "0.10.0", "update Weir"),
         (["weir:adapter/about@0.0.8", "weir:adapter/dialect-chat@0.0.8"], "0.0.8", "build it anew"),
         // Only what it lacks an `about` of.
@@ -237,14 +237,14 @@ fn another_version_of_the_contract_is_refused_naming_both() {
     ] {
         let error = refusal(&exports);
         assert!(error.starts_with(&format!("built for contract {found} (it exports weir:adapter/")), "{error}");
-        assert!(error.contains("this Weir speaks 0.1.0") && error.contains(advice), "{error}");
+        assert!(error.contains("this Weir speaks 0.2.0 and 0.1.0") && error.contains(advice), "{error}");
     }
 }
 
 #[test]
 fn a_mixture_of_versions_is_refused_naming_both() {
-    let error = refusal(&["weir:adapter/about@0.1.0", "weir:adapter/provider-chat@0.2.0"]);
-    for told in ["weir:adapter/about@0.1.0", "weir:adapter/provider-chat@0.2.0", "this Weir speaks 0.1.0"] {
+    let error = refusal(&["weir:adapter/about@0.1.0", "weir:adapter/provider-chat@0.3.0"]);
+    for told in ["weir:adapter/about@0.1.0", "weir:adapter/provider-chat@0.3.0", "this Weir speaks 0.2.0"] {
         assert!(error.contains(told), "{told}: {error}");
     }
     // Two whole ones are for two hosts: this one takes its own, which has no functions here.
@@ -256,7 +256,7 @@ fn a_mixture_of_versions_is_refused_naming_both() {
 fn what_has_no_interface_of_the_contract_is_no_adapter() {
     for exports in [&["wasi:cli/run@0.2.0"][..], &["weir:adapter/provider-chat@0.1.0"], &[]] {
         let error = refusal(exports);
-        assert!(error.contains("no weir:adapter/about") && error.contains("0.1.0"), "{error}");
+        assert!(error.contains("no weir:adapter/about") && error.contains("0.2.0 and 0.1.0"), "{error}");
     }
 }
 

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Alias, Limits, Metering, Options, Place, Provider, Retry, Timeouts};
+use weir_types::contract::about::Bucket;
+use weir_types::tokens::Tokens;
 
 /// How one of several targets is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -93,24 +95,24 @@ pub struct Price {
 }
 
 impl Price {
-    /// What an answer costs in US dollars, by its tokens: input, cache reads, cache writes, output, reasoning. Tokens of
-    /// a cache that has no price of its own cost as much as input, so that nothing is free by omission; none where the
-    /// price of what was used is not known.
-    pub fn of(&self, tokens: [Option<u32>; 5]) -> Option<f64> {
-        let prices = [
-            self.input,
-            self.cache_read.or(self.input),
-            self.cache_write.or(self.input),
-            self.output,
-            self.reasoning.or(self.output),
-        ];
-        let used =
-            tokens.into_iter().zip(prices).filter_map(|(tokens, price)| Some((tokens.filter(|n| *n > 0)?, price)));
+    /// What an answer costs in US dollars, by its tokens. Tokens of a bucket without a price of its own cost as much as
+    /// other input or output, so that nothing is free by omission; none where the price of a used bucket is not known.
+    pub fn of(&self, tokens: &Tokens) -> Option<f64> {
         let mut dollars = 0.0;
-        for (tokens, price) in used {
-            dollars += f64::from(tokens) * price? / 1_000_000.0;
+        for (bucket, count) in tokens.known().filter(|(_, count)| *count > 0) {
+            dollars += f64::from(count) * self.of_bucket(bucket)? / 1_000_000.0;
         }
         Some(dollars)
+    }
+
+    fn of_bucket(&self, bucket: Bucket) -> Option<f64> {
+        match bucket {
+            Bucket::Input | Bucket::InputAudio | Bucket::InputImage => self.input,
+            Bucket::CacheRead => self.cache_read.or(self.input),
+            Bucket::CacheWrite | Bucket::CacheWriteHour => self.cache_write.or(self.input),
+            Bucket::Output | Bucket::OutputAudio | Bucket::OutputImage => self.output,
+            Bucket::Reasoning => self.reasoning.or(self.output),
+        }
     }
 }
 
@@ -191,16 +193,30 @@ impl Model {
 mod tests {
     use super::*;
 
+    fn tokens<const N: usize>(counts: [(Bucket, u32); N]) -> Tokens {
+        counts.into_iter().fold(Tokens::default(), |tokens, (bucket, count)| tokens.with(bucket, Some(count)))
+    }
+
     #[test]
     fn c61_an_answer_from_the_cache_is_not_free() {
         let price = Price { input: Some(3.0), output: Some(15.0), cache_read: Some(0.3), ..Price::default() };
-        let cached = price.of([Some(0), Some(1_000_000), None, Some(0), None]).unwrap();
-        assert!((cached - 0.3).abs() < 1e-9, "{cached}");
-        let all = price.of([Some(1_000_000), None, Some(1_000_000), Some(1_000_000), Some(1_000_000)]).unwrap();
-        assert!((all - 36.0).abs() < 1e-9, "{all}");
+        let cached = tokens([(Bucket::Input, 0), (Bucket::CacheRead, 1_000_000), (Bucket::Output, 0)]);
+        let dollars = price.of(&cached).unwrap();
+        assert!((dollars - 0.3).abs() < 1e-9, "{dollars}");
+        let all = [Bucket::Input, Bucket::CacheWrite, Bucket::Output, Bucket::Reasoning];
+        let dollars = price.of(&tokens(all.map(|bucket| (bucket, 1_000_000)))).unwrap();
+        assert!((dollars - 36.0).abs() < 1e-9, "{dollars}");
         let unpriced = Price { input: Some(3.0), ..Price::default() };
-        assert_eq!(unpriced.of([Some(1), None, None, Some(1), None]), None);
-        let by_input = unpriced.of([None, Some(1_000_000), None, None, None]).unwrap();
+        assert_eq!(unpriced.of(&tokens([(Bucket::Input, 1), (Bucket::Output, 1)])), None);
+        let by_input = unpriced.of(&tokens([(Bucket::CacheRead, 1_000_000)])).unwrap();
         assert!((by_input - 3.0).abs() < 1e-9, "{by_input}");
+    }
+
+    #[test]
+    fn no_bucket_is_free_where_input_and_output_have_prices() {
+        let price = Price { input: Some(1.0), output: Some(1.0), ..Price::default() };
+        for bucket in Bucket::ALL {
+            assert_eq!(price.of(&tokens([(bucket, 1_000_000)])), Some(1.0), "{bucket:?}");
+        }
     }
 }

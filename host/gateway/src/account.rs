@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use self::access::{AccessLine, Ended};
-use self::tokens::Tokens;
+use self::tokens::TokenBill;
 use self::traced::Traced;
 use self::trail::{End, Trail};
 use crate::admit::Permit;
@@ -76,7 +76,7 @@ pub struct Account {
     outcome: Outcome,
     streaming: bool,
     first_piece: bool,
-    tokens: Tokens,
+    tokens: TokenBill,
     metered: bool,
     provider: Option<Arc<str>>,
     /// How the limits of the provider that answered stand, where its answer is made anew.
@@ -127,7 +127,7 @@ impl Account {
             outcome: Outcome::Open,
             streaming: false,
             first_piece: false,
-            tokens: Tokens::default(),
+            tokens: TokenBill::default(),
             metered: false,
             provider: None,
             limits: Vec::new(),
@@ -485,7 +485,19 @@ impl Account {
             Outcome::Failed => Some(access::End::Broken),
         };
         let (status, provider) = (self.status, self.provider.clone());
-        line.ends(Ended { status, end, provider, attempts, used, first_token: self.first_token, own: self.own });
+        let told = self.tokens.told.as_ref();
+        line.ends(Ended {
+            status,
+            end,
+            provider,
+            attempts,
+            used,
+            units: told.map(access::units).unwrap_or_default(),
+            service_tier: told.and_then(|usage| usage.service_tier.clone()),
+            batch: told.and_then(|usage| usage.batch),
+            first_token: self.first_token,
+            own: self.own,
+        });
     }
 
     fn close_whole(&self, seconds: f64) {

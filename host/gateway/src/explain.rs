@@ -16,7 +16,7 @@ use crate::route::lane::{Lane, Wishes};
 use crate::serving::Serving;
 use weir_config::Capabilities;
 use weir_sandbox::Adapter;
-use weir_translate::dialect::faces::{Face, Head, Lookup, operation_name};
+use weir_translate::dialect::faces::{Face, Head, Lookup};
 use weir_translate::dialect::path::Holes;
 use weir_translate::unified::{Request, parse, render};
 use weir_types::contract::about::{ModelPlace, StreamFlag};
@@ -106,7 +106,7 @@ fn face<'s>(serving: &'s Serving, question: &Question) -> Result<&'s Arc<Face>, 
         known.dedup();
         return Err(Fault::invalid(format!("no adapter speaks `{}`; there are {}", question.from, known.join(", "))));
     }
-    let fits = |face: &&Arc<Face>| operation_name(&face.claim.operation) == question.operation;
+    let fits = |face: &&Arc<Face>| face.claim.operation.name() == question.operation;
     let streams =
         |face: &&Arc<Face>| !matches!(face.claim.stream, StreamFlag::Constant(constant) if constant != question.stream);
     // An endpoint with the model in the body can be called without knowing the model's name.

@@ -41,7 +41,7 @@ use head::{diagnose, name, note_answer, tell_limits, tell_skipped};
 use weir_budget::Budget;
 use weir_config::Affinity;
 use weir_server::Peer;
-use weir_translate::dialect::faces::{Face, Head, Lookup, operation_name};
+use weir_translate::dialect::faces::{Face, Head, Lookup};
 use weir_translate::dialect::path::Holes;
 use weir_translate::dialect::reply::{error_response, insert};
 use weir_types::contract::about::{ErrorFormat, Operation};
@@ -293,7 +293,7 @@ impl Gateway {
         if span.is_recording() {
             span.say("gen_ai.request.model", plan.route.alias.clone());
         }
-        let operation = operation_name(asked.operation());
+        let operation = asked.operation().name();
         let counts = matches!(asked.operation(), Operation::Chat | Operation::Embeddings | Operation::Rerank);
         let opening = Opening { begun: asked.exchange.begun, request_id: &asked.exchange.id, operation, span, counts };
         let mut account = Account::open(&self.metrics, series, opening, permit);
@@ -418,7 +418,7 @@ fn deadline(asked: &Asked, plan: &Plan) -> Option<Instant> {
 fn plan(serving: &Serving, asked: &Asked, circumstances: Circumstances<'_>) -> Result<Plan, Nowhere> {
     match (asked.reading.model.as_deref(), asked.operation()) {
         (Some(model), _) => route::plan(&serving.routes, model, circumstances),
-        (None, operation @ Operation::Other(_)) => {
+        (None, operation) if operation.is_relayed_only() => {
             let named = header(asked, route::PROVIDER_HEADER);
             if named.is_some() && !serving.config.server.target_header && !asked.caller.may_name_provider() {
                 let fault = Fault::new(Side::Client, ErrorKind::Permission, "this key may not choose its provider");

@@ -163,6 +163,7 @@ fn presented(config: &Config, face: &Face, head: &Head<'_>) -> Vec<String> {
             without(value, &header.value)
         }
         CredentialPlace::Query(name) => head.query(name),
+        CredentialPlace::Subprotocol(_) => None,
     });
     let named = config.server.key_headers.iter().filter_map(|name| {
         let value = head.headers.get(name.as_str())?.to_str().ok()?;

@@ -205,6 +205,7 @@ impl Witness {
                 _ => {}
             },
             ChatEvent::Delta(delta) => self.of(delta.candidate).read(delta.part, &delta.text),
+            ChatEvent::Argument(piece) => self.of(piece.candidate).read(piece.part, &piece.text),
             ChatEvent::Signature(value) => {
                 self.of(value.candidate).sign(value.part, &value.signature, value.encrypted);
             }

@@ -24,7 +24,7 @@ use crate::observe::metrics::{Labels, Metrics, Series};
 use crate::origin::Issuer;
 use weir_config::{Affinity, Aliases, Capabilities, Metering, Model, Price, Provider, Retry, Strategy};
 use weir_sandbox::{Adapter, Interface};
-use weir_translate::dialect::faces::{Face, operation_name};
+use weir_translate::dialect::faces::{Face};
 use weir_types::contract::about::{Manifest, Operation};
 use weir_types::contract::types::Setting;
 use weir_upstream::{Base, Credential, Timeouts};
@@ -331,7 +331,7 @@ impl Route {
         let mut all = self.series.write().unwrap_or_else(PoisonError::into_inner);
         find(&all).unwrap_or_else(|| {
             let provider = self.targets.iter().flatten().next().map_or("none", |target| &*target.label);
-            let operation = operation_name(&face.claim.operation);
+            let operation = face.claim.operation.name();
             let labels = Labels { dialect: face.format(), route: &self.alias, operation, provider, client };
             let series = Arc::new(metrics.series(labels));
             all.entry(face.index).or_default().push((Arc::from(client), Arc::clone(&series)));

@@ -2,7 +2,7 @@
 
 use super::adapter::Lease;
 use super::fault::{Called, PluginFault};
-use super::version::{MissingFunction, Said, v0_1_0 as newest};
+use super::version::{MissingFunction, Said, v0_2_0 as newest};
 use super::weigh::Weigh;
 pub use crate::contract::dialect_chat::exports::weir::adapter::dialect_chat::ParsedChat;
 pub use crate::contract::dialect_count_tokens::exports::weir::adapter::dialect_count_tokens::ParsedCount;

@@ -14,31 +14,37 @@
     reason = "generated code; its documentation stands in wit/"
 )]
 
-#[cfg(feature = "contract-0-0-9")]
-pub mod v0_0_9;
+pub mod v0_1_0;
 
-/// The contract's types are those of `weir-types`. The rest is what a generator expects of an interface that components
+/// A version's types are those of `weir-types`. The rest is what a generator expects of an interface that components
 /// import; this one has no functions.
-pub mod types {
-    use wasmtime::component::{HasData, Linker};
+macro_rules! shared_types {
+    ($($path:ident)::+) => {
+        pub mod types {
+            use wasmtime::component::{HasData, Linker};
 
-    pub use weir_types::contract::types::*;
+            pub use $($path)::+::*;
 
-    pub trait HostWithStore<T>: HasData {}
-    impl<T, D: HasData + ?Sized> HostWithStore<T> for D {}
+            pub trait HostWithStore<T>: HasData {}
+            impl<T, D: HasData + ?Sized> HostWithStore<T> for D {}
 
-    pub trait Host {}
-    impl<T: Host + ?Sized> Host for &mut T {}
+            pub trait Host {}
+            impl<T: Host + ?Sized> Host for &mut T {}
 
-    pub fn add_to_linker<T, D>(_: &mut Linker<T>, _: fn(&mut T) -> D::Data<'_>) -> wasmtime::Result<()>
-    where
-        D: HostWithStore<T>,
-        for<'a> D::Data<'a>: Host,
-        T: 'static,
-    {
-        Ok(())
-    }
+            pub fn add_to_linker<T, D>(_: &mut Linker<T>, _: fn(&mut T) -> D::Data<'_>) -> wasmtime::Result<()>
+            where
+                D: HostWithStore<T>,
+                for<'a> D::Data<'a>: Host,
+                T: 'static,
+            {
+                Ok(())
+            }
+        }
+    };
 }
+use shared_types;
+
+shared_types!(weir_types::contract::types);
 
 macro_rules! interface {
     ($module:ident, $world:literal) => {
@@ -47,7 +53,7 @@ macro_rules! interface {
                 path: "../../wit",
                 world: $world,
                 additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
-                with: { "weir:adapter/types@0.1.0": crate::contract::types },
+                with: { "weir:adapter/types@0.2.0": crate::contract::types },
             });
         }
     };

@@ -1,12 +1,10 @@
 //! The versions of the contract that this host speaks, side by side.
 //!
 //! A version is a module below this one: where its exports lie in a component, and [`Speech`] in the types of the newest
-//! version. Which version a component was built for is told by the names of its exports (`weir:adapter/about@0.1.0`).
+//! version. Which version a component was built for is told by the names of its exports (`weir:adapter/about@0.2.0`).
 
-pub(super) mod v0_1_0;
-
-#[cfg(feature = "contract-0-0-9")]
-mod v0_0_9;
+mod v0_1_0;
+pub(super) mod v0_2_0;
 
 use wasmtime::component::{InstancePre, ResourceAny};
 
@@ -21,27 +19,24 @@ use weir_types::contract::types::{
 /// A version of the contract that this host speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Version {
+    /// `0.2.0`.
+    V0_2_0,
     /// `0.1.0`.
     V0_1_0,
-    /// `0.0.9`.
-    #[cfg(feature = "contract-0-0-9")]
-    V0_0_9,
 }
 
 impl Version {
     /// All of them, the newest first.
     pub const ALL: &[Self] = &[
+        Self::V0_2_0,
         Self::V0_1_0,
-        #[cfg(feature = "contract-0-0-9")]
-        Self::V0_0_9,
     ];
 
     /// As the names of exports and the manifest have it.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::V0_2_0 => "0.2.0",
             Self::V0_1_0 => "0.1.0",
-            #[cfg(feature = "contract-0-0-9")]
-            Self::V0_0_9 => "0.0.9",
         }
     }
 
@@ -50,7 +45,7 @@ impl Version {
         Self::ALL.iter().copied().find(|version| version.name() == name)
     }
 
-    /// What this host speaks, for people: `0.1.0 and 0.0.9`.
+    /// What this host speaks, for people: `0.2.0 and 0.1.0`.
     pub fn spoken() -> String {
         Self::ALL.iter().map(|version| version.name()).collect::<Vec<_>>().join(" and ")
     }
@@ -91,27 +86,24 @@ impl Instance {
     /// Speaks with it in its own version.
     pub fn speak<R>(&mut self, say: impl FnOnce(&mut dyn Speech) -> R) -> R {
         match self.version() {
+            Version::V0_2_0 => say(&mut v0_2_0::Voice(self)),
             Version::V0_1_0 => say(&mut v0_1_0::Voice(self)),
-            #[cfg(feature = "contract-0-0-9")]
-            Version::V0_0_9 => say(&mut v0_0_9::Voice(self)),
         }
     }
 }
 
 /// Where a component's exports lie, looked up once; those of the versions that it does not speak are empty.
 pub(super) struct Indices {
+    v0_2_0: v0_2_0::Indices,
     v0_1_0: v0_1_0::Indices,
-    #[cfg(feature = "contract-0-0-9")]
-    v0_0_9: v0_0_9::Indices,
 }
 
 impl Indices {
     pub(super) fn new(pre: &InstancePre<State>, version: Version, interfaces: Interfaces) -> wasmtime::Result<Self> {
         let of = |own: Version| if own == version { interfaces } else { Interfaces::default() };
         Ok(Self {
+            v0_2_0: v0_2_0::Indices::new(pre, of(Version::V0_2_0))?,
             v0_1_0: v0_1_0::Indices::new(pre, of(Version::V0_1_0))?,
-            #[cfg(feature = "contract-0-0-9")]
-            v0_0_9: v0_0_9::Indices::new(pre, of(Version::V0_0_9))?,
         })
     }
 }
@@ -119,18 +111,14 @@ impl Indices {
 /// An instance's functions, by version and interface, each looked up when it is first wanted.
 #[derive(Default)]
 pub(super) struct Views {
+    v0_2_0: v0_2_0::Views,
     v0_1_0: v0_1_0::Views,
-    #[cfg(feature = "contract-0-0-9")]
-    v0_0_9: v0_0_9::Views,
 }
 
 impl Views {
     /// The interfaces that have been used.
     pub(super) fn prepared(&self) -> Interfaces {
-        let used = self.v0_1_0.prepared();
-        #[cfg(feature = "contract-0-0-9")]
-        let used = used.iter().chain(self.v0_0_9.prepared().iter()).collect();
-        used
+        self.v0_2_0.prepared().iter().chain(self.v0_1_0.prepared().iter()).collect()
     }
 }
 

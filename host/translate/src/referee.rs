@@ -20,6 +20,8 @@ pub struct Referee {
     failed: bool,
     candidates: Vec<Candidate>,
     losses: Vec<Loss>,
+    /// Whether the encoder takes pieces of arguments by their place.
+    takes_arguments: bool,
 }
 
 #[derive(Debug)]
@@ -48,7 +50,14 @@ impl Referee {
             failed: false,
             candidates: Vec::new(),
             losses: Vec::new(),
+            takes_arguments: false,
         }
+    }
+
+    /// For an encoder of the decoder's family, which takes pieces of arguments by their place. Any other gets deltas.
+    #[must_use]
+    pub fn with_arguments(self, takes_arguments: bool) -> Self {
+        Self { takes_arguments, ..self }
     }
 
     /// Whether a failure has been told.
@@ -132,6 +141,14 @@ impl Referee {
             ChatEvent::Delta(mut delta) => {
                 delta.part = self.candidate(delta.candidate).part(delta.part, out);
                 out.push(ChatEvent::Delta(delta));
+            }
+            ChatEvent::Argument(mut piece) => {
+                piece.part = self.candidate(piece.candidate).part(piece.part, out);
+                if self.takes_arguments {
+                    out.push(ChatEvent::Argument(piece));
+                } else if !piece.text.is_empty() {
+                    out.push(ChatEvent::Delta(piece.into()));
+                }
             }
             ChatEvent::Signature(mut signature) => {
                 let candidate = self.candidate(signature.candidate);

@@ -189,7 +189,7 @@ pub fn parse(dialect: &mut Lease, operation: &Operation, ctx: &Context, http: &H
         Operation::Models => understood!(dialect.parse_models(ctx, http), Request::Models),
         Operation::CountTokens => understood!(dialect.parse_count(ctx, http), Request::CountTokens),
         Operation::Rerank => understood!(dialect.parse_rerank(ctx, http), Request::Rerank),
-        Operation::Other(_) => Err(relayed_only()),
+        _ => Err(relayed_only()),
     }
 }
 
@@ -229,7 +229,7 @@ pub fn parse_answer(
         Operation::Rerank => {
             heard(provider.parse_rerank_response(ctx, http), Side::Upstream).map(|a| complete(Answer::Rerank(a)))
         }
-        Operation::Other(_) => Err(relayed_only()),
+        _ => Err(relayed_only()),
     }
 }
 

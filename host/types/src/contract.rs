@@ -1,6 +1,9 @@
 //! The types of the contract in `wit/`, generated; the WIT files carry their documentation.
 #![allow(missing_docs, clippy::doc_markdown, clippy::all, clippy::pedantic, reason = "generated from wit/")]
 
+mod operation;
 mod plain;
+#[path = "contract/v0_1_0.rs"]
+mod to_v0_1_0;
 
 include!(concat!(env!("OUT_DIR"), "/contract.rs"));

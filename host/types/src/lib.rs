@@ -6,3 +6,4 @@ pub mod fault;
 pub mod headers;
 pub mod query;
 pub mod surrogate;
+pub mod tokens;

@@ -21,15 +21,16 @@ mod tests;
 mod usage;
 
 pub use check::FrameCheck;
-pub use usage::Buckets;
 
 use crate::estimate::Content;
 use crate::frame::FrameRef;
 use crate::peek::{Limits, Peek, PointerError, Pointers, Scalar, Test, TestError, Wanted};
 use filter::Filter;
 use std::sync::Arc;
-use usage::{Figures, Places};
-use weir_types::contract::about::{FrameTest, Tap, UsagePlace};
+use usage::{Beside, Figures, Places};
+use weir_types::contract::about::{FrameTest, Tap, UnitSource, UsagePlace};
+use weir_types::contract::types::UnitCount;
+use weir_types::tokens::Tokens;
 
 /// Why a manifest's tap cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,11 +57,15 @@ pub struct CompiledTap(Arc<Compiled>);
 #[derive(Debug)]
 struct Compiled {
     places: Places,
-    /// What the hits of each pointer tell.
+    /// What the hits of each pointer are.
     roles: Vec<Vec<Role>>,
+    /// Conditions on the neighbours of figures.
+    besides: Vec<Beside>,
     /// Tests on names of events and on whole data, and tests on values.
     on_frames: Vec<(Sign, Test)>,
     on_values: Vec<(Sign, Test)>,
+    /// Units that are counted by the values of which a test holds, by place.
+    counted: Vec<(usize, Test)>,
     finds_content: bool,
     finds_model: bool,
     /// Where content stands.
@@ -69,7 +74,7 @@ struct Compiled {
     members: Vec<String>,
     /// For the beginning of an answer: everything.
     full: Stage,
-    /// From the first content on: without that, and without the model. Its pointers are the first of the full ones.
+    /// From the first content on: without that, the model and the tier. Its pointers are the first of the full ones.
     lean: Stage,
 }
 
@@ -81,10 +86,13 @@ struct Stage {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
-    /// A figure of this place.
-    Usage(usize),
+    /// A figure of this place, perhaps under a condition.
+    Usage { place: usize, beside: Option<usize> },
+    /// A number of units of this place.
+    Units(usize),
     Finish,
     Model,
+    Tier,
 }
 
 /// What a test tells if it holds.
@@ -93,28 +101,36 @@ enum Sign {
     Content,
     End,
     Failure,
+    Batch,
 }
 
 impl CompiledTap {
     /// Compiles a tap.
     pub fn new(tap: &Tap) -> Result<Self, TapError> {
         let mut draft = Draft::default();
-        let places = Places::new(&tap.usage)?;
+        let places = Places::new(&tap.usage, &tap.units)?;
         for (place, usage) in tap.usage.iter().enumerate() {
-            draft.usage(place, &usage.pointers);
+            draft.usage(place, usage)?;
         }
+        for (place, units) in tap.units.iter().enumerate() {
+            draft.units(place, &units.source)?;
+        }
+        draft.tests(Sign::Batch, &tap.batch)?;
         draft.texts(Role::Finish, &tap.finish);
         draft.tests(Sign::End, &tap.end)?;
         draft.tests(Sign::Failure, &tap.failure)?;
         let lean = draft.stage()?;
         draft.texts(Role::Model, &tap.model);
+        draft.texts(Role::Tier, &tap.service_tier);
         draft.tests(Sign::Content, &tap.content)?;
         let full = draft.stage()?;
         Ok(Self(Arc::new(Compiled {
             places,
             roles: draft.roles,
+            besides: draft.besides,
             on_frames: draft.on_frames,
             on_values: draft.on_values,
+            counted: draft.counted,
             finds_content: !tap.content.is_empty(),
             finds_model: !tap.model.is_empty(),
             content: content::Places::new(&tap.content),
@@ -147,8 +163,10 @@ fn members(usage: &[UsagePlace]) -> Vec<String> {
 struct Draft {
     wanted: Wanted,
     roles: Vec<Vec<Role>>,
+    besides: Vec<Beside>,
     on_frames: Vec<(Sign, Test)>,
     on_values: Vec<(Sign, Test)>,
+    counted: Vec<(usize, Test)>,
     filter: Filter,
 }
 
@@ -163,11 +181,32 @@ impl Draft {
         }
     }
 
-    fn usage(&mut self, place: usize, pointers: &[String]) {
-        for pointer in pointers {
-            self.role(Role::Usage(place), pointer);
+    fn usage(&mut self, place: usize, usage: &UsagePlace) -> Result<(), TapError> {
+        for pointer in &usage.pointers {
+            let mut beside = None;
+            if let Some(condition) = &usage.beside {
+                self.besides.push(Beside::compile(pointer, condition, &mut self.wanted)?);
+                beside = Some(self.besides.len() - 1);
+            }
+            self.role(Role::Usage { place, beside }, pointer);
         }
-        self.filter.figures(pointers);
+        self.filter.figures(&usage.pointers);
+        Ok(())
+    }
+
+    fn units(&mut self, place: usize, source: &UnitSource) -> Result<(), TapError> {
+        match source {
+            UnitSource::Number(pointers) => {
+                pointers.iter().for_each(|pointer| self.role(Role::Units(place), pointer));
+                self.filter.figures(pointers);
+            }
+            UnitSource::Matches(source) => {
+                let test = Test::compile(source, &mut self.wanted)?;
+                self.filter.test(source, &test);
+                self.counted.push((place, test));
+            }
+        }
+        Ok(())
     }
 
     fn texts(&mut self, role: Role, pointers: &[String]) {
@@ -183,7 +222,7 @@ impl Draft {
             self.filter.test(source, &test);
             match test {
                 Test::Event(_) | Test::Data(_) => self.on_frames.push((sign, test)),
-                Test::Present(_) | Test::Equals(..) => self.on_values.push((sign, test)),
+                _ => self.on_values.push((sign, test)),
             }
         }
         Ok(())
@@ -195,10 +234,16 @@ impl Draft {
 }
 
 /// What an answer has told so far.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reading {
     /// Its tokens.
-    pub usage: Buckets,
+    pub usage: Tokens,
+    /// What is billed by the piece.
+    pub units: Vec<UnitCount>,
+    /// The service tier that served it.
+    pub service_tier: Option<String>,
+    /// Whether it was served at the price of a batch.
+    pub batch: bool,
     /// Why it ended, in the format's own word.
     pub finish: Option<String>,
     /// The model, as the provider names it.
@@ -298,7 +343,9 @@ impl TapState {
 
     /// What the answer has told so far.
     pub fn reading(&self) -> Reading {
-        Reading { usage: self.tap.0.places.buckets(&self.figures), ..self.reading.clone() }
+        let places = &self.tap.0.places;
+        let (usage, units) = (places.tokens(&self.figures), places.units(&self.figures));
+        Reading { usage, units, ..self.reading.clone() }
     }
 
     /// Takes what the scan has found. Frames that are not JSON have nothing to tell, and do no harm.
@@ -308,7 +355,14 @@ impl TapState {
         for hit in found.hits().iter().filter(|hit| !hit.superseded) {
             for role in tap.roles.get(hit.pointer).map(Vec::as_slice).unwrap_or_default() {
                 match role {
-                    Role::Usage(place) => self.figures.add(&tap.places, *place, &hit.value),
+                    Role::Usage { place, beside } => {
+                        let condition = beside.and_then(|beside| tap.besides.get(beside));
+                        if condition.is_none_or(|condition| condition.holds(hit, found)) {
+                            self.figures.add(&tap.places, *place, &hit.value);
+                        }
+                    }
+                    Role::Units(place) => self.figures.add_units(&tap.places, *place, hit.value.as_number()),
+                    Role::Tier => take_text(&mut self.reading.service_tier, &hit.value, true),
                     Role::Finish => take_text(&mut self.reading.finish, &hit.value, true),
                     Role::Model => take_text(&mut self.reading.model, &hit.value, false),
                 }
@@ -317,6 +371,12 @@ impl TapState {
         for (sign, test) in &tap.on_values {
             if !self.reading.has(*sign) && test.holds(found) {
                 self.reading.note(*sign);
+            }
+        }
+        for (place, test) in &tap.counted {
+            let count = test.matches(found).count();
+            if count > 0 {
+                self.figures.add_units(&tap.places, *place, Some(count as f64));
             }
         }
         self.peek.reset();
@@ -340,6 +400,7 @@ impl Reading {
             Sign::Content => self.content,
             Sign::End => self.ended,
             Sign::Failure => self.failed,
+            Sign::Batch => self.batch,
         }
     }
 
@@ -348,6 +409,7 @@ impl Reading {
             Sign::Content => self.content = true,
             Sign::End => self.ended = true,
             Sign::Failure => self.failed = true,
+            Sign::Batch => self.batch = true,
         }
     }
 }

@@ -6,7 +6,7 @@ mod format;
 
 pub(crate) use format::spelling;
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions, strings};
+use weir_sdk::manifest::{CONTRACT, Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions, strings};
 use weir_sdk::types::Header;
 
 use crate::{Anthropic, FAMILY};
@@ -42,7 +42,7 @@ impl About for Anthropic {
         Manifest {
             name: "anthropic".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            contract: "0.1.0".into(),
+            contract: CONTRACT.into(),
             description: "Anthropic's Messages API".into(),
             family: FAMILY.into(),
             settings: SETTINGS.into(),

@@ -5,7 +5,7 @@ mod faces;
 mod format;
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions, strings};
+use weir_sdk::manifest::{CONTRACT, Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions, strings};
 
 use crate::{Bedrock, FAMILY};
 
@@ -46,7 +46,7 @@ impl About for Bedrock {
         Manifest {
             name: "bedrock".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            contract: "0.1.0".into(),
+            contract: CONTRACT.into(),
             description: "Amazon Bedrock".into(),
             family: FAMILY.into(),
             settings: SETTINGS.into(),

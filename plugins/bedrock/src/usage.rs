@@ -3,7 +3,7 @@
 //! The format's `inputTokens` leaves out what was read from or written to the cache, as the unified bucket does. Its
 //! `outputTokens` includes the thinking and does not tell it apart; the total is the sum of all.
 
-use weir_sdk::json::Object;
+use weir_sdk::json::{Object, Rest, parse};
 use weir_sdk::types::Usage;
 
 use crate::wire::{self, extensions};
@@ -11,41 +11,39 @@ use crate::{FORMAT, write};
 
 /// Reads usage. Some models give `serverToolUsage` without anything in it.
 pub(crate) fn read(wire: wire::Usage<'_>) -> Usage {
+    let hour = hour(&wire.rest);
     let mut others = extensions("", wire.rest);
     others.retain(|own| !matches!(own.json.as_str(), "{}" | "[]"));
+    let written = wire.cache_write.or(wire.cache_write_count).map(|count| count.0);
+    let hour = hour.map(|hour| written.map_or(hour, |all| hour.min(all)));
     Usage {
         input: wire.input.map(|count| count.0),
         cache_read: wire.cache_read.or(wire.cache_read_count).map(|count| count.0),
-        cache_write: wire.cache_write.or(wire.cache_write_count).map(|count| count.0),
+        cache_write: written.map(|all| all - hour.unwrap_or(0)),
+        cache_write_hour: hour,
         output: wire.output.map(|count| count.0),
-        reasoning: None,
         extensions: others,
+        ..Usage::default()
     }
 }
 
-/// Takes over the values that a later report names.
-pub(crate) fn merge(known: &mut Usage, later: Usage) {
-    known.input = later.input.or(known.input);
-    known.cache_read = later.cache_read.or(known.cache_read);
-    known.cache_write = later.cache_write.or(known.cache_write);
-    known.output = later.output.or(known.output);
-    known.reasoning = later.reasoning.or(known.reasoning);
-    for extension in later.extensions {
-        known.extensions.retain(|old| old.format != extension.format || old.key != extension.key);
-        known.extensions.push(extension);
-    }
+/// What of the cache's writes is for an hour: `cacheDetails` has an entry for each time to live.
+fn hour(rest: &Rest<'_>) -> Option<u32> {
+    let entries: Vec<Rest<'_>> = parse(rest.get("cacheDetails")?.get()).ok()?;
+    let of_hour = |mut entry: Rest<'_>| (&*entry.str("ttl")? == "1h").then(|| entry.count("inputTokens")).flatten();
+    entries.into_iter().find_map(of_hour).filter(|tokens| *tokens > 0)
 }
 
 /// Writes the counts; `estimate` stands for an input that is not known.
 pub(crate) fn write(o: &mut Object<'_>, usage: &Usage, estimate: u32) {
-    let input = usage.input.unwrap_or(if usage.input_total().is_none() { estimate } else { 0 });
+    let input = usage.input_uncached().unwrap_or(if usage.input_total().is_none() { estimate } else { 0 });
     let output = usage.output_total().unwrap_or(0);
-    let cached = usage.cache_read.unwrap_or(0).saturating_add(usage.cache_write.unwrap_or(0));
+    let cached = usage.cache_read.unwrap_or(0).saturating_add(usage.cache_write_total().unwrap_or(0));
     o.num("inputTokens", input);
     o.num("outputTokens", output);
     o.num("totalTokens", input.saturating_add(cached).saturating_add(output));
     o.opt_num("cacheReadInputTokens", usage.cache_read);
-    o.opt_num("cacheWriteInputTokens", usage.cache_write);
+    o.opt_num("cacheWriteInputTokens", usage.cache_write_total());
     for own in usage.extensions.iter().filter(|own| own.format == FORMAT) {
         write::member(o, own);
     }
@@ -54,7 +52,7 @@ pub(crate) fn write(o: &mut Object<'_>, usage: &Usage, estimate: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_sdk::json::{object, parse};
+    use weir_sdk::json::object;
 
     #[test]
     fn c60_the_buckets_are_disjoint_and_come_back() {
@@ -64,6 +62,19 @@ mod tests {
         );
         let usage = read(parse(json).unwrap());
         assert_eq!((usage.input, usage.cache_read, usage.cache_write), (Some(12), Some(1028), Some(30)));
+        let mut out = String::new();
+        object(&mut out, |o| write(o, &usage, 7));
+        assert_eq!(out, json);
+    }
+
+    #[test]
+    fn writes_for_an_hour_are_told_apart() {
+        let json = concat!(
+            r#"{"inputTokens":1,"outputTokens":2,"totalTokens":33,"cacheWriteInputTokens":30,"#,
+            r#""cacheDetails":[{"ttl":"5m","inputTokens":10},{"ttl":"1h","inputTokens":20}]}"#
+        );
+        let usage = read(parse(json).unwrap());
+        assert_eq!((usage.cache_write, usage.cache_write_hour), (Some(10), Some(20)));
         let mut out = String::new();
         object(&mut out, |o| write(o, &usage, 7));
         assert_eq!(out, json);

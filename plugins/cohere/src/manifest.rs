@@ -6,7 +6,7 @@ mod format;
 mod relayed;
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions, strings};
+use weir_sdk::manifest::{CONTRACT, Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions, strings};
 
 use crate::{Cohere, FAMILY};
 
@@ -31,7 +31,7 @@ impl About for Cohere {
         Manifest {
             name: "cohere".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            contract: "0.1.0".into(),
+            contract: CONTRACT.into(),
             description: "Cohere's chat, embeddings and reranking".into(),
             family: FAMILY.into(),
             settings: SETTINGS.into(),

@@ -1,9 +1,9 @@
 //! Tokens: `tokens` tells what was read and written, `billed_units` what is paid for, and `cached_tokens` what of the
 //! input came from a cache. The figures of `tokens` are the ones that count; where they are missing, the billed ones.
 
-use weir_sdk::json::{Object, parse};
+use weir_sdk::json::{Object, Rest, parse};
 use weir_sdk::ledger::{Ledger, extension, extensions};
-use weir_sdk::types::{Extension, Usage};
+use weir_sdk::types::{Unit, Usage};
 
 use crate::FORMAT;
 use crate::read::members;
@@ -32,27 +32,16 @@ pub(crate) fn read(wire: wire::Usage<'_>) -> Usage {
     let all = tokens.input.map(|count| count.0);
     let cached = cached.map(|cached| all.map_or(cached, |all| cached.min(all)));
     let without = |total: u32, some: Option<u32>| total.checked_sub(some.unwrap_or(0)).unwrap_or(total);
-    Usage {
+    let searches = wire.billed_units.and_then(|raw| Rest::parse(raw.get()).ok()?.number("search_units"));
+    let usage = Usage {
         input: all.map(|all| without(all, cached)),
         cache_read: cached,
-        cache_write: None,
         output: tokens.output.map(|count| without(count.0, reasoning)),
         reasoning,
         extensions: kept,
-    }
-}
-
-/// Takes in later figures, each of which replaces the earlier one.
-pub(crate) fn merge(known: &mut Usage, later: Usage) {
-    let newer = |known: &mut Option<u32>, later: Option<u32>| *known = later.or(*known);
-    newer(&mut known.input, later.input);
-    newer(&mut known.cache_read, later.cache_read);
-    newer(&mut known.cache_write, later.cache_write);
-    newer(&mut known.output, later.output);
-    newer(&mut known.reasoning, later.reasoning);
-    let replaced = |one: &Extension| later.extensions.iter().any(|new| new.format == one.format && new.key == one.key);
-    known.extensions.retain(|one| !replaced(one));
-    known.extensions.extend(later.extensions);
+        ..Usage::default()
+    };
+    usage.with_units(Unit::Search, searches)
 }
 
 /// Writes the member `usage`.

@@ -6,7 +6,7 @@ mod format;
 
 pub(crate) use format::spelling;
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions, strings};
+use weir_sdk::manifest::{CONTRACT, Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions, strings};
 use weir_sdk::types::Header;
 
 use crate::{FAMILY, Gemini};
@@ -36,7 +36,7 @@ impl About for Gemini {
         Manifest {
             name: "gemini".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            contract: "0.1.0".into(),
+            contract: CONTRACT.into(),
             description: "Google's Gemini API".into(),
             family: FAMILY.into(),
             settings: SETTINGS.into(),

@@ -21,15 +21,23 @@ pub(crate) fn read(wire: wire::Usage<'_>) -> (Usage, Option<String>) {
     let cached = cached.map(|cached| prompt.map_or(cached, |prompt| cached.min(prompt)));
     let input = prompt.map(|prompt| prompt - cached.unwrap_or(0));
     let figures = Figures { prompt, cached, tool_use, candidates: count(wire.candidates).or(nothing) };
+    let prompt_parts = Modalities::of(&wire.rest, "promptTokensDetails");
+    let prompt_parts = prompt_parts.without(Modalities::of(&wire.rest, "cacheTokensDetails"));
+    let (input, input_parts) = prompt_parts.taken_from(input);
+    let (output, output_parts) = Modalities::of(&wire.rest, "candidatesTokensDetails").taken_from(figures.candidates);
     let mut own_members = details(wire.rest, figures);
     own_members.extend(tool_use.map(|tokens| own(TOOL_USE, tokens.to_string())));
     let usage = Usage {
         input: sum(input, tool_use),
+        input_audio: input_parts.audio(),
+        input_image: input_parts.image(),
         cache_read: cached,
-        cache_write: None,
-        output: figures.candidates,
+        output,
+        output_audio: output_parts.audio(),
+        output_image: output_parts.image(),
         reasoning: thoughts,
         extensions: own_members,
+        ..Usage::default()
     };
     (usage, wire.tier.map(Str::into_string))
 }
@@ -38,6 +46,50 @@ fn sum(a: Option<u32>, b: Option<u32>) -> Option<u32> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.saturating_add(b)),
         (a, b) => a.or(b),
+    }
+}
+
+/// What of a figure is audio, and what images or video.
+#[derive(Debug, Clone, Copy, Default)]
+struct Modalities {
+    audio: u32,
+    image: u32,
+}
+
+impl Modalities {
+    /// As this member tells them apart.
+    fn of(rest: &Rest<'_>, member: &str) -> Self {
+        let list = rest.get(member).and_then(|raw| parse::<Vec<wire::Modality<'_>>>(raw.get()).ok());
+        let mut found = Self::default();
+        for entry in list.unwrap_or_default() {
+            let count = entry.count.map_or(0, |count| count.0);
+            match entry.kind.as_ref().map(|word| word.name(&[])).as_deref() {
+                Some("AUDIO") => found.audio = found.audio.saturating_add(count),
+                Some("IMAGE" | "VIDEO") => found.image = found.image.saturating_add(count),
+                _ => {}
+            }
+        }
+        found
+    }
+
+    fn without(self, other: Self) -> Self {
+        Self { audio: self.audio.saturating_sub(other.audio), image: self.image.saturating_sub(other.image) }
+    }
+
+    /// What is left of a figure, and the parts, which are no more than it.
+    fn taken_from(self, figure: Option<u32>) -> (Option<u32>, Self) {
+        let Some(figure) = figure else { return (None, Self::default()) };
+        let audio = self.audio.min(figure);
+        let image = self.image.min(figure - audio);
+        (Some(figure - audio - image), Self { audio, image })
+    }
+
+    fn audio(self) -> Option<u32> {
+        Some(self.audio).filter(|tokens| *tokens > 0)
+    }
+
+    fn image(self) -> Option<u32> {
+        Some(self.image).filter(|tokens| *tokens > 0)
     }
 }
 
@@ -85,14 +137,15 @@ fn is_all_text(json: &str, figure: u32) -> bool {
 pub(crate) fn write(o: &mut Object<'_>, usage: &Usage, input: Option<u32>, tier: Option<&str>) {
     let tool_use = members(usage).find(|own| own.key == TOOL_USE).and_then(|own| own.json.parse::<u32>().ok());
     let prompt = usage.input_total().or(input).map(|all| all.saturating_sub(tool_use.unwrap_or(0)));
-    let figures = Figures { prompt, cached: usage.cache_read, tool_use, candidates: usage.output };
+    let output = usage.output_visible();
+    let figures = Figures { prompt, cached: usage.cache_read, tool_use, candidates: output };
     o.object("usageMetadata", |o| {
         o.opt_num("promptTokenCount", prompt);
         o.opt_num("cachedContentTokenCount", usage.cache_read);
-        o.opt_num("candidatesTokenCount", usage.output);
+        o.opt_num("candidatesTokenCount", output);
         o.opt_num("toolUsePromptTokenCount", tool_use);
         o.opt_num("thoughtsTokenCount", usage.reasoning);
-        let all = [prompt, usage.output, tool_use, usage.reasoning];
+        let all = [prompt, output, tool_use, usage.reasoning];
         if all.iter().any(Option::is_some) {
             o.num("totalTokenCount", all.into_iter().flatten().fold(0, u32::saturating_add));
         }
@@ -103,8 +156,35 @@ pub(crate) fn write(o: &mut Object<'_>, usage: &Usage, input: Option<u32>, tier:
                 None => o.raw(&own.key, &own.json),
             }
         }
+        write_parts(o, usage);
         o.opt_str("serviceTier", tier);
     });
+}
+
+/// Audio and images that a foreign provider told apart.
+fn write_parts(o: &mut Object<'_>, usage: &Usage) {
+    let parts = [
+        ("promptTokensDetails", [("TEXT", usage.input), ("AUDIO", usage.input_audio), ("IMAGE", usage.input_image)]),
+        (
+            "candidatesTokensDetails",
+            [("TEXT", usage.output), ("AUDIO", usage.output_audio), ("IMAGE", usage.output_image)],
+        ),
+    ];
+    for (member, parts) in parts {
+        let is_own = usage.extensions.iter().any(|own| own.format == crate::FORMAT && own.key == member);
+        let is_told_apart = parts.iter().skip(1).any(|(_, tokens)| tokens.is_some());
+        if is_own || !is_told_apart {
+            continue;
+        }
+        o.array(member, |a| {
+            for (modality, tokens) in parts.into_iter().filter_map(|(name, tokens)| Some((name, tokens?))) {
+                a.object(|o| {
+                    o.str("modality", modality);
+                    o.num("tokenCount", tokens);
+                });
+            }
+        });
+    }
 }
 
 fn all_text(o: &mut Object<'_>, figure: u32) {
@@ -135,6 +215,27 @@ mod tests {
         let mut out = String::new();
         object(&mut out, |o| write(o, &usage, None, tier.as_deref()));
         assert_eq!(out, format!(r#"{{"usageMetadata":{json}}}"#));
+    }
+
+    #[test]
+    fn audio_and_images_are_buckets_of_their_own() {
+        let json = concat!(
+            r#"{"promptTokenCount":100,"cachedContentTokenCount":30,"candidatesTokenCount":20,"totalTokenCount":120,"#,
+            r#""promptTokensDetails":[{"modality":"TEXT","tokenCount":20},{"modality":"AUDIO","tokenCount":80}],"#,
+            r#""cacheTokensDetails":[{"modality":"AUDIO","tokenCount":30}],"#,
+            r#""candidatesTokensDetails":[{"modality":"IMAGE","tokenCount":15}]}"#
+        );
+        let (usage, _) = read(parse(json).unwrap());
+        assert_eq!((usage.input, usage.input_audio, usage.cache_read), (Some(20), Some(50), Some(30)));
+        assert_eq!((usage.output, usage.output_image), (Some(5), Some(15)));
+        let mut out = String::new();
+        object(&mut out, |o| write(o, &usage, None, None));
+        assert_eq!(out, format!(r#"{{"usageMetadata":{json}}}"#));
+        let foreign = Usage { input: Some(1), input_audio: Some(2), output: Some(3), ..Usage::default() };
+        let mut out = String::new();
+        object(&mut out, |o| write(o, &foreign, None, None));
+        let parts = r#"[{"modality":"TEXT","tokenCount":1},{"modality":"AUDIO","tokenCount":2}]"#;
+        assert!(out.contains(parts) && out.contains(r#""promptTokenCount":3"#), "{out}");
     }
 
     #[test]

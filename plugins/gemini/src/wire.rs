@@ -69,6 +69,7 @@ wire! {
         "stringValue" | "string_value" => string: Str<'a>,
         "numberValue" | "number_value" => number: &'a RawValue,
         "boolValue" | "bool_value" => bool: bool,
+        "willContinue" | "will_continue" => continues: bool,
     }
 
     /// What came of a call.

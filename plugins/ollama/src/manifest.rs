@@ -5,7 +5,7 @@ mod faces;
 mod format;
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions, strings};
+use weir_sdk::manifest::{CONTRACT, Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions, strings};
 
 use crate::{FAMILY, Ollama};
 
@@ -27,7 +27,7 @@ impl About for Ollama {
         Manifest {
             name: "ollama".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            contract: "0.1.0".into(),
+            contract: CONTRACT.into(),
             description: "Ollama's own API".into(),
             family: FAMILY.into(),
             settings: SETTINGS.into(),

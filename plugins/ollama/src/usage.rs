@@ -14,19 +14,6 @@ pub(crate) fn read(prompt: Option<u32>, output: Option<u32>, extensions: Vec<Ext
     known.then(|| Usage { input: prompt, output, extensions, ..Usage::default() })
 }
 
-/// Takes over the values that a later report names.
-pub(crate) fn merge(known: &mut Usage, later: Usage) {
-    known.input = later.input.or(known.input);
-    known.cache_read = later.cache_read.or(known.cache_read);
-    known.cache_write = later.cache_write.or(known.cache_write);
-    known.output = later.output.or(known.output);
-    known.reasoning = later.reasoning.or(known.reasoning);
-    for extension in later.extensions {
-        known.extensions.retain(|old| old.format != extension.format || old.key != extension.key);
-        known.extensions.push(extension);
-    }
-}
-
 /// Writes what the end of an answer says: the counts, and members of this family. Buckets of the cache go into the
 /// prompt's count, thinking into the answer's: there is no place for either alone.
 pub(crate) fn write(o: &mut Object<'_>, usage: &Usage) {
@@ -49,7 +36,7 @@ mod tests {
             cache_write: Some(1),
             output: Some(7),
             reasoning: Some(3),
-            extensions: Vec::new(),
+            ..Usage::default()
         };
         let mut out = String::new();
         object(&mut out, |o| write(o, &usage));
@@ -61,7 +48,7 @@ mod tests {
     #[test]
     fn c82_a_later_report_replaces_only_what_it_names() {
         let mut known = read(Some(1), None, Vec::new()).unwrap();
-        merge(&mut known, read(None, Some(2), Vec::new()).unwrap());
+        known.update(read(None, Some(2), Vec::new()).unwrap());
         assert_eq!((known.input, known.output), (Some(1), Some(2)));
     }
 }

@@ -1,7 +1,7 @@
 //! What the adapter says about itself.
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{
+use weir_sdk::manifest::{CONTRACT, 
     Auth, AuthScheme, Capabilities, Format, Isolation, Manifest, Operation, Suggestions, strings,
 };
 
@@ -55,7 +55,7 @@ impl About for Replicate {
         Manifest {
             name: "replicate".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            contract: "0.1.0".into(),
+            contract: CONTRACT.into(),
             description: "Replicate's predictions".into(),
             family: "replicate".into(),
             settings: SETTINGS.into(),
@@ -68,7 +68,7 @@ impl About for Replicate {
                 models: Vec::new(),
                 origins: strings(ORIGINS),
             },
-            formats: vec![Format { id: FORMAT.into(), errors: None, tap: None }],
+            formats: vec![Format { id: FORMAT.into(), errors: None, tap: None, session: None }],
             faces: Vec::new(),
             accepts: Vec::new(),
             auth: vec![Auth { name: "bearer".into(), scheme: AuthScheme::Bearer }],

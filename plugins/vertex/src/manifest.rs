@@ -7,7 +7,7 @@
 mod accepts;
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{
+use weir_sdk::manifest::{CONTRACT, 
     Auth, AuthScheme, Capabilities, Format, Isolation, Manifest, Oauth, Operation, Suggestions, strings,
 };
 use weir_sdk::types::Header;
@@ -73,7 +73,7 @@ impl About for Vertex {
         Manifest {
             name: "vertex".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            contract: "0.1.0".into(),
+            contract: CONTRACT.into(),
             description: "Gemini and Claude on Google Vertex AI".into(),
             // Each side of it speaks for its own family; signatures name their issuer themselves.
             family: "gemini".into(),
@@ -102,7 +102,7 @@ impl About for Vertex {
 }
 
 fn format(id: &str) -> Format {
-    Format { id: id.into(), errors: None, tap: None }
+    Format { id: id.into(), errors: None, tap: None, session: None }
 }
 
 fn auth() -> Vec<Auth> {

@@ -29,7 +29,7 @@ macro_rules! interface {
                 pub_export_macro: true,
                 default_bindings_module: $path,
                 additional_derives: [PartialEq],
-                with: { "weir:adapter/types@0.1.0": crate::bindings::types },
+                with: { "weir:adapter/types@0.2.0": crate::bindings::types },
             });
         }
     };

@@ -1,9 +1,10 @@
 //! The unified model made pleasant: defaults, short constructors, questions that every adapter asks.
 
+use crate::manifest::Tap;
 use crate::types::{
     Body, ChatRequest, ChatResponse, Context, Decoded, Encoded, Error, ErrorKind, Finish, FinishReason, Header,
     HttpRequest, HttpResponse, MediaKind, MediaPart, MediaSource, Message, Part, ReasoningPart, ReasoningRequest,
-    RenderedRequest, RenderedResponse, ResponseStart, Role, Sampling, TextPart, ToolCall, ToolKind, ToolResult, Usage,
+    RenderedRequest, RenderedResponse, ResponseStart, Role, Sampling, TextPart, ToolCall, ToolKind, ToolResult, Unit, UnitCount, Usage,
 };
 
 impl Error {
@@ -278,7 +279,11 @@ empty! {
     Sampling {
         temperature, top_p, top_k, seed, stop, frequency_penalty, presence_penalty, candidates, logprobs, top_logprobs,
     }
-    Usage { input, cache_read, cache_write, output, reasoning, extensions }
+    Usage {
+        input, input_audio, input_image, cache_read, cache_write, cache_write_hour, output, output_audio, output_image,
+        reasoning, units, service_tier, batch, extensions,
+    }
+    Tap { usage, finish, model, units, service_tier, batch, content, end, failure }
     ReasoningRequest { mode, effort, budget_tokens, summary, extensions }
     ChatRequest {
         model, messages, tools, tool_choice, parallel_tool_calls, output, sampling, max_output_tokens, reasoning, stream,
@@ -294,16 +299,49 @@ empty! {
 impl Usage {
     /// All input, cached or not; none where nothing is known.
     pub fn input_total(&self) -> Option<u32> {
-        total([self.input, self.cache_read, self.cache_write])
+        total([self.input_uncached(), self.cache_read, self.cache_write_total()])
+    }
+
+    /// Input that was neither read from nor written to a cache, whatever it is; none where nothing is known.
+    pub fn input_uncached(&self) -> Option<u32> {
+        total([self.input, self.input_audio, self.input_image])
+    }
+
+    /// Input written to a cache, for any time; none where nothing is known.
+    pub fn cache_write_total(&self) -> Option<u32> {
+        total([self.cache_write, self.cache_write_hour])
+    }
+
+    /// How many of a unit; none where nothing is known.
+    pub fn units_of(&self, unit: Unit) -> Option<f64> {
+        self.units.iter().find(|count| count.unit == unit).map(|count| count.count)
+    }
+
+    /// The same with so many of a unit, if it is known.
+    #[must_use]
+    pub fn with_units(mut self, unit: Unit, count: Option<f64>) -> Self {
+        self.units.extend(count.map(|count| UnitCount { unit, count }));
+        self
     }
 
     /// Takes over the values that a later report of the same answer names.
     pub fn update(&mut self, later: Self) {
         self.input = later.input.or(self.input);
+        self.input_audio = later.input_audio.or(self.input_audio);
+        self.input_image = later.input_image.or(self.input_image);
         self.cache_read = later.cache_read.or(self.cache_read);
         self.cache_write = later.cache_write.or(self.cache_write);
+        self.cache_write_hour = later.cache_write_hour.or(self.cache_write_hour);
         self.output = later.output.or(self.output);
+        self.output_audio = later.output_audio.or(self.output_audio);
+        self.output_image = later.output_image.or(self.output_image);
         self.reasoning = later.reasoning.or(self.reasoning);
+        self.service_tier = later.service_tier.or(self.service_tier.take());
+        self.batch = later.batch.or(self.batch);
+        for count in later.units {
+            self.units.retain(|known| known.unit != count.unit);
+            self.units.push(count);
+        }
         for extension in later.extensions {
             self.extensions.retain(|old| old.format != extension.format || old.key != extension.key);
             self.extensions.push(extension);
@@ -312,7 +350,12 @@ impl Usage {
 
     /// All output, reasoning included; none where nothing is known.
     pub fn output_total(&self) -> Option<u32> {
-        total([self.output, self.reasoning])
+        total([self.output_visible(), self.reasoning])
+    }
+
+    /// Output without reasoning, whatever it is; none where nothing is known.
+    pub fn output_visible(&self) -> Option<u32> {
+        total([self.output, self.output_audio, self.output_image])
     }
 }
 

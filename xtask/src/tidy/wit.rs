@@ -10,12 +10,8 @@ use super::Findings;
 use super::source::Tree;
 use crate::{contract, process};
 
-/// The feature that brings it.
-const MADE_UP: &str = "contract-0-0-9";
-
 pub(super) fn check(tree: &Tree, findings: &mut Findings) -> Result<()> {
     history(tree, findings)?;
-    made_up(tree, findings);
     for problem in contract::frozen_problems(&tree.root)? {
         findings.problem(problem);
     }
@@ -26,16 +22,6 @@ pub(super) fn check(tree: &Tree, findings: &mut Findings) -> Result<()> {
         findings.problem(format!("{page}: is not what wit/ says; run `cargo xtask contract`"));
     }
     Ok(())
-}
-
-/// The made-up version that the tests serve beside the real one is in no program that anybody gets.
-fn made_up(tree: &Tree, findings: &mut Findings) {
-    for file in tree.files.iter().filter(|file| file.is_a("toml") && file.path != "tests/Cargo.toml") {
-        let uses = file.text.lines().filter(|line| line.contains(MADE_UP) && !line.starts_with(MADE_UP));
-        for line in uses {
-            findings.problem(format!("{}: {}: only the tests turn {MADE_UP} on", file.path, line.trim()));
-        }
-    }
 }
 
 fn history(tree: &Tree, findings: &mut Findings) -> Result<()> {
@@ -65,23 +51,12 @@ fn generations<'a>(paths: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::File;
     use super::*;
 
     #[test]
     fn generations_are_folders_with_a_version() {
         let paths = ["wit/chat.wit", "wit/v0.1.0/chat.wit", "wit/v0.1.0/about.wit", "wit/views/a.wit", "host/v1/a"];
         assert_eq!(generations(paths.into_iter()).into_iter().collect::<Vec<_>>(), ["v0.1.0"]);
-    }
-
-    #[test]
-    fn only_the_tests_turn_the_made_up_version_on() {
-        let file = |path: &str| File::new(path, "weir = { features = [\"contract-0-0-9\"] }\n");
-        let declared = File::new("host/weir/Cargo.toml", "[features]\ncontract-0-0-9 = []\n");
-        let mut findings = Findings::default();
-        let files = vec![file("tests/Cargo.toml"), declared, file("tests/corpus/Cargo.toml")];
-        made_up(&Tree { root: ".".into(), files }, &mut findings);
-        assert_eq!(findings.problems.len(), 1, "{:?}", findings.problems);
     }
 
     #[test]

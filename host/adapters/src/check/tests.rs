@@ -3,9 +3,10 @@
 use super::*;
 use weir_sandbox::Version;
 use weir_types::contract::about::{
-    BodyKind, Bucket, Capabilities, ErrorSpelling, Exclusion, Isolation, Merge, Oauth, Operation, PointerEquals,
-    Suggestions, UsagePlace, UsageRequest,
+    BodyKind, Bucket, Capabilities, ErrorSpelling, Exclusion, FrameTest, Isolation, Merge, Oauth, Operation,
+    PointerBound, PointerEquals, PointerValues, Suggestions, Tap, Transport, UnitPlace, UnitSource, UsagePlace, UsageRequest,
 };
+use weir_types::contract::types::Unit;
 
 fn header(name: &str, value: &str) -> Header {
     Header { name: name.into(), value: value.into() }
@@ -32,13 +33,16 @@ fn format() -> Format {
                 pointers: vec!["/cost/in".into()],
                 merge: Merge::Last,
                 includes: vec![Bucket::CacheRead],
+                beside: None,
             }],
             finish: vec!["/all/*/why".into()],
             model: vec!["/who".into()],
             content: vec![FrameTest::Present("/say".into())],
             end: vec![FrameTest::Data("BYE".into())],
             failure: vec![FrameTest::Event("oops".into())],
+            ..Tap::default()
         }),
+        session: None,
     }
 }
 
@@ -75,6 +79,7 @@ fn good() -> Manifest {
         response_headers: vec!["zeta-*".into()],
         exclusions: vec![Exclusion { test: place("/mode"), reason: "odd".into() }],
         ask_usage: Some(UsageRequest { pointer: "/count".into(), json: "true".into(), withheld: place("/kind") }),
+        transport: None,
         preferred: true,
     };
     let oauth = Oauth { token_url: "https://zeta.test/token".into(), scopes: vec![] };
@@ -169,6 +174,38 @@ fn every_pointer_parses() {
     assert!(problem(|m| tap(m).usage[0].includes = vec![Bucket::Input]).contains("includes itself"));
     let test = FrameTest::Equals(PointerEquals { pointer: "/a".into(), json: "x".into() });
     assert!(problem(|m| tap(m).end = vec![test]).contains("not JSON"));
+}
+
+#[test]
+fn tests_of_values_compare_with_something() {
+    let values = |json: &str| FrameTest::OtherThan(PointerValues { pointer: "/a".into(), json: vec![json.into()] });
+    assert!(problem(|m| m.accepts[0].exclusions[0].test = values("x")).contains("not JSON"));
+    let above = FrameTest::Above(PointerBound { pointer: "/a".into(), bound: f64::NAN });
+    assert!(problem(|m| m.accepts[0].exclusions[0].test = above).contains("no bound"));
+    let fractional = FrameTest::Fractional("a".into());
+    assert!(problem(|m| m.accepts[0].exclusions[0].test = fractional).contains("JSON pointer"));
+}
+
+#[test]
+fn figures_have_neighbours_in_their_own_object() {
+    for pointer in ["kind", "/a/b", ""] {
+        let beside = PointerEquals { pointer: pointer.into(), json: "\"x\"".into() };
+        assert!(problem(|m| tap(m).usage[0].beside = Some(beside)).contains("is not one member"), "{pointer}");
+    }
+    let all = UnitSource::Matches(FrameTest::Event("x".into()));
+    let units = UnitPlace { unit: Unit::Page, source: all, merge: Merge::Last };
+    assert!(problem(|m| tap(m).units = vec![units]).contains("counts neither"));
+}
+
+#[test]
+fn what_this_host_does_not_serve_is_refused_by_name() {
+    let problems = [
+        problem(|m| m.faces[0].body = BodyKind::Session),
+        problem(|m| m.faces[0].model = vec![ModelPlace::Query("model".into())]),
+        problem(|m| m.faces[0].credentials = vec![CredentialPlace::Subprotocol("key.".into())]),
+        problem(|m| m.accepts[0].transport = Some(Transport::Session)),
+    ];
+    assert!(problems.iter().all(|problem| problem.contains("this Weir does not serve")), "{problems:?}");
 }
 
 #[test]

@@ -8,8 +8,11 @@ use http::Method;
 
 use super::trail::Trail;
 use crate::identify::Caller;
-use weir_translate::dialect::faces::{Face, operation_name};
+use weir_translate::dialect::faces::{Face};
+use weir_types::contract::about::Bucket;
+use weir_types::contract::types::Usage;
 use weir_types::fault::{Fault, Side};
+use weir_types::tokens::Tokens;
 
 /// The target of these lines in the log.
 pub const TARGET: &str = "weir::access";
@@ -49,8 +52,8 @@ impl End {
 /// What a request used.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Used {
-    /// Input, cache reads, cache writes, output, reasoning.
-    pub tokens: [Option<u32>; 5],
+    /// Tokens by bucket.
+    pub tokens: Tokens,
     /// Whether any of them are estimated.
     pub is_estimated: bool,
     /// US dollars, where the price is known.
@@ -70,6 +73,12 @@ pub struct Ended {
     pub attempts: u32,
     /// What it used.
     pub used: Used,
+    /// What is billed by the piece: `search=2,second=1.5`.
+    pub units: String,
+    /// The service tier that served it, where the answer names one.
+    pub service_tier: Option<String>,
+    /// Whether it was served at the price of a batch, where the answer says.
+    pub batch: Option<bool>,
     /// Until the first piece of a stream.
     pub first_token: Option<Duration>,
     /// The gateway's own part until the answer began.
@@ -202,8 +211,8 @@ impl AccessLine {
 impl Drop for AccessLine {
     fn drop(&mut self) {
         let Ended { status, provider, attempts, used, first_token, own, .. } = &self.ended;
-        let [input, cache_read, cache_write, output, reasoning] = used.tokens;
-        let has_tokens = used.tokens.iter().any(Option::is_some);
+        let tokens = &used.tokens;
+        let has_tokens = tokens.total().is_some();
         let claim = self.face.as_ref().map(|face| &face.claim);
         tracing::info!(
             target: TARGET,
@@ -212,7 +221,7 @@ impl Drop for AccessLine {
             address = self.address.map(tracing::field::display),
             method = self.method.as_str(),
             path = self.path,
-            operation = claim.map(|claim| operation_name(&claim.operation)),
+            operation = claim.map(|claim| claim.operation.name()),
             format = claim.map(|claim| claim.format.as_str()),
             alias = self.alias,
             provider = provider.as_deref(),
@@ -224,11 +233,19 @@ impl Drop for AccessLine {
             error = self.error,
             attempts,
             tried = self.tried,
-            input_tokens = input,
-            cache_read_tokens = cache_read,
-            cache_write_tokens = cache_write,
-            output_tokens = output,
-            reasoning_tokens = reasoning,
+            input_tokens = tokens.get(Bucket::Input),
+            input_audio_tokens = tokens.get(Bucket::InputAudio),
+            input_image_tokens = tokens.get(Bucket::InputImage),
+            cache_read_tokens = tokens.get(Bucket::CacheRead),
+            cache_write_tokens = tokens.get(Bucket::CacheWrite),
+            cache_write_hour_tokens = tokens.get(Bucket::CacheWriteHour),
+            output_tokens = tokens.get(Bucket::Output),
+            output_audio_tokens = tokens.get(Bucket::OutputAudio),
+            output_image_tokens = tokens.get(Bucket::OutputImage),
+            reasoning_tokens = tokens.get(Bucket::Reasoning),
+            units = some(&self.ended.units),
+            service_tier = self.ended.service_tier,
+            batch = self.ended.batch,
             estimated = has_tokens.then_some(used.is_estimated),
             cost = used.cost,
             first_token_ms = first_token.map(millis),
@@ -238,6 +255,12 @@ impl Drop for AccessLine {
             "request"
         );
     }
+}
+
+/// What is billed by the piece, as a log line has it.
+pub(super) fn units(usage: &Usage) -> String {
+    let counts = usage.units.iter().map(|count| format!("{}={}", count.unit.name(), count.count));
+    counts.collect::<Vec<_>>().join(",")
 }
 
 fn some(text: &str) -> Option<&str> {
@@ -317,7 +340,10 @@ mod tests {
                 end: Some(End::Whole),
                 provider: Some(Arc::from("zeta")),
                 attempts: 2,
-                used: Used { tokens: [Some(1); 5], is_estimated: true, cost: Some(0.5) },
+                used: Used { tokens: Tokens::of(Some(1), Some(1)), is_estimated: true, cost: Some(0.5) },
+                units: "search=2".to_owned(),
+                service_tier: Some("flex".to_owned()),
+                batch: Some(true),
                 first_token: Some(Duration::from_millis(3)),
                 own: Some(Duration::from_micros(1500)),
             });

@@ -30,14 +30,7 @@ fn a_whole_answer_counts_its_tokens_once() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let mut account = account(&metrics);
     account.answering(200, true, true);
-    let usage = Usage {
-        input: Some(7),
-        cache_read: None,
-        cache_write: None,
-        output: Some(5),
-        reasoning: None,
-        extensions: Vec::new(),
-    };
+    let usage = Usage::of(Some(7), Some(5));
     account.used(usage);
     account.whole();
     drop(account);
@@ -51,14 +44,7 @@ fn each_part_of_a_stream_costs_what_it_costs_there() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let mut account = account(&metrics);
     account.answering(200, true, true);
-    let usage = |input, output| Usage {
-        input: Some(input),
-        cache_read: None,
-        cache_write: None,
-        output: Some(output),
-        reasoning: None,
-        extensions: Vec::new(),
-    };
+    let usage = |input, output| Usage::of(Some(input), Some(output));
     account.tries_at(&Arc::from("first"), "m", Some(price(1.0, 2.0)));
     let mut branch = account.branch();
     branch.tries_at(&Arc::from("second"), "m", Some(price(10.0, 100.0)));

@@ -3,11 +3,13 @@
 use super::access::Used;
 use crate::observe::metrics::Book;
 use weir_config::Price;
+use weir_types::contract::about::Bucket;
 use weir_types::contract::types::Usage;
+use weir_types::tokens::Tokens;
 
 /// What is known of an exchange's tokens.
 #[derive(Debug, Default)]
-pub(super) struct Tokens {
+pub(super) struct TokenBill {
     /// As the provider told, of all targets that gave parts of the answer.
     pub(super) told: Option<Usage>,
     /// Of the output, by its content; of the last part where there are several. None where nobody looks at it.
@@ -24,16 +26,16 @@ pub(super) struct Tokens {
     pub(super) dollars: f64,
     /// Whether the price of a part is not known.
     pub(super) is_unpriced: bool,
-    /// What has been charged for: input, cache reads, cache writes, output, reasoning.
-    charged: [Option<u32>; 5],
+    /// What has been charged for.
+    charged: Tokens,
 }
 
-impl Tokens {
+impl TokenBill {
     /// Another target goes on with an answer, at this price, of which so much was told, and of the last part so much not.
     pub(super) fn go_on(&mut self, told: Option<&Usage>, untold: [u32; 2], price: Option<Price>, book: &Book) {
         self.sent = None;
         if let Some(usage) = told {
-            self.charge(buckets(usage), book);
+            self.charge(Tokens::from(usage), book);
         }
         self.estimate(untold, book);
         self.price = price;
@@ -43,16 +45,19 @@ impl Tokens {
     pub(super) fn sums(&self) -> Option<(u64, u64)> {
         let [input, output] = self.estimated.map(u64::from);
         let [told_in, told_out] = sums(self.charged);
-        let is_known = self.estimated != [0; 2] || self.charged.iter().any(Option::is_some) || self.content.is_some();
+        let is_known = self.estimated != [0; 2] || self.charged.total().is_some() || self.content.is_some();
         is_known.then_some((told_in + input, told_out + output))
     }
 
     /// Charges for all of them; whether they were told.
     pub(super) fn settle(&mut self, book: &Book) -> bool {
         let missing = self.missing();
-        let told = self.told.as_ref().map(buckets);
+        let told = self.told.as_ref().map(Tokens::from);
         if let Some(tokens) = told {
             self.charge(tokens, book);
+        }
+        if let Some(usage) = &self.told {
+            book.units(&usage.units);
         }
         self.estimate(missing, book);
         self.sent = None;
@@ -62,13 +67,11 @@ impl Tokens {
     /// Tokens of the last part, input and output, that have to be estimated: those that were not told, and those beyond
     /// what was told so far of an answer that has not ended.
     fn missing(&self) -> [u32; 2] {
-        let told = self.told.as_ref().map(buckets).unwrap_or_default();
+        let told = self.told.as_ref().map(Tokens::from).unwrap_or_default();
         let [told_in, told_out] = sums(told);
         let [charged_in, charged_out] = sums(self.charged);
-        let [input, cache_read, cache_write, output, reasoning] = told;
-        let is_input_told =
-            [input, cache_read, cache_write].iter().any(Option::is_some) && (self.is_final || told_in > charged_in);
-        let is_output_told = self.is_final && (output.is_some() || reasoning.is_some());
+        let is_input_told = told.input().is_some() && (self.is_final || told_in > charged_in);
+        let is_output_told = self.is_final && told.output().is_some();
         let so_far = u32::try_from(told_out.saturating_sub(charged_out)).unwrap_or(u32::MAX);
         let input = if is_input_told { 0 } else { self.sent.unwrap_or_default() };
         let output = if is_output_told { 0 } else { self.content.unwrap_or_default().saturating_sub(so_far) };
@@ -92,23 +95,21 @@ impl Tokens {
         let [input, output] = self.estimated;
         let (input, dollars) = (input.saturating_add(forfeited), self.dollars + dollars);
         let mut tokens = self.charged;
-        for (bucket, more) in [(0, input), (3, output)] {
-            if let Some(bucket) = tokens.get_mut(bucket).filter(|_| more > 0) {
-                *bucket = Some(bucket.unwrap_or_default().saturating_add(more));
+        for (bucket, more) in [(Bucket::Input, input), (Bucket::Output, output)] {
+            if more > 0 {
+                let count = tokens.slot(bucket);
+                *count = Some(count.unwrap_or_default().saturating_add(more));
             }
         }
         let is_priced =
-            dollars > 0.0 || !self.is_unpriced && self.price.is_some() && tokens.iter().any(Option::is_some);
+            dollars > 0.0 || !self.is_unpriced && self.price.is_some() && tokens.total().is_some();
         Used { tokens, is_estimated: [input, output] != [0; 2], cost: is_priced.then_some(dollars) }
     }
 
     /// Charges for these tokens, less those that have been charged for.
-    fn charge(&mut self, told: [Option<u32>; 5], book: &Book) {
-        let mut fresh = told;
-        for (fresh, charged) in fresh.iter_mut().zip(self.charged) {
-            *fresh = fresh.map(|tokens| tokens.saturating_sub(charged.unwrap_or_default()));
-        }
-        let cost = book.told(fresh, self.price);
+    fn charge(&mut self, told: Tokens, book: &Book) {
+        let beyond = |told: Option<u32>, charged: Option<u32>| Some(told?.saturating_sub(charged.unwrap_or_default()));
+        let cost = book.told(told.zip(self.charged, beyond), self.price);
         self.add_cost(cost);
         self.charged = told;
     }
@@ -121,13 +122,7 @@ impl Tokens {
     }
 }
 
-fn sums(buckets: [Option<u32>; 5]) -> [u64; 2] {
-    let [input, cache_read, cache_write, output, reasoning] = buckets.map(|count| u64::from(count.unwrap_or_default()));
-    [input + cache_read + cache_write, output + reasoning]
-}
-
-/// Input, cache reads, cache writes, output, reasoning.
-fn buckets(usage: &Usage) -> [Option<u32>; 5] {
-    let Usage { input, cache_read, cache_write, output, reasoning, .. } = usage;
-    [*input, *cache_read, *cache_write, *output, *reasoning]
+/// Input and output.
+fn sums(tokens: Tokens) -> [u64; 2] {
+    [tokens.input(), tokens.output()].map(|count| u64::from(count.unwrap_or_default()))
 }

@@ -2,6 +2,7 @@
 
 use crate::observe::trace::Span;
 use weir_types::contract::types::Usage;
+use weir_types::tokens::Tokens;
 
 /// What spans are told.
 #[derive(Debug, Default)]
@@ -84,9 +85,7 @@ impl Traced {
 
 /// Tokens as OpenTelemetry counts them: what was cached is part of the input, thinking is part of the output.
 fn tokens(usage: &Usage) -> impl Iterator<Item = (&'static str, i64)> {
-    let sum = |counts: &[Option<u32>]| counts.iter().flatten().map(|count| i64::from(*count)).reduce(|a, b| a + b);
-    let input = sum(&[usage.input, usage.cache_read, usage.cache_write]);
-    let output = sum(&[usage.output, usage.reasoning]);
-    let told = [("gen_ai.usage.input_tokens", input), ("gen_ai.usage.output_tokens", output)];
-    told.into_iter().filter_map(|(name, count)| Some((name, count?)))
+    let tokens = Tokens::from(usage);
+    let told = [("gen_ai.usage.input_tokens", tokens.input()), ("gen_ai.usage.output_tokens", tokens.output())];
+    told.into_iter().filter_map(|(name, count)| Some((name, i64::from(count?))))
 }

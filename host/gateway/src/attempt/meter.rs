@@ -90,9 +90,13 @@ impl Meter {
             }
             None => self.tap.finish_body(),
         };
-        let usage = Usage::from(reading.usage);
-        let any = [usage.input, usage.cache_read, usage.cache_write, usage.output, usage.reasoning];
-        let told = any.iter().any(Option::is_some).then_some(usage);
+        let is_told = reading.usage.total().is_some() || !reading.units.is_empty();
+        let told = is_told.then(|| Usage {
+            units: reading.units,
+            service_tier: reading.service_tier,
+            batch: reading.batch.then_some(true),
+            ..Usage::from(reading.usage)
+        });
         Metered { told, content: self.tap.content_tokens(), has_ended: reading.ended }
     }
 }

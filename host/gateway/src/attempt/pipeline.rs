@@ -51,6 +51,8 @@ pub(super) struct Pipeline {
 pub(super) struct Seen {
     /// The tokens, as far as they were told.
     pub(super) usage: Option<Usage>,
+    /// The service tier, as the head of the answer has it.
+    pub(super) service_tier: Option<String>,
     /// Whether the stream brought a finish.
     pub(super) finished: bool,
     /// Whether any content has passed.
@@ -86,6 +88,8 @@ pub(super) struct Parts {
     pub(super) target: Arc<Target>,
     /// Keeps what the client's format has no place for.
     pub(super) witness: Witness,
+    /// Whether decoder and encoder are of one family, which exchanges pieces of arguments by their place.
+    pub(super) takes_arguments: bool,
     /// Keeps what was said, where somebody else may have to go on.
     pub(super) said: Option<Said>,
     /// Tokens of the request, roughly.
@@ -117,7 +121,7 @@ impl Pipeline {
         Self {
             deframer: frame::Decoder::new(parts.from, parts.limits),
             decoder: parts.decoder,
-            referee: Referee::new(&parts.request_id),
+            referee: Referee::new(&parts.request_id).with_arguments(parts.takes_arguments),
             encoder: parts.encoder,
             enframer: frame::Encoder::new(parts.to),
             errors: parts.errors,
@@ -276,12 +280,19 @@ impl Pipeline {
 
     fn note(&mut self, event: &mut ChatEvent) {
         match event {
-            ChatEvent::Start(start) if start.model.as_deref().is_none_or(str::is_empty) => {
-                start.model = Some(self.model.clone());
+            ChatEvent::Start(start) => {
+                if start.model.as_deref().is_none_or(str::is_empty) {
+                    start.model = Some(self.model.clone());
+                }
+                self.seen.service_tier.clone_from(&start.service_tier);
             }
             ChatEvent::Delta(delta) => {
                 self.seen.content = true;
                 self.seen.weight.text(&delta.text);
+            }
+            ChatEvent::Argument(piece) => {
+                self.seen.content = true;
+                self.seen.weight.text(&piece.json);
             }
             ChatEvent::PartStart(start) => {
                 self.seen.content = true;
@@ -296,26 +307,16 @@ impl Pipeline {
             }
             ChatEvent::Usage(usage) => {
                 if let Some(spent) = &self.spent {
-                    said::add(usage, spent);
+                    usage.add_before(spent);
                 }
-                merge(&mut self.seen.usage, usage);
+                match &mut self.seen.usage {
+                    Some(known) => known.update(usage),
+                    none => *none = Some(usage.clone()),
+                }
             }
             _ => {}
         }
     }
-}
-
-/// A later count replaces the values that it names.
-fn merge(known: &mut Option<Usage>, later: &Usage) {
-    let Some(known) = known else {
-        *known = Some(later.clone());
-        return;
-    };
-    known.input = later.input.or(known.input);
-    known.cache_read = later.cache_read.or(known.cache_read);
-    known.cache_write = later.cache_write.or(known.cache_write);
-    known.output = later.output.or(known.output);
-    known.reasoning = later.reasoning.or(known.reasoning);
 }
 
 fn mended(mut frame: Frame) -> Frame {

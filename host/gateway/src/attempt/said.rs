@@ -1,6 +1,7 @@
 //! What an answer has said so far, for somebody else who goes on with it: words only.
 
 use weir_types::contract::types::{ChatEvent, Error, ErrorKind, PartKind, Usage};
+use weir_types::tokens::Tokens;
 use weir_wire::estimate;
 
 /// Bytes of an answer from which on nobody is asked to go on with it.
@@ -82,26 +83,12 @@ pub(super) fn split_failure(events: &mut Vec<ChatEvent>) -> Option<Error> {
 /// those of the ones before. What is said of an answer's output before its end may be anything from nothing on.
 pub(super) fn untold(told: Option<&Usage>, spent: Option<&Usage>, guess: [u32; 2]) -> [u32; 2] {
     let of = |usage: Option<&Usage>| {
-        let sum = |counts: &[Option<u32>]| counts.iter().flatten().fold(0u32, |all, count| all.saturating_add(*count));
-        usage.map_or([0; 2], |usage| {
-            [sum(&[usage.input, usage.cache_read, usage.cache_write]), sum(&[usage.output, usage.reasoning])]
-        })
+        let tokens = usage.map(Tokens::from).unwrap_or_default();
+        [tokens.input(), tokens.output()].map(Option::unwrap_or_default)
     };
     let ([all_in, all_out], [spent_in, spent_out]) = (of(told), of(spent));
     let [input, output] = guess;
     [if all_in > spent_in { 0 } else { input }, output.saturating_sub(all_out.saturating_sub(spent_out))]
-}
-
-/// Adds what was spent before to the counts that are named.
-pub(super) fn add(usage: &mut Usage, spent: &Usage) {
-    let add = |count: &mut Option<u32>, before: Option<u32>| {
-        *count = count.map(|count| count.saturating_add(before.unwrap_or_default()));
-    };
-    add(&mut usage.input, spent.input);
-    add(&mut usage.cache_read, spent.cache_read);
-    add(&mut usage.cache_write, spent.cache_write);
-    add(&mut usage.output, spent.output);
-    add(&mut usage.reasoning, spent.reasoning);
 }
 
 #[cfg(test)]
@@ -143,10 +130,7 @@ mod tests {
 
     #[test]
     fn what_was_told_is_not_estimated() {
-        let usage = |input: u32, output: u32| {
-            let (input, output) = (Some(input), Some(output));
-            Usage { input, cache_read: None, cache_write: None, output, reasoning: None, extensions: Vec::new() }
-        };
+        let usage = |input: u32, output: u32| Usage::of(Some(input), Some(output));
         assert_eq!(untold(None, None, [10, 5]), [10, 5]);
         assert_eq!(untold(Some(&usage(9, 1)), None, [10, 5]), [0, 4], "a message that begins with a count");
         assert_eq!(untold(Some(&usage(9, 7)), None, [10, 5]), [0, 0]);

@@ -95,13 +95,10 @@ fn found(wanted: &Wanted, body: &[Bytes]) -> Option<Found> {
 
 /// Where what is tested stands, with dots; for a value that is one of several the object that it is a member of.
 fn place(test: &FrameTest) -> Option<String> {
-    let pointer = match test {
-        FrameTest::Present(pointer) => pointer.as_str(),
-        FrameTest::Equals(equals) => match equals.pointer.rsplit_once('/') {
-            Some(("", _)) | None => &equals.pointer,
-            Some((object, _)) => object,
-        },
-        FrameTest::Event(_) | FrameTest::Data(_) => return None,
+    let pointer = test.pointer()?;
+    let pointer = match (test, pointer.rsplit_once('/')) {
+        (FrameTest::Equals(_), Some((object, _))) if !object.is_empty() => object,
+        _ => pointer,
     };
     Some(pointer.strip_prefix('/')?.replace('/', "."))
 }

@@ -23,7 +23,7 @@ use crate::route::Target;
 use weir_budget::Held;
 use weir_sandbox::{Adapter, Interface, Lease, lease_pair};
 use weir_translate::bounds;
-use weir_translate::dialect::faces::operation_name;
+
 use weir_translate::names::Names;
 use weir_translate::unified;
 use weir_translate::unified::{Answer, Outcome, Parsed, Request};
@@ -115,12 +115,12 @@ fn able(asked: &Asked, target: &Target) -> Result<(), Fault> {
         // Without the provider's own count the host estimates.
         Operation::CountTokens => (Interface::DialectCountTokens, Interface::ProviderChat),
         Operation::Rerank => (Interface::DialectRerank, Interface::ProviderRerank),
-        Operation::Other(_) => return Err(unified::relayed_only()),
+        _ => return Err(unified::relayed_only()),
     };
     if asked.dialect.has(speaks) && target.adapter.has(serves) {
         return Ok(());
     }
-    let (operation, provider) = (operation_name(asked.operation()), &target.label);
+    let (operation, provider) = (asked.operation().name(), &target.label);
     let message = format!("the provider `{provider}` of this model has no {operation}; ask for another model");
     Err(Fault::new(Side::Client, ErrorKind::Unsupported, message).with_status(400).with_code("unsupported_operation"))
 }

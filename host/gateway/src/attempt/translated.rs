@@ -19,6 +19,7 @@ use crate::account::Account;
 use crate::origin::Learner;
 use weir_types::fault::{Fault, Side};
 use weir_upstream::Decoded;
+use weir_types::tokens::Tokens;
 
 /// A stream that is being translated.
 pub struct Translated {
@@ -286,8 +287,9 @@ impl Drop for Translated {
 
 fn record(account: &mut Account, seen: Seen) {
     account.content(seen.weight.tokens());
-    let Some(usage) = seen.usage else { return };
-    if seen.finished && usage.output.is_some() {
+    let Some(mut usage) = seen.usage else { return };
+    usage.service_tier = usage.service_tier.or(seen.service_tier);
+    if seen.finished && Tokens::from(&usage).output().is_some() {
         account.told_all();
     }
     account.used(usage);

@@ -165,7 +165,7 @@ impl Journey<'_> {
         fallen: Option<Fallen>,
         account: &mut Account,
     ) -> Visit {
-        let may_hedge = fallen.is_none() && !matches!(self.asked.operation(), Operation::Other(_));
+        let may_hedge = fallen.is_none() && !self.asked.operation().is_relayed_only();
         let (Some(after), Some(other)) = (self.plan.route.hedge.filter(|_| may_hedge), way.next_besides(stop)) else {
             return self.visit(stop, way, fallen, account).await;
         };
@@ -287,7 +287,7 @@ impl Journey<'_> {
     /// Whether the request may be sent again although a provider may have seen it. Files that were put somewhere and
     /// batches that were begun would be there twice.
     fn is_repeatable(&self) -> bool {
-        !matches!(self.asked.operation(), Operation::Other(_)) || self.asked.method.is_idempotent()
+        !self.asked.operation().is_relayed_only() || self.asked.method.is_idempotent()
     }
 
     /// Whether the request makes something that must not be there twice: what is about no model is done with files and

@@ -2,6 +2,7 @@
 //! features, and whether a target's provider takes it as it is.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -41,7 +42,7 @@ pub struct ReadingPlan {
     /// What a request may ask for, by name; empty where nobody wants to know.
     features: Vec<(String, Vec<Test>)>,
     /// By acceptance.
-    exclusions: HashMap<usize, Vec<(Test, String)>>,
+    exclusions: HashMap<usize, Vec<CompiledExclusion>>,
     /// Pointers at ids of objects, how many there are, and whether the path has one. They are looked for by themselves,
     /// since most requests need not be asked.
     objects: Option<(Pointers, usize)>,
@@ -98,7 +99,7 @@ impl ReadingPlan {
         let mut wanted = Wanted::default();
         let models = claim.model.iter().filter_map(|place| match place {
             ModelPlace::Pointer(place) => Some((wanted.add(&place.pointer), place.prefix.clone())),
-            ModelPlace::Path | ModelPlace::Field(_) => None,
+            _ => None,
         });
         let models = models.collect();
         let stream = match &claim.stream {
@@ -109,10 +110,9 @@ impl ReadingPlan {
         let mut names = names_read(&claim);
         let mut exclusions = HashMap::new();
         for acceptance in accepts.filter(|one| one.format == claim.format && one.operation == claim.operation) {
-            let test =
-                |(test, reason): &(FrameTest, String)| Some((Test::compile(test, &mut wanted).ok()?, reason.clone()));
-            let tests: Vec<_> = acceptance.exclusions.iter().filter_map(test).collect();
-            exclusions.insert(acceptance.id, tests);
+            let compiled =
+                |(test, reason): &(FrameTest, String)| CompiledExclusion::new(test, reason, &mut wanted);
+            exclusions.insert(acceptance.id, acceptance.exclusions.iter().filter_map(compiled).collect());
             let asked = acceptance.ask_usage.iter().flat_map(|ask| prefixes(&ask.pointer));
             asked.for_each(|pointer| _ = wanted.add(&pointer));
             names.extend(acceptance.ask_usage.iter().filter_map(|ask| first_name(&ask.pointer)));
@@ -327,9 +327,55 @@ impl Reading {
     }
 
     /// Why a request has to be translated although its format is accepted.
-    pub fn excluded(&self, acceptance: &Acceptance) -> Option<&str> {
+    pub fn excluded(&self, acceptance: &Acceptance) -> Option<Excluded<'_>> {
         let (found, tests) = (self.found.as_ref()?, self.plan.exclusions.get(&acceptance.id)?);
-        tests.iter().find(|(test, _)| test.holds(found)).map(|(_, reason)| reason.as_str())
+        tests.iter().find_map(|exclusion| {
+            let value = exclusion.test.matches(found).next()?;
+            Some(Excluded { member: &exclusion.member, value, reason: &exclusion.reason })
+        })
+    }
+}
+
+/// What a provider does not take as it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Excluded<'a> {
+    /// The member, with dots: `messages.*.name`.
+    member: &'a str,
+    value: &'a Scalar,
+    /// The adapter's reason.
+    reason: &'a str,
+}
+
+/// Characters of a value that are shown.
+const SHOWN: usize = 32;
+
+impl fmt::Display for Excluded<'_> {
+    /// Member, value and reason. Only short plain values are shown: what is longer may be a prompt.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { member, value, reason } = self;
+        match value {
+            Scalar::Number(number) => write!(f, "`{member}` is {number}: {reason}"),
+            Scalar::Bool(flag) => write!(f, "`{member}` is {flag}: {reason}"),
+            Scalar::Text(text) if text.chars().count() <= SHOWN && !text.contains(char::is_whitespace) => {
+                write!(f, "`{member}` is {text:?}: {reason}")
+            }
+            _ => write!(f, "`{member}` is set: {reason}"),
+        }
+    }
+}
+
+/// An exclusion of an acceptance, compiled.
+#[derive(Debug)]
+struct CompiledExclusion {
+    test: Test,
+    member: String,
+    reason: String,
+}
+
+impl CompiledExclusion {
+    fn new(test: &FrameTest, reason: &str, wanted: &mut Wanted) -> Option<Self> {
+        let member = test.pointer().unwrap_or_default().trim_start_matches('/').replace('/', ".");
+        Some(Self { test: Test::compile(test, wanted).ok()?, member, reason: reason.to_owned() })
     }
 }
 
@@ -356,7 +402,7 @@ fn features(claim: &Claim, wanted: &mut Wanted) -> Vec<(String, Vec<Test>)> {
 fn form_fields(claim: &Claim) -> Vec<String> {
     let model = claim.model.iter().filter_map(|place| match place {
         ModelPlace::Field(name) => Some(name.clone()),
-        ModelPlace::Path | ModelPlace::Pointer(_) => None,
+        _ => None,
     });
     let stream = match &claim.stream {
         StreamFlag::Pointer(flag) => flag.pointer.strip_prefix('/').map(str::to_owned),
@@ -369,7 +415,7 @@ fn form_fields(claim: &Claim) -> Vec<String> {
 fn names_read(claim: &Claim) -> Vec<String> {
     let models = claim.model.iter().filter_map(|place| match place {
         ModelPlace::Pointer(place) => Some(&place.pointer),
-        ModelPlace::Path | ModelPlace::Field(_) => None,
+        _ => None,
     });
     let stream = match &claim.stream {
         StreamFlag::Pointer(flag) => Some(&flag.pointer),

@@ -8,8 +8,8 @@ use crate::attempt::{Asked, ReplyBody};
 use crate::dialect::reading::MAX_IDS;
 use crate::origin::{Claim, Owners, Scanner, Shelf, Word, is_object};
 use crate::serving::{Belongings, Serving};
-use weir_translate::dialect::faces::operation_name;
-use weir_types::contract::about::{BodyKind, Operation};
+
+use weir_types::contract::about::BodyKind;
 use weir_types::contract::types::{ErrorKind, Framing};
 use weir_types::fault::{Fault, Side};
 use weir_wire::frame;
@@ -69,8 +69,8 @@ impl Gateway {
 
 fn may_do(asked: &Asked) -> Result<(), Fault> {
     let Some(client) = &asked.caller.client else { return Ok(()) };
-    let operation = operation_name(asked.operation());
-    let is_about_no_model = asked.reading.model.is_none() && matches!(asked.operation(), Operation::Other(_));
+    let operation = asked.operation().name();
+    let is_about_no_model = asked.reading.model.is_none() && asked.operation().is_relayed_only();
     let refused = |what: &str| {
         let message = format!(
             "the client `{}` may not use the operation `{operation}`{what}: `operations` in its configuration says which \

@@ -4,7 +4,7 @@ use http::Response;
 
 use crate::attempt::ReplyBody;
 use crate::observe::trace::Span;
-use weir_translate::dialect::faces::{Face, operation_name};
+use weir_translate::dialect::faces::{Face};
 
 /// What a request's span says of it once it is known what was called.
 pub(super) fn describe(span: &Span, face: &Face, id: &str) {
@@ -15,7 +15,7 @@ pub(super) fn describe(span: &Span, face: &Face, id: &str) {
     span.rename(|| format!("{method} {path}"));
     span.say("http.request.method", method.clone());
     span.say("http.route", path.clone());
-    span.say("gen_ai.operation.name", operation_name(&face.claim.operation).to_owned());
+    span.say("gen_ai.operation.name", face.claim.operation.name().to_owned());
     span.say("weir.format", face.format().to_owned());
     span.say("weir.request_id", id.to_owned());
 }

@@ -324,6 +324,7 @@ fn seconds(
 mod tests {
     use super::*;
     use weir_config::Price;
+    use weir_types::tokens::Tokens;
 
     #[test]
     fn names_of_fields_are_bare_and_bounded() {
@@ -344,7 +345,7 @@ mod tests {
         let series = metrics.series(labels);
         series.ok(0.5);
         let price = Price { input: Some(0.0), output: Some(62_500.0), ..Price::default() };
-        metrics.book(&series, None).told([Some(3), None, None, Some(4), None], Some(price));
+        metrics.book(&series, None).told(Tokens::of(Some(3), Some(4)), Some(price));
         metrics.book(&series, Some("other")).estimated([1, 2], None);
         metrics.request(&series, 502, "error", 0.1);
         let text = metrics.text().unwrap();

@@ -1,7 +1,7 @@
 //! Which way a request goes to a target: as it is, or translated. One decision for those who send and for those who explain.
 
 use crate::accept::Acceptance;
-use crate::dialect::reading::Reading;
+use crate::dialect::reading::{Excluded, Reading};
 use weir_types::contract::about::Operation;
 
 /// The way that a request goes.
@@ -14,7 +14,7 @@ pub enum Lane<'a> {
 }
 
 /// Why a request is translated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Cause<'a> {
     /// The operator wants it so.
     Wanted,
@@ -25,7 +25,7 @@ pub enum Cause<'a> {
     /// The provider does not take the format as it is.
     Foreign,
     /// It takes the format, but not with this in it.
-    Excluded(&'a str),
+    Excluded(Excluded<'a>),
 }
 
 /// What decides besides the request.
@@ -56,7 +56,7 @@ impl<'a> Lane<'a> {
         } else if let Some(acceptance) = accepted {
             match reading.excluded(acceptance) {
                 None => return Self::Relay(acceptance),
-                Some(reason) => Cause::Excluded(reason),
+                Some(excluded) => Cause::Excluded(excluded),
             }
         } else {
             Cause::Foreign
@@ -83,7 +83,7 @@ impl Cause<'_> {
             }
             Self::Stripped => "values that others issued are taken out".to_owned(),
             Self::Foreign => format!("{provider} does not take {format} as it is"),
-            Self::Excluded(reason) => reason.to_owned(),
+            Self::Excluded(excluded) => excluded.to_string(),
         }
     }
 }

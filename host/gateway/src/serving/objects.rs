@@ -52,7 +52,7 @@ pub(super) fn belongings(faces: &Faces) -> Vec<Belongings> {
     let of_one = |face: &Face| match (&face.claim.operation, face.claim.object_ids.is_empty()) {
         _ if !keeping.contains(&*face.adapter) => Belongings::Nothing,
         (Operation::Chat, false) => Belongings::Answer,
-        (Operation::Other(_), _) if is_without_model(face) => Belongings::Object,
+        (operation, _) if operation.is_relayed_only() && is_without_model(face) => Belongings::Object,
         _ => Belongings::Named,
     };
     faces.all().iter().map(|face| of_one(face)).collect()
@@ -60,7 +60,7 @@ pub(super) fn belongings(faces: &Faces) -> Vec<Belongings> {
 
 /// Whether a face's requests name no model, and so nobody knows what they are about but their provider.
 fn is_without_model(face: &Face) -> bool {
-    face.claim.model.is_empty() && matches!(face.claim.operation, Operation::Other(_))
+    face.claim.model.is_empty() && face.claim.operation.is_relayed_only()
 }
 
 /// Whether several accounts take a request for an object that says nothing but its id.

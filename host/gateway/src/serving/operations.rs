@@ -1,11 +1,11 @@
 //! Operations that clients are allowed, held against those that there are.
 
 use weir_config::{Config, Problem};
-use weir_translate::dialect::faces::{Faces, operation_name};
+use weir_translate::dialect::faces::{Faces};
 
 /// Warns of operations that no adapter has: they allow nothing.
 pub(super) fn unknown(config: &Config, faces: &Faces, problems: &mut Vec<Problem>) {
-    let mut names: Vec<&str> = faces.all().iter().map(|face| operation_name(&face.claim.operation)).collect();
+    let mut names: Vec<&str> = faces.all().iter().map(|face| face.claim.operation.name()).collect();
     names.sort_unstable();
     names.dedup();
     for client in &config.clients {

@@ -10,7 +10,7 @@ use http::{HeaderMap, Method};
 
 use self::credentials::Credentials;
 use super::path::{Holes, Pattern, PatternError};
-use weir_types::contract::about::{Condition, ErrorFormat, Face as Claim, Manifest, Operation};
+use weir_types::contract::about::{Condition, ErrorFormat, Face as Claim, Manifest};
 use weir_types::contract::types::Framing;
 use weir_types::query;
 
@@ -297,18 +297,6 @@ impl Faces {
             indices.sort_by_key(last);
         }
         self.patterns.sort_by_key(|(pattern, index)| (usize::MAX - pattern.weight(), last(index)));
-    }
-}
-
-/// The operation as it stands in metrics and logs.
-pub fn operation_name(operation: &Operation) -> &str {
-    match operation {
-        Operation::Chat => "chat",
-        Operation::Embeddings => "embeddings",
-        Operation::Models => "models",
-        Operation::CountTokens => "count_tokens",
-        Operation::Rerank => "rerank",
-        Operation::Other(name) => name,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The larger records of the contract with nothing in them but what was said: generated types have no defaults.
 
-use super::types::{ChatRequest, Message, Part, Role, Sampling, TextPart};
+use super::about::{Bucket, FrameTest, Tap};
+use super::types::{ChatRequest, Message, Part, Role, Sampling, TextPart, Unit, Usage};
 
 impl ChatRequest {
     /// A request for one whole answer that asks for nothing in particular.
@@ -47,5 +48,143 @@ impl TextPart {
     /// Words.
     pub fn plain(text: &str) -> Self {
         Self { text: text.to_owned(), citations: Vec::new(), signature: None, cache: None, extensions: Vec::new() }
+    }
+}
+
+impl Usage {
+    /// Input and output that are not told apart any further.
+    pub fn of(input: Option<u32>, output: Option<u32>) -> Self {
+        Self { input, output, ..Self::default() }
+    }
+
+    /// Takes the values that a later report of the same answer names. Figures that one format has beside these are
+    /// replaced as a whole.
+    pub fn update(&mut self, later: &Self) {
+        for bucket in Bucket::ALL {
+            let count = later.bucket(bucket);
+            if count.is_some() {
+                *self.bucket_mut(bucket) = count;
+            }
+        }
+        for count in &later.units {
+            self.units.retain(|known| known.unit != count.unit);
+            self.units.push(*count);
+        }
+        self.service_tier = later.service_tier.clone().or(self.service_tier.take());
+        self.batch = later.batch.or(self.batch);
+        if !later.extensions.is_empty() {
+            self.extensions.clone_from(&later.extensions);
+        }
+    }
+
+    /// Adds what another answer used before to the values that are named.
+    pub fn add_before(&mut self, before: &Self) {
+        for bucket in Bucket::ALL {
+            let earlier = before.bucket(bucket).unwrap_or_default();
+            let count = self.bucket_mut(bucket);
+            *count = count.map(|count| count.saturating_add(earlier));
+        }
+        for count in &mut self.units {
+            let earlier = before.units.iter().filter(|known| known.unit == count.unit);
+            count.count += earlier.map(|known| known.count).sum::<f64>();
+        }
+    }
+
+    /// The tokens of a bucket.
+    pub const fn bucket(&self, bucket: Bucket) -> Option<u32> {
+        match bucket {
+            Bucket::Input => self.input,
+            Bucket::InputAudio => self.input_audio,
+            Bucket::InputImage => self.input_image,
+            Bucket::CacheRead => self.cache_read,
+            Bucket::CacheWrite => self.cache_write,
+            Bucket::CacheWriteHour => self.cache_write_hour,
+            Bucket::Output => self.output,
+            Bucket::OutputAudio => self.output_audio,
+            Bucket::OutputImage => self.output_image,
+            Bucket::Reasoning => self.reasoning,
+        }
+    }
+
+    /// The tokens of a bucket, to be changed.
+    pub const fn bucket_mut(&mut self, bucket: Bucket) -> &mut Option<u32> {
+        match bucket {
+            Bucket::Input => &mut self.input,
+            Bucket::InputAudio => &mut self.input_audio,
+            Bucket::InputImage => &mut self.input_image,
+            Bucket::CacheRead => &mut self.cache_read,
+            Bucket::CacheWrite => &mut self.cache_write,
+            Bucket::CacheWriteHour => &mut self.cache_write_hour,
+            Bucket::Output => &mut self.output,
+            Bucket::OutputAudio => &mut self.output_audio,
+            Bucket::OutputImage => &mut self.output_image,
+            Bucket::Reasoning => &mut self.reasoning,
+        }
+    }
+}
+
+impl Default for Usage {
+    /// Nothing is known.
+    fn default() -> Self {
+        Self {
+            input: None,
+            input_audio: None,
+            input_image: None,
+            cache_read: None,
+            cache_write: None,
+            cache_write_hour: None,
+            output: None,
+            output_audio: None,
+            output_image: None,
+            reasoning: None,
+            units: Vec::new(),
+            service_tier: None,
+            batch: None,
+            extensions: Vec::new(),
+        }
+    }
+}
+
+impl Default for Tap {
+    /// Nothing is read.
+    fn default() -> Self {
+        Self {
+            usage: Vec::new(),
+            finish: Vec::new(),
+            model: Vec::new(),
+            units: Vec::new(),
+            service_tier: Vec::new(),
+            batch: Vec::new(),
+            content: Vec::new(),
+            end: Vec::new(),
+            failure: Vec::new(),
+        }
+    }
+}
+
+impl Unit {
+    /// Its name in metrics, logs and prices.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Search => "search",
+            Self::ToolRun => "tool_run",
+            Self::Second => "second",
+            Self::Page => "page",
+            Self::Image => "image",
+            Self::Character => "character",
+        }
+    }
+}
+
+impl FrameTest {
+    /// Where its value stands; none for tests of events and whole data.
+    pub fn pointer(&self) -> Option<&str> {
+        match self {
+            Self::Event(_) | Self::Data(_) => None,
+            Self::Present(pointer) | Self::Fractional(pointer) => Some(pointer),
+            Self::Equals(equals) => Some(&equals.pointer),
+            Self::OtherThan(values) => Some(&values.pointer),
+            Self::Above(limit) | Self::Below(limit) => Some(&limit.pointer),
+        }
     }
 }

@@ -80,6 +80,12 @@ impl Scalar {
         }
     }
 
+    /// The number, if this is one or a text that spells one.
+    pub fn as_number(&self) -> Option<f64> {
+        let (Self::Number(text) | Self::Text(text)) = self else { return None };
+        text.parse().ok().filter(|number: &f64| number.is_finite())
+    }
+
     /// A count: the number if it is not negative, rounded, at most `u32::MAX`.
     pub fn as_count(&self) -> Option<u32> {
         let Self::Number(text) = self else { return None };

@@ -2,7 +2,7 @@
 
 use super::*;
 use bytes::Bytes;
-use weir_types::contract::about::{FrameTest, PointerEquals};
+use weir_types::contract::about::{FrameTest, PointerBound, PointerEquals, PointerValues};
 
 pub(super) fn scan_with(limits: Limits, pointers: &[&str], chunks: &[&[u8]]) -> Result<Found, PeekError> {
     let mut peek = Peek::new(&Pointers::compile(pointers).unwrap(), limits);
@@ -292,6 +292,51 @@ fn tests_hold_of_what_is_there() {
 }
 
 /// The body after a member has been set.
+#[test]
+fn tests_of_values_hold_of_the_values_that_they_name() {
+    let body = r#"{"n":1,"half":0.5,"text":"2.5","none":null,"word":"low","list":[1,2,3],"empty":[]}"#;
+    let at = |pointer: &str, bound| PointerBound { pointer: pointer.into(), bound };
+    let other = |pointer: &str, json: &[&str]| {
+        let json = json.iter().map(|json| (*json).to_owned()).collect();
+        FrameTest::OtherThan(PointerValues { pointer: pointer.into(), json })
+    };
+    for (source, expected) in [
+        (other("/n", &["1.0", "null"]), false),
+        (other("/n", &["2"]), true),
+        (other("/none", &[]), false),
+        (other("/absent", &[]), false),
+        (other("/word", &["\"low\"", "\"high\""]), false),
+        (other("/word", &["\"high\""]), true),
+        (other("/empty", &["[]"]), false),
+        (other("/list/*", &["1", "2"]), true),
+        (FrameTest::Above(at("/n", 1.0)), false),
+        (FrameTest::Above(at("/text", 2.0)), true),
+        (FrameTest::Above(at("/list/*", 2.0)), true),
+        (FrameTest::Above(at("/word", 0.0)), false),
+        (FrameTest::Below(at("/half", 1.0)), true),
+        (FrameTest::Below(at("/none", 1.0)), false),
+        (FrameTest::Fractional("/half".into()), true),
+        (FrameTest::Fractional("/n".into()), false),
+    ] {
+        let mut wanted = Wanted::default();
+        let test = Test::compile(&source, &mut wanted).unwrap();
+        let mut peek = Peek::new(&wanted.compile().unwrap(), Limits::default());
+        peek.push(body.as_bytes());
+        assert_eq!(test.holds(peek.end().unwrap()), expected, "{source:?}");
+    }
+}
+
+#[test]
+fn a_number_too_long_to_read_is_not_known_to_be_allowed() {
+    let body = format!("{{\"n\":0.{}}}", "1".repeat(5000));
+    let source = FrameTest::Above(PointerBound { pointer: "/n".into(), bound: 1.0 });
+    let mut wanted = Wanted::default();
+    let test = Test::compile(&source, &mut wanted).unwrap();
+    let mut peek = Peek::new(&wanted.compile().unwrap(), Limits::default());
+    peek.push(body.as_bytes());
+    assert!(test.holds(peek.end().unwrap()));
+}
+
 pub(super) fn set(body: &str, pointer: &str, json: &str) -> Result<String, SpliceError> {
     let pointers = prefixes(pointer);
     let mut peek = Peek::new(&Pointers::compile(&pointers).unwrap(), Limits::default());

@@ -24,7 +24,7 @@ impl Places {
     pub(super) fn new(tests: &[FrameTest]) -> Self {
         let pointers = tests.iter().filter_map(|test| match test {
             FrameTest::Present(pointer) => Some(pointer),
-            FrameTest::Event(_) | FrameTest::Data(_) | FrameTest::Equals(_) => None,
+            _ => None,
         });
         Self(pointers.filter_map(|pointer| Place::new(pointer)).collect())
     }

@@ -41,7 +41,9 @@ impl Filter {
     pub(super) fn test(&mut self, source: &FrameTest, test: &Test) {
         match (source, test) {
             (FrameTest::Equals(equals), Test::Equals(_, value)) => self.value(&equals.pointer, Some(value.clone())),
-            (FrameTest::Present(pointer), _) => self.value(pointer, None),
+            (FrameTest::Present(pointer) | FrameTest::Fractional(pointer), _) => self.value(pointer, None),
+            (FrameTest::OtherThan(values), _) => self.value(&values.pointer, None),
+            (FrameTest::Above(limit) | FrameTest::Below(limit), _) => self.value(&limit.pointer, None),
             _ => {}
         }
     }

@@ -13,15 +13,14 @@ fn tap(output: &[&str], reasoning: &[&str], content: &[&str]) -> CompiledTap {
         pointers: strings(pointers),
         merge: Merge::Last,
         includes: Vec::new(),
+        beside: None,
     };
     let end = FrameTest::Equals(PointerEquals { pointer: "/type".into(), json: "\"message_stop\"".into() });
     CompiledTap::new(&Tap {
         usage: vec![place(Bucket::Output, output), place(Bucket::Reasoning, reasoning)],
-        finish: Vec::new(),
-        model: Vec::new(),
         content: strings(content).into_iter().map(FrameTest::Present).collect(),
         end: vec![end],
-        failure: Vec::new(),
+        ..Tap::default()
     })
     .unwrap()
 }
@@ -58,8 +57,9 @@ fn estimates_of_recorded_streams_are_as_good_as_the_documents_say() {
             let mut state = TapState::new(&tap);
             let mut decoder = Decoder::new(Framing::Sse, FrameLimits::default());
             decoder.push(text.as_bytes(), &mut |frame| state.frame(frame)).unwrap();
-            let Buckets { output, reasoning, .. } = state.reading().usage;
-            let Some(told) = output.filter(|told| *told >= 10 && reasoning.unwrap_or(0) == 0) else { continue };
+            let usage = state.reading().usage;
+            let thought = usage.get(Bucket::Reasoning).unwrap_or(0);
+            let Some(told) = usage.output().filter(|told| *told >= 10 && thought == 0) else { continue };
             if state.content_tokens() > 0 {
                 errors.push(f64::from(state.content_tokens().abs_diff(told)) / f64::from(told));
             }

@@ -3,14 +3,15 @@
 use super::*;
 use proptest::prelude::*;
 use serde_json::json;
-use weir_types::contract::about::{Bucket, Merge, PointerEquals, UsagePlace};
+use weir_types::contract::about::{Bucket, Merge, PointerEquals, UnitPlace, UsagePlace};
+use weir_types::contract::types::Unit;
 
 fn texts(pointers: &[&str]) -> Vec<String> {
     pointers.iter().map(|&pointer| pointer.to_owned()).collect()
 }
 
 fn place(bucket: Bucket, pointers: &[&str], merge: Merge, includes: &[Bucket]) -> UsagePlace {
-    UsagePlace { bucket, pointers: texts(pointers), merge, includes: includes.to_vec() }
+    UsagePlace { bucket, pointers: texts(pointers), merge, includes: includes.to_vec(), beside: None }
 }
 
 fn present(pointer: &str) -> FrameTest {
@@ -40,6 +41,7 @@ fn zeta() -> Tap {
         content: vec![present("/answers/*/say"), FrameTest::Event("say".to_owned())],
         end: vec![FrameTest::Data("<end>".to_owned()), equals("/kind", "\"over\"")],
         failure: vec![FrameTest::Event("woe".to_owned()), present("/woe")],
+        ..Tap::default()
     }
 }
 
@@ -64,9 +66,9 @@ fn body(tap: &Tap, chunks: &[&[u8]]) -> Reading {
     state.finish_body()
 }
 
-fn buckets(values: [Option<u32>; 5]) -> Buckets {
-    let [input, cache_read, cache_write, output, reasoning] = values;
-    Buckets { input, cache_read, cache_write, output, reasoning }
+fn buckets(values: [Option<u32>; 5]) -> Tokens {
+    let names = [Bucket::Input, Bucket::CacheRead, Bucket::CacheWrite, Bucket::Output, Bucket::Reasoning];
+    names.into_iter().zip(values).fold(Tokens::default(), |tokens, (bucket, count)| tokens.with(bucket, count))
 }
 
 const USAGE: &str = r#"{"in":100,"out":50,"more":{"cached":60,"stored":[5,6],"thought":20}}"#;
@@ -88,6 +90,7 @@ fn a_stream_is_read_from_its_frames() {
         content: true,
         ended: true,
         failed: false,
+        ..Reading::default()
     };
     assert_eq!(stream(&zeta(), &frames), expected);
     assert!(!stream(&zeta(), &frames[..2]).content);
@@ -112,13 +115,13 @@ fn a_whole_answer_is_read_from_its_chunks_without_being_kept() {
 fn more_values_than_the_limit_hide_no_usage() {
     let answers = vec![r#"{"say":"x"}"#; 5000].join(",");
     let answer = format!("{{\"answers\":[{answers}],\"bill\":{{\"out\":3}}}}");
-    assert_eq!(body(&zeta(), &[answer.as_bytes()]).usage.output, Some(3));
+    assert_eq!(body(&zeta(), &[answer.as_bytes()]).usage.output(), Some(3));
 }
 
 #[test]
 fn an_answer_that_breaks_off_tells_what_it_told() {
     let reading = body(&zeta(), &[br#"{"bill":{"in":4},"answers":[{"say":"a"#]);
-    assert_eq!(reading.usage.input, Some(4));
+    assert_eq!(reading.usage.input(), Some(4));
     assert!(!reading.ended);
 }
 
@@ -203,7 +206,7 @@ fn failures_and_the_end_are_seen_behind_the_first_content_too() {
 fn frames_that_are_not_json_do_no_harm() {
     let odd =
         [("", "\"bill\":"), ("", "{\"bill\":{\"in\":"), ("", ""), ("", "\"bill\""), ("", "{\"bill\":{\"in\":3}}")];
-    assert_eq!(stream(&zeta(), &odd).usage.input, Some(3));
+    assert_eq!(stream(&zeta(), &odd).usage.input(), Some(3));
 }
 
 #[test]
@@ -220,6 +223,56 @@ fn the_frame_that_is_to_be_withheld_is_known() {
     assert!(holds(&FrameTest::Event("bill".to_owned()), "bill", ""));
     assert!(!holds(&FrameTest::Event("bill".to_owned()), "", "bill"));
     assert!(FrameCheck::new(&equals("/a", "[1]")).is_err());
+}
+
+#[test]
+fn a_figure_counts_under_a_condition_on_its_neighbour() {
+    let modality = |kind: &str, bucket| UsagePlace {
+        beside: Some(PointerEquals { pointer: "/kind".to_owned(), json: format!("\"{kind}\"") }),
+        ..place(bucket, &["/bill/parts/*/n"], Merge::Last, &[])
+    };
+    let tap = Tap {
+        usage: vec![
+            place(Bucket::Input, &["/bill/in"], Merge::Last, &[Bucket::InputAudio, Bucket::InputImage]),
+            modality("sound", Bucket::InputAudio),
+            modality("sight", Bucket::InputImage),
+        ],
+        ..Tap::default()
+    };
+    let answer = r#"{"bill":{"parts":[{"kind":"words","n":5},{"n":7,"kind":"sound"},{"kind":"sight"},{"n":2}],"in":20}}"#;
+    let expected = Tokens::default()
+        .with(Bucket::Input, Some(13))
+        .with(Bucket::InputAudio, Some(7));
+    assert_eq!(body(&tap, &[answer.as_bytes()]).usage, expected);
+    assert_eq!(stream(&tap, &[("", answer)]).usage, expected);
+}
+
+#[test]
+fn units_tier_and_batch_are_read_beside_the_tokens() {
+    let number = |unit, pointer: &str| UnitPlace {
+        unit,
+        source: UnitSource::Number(texts(&[pointer])),
+        merge: Merge::Last,
+    };
+    let matches = UnitSource::Matches(equals("/made/*/type", "\"search\""));
+    let tap = Tap {
+        units: vec![
+            number(Unit::Second, "/bill/seconds"),
+            UnitPlace { unit: Unit::Search, source: matches, merge: Merge::Max },
+            number(Unit::Search, "/bill/searches"),
+        ],
+        service_tier: texts(&["/tier"]),
+        batch: vec![equals("/tier", "\"batch\"")],
+        ..zeta()
+    };
+    let answer = r#"{"made":[{"type":"search"},{"type":"text"},{"type":"search"}],"bill":{"seconds":2.5,"searches":1},"tier":"batch"}"#;
+    for reading in [body(&tap, &[answer.as_bytes()]), stream(&tap, &[("", answer)])] {
+        let units: Vec<_> = reading.units.iter().map(|count| (count.unit, count.count)).collect();
+        assert_eq!(units, [(Unit::Second, 2.5), (Unit::Search, 3.0)]);
+        assert_eq!((reading.service_tier.as_deref(), reading.batch), (Some("batch"), true));
+    }
+    let none = body(&tap, &[br#"{"bill":{"seconds":-1}}"#]);
+    assert_eq!((none.units, none.service_tier, none.batch), (Vec::new(), None, false));
 }
 
 /// Frames that have something of everything.

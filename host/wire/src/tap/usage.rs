@@ -1,38 +1,15 @@
-//! Figures of tokens, merged over an answer and taken apart into disjoint buckets.
+//! Figures of tokens, merged over an answer and taken apart into disjoint buckets; and the numbers of units.
 //!
 //! A place of the manifest has one figure: every value that is found at any of its pointers is merged into it, in the
 //! order in which they come. A bucket is the sum of its places, each without the buckets that it includes. Providers do
 //! report totals that are smaller than their parts: the parts are then cut, so that together they are no more than the
-//! total. A bucket of which nothing was said stays unknown.
+//! total. A bucket that no figure names stays unknown.
 
 use super::TapError;
-use crate::peek::Scalar;
-use weir_types::contract::about::{Bucket, Merge, UsagePlace};
-use weir_types::contract::types::Usage;
-
-/// Tokens in disjoint buckets; none where nothing was said.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Buckets {
-    /// Input that was neither read from nor written to a cache.
-    pub input: Option<u32>,
-    /// Input read from a cache.
-    pub cache_read: Option<u32>,
-    /// Input written to a cache.
-    pub cache_write: Option<u32>,
-    /// Output without reasoning, or all of it where the provider does not tell them apart.
-    pub output: Option<u32>,
-    /// Reasoning.
-    pub reasoning: Option<u32>,
-}
-
-impl From<Buckets> for Usage {
-    fn from(buckets: Buckets) -> Self {
-        let Buckets { input, cache_read, cache_write, output, reasoning } = buckets;
-        Self { input, cache_read, cache_write, output, reasoning, extensions: Vec::new() }
-    }
-}
-
-const ALL: [Bucket; 5] = [Bucket::Input, Bucket::CacheRead, Bucket::CacheWrite, Bucket::Output, Bucket::Reasoning];
+use crate::peek::{Found, Hit, Scalar, TestError, Wanted};
+use weir_types::contract::about::{Bucket, Merge, PointerEquals, UnitPlace, UsagePlace};
+use weir_types::contract::types::UnitCount;
+use weir_types::tokens::Tokens;
 
 /// Where a tap finds figures.
 #[derive(Debug)]
@@ -40,6 +17,7 @@ pub(super) struct Places {
     places: Vec<Place>,
     /// The buckets, each behind those that it includes.
     order: Vec<Bucket>,
+    units: Vec<UnitPlace>,
 }
 
 #[derive(Debug)]
@@ -49,19 +27,22 @@ struct Place {
     includes: Vec<Bucket>,
 }
 
-/// The figures of one answer, one for each place.
+/// The figures of one answer: one for each place of tokens, and one for each place of units.
 #[derive(Debug)]
-pub(super) struct Figures(Vec<Option<u32>>);
+pub(super) struct Figures {
+    tokens: Vec<Option<u32>>,
+    units: Vec<Option<f64>>,
+}
 
 impl Figures {
     pub(super) fn new(places: &Places) -> Self {
-        Self(vec![None; places.places.len()])
+        Self { tokens: vec![None; places.places.len()], units: vec![None; places.units.len()] }
     }
 
-    /// Merges a value that was found at a place; what is no count says nothing.
+    /// Merges a value that was found at a place of tokens; a value that is no count is ignored.
     pub(super) fn add(&mut self, places: &Places, place: usize, value: &Scalar) {
         let (Some(count), Some(figure), Some(place)) =
-            (value.as_count(), self.0.get_mut(place), places.places.get(place))
+            (value.as_count(), self.tokens.get_mut(place), places.places.get(place))
         else {
             return;
         };
@@ -71,10 +52,24 @@ impl Figures {
             (Some(before), Merge::Sum) => before.saturating_add(count),
         });
     }
+
+    /// Merges a number of units that was found at a place; one that is no number, or negative, is ignored.
+    pub(super) fn add_units(&mut self, places: &Places, place: usize, number: Option<f64>) {
+        let (Some(number), Some(figure), Some(place)) =
+            (number.filter(|number| *number >= 0.0), self.units.get_mut(place), places.units.get(place))
+        else {
+            return;
+        };
+        *figure = Some(match (*figure, place.merge) {
+            (None, _) | (_, Merge::Last) => number,
+            (Some(before), Merge::Max) => before.max(number),
+            (Some(before), Merge::Sum) => before + number,
+        });
+    }
 }
 
 impl Places {
-    pub(super) fn new(usage: &[UsagePlace]) -> Result<Self, TapError> {
+    pub(super) fn new(usage: &[UsagePlace], units: &[UnitPlace]) -> Result<Self, TapError> {
         let mut places = Vec::new();
         for place in usage {
             let mut includes: Vec<Bucket> = Vec::new();
@@ -85,21 +80,36 @@ impl Places {
             }
             places.push(Place { bucket: place.bucket, merge: place.merge, includes });
         }
-        Ok(Self { order: order(&places).ok_or(TapError::Circle)?, places })
+        Ok(Self { order: order(&places).ok_or(TapError::Circle)?, places, units: units.to_vec() })
     }
 
-    pub(super) fn buckets(&self, figures: &Figures) -> Buckets {
-        let mut buckets = Buckets::default();
+    /// The tokens in disjoint buckets.
+    pub(super) fn tokens(&self, figures: &Figures) -> Tokens {
+        let mut tokens = Tokens::default();
         for bucket in &self.order {
             let mut sum: Option<u32> = None;
-            for (place, figure) in self.places.iter().zip(&figures.0).filter(|(place, _)| place.bucket == *bucket) {
+            let own = self.places.iter().zip(&figures.tokens).filter(|(place, _)| place.bucket == *bucket);
+            for (place, figure) in own {
                 let Some(figure) = *figure else { continue };
-                let own = place.includes.iter().fold(figure, |left, bucket| cut(slot(&mut buckets, *bucket), left));
+                let own = place.includes.iter().fold(figure, |left, bucket| cut(tokens.slot(*bucket), left));
                 sum = Some(sum.unwrap_or(0).saturating_add(own));
             }
-            *slot(&mut buckets, *bucket) = sum;
+            *tokens.slot(*bucket) = sum;
         }
-        buckets
+        tokens
+    }
+
+    /// The numbers of units, each unit once.
+    pub(super) fn units(&self, figures: &Figures) -> Vec<UnitCount> {
+        let mut counts: Vec<UnitCount> = Vec::new();
+        for (place, figure) in self.units.iter().zip(&figures.units) {
+            let Some(count) = *figure else { continue };
+            match counts.iter_mut().find(|known| known.unit == place.unit) {
+                Some(known) => known.count += count,
+                None => counts.push(UnitCount { unit: place.unit, count }),
+            }
+        }
+        counts
     }
 }
 
@@ -110,26 +120,49 @@ fn cut(part: &mut Option<u32>, left: u32) -> u32 {
     left - *part
 }
 
-fn slot(buckets: &mut Buckets, bucket: Bucket) -> &mut Option<u32> {
-    match bucket {
-        Bucket::Input => &mut buckets.input,
-        Bucket::CacheRead => &mut buckets.cache_read,
-        Bucket::CacheWrite => &mut buckets.cache_write,
-        Bucket::Output => &mut buckets.output,
-        Bucket::Reasoning => &mut buckets.reasoning,
-    }
-}
-
 /// All buckets, each behind those that it includes. None if some include each other.
 fn order(places: &[Place]) -> Option<Vec<Bucket>> {
     let mut done: Vec<Bucket> = Vec::new();
-    while done.len() < ALL.len() {
+    while done.len() < Bucket::ALL.len() {
         let ready = |bucket: &Bucket| {
             let mut includes = places.iter().filter(|place| place.bucket == *bucket).flat_map(|place| &place.includes);
             !done.contains(bucket) && includes.all(|included| done.contains(included))
         };
-        let next = ALL.into_iter().find(ready)?;
+        let next = Bucket::ALL.into_iter().find(ready)?;
         done.push(next);
     }
     Some(done)
+}
+
+/// A condition on the neighbour of a figure: both stand in one object.
+#[derive(Debug)]
+pub(super) struct Beside {
+    /// The pointers of the object and of the neighbour, by number.
+    object: usize,
+    neighbour: usize,
+    value: Scalar,
+}
+
+impl Beside {
+    /// Compiles the condition for figures at this pointer.
+    pub(super) fn compile(figure: &str, condition: &PointerEquals, wanted: &mut Wanted) -> Result<Self, TestError> {
+        let object = figure.rsplit_once('/').map_or("", |(object, _)| object);
+        let wrong = || TestError::Value { pointer: condition.pointer.clone(), json: condition.json.clone() };
+        let value = Scalar::of(&condition.json).ok_or_else(wrong)?;
+        Ok(Self {
+            object: wanted.add(object),
+            neighbour: wanted.add(&format!("{object}{}", condition.pointer)),
+            value,
+        })
+    }
+
+    /// Whether it holds for this figure. Objects of one pointer do not nest, so a value belongs to the last one that began
+    /// before it.
+    pub(super) fn holds(&self, figure: &Hit, found: &Found) -> bool {
+        let starts = || found.live(self.object).map(|object| object.range.start);
+        let object_of = |hit: &Hit| starts().filter(|start| *start < hit.range.start).max();
+        let object = object_of(figure);
+        object.is_some()
+            && found.live(self.neighbour).any(|hit| object_of(hit) == object && hit.value.is_same(&self.value))
+    }
 }

@@ -1,10 +1,10 @@
 //! The format as far as the host has to do with it: errors as templates, and where usage stands in answers.
 
 use weir_sdk::manifest::{
-    Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, PointerEquals, Tap, UsagePlace,
+    Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, PointerEquals, Tap, UnitPlace, UnitSource, UsagePlace,
     strings,
 };
-use weir_sdk::types::{ErrorKind, Header};
+use weir_sdk::types::{ErrorKind, Header, Unit};
 
 use crate::FORMAT;
 
@@ -30,7 +30,7 @@ pub(crate) const fn spelling(kind: ErrorKind) -> (&'static str, u16) {
 }
 
 pub(super) fn messages() -> Format {
-    Format { id: FORMAT.into(), errors: Some(errors()), tap: Some(tap()) }
+    Format { id: FORMAT.into(), errors: Some(errors()), tap: Some(tap()), session: None }
 }
 
 fn errors() -> ErrorFormat {
@@ -57,15 +57,22 @@ fn errors() -> ErrorFormat {
 fn tap() -> Tap {
     let place = |bucket: Bucket, member: &str, includes: Vec<Bucket>| UsagePlace {
         bucket,
-        pointers: ["/message/usage/", "/usage/"].map(|at| format!("{at}{member}")).into(),
+        pointers: both(member),
         merge: Merge::Max,
         includes,
+        beside: None,
+    };
+    let units = |unit, member: &str| UnitPlace {
+        unit,
+        source: UnitSource::Number(both(member)),
+        merge: Merge::Max,
     };
     Tap {
         usage: vec![
             place(Bucket::Input, "input_tokens", Vec::new()),
             place(Bucket::CacheRead, "cache_read_input_tokens", Vec::new()),
-            place(Bucket::CacheWrite, "cache_creation_input_tokens", Vec::new()),
+            place(Bucket::CacheWrite, "cache_creation_input_tokens", vec![Bucket::CacheWriteHour]),
+            place(Bucket::CacheWriteHour, "cache_creation/ephemeral_1h_input_tokens", Vec::new()),
             place(Bucket::Output, "output_tokens", vec![Bucket::Reasoning]),
             place(Bucket::Reasoning, "output_tokens_details/thinking_tokens", Vec::new()),
         ],
@@ -81,7 +88,18 @@ fn tap() -> Tap {
         ],
         end: vec![FrameTest::Event("message_stop".into()), kind("message_stop")],
         failure: vec![FrameTest::Event("error".into()), kind("error")],
+        units: vec![
+            units(Unit::Search, "server_tool_use/web_search_requests"),
+            units(Unit::ToolRun, "server_tool_use/web_fetch_requests"),
+        ],
+        service_tier: both("service_tier"),
+        batch: both("service_tier").iter().map(|at| FrameTest::equals(at, "batch")).collect(),
     }
+}
+
+/// Where a member of the usage stands: in the head of a stream, and in a whole answer or at a stream's end.
+fn both(member: &str) -> Vec<String> {
+    ["/message/usage/", "/usage/"].map(|at| format!("{at}{member}")).into()
 }
 
 /// Frames whose data says what they are; some servers name no events.

@@ -12,7 +12,7 @@ use weir_sdk::blocks::{Blocks, part_of};
 use weir_sdk::ledger::{Ledger, Once};
 use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Finish, Frame, Opaque, Usage};
 
-use crate::{FORMAT, usage};
+use crate::FORMAT;
 
 /// Writes frames of this format.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl ConverseEncoder {
                 self.ledger.foreign("", &start.extensions, FORMAT);
                 self.begin();
             }
-            ChatEvent::Usage(later) => usage::merge(&mut self.usage, later),
+            ChatEvent::Usage(later) => self.usage.update(later),
             ChatEvent::Finish(one) if one.candidate == 0 => self.finish = Some(one.finish),
             ChatEvent::Failure(error) => self.fail(&error),
             ChatEvent::Logprobs(_) => self.lose("logprobs", "the format has no place for them"),

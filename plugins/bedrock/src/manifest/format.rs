@@ -39,8 +39,8 @@ pub(crate) const fn spelling(kind: ErrorKind) -> (&'static str, u16) {
 
 pub(super) fn all() -> Vec<Format> {
     vec![
-        Format { id: FORMAT.into(), errors: Some(errors()), tap: Some(converse()) },
-        Format { id: INVOKE.into(), errors: Some(errors()), tap: Some(invoke()) },
+        Format { id: FORMAT.into(), errors: Some(errors()), tap: Some(converse()), session: None },
+        Format { id: INVOKE.into(), errors: Some(errors()), tap: Some(invoke()), session: None },
     ]
 }
 
@@ -67,7 +67,11 @@ fn converse() -> Tap {
         usage: vec![
             place(Bucket::Input, "inputTokens"),
             place(Bucket::CacheRead, "cacheReadInputTokens"),
-            place(Bucket::CacheWrite, "cacheWriteInputTokens"),
+            UsagePlace {
+                includes: vec![Bucket::CacheWriteHour],
+                ..place(Bucket::CacheWrite, "cacheWriteInputTokens")
+            },
+            place(Bucket::CacheWriteHour, "cacheDetails/*/inputTokens").beside("ttl", "1h"),
             place(Bucket::Output, "outputTokens"),
         ],
         finish: strings(["/stopReason"]),
@@ -81,6 +85,7 @@ fn converse() -> Tap {
         ],
         end: vec![FrameTest::Event("metadata".into())],
         failure: exceptions(),
+        ..Tap::default()
     }
 }
 
@@ -99,12 +104,13 @@ fn invoke() -> Tap {
         content: vec![FrameTest::Event("chunk".into())],
         end: Vec::new(),
         failure: exceptions(),
+        ..Tap::default()
     }
 }
 
 fn usage(bucket: Bucket, pointers: &[&str]) -> UsagePlace {
     let pointers = pointers.iter().map(|pointer| (*pointer).to_owned()).collect();
-    UsagePlace { bucket, pointers, merge: Merge::Max, includes: Vec::new() }
+    UsagePlace { bucket, pointers, merge: Merge::Max, includes: Vec::new(), beside: None }
 }
 
 fn exceptions() -> Vec<FrameTest> {

@@ -14,7 +14,7 @@ use weir_sdk::types::{
 
 use super::response::reason;
 use crate::write::{Place, marked};
-use crate::{FORMAT, PLAN, citation, logprobs, usage};
+use crate::{FORMAT, PLAN, citation, logprobs};
 
 /// Parts that may be open at once.
 const OPEN_LIMIT: usize = 4096;
@@ -129,7 +129,7 @@ impl ChatEncoder {
             ChatEvent::Signature(_) => self.lose("signature", "the format has no place for it"),
             ChatEvent::Logprobs(one) if one.candidate == 0 => self.logprobs.extend(logprobs::from_chat(&one.json)),
             ChatEvent::Finish(CandidateFinish { candidate: 0, finish }) => self.finish = Some(finish),
-            ChatEvent::Usage(later) => usage::merge(self.usage.get_or_insert_default(), later),
+            ChatEvent::Usage(later) => self.usage.get_or_insert_default().update(later),
             ChatEvent::Failure(error) => {
                 self.begin("");
                 self.failed = true;

@@ -2,10 +2,10 @@
 
 use weir_sdk::compat::rerank::FORMAT as SHARED_RERANK;
 use weir_sdk::manifest::{
-    Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, PointerEquals, Tap, UsagePlace,
+    Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, PointerEquals, Tap, UnitPlace, UsagePlace,
     strings,
 };
-use weir_sdk::types::ErrorKind;
+use weir_sdk::types::{ErrorKind, Unit};
 
 use super::relayed;
 use crate::{FORMAT, embeddings, rerank};
@@ -14,7 +14,7 @@ const ERROR: &str = r#"{"id":{{request_id}},"message":{{message}}}"#;
 const FAILURE: &str = r#"{"type":"message-end","delta":{"finish_reason":"ERROR","error":{{message}}}}"#;
 
 pub(super) fn all() -> Vec<Format> {
-    let format = |id: &str, tap: Tap| Format { id: id.into(), errors: Some(errors()), tap: Some(tap) };
+    let format = |id: &str, tap: Tap| Format { id: id.into(), errors: Some(errors()), tap: Some(tap), session: None };
     vec![
         format(FORMAT, chat_tap()),
         format(embeddings::FORMAT, meta_tap(&[""])),
@@ -64,6 +64,7 @@ fn chat_tap() -> Tap {
         pointers: members.iter().flat_map(|at| [format!("/usage/{at}"), format!("/delta/usage/{at}")]).collect(),
         merge: Merge::Max,
         includes,
+        beside: None,
     };
     Tap {
         usage: vec![
@@ -81,6 +82,7 @@ fn chat_tap() -> Tap {
             .collect(),
         end: vec![kind("message-end")],
         failure: ["ERROR", "TIMEOUT"].map(|word| equals("/delta/finish_reason", word)).into(),
+        ..Tap::default()
     }
 }
 
@@ -97,15 +99,16 @@ pub(super) fn meta_tap(places: &[&str]) -> Tap {
             pointers: places.iter().flat_map(pointers).collect(),
             merge: Merge::Max,
             includes: Vec::new(),
+            beside: None,
         }
     };
     Tap {
         usage: vec![place(Bucket::Input, "input_tokens"), place(Bucket::Output, "output_tokens")],
-        finish: Vec::new(),
-        model: Vec::new(),
-        content: Vec::new(),
-        end: Vec::new(),
-        failure: Vec::new(),
+        units: places
+            .iter()
+            .map(|at| UnitPlace::number(Unit::Search, &format!("{at}/meta/billed_units/search_units")))
+            .collect(),
+        ..Tap::default()
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) fn format() -> Format {
     let tap = Tap { end: vec![equals("/event_type", "stream-end")], ..tap };
     let failure = FrameTemplate { event: None, data: FAILURE.into() };
     let errors = ErrorFormat { stream_failure: Some(failure), ..errors() };
-    Format { id: FORMAT.into(), errors: Some(errors), tap: Some(tap) }
+    Format { id: FORMAT.into(), errors: Some(errors), tap: Some(tap), session: None }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! nothing follows it (C-19).
 
 mod candidate;
+mod partial;
 
 use candidate::Written;
 use weir_sdk::adapter::{Encoder, Result};

@@ -131,7 +131,7 @@ pub(super) fn response(ctx: &Context, response: &EmbeddingsResponse) -> Result<R
 
 /// There is no output: the total would only repeat the input.
 fn write_usage(o: &mut Object<'_>, known: &weir_sdk::types::Usage) {
-    let input = weir_sdk::types::Usage { output: None, reasoning: None, ..known.clone() };
+    let input = weir_sdk::types::Usage { output: None, output_audio: None, output_image: None, reasoning: None, ..known.clone() };
     let mut whole = String::new();
     object(&mut whole, |o| usage::write(o, &input, None, None));
     let read: Unnamed<'_> = parse(&whole).unwrap_or_default();

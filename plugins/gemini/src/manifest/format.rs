@@ -1,9 +1,9 @@
 //! The formats as far as the host has to do with them: errors as templates, and where usage stands in answers.
 
 use weir_sdk::manifest::{
-    Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, Tap, UsagePlace, strings,
+    Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, Tap, UnitPlace, UsagePlace, strings,
 };
-use weir_sdk::types::ErrorKind;
+use weir_sdk::types::{ErrorKind, Unit};
 
 use crate::{BATCH_EMBED, EMBED, FORMAT};
 
@@ -30,7 +30,7 @@ pub(crate) const fn spelling(kind: ErrorKind) -> (&'static str, u16) {
 pub(super) fn all() -> Vec<Format> {
     [FORMAT, EMBED, BATCH_EMBED]
         .into_iter()
-        .map(|id| Format { id: id.into(), errors: Some(errors()), tap: Some(tap()) })
+        .map(|id| Format { id: id.into(), errors: Some(errors()), tap: Some(tap()), session: None })
         .collect()
 }
 
@@ -58,14 +58,27 @@ fn tap() -> Tap {
         pointers: vec![format!("/usageMetadata/{member}")],
         merge: Merge::Last,
         includes,
+        beside: None,
+    };
+    let modality = |bucket, details: &str, name: &str| {
+        place(bucket, &format!("{details}/*/tokenCount"), Vec::new()).beside("modality", name)
     };
     let present = |pointer: &str| FrameTest::Present(pointer.into());
     Tap {
         usage: vec![
-            place(Bucket::Input, "promptTokenCount", vec![Bucket::CacheRead]),
+            place(
+                Bucket::Input,
+                "promptTokenCount",
+                vec![Bucket::CacheRead, Bucket::InputAudio, Bucket::InputImage],
+            ),
+            modality(Bucket::InputAudio, "promptTokensDetails", "AUDIO"),
+            modality(Bucket::InputImage, "promptTokensDetails", "IMAGE"),
+            modality(Bucket::InputImage, "promptTokensDetails", "VIDEO"),
             place(Bucket::Input, "toolUsePromptTokenCount", Vec::new()),
             place(Bucket::CacheRead, "cachedContentTokenCount", Vec::new()),
-            place(Bucket::Output, "candidatesTokenCount", Vec::new()),
+            place(Bucket::Output, "candidatesTokenCount", vec![Bucket::OutputAudio, Bucket::OutputImage]),
+            modality(Bucket::OutputAudio, "candidatesTokensDetails", "AUDIO"),
+            modality(Bucket::OutputImage, "candidatesTokensDetails", "IMAGE"),
             place(Bucket::Reasoning, "thoughtsTokenCount", Vec::new()),
         ],
         finish: strings(["/candidates/*/finishReason", "/promptFeedback/blockReason"]),
@@ -73,6 +86,9 @@ fn tap() -> Tap {
         content: vec![present("/candidates/*/content/parts")],
         end: vec![present("/candidates/*/finishReason"), present("/promptFeedback/blockReason")],
         failure: vec![present("/error")],
+        units: vec![UnitPlace::matches(Unit::Search, present("/candidates/*/groundingMetadata/webSearchQueries/*"))],
+        service_tier: strings(["/usageMetadata/serviceTier"]),
+        ..Tap::default()
     }
 }
 

@@ -31,6 +31,7 @@ fn story(events: &[ChatEvent]) -> Vec<String> {
         Some(match event {
             ChatEvent::PartStart(start) => format!("+{} {}", start.part, kind(&start.kind)),
             ChatEvent::Delta(delta) => format!("{} {}", delta.part, delta.text),
+            ChatEvent::Argument(piece) => format!("{} {}={} {}", piece.part, piece.path, piece.json, piece.text),
             ChatEvent::Signature(signature) => format!("{} sig {}", signature.part, signature.signature.value),
             ChatEvent::PartStop(stop) => format!("-{}", stop.part),
             ChatEvent::Finish(finish) => format!("{}: {:?}", finish.candidate, finish.finish.reason),
@@ -141,8 +142,20 @@ fn c08_pieces_of_arguments_are_told_whole() {
         ),
         last(&json!([{"functionCall": {}}])),
     ];
-    let story = story(&decoded(&context("m"), &frames, 1));
-    assert_eq!(story, ["+0 call call_r_0 f", r#"0 {"a":"xy"}"#, "-0", "0: ToolCalls"]);
+    let events = decoded(&context("m"), &frames, 1);
+    let pieces = [r#"0 $.a="x" "#, r#"0 $.a="y" {"a":"xy"}"#];
+    assert_eq!(story(&events), ["+0 call call_r_0 f", pieces[0], pieces[1], "-0", "0: ToolCalls"]);
+    let back = encoded(&context("m"), &events, 1);
+    let parts = back.iter().filter_map(|frame| frame["candidates"][0]["content"]["parts"].as_array()).flatten();
+    let calls: Vec<_> = parts.filter_map(|part| part.get("functionCall")).cloned().collect();
+    let piece = |value: &str, more: bool| {
+        let mut piece = json!({"jsonPath": "$.a", "stringValue": value});
+        if more {
+            piece["willContinue"] = json!(true);
+        }
+        json!({"partialArgs": [piece], "willContinue": true})
+    };
+    assert_eq!(calls, [json!({"name": "f", "willContinue": true}), piece("x", true), piece("y", false), json!({})]);
 }
 
 fn start(part: u32, kind: PartKind) -> ChatEvent {

@@ -123,7 +123,7 @@ impl LineEncoder {
                 self.ledger.dropped_if(lost, "service_tier", NO_PLACE);
                 self.start = Some(start);
             }
-            ChatEvent::Usage(later) => usage::merge(&mut self.usage, later),
+            ChatEvent::Usage(later) => self.usage.update(later),
             ChatEvent::Finish(one) if one.candidate == 0 => self.finish = Some(one.finish),
             ChatEvent::Logprobs(one) if one.candidate == 0 => self.logprobs = Some(one.json),
             ChatEvent::Failure(error) => self.fail(&error),

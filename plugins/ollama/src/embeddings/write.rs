@@ -67,7 +67,7 @@ pub(super) fn response(ctx: &Context, mut response: EmbeddingsResponse) -> Resul
         own.for_each(|own| o.raw(&own.key, &own.json));
         if let Some(known) = &response.usage {
             // There is no output to count.
-            usage::write(o, &weir_sdk::types::Usage { output: None, reasoning: None, ..known.clone() });
+            usage::write(o, &weir_sdk::types::Usage { output: None, output_audio: None, output_image: None, reasoning: None, ..known.clone() });
             lose(&known.extensions, "usage.", &mut ledger);
         }
     });

@@ -32,7 +32,7 @@ const fn status(kind: ErrorKind) -> u16 {
 pub(super) fn all() -> Vec<Format> {
     [CHAT, GENERATE, EMBED, EMBEDDINGS, MODELS]
         .into_iter()
-        .map(|id| Format { id: id.into(), errors: Some(errors()), tap: Some(tap()) })
+        .map(|id| Format { id: id.into(), errors: Some(errors()), tap: Some(tap()), session: None })
         .collect()
 }
 
@@ -57,6 +57,7 @@ fn tap() -> Tap {
         pointers: strings([pointer]),
         merge: Merge::Last,
         includes: Vec::new(),
+        beside: None,
     };
     let present = |pointer: &str| FrameTest::Present(pointer.into());
     Tap {
@@ -73,6 +74,7 @@ fn tap() -> Tap {
         ],
         end: vec![FrameTest::Equals(PointerEquals { pointer: "/done".into(), json: "true".into() })],
         failure: vec![present("/error")],
+        ..Tap::default()
     }
 }
 

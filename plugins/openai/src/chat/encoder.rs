@@ -90,6 +90,7 @@ impl ChatEncoder {
             ChatEvent::Start(start) => self.start(&start),
             ChatEvent::PartStart(start) => self.part_start(start),
             ChatEvent::Delta(delta) => self.delta(delta.candidate, delta.part, &delta.text),
+            ChatEvent::Argument(piece) => self.delta(piece.candidate, piece.part, &piece.text),
             ChatEvent::Signature(event) => self.signature(event),
             ChatEvent::Citation(event) => self.citation(&event),
             ChatEvent::PartStop(stop) => self.part_stop(stop),

@@ -6,8 +6,9 @@
 use weir_sdk::compat::manifest::{acceptance, option_headers, place};
 use weir_sdk::manifest::{
     Acceptance, AnswerFraming, BodyKind, Bucket, Face, Format, FrameTest, ModelPlace, Operation, StreamFlag, Tap,
+    UnitPlace,
 };
-use weir_sdk::types::Framing;
+use weir_sdk::types::{Framing, Unit};
 
 use super::{errors, face};
 use crate::quirks::QUIRKS;
@@ -56,7 +57,7 @@ const ENDPOINTS: [(&str, &str, &str, Takes); 20] = [
 
 pub(super) fn faces() -> impl Iterator<Item = Face> {
     ENDPOINTS.iter().map(|&(name, method, path, takes)| {
-        let plain = face(FORMAT, Operation::Other(name.to_owned()), method, &format!("/v1/{path}"));
+        let plain = face(FORMAT, operation(name), method, &format!("/v1/{path}"));
         let plain = Face { end_user: Vec::new(), object_ids: object_ids(path), ..plain };
         let streams = |plain: Face| Face {
             stream: StreamFlag::member(false),
@@ -76,6 +77,18 @@ pub(super) fn faces() -> impl Iterator<Item = Face> {
     })
 }
 
+/// Operations that the contract has interfaces for have cases of their own.
+fn operation(name: &str) -> Operation {
+    match name {
+        "images" => Operation::ImageGeneration,
+        "image-edits" => Operation::ImageEdit,
+        "speech" => Operation::Speech,
+        "transcriptions" => Operation::Transcription,
+        "moderations" => Operation::Moderation,
+        other => Operation::Other(other.to_owned()),
+    }
+}
+
 fn object_ids(path: &str) -> Vec<String> {
     if path.contains("{id}") { vec!["{id}".to_owned()] } else { Vec::new() }
 }
@@ -84,21 +97,27 @@ pub(super) fn accepts() -> impl Iterator<Item = Acceptance> {
     ENDPOINTS.iter().map(|&(name, method, path, _)| Acceptance {
         query_forwarded: vec!["*".to_owned()],
         set_headers: option_headers(&QUIRKS),
-        ..acceptance(FORMAT, Operation::Other(name.to_owned()), method, path)
+        ..acceptance(FORMAT, operation(name), method, path)
     })
 }
 
 pub(super) fn format() -> Format {
     let tap = Tap {
         usage: vec![
-            place(Bucket::Input, "/usage/input_tokens", &[]),
-            place(Bucket::Output, "/usage/output_tokens", &[]),
+            place(Bucket::Input, "/usage/input_tokens", &[Bucket::InputAudio, Bucket::InputImage]),
+            place(Bucket::InputAudio, "/usage/input_token_details/audio_tokens", &[]),
+            place(Bucket::InputImage, "/usage/input_tokens_details/image_tokens", &[]),
+            place(Bucket::Output, "/usage/output_tokens", &[Bucket::OutputImage]),
+            place(Bucket::OutputImage, "/usage/output_tokens_details/image_tokens", &[]),
         ],
-        finish: Vec::new(),
+        units: vec![
+            UnitPlace::number(Unit::Second, "/usage/seconds"),
+            UnitPlace::matches(Unit::Image, FrameTest::present("/data/*/b64_json")),
+            UnitPlace::matches(Unit::Image, FrameTest::present("/data/*/url")),
+        ],
         model: vec!["/model".to_owned()],
-        content: Vec::new(),
-        end: Vec::new(),
         failure: vec![FrameTest::Present("/error".to_owned())],
+        ..Tap::default()
     };
-    Format { id: FORMAT.to_owned(), errors: Some(errors()), tap: Some(tap) }
+    Format { id: FORMAT.to_owned(), errors: Some(errors()), tap: Some(tap), session: None }
 }

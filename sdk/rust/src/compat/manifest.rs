@@ -1,12 +1,12 @@
 //! The manifest of a compatible provider, made of its quirks.
 
-use crate::compat::quirks::{Effort, Paths, Quirks, Thinking, Vectors, has_member};
+use crate::compat::quirks::{Clamp, Effort, Paths, Quirks, Thinking, Vectors, has_member};
 use crate::compat::{completions, embeddings, models, rerank, responses, wire};
-use crate::manifest::{
+use crate::manifest::{CONTRACT, 
     Acceptance, Bucket, Capabilities, Exclusion, FixedQuery, Format, FrameTest, Isolation, Manifest, Merge, Operation,
-    PointerEquals, Suggestions, Tap, UsagePlace, UsageRequest, strings,
+    PointerEquals, Suggestions, Tap, UnitPlace, UsagePlace, UsageRequest, strings,
 };
-use crate::types::Header;
+use crate::types::{Header, Unit};
 
 /// The manifest. Whoever has faces, or more operations, adds them to it.
 pub fn describe(quirks: &Quirks) -> Manifest {
@@ -14,7 +14,7 @@ pub fn describe(quirks: &Quirks) -> Manifest {
     Manifest {
         name: quirks.name.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        contract: "0.1.0".to_owned(),
+        contract: CONTRACT.to_owned(),
         description: quirks.description.to_owned(),
         family: "openai".to_owned(),
         settings: quirks.settings.to_owned(),
@@ -35,7 +35,7 @@ pub fn describe(quirks: &Quirks) -> Manifest {
 }
 
 fn formats(quirks: &Quirks) -> Vec<Format> {
-    let format = |id: &str, tap: Option<Tap>| Format { id: id.to_owned(), errors: None, tap };
+    let format = |id: &str, tap: Option<Tap>| Format { id: id.to_owned(), errors: None, tap, session: None };
     let mut formats = vec![format(wire::FORMAT, Some(tap_of(quirks)))];
     if !quirks.paths.completions.is_empty() {
         formats.push(format(completions::FORMAT, Some(completions_tap())));
@@ -179,7 +179,7 @@ fn embedding_exclusions(quirks: &Quirks) -> Vec<Exclusion> {
 fn exclusions(quirks: &Quirks) -> Vec<Exclusion> {
     let mut exclusions: Vec<Exclusion> = quirks.drops.iter().map(|drop| exclusion(drop.member, drop.reason)).collect();
     exclusions.extend(quirks.renames.iter().map(|rename| exclusion(rename.from, "it has another name here")));
-    exclusions.extend(quirks.clamps.iter().map(|clamp| exclusion(clamp.member, "its range is narrower here")));
+    exclusions.extend(quirks.clamps.iter().flat_map(beyond));
     if quirks.max_tokens == "max_tokens" {
         exclusions.push(exclusion("max_completion_tokens", "it is called max_tokens here"));
     }
@@ -204,6 +204,14 @@ fn exclusions(quirks: &Quirks) -> Vec<Exclusion> {
         exclusions.push(equals("/tool_choice/type", "allowed_tools", "the list of tools is narrowed instead"));
     }
     exclusions
+}
+
+/// Values beyond what is taken.
+fn beyond(clamp: &Clamp) -> [Exclusion; 2] {
+    let pointer = format!("/{}", clamp.member);
+    let reason = format!("this provider takes {} to {}", clamp.min, clamp.max);
+    [FrameTest::below(&pointer, clamp.min), FrameTest::above(&pointer, clamp.max)]
+        .map(|test| Exclusion::new(test, &reason))
 }
 
 /// Those of what is rare: levels of effort, names, ids, and how thinking stands in the history.
@@ -257,6 +265,10 @@ fn tap_of(quirks: &Quirks) -> Tap {
     tap
 }
 
+/// The buckets that the sums of input and output include.
+const INPUT_PARTS: [Bucket; 4] = [Bucket::CacheRead, Bucket::CacheWrite, Bucket::InputAudio, Bucket::InputImage];
+const OUTPUT_PARTS: [Bucket; 3] = [Bucket::Reasoning, Bucket::OutputAudio, Bucket::OutputImage];
+
 /// How answers are read while their bytes go through untouched.
 pub fn chat_tap() -> Tap {
     let content = [
@@ -269,17 +281,24 @@ pub fn chat_tap() -> Tap {
     ];
     Tap {
         usage: vec![
-            place(Bucket::Input, "/usage/prompt_tokens", &[Bucket::CacheRead, Bucket::CacheWrite]),
+            place(Bucket::Input, "/usage/prompt_tokens", &INPUT_PARTS),
+            place(Bucket::InputAudio, "/usage/prompt_tokens_details/audio_tokens", &[]),
+            place(Bucket::InputImage, "/usage/prompt_tokens_details/image_tokens", &[]),
             place(Bucket::CacheRead, "/usage/prompt_tokens_details/cached_tokens", &[]),
             place(Bucket::CacheWrite, "/usage/prompt_tokens_details/cache_write_tokens", &[]),
-            place(Bucket::Output, "/usage/completion_tokens", &[Bucket::Reasoning]),
+            place(Bucket::Output, "/usage/completion_tokens", &OUTPUT_PARTS),
+            place(Bucket::OutputAudio, "/usage/completion_tokens_details/audio_tokens", &[]),
+            place(Bucket::OutputImage, "/usage/completion_tokens_details/image_tokens", &[]),
             place(Bucket::Reasoning, "/usage/completion_tokens_details/reasoning_tokens", &[]),
         ],
+        units: vec![UnitPlace::number(Unit::Search, "/usage/num_search_queries")],
+        service_tier: strings(["/service_tier"]),
         finish: strings(["/choices/*/finish_reason"]),
         model: strings(["/model"]),
         content: content.map(FrameTest::present).into(),
         end: vec![FrameTest::Data("[DONE]".to_owned())],
         failure: vec![FrameTest::present("/error")],
+        ..Tap::default()
     }
 }
 
@@ -306,6 +325,8 @@ pub fn responses_tap() -> Tap {
             both(Bucket::Output, "output_tokens", &[Bucket::Reasoning]),
             both(Bucket::Reasoning, "output_tokens_details/reasoning_tokens", &[]),
         ],
+        units: ["", "/response"].into_iter().flat_map(|at| response_units(at)).collect(),
+        service_tier: strings(["/service_tier", "/response/service_tier"]),
         finish: vec!["/status".to_owned(), "/response/status".to_owned()],
         model: vec!["/model".to_owned(), "/response/model".to_owned()],
         content: content_of(of_type(&[
@@ -319,7 +340,19 @@ pub fn responses_tap() -> Tap {
         ])),
         end: of_type(&["response.completed", "response.incomplete"]),
         failure,
+        ..Tap::default()
     }
+}
+
+/// The items of an answer that are billed by the piece.
+fn response_units(at: &str) -> [UnitPlace; 4] {
+    let items = |unit, kind| UnitPlace::matches(unit, FrameTest::equals(format!("{at}/output/*/type"), kind));
+    [
+        items(Unit::Search, "web_search_call"),
+        items(Unit::Search, "file_search_call"),
+        items(Unit::ToolRun, "code_interpreter_call"),
+        items(Unit::Image, "image_generation_call"),
+    ]
 }
 
 /// These tests, and where their events hold what is said.
@@ -337,6 +370,7 @@ pub fn embeddings_tap() -> Tap {
         content: Vec::new(),
         end: Vec::new(),
         failure: vec![FrameTest::present("/error")],
+        ..Tap::default()
     }
 }
 
@@ -352,5 +386,5 @@ pub fn rerank_tap() -> Tap {
 
 /// The place of a bucket's figure; later figures replace earlier ones.
 pub fn place(bucket: Bucket, pointer: &str, includes: &[Bucket]) -> UsagePlace {
-    UsagePlace { bucket, pointers: vec![pointer.to_owned()], merge: Merge::Last, includes: includes.to_vec() }
+    UsagePlace { bucket, pointers: vec![pointer.to_owned()], merge: Merge::Last, includes: includes.to_vec(), beside: None }
 }

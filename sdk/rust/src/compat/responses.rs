@@ -98,6 +98,7 @@ pub fn read_usage(mut wire: Rest<'_>) -> Option<Usage> {
         output: output.map(|n| n.saturating_sub(reasoning.unwrap_or(0))),
         reasoning,
         extensions: extensions(FORMAT, wire),
+        ..Usage::default()
     };
     (usage != Usage::default()).then_some(usage)
 }

@@ -3,7 +3,7 @@
 use crate::compat::wire::{self, FORMAT, rest_json};
 use crate::json::{Count, Object, Rest};
 use crate::ledger::{extension, extensions};
-use crate::types::{Extension, Usage};
+use crate::types::{Extension, Unit, Usage};
 
 const INPUT: &str = "prompt_tokens_details";
 const OUTPUT: &str = "completion_tokens_details";
@@ -24,12 +24,28 @@ pub fn read(wire: wire::Usage<'_>) -> Option<Usage> {
     let apart = details.cached.is_none() && details.cache_write.is_none();
     let (input, cache_read, cache_write) = figures.input(cached, written, apart);
     let (output, reasoning) = figures.output(thought);
+    let (input, [input_audio, input_image]) = modalities(input, &details.rest);
+    let (output, [output_audio, output_image]) = modalities(output, &output_details.rest);
+    let searches = wire.rest.get("num_search_queries").and_then(|raw| raw.get().parse().ok());
     let mut extensions = extensions(FORMAT, wire.rest);
     let cut = |name, said: Option<u32>, kept: Option<u32>| said.filter(|_| said != kept).map(|n| (name, n));
     let cuts = [cut("cached_tokens", cached, cache_read), cut("cache_write_tokens", written, cache_write)];
     keep_details(&mut extensions, INPUT, &details.rest, &cuts);
     keep_details(&mut extensions, OUTPUT, &output_details.rest, &[cut("reasoning_tokens", thought, reasoning)]);
-    let usage = Usage { input, cache_read, cache_write, output, reasoning, extensions };
+    let usage = Usage {
+        input,
+        input_audio,
+        input_image,
+        cache_read,
+        cache_write,
+        output,
+        output_audio,
+        output_image,
+        reasoning,
+        extensions,
+        ..Usage::default()
+    };
+    let usage = usage.with_units(Unit::Search, searches);
     (usage != Usage::default()).then_some(usage)
 }
 
@@ -88,6 +104,18 @@ pub fn parted(all: u32, read: Option<u32>, write: Option<u32>) -> (Option<u32>, 
     (Some(rest - write.unwrap_or(0)), read, write)
 }
 
+/// What of a sum is audio and images, and what is left of it. Figures of nought stand in the details alone.
+fn modalities(sum: Option<u32>, details: &Rest<'_>) -> (Option<u32>, [Option<u32>; 2]) {
+    let Some(mut left) = sum else { return (None, [None; 2]) };
+    let parts = ["audio_tokens", "image_tokens"].map(|name| {
+        let said: u32 = details.get(name)?.get().parse().ok()?;
+        let part = said.min(left);
+        left -= part;
+        Some(part).filter(|part| *part > 0)
+    });
+    (Some(left), parts)
+}
+
 fn first(places: &[Option<Count>]) -> Option<u32> {
     places.iter().flatten().next().map(|n| n.0)
 }
@@ -112,7 +140,7 @@ pub fn cached_tokens(usage: &Usage) -> Option<u32> {
 
 /// Tokens written to a cache as the server said them.
 pub fn written_tokens(usage: &Usage) -> Option<u32> {
-    said(usage, INPUT, "cache_write_tokens").or(usage.cache_write)
+    said(usage, INPUT, "cache_write_tokens").or(usage.cache_write_total())
 }
 
 /// Reasoning tokens as the server said them.
@@ -133,17 +161,34 @@ pub fn write(o: &mut Object<'_>, usage: &Usage) {
         o.num("prompt_tokens", prompt);
         o.num("completion_tokens", completion);
         o.num("total_tokens", prompt.saturating_add(completion));
-        let read = usage.cache_read.filter(|_| said(usage, INPUT, "cached_tokens").is_none());
-        let written = usage.cache_write.filter(|_| said(usage, INPUT, "cache_write_tokens").is_none());
-        write_details(o, INPUT, &[("cached_tokens", read), ("cache_write_tokens", written)], usage);
-        let thought = usage.reasoning.filter(|_| said(usage, OUTPUT, "reasoning_tokens").is_none());
-        write_details(o, OUTPUT, &[("reasoning_tokens", thought)], usage);
+        let input = [
+            ("cached_tokens", usage.cache_read),
+            ("cache_write_tokens", usage.cache_write_total()),
+            ("audio_tokens", usage.input_audio),
+            ("image_tokens", usage.input_image),
+        ];
+        let output = [
+            ("reasoning_tokens", usage.reasoning),
+            ("audio_tokens", usage.output_audio),
+            ("image_tokens", usage.output_image),
+        ];
+        write_details(o, INPUT, &unsaid(usage, INPUT, input), usage);
+        write_details(o, OUTPUT, &unsaid(usage, OUTPUT, output), usage);
         for kept in usage.extensions.iter().filter(|kept| kept.format == FORMAT) {
             if !kept.key.ends_with("_tokens_details") {
                 o.raw(&kept.key, &kept.json);
             }
         }
     });
+}
+
+/// The figures that the server's own details do not have.
+fn unsaid<'a, const N: usize>(
+    usage: &Usage,
+    key: &str,
+    figures: [(&'a str, Option<u32>); N],
+) -> [(&'a str, Option<u32>); N] {
+    figures.map(|(name, figure)| (name, figure.filter(|_| said(usage, key, name).is_none())))
 }
 
 fn write_details(o: &mut Object<'_>, key: &str, buckets: &[(&str, Option<u32>)], usage: &Usage) {
@@ -226,6 +271,29 @@ mod tests {
         };
         assert_eq!(beside("")[..3], [Some(10), Some(8), Some(5)]);
         assert_eq!(beside(r#","total_tokens":12"#)[..3], [Some(0), Some(8), Some(2)]);
+    }
+
+    #[test]
+    fn audio_and_images_are_buckets_of_their_own() {
+        let text = r#"{"prompt_tokens":100,"completion_tokens":50,"total_tokens":150,"prompt_tokens_details":{"cached_tokens":60,"audio_tokens":30},"completion_tokens_details":{"reasoning_tokens":20,"audio_tokens":25,"image_tokens":99}}"#;
+        let usage = read(json::parse(text).unwrap()).unwrap();
+        assert_eq!((usage.input, usage.cache_read, usage.input_audio), (Some(10), Some(60), Some(30)));
+        assert_eq!((usage.output, usage.output_audio, usage.output_image), (Some(0), Some(25), Some(5)));
+        assert_eq!((usage.input_total(), usage.output_total()), (Some(100), Some(50)));
+        let mut out = String::new();
+        json::object(&mut out, |o| write(o, &usage));
+        assert_eq!(out, format!("{{\"usage\":{text}}}"));
+        let foreign = Usage { input: Some(1), input_audio: Some(2), cache_write_hour: Some(4), ..Usage::default() };
+        let mut out = String::new();
+        json::object(&mut out, |o| write(o, &foreign));
+        assert!(out.contains(r#""prompt_tokens":7"#), "{out}");
+        assert!(out.contains(r#""prompt_tokens_details":{"cache_write_tokens":4,"audio_tokens":2}"#), "{out}");
+    }
+
+    #[test]
+    fn searches_are_units() {
+        let text = r#"{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2,"num_search_queries":3}"#;
+        assert_eq!(read(json::parse(text).unwrap()).unwrap().units_of(Unit::Search), Some(3.0));
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //! with `..` behind its own.
 
 use super::{
-    Acceptance, AnswerFraming, BodyKind, CredentialPlace, Face, Feature, FrameTest, ModelPlace, ModelPointer,
-    Operation, PointerEquals, StreamFlag, StreamPointer,
+    Acceptance, AnswerFraming, BodyKind, CredentialPlace, Exclusion, Face, Feature, FrameTest, Merge, ModelPlace,
+    ModelPointer, Operation, PointerBound, PointerEquals, PointerValues, StreamFlag, StreamPointer, UnitPlace,
+    UnitSource, UsagePlace,
 };
-use crate::types::{Framing, Header};
+use crate::types::{Framing, Header, Unit};
 
 /// Owned texts.
 pub fn strings<const N: usize>(texts: [&str; N]) -> Vec<String> {
@@ -70,12 +71,56 @@ impl Acceptance {
             response_headers: Vec::new(),
             exclusions: Vec::new(),
             ask_usage: None,
+            transport: None,
             preferred: false,
         }
     }
 }
 
+impl Exclusion {
+    /// Requests of which the test holds are translated.
+    pub fn new(test: FrameTest, reason: &str) -> Self {
+        Self { test, reason: reason.to_owned() }
+    }
+}
+
+impl UnitPlace {
+    /// The number at this pointer; later numbers replace earlier ones.
+    pub fn number(unit: Unit, pointer: &str) -> Self {
+        Self { unit, source: UnitSource::Number(vec![pointer.to_owned()]), merge: Merge::Last }
+    }
+
+    /// The number of values of which the test holds; the greatest number of an answer's frames counts.
+    pub fn matches(unit: Unit, test: FrameTest) -> Self {
+        Self { unit, source: UnitSource::Matches(test), merge: Merge::Max }
+    }
+}
+
+impl UsagePlace {
+    /// The same figures, counted only where the member of the same object has this text.
+    #[must_use]
+    pub fn beside(self, member: &str, text: &str) -> Self {
+        let beside = PointerEquals { pointer: format!("/{member}"), json: format!("\"{text}\"") };
+        Self { beside: Some(beside), ..self }
+    }
+}
+
 impl FrameTest {
+    /// A value stands at the pointer, and it is none of these. Each is JSON.
+    pub fn other_than<const N: usize>(pointer: impl Into<String>, json: [&str; N]) -> Self {
+        Self::OtherThan(PointerValues { pointer: pointer.into(), json: strings(json) })
+    }
+
+    /// A number greater than this stands at the pointer.
+    pub fn above(pointer: impl Into<String>, bound: f64) -> Self {
+        Self::Above(PointerBound { pointer: pointer.into(), bound })
+    }
+
+    /// A number less than this stands at the pointer.
+    pub fn below(pointer: impl Into<String>, bound: f64) -> Self {
+        Self::Below(PointerBound { pointer: pointer.into(), bound })
+    }
+
     /// Something stands at the pointer.
     pub fn present(pointer: impl Into<String>) -> Self {
         Self::Present(pointer.into())

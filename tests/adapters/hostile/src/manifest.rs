@@ -1,7 +1,7 @@
 //! What the adapter says about itself, which is harmless.
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{
+use weir_sdk::manifest::{CONTRACT, 
     AnswerFraming, Auth, AuthScheme, BodyKind, Capabilities, ErrorFormat, ErrorSpelling, Face, Format, FrameTemplate,
     Isolation, Manifest, ModelPlace, Operation, StreamFlag, Suggestions,
 };
@@ -16,14 +16,14 @@ impl About for Hostile {
         Manifest {
             name: "hostile".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            contract: "0.1.0".into(),
+            contract: CONTRACT.into(),
             description: "Does whatever an adapter should not".into(),
             family: "hostile".into(),
             settings: String::new(),
             isolation: Isolation::Fresh,
             takes_blobs: false,
             suggests: Suggestions { url: None, key_variables: Vec::new(), models: Vec::new(), origins: Vec::new() },
-            formats: vec![Format { id: FORMAT.into(), errors: Some(errors()), tap: None }],
+            formats: vec![Format { id: FORMAT.into(), errors: Some(errors()), tap: None, session: None }],
             faces: vec![face()],
             accepts: Vec::new(),
             auth: vec![Auth { name: "bearer".into(), scheme: AuthScheme::Bearer }],

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{
+use weir_sdk::manifest::{CONTRACT, 
     AnswerFraming, BodyKind, Capabilities, Condition, CredentialPlace, ErrorFormat, ErrorSpelling, Face, Format,
     FrameTemplate, Isolation, Manifest, ModelPlace, ModelPointer, Operation, StreamFlag, Suggestions,
 };
@@ -22,14 +22,14 @@ impl About for Usurper {
         Manifest {
             name: "usurper".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            contract: "0.1.0".into(),
+            contract: CONTRACT.into(),
             description: "Claims what others serve".into(),
             family: "usurper".into(),
             settings: String::new(),
             isolation: Isolation::Fresh,
             takes_blobs: false,
             suggests: Suggestions { url: None, key_variables: Vec::new(), models: Vec::new(), origins: Vec::new() },
-            formats: vec![Format { id: FORMAT.into(), errors: Some(errors()), tap: None }],
+            formats: vec![Format { id: FORMAT.into(), errors: Some(errors()), tap: None, session: None }],
             faces: vec![
                 face("/v1/chat/completions", Some(when.clone())),
                 face("/v1/messages", Some(when)),

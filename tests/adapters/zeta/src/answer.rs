@@ -67,7 +67,7 @@ pub(crate) fn usage(toll: &wire::Toll<'_>) -> Usage {
         cache_write: written,
         output: if crate::is_wrong("memory") { output.map(remembered) } else { output },
         reasoning: musing,
-        extensions: Vec::new(),
+        ..Usage::default()
     }
 }
 

@@ -58,15 +58,7 @@ impl ZetaEncoder {
             ChatEvent::Finish(finish) => Some(piece("end", |o| o.str("ended", answer::ended(finish.finish.reason)))),
             ChatEvent::Usage(later) => {
                 // A later one replaces the values that it names.
-                let known = self.toll.take().unwrap_or_default();
-                self.toll = Some(Usage {
-                    input: later.input.or(known.input),
-                    cache_read: later.cache_read.or(known.cache_read),
-                    cache_write: later.cache_write.or(known.cache_write),
-                    output: later.output.or(known.output),
-                    reasoning: later.reasoning.or(known.reasoning),
-                    extensions: Vec::new(),
-                });
+                self.toll.get_or_insert_default().update(Usage { extensions: Vec::new(), ..later });
                 None
             }
             ChatEvent::Failure(error) => Some(self.fail(&error)),

@@ -1,7 +1,7 @@
 //! What the adapter says about itself: every corner of the manifest that real formats use, under other names.
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{
+use weir_sdk::manifest::{CONTRACT, 
     Acceptance, AnswerFraming, Auth, AuthScheme, BodyKind, Bucket, Capabilities, Condition, CredentialPlace,
     ErrorFormat, Exclusion, Face, Feature, FixedQuery, Format, FrameTemplate, FrameTest, Isolation, Manifest, Merge,
     ModelPlace, ModelPointer, Oauth, Operation, PointerEquals, StreamFlag, StreamPointer, Suggestions, Tap, UsagePlace,
@@ -29,7 +29,7 @@ impl About for Zeta {
         Manifest {
             name: "zeta".into(),
             version: version().into(),
-            contract: "0.1.0".into(),
+            contract: CONTRACT.into(),
             description: "A made-up format and provider".into(),
             family: "zeta".into(),
             settings: SETTINGS.into(),
@@ -78,7 +78,7 @@ fn kind(name: &str) -> FrameTest {
 
 fn format(id: &str) -> Format {
     let tap = matches!(id, PARLEY | VECTORS | CHANT).then(tap);
-    Format { id: id.into(), errors: Some(errors()), tap }
+    Format { id: id.into(), errors: Some(errors()), tap, session: None }
 }
 
 fn tap() -> Tap {
@@ -87,6 +87,7 @@ fn tap() -> Tap {
         pointers: vec![format!("/toll/{member}")],
         merge: Merge::Last,
         includes,
+        beside: None,
     };
     Tap {
         usage: vec![
@@ -101,6 +102,7 @@ fn tap() -> Tap {
         content: vec![kind("bit"), kind("want")],
         end: vec![kind("bye")],
         failure: vec![kind("woe")],
+        ..Tap::default()
     }
 }
 
@@ -212,6 +214,7 @@ fn acceptance(format: &str, operation: Operation, path: &str) -> Acceptance {
         response_headers: strings(["zeta-ref", "zeta-left-*", "retry-after"]),
         exclusions: Vec::new(),
         ask_usage: None,
+        transport: None,
         preferred: true,
     }
 }

@@ -155,6 +155,7 @@ impl Run<'_> {
             model: self.target.model(asked.model()).to_owned(),
             target: Arc::clone(self.target),
             witness,
+            takes_arguments: asked.dialect.manifest.family == self.target.adapter.manifest.family,
             said: self.continuable.then(Said::default),
             input: self.provider_ctx.input_tokens.unwrap_or_default(),
         });

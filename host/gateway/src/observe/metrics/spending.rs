@@ -6,6 +6,9 @@ use prometheus::{Counter, CounterVec, Histogram, HistogramVec, IntCounter, IntCo
 
 use super::{SECONDS, counters, dollars, seconds};
 use weir_config::Price;
+use weir_types::contract::about::Bucket;
+use weir_types::contract::types::UnitCount;
+use weir_types::tokens::Tokens;
 
 /// As OpenTelemetry's conventions for generative AI have it, dots written as underscores.
 const GEN_AI: &[&str] = &["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"];
@@ -20,6 +23,7 @@ const TOKENS: &[f64] =
 pub(super) struct Spending {
     tokens: IntCounterVec,
     estimated: IntCounterVec,
+    units: CounterVec,
     cost: CounterVec,
     unpriced: IntCounterVec,
     untold: IntCounterVec,
@@ -48,6 +52,12 @@ impl Spending {
                 "weir_tokens_estimated_total",
                 "Tokens by estimate, where the provider told none",
                 bought,
+            )?,
+            units: dollars(
+                r,
+                "weir_units_total",
+                "What is billed by the piece: searches, tool runs, seconds, pages, images, characters",
+                &["client", "model", "provider", "unit"],
             )?,
             cost: dollars(
                 r,
@@ -90,8 +100,9 @@ impl Spending {
         let gen_ai = [operation, provider, route];
         let usage = |kind| self.usage.with_label_values(&[operation, provider, route, kind]);
         Book {
-            tokens: ["input", "cache_read", "cache_write", "output", "reasoning"]
-                .map(|bucket| self.tokens.with_label_values(&[bucket, client, route, provider])),
+            tokens: Bucket::ALL.map(|_| OnceLock::new()),
+            all_tokens: self.tokens.clone(),
+            units: self.units.clone(),
             estimated: ["input", "output"]
                 .map(|bucket| self.estimated.with_label_values(&[bucket, client, route, provider])),
             cost: OnceLock::new(),
@@ -130,7 +141,10 @@ impl Books {
 /// The handles of one client, route and provider.
 #[derive(Debug)]
 pub struct Book {
-    tokens: [IntCounter; 5],
+    /// Made when a bucket is first used: most providers have few of them.
+    tokens: [OnceLock<IntCounter>; Bucket::ALL.len()],
+    all_tokens: IntCounterVec,
+    units: CounterVec,
     estimated: [IntCounter; 2],
     /// Made when there is a price: what has none does not cost nothing.
     cost: OnceLock<Counter>,
@@ -144,17 +158,26 @@ pub struct Book {
 }
 
 impl Book {
-    /// Records tokens that the provider told, in the order input, cache read, cache write, output, reasoning. Returns what
-    /// they cost, if that is known.
-    pub fn told(&self, buckets: [Option<u32>; 5], price: Option<Price>) -> Option<f64> {
-        for (counter, bucket) in self.tokens.iter().zip(buckets) {
-            counter.inc_by(u64::from(bucket.unwrap_or(0)));
+    /// Records tokens that the provider reported. Returns what they cost, if that is known.
+    pub fn told(&self, tokens: Tokens, price: Option<Price>) -> Option<f64> {
+        let [client, route, provider] = self.labels.each_ref().map(String::as_str);
+        for (bucket, count) in tokens.known() {
+            let Some(counter) = self.tokens.get(bucket as usize) else { continue };
+            let made = || self.all_tokens.with_label_values(&[bucket.name(), client, route, provider]);
+            counter.get_or_init(made).inc_by(u64::from(count));
         }
-        let [input, cache_read, cache_write, output, reasoning] = buckets.map(Option::unwrap_or_default).map(f64::from);
         let [into, out] = &self.usage;
-        into.observe(input + cache_read + cache_write);
-        out.observe(output + reasoning);
-        self.charge(buckets, price)
+        into.observe(tokens.input().map_or(0.0, f64::from));
+        out.observe(tokens.output().map_or(0.0, f64::from));
+        self.charge(&tokens, price)
+    }
+
+    /// Records what is billed by the piece.
+    pub fn units(&self, units: &[UnitCount]) {
+        let [client, route, provider] = self.labels.each_ref().map(String::as_str);
+        for count in units {
+            self.units.with_label_values(&[client, route, provider, count.unit.name()]).inc_by(count.count);
+        }
     }
 
     /// Records tokens that nobody told, input and output. Returns what they cost, if that is known.
@@ -163,7 +186,7 @@ impl Book {
             counter.inc_by(u64::from(tokens));
         }
         let [input, output] = tokens;
-        self.charge([Some(input), None, None, Some(output), None], price)
+        self.charge(&Tokens::of(Some(input), Some(output)), price)
     }
 
     /// Records that a complete answer told no tokens.
@@ -181,8 +204,8 @@ impl Book {
         self.first_token.observe(seconds);
     }
 
-    fn charge(&self, tokens: [Option<u32>; 5], price: Option<Price>) -> Option<f64> {
-        if tokens.iter().flatten().all(|tokens| *tokens == 0) {
+    fn charge(&self, tokens: &Tokens, price: Option<Price>) -> Option<f64> {
+        if tokens.total().unwrap_or(0) == 0 {
             return Some(0.0);
         }
         let dollars = price.and_then(|price| price.of(tokens));

@@ -29,6 +29,9 @@ struct Places {
     queries: BTreeSet<String>,
 }
 
+/// Where a handshake offers subprotocols, of which one may be a credential.
+const SUBPROTOCOLS: &str = "sec-websocket-protocol";
+
 impl Places {
     /// What an adapter declares. Where a provider takes its keys, clients that were made for it bring theirs.
     fn of(manifest: &Manifest) -> Self {
@@ -37,6 +40,7 @@ impl Places {
             match place {
                 CredentialPlace::Header(header) => places.headers.insert(header.name.to_ascii_lowercase()),
                 CredentialPlace::Query(name) => places.queries.insert(name.clone()),
+                CredentialPlace::Subprotocol(_) => places.headers.insert(SUBPROTOCOLS.to_owned()),
             };
         }
         for auth in &manifest.auth {

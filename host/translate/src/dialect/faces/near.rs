@@ -92,6 +92,7 @@ fn evidence(face: &Face, head: &Head<'_>) -> usize {
     let is_there = |place: &CredentialPlace| match place {
         CredentialPlace::Header(header) => head.headers.contains_key(header.name.as_str()),
         CredentialPlace::Query(name) => head.query(name).is_some(),
+        CredentialPlace::Subprotocol(_) => false,
     };
     match face.claim.credentials.iter().position(is_there) {
         Some(0) => 2,

@@ -1,7 +1,7 @@
 use http::{HeaderName, HeaderValue};
 
 use super::*;
-use weir_types::contract::about::{BodyKind, Capabilities, CredentialPlace, Isolation, StreamFlag, Suggestions};
+use weir_types::contract::about::{BodyKind, Capabilities, CredentialPlace, Isolation, Operation, StreamFlag, Suggestions};
 use weir_types::contract::types::Header;
 
 fn claim(method: &str, path: &str, when: Option<Condition>) -> Claim {
@@ -29,7 +29,7 @@ fn manifest(faces: Vec<Claim>) -> Manifest {
     Manifest {
         name: "zeta".into(),
         version: "0.1.0".into(),
-        contract: "0.1.0".into(),
+        contract: "0.2.0".into(),
         description: String::new(),
         family: "zeta".into(),
         settings: String::new(),

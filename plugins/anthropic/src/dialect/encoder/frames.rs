@@ -117,9 +117,7 @@ pub(super) fn message_delta(end: &End<'_>, mut members: Rest<'_>, ledger: &mut L
         });
         members.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
         o.object("usage", |o| {
-            o.opt_num("input_tokens", end.usage.input);
-            o.opt_num("cache_creation_input_tokens", end.usage.cache_write);
-            o.opt_num("cache_read_input_tokens", end.usage.cache_read);
+            usage::write_input(o, end.usage, None);
             usage::write_output(o, end.usage);
             end.late.iter().for_each(|own| o.raw(&own.key, &own.json));
         });

@@ -5,10 +5,11 @@ use std::collections::VecDeque;
 use weir_sdk::json::Object;
 use weir_sdk::ledger::Ledger;
 use weir_sdk::types::{
-    ChatEvent, Extension, Finish, Part, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, Signature,
+    ChatEvent, Extension, Finish, Part, PartArgument, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, Signature,
     TextPart, ToolCall, ToolStart,
 };
 
+use super::partial;
 use super::super::response::{word, write_logprobs, write_part};
 use crate::FORMAT;
 use crate::grounding::Sources;
@@ -51,6 +52,8 @@ struct Open {
 struct Call {
     part: u32,
     so_far: ToolCall,
+    /// The pieces of its arguments, if the provider sent them so.
+    pieces: Vec<PartArgument>,
     done: bool,
 }
 
@@ -59,6 +62,7 @@ pub(super) fn index(event: &ChatEvent) -> Option<u32> {
     match event {
         ChatEvent::PartStart(event) => Some(event.candidate),
         ChatEvent::Delta(event) => Some(event.candidate),
+        ChatEvent::Argument(event) => Some(event.candidate),
         ChatEvent::Signature(event) => Some(event.candidate),
         ChatEvent::Citation(event) => Some(event.candidate),
         ChatEvent::PartStop(event) => Some(event.candidate),
@@ -98,13 +102,20 @@ impl Written {
 
     /// Bytes of arguments that wait.
     pub(super) fn held(&self) -> usize {
-        self.calls.iter().map(|call| call.so_far.arguments.len()).sum()
+        let pieces = |call: &Call| call.pieces.iter().map(|piece| piece.json.len()).sum::<usize>();
+        self.calls.iter().map(|call| call.so_far.arguments.len() + pieces(call)).sum()
     }
 
     pub(super) fn event(&mut self, event: ChatEvent, ledger: &mut Ledger) {
         match event {
             ChatEvent::PartStart(start) => self.begin(start, ledger),
             ChatEvent::Delta(delta) => self.delta(delta.part, &delta.text),
+            ChatEvent::Argument(piece) => {
+                self.delta(piece.part, &piece.text);
+                if let Some(call) = self.calls.iter_mut().find(|call| call.part == piece.part) {
+                    call.pieces.push(piece);
+                }
+            }
             ChatEvent::Signature(signature) => self.sign(signature),
             ChatEvent::Citation(event) => {
                 let open = self.open.iter().find(|(part, _)| *part == event.part);
@@ -130,7 +141,7 @@ impl Written {
             PartKind::Reasoning => self.open(part, true),
             PartKind::ToolCall(ToolStart { id, name, kind, signature }) => {
                 let so_far = ToolCall { kind, signature, ..ToolCall::new(id, name, "") };
-                self.calls.push_back(Call { part, so_far, done: false });
+                self.calls.push_back(Call { part, so_far, pieces: Vec::new(), done: false });
             }
             PartKind::Opaque(opaque) => self.write_part(&Part::Opaque(opaque), place, ledger),
             PartKind::Media(media) => self.write_part(&Part::Media(media), place, ledger),
@@ -220,9 +231,14 @@ impl Written {
 
     /// Writes the calls that are complete, as far as no earlier one waits.
     fn release(&mut self, ledger: &mut Ledger) {
-        while let Some(Call { part, so_far, .. }) = self.calls.pop_front_if(|call| call.done) {
+        while let Some(Call { part, so_far, pieces, .. }) = self.calls.pop_front_if(|call| call.done) {
             let place = Place { message: None, part: part as usize };
-            self.write_part(&Part::ToolCall(so_far), place, ledger);
+            if pieces.is_empty() {
+                self.write_part(&Part::ToolCall(so_far), place, ledger);
+            } else {
+                self.write_text();
+                partial::write(&mut self.parts, so_far, &pieces, place, ledger);
+            }
         }
     }
 

@@ -3,11 +3,11 @@
 use weir_sdk::adapter::Result;
 use weir_sdk::json::{RawValue, Str, parse};
 use weir_sdk::types::{
-    CandidateFinish, CandidateLogprobs, ChatEvent, Extension, Finish, Part, PartCitation, PartDelta, PartKind,
+    CandidateFinish, CandidateLogprobs, ChatEvent, Extension, Finish, Part, PartArgument, PartCitation, PartDelta, PartKind,
     PartSignature, PartStart, PartStop, ToolCall, ToolKind, ToolStart,
 };
 
-use super::partial::Partial;
+use super::partial::{Partial, Piece};
 use super::{tell, told};
 use crate::provider::response::{GROUNDING, unreadable};
 use crate::read::{self, Ids, UNSIGNED};
@@ -112,7 +112,7 @@ impl Stream {
         self.finish_partial(names, events);
         self.close(events);
         match read::part(wire, &mut self.ids, &[]).map_err(|error| unreadable(&error))? {
-            Part::ToolCall(call) => self.call(call, names, events),
+            Part::ToolCall(call) => self.call(call, Vec::new(), names, events),
             Part::Media(media) => self.whole(PartKind::Media(media), events),
             Part::Opaque(opaque) => self.whole(PartKind::Opaque(opaque), events),
             _ => {}
@@ -176,14 +176,21 @@ impl Stream {
         events.push(ChatEvent::PartStop(PartStop { candidate, part, extensions: Vec::new() }));
     }
 
-    /// A call comes whole: its beginning, all of its arguments, its end.
-    fn call(&mut self, call: ToolCall, names: &Names, events: &mut Vec<ChatEvent>) {
+    /// A call comes whole: its beginning, all of its arguments, its end. The last of its pieces brings the text of all, since
+    /// their order need not be that of the text.
+    fn call(&mut self, call: ToolCall, pieces: Vec<Piece>, names: &Names, events: &mut Vec<ChatEvent>) {
         self.called = true;
         let (candidate, part) = (self.index, self.number());
         let ToolCall { id, name, arguments, signature, extensions, .. } = call;
         let start = ToolStart { id, name: names.restore(name), kind: ToolKind::Function, signature };
         events.push(ChatEvent::PartStart(PartStart { candidate, part, kind: PartKind::ToolCall(start) }));
-        events.push(ChatEvent::Delta(PartDelta { candidate, part, text: arguments }));
+        let mut arguments = Some(arguments);
+        let last = pieces.len().saturating_sub(1);
+        for (at, Piece { path, json, continues }) in pieces.into_iter().enumerate() {
+            let text = arguments.take_if(|_| at == last).unwrap_or_default();
+            events.push(ChatEvent::Argument(PartArgument { candidate, part, text, path, json, continues }));
+        }
+        events.extend(arguments.map(|text| ChatEvent::Delta(PartDelta { candidate, part, text })));
         events.push(ChatEvent::PartStop(PartStop { candidate, part, extensions }));
     }
 
@@ -207,8 +214,8 @@ impl Stream {
     fn finish_partial(&mut self, names: &Names, events: &mut Vec<ChatEvent>) {
         if let Some(partial) = self.partial.take() {
             self.close(events);
-            let call = partial.finished(&mut self.ids);
-            self.call(call, names, events);
+            let (call, pieces) = partial.finished(&mut self.ids);
+            self.call(call, pieces, names, events);
         }
     }
 

@@ -29,6 +29,32 @@ pub(super) struct Partial {
     /// Arguments that came whole.
     whole: Option<String>,
     arguments: Node,
+    /// The pieces as they came, for an encoder of this family.
+    pieces: Vec<Piece>,
+}
+
+/// A piece of the arguments.
+#[derive(Debug)]
+pub(super) struct Piece {
+    /// The path as it came.
+    pub(super) path: String,
+    /// JSON.
+    pub(super) json: String,
+    pub(super) continues: bool,
+}
+
+impl Piece {
+    fn of(piece: &PartialArg<'_>) -> Self {
+        let mut json = String::new();
+        match (piece.string.as_deref(), piece.number, piece.bool) {
+            (Some(text), ..) => quote(&mut json, text),
+            (_, Some(number), _) => json.push_str(number.get()),
+            (_, _, Some(flag)) => json.push_str(if flag { "true" } else { "false" }),
+            _ => json.push_str("null"),
+        }
+        let path = piece.path.as_deref().unwrap_or_default().to_owned();
+        Self { path, json, continues: piece.continues == Some(true) }
+    }
 }
 
 impl Partial {
@@ -41,12 +67,13 @@ impl Partial {
         for piece in call.partial_args.unwrap_or_default() {
             let path = steps(piece.path.as_deref().unwrap_or_default());
             self.arguments.set(&path, &piece)?;
+            self.pieces.push(Piece::of(&piece));
         }
         Ok(())
     }
 
-    /// The whole call.
-    pub(super) fn finished(self, ids: &mut Ids) -> ToolCall {
+    /// The whole call, and the pieces of its arguments.
+    pub(super) fn finished(self, ids: &mut Ids) -> (ToolCall, Vec<Piece>) {
         let (id, given) = ids.next(self.id.map(|id| Str(id.into())));
         let mut arguments = String::new();
         match (&self.arguments, self.whole) {
@@ -56,7 +83,7 @@ impl Partial {
         let mut call = ToolCall::new(id, self.name, arguments);
         call.signature = self.signature.map(|value| signature::unwrap(&value).signature);
         call.extensions.extend((!given).then(|| note(NO_ID)));
-        call
+        (call, self.pieces)
     }
 }
 
@@ -194,15 +221,18 @@ mod tests {
         ] {
             partial.add(parse(piece).unwrap(), None).unwrap();
         }
-        let call = partial.finished(&mut Ids::new("c_".into()));
+        let (call, pieces) = partial.finished(&mut Ids::new("c_".into()));
         assert_eq!(call.arguments, r#"{"place":"Boston","days":[null,{"n":2}],"a b":true,"none":null}"#);
         assert_eq!((call.id.as_str(), call.name.as_str()), ("c_0", "f"));
+        let pieces: Vec<_> = pieces.iter().map(|one| (one.path.as_str(), one.json.as_str(), one.continues)).collect();
+        assert_eq!(pieces[..3], [("$.place", "\"Bos\"", true), ("$.place", "\"ton\"", false), ("$.days[1].n", "2", false)]);
+        assert_eq!(pieces[3..], [("$['a b']", "true", false), ("$.none", "null", false)]);
     }
 
     #[test]
     fn c05_a_call_without_arguments_has_an_empty_object() {
         let mut partial = Partial::default();
         partial.add(parse(r#"{"name":"f","willContinue":true}"#).unwrap(), None).unwrap();
-        assert_eq!(partial.finished(&mut Ids::new("c_".into())).arguments, "{}");
+        assert_eq!(partial.finished(&mut Ids::new("c_".into())).0.arguments, "{}");
     }
 }

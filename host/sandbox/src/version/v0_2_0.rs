@@ -1,0 +1,85 @@
+//! Version 0.2.0, the newest: its types are the host's own.
+
+use wasmtime::Store;
+use wasmtime::component::ResourceAny;
+
+use super::{MissingFunction, Said, Speech, exports};
+use crate::contract;
+use crate::instance::{Instance, Interface, Interfaces};
+use crate::state::State;
+use weir_types::contract::about::Manifest;
+use weir_types::contract::types::{
+    ChatEvent, Context, Decoded, Encoded, Error, Frame, HttpResponse, RenderedResponse, TokenCount,
+};
+
+exports! {
+    v0_2_0:
+    About, about, AboutOnly, AboutOnlyIndices;
+    ProviderErrors, provider_errors, ProviderErrorsOnly, ProviderErrorsOnlyIndices;
+    ProviderChat, provider_chat, ProviderChatOnly, ProviderChatOnlyIndices;
+    DialectChat, dialect_chat, DialectChatOnly, DialectChatOnlyIndices;
+    ProviderEmbeddings, provider_embeddings, ProviderEmbeddingsOnly, ProviderEmbeddingsOnlyIndices;
+    DialectEmbeddings, dialect_embeddings, DialectEmbeddingsOnly, DialectEmbeddingsOnlyIndices;
+    ProviderModels, provider_models, ProviderModelsOnly, ProviderModelsOnlyIndices;
+    DialectModels, dialect_models, DialectModelsOnly, DialectModelsOnlyIndices;
+    ProviderCountTokens, provider_count_tokens, ProviderCountTokensOnly, ProviderCountTokensOnlyIndices;
+    DialectCountTokens, dialect_count_tokens, DialectCountTokensOnly, DialectCountTokensOnlyIndices;
+    ProviderRerank, provider_rerank, ProviderRerankOnly, ProviderRerankOnlyIndices;
+    DialectRerank, dialect_rerank, DialectRerankOnly, DialectRerankOnlyIndices;
+}
+
+impl Speech for Voice<'_> {
+    fn prepare(&mut self, interfaces: Interfaces) -> wasmtime::Result<()> {
+        self.look_up(interfaces)
+    }
+
+    fn describe(&mut self) -> wasmtime::Result<Manifest> {
+        let (store, view) = self.about()?;
+        plain(&view.weir_adapter_about().call_describe(store)?)
+    }
+
+    fn parse_error(&mut self, ctx: &Context, response: &HttpResponse) -> wasmtime::Result<Error> {
+        let (store, view) = self.provider_errors()?;
+        view.weir_adapter_provider_errors().call_parse_error(store, ctx, response)
+    }
+
+    fn render_count_response(&mut self, ctx: &Context, count: TokenCount) -> Said<RenderedResponse> {
+        let (store, view) = self.dialect_count_tokens()?;
+        view.weir_adapter_dialect_count_tokens().call_render_response(store, ctx, count)
+    }
+
+    fn decoder(&mut self, ctx: &Context) -> wasmtime::Result<ResourceAny> {
+        let (store, view) = self.provider_chat()?;
+        view.weir_adapter_provider_chat().chat_decoder().call_constructor(store, ctx)
+    }
+
+    fn decoder_push(&mut self, decoder: ResourceAny, frames: &[Frame]) -> Said<Decoded> {
+        let (store, view) = self.provider_chat()?;
+        view.weir_adapter_provider_chat().chat_decoder().call_push(store, decoder, frames)
+    }
+
+    fn decoder_finish(&mut self, decoder: ResourceAny) -> Said<Decoded> {
+        let (store, view) = self.provider_chat()?;
+        view.weir_adapter_provider_chat().chat_decoder().call_finish(store, decoder)
+    }
+
+    fn encoder(&mut self, ctx: &Context) -> wasmtime::Result<ResourceAny> {
+        let (store, view) = self.dialect_chat()?;
+        view.weir_adapter_dialect_chat().chat_encoder().call_constructor(store, ctx)
+    }
+
+    fn encoder_push(&mut self, encoder: ResourceAny, events: &[ChatEvent]) -> Said<Encoded> {
+        let (store, view) = self.dialect_chat()?;
+        view.weir_adapter_dialect_chat().chat_encoder().call_push(store, encoder, events)
+    }
+
+    fn encoder_finish(&mut self, encoder: ResourceAny) -> Said<Encoded> {
+        let (store, view) = self.dialect_chat()?;
+        view.weir_adapter_dialect_chat().chat_encoder().call_finish(store, encoder)
+    }
+}
+
+/// The manifest in the host's plain types: the same, but generated apart from wasmtime.
+fn plain(manifest: &contract::about::exports::weir::adapter::about::Manifest) -> wasmtime::Result<Manifest> {
+    Ok(serde_json::from_value(serde_json::to_value(manifest)?)?)
+}

@@ -1,0 +1,126 @@
+//! Tokens by bucket: what an answer used, in the contract's disjoint buckets.
+
+use crate::contract::about::Bucket;
+use crate::contract::types::Usage;
+
+/// Counts of tokens, one for each [`Bucket`]; none where the provider did not say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tokens([Option<u32>; Bucket::ALL.len()]);
+
+/// The buckets whose sum is the input.
+const INPUT: [Bucket; 6] = [
+    Bucket::Input,
+    Bucket::InputAudio,
+    Bucket::InputImage,
+    Bucket::CacheRead,
+    Bucket::CacheWrite,
+    Bucket::CacheWriteHour,
+];
+/// The buckets whose sum is the output.
+const OUTPUT: [Bucket; 4] = [Bucket::Output, Bucket::OutputAudio, Bucket::OutputImage, Bucket::Reasoning];
+
+impl Tokens {
+    /// Input and output that are not told apart any further.
+    pub fn of(input: Option<u32>, output: Option<u32>) -> Self {
+        Self::default().with(Bucket::Input, input).with(Bucket::Output, output)
+    }
+
+    /// The count of a bucket.
+    pub fn get(&self, bucket: Bucket) -> Option<u32> {
+        self.0.get(bucket as usize).copied().flatten()
+    }
+
+    /// The count of a bucket, to be changed.
+    pub fn slot(&mut self, bucket: Bucket) -> &mut Option<u32> {
+        &mut self.0[bucket as usize]
+    }
+
+    /// The same with another count in a bucket.
+    #[must_use]
+    pub fn with(mut self, bucket: Bucket, count: Option<u32>) -> Self {
+        *self.slot(bucket) = count;
+        self
+    }
+
+    /// Both counts of each bucket made one.
+    #[must_use]
+    pub fn zip(self, other: Self, both: impl Fn(Option<u32>, Option<u32>) -> Option<u32>) -> Self {
+        Self(Bucket::ALL.map(|bucket| both(self.get(bucket), other.get(bucket))))
+    }
+
+    /// The buckets whose count is known, in the contract's order.
+    pub fn known(&self) -> impl Iterator<Item = (Bucket, u32)> {
+        let counts = self.0;
+        Bucket::ALL.into_iter().filter_map(move |bucket| Some((bucket, counts.get(bucket as usize).copied()??)))
+    }
+
+    /// All input; none if no bucket of it is known.
+    pub fn input(&self) -> Option<u32> {
+        self.sum(&INPUT)
+    }
+
+    /// All output, reasoning included; none if no bucket of it is known.
+    pub fn output(&self) -> Option<u32> {
+        self.sum(&OUTPUT)
+    }
+
+    /// Input and output; none if no bucket is known.
+    pub fn total(&self) -> Option<u32> {
+        self.sum(&Bucket::ALL)
+    }
+
+    fn sum(&self, buckets: &[Bucket]) -> Option<u32> {
+        buckets.iter().filter_map(|bucket| self.get(*bucket)).reduce(u32::saturating_add)
+    }
+}
+
+impl From<&Usage> for Tokens {
+    fn from(usage: &Usage) -> Self {
+        Self(Bucket::ALL.map(|bucket| usage.bucket(bucket)))
+    }
+}
+
+impl From<Tokens> for Usage {
+    fn from(tokens: Tokens) -> Self {
+        let mut usage = Self::default();
+        for (bucket, count) in tokens.known() {
+            *usage.bucket_mut(bucket) = Some(count);
+        }
+        usage
+    }
+}
+
+impl Bucket {
+    /// Its name in metrics, logs and prices.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::InputAudio => "input_audio",
+            Self::InputImage => "input_image",
+            Self::CacheRead => "cache_read",
+            Self::CacheWrite => "cache_write",
+            Self::CacheWriteHour => "cache_write_hour",
+            Self::Output => "output",
+            Self::OutputAudio => "output_audio",
+            Self::OutputImage => "output_image",
+            Self::Reasoning => "reasoning",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bucket_counts_in_input_or_output_once() {
+        for bucket in Bucket::ALL {
+            let tokens = Tokens::default().with(bucket, Some(5));
+            assert_eq!(tokens.total(), Some(5));
+            assert_eq!(tokens.input().is_some(), tokens.output().is_none(), "{bucket:?}");
+            assert_eq!(tokens.known().collect::<Vec<_>>(), [(bucket, 5)]);
+            assert_eq!(Tokens::from(&Usage::from(tokens)), tokens);
+        }
+        assert_eq!(Tokens::default().total(), None);
+    }
+}
