@@ -1,7 +1,7 @@
-//! Writes the contract's types as plain Rust: one module for each interface of `wit/` that the whole host speaks in.
+//! Generates the contract's types as plain Rust: one module for each interface of `wit/` that all crates use.
 //!
-//! The sandbox's own generator would tie them to wasmtime. Here they are free of it unless the feature `component` asks
-//! for the derives with which they cross its border; the crates below the sandbox, and the fuzz targets, link none of it.
+//! `wasmtime::component::bindgen!` would tie these types to wasmtime. Here only the feature `component` adds the
+//! derives that the component model needs, so the crates below the sandbox and the fuzz targets link no wasmtime.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,9 @@ use std::{env, fs, io};
 
 use wit_parser::{Docs, Interface, PackageId, Resolve, Type, TypeDef, TypeDefKind, TypeId, TypeOwner};
 
-/// The contract, from here.
+/// The contract's folder, relative to this crate.
 const CONTRACT: &str = "../../wit";
-/// The interfaces whose types the host speaks in.
+/// The interfaces whose types are generated.
 const INTERFACES: [&str; 2] = ["types", "about"];
 /// Earlier versions that are still served: the module of each, and its contract.
 const EARLIER: [(&str, &str); 1] = [("v0_1_0", "../../wit/v0.1.0")];
@@ -228,7 +228,7 @@ impl Module<'_> {
         )
     }
 
-    /// Whether a type holds no memory of its own.
+    /// Whether a type can be `Copy`: it owns no heap memory.
     fn is_copy(&self, ty: &Type) -> bool {
         let Type::Id(id) = ty else { return !matches!(ty, Type::String) };
         match &self.resolve.types[*id].kind {
@@ -242,7 +242,7 @@ impl Module<'_> {
         }
     }
 
-    /// A type as Rust spells it, seen from this module.
+    /// A type in Rust's spelling, as seen from this interface's module.
     fn spelled(&self, ty: &Type) -> String {
         let plain = match ty {
             Type::Bool => "bool",
@@ -337,7 +337,7 @@ fn camel(name: &str) -> String {
     name.split('-').map(|word| word[..1].to_uppercase() + &word[1..]).collect()
 }
 
-/// A field's name; Rust's own words get an underscore, as its bindings elsewhere have it.
+/// A field's name in snake case. Rust's keywords get an underscore, as in wasmtime's bindings.
 fn snake(name: &str) -> String {
     let plain = name.replace('-', "_");
     let is_taken = matches!(plain.as_str(), "type" | "ref" | "match" | "use" | "move" | "in" | "as" | "static");

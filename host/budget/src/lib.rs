@@ -1,10 +1,10 @@
-//! How many bytes may be held for requests at the same time, over all of them: bodies of requests, whole answers that are
-//! translated, media that are fetched.
+//! A limit on the bytes that all requests hold at the same time: request bodies, whole answers that are translated,
+//! and fetched media.
 //!
-//! What is held is counted as it comes. When the budget is used up, whoever needs more waits shortly and is then refused.
-//! A flood of bodies that never end cannot keep it for itself: unfinished bodies are given up in favour of others, those
-//! first whose client stalls, then those of the caller that holds the most ([`readers`]). One connection holds a quarter
-//! at the most, however many requests it carries, and the last sixteenth is for small requests.
+//! Bytes count as they arrive. When the budget is used up, a request that needs more waits shortly and is then
+//! refused. A flood of unfinished bodies cannot occupy the budget: unfinished bodies are evicted to make room, first
+//! those whose client stalls, then those of the caller that holds the most ([`readers`]). One connection holds at
+//! most a quarter, however many requests it carries, and the last sixteenth is reserved for small requests.
 
 mod readers;
 
@@ -23,20 +23,20 @@ use weir_types::fault::Fault;
 
 /// How long a request waits for room.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often it looks meanwhile whether an unfinished body has stalled.
+/// How often a waiting request checks whether an unfinished body has stalled.
 const LOOK: Duration = Duration::from_millis(100);
-/// When a request that was refused should come back.
+/// `Retry-After` of a refused request.
 const COME_BACK: Duration = Duration::from_secs(1);
-/// What a request may hold to count as small: such may use the last part of the budget too.
+/// The most bytes that a small request holds. Small requests may use the reserved last part of the budget.
 const SMALL: usize = 64 << 10;
 const LAST_PART: usize = 16;
-/// The part of the budget that one connection may hold.
+/// The divisor of the budget that gives the share of one connection.
 const CONNECTION_PART: usize = 4;
 
-/// The budget. It outlives reloads of the configuration.
+/// The byte budget. It outlives reloads of the configuration.
 pub struct Budget {
     limit: AtomicUsize,
-    /// What one connection may hold.
+    /// The most bytes that one connection may hold.
     share: AtomicUsize,
     used: AtomicUsize,
     /// Requests that wait for room.
@@ -47,7 +47,7 @@ pub struct Budget {
     metrics: Option<BufferMetrics>,
 }
 
-/// What operators see of the budget.
+/// The budget's metrics.
 #[derive(Debug, Clone)]
 struct BufferMetrics {
     bytes: IntGauge,
@@ -70,14 +70,14 @@ impl BufferMetrics {
     }
 }
 
-/// Why there is no room.
+/// Why a request gets no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Full {
     /// The budget is used up.
     Budget,
-    /// The connection's share is.
+    /// The connection's share is used up.
     Connection,
-    /// The budget was used up, and this unfinished body was given up for others.
+    /// The budget was used up, and this unfinished body was evicted to make room.
     Evicted,
 }
 
@@ -110,17 +110,17 @@ impl From<Full> for Fault {
     }
 }
 
-/// What the requests of one connection hold together.
+/// The bytes that the requests of one connection hold together.
 #[derive(Debug, Clone, Default)]
 pub struct Connection(Arc<AtomicUsize>);
 
 impl Budget {
-    /// A budget that nothing is held of, told in these metrics.
+    /// An empty budget without a limit yet, with its metrics registered.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         Ok(Self { metrics: Some(BufferMetrics::new(registry)?), ..Self::unlimited() })
     }
 
-    /// A budget without an end, for what is no request's.
+    /// A budget without a limit, for bytes that belong to no client's request.
     pub fn unlimited() -> Self {
         Self {
             limit: AtomicUsize::new(usize::MAX),
@@ -134,19 +134,19 @@ impl Budget {
         }
     }
 
-    /// Holds this many from now on; the largest body must fit into the share of its connection.
+    /// Sets the limit. A connection's share is at least `largest_body`, so that the largest body fits.
     pub fn set_limit(&self, limit: usize, largest_body: usize) {
         self.limit.store(limit, SeqCst);
         self.share.store((limit / CONNECTION_PART).max(largest_body), SeqCst);
         self.freed.notify_waiters();
     }
 
-    /// Bytes that are held.
+    /// Bytes held now, by all requests.
     pub fn used(&self) -> usize {
         self.used.load(SeqCst)
     }
 
-    /// Tells the metrics how much is held now.
+    /// Updates the gauges.
     pub fn note(&self) {
         let figure = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
         if let Some(metrics) = &self.metrics {
@@ -155,7 +155,7 @@ impl Budget {
         }
     }
 
-    /// Begins to hold, nothing yet, for a request of this owner (any number that tells callers apart).
+    /// Starts an empty hold for a request of this owner (any number that distinguishes callers).
     pub fn begin(self: &Arc<Self>, owner: u64, connection: Option<Connection>) -> Held {
         let id = self.next_id.fetch_add(1, SeqCst);
         Held { budget: Arc::clone(self), connection, owner, id, bytes: 0 }
@@ -179,39 +179,39 @@ impl Debug for Budget {
     }
 }
 
-/// Adds to a counter unless it would become more than this.
+/// Adds to a counter, unless the sum would exceed `most`.
 fn add(counter: &AtomicUsize, more: usize, most: usize) -> bool {
     counter.fetch_update(SeqCst, SeqCst, |now| now.checked_add(more).filter(|then| *then <= most)).is_ok()
 }
 
-/// Bytes that are held for one request. They are given back when it is dropped.
+/// The bytes that one request holds; dropping it releases them.
 pub struct Held {
     budget: Arc<Budget>,
     connection: Option<Connection>,
     owner: u64,
-    /// Of two requests, the older one has the smaller.
+    /// Ordered by age: an older request has the smaller id.
     id: u64,
     bytes: usize,
 }
 
 impl Held {
-    /// Holds nothing of a budget without an end.
+    /// An empty hold on a budget without a limit.
     pub fn unlimited() -> Self {
         Arc::new(Budget::unlimited()).begin(0, None)
     }
 
-    /// Begins to hold more for the same request, given back apart.
+    /// A second hold for the same request, empty and released separately.
     #[must_use]
     pub fn beside(&self) -> Self {
         Self { budget: Arc::clone(&self.budget), connection: self.connection.clone(), bytes: 0, ..*self }
     }
 
-    /// How much is held.
+    /// The bytes held.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Holds more, perhaps after a short wait.
+    /// Holds more bytes, waiting shortly for room if there is none.
     pub async fn grow(&mut self, more: usize) -> Result<(), Full> {
         match self.try_grow(more) {
             Ok(()) => Ok(()),
@@ -219,7 +219,7 @@ impl Held {
         }
     }
 
-    /// Holds this much less.
+    /// Releases this many bytes, or all if fewer are held.
     pub fn shrink(&mut self, less: usize) {
         let less = less.min(self.bytes);
         if less == 0 {
@@ -251,7 +251,7 @@ impl Held {
         Ok(())
     }
 
-    /// How much may be held over all requests for this one to hold so much more.
+    /// The most bytes that all requests may hold together after this one has taken `more`.
     fn ceiling(&self, more: usize) -> usize {
         let limit = self.budget.limit.load(SeqCst);
         let is_small = self.bytes.saturating_add(more) <= SMALL;
@@ -291,7 +291,7 @@ impl Debug for Held {
     }
 }
 
-/// Counts one who waits.
+/// Counts one waiting request until it is dropped.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
@@ -307,21 +307,21 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// A body that is being read: what has come of it is held, and it may be given up for others until it is complete.
+/// The hold of a body that is still being read. It may be evicted until the body is complete.
 #[derive(Debug)]
 pub struct Reading {
     held: Held,
-    /// Where it is known to others, once it takes a while or is large.
+    /// The body's entry among the readers, registered once it takes long or is large.
     entry: Option<Entry>,
 }
 
 impl Reading {
-    /// Begins to read.
+    /// Starts reading a body with this hold.
     pub fn new(held: Held) -> Self {
         Self { held, entry: None }
     }
 
-    /// Waits for the client's next piece.
+    /// Waits for the client's next piece, or until the body is evicted.
     pub async fn wait<T>(&mut self, next: impl Future<Output = T>) -> Result<T, Full> {
         self.enter();
         let Some(entry) = &self.entry else { return Ok(next.await) };
@@ -333,7 +333,7 @@ impl Reading {
         }
     }
 
-    /// Holds a piece that has come, perhaps after a wait for room.
+    /// Holds a received piece, waiting shortly for room if there is none.
     pub async fn hold(&mut self, piece: usize) -> Result<(), Full> {
         if self.held.try_grow(piece).is_err() {
             self.enter();
@@ -350,12 +350,13 @@ impl Reading {
         Ok(())
     }
 
-    /// The body is complete.
+    /// The body is complete: returns its hold, which can no longer be evicted.
     pub fn done(self) -> Held {
         self.held
     }
 
-    /// Becomes known to others. A small body does so only where room is short, so that it usually costs nothing.
+    /// Registers the body for eviction. A small body is registered only while the budget is strained, so it usually
+    /// costs nothing.
     fn enter(&mut self) {
         let held = &self.held;
         if self.entry.is_none() && (held.bytes >= SMALL / 4 || held.budget.is_strained()) {

@@ -1,4 +1,4 @@
-//! The unfinished bodies that are known, and which of them is given up when room is short.
+//! Unfinished bodies that are registered for eviction, and the choice among them when room is short.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -9,14 +9,14 @@ use tokio::sync::Notify;
 
 use super::Budget;
 
-/// A client that has sent nothing for so long stalls.
+/// A client that has sent nothing for this long stalls.
 const STALLED: Duration = Duration::from_secs(1);
-/// In place of a moment: the body does not wait for its client.
+/// The value of `waits_since` while the body does not wait for its client.
 const FLOWS: u64 = u64::MAX;
 
 static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Unfinished bodies, by their ids.
+/// Registered unfinished bodies, by id.
 #[derive(Debug, Default)]
 pub(super) struct Readers(Mutex<HashMap<u64, Arc<State>>>);
 
@@ -24,12 +24,12 @@ pub(super) struct Readers(Mutex<HashMap<u64, Arc<State>>>);
 struct State {
     owner: u64,
     bytes: AtomicUsize,
-    /// Since when it waits for its client, in milliseconds; [`FLOWS`] if it does not.
+    /// Since when the body waits for its client, in milliseconds since [`BEGUN`]; [`FLOWS`] if it does not wait.
     waits_since: AtomicU64,
     evicted: Notify,
 }
 
-/// An unfinished body, known to others until this is dropped.
+/// The registration of an unfinished body; dropping it removes the body.
 #[derive(Debug)]
 pub(super) struct Entry {
     budget: Arc<Budget>,
@@ -38,17 +38,17 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Waits until it is given up.
+    /// Waits until the body is evicted.
     pub(super) async fn evicted(&self) {
         self.state.evicted.notified().await;
     }
 
-    /// So much of it is held now.
+    /// Sets how many bytes the body holds now.
     pub(super) fn holds(&self, bytes: usize) {
         self.state.bytes.store(bytes, Relaxed);
     }
 
-    /// It waits for its client until this is dropped.
+    /// Marks the body as waiting for its client until the guard is dropped.
     pub(super) fn stalls(&self) -> Stalls<'_> {
         self.state.waits_since.store(now(), Relaxed);
         Stalls(&self.state)
@@ -61,7 +61,7 @@ impl Drop for Entry {
     }
 }
 
-/// A wait for a client.
+/// A wait for the client; it ends when this is dropped.
 pub(super) struct Stalls<'a>(&'a State);
 
 impl Drop for Stalls<'_> {
@@ -75,7 +75,7 @@ fn now() -> u64 {
 }
 
 impl Readers {
-    /// Makes a body known.
+    /// Registers a body.
     pub(super) fn enter(budget: &Arc<Budget>, owner: u64, id: u64, bytes: usize) -> Entry {
         let waits_since = AtomicU64::new(FLOWS);
         let state = Arc::new(State { owner, bytes: AtomicUsize::new(bytes), waits_since, evicted: Notify::new() });
@@ -83,7 +83,7 @@ impl Readers {
         Entry { budget: Arc::clone(budget), id, state }
     }
 
-    /// Gives up one unfinished body for a request of this owner, if one is to be.
+    /// Evicts at most one unfinished body in favour of a request of this owner.
     pub(super) fn evict_for(&self, owner: u64, id: u64) {
         let mut readers = self.lock();
         let now = now();
@@ -107,7 +107,7 @@ impl Readers {
     }
 }
 
-/// What is known of an unfinished body.
+/// The state of an unfinished body at one moment.
 #[derive(Debug, Clone, Copy)]
 struct Known {
     id: u64,
@@ -117,8 +117,9 @@ struct Known {
     waited: Duration,
 }
 
-/// Which body is given up: the one that has stalled for longest; else, of the owner that holds the most, the youngest,
-/// unless it is the taker's own and older, so that the oldest always comes to its end.
+/// Chooses the body to evict: the one that has stalled longest, or else the youngest body of the owner that holds the
+/// most. If the taker is itself that owner, only a body younger than its own request is evicted, so that its oldest
+/// body always completes.
 fn victim(all: &[Known], taker: u64, id: u64) -> Option<u64> {
     let others = || all.iter().filter(|known| known.id != id && known.bytes > 0);
     let stalled = others().filter(|known| known.waited >= STALLED).max_by_key(|known| known.waited);
@@ -145,14 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_stalls_goes_first_and_the_longest_one_before_others() {
+    fn the_body_that_has_stalled_longest_is_evicted_first() {
         let all = [known(1, 1, 100, 1500), known(2, 1, 10, 3000), known(3, 2, 500, 999)];
         assert_eq!(victim(&all, 9, 9), Some(2));
         assert_eq!(victim(&all, 1, 2), Some(1), "never the one that asks");
     }
 
     #[test]
-    fn of_bodies_that_flow_the_youngest_of_the_largest_owner_goes() {
+    fn without_stalls_the_youngest_body_of_the_largest_owner_is_evicted() {
         let all = [known(1, 1, 100, 0), known(2, 1, 100, 0), known(3, 2, 50, 0)];
         assert_eq!(victim(&all, 2, 3), Some(2));
         assert_eq!(victim(&all, 9, 9), Some(2), "also for who holds nothing");

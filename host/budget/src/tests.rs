@@ -10,7 +10,7 @@ fn budget(limit: usize) -> Arc<Budget> {
 }
 
 #[tokio::test]
-async fn what_is_held_is_counted_and_given_back() {
+async fn held_bytes_are_counted_and_released() {
     let budget = budget(MIB);
     let mut one = budget.begin(1, None);
     one.grow(100 * KIB).await.unwrap();
@@ -25,7 +25,7 @@ async fn what_is_held_is_counted_and_given_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_finds_no_room_waits_for_it_and_not_for_ever() {
+async fn a_request_without_room_waits_for_a_bounded_time() {
     let budget = budget(MIB);
     let mut first = budget.begin(1, None);
     first.grow(900 * KIB).await.unwrap();
@@ -38,7 +38,7 @@ async fn who_finds_no_room_waits_for_it_and_not_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_can_never_fit_does_not_wait() {
+async fn a_request_that_can_never_fit_does_not_wait() {
     let budget = budget(MIB);
     let begun = Instant::now();
     assert_eq!(budget.begin(1, None).grow(2 * MIB).await, Err(Full::Budget));
@@ -79,7 +79,7 @@ async fn the_share_of_a_connection_holds_the_largest_body() {
     budget.begin(1, Some(Connection::default())).grow(800 * KIB).await.unwrap();
 }
 
-/// A body of which so much has come, and no more comes.
+/// Reads a body of which this many bytes have arrived and no more will.
 fn unfinished(budget: &Arc<Budget>, owner: u64, bytes: usize) -> tokio::task::JoinHandle<Full> {
     let mut reading = Reading::new(budget.begin(owner, None));
     tokio::spawn(async move {
@@ -91,7 +91,7 @@ fn unfinished(budget: &Arc<Budget>, owner: u64, bytes: usize) -> tokio::task::Jo
 }
 
 #[tokio::test]
-async fn unfinished_bodies_give_way_to_who_holds_less() {
+async fn unfinished_bodies_give_way_to_a_caller_that_holds_less() {
     let budget = budget(MIB);
     let flood: Vec<_> = (0..9).map(|_| unfinished(&budget, 1, 100 * KIB)).collect();
     while budget.used() < 900 * KIB {
@@ -114,7 +114,7 @@ async fn unfinished_bodies_give_way_to_who_holds_less() {
 }
 
 #[tokio::test]
-async fn a_complete_body_is_not_given_up() {
+async fn a_complete_body_is_not_evicted() {
     let budget = budget(MIB);
     let mut reading = Reading::new(budget.begin(1, None));
     reading.hold(900 * KIB).await.unwrap();

@@ -1,4 +1,4 @@
-//! What a target's provider takes as it is, compiled: everything that the relay lane needs of a manifest.
+//! Compiled acceptances: what the relay lane needs of a provider's manifest.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,29 +9,29 @@ use weir_types::contract::types::Setting;
 use weir_upstream::{HeaderRules, encode_segment};
 use weir_wire::tap::CompiledTap;
 
-/// One acceptance of one adapter.
+/// One acceptance of one adapter, compiled.
 #[derive(Debug)]
 pub struct Acceptance {
-    /// Tells acceptances apart.
+    /// A process-wide unique number.
     pub id: usize,
-    /// The format that is accepted.
+    /// The format that the provider accepts.
     pub format: String,
-    /// The operation.
+    /// The operation that the provider accepts in this format.
     pub operation: Operation,
-    /// The upstream method.
+    /// The HTTP method of the upstream request.
     pub method: Method,
-    /// Requests with one of these are translated instead.
+    /// Tests with their reasons; a request that matches one is translated instead.
     pub exclusions: Vec<(FrameTest, String)>,
-    /// How to have usage told in streams.
+    /// How to request usage in streams, if the format has a member for it.
     pub ask_usage: Option<UsageRequest>,
-    /// Whether other formats are translated to this one first.
+    /// Whether requests in other formats are translated to this format first.
     pub preferred: bool,
-    /// Which of the client's headers go upstream.
+    /// Which of the client's headers are forwarded.
     pub request_headers: HeaderRules,
-    /// Which of the provider's headers come back.
+    /// Which of the provider's headers are forwarded to the client.
     pub response_headers: HeaderRules,
     set_headers: Vec<(HeaderName, Template)>,
-    /// How the answers are metered.
+    /// Reads usage from the answers.
     pub tap: Option<CompiledTap>,
     query: Vec<Fixed>,
     query_forwarded: Vec<String>,
@@ -39,7 +39,7 @@ pub struct Acceptance {
     stream_path: Option<Template>,
 }
 
-/// A query parameter that is always there, or only with streams or with whole answers.
+/// A query parameter that every request carries, or only streamed ones, or only unstreamed ones.
 #[derive(Debug)]
 struct Fixed {
     name: String,
@@ -50,13 +50,13 @@ struct Fixed {
 /// Why an acceptance cannot be compiled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AcceptError {
-    /// The method is not one.
+    /// The method is malformed.
     #[error("`{0}` is not a method")]
     Method(String),
-    /// A header's name or value is not one.
+    /// A header's name or value is malformed.
     #[error("`{0}` cannot be set as a header")]
     Header(String),
-    /// The tap cannot be compiled.
+    /// The tap does not compile.
     #[error("the tap is not usable: {0}")]
     Tap(String),
     /// A path or a query has a brace without its partner.
@@ -64,19 +64,19 @@ pub enum AcceptError {
     Path(String),
 }
 
-/// What fills the holes of a path.
+/// The values for a template's holes.
 #[derive(Clone, Copy)]
 #[expect(missing_debug_implementations, reason = "holds a closure, for the length of a call")]
 pub struct Filling<'a> {
-    /// The model as the provider names it.
+    /// The model in the provider's spelling.
     pub model: &'a str,
     /// The `{id}` of the client's path.
     pub id: &'a str,
-    /// The target's options, JSON text by name.
+    /// Looks a target's option up by name, as plain text.
     pub option: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// An option as plain text: a string's own, a list's strings with commas, any other value's JSON.
+/// An option as plain text: a string without quotes, a list's strings joined by commas, any other value as JSON.
 pub fn option(options: &[Setting], name: &str) -> Option<String> {
     let setting = options.iter().find(|setting| setting.key == name)?;
     if let Ok(text) = serde_json::from_str::<String>(&setting.json) {
@@ -122,20 +122,22 @@ impl Acceptance {
         })
     }
 
-    /// Whether the target sets every option that this acceptance has a hole for. One that lacks an option is not there.
+    /// Whether the target sets every option that this acceptance's templates use. Without one of them, the acceptance
+    /// does not apply.
     pub fn is_open(&self, option: impl Fn(&str) -> Option<String>) -> bool {
         let queries = self.query.iter().map(|fixed| &fixed.value);
         let mut holes = [&self.path].into_iter().chain(&self.stream_path).chain(queries).flat_map(Template::options);
         holes.all(|name| option(name).is_some())
     }
 
-    /// The path upstream, relative to the target's url and encoded.
+    /// The upstream path, encoded and relative to the target's url.
     pub fn path(&self, filling: &Filling<'_>, stream: bool) -> String {
         let template = if stream { self.stream_path.as_ref().unwrap_or(&self.path) } else { &self.path };
         template.fill(filling)
     }
 
-    /// Headers to set where the client sent none; one with a hole for an option that is not set is left out.
+    /// Headers to set unless the client sent them. A header whose template uses an option that is not set is left
+    /// out.
     pub fn set_headers(&self, filling: &Filling<'_>) -> impl Iterator<Item = (&HeaderName, HeaderValue)> {
         self.set_headers.iter().filter_map(|(name, template)| {
             let value = HeaderValue::try_from(template.fill_plain(filling)?);
@@ -143,7 +145,7 @@ impl Acceptance {
         })
     }
 
-    /// The query upstream, not yet encoded.
+    /// The upstream query's parameters, not yet encoded.
     pub fn query(&self, client: &str, filling: &Filling<'_>, stream: bool) -> Vec<(String, String)> {
         let fixed = self.query.iter().filter(|fixed| fixed.stream.is_none_or(|when| when == stream));
         let filled = |fixed: &Fixed| Some((fixed.name.clone(), fixed.value.fill_plain(filling)?));
@@ -160,7 +162,7 @@ fn strs(texts: &[String]) -> impl Iterator<Item = &str> {
     texts.iter().map(String::as_str)
 }
 
-/// A path with holes.
+/// A path, query value or header value with holes in braces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Template(Vec<Piece>);
 
@@ -188,7 +190,7 @@ impl Template {
         Ok(Self(pieces))
     }
 
-    /// The options that it has holes for.
+    /// The options that the template uses.
     fn options(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|piece| match piece {
             Piece::Hole(name) => name.strip_prefix("option."),
@@ -196,7 +198,7 @@ impl Template {
         })
     }
 
-    /// As it is, without encoding; none where an option is missing.
+    /// Fills the holes without encoding; `None` if an option is missing.
     fn fill_plain(&self, filling: &Filling<'_>) -> Option<String> {
         let mut out = String::new();
         for piece in &self.0 {
@@ -248,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_knows_the_options_that_it_needs() {
+    fn a_template_lists_the_options_that_it_uses() {
         let template = Template::parse("{model}/{option.place}/{option.age}").unwrap();
         assert_eq!(template.options().collect::<Vec<_>>(), ["place", "age"]);
     }

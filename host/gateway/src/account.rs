@@ -1,4 +1,4 @@
-//! The close of every exchange: usage, time and outcome, recorded exactly once, also when the client leaves.
+//! Accounting: records usage, time and outcome of every exchange exactly once, also when the client leaves.
 
 pub mod access;
 mod tokens;
@@ -23,54 +23,54 @@ use weir_config::Price;
 use weir_types::contract::types::{Loss, Usage};
 use weir_types::fault::{Side, loss_kind};
 
-/// How an exchange ended.
+/// The end of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    /// Not yet: if it stays so, the client has left.
+    /// Not ended yet. An exchange that is dropped in this state was cancelled by its client.
     Open,
-    /// The answer went out whole.
+    /// The whole answer was sent.
     Whole,
-    /// The answer is an error, or broke off.
+    /// The answer broke off.
     Failed,
 }
 
-/// What an account is opened with.
+/// The arguments of [`Account::open`] that describe the request.
 #[derive(Debug, Clone, Copy)]
 pub struct Opening<'a> {
-    /// When the request came.
+    /// When the request arrived.
     pub begun: Instant,
-    /// Its id.
+    /// The request's id.
     pub request_id: &'a str,
-    /// What it asks for: `chat`, `embeddings`, ...
+    /// The operation's name: `chat`, `embeddings`, ...
     pub operation: &'a str,
-    /// Its span.
+    /// The request's span.
     pub span: &'a Span,
-    /// Whether it costs tokens.
+    /// Whether the operation consumes tokens.
     pub counts: bool,
 }
 
-/// What all attempts of a request share, those at the same time too.
+/// Counters that all attempts of a request share, concurrent ones included.
 #[derive(Debug, Default)]
 struct Shared {
     tries: AtomicU32,
     forfeited: Mutex<Forfeited>,
 }
 
-/// Requests that providers got and never answered, by estimate.
+/// The estimated cost of requests that providers received and never answered.
 #[derive(Debug, Default, Clone, Copy)]
 struct Forfeited {
     input: u64,
     dollars: f64,
 }
 
-/// The account of one exchange. It is closed when it is dropped.
+/// The account of one exchange, closed when it is dropped.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Account {
     metrics: Arc<Metrics>,
     series: Arc<Series>,
     begun: Instant,
-    /// Time spent waiting for the provider.
+    /// Time spent waiting for providers and between attempts.
     waited: Duration,
     status: u16,
     outcome: Outcome,
@@ -79,27 +79,27 @@ pub struct Account {
     tokens: TokenBill,
     metered: bool,
     provider: Option<Arc<str>>,
-    /// How the limits of the provider that answered stand, where its answer is made anew.
+    /// The state of the answering provider's rate limits, to put into a translated answer's headers.
     limits: Vec<Figure>,
     shared: Arc<Shared>,
     trail: Trail,
     /// The lane of the last attempt: `relay` or `translate`.
     lane: Option<&'static str>,
-    /// Whether requests cost tokens.
+    /// Whether the operation consumes tokens.
     counts: bool,
-    /// Whether tokens are limited, for the client, the model or the address.
+    /// Whether the client, the model or the address has a token limit.
     is_limited: bool,
     /// The attempt that gave the answer.
     ticket: Option<Ticket>,
     request_id: Arc<str>,
-    /// What the log is told of it at its end.
+    /// The access log's line, if such lines are written.
     line: Option<Box<AccessLine>>,
-    /// Until the first piece of a stream.
+    /// Time from the request to the first piece of a stream.
     first_token: Option<Duration>,
-    /// The gateway's own part before the answer.
+    /// The gateway's own time before the answer.
     own: Option<Duration>,
     traced: Traced,
-    /// An account of one of several attempts at the same time: it records nothing by itself.
+    /// Whether this is the account of one of several concurrent attempts, which records nothing itself.
     is_branch: bool,
     permit: Permit,
 }
@@ -147,32 +147,32 @@ impl Account {
         }
     }
 
-    /// Has this line written at the end.
+    /// Sets the access log's line.
     pub fn tell(&mut self, line: Option<Box<AccessLine>>) {
         self.line = line;
     }
 
-    /// The line that is written at the end.
+    /// The access log's line.
     pub fn line(&mut self) -> Option<&mut AccessLine> {
         self.line.as_deref_mut()
     }
 
-    /// This thread works on the request until the guard is dropped: what is logged meanwhile has its id.
+    /// Marks this thread as working on the request until the guard is dropped: its log lines get the request's id.
     pub fn enter(&self) -> current::Entered {
         current::enter(&self.request_id)
     }
 
-    /// The metrics that this account goes into.
+    /// The metrics that this account is recorded in.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
-    /// Time since the request came, less the waits for providers and between attempts so far.
+    /// Time since the request arrived, without the waits for providers and between attempts.
     pub fn overhead(&self) -> Duration {
         self.begun.elapsed().saturating_sub(self.waited)
     }
 
-    /// An attempt begins, at this provider, with its name for the model and at this price.
+    /// Begins an attempt at this provider, with the provider's name for the model and the price of its tokens.
     pub fn tries_at(&mut self, provider: &Arc<str>, model: &str, price: Option<Price>) {
         self.forfeit();
         let number = self.shared.tries.fetch_add(1, Ordering::Relaxed) + 1;
@@ -182,8 +182,8 @@ impl Account {
         self.tokens.price = price;
     }
 
-    /// A request goes out; `input` estimates its tokens. From now on they are charged for, unless the provider tells of
-    /// others or refuses it. Returns whether it is the first request of its attempt, the one that costs.
+    /// A request is sent; `input` estimates its tokens. They are charged for unless the provider reports usage or
+    /// refuses the request. Returns whether this is the attempt's first request, the one that costs.
     pub fn sends(&mut self, input: impl FnOnce() -> u32) -> bool {
         let is_first = self.counts && self.tokens.sent.is_none();
         if is_first {
@@ -192,22 +192,22 @@ impl Account {
         is_first
     }
 
-    /// Whether it matters how many tokens the attempt costs: they have a price, or there is a limit.
+    /// Whether the attempt's tokens have a price or count against a limit.
     pub fn tokens_matter(&self) -> bool {
         self.tokens.price.is_some() || self.is_limited
     }
 
-    /// The request that went out was refused, or has never arrived: it costs nothing.
+    /// The request that was sent was refused or never arrived: it costs nothing.
     pub fn refused(&mut self) {
         self.tokens.sent = None;
     }
 
-    /// The estimated input of a request that a provider got and has not answered.
+    /// The estimated input tokens of a request that a provider received and has not answered.
     pub fn unanswered(&self) -> Option<u32> {
         self.tokens.sent
     }
 
-    /// The request that is with a provider will not be answered: its input is charged for, by estimate.
+    /// Charges the estimated input of a pending request, since it will not be answered any more.
     fn forfeit(&mut self) {
         let Some(input) = self.tokens.sent.take() else { return };
         let dollars = self.book().estimated([input, 0], self.tokens.price);
@@ -216,39 +216,39 @@ impl Account {
         forfeited.dollars += dollars.unwrap_or_default();
     }
 
-    /// The book of the provider that was asked last.
+    /// The metrics of the provider that was tried last.
     fn book(&self) -> Arc<Book> {
         self.metrics.book(&self.series, self.provider.as_deref())
     }
 
-    /// The span of the attempt that is under way.
+    /// The span of the current attempt.
     pub fn attempt(&self) -> &Span {
         self.traced.attempt()
     }
 
-    /// Attempts so far.
+    /// The number of attempts so far.
     pub fn tries(&self) -> u32 {
         self.shared.tries.load(Ordering::Relaxed)
     }
 
-    /// What became of the targets that did not answer.
+    /// The outcome of the targets that did not answer.
     pub fn trail(&self) -> &Trail {
         &self.trail
     }
 
-    /// A target was asked and failed, for this reason.
+    /// Records that a target was tried and failed, with the reason.
     pub fn tried(&mut self, target: &Arc<str>, reason: &'static str) {
         self.trail.add(target, End::Failed(reason));
     }
 
-    /// A target is left out, for this reason.
+    /// Records that a target was skipped, with the reason.
     pub fn skipped(&mut self, target: &Arc<str>, provider: &str, reason: &'static str) {
         self.metrics.tries.skipped(provider, reason);
         tracing::info!(request_id = &*self.request_id, target = &**target, reason, "target skipped");
         self.trail.add(target, End::Skipped(reason));
     }
 
-    /// The attempt goes this way: `relay` or `translate`.
+    /// Sets the lane of the attempt: `relay` or `translate`.
     pub fn goes(&mut self, lane: &'static str) {
         self.lane = Some(lane);
     }
@@ -258,7 +258,7 @@ impl Account {
         self.lane
     }
 
-    /// An account for one of several attempts at the same time. What it takes in counts once it is adopted.
+    /// An account for one of several concurrent attempts. Its records count once it is adopted.
     #[must_use]
     pub fn branch(&self) -> Self {
         let (metrics, series) = (Arc::clone(&self.metrics), Arc::clone(&self.series));
@@ -271,7 +271,7 @@ impl Account {
         branch
     }
 
-    /// Takes over what an attempt's own account has taken in, `waited` having passed before it began.
+    /// Merges the account of an attempt that has ended; `waited` passed before that attempt began.
     pub fn adopt(&mut self, mut branch: Self, waited: Duration) {
         self.forfeit();
         self.waited += branch.waited + waited;
@@ -289,23 +289,23 @@ impl Account {
         self.hold(std::mem::take(&mut branch.permit));
     }
 
-    /// Keeps leave until the exchange ends.
+    /// Keeps a permit until the exchange ends.
     pub fn hold(&mut self, permit: Permit) {
         self.permit.add(permit);
     }
 
-    /// Time passed that is none of the gateway's own work: a wait between two attempts.
+    /// Adds a wait between two attempts, which is not the gateway's own time.
     pub fn waited(&mut self, wait: Duration) {
         self.waited += wait;
     }
 
-    /// The attempt failed, for this reason: what would have been answered is not.
+    /// Ends the attempt as failed, with the reason.
     pub fn failed(&mut self, reason: &'static str) {
         self.status = 0;
         self.traced.failed(reason);
     }
 
-    /// This attempt gives the answer.
+    /// Makes this attempt the one that answers.
     pub fn serve(&mut self, ticket: Ticket) {
         if !self.streaming {
             ticket.first_piece();
@@ -313,7 +313,7 @@ impl Account {
         self.ticket = Some(ticket);
     }
 
-    /// A request to the provider took this long until its answer's head came (or it failed).
+    /// Records the time that a request to the provider took until the head of its answer, or until it failed.
     pub fn attempted(&mut self, provider: &Arc<str>, took: Duration) {
         self.metrics.attempts.with_label_values(&[provider.as_ref()]).inc();
         self.metrics.upstream.with_label_values(&[provider.as_ref()]).observe(took.as_secs_f64());
@@ -322,29 +322,29 @@ impl Account {
         self.limits.clear();
     }
 
-    /// An answer tells how its provider's limits stand.
+    /// Sets the state of the provider's rate limits, as its answer reports it.
     pub fn limited(&mut self, limits: Vec<Figure>) {
         self.limits = limits;
     }
 
-    /// How the limits of the provider that answered stand, for a client whose answer is made anew.
+    /// The state of the answering provider's rate limits, to put into a translated answer's headers.
     pub fn limits(&self) -> &[Figure] {
         &self.limits
     }
 
-    /// A request to the provider failed.
+    /// Counts a failed request to the provider.
     pub fn failed_upstream(&self, provider: &str, reason: &str) {
         self.metrics.failures.with_label_values(&[provider, reason]).inc();
     }
 
-    /// The gateway's part before the answer is done.
+    /// Records the gateway's own time before the answer.
     pub fn note_overhead(&mut self) {
         let own = self.overhead();
         self.own = Some(own);
         self.series.overhead(own.as_secs_f64());
     }
 
-    /// The answer has this status; whether it is a stream, and whether its tokens matter.
+    /// Sets the answer's status, whether it is streamed, and whether its usage is metered.
     pub fn answering(&mut self, status: u16, streaming: bool, metered: bool) {
         self.status = status;
         self.metered = metered;
@@ -354,7 +354,7 @@ impl Account {
         }
     }
 
-    /// A piece of a stream goes out.
+    /// A piece of a stream is sent; the first one sets the time to the first token.
     pub fn piece(&mut self) {
         if !self.first_piece {
             self.first_piece = true;
@@ -367,23 +367,23 @@ impl Account {
         }
     }
 
-    /// The tokens of the answer.
+    /// Sets the usage that the provider reported.
     pub fn used(&mut self, usage: Usage) {
         self.tokens.told = Some(usage);
     }
 
-    /// The tokens of the content that has come, by estimate, for the case that the provider does not tell or that the
-    /// answer does not end.
+    /// Sets the estimated tokens of the content so far. They count if the provider reports no usage, or the answer
+    /// breaks off.
     pub fn content(&mut self, tokens: u32) {
         self.tokens.content = Some(tokens);
     }
 
-    /// What the provider told of the tokens is all that it will tell.
+    /// Marks the reported usage as final.
     pub fn told_all(&mut self) {
         self.tokens.is_final = true;
     }
 
-    /// Fields that got lost.
+    /// Records the fields that the translation lost.
     pub fn lost(&mut self, losses: &[Loss]) {
         for loss in losses {
             self.metrics.lost(&loss.field, loss.kind);
@@ -396,13 +396,13 @@ impl Account {
         }
     }
 
-    /// The answer went out whole.
+    /// The whole answer was sent.
     pub fn whole(&mut self) {
         self.outcome = Outcome::Whole;
         self.told_all();
     }
 
-    /// The stream broke, by this side's fault.
+    /// The stream broke, and this side is at fault.
     pub fn broke(&mut self, side: &str) {
         self.outcome = Outcome::Failed;
         if side == Side::Upstream.as_str() {
@@ -411,7 +411,7 @@ impl Account {
         self.metrics.stream_errors.with_label_values(&[side]).inc();
     }
 
-    /// The stream broke by its target's fault, but another may go on with it.
+    /// The stream broke by its target's fault; another target may still continue it.
     pub fn interrupted(&mut self) {
         self.traced.broke();
         if self.ticket.as_mut().is_some_and(Ticket::broke) {
@@ -419,8 +419,8 @@ impl Account {
         }
     }
 
-    /// Another target goes on with the stream, of which these tokens have been told, and of the one that broke these not;
-    /// `branch` is its attempt's account.
+    /// Another target continues the stream, and `branch` is the account of its attempt. `told` is the usage reported
+    /// so far, `untold` the estimated tokens of the broken part that the usage does not include.
     pub fn resumed(&mut self, mut branch: Self, told: Option<&Usage>, untold: [u32; 2]) {
         self.tokens.go_on(told, untold, branch.tokens.price, &self.book());
         self.tokens.sent = branch.tokens.sent.take();
@@ -430,8 +430,8 @@ impl Account {
         self.hold(std::mem::take(&mut branch.permit));
     }
 
-    /// What the limits are told: what was used, told or estimated; the reservation stays where a provider works on the
-    /// request or has not told, and goes back where nothing was used.
+    /// Settles the token limits by the usage, reported or estimated. The reservation stays if a provider is still
+    /// working on the request or the usage is unknown, and is returned if nothing was used.
     fn settle_limits(&mut self, is_under_way: bool) {
         let forfeited = self.forfeited().input;
         let answered = (200..300).contains(&self.status);
@@ -471,7 +471,7 @@ impl Account {
         self.traced.ends(outcome, self.tries(), self.provider.as_deref(), self.tokens.told.as_ref());
     }
 
-    /// Has its line say how it ended.
+    /// Completes the access log's line.
     fn tell_line(&mut self) {
         let Forfeited { input, dollars } = self.forfeited();
         let used = self.tokens.used((u32::try_from(input).unwrap_or(u32::MAX), dollars));

@@ -1,4 +1,4 @@
-//! May this request be served now? What the client may use, how much of it, and whose turn it is.
+//! Admission: the models that a client may use, rate limits, and concurrency limits with their queues.
 
 mod metrics;
 
@@ -17,23 +17,23 @@ use weir_config::{Config, Limits, Model, Provider};
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 
-/// Output tokens that are reserved where a request sets no limit.
+/// Output tokens reserved for a request that sets no limit.
 const USUAL_OUTPUT: u64 = 1024;
-/// Bytes of a request that are a token, roughly.
+/// Bytes of a request that count as one token in an estimate.
 const BYTES_A_TOKEN: usize = 4;
-/// When those come back who were turned away for want of a place.
+/// `Retry-After` of a full queue.
 const COME_BACK: Duration = Duration::from_secs(1);
 
-/// What a request asks for, as far as limits care.
+/// The properties of a request that the limits depend on.
 #[derive(Debug, Clone, Copy)]
 pub struct Demand<'a> {
-    /// The model as the client named it; none for operations without one.
+    /// The model as the client names it; `None` for operations without one.
     pub model: Option<&'a str>,
-    /// The limit of output tokens that the request sets.
+    /// The request's own limit of output tokens.
     pub output_limit: Option<u64>,
-    /// Length of the request's body in bytes.
+    /// The length of the request's body in bytes.
     pub body_len: usize,
-    /// Whether a streamed answer is wanted.
+    /// Whether the client wants a streamed answer.
     pub stream: bool,
 }
 
@@ -44,74 +44,74 @@ impl Demand<'_> {
     }
 }
 
-/// Leave to go on, held until the exchange has ended.
+/// Permission to serve a request, held until the exchange ends; dropping it returns places and settles reservations.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Permit {
     reservations: Vec<Reservation>,
-    /// Held, and given back by being dropped.
+    /// Places of concurrency limiters; dropping them returns the places.
     places: Vec<Pass>,
-    /// Bytes of an answer that is on its way.
+    /// Bytes of an answer that is being sent.
     held: Vec<Held>,
-    /// A gate that is told what its places are good for, and the places that it has at the most.
+    /// The adaptive limiter that learns from this attempt, with its configured maximum.
     learns: Option<(Arc<Gate>, usize)>,
 }
 
 impl Permit {
-    /// Leave that no limit has to give: for requests that are the gateway's own.
+    /// A permit without limits, for the gateway's own requests.
     pub fn free() -> Self {
         Self::default()
     }
 
-    /// Settles by what was used: input and output tokens, all of each. None where something was used but nobody knows
-    /// how much. Without this call nothing was used.
+    /// Settles the reservations by the total input and output tokens. `None` means that an unknown number was used.
+    /// Without this call, none were used.
     pub fn used(&mut self, tokens: Option<(u64, u64)>) {
         let now = Instant::now();
         self.reservations.iter_mut().for_each(|reservation| reservation.used(tokens, now));
     }
 
-    /// Gives everything back, as if there had been no request.
+    /// Returns all reservations, as if the request had never been made.
     fn void(self) {
         self.reservations.into_iter().for_each(Reservation::void);
     }
 
-    /// Whether the request is with a provider: its reservations then stay if nothing more is heard of it.
+    /// Sets whether a provider is working on the request. If so, dropping the permit keeps its reservations.
     pub fn is_out(&mut self, is_out: bool) {
         self.reservations.iter_mut().for_each(|reservation| reservation.is_out(is_out));
     }
 
-    /// Whether tokens are limited for this request.
+    /// Whether a token limit applies to this request.
     pub fn counts_tokens(&self) -> bool {
         self.reservations.iter().any(Reservation::counts_tokens)
     }
 
-    /// The provider answered: it bears what is under way.
+    /// Raises an adaptive limit: the provider answered.
     pub fn went_well(&self) {
         if let Some((gate, most)) = &self.learns {
             gate.went_well(*most);
         }
     }
 
-    /// An attempt that began then met an overload of the provider's.
+    /// Lowers an adaptive limit: an attempt begun at this time found the provider overloaded.
     pub fn overloaded(&self, begun: Instant) {
         if let Some((gate, most)) = &self.learns {
             gate.overloaded(begun, *most);
         }
     }
 
-    /// How the client's limits stand, or else its address's.
+    /// The state of the client's rate limits, or of its address's if the client has none.
     pub fn told(&self) -> Vec<Told> {
         let of = |scope| self.reservations.iter().flat_map(|one| one.told(scope)).collect::<Vec<_>>();
         let client = of(Scope::Client);
         if client.is_empty() { of(Scope::Address) } else { client }
     }
 
-    /// Leave that lasts as long as these bytes are held.
+    /// A permit that holds these bytes.
     pub fn to_hold(held: Held) -> Self {
         Self { held: vec![held], ..Self::default() }
     }
 
-    /// Holds more.
+    /// Adds another permit's reservations, places and bytes.
     pub fn add(&mut self, other: Self) {
         self.reservations.extend(other.reservations);
         self.places.extend(other.places);
@@ -119,12 +119,12 @@ impl Permit {
     }
 }
 
-/// A request that may not be served now.
+/// A request that was not admitted.
 #[derive(Debug)]
 pub struct Refused {
-    /// For the client.
+    /// The error for the client.
     pub fault: Fault,
-    /// The limit that it met.
+    /// The state of the limit that was exceeded, for the answer's headers.
     pub told: Vec<Told>,
 }
 
@@ -134,7 +134,7 @@ impl From<Fault> for Refused {
     }
 }
 
-/// Where limits and turns are kept. It outlives reloads of the configuration.
+/// All rate and concurrency limits. They outlive reloads of the configuration.
 #[derive(Debug)]
 pub struct Door {
     limits: Arc<dyn Store>,
@@ -144,18 +144,18 @@ pub struct Door {
     metrics: AdmitMetrics,
 }
 
-/// Gates by name. Names are the configuration's.
+/// Concurrency limiters by the name of a model or provider in the configuration.
 type Gates = Mutex<HashMap<Arc<str>, Arc<Gate>>>;
 
 impl Door {
-    /// A door whose limits are kept in this process.
+    /// Limits that are kept in this process's memory.
     pub fn new(metrics: AdmitMetrics) -> Self {
         let (models, providers) = (Gates::default(), Gates::default());
         Self { limits: Arc::new(Memory::default()), whole: Arc::default(), models, providers, metrics }
     }
 
-    /// Asks for leave to make a request, before anything of its body is read: what its client and its address may ask for
-    /// in a minute, and whether it could wait for its turn.
+    /// Admits a request before its body is read: counts it against the request limits of its client and address, and
+    /// checks that the queue has room.
     pub async fn knock(&self, config: &Config, caller: &Caller) -> Result<Permit, Refused> {
         if let Some(places) = config.server.max_concurrency
             && !self.whole.has_room(allowance(config, places), &caller.turn(), caller.priority())
@@ -171,7 +171,8 @@ impl Door {
         Ok(permit)
     }
 
-    /// Asks for all that a request needs beyond the leave that it has, and waits for its turn.
+    /// Admits a request to everything else that it needs: its model, token limits, and a place, waiting in the queue
+    /// if necessary.
     pub async fn admit(
         &self,
         config: &Config,
@@ -203,7 +204,7 @@ impl Door {
         Ok(permit)
     }
 
-    /// Asks for a place to list models in; the request itself has been counted by [`Self::knock`].
+    /// Admits a request for a list of models to a place; [`Self::knock`] has already counted the request.
     pub async fn admit_to_lists(
         &self,
         config: &Config,
@@ -216,7 +217,7 @@ impl Door {
         Ok(permit)
     }
 
-    /// Asks for leave to send a request to a provider; never waits, since another may be free.
+    /// Admits an attempt to a provider. Never waits, since another provider may be free.
     pub async fn admit_to(&self, provider: &Provider, demand: &Demand<'_>) -> Result<Permit, Refused> {
         let mut permit = Permit::free();
         let name: Arc<str> = Arc::from(provider.name.as_str());
@@ -237,7 +238,7 @@ impl Door {
         Ok(permit)
     }
 
-    /// Tells the metrics how many attempts each provider may be sent at the same time now.
+    /// Updates the gauges of each provider's current concurrency limit.
     pub fn note<'a>(&self, providers: impl Iterator<Item = &'a Provider>) {
         for provider in providers {
             let Some(most) = provider.max_concurrency else { continue };
@@ -246,7 +247,7 @@ impl Door {
         }
     }
 
-    /// Forgets figures of providers that may be gone.
+    /// Resets the gauges, since providers may have been removed.
     pub fn forget(&self) {
         self.metrics.forget();
     }
@@ -279,12 +280,12 @@ impl Door {
     }
 }
 
-/// So many places, and the queue in front of them.
+/// A limiter's places together with the configured queue.
 fn allowance(config: &Config, places: usize) -> Allowance {
     Allowance { places, queue: config.server.queue.length, wait: config.server.queue.wait }
 }
 
-/// What a request takes beyond the one of its caller's requests that it took already.
+/// The reservations of a request, without the count of requests, which [`Door::knock`] has reserved.
 fn takes(config: &Config, caller: &Caller, model: Option<&Arc<Model>>, demand: &Demand<'_>) -> Vec<Take> {
     let estimate = demand.estimate();
     let mut takes = takes_of_caller(config, caller, estimate);

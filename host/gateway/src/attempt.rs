@@ -1,4 +1,5 @@
-//! Carries out a plan, in one of two lanes: relay (bytes through) or translate (through two components).
+//! Attempts: carries out a plan, each attempt in one of two lanes: relay (bytes unchanged) or translate (through two
+//! components).
 
 mod backoff;
 mod failure;
@@ -56,46 +57,46 @@ pub use resume::Onward;
 pub use suit::{Written, suit};
 pub use tries::{Journey, Tried};
 
-/// A request that has been recognised, identified and peeked at.
+/// A request whose face, caller and peeked facts are known.
 #[derive(Debug)]
 pub struct Asked {
-    /// What is known of it from its first moment.
+    /// The request's id and start time.
     pub exchange: Exchange,
-    /// Who asks.
+    /// The caller.
     pub caller: Caller,
-    /// The face that was called.
+    /// The face that the client called.
     pub face: Arc<Face>,
-    /// The adapter that speaks the face.
+    /// The adapter that the face belongs to.
     pub dialect: Arc<Adapter>,
     /// The values of the path's holes.
     pub holes: Holes,
-    /// The method.
+    /// The HTTP method.
     pub method: Method,
-    /// The path, as it came.
+    /// The path, as received.
     pub path: String,
-    /// The query, as it came.
+    /// The query string, as received.
     pub query: String,
-    /// The headers.
+    /// The headers, without the client's credentials.
     pub headers: HeaderMap,
-    /// The body, as it came.
+    /// The body's chunks, as received.
     pub body: Vec<Bytes>,
-    /// The memory that it takes.
+    /// The body's share of the byte budget.
     pub held: Held,
-    /// What the peek saw.
+    /// What the peek read of the body.
     pub reading: Reading,
-    /// How a streamed answer is framed.
+    /// The framing of a streamed answer.
     pub framing: Framing,
-    /// Whether the client can be told that a stream broke by cutting the connection (HTTP/1).
+    /// Whether cutting the connection shows the client that a stream broke (HTTP/1).
     pub can_cut: bool,
 }
 
 impl Asked {
-    /// The operation.
+    /// The operation of the face.
     pub fn operation(&self) -> &Operation {
         &self.face.claim.operation
     }
 
-    /// What it asks for, as far as limits care.
+    /// The properties that the limits depend on.
     pub fn demand(&self) -> Demand<'_> {
         Demand {
             model: self.reading.model.as_deref(),
@@ -105,31 +106,31 @@ impl Asked {
         }
     }
 
-    /// The model as the client named it; empty where the operation has none.
+    /// The model as the client names it; empty for operations without one.
     pub fn model(&self) -> &str {
         self.reading.model.as_deref().unwrap_or_default()
     }
 }
 
-/// The version of an adapter that spoke to the provider, among an answer's extensions.
+/// The version of the adapter that made the exchange with the provider, among an answer's extensions.
 #[derive(Debug, Clone)]
 pub struct SpokenBy(pub Arc<Adapter>);
 
-/// What attempts need of the house.
+/// The services and settings that the attempts of one request use.
 #[derive(Debug, Clone, Copy)]
 pub struct House<'a> {
     /// The configuration.
     pub config: &'a Config,
-    /// The way out.
+    /// The client for requests to providers.
     pub upstreams: &'a Upstreams,
-    /// What clients' formats have no place for.
+    /// The cache of values that clients' formats cannot carry.
     pub recall: &'a Arc<Recall>,
-    /// When the whole request has to be answered, whatever is tried for it.
+    /// The deadline of the whole request, over all attempts.
     pub deadline: Option<Instant>,
 }
 
 impl House<'_> {
-    /// Time limits of one attempt that keep within what is left of the whole.
+    /// The time limits of one attempt, shortened to the time left until the deadline.
     fn within(&self, mut timeouts: Timeouts) -> Timeouts {
         if let Some(deadline) = self.deadline {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -139,20 +140,20 @@ impl House<'_> {
     }
 }
 
-/// Which of a request's opaque values go along.
+/// Which of a request's opaque values are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Values {
-    /// All, as the client sent them.
+    /// All values, as the client sent them.
     All,
-    /// Those that the target is known to have issued itself.
+    /// Only values that the target is known to have issued.
     Own,
 }
 
-/// Sends a request to a target and answers with what comes back.
+/// Sends a request to a target and returns the answer.
 ///
 /// # Errors
 ///
-/// A failure means that no byte of an answer has left.
+/// A failure means that no byte of an answer has been sent.
 async fn attempt(
     house: House<'_>,
     asked: &Asked,

@@ -1,10 +1,10 @@
-//! Asks providers now and then whether they are well, where the configuration says so, so that nobody's request has to
-//! find that out.
+//! Health checks: sends providers probes at intervals, if configured, so that a failure is known before a client's
+//! request meets it.
 //!
-//! A check asks for the provider's list of models, or one of its models for one token. What fails as often in a row as the configuration says rests until a
-//! check is answered, or until the next one should have been; what a check brought to rest, a check brings back. A target
-//! that failed its requests is only let have its trial at once: that a list is there, or that one short request is
-//! answered, is no proof of more.
+//! A check fetches the provider's list of models, or asks one of its models for one token. A target that fails the
+//! configured number of checks in a row rests until a check succeeds, or until the next check is overdue. A
+//! successful check only ends a rest that checks began. A target that rests because requests failed becomes half-open
+//! at once instead: a list, or one short answer, does not prove that it serves requests.
 
 mod round;
 
@@ -20,10 +20,10 @@ use crate::route::{Target, chance};
 use crate::serving::Serving;
 use weir_config::Check;
 
-/// How often it is looked whether the configuration still wants the same checks.
+/// How often the configuration is compared with the scheduled checks.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Checks until `stop` becomes true. What is under way then is given up.
+/// Runs the checks until `stop` becomes true, and then drops those in progress.
 pub async fn follow(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
     let mut round = Round::default();
     let mut asked: JoinSet<(Arc<str>, Checked)> = JoinSet::new();
@@ -51,7 +51,7 @@ pub async fn follow(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Each provider that wants to be checked, by the first target that can be asked.
+/// Each provider with a configured check, with the first of its targets that can be checked.
 fn wanted(serving: &Serving) -> Vec<(Arc<Target>, Check)> {
     let mut wanted: Vec<(Arc<Target>, Check)> = Vec::new();
     for target in serving.targets().filter(|target| target.can_be_checked()) {
@@ -59,7 +59,7 @@ fn wanted(serving: &Serving) -> Vec<(Arc<Target>, Check)> {
         let serves = |target: &Target| check.model.is_some() && target.model.as_deref() == check.model.as_deref();
         match wanted.iter_mut().find(|(known, _)| known.label == target.label) {
             None => wanted.push((Arc::clone(target), check.clone())),
-            // It may have options that its model needs.
+            // The checked model's own target may have options that the model needs.
             Some((known, _)) if serves(target) && !serves(known) => *known = Arc::clone(target),
             Some(_) => {}
         }

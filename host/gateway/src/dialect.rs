@@ -1,4 +1,4 @@
-//! What a request in a client's format says, before any component has seen it, and limits in the client's own words.
+//! Client formats: what the host reads of a request without parsing it, and rate limits in a format's spelling.
 
 pub mod limits;
 pub mod reading;

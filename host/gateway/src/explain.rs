@@ -1,4 +1,4 @@
-//! What would be sent to a provider for a request, and what would be lost, without sending it.
+//! Dry run of a translation: the request that would be sent to a provider, and its losses.
 
 pub mod route;
 
@@ -25,51 +25,51 @@ use weir_types::fault::Fault;
 use weir_upstream::encode_segment;
 use weir_wire::estimate;
 
-/// A request, and where it is to go.
+/// A client's request and its destination.
 #[derive(Debug)]
 pub struct Question {
-    /// The format that it is written in.
+    /// The client's format.
     pub from: String,
-    /// The operation.
+    /// The operation's name.
     pub operation: String,
     /// The provider's adapter.
     pub to: String,
-    /// The provider's format, where there are several.
+    /// The provider's format, if its adapter has several.
     pub to_format: Option<String>,
     /// The provider's name for the model.
     pub model: Option<String>,
-    /// Options of the provider's adapter.
+    /// Options for the provider's adapter.
     pub options: Vec<Setting>,
-    /// Whether it is translated even where it would be relayed.
+    /// Whether to translate even if the request could be relayed.
     pub translate: bool,
-    /// Whether streams for it are gone on with elsewhere, should they break.
+    /// Whether the target resumes broken streams, which requires translation.
     pub resume: bool,
-    /// What the model can do; none for what the bundled file knows.
+    /// The model's abilities; `None` takes them from the bundled file.
     pub capabilities: Option<Capabilities>,
-    /// Whether a streamed answer is wanted, where not the body but the path says so.
+    /// Whether to ask for a streamed answer, for formats in which the path decides.
     pub stream: bool,
-    /// The body.
+    /// The request's body.
     pub body: Bytes,
 }
 
-/// What would happen.
+/// The result of a dry run.
 #[derive(Debug)]
 pub struct Explained {
-    /// Why it would be translated; none where it would be relayed as it is.
+    /// Why the request would be translated; `None` if it would be relayed.
     pub translated: Option<String>,
-    /// The format that the provider would be spoken to in.
+    /// The format of the upstream request.
     pub format: String,
-    /// What would be sent, without credentials.
+    /// The upstream request, without credentials.
     pub request: HttpRequest,
-    /// The ledger.
+    /// The fields that the translation would lose.
     pub losses: Vec<Loss>,
 }
 
-/// Explains a request.
+/// Makes a dry run of a request.
 ///
 /// # Errors
 ///
-/// What the client would be told.
+/// The error that the client would get.
 pub async fn explain(serving: &Serving, question: &Question) -> Result<Explained, Fault> {
     let face = face(serving, question)?;
     let provider = adapter(serving, &question.to)?;
@@ -109,7 +109,7 @@ fn face<'s>(serving: &'s Serving, question: &Question) -> Result<&'s Arc<Face>, 
     let fits = |face: &&Arc<Face>| face.claim.operation.name() == question.operation;
     let streams =
         |face: &&Arc<Face>| !matches!(face.claim.stream, StreamFlag::Constant(constant) if constant != question.stream);
-    // An endpoint with the model in the body can be called without knowing the model's name.
+    // Prefers an endpoint with the model in the body, which can be called without a model's name.
     let by_path = |face: &&Arc<Face>| face.claim.model.iter().any(|place| matches!(place, ModelPlace::Path));
     let found = of_format.filter(fits).min_by_key(|face| (!streams(face), by_path(face)));
     found.ok_or_else(|| Fault::invalid(format!("`{}` has no {}", question.from, question.operation)))
@@ -167,7 +167,7 @@ fn relayed(question: &Question, reading: &Reading, holes: &Holes, acceptance: &A
     Ok(Explained { translated: None, format: question.from.clone(), request, losses: Vec::new() })
 }
 
-/// How a translation goes.
+/// The two sides of a translation.
 struct Way<'s> {
     face: &'s Arc<Face>,
     provider: &'s Arc<Adapter>,

@@ -1,5 +1,5 @@
-//! What is known of models without asking anybody: prices and abilities, from the bundled file `host/gateway/data/models.json`,
-//! which names its source and licence. The configuration's own word goes before it.
+//! Prices and abilities of models from the bundled file `host/gateway/data/models.json`, which names its source and
+//! licence. The configuration takes precedence over it.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -17,32 +17,32 @@ static FILE: LazyLock<File> = LazyLock::new(|| {
 
 #[derive(Debug, Deserialize)]
 struct File {
-    /// By adapter and the provider's name for the model; the columns as the file names them, missing ones at the end
-    /// left out.
+    /// Rows by adapter and by the provider's name for the model. The file names the columns; missing ones at the end
+    /// of a row are left out.
     models: HashMap<String, HashMap<String, Vec<Option<f64>>>>,
 }
 
-/// What is known of a model.
+/// The known facts of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Facts {
-    /// What it can do.
+    /// The model's abilities.
     pub capabilities: Capabilities,
-    /// What it costs.
+    /// The model's token prices.
     pub price: Option<Price>,
 }
 
-/// What the bundled file knows of a model at this adapter's provider.
+/// The bundled facts of a model of this adapter's provider; empty if the model is unknown.
 pub fn of(adapter: &str, model: &str) -> Facts {
     FILE.models.get(adapter).and_then(|models| models.get(model)).map(|row| facts(row)).unwrap_or_default()
 }
 
-/// Whether the bundled file knows prices at this adapter's provider.
+/// Whether the bundled file has prices for this adapter's provider.
 pub fn has_prices(adapter: &str) -> bool {
     let is_priced = |row: &Vec<Option<f64>>| facts(row).price.is_some();
     FILE.models.get(adapter).is_some_and(|models| models.values().any(is_priced))
 }
 
-/// These capabilities, and where they say nothing, those.
+/// Merges capabilities; `own` takes precedence.
 pub fn over(own: Capabilities, other: Capabilities) -> Capabilities {
     Capabilities {
         vision: own.vision.or(other.vision),
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bundled_file_can_be_read_and_knows_much() {
+    fn the_bundled_file_parses_and_has_many_models() {
         assert!(FILE.models.values().map(HashMap::len).sum::<usize>() > 1000);
         for (adapter, models) in &FILE.models {
             for (name, row) in models {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn each_column_is_taken_for_what_it_is() {
+    fn the_columns_have_their_meaning() {
         let file: serde_json::Value = serde_json::from_str(include_str!("../data/models.json")).unwrap();
         let columns = [
             "context tokens",
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_operators_word_goes_first() {
+    fn the_configuration_takes_precedence() {
         let own = Capabilities { vision: Some(false), ..Capabilities::default() };
         let other = Capabilities { vision: Some(true), tools: Some(true), ..Capabilities::default() };
         let merged = over(own, other);

@@ -1,10 +1,10 @@
-//! How many may be at it at the same time, and who waits for their turn: one gate for all exchanges, one for each model
-//! and provider that has a limit.
+//! Concurrency limits with queues: one limiter for all exchanges, and one for each model and provider with a limit.
 //!
-//! A gate that is open costs a lock and a count. Where it is full, requests wait in a bounded queue: by priority, and
-//! within one by turns of their clients, so that nobody's burst keeps others out. Whoever finds the queue full takes the
-//! place of the newest of a lower priority, else that of the newest of the client who has most in it, as long as that one
-//! keeps as many as the newcomer gets; or is turned away at once. Whoever waits too long is turned away then.
+//! With a free place, entering costs a lock and a count. Otherwise requests wait in a bounded queue: by priority and,
+//! within a priority, by turns of their clients, so that one client's burst does not block others. A request that
+//! finds the queue full displaces the newest one of a lower priority, or else the newest one of the client with the
+//! most waiting requests, provided that client keeps at least as many as the newcomer has. Otherwise it is rejected
+//! at once. A request that waits too long is rejected then.
 
 mod adaptive;
 
@@ -18,27 +18,27 @@ use tokio::sync::oneshot;
 use self::adaptive::Adaptive;
 use weir_config::Priority;
 
-/// What a gate allows now. A reload may change it at any time.
+/// The configured limits at this moment; a reload may change them at any time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
-    /// At the same time.
+    /// The most requests served at the same time.
     pub places: usize,
-    /// Waiting at the same time.
+    /// The most requests waiting at the same time.
     pub queue: usize,
-    /// How long one waits.
+    /// How long a request waits.
     pub wait: Duration,
 }
 
-/// Why somebody is turned away.
+/// Why a request was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turned {
-    /// The queue is full.
+    /// The queue is full, or the request was displaced from it.
     Full,
-    /// It was not their turn in time.
+    /// No place became free in time.
     Late,
 }
 
-/// A gate.
+/// A concurrency limiter.
 #[derive(Debug, Default)]
 pub struct Gate(Mutex<State>);
 
@@ -51,16 +51,17 @@ struct State {
     adaptive: Adaptive,
 }
 
-/// Those of one priority: their clients, whose turn it is first, each with its requests in the order in which they came.
+/// The waiting requests of one priority: clients in the order of their turns, each with its requests in the order of
+/// arrival.
 #[derive(Default)]
 struct Lane(VecDeque<(Arc<str>, VecDeque<oneshot::Sender<Pass>>)>);
 
-/// A place inside, until it is dropped.
+/// A place in the limiter, returned when this is dropped.
 #[must_use]
 pub struct Pass(Option<Arc<Gate>>);
 
 impl Gate {
-    /// Enters, perhaps after a wait.
+    /// Takes a place, waiting for it if necessary.
     pub async fn enter(
         self: &Arc<Self>,
         allowance: Allowance,
@@ -76,11 +77,11 @@ impl Gate {
             }
             state.line_up(allowance.queue, client, priority).ok_or(Turned::Full)?
         };
-        // Places may have become more since those in front of us lined up.
+        // Places may have been added since the requests in front began to wait.
         self.admit();
         match tokio::time::timeout(allowance.wait, turn).await {
             Ok(Ok(pass)) => Ok(pass),
-            // The sender is gone: somebody else took the place in the queue.
+            // The sender was dropped: another request displaced this one.
             Ok(Err(_)) => Err(Turned::Full),
             Err(_) => {
                 self.lock().sweep();
@@ -89,7 +90,7 @@ impl Gate {
         }
     }
 
-    /// Whether a newcomer would be let in or could wait, as it stands.
+    /// Whether a request would get a place or could wait, at this moment.
     pub fn has_room(&self, allowance: Allowance, client: &Arc<str>, priority: Priority) -> bool {
         let mut state = self.lock();
         if state.waiting >= allowance.queue {
@@ -99,7 +100,7 @@ impl Gate {
         is_open || state.waiting < allowance.queue || state.is_displaceable(client, priority)
     }
 
-    /// Enters if that needs no wait.
+    /// Takes a place if one is free and no request waits.
     pub fn try_enter(self: &Arc<Self>, places: usize) -> Option<Pass> {
         let mut state = self.lock();
         state.places = places;
@@ -109,29 +110,29 @@ impl Gate {
         })
     }
 
-    /// The places there are where [`Gate::went_well`] and [`Gate::overloaded`] decide, of so many at the most.
+    /// The current places of an adaptive limit, at most `most`.
     pub fn adapted(&self, most: usize) -> usize {
         self.lock().adaptive.places(most)
     }
 
-    /// Somebody inside was served.
+    /// Reports that a provider served a request.
     pub fn went_well(&self, most: usize) {
         let mut state = self.lock();
         let inside = state.inside;
         state.adaptive.went_well(inside, most);
     }
 
-    /// Somebody inside who began then met an overload.
+    /// Reports that a request begun at this time found its provider overloaded.
     pub fn overloaded(&self, begun: Instant, most: usize) {
         self.lock().adaptive.overloaded(begun, Instant::now(), most);
     }
 
-    /// How many are inside.
+    /// Requests that have a place.
     pub fn inside(&self) -> usize {
         self.lock().inside
     }
 
-    /// How many wait.
+    /// Requests that wait.
     pub fn waiting(&self) -> usize {
         self.lock().waiting
     }
@@ -141,7 +142,7 @@ impl Gate {
         self.admit();
     }
 
-    /// Lets in whose turn it is, as far as there are places.
+    /// Gives free places to the waiting requests whose turn it is.
     fn admit(self: &Arc<Self>) {
         loop {
             let next = {
@@ -153,7 +154,7 @@ impl Gate {
                 state.inside += 1;
                 next
             };
-            // Outside of the lock: a pass that nobody takes any more comes back through `leave`.
+            // Sent without the lock: dropping a pass whose receiver is gone would call `leave`.
             if let Err(mut pass) = next.send(Pass(Some(Arc::clone(self)))) {
                 pass.0 = None;
                 self.lock().inside -= 1;
@@ -184,7 +185,7 @@ impl State {
         Some(receiver)
     }
 
-    /// Whether somebody waits whose place a newcomer would get.
+    /// Whether a newcomer could displace a waiting request.
     fn is_displaceable(&self, client: &Arc<str>, priority: Priority) -> bool {
         let own = self.lanes[priority as usize].0.iter().find(|(name, _)| name == client);
         let own = own.map_or(0, |(_, turns)| turns.len());
@@ -193,7 +194,7 @@ impl State {
             || self.lanes.iter().skip(priority as usize + 1).any(|lane| !lane.0.is_empty())
     }
 
-    /// Turns away the newest of the lowest priority below this one.
+    /// Displaces the newest request of the lowest priority below this one.
     fn displace(&mut self, priority: Priority) -> bool {
         for lane in self.lanes.iter_mut().skip(priority as usize + 1).rev() {
             let longest = lane.0.iter_mut().max_by_key(|(_, turns)| turns.len());
@@ -206,8 +207,8 @@ impl State {
         false
     }
 
-    /// Turns away the newest of the client who has most waiting at this priority, where that is more than the newcomer has
-    /// with this request: a queue belongs to nobody because they filled it.
+    /// Displaces the newest request of the client with the most waiting requests of this priority, if it has more
+    /// than the newcomer's client would have: filling a queue must not reserve it.
     fn displace_most(&mut self, client: &Arc<str>, priority: Priority) -> bool {
         let lane = &mut self.lanes[priority as usize].0;
         let own = lane.iter().find(|(name, _)| name == client).map_or(0, |(_, turns)| turns.len());
@@ -217,7 +218,7 @@ impl State {
         true
     }
 
-    /// Whose turn it is: the first client of the highest priority, who then goes to the end of the line.
+    /// Takes the next request: the first client's of the highest priority. That client goes to the end of the line.
     fn next(&mut self) -> Option<oneshot::Sender<Pass>> {
         for lane in &mut self.lanes {
             while let Some((client, mut turns)) = lane.0.pop_front() {
@@ -232,7 +233,7 @@ impl State {
         None
     }
 
-    /// Forgets those who have left.
+    /// Removes requests whose clients have left.
     fn sweep(&mut self) {
         for lane in &mut self.lanes {
             for (_, turns) in &mut lane.0 {

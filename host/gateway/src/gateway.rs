@@ -1,4 +1,4 @@
-//! The way of a request, as a story: recognise, identify, read, admit, route, attempt, respond, account.
+//! The path of a request: recognise, identify, read, admit, route, attempt, respond, account.
 
 mod check;
 mod door;
@@ -53,7 +53,7 @@ use weir_upstream::Upstreams;
 
 pub use check::Checked;
 
-/// The headers that keep the requests of a session together.
+/// The headers that identify a session.
 const SESSION_HEADERS: [&str; 2] = [headers::SESSION, headers::SESSION_ID];
 
 /// The data plane.
@@ -72,7 +72,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway that serves from this.
+    /// Creates a gateway.
     pub fn new(
         serving: Serving,
         upstreams: Upstreams,
@@ -88,7 +88,7 @@ impl Gateway {
         Ok(Self { serving, upstreams, metrics, tracer, lists, recall, health, door, wrong_keys, buffers })
     }
 
-    /// Serves from this from now on. Requests under way keep what they began with.
+    /// Replaces what requests are served from. Requests in progress keep what they began with.
     pub fn replace(&self, serving: Serving) {
         let targets: HashSet<Arc<str>> = serving.targets().map(|target| Arc::clone(&target.id)).collect();
         let server = &serving.config.server;
@@ -100,44 +100,44 @@ impl Gateway {
         self.door.forget();
     }
 
-    /// What is served from now.
+    /// What requests are served from now.
     pub fn serving(&self) -> Arc<Serving> {
         self.serving.load_full()
     }
 
-    /// What is well.
+    /// The health of all targets.
     pub fn health(&self) -> &Health {
         &self.health
     }
 
-    /// Who made what.
+    /// The recorded issuers of opaque values and objects.
     pub fn origins(&self) -> &Origins {
         self.recall.origins()
     }
 
-    /// Wrong keys and tokens, by address.
+    /// The throttle for wrong keys and tokens, by address.
     pub fn wrong_keys(&self) -> &WrongKeys {
         &self.wrong_keys
     }
 
-    /// The metrics.
+    /// The gateway's metrics.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
-    /// Tells the metrics how all targets stand now.
+    /// Updates the gauges of all targets' health, the limits and the buffers.
     pub fn note_health(&self) {
         let now = Instant::now();
         let serving = self.serving.load();
         self.door.note(serving.targets().map(|target| &*target.provider));
         self.buffers.note();
         for target in serving.targets() {
-            // A pattern's target fares as the worst of its models does.
+            // A target with a pattern of models reports the worst of its models.
             let models = if target.model.is_none() { self.health.of_pattern(&target.id) } else { Vec::new() };
             let subject = target.subject();
             let stands = models.iter().map(|model| model.standing(subject.key, now, &subject.settings));
             let rests = match stands.fold(self.health.standing(subject, now), Standing::later) {
-                // Rounded up, so that nobody takes what rests for another moment as well.
+                // Rounded up, so that a resting target never reports 0.
                 Standing::Resting(until, _) => until.saturating_duration_since(now).as_nanos().div_ceil(1_000_000_000),
                 Standing::Well => 0,
             };
@@ -161,7 +161,8 @@ impl Gateway {
         let mut line = access_line(&serving, &id, &exchange, &head);
         let span = self.tracer.request(&head.headers, || head.method.to_string());
         let (mut response, face) = match recognise(&serving, &head) {
-            // Of an adapter's endpoint at the root only HEAD is left, by which clients look whether a server is there.
+            // `GET /` is the welcome page even if an adapter has an endpoint there; HEAD, by which clients probe a
+            // server, still reaches it.
             Ok(_) if welcome::is_at(&head) && head.method == Method::GET => (welcome::page(&serving, &head), None),
             Ok(called) => {
                 let face = Arc::clone(&called.face);
@@ -215,7 +216,7 @@ impl Gateway {
         };
         let held = self.buffers.begin(caller.number(), head.extensions.get().cloned());
         let door::Taken { body, mut reading, held } = door::read(serving, &face, &holes, &head, (body, held)).await?;
-        // Strictness that a model has it keeps wherever its requests go.
+        // A strict model stays strict at every target, fallbacks included.
         let route = reading.model.as_deref().and_then(|model| serving.routes.find(model));
         reading.strict |= route.is_some_and(|route| route.strict);
         let dialect = serving.adapter(&face.adapter).cloned();
@@ -250,7 +251,7 @@ impl Gateway {
         self.forward(house, serving, &asked, (span, permit, line)).await
     }
 
-    /// Admits, routes and attempts a request; whatever happens from here on is accounted for.
+    /// Admits, routes and attempts a request; from here on everything is accounted for.
     async fn forward(
         &self,
         house: House<'_>,
@@ -321,7 +322,7 @@ impl Gateway {
         Ok(response.map(|body| body.attach(Box::new(account))))
     }
 
-    /// Has the plan's targets go on with a stream that breaks, where it is such that they can.
+    /// Lets the plan's candidates resume a stream if it breaks, provided it is resumable.
     fn make_resumable(
         &self,
         response: &mut Response<ReplyBody>,
@@ -346,7 +347,7 @@ impl Gateway {
         }
     }
 
-    /// Refuses what a limit does not let in, and tells how the limit stands.
+    /// Answers a request that a limit refused, with the state of that limit in the headers.
     fn turn_away(
         &self,
         face: &Face,
@@ -382,7 +383,7 @@ impl Gateway {
     }
 }
 
-/// The line that the log is told of a request, where it is.
+/// The access log's line of a request; `None` if the access log is off.
 fn access_line(serving: &Serving, id: &Arc<str>, exchange: &Exchange, head: &Parts) -> Option<Box<AccessLine>> {
     if !serving.config.server.access_log {
         return None;
@@ -395,7 +396,7 @@ fn header<'a>(asked: &'a Asked, name: &str) -> Option<&'a str> {
     asked.headers.get(name)?.to_str().ok()
 }
 
-/// What keeps the requests of one session or caller together.
+/// The affinity key of a request: its session or its caller.
 fn session(asked: &Asked, affinity: &Affinity) -> Option<String> {
     let words = match affinity {
         Affinity::Session => SESSION_HEADERS.iter().find_map(|name| header(asked, name))?,
@@ -405,8 +406,7 @@ fn session(asked: &Asked, affinity: &Affinity) -> Option<String> {
     Some(words.to_owned())
 }
 
-/// When a request has to be answered, whatever is tried for it: by its own word, and by the total limit of the target
-/// that it goes to first.
+/// The deadline of the whole request: the earlier of the client's own and the total limit of the first target.
 fn deadline(asked: &Asked, plan: &Plan) -> Option<Instant> {
     let own = header(asked, headers::TIMEOUT_MS).and_then(|value| value.trim().parse().ok());
     let total = plan.stops.first().and_then(|stop| stop.target.timeouts.total);
@@ -414,7 +414,7 @@ fn deadline(asked: &Asked, plan: &Plan) -> Option<Instant> {
     asked.exchange.begun.checked_add(first)
 }
 
-/// Where a request goes. Operations that are only relayed need not be about a model.
+/// Plans the request's candidates. An operation that is only relayed may have no model.
 fn plan(serving: &Serving, asked: &Asked, circumstances: Circumstances<'_>) -> Result<Plan, Nowhere> {
     match (asked.reading.model.as_deref(), asked.operation()) {
         (Some(model), _) => route::plan(&serving.routes, model, circumstances),
@@ -431,14 +431,14 @@ fn plan(serving: &Serving, asked: &Asked, circumstances: Circumstances<'_>) -> R
     }
 }
 
-/// A request whose life is being recorded.
+/// A request with its span and its log line.
 struct Begun<'a> {
     exchange: Exchange,
     span: &'a Span,
     line: &'a mut Option<Box<AccessLine>>,
 }
 
-/// A face that was called.
+/// The face that a request calls, and the values of its path's holes.
 struct Called {
     face: Arc<Face>,
     holes: Holes,
@@ -447,11 +447,11 @@ struct Called {
 /// A request that calls no face.
 struct Unrecognised {
     fault: Fault,
-    /// The face whose format the error is told in.
+    /// The face whose format the error is rendered in.
     nearest: Option<Arc<Face>>,
 }
 
-/// The face that a request's head calls, or an error in the format of the one that is nearest.
+/// Finds the face that a request calls, or an error in the format of the likeliest face.
 fn recognise(serving: &Serving, head: &Parts) -> Result<Called, Unrecognised> {
     let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
     match serving.faces.find(&head.method, head.uri.path(), &about) {

@@ -1,7 +1,7 @@
-//! Which targets and keys are well. Kept for as long as the program runs, over all reloads; nothing here does I/O.
+//! Health of targets and keys. Kept while the program runs, over all reloads; nothing here does I/O.
 //!
-//! Faults are attributed to a side: failures of a target count in its [`breaker`]; a rate limit cools one key of one
-//! target; a key that is refused benches that key wherever it is used; what a client did wrong counts nowhere.
+//! Failures are attributed: a target's failure counts in its [`breaker`], a rate limit cools one key of one target
+//! down, a refused key is benched wherever it is used, and a client's mistake counts nowhere.
 
 pub mod breaker;
 mod latency;
@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 pub use ticket::{Blame, Ticket};
 pub use vitals::{Rest, Standing, Vitals};
 
-/// How long a refused key is left alone while there is another.
+/// How long a refused key is avoided while there is another.
 pub const BENCH: Duration = Duration::from_mins(1);
 
-/// How many models of patterns are known at the same time; the health of further ones is that of their pattern.
+/// The most models of patterns that have a health of their own; further ones share that of their pattern.
 const MAX_MODELS: usize = 1024;
 
-/// The pause between two times that room is made.
+/// The least time between two sweeps.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// Until when keys are benched, by provider and the key's number.
@@ -35,63 +35,63 @@ pub struct Health {
     keys: Arc<Mutex<Benches>>,
 }
 
-/// The vital signs by name.
+/// The health records of targets, by name.
 #[derive(Debug, Default)]
 struct Table {
     known: HashMap<Arc<str>, Known>,
-    /// How many of them are models of patterns.
+    /// The number of records that are models of patterns.
     models: usize,
-    /// When room was made last: that takes a while, and a flood of names must not make it a habit.
+    /// The time of the last sweep. A sweep is slow, so a flood of names must not trigger one each time.
     swept: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Known {
     vitals: Arc<Vitals>,
-    /// The target with a pattern of which this is one model.
+    /// The name of the pattern's target, if this is one of its models.
     pattern: Option<Arc<str>>,
 }
 
-/// What is asked about: one key of one target.
+/// One key of one target.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// The target's name: provider and model.
     pub target: &'a Arc<str>,
-    /// Where that is one of the many models of a pattern: the name of the pattern's target.
+    /// The name of the pattern's target, if the target is one of a pattern's models.
     pub pattern: Option<&'a Arc<str>>,
     /// The provider's name.
     pub provider: &'a Arc<str>,
     /// The key's number.
     pub key: usize,
-    /// When it is left alone.
+    /// The breaker's settings.
     pub settings: weir_config::Breaker,
 }
 
 impl Health {
-    /// The vital signs of a target.
+    /// A target's health record, created if necessary.
     pub fn of(&self, target: &Arc<str>) -> Arc<Vitals> {
         self.known(target).unwrap_or_else(|| self.table().take_in(target, None))
     }
 
-    /// The vital signs of a target that something is known of.
+    /// A target's health record, if there is one.
     pub fn known(&self, target: &str) -> Option<Arc<Vitals>> {
         let targets = self.targets.read().unwrap_or_else(PoisonError::into_inner);
         targets.known.get(target).map(|known| Arc::clone(&known.vitals))
     }
 
-    /// The vital signs of all models that are known of a pattern's target.
+    /// The health records of all models of a pattern's target.
     pub fn of_pattern(&self, pattern: &str) -> Vec<Arc<Vitals>> {
         let targets = self.targets.read().unwrap_or_else(PoisonError::into_inner);
         let of_it = targets.known.values().filter(|known| known.pattern.as_deref() == Some(pattern));
         of_it.map(|known| Arc::clone(&known.vitals)).collect()
     }
 
-    /// Forgets all targets but these, and models of other patterns.
+    /// Removes the records of all other targets, and of models whose pattern is removed.
     pub fn retain(&self, keep: impl Fn(&str) -> bool) {
         self.table().retain(|name, known| keep(name) || known.pattern.as_deref().is_some_and(&keep));
     }
 
-    /// How a target stands for one key: it may be used if nothing speaks against it, nor against its pattern.
+    /// The status of a target for one key: the worse of its own and its pattern's.
     pub fn standing(&self, subject: Subject<'_>, now: Instant) -> Standing {
         let of = |name: &Arc<str>| self.known(name).map(|known| known.standing(subject.key, now, &subject.settings));
         let standing = of(subject.target).unwrap_or(Standing::Well);
@@ -103,14 +103,15 @@ impl Health {
         }
     }
 
-    /// Lets an exchange in, if one may pass; a benched key does not keep it out, since that is the last resort.
+    /// Admits an exchange if the breaker and the limits allow it. A benched key is no obstacle, since it is used only
+    /// as a last resort.
     pub fn admit(&self, subject: Subject<'_>, now: Instant) -> Result<Ticket, Standing> {
         let vitals = self.of_subject(subject, now);
         vitals.admit(subject.key, now, &subject.settings)?;
         Ok(Ticket::new(vitals, Arc::clone(&self.keys), subject, now))
     }
 
-    /// The vital signs of one, which are kept from now on: its own, or its pattern's where too many are known.
+    /// The record of a subject, created if necessary: its own or, if there are too many, its pattern's.
     fn of_subject(&self, subject: Subject<'_>, now: Instant) -> Arc<Vitals> {
         let Some(pattern) = subject.pattern else { return self.of(subject.target) };
         if let Some(known) = self.known(subject.target) {
@@ -145,7 +146,8 @@ impl Table {
         vitals
     }
 
-    /// Makes room: models that fare well and that nobody uses now; where those are too few, all that need not rest.
+    /// Removes records to make room: healthy models that are not in use and, if those are too few, all unused models
+    /// that are not resting.
     fn forget_models(&mut self, now: Instant) {
         if self.swept.is_some_and(|swept| swept + SWEEP > now) {
             return;
@@ -188,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_is_no_more_is_forgotten() {
+    fn a_removed_target_is_forgotten() {
         let health = Health::default();
         health.of(&Arc::from("a/m"));
         health.of(&Arc::from("b/m"));
@@ -196,7 +198,7 @@ mod tests {
         assert_eq!(health.table().known.len(), 1);
     }
 
-    /// A model of a pattern that has failed so often that it rests, if `failures` are enough.
+    /// Fails exchanges of a pattern's model, so that it rests if `failures` are enough.
     fn fail(health: &Health, [target, pattern]: [&Arc<str>; 2], failures: u32) {
         let settings = weir_config::Breaker { min_attempts: 2, ..weir_config::Breaker::default() };
         let provider = Arc::from("p");
@@ -222,7 +224,7 @@ mod tests {
         assert!(matches!(stands(&health, [&broken, &pattern]), Standing::Resting(_, Rest::Failing)));
         assert_eq!(stands(&health, [&other, &pattern]), Standing::Well);
         assert_eq!(health.of_pattern("p/*").len(), 1);
-        // What is found out of the provider as a whole concerns all.
+        // A failed check of the provider concerns all its models.
         health.of(&pattern).found_failing(Duration::from_mins(1), Instant::now());
         assert!(matches!(stands(&health, [&other, &pattern]), Standing::Resting(_, Rest::Failing)));
         health.retain(|name| name == "p/*");
@@ -232,12 +234,12 @@ mod tests {
     }
 
     #[test]
-    fn models_of_patterns_are_bounded_and_those_that_rest_stay() {
+    fn models_of_patterns_are_bounded_and_resting_ones_stay() {
         let (health, pattern) = (Health::default(), Arc::from("p/*"));
         let broken = Arc::from("p/broken");
         fail(&health, [&broken, &pattern], 2);
         for number in 0..3 * MAX_MODELS {
-            // The others have never been heard of again.
+            // The other models are never used again.
             fail(&health, [&Arc::from(format!("p/{number}")), &pattern], 1);
         }
         assert!(health.table().known.len() <= MAX_MODELS + 1);

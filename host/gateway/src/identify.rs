@@ -1,5 +1,5 @@
-//! Who is asking: the client's key, read from where the face says that it may stand, or from a header that the operator
-//! names for all formats.
+//! Identifies the caller by its key, from the places that the face declares or from headers that the operator names
+//! for all formats.
 
 pub mod local;
 mod wrong_keys;
@@ -19,27 +19,27 @@ use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 pub use wrong_keys::WrongKeys;
 
-/// Keyed anew in each process, so that nobody chooses who looks like another.
+/// Keyed anew in each process, so that a client cannot forge a collision.
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-/// A caller whose credential has been looked at.
+/// The caller of a request.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// Tells callers apart for isolation and limits; empty for the anonymous one. Never the credential itself.
+    /// Identifies the caller for isolation and limits; empty if anonymous. Never the credential itself.
     pub tenant: Arc<str>,
-    /// Who it is; none for the anonymous one.
+    /// The configured client; `None` if anonymous.
     pub client: Option<Arc<Client>>,
-    /// Where the request came from; none where that is not a matter of addresses.
+    /// The caller's address; `None` without a network connection.
     pub address: Option<IpAddr>,
 }
 
 impl Caller {
-    /// Whoever asks without a key.
+    /// A caller without a key.
     pub fn anonymous(address: Option<IpAddr>) -> Self {
         Self { tenant: Arc::from(""), client: None, address }
     }
 
-    /// A number that tells callers apart: by who they are, or else by where they come from.
+    /// A number that identifies the caller, by its client or else by its address.
     pub fn number(&self) -> u64 {
         match (&self.client, self.address) {
             (None, Some(address)) => HASHER.hash_one(address),
@@ -47,22 +47,23 @@ impl Caller {
         }
     }
 
-    /// Whether it may use a model, by the name that it said.
+    /// Whether the caller may use a model, in the client's spelling.
     pub fn may_use(&self, model: &str) -> bool {
         self.client.as_ref().is_none_or(|client| client.may_use(model))
     }
 
-    /// Whether its requests may choose where they go.
+    /// Whether the caller's requests may choose their target.
     pub fn may_choose(&self) -> bool {
         self.client.as_ref().is_some_and(|client| client.may_choose)
     }
 
-    /// Whether its requests that are about no model may say whose they are. That is no choice where everybody has it.
+    /// Whether a request without a model may name its provider. Anonymous callers may, too.
     pub fn may_name_provider(&self) -> bool {
         self.client.as_ref().is_none_or(|client| client.may_choose)
     }
 
-    /// Whose turn it is where requests wait: the client's, or that of the address that no key tells apart.
+    /// The name under which the caller's requests take turns in a queue: the client's or, if anonymous, the
+    /// address's.
     pub fn turn(&self) -> Arc<str> {
         match (&self.client, self.address) {
             (None, Some(address)) => limit::address_name(address),
@@ -70,37 +71,37 @@ impl Caller {
         }
     }
 
-    /// When it is its turn.
+    /// The caller's priority in queues.
     pub fn priority(&self) -> Priority {
         self.client.as_ref().map_or(Priority::Normal, |client| client.priority)
     }
 }
 
-/// Where a request came from, and where it means to go.
+/// Where a request came from, and where it is addressed to.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {
-    /// The other end of its connection; none where that is not a matter of addresses.
+    /// The peer's address; `None` without a network connection.
     pub address: Option<IpAddr>,
-    /// Its target, which may name a host.
+    /// The request's target, which may contain a host.
     pub uri: &'a Uri,
 }
 
-/// Why a request is not served.
+/// Why a caller is not served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// It brings no key.
+    /// The request has no key.
     #[error("the request brings no API key")]
     NoKey,
-    /// No client has its key.
+    /// No client has this key.
     #[error("the API key is not known here")]
     WrongKey,
-    /// There are no keys, and it comes from elsewhere.
+    /// No keys are configured, and the request comes from another machine.
     #[error(
         "no client keys are configured here, so only this machine itself is served: add `[[clients]]`, or set \
          `server.anonymous`"
     )]
     Elsewhere,
-    /// There are no keys, and it is not this machine's own though it comes over loopback.
+    /// No keys are configured, and the request comes over loopback without being this machine's own.
     #[error(
         "{0}; no client keys are configured here, so only this machine itself is served, under a loopback name such as \
          localhost: add `[[clients]]`, or set `server.anonymous`"
@@ -123,11 +124,11 @@ impl From<Denied> for Fault {
     }
 }
 
-/// Finds out who is asking.
+/// Identifies the caller.
 ///
 /// # Errors
 ///
-/// Where a key is needed and there is none, or none that is known; where none is needed, but the request is not this
+/// Fails if a key is required and missing or unknown, or if no keys are configured and the request is not this
 /// machine's own.
 pub fn identify(config: &Config, face: &Face, head: &Head<'_>, origin: Origin<'_>) -> Result<Caller, Denied> {
     let address = origin.address;
@@ -138,7 +139,7 @@ pub fn identify(config: &Config, face: &Face, head: &Head<'_>, origin: Origin<'_
         if address.is_some_and(|address| !address.to_canonical().is_loopback()) {
             return Err(Denied::Elsewhere);
         }
-        // Without an address it came through a socket that no browser and no other machine reaches.
+        // Without an address there was no network connection: neither a browser nor another machine is the sender.
         return match address.map(|_| local::check(origin.uri, head.headers)) {
             None | Some(Ok(())) => Ok(Caller::anonymous(address)),
             Some(Err(reason)) => Err(Denied::NotLocal(reason)),
@@ -155,7 +156,7 @@ pub fn identify(config: &Config, face: &Face, head: &Head<'_>, origin: Origin<'_
     }
 }
 
-/// Everything that may be a key.
+/// All values that may be keys.
 fn presented(config: &Config, face: &Face, head: &Head<'_>) -> Vec<String> {
     let usual = face.claim.credentials.iter().filter_map(|place| match place {
         CredentialPlace::Header(header) => {
@@ -172,7 +173,7 @@ fn presented(config: &Config, face: &Face, head: &Head<'_>) -> Vec<String> {
     usual.chain(named).map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()).collect()
 }
 
-/// A value without what stands in front of the key. Schemes are written in any case (RFC 9110, section 11.1).
+/// A value without its prefix. Schemes are case-insensitive (RFC 9110, section 11.1).
 fn without(value: &str, front: &str) -> Option<String> {
     let (start, rest) = value.split_at_checked(front.len())?;
     start.eq_ignore_ascii_case(front).then(|| rest.to_owned())

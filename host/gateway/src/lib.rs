@@ -1,26 +1,26 @@
-//! The way of a request: endpoints, authentication, admission, routing, attempts, accounting.
+//! The path of a request: endpoints, authentication, admission, routing, attempts, accounting.
 //!
 //! | module | does |
 //! |---|---|
 //! | [`gateway`] | the steps of a request in order |
-//! | [`checks`] | asks providers now and then whether they are well |
-//! | [`explain`] | what would be sent for a request, without sending it |
+//! | [`checks`] | checks the health of providers at intervals |
+//! | [`explain`] | dry runs: the upstream request, or the routing, without sending |
 //! | [`models`] | lists of models |
 //! | [`serving`] | what requests are served from, derived from configuration and adapters |
 //! | [`attempt`] | carries out a plan: relay or translate |
-//! | [`route`] | from a model's name to targets |
+//! | [`route`] | plans the targets of a model |
 //! | [`account`] | usage, time and outcome, recorded exactly once |
-//! | [`admit`] | may this be served now |
-//! | [`identify`] | who is asking |
-//! | [`dialect`] | what a request says in its format, and limits in the client's words |
-//! | [`accept`] | what a target's provider takes as it is |
-//! | [`health`] | which targets and keys are well |
+//! | [`admit`] | admission: rights, rate limits, concurrency limits |
+//! | [`identify`] | identifies the caller |
+//! | [`dialect`] | peeks at requests, and renders rate limits in a format's spelling |
+//! | [`accept`] | the requests that a target's provider accepts unchanged |
+//! | [`health`] | the health of targets and keys |
 //! | [`facts`] | prices and abilities of models, from the bundled file |
 //! | [`observe`] | metrics, traces and the log |
-//! | [`limit`] | how much may be had in a minute, and at once |
-//! | [`gate`] | how many at the same time, and whose turn it is |
-//! | [`recall`] | what a client's format has no place for, kept until its next turn |
-//! | [`origin`] | who made what a client carries into its next request |
+//! | [`limit`] | rate limits and stream limits |
+//! | [`gate`] | concurrency limits with queues |
+//! | [`recall`] | signed reasoning that a client's format cannot carry, kept until its next turn |
+//! | [`origin`] | the issuers of opaque values and objects that requests carry |
 
 pub mod accept;
 pub mod account;

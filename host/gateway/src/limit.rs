@@ -1,8 +1,7 @@
-//! How much may be had in a minute, and at once: buckets of requests, tokens and streams, for clients, models, providers
-//! and addresses.
+//! Rate limits: buckets of requests, tokens and streams, for clients, models, providers and addresses.
 //!
-//! Tokens are reserved by estimate before a request goes on and settled by what it used, so that many requests at once
-//! cannot overshoot together. Where the levels are kept is a [`Store`]'s matter: in memory here.
+//! Tokens are reserved by estimate before a request continues, and settled by its usage afterwards, so that
+//! concurrent requests cannot exceed a limit together. A [`Store`] keeps the levels: here, in memory.
 
 mod bucket;
 mod memory;
@@ -18,21 +17,21 @@ pub use memory::Memory;
 
 use weir_config::Limits;
 
-/// Whose limit it is.
+/// The kind of owner of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// A client's.
+    /// A client.
     Client,
-    /// A model's, by its alias.
+    /// A model, by its alias.
     Model,
-    /// A provider's.
+    /// A provider.
     Provider,
-    /// An address's.
+    /// An address, or an IPv6 network.
     Address,
 }
 
 impl Scope {
-    /// As it stands in metrics and messages.
+    /// The scope's name in metrics and messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Client => "client",
@@ -43,23 +42,23 @@ impl Scope {
     }
 }
 
-/// What is limited.
+/// The limited resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Resource {
-    /// Requests a minute.
+    /// Requests per minute.
     Requests,
-    /// Tokens a minute, input and output together.
+    /// Input and output tokens per minute.
     Tokens,
-    /// Input tokens a minute.
+    /// Input tokens per minute.
     Input,
-    /// Output tokens a minute.
+    /// Output tokens per minute.
     Output,
-    /// Streams at the same time.
+    /// Concurrent streams.
     Streams,
 }
 
 impl Resource {
-    /// As it stands in metrics.
+    /// The resource's name in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Requests => "requests",
@@ -70,7 +69,7 @@ impl Resource {
         }
     }
 
-    /// For messages.
+    /// The resource's name in messages.
     fn unit(self) -> &'static str {
         match self {
             Self::Requests => "requests a minute",
@@ -82,77 +81,77 @@ impl Resource {
     }
 }
 
-/// Names a bucket.
+/// The key of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// Whose.
+    /// The kind of owner.
     pub scope: Scope,
-    /// Its name: a client's, a model's, a provider's, an address.
+    /// The owner's name: that of a client, a model or a provider, or an address.
     pub name: Arc<str>,
-    /// Of what.
+    /// The limited resource.
     pub resource: Resource,
 }
 
-/// An amount that is to be taken out of a bucket.
+/// An amount to take from a bucket.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Take {
-    /// Which bucket.
+    /// The bucket.
     pub key: Key,
-    /// How large it is and how fast it fills.
+    /// The bucket's size and fill rate.
     pub rate: Rate,
-    /// How much.
+    /// The amount.
     pub amount: f64,
 }
 
-/// How a bucket stands.
+/// The level of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Level {
-    /// What is left; below nothing where more was used than had been reserved.
+    /// The amount left; negative if more was used than reserved.
     pub remaining: f64,
-    /// Until it is full again.
+    /// Time until the bucket is full.
     pub full_in: Duration,
 }
 
-/// A bucket does not hold what was asked for.
+/// A bucket does not hold the amount to take.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Short {
-    /// Which of the takes.
+    /// The index of the take that failed.
     pub at: usize,
-    /// Until it will hold it, as things stand.
+    /// Time until the bucket holds the amount, if nothing else is taken.
     pub wait: Duration,
 }
 
-/// Where levels are kept.
+/// A store of buckets.
 pub trait Store: Debug + Send + Sync {
-    /// Takes all amounts, or none of them. Answers how each bucket stands afterwards.
+    /// Takes all amounts, or none of them. Returns the level of each bucket afterwards.
     fn reserve<'a>(
         &'a self,
         takes: &'a [Take],
         now: Instant,
     ) -> Pin<Box<dyn Future<Output = Result<Vec<Level>, Short>> + Send + 'a>>;
 
-    /// Gives an amount back to a bucket, or takes a further one (below nothing) whatever is left. Does not wait.
+    /// Returns an amount to a bucket, or takes more if it is negative, whatever is left. Does not wait.
     fn settle(&self, key: &Key, rate: Rate, amount: f64, now: Instant);
 }
 
-/// What a request is expected to use.
+/// The expected use of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Estimate {
     /// Input tokens.
     pub input: u64,
     /// Output tokens.
     pub output: u64,
-    /// Whether it asks for a stream.
+    /// Whether the request asks for a stream.
     pub stream: bool,
 }
 
 impl Estimate {
-    /// Of a request of which nothing is known.
+    /// The estimate of a request of which nothing is known.
     pub const NONE: Self = Self { input: 0, output: 0, stream: false };
 }
 
-/// What the limits of one scope take for such a request. A single request never takes more than a bucket holds: it
-/// could never be served.
+/// The amounts that a request takes under the limits of one scope. No amount exceeds the size of its bucket, since
+/// such a request could never be served.
 pub fn takes(scope: Scope, name: &Arc<str>, limits: &Limits, estimate: Estimate) -> Vec<Take> {
     let Estimate { input, output, stream } = estimate;
     let of = |resource, limit: Option<u64>, amount: u64| {
@@ -171,7 +170,7 @@ pub fn takes(scope: Scope, name: &Arc<str>, limits: &Limits, estimate: Estimate)
     all.into_iter().flatten().collect()
 }
 
-/// An address as it is limited: a whole /64 of version 6, of which anybody has as many addresses as they like.
+/// An address as a bucket's name: an IPv6 address counts as its /64, of which a single host may use every address.
 pub fn address_name(ip: IpAddr) -> Arc<str> {
     match ip.to_canonical() {
         IpAddr::V4(ip) => Arc::from(ip.to_string()),
@@ -182,21 +181,21 @@ pub fn address_name(ip: IpAddr) -> Arc<str> {
     }
 }
 
-/// A limit as the client is told of it.
+/// The state of a limit, for the client's headers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Told {
-    /// What is limited.
+    /// The limited resource.
     pub resource: Resource,
     /// The limit.
     pub limit: u64,
-    /// What is left.
+    /// The amount left.
     pub remaining: u64,
-    /// Until all of it is there again.
+    /// Time until the whole limit is available again.
     pub reset: Duration,
 }
 
-/// What was reserved for a request. What is not settled when it is dropped goes back as if nothing had been used, unless
-/// the request is with a provider.
+/// The amounts reserved for a request. If it is dropped unsettled, tokens are returned unless a provider is working
+/// on the request.
 #[derive(Debug)]
 pub struct Reservation {
     store: Arc<dyn Store>,
@@ -205,19 +204,19 @@ pub struct Reservation {
     is_out: bool,
 }
 
-/// A limit is used up.
+/// A limit that is used up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Exhausted {
-    /// Which one.
+    /// The limit's bucket.
     pub key: Key,
     /// The limit.
     pub limit: u64,
-    /// When to try again.
+    /// Time until the request could be admitted.
     pub wait: Duration,
 }
 
 impl Exhausted {
-    /// For the client.
+    /// The error message for the client.
     pub fn message(&self) -> String {
         let Key { scope, name, resource } = &self.key;
         let whose = match scope {
@@ -227,14 +226,14 @@ impl Exhausted {
         format!("the limit of {} {} for {whose} is used up", self.limit, resource.unit())
     }
 
-    /// As the client is told of it.
+    /// The state of the limit, for the client's headers.
     pub fn told(&self) -> Told {
         Told { resource: self.key.resource, limit: self.limit, remaining: 0, reset: self.wait }
     }
 }
 
 impl Reservation {
-    /// Reserves all of it or nothing.
+    /// Reserves all amounts, or none of them.
     pub async fn make(store: &Arc<dyn Store>, takes: Vec<Take>, now: Instant) -> Result<Self, Exhausted> {
         let reserved = if takes.is_empty() { Ok(Vec::new()) } else { store.reserve(&takes, now).await };
         match reserved {
@@ -250,7 +249,7 @@ impl Reservation {
         }
     }
 
-    /// Settles by what was used: input and output tokens. Where neither is known, the estimate stands.
+    /// Settles by the used input and output tokens. `None` keeps the estimate.
     pub fn used(&mut self, tokens: Option<(u64, u64)>, now: Instant) {
         for take in std::mem::take(&mut self.takes) {
             let used = tokens.map(|(input, output)| match take.key.resource {
@@ -267,7 +266,7 @@ impl Reservation {
         }
     }
 
-    /// Gives everything back, as if there had been no request.
+    /// Returns all amounts, as if the request had never been made.
     pub fn void(mut self) {
         let now = Instant::now();
         for take in std::mem::take(&mut self.takes) {
@@ -275,17 +274,17 @@ impl Reservation {
         }
     }
 
-    /// Whether the request is with a provider, so that the reservation stays if nothing more is heard of it.
+    /// Sets whether a provider is working on the request, so that dropping the reservation keeps its tokens.
     pub fn is_out(&mut self, is_out: bool) {
         self.is_out = is_out;
     }
 
-    /// Whether tokens are limited.
+    /// Whether a token limit applies.
     pub fn counts_tokens(&self) -> bool {
         self.takes.iter().any(|take| matches!(take.key.resource, Resource::Tokens | Resource::Input | Resource::Output))
     }
 
-    /// How this scope's limits stand after the reservation.
+    /// The state of this scope's limits after the reservation.
     pub fn told(&self, scope: Scope) -> Vec<Told> {
         let of_scope = self.takes.iter().zip(&self.levels).filter(|(take, _)| take.key.scope == scope);
         let told = of_scope.map(|(take, level)| Told {
@@ -308,7 +307,7 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         let now = Instant::now();
         for take in std::mem::take(&mut self.takes) {
-            // The request was made all the same.
+            // The request itself stays counted.
             let stays = match take.key.resource {
                 Resource::Requests => true,
                 Resource::Streams => false,

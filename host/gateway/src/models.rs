@@ -1,4 +1,4 @@
-//! Lists of models: the configuration's names and, for patterns, what the providers themselves list.
+//! Lists of models: the configured names and, for patterns, the models that providers list.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,20 +18,21 @@ use weir_types::contract::types::{Body, Context, Header, HttpRequest, ModelInfo,
 use weir_types::fault::Fault;
 use weir_types::query;
 
-/// How long a provider's list is taken for true, and how long a provider that gave none is left alone.
+/// How long a provider's list is cached, and how long a failure to fetch it is.
 const FRESH: Duration = Duration::from_mins(5);
 const FRESH_FAILURE: Duration = Duration::from_secs(30);
-/// A provider that takes longer is left out.
+/// How long to wait for a provider's list.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Providers' lists, kept for a while. One entry a provider.
+/// Cached lists of models, one for each provider.
 #[derive(Debug, Default)]
 pub struct Lists(Mutex<HashMap<Arc<str>, Arc<List>>>);
 
-/// The list of one provider.
+/// The cached list of one provider.
 #[derive(Debug, Default)]
 struct List {
-    /// Held by the request that asks the provider; the others wait for it, and the next one asks should it leave.
+    /// Held by the request that fetches the list. Other requests wait for it; if it is cancelled, the next one
+    /// fetches.
     asking: tokio::sync::Mutex<()>,
     kept: Mutex<Option<Kept>>,
 }
@@ -43,7 +44,7 @@ struct Kept {
 }
 
 impl Lists {
-    /// Forgets everything: the configuration has changed. What is being asked for now is kept by nobody any more.
+    /// Clears the cache, since the configuration has changed. A fetch in progress is no longer cached.
     pub fn forget(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -118,7 +119,7 @@ fn context(asked: &Asked) -> Context {
     }
 }
 
-/// The one that was asked for, or all.
+/// The requested model, or all.
 fn select(
     serving: &Serving,
     asked: &Asked,
@@ -129,14 +130,14 @@ fn select(
     if let Some(found) = all.into_iter().find(|info| info.id == *id) {
         return Ok(vec![found]);
     }
-    // A pattern serves names that no list tells. What this client may not use is not told to be there.
+    // A pattern also serves names that no list has. A model that the client may not use is reported as unknown.
     match serving.routes.find(id).filter(|_| asked.caller.may_use(id)) {
         Some(route) => Ok(vec![info(id, route.targets.iter().find_map(|target| target.as_ref().ok()))]),
         None => Err(Fault::not_found(format!("the model `{id}` is not known here")).with_code("model_not_found")),
     }
 }
 
-/// Exact names, and what providers list for patterns; the first of the same name counts.
+/// Exact names first, and then the models that providers list for patterns; the first of equal names counts.
 async fn known(house: House<'_>, serving: &Serving, lists: &Lists, asked: &Asked) -> Vec<ModelInfo> {
     let mut all: Vec<ModelInfo> = Vec::new();
     let mut patterns: Vec<(&Alias, &Arc<Target>)> = Vec::new();
@@ -151,7 +152,7 @@ async fn known(house: House<'_>, serving: &Serving, lists: &Lists, asked: &Asked
     let listed = patterns.iter().map(|(_, target)| list(house, lists, asked, target));
     for ((alias, target), models) in patterns.iter().zip(join_all(listed).await) {
         for model in models.iter().filter(|model| alias.matches(&model.id)) {
-            // A target with a name of its own serves only that, whatever the provider lists.
+            // A target with a fixed model serves only that one, whatever the provider lists.
             let is_known = all.iter().any(|known| known.id == model.id);
             if !is_known && target.model.is_none() && asked.caller.may_use(&model.id) {
                 all.push(model.clone());
@@ -173,7 +174,7 @@ fn info(id: &str, target: Option<&Arc<Target>>) -> ModelInfo {
     }
 }
 
-/// A provider's own list; empty where it gives none in time. Those who come while it is being asked wait for that answer.
+/// A provider's own list; empty if it does not arrive in time. Concurrent requests wait for one fetch.
 async fn list(house: House<'_>, lists: &Lists, asked: &Asked, target: &Arc<Target>) -> Arc<[ModelInfo]> {
     let list = lists.of(&target.label);
     if let Some(models) = list.get() {

@@ -1,4 +1,4 @@
-//! What operators see: metrics, traces and the log. Must never fail a request.
+//! Observability: metrics, traces and the log. Never fails a request.
 
 pub mod log;
 pub mod metrics;

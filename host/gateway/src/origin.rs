@@ -1,21 +1,22 @@
-//! Who made what a client carries from one answer into its next request: opaque values, signed tool calls, objects.
+//! Provenance: which target issued the opaque values, signed tool calls and objects that a client sends with its next
+//! request.
 //!
-//! Some of what a provider says means something only where it was said. Thinking that is encrypted or signed is read back
-//! by the deployment that made it and refused by its neighbour; a file or a stored answer exists in one place. Where there
-//! is a choice, the host therefore looks at answers for such words and remembers which target said them, and looks at
-//! requests for words that it remembers.
+//! Some values of a provider are valid only at their origin. Encrypted or signed reasoning is accepted by the
+//! deployment that made it and refused by another; a file or a stored answer exists in one place. If a route has a
+//! choice of targets, the host therefore scans answers for such words and records which target issued them, and looks
+//! the words of requests up.
 //!
-//! Which member a word stands in doesn't matter, so no format has to be known: an opaque value is told by what it is
-//! made of ([`scan`]), an object's id by the places that the manifest names. Nothing crosses from one tenant to another,
-//! and the words themselves are not kept, only hashes of them under keys of this process's own.
+//! The position of a word in the JSON is irrelevant, so no format has to be known: an opaque value is recognised by
+//! its characters ([`scan`]), an object's id by the places that the manifest names. Tenants are kept apart, and only
+//! hashes of the words are kept, with keys of this process.
 //!
 //! | file | does |
 //! |---|---|
-//! | `scan` | finds such words in bytes that come in pieces |
-//! | `learner` | watches an answer |
-//! | `carried` | looks at a request |
-//! | `owners` | remembers which client made an object, where clients have to be kept apart |
-//! | `made` | finds the ids of what an answer made |
+//! | `scan` | finds opaque values and ids in chunked bytes |
+//! | `learner` | records the words of an answer |
+//! | `carried` | looks up the words of a request |
+//! | `owners` | records which client made an object, for clients that must be kept apart |
+//! | `made` | finds the ids of the objects that an answer made |
 
 mod carried;
 mod learner;
@@ -34,50 +35,50 @@ pub use learner::{Claim, Learner, Lesson, is_object};
 pub use owners::{Owners, Shelf};
 pub use scan::{Scanner, WORD, Word};
 
-/// About how many bytes one word takes.
+/// The approximate memory of one word, in bytes.
 const ENTRY: usize = 128;
 
-/// A target, as the one that made something.
+/// The issuer of a value or object: a target with one of its keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issuer {
-    /// Provider and model: the target's id.
+    /// The target's id: provider and model.
     pub target: Arc<str>,
     /// The provider's name.
     pub provider: Arc<str>,
-    /// Which of the provider's keys: with another one it may be another account.
+    /// The number of the provider's key; another key may belong to another account.
     pub key: usize,
 }
 
 impl Issuer {
-    /// Whether this is the account that it was made with.
+    /// Whether both are the same target with the same key.
     fn is_same(&self, other: &Self) -> bool {
         *self.target == *other.target && self.key == other.key
     }
 }
 
-/// What a word is.
+/// The kind of a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// The beginning of an opaque value.
     Value,
-    /// The id of a tool call that the host keeps a value for.
+    /// The id of a tool call for which the host keeps a value.
     Call,
     /// The id of an object.
     Object,
 }
 
-/// Who made which word, for a number of words; those that were not asked for lately make room.
+/// The issuers of words, in a bounded cache that evicts the least recently used ones.
 #[derive(Debug)]
 pub struct Origins {
     known: Cache<u128, Issuer>,
-    /// Of two hashes, neither of which a client can foresee.
+    /// Keyed hashers, so that clients cannot forge collisions.
     hashers: [RandomState; 2],
-    /// Whether anything of each kind was ever learnt, so that nobody looks for what cannot be found.
+    /// Whether any word of each kind was ever recorded, so that scans without a chance are skipped.
     any: [AtomicBool; 3],
 }
 
 impl Origins {
-    /// Remembers as many words as fit into about so many bytes.
+    /// Creates a cache of about this many bytes.
     pub fn new(bytes: usize) -> Self {
         Self {
             known: Cache::new(bytes / ENTRY),
@@ -91,21 +92,21 @@ impl Origins {
         self.seen(kind).load(Ordering::Relaxed)
     }
 
-    /// Remembers who made a word.
+    /// Records the issuer of a word.
     pub fn learn(&self, kind: Kind, tenant: &str, word: &[u8], issuer: &Issuer) {
         self.known.insert(self.key(kind, tenant, word), issuer.clone());
-        // Written once: what is only read stays in every core's cache.
+        // Written only once, so that the flag stays in every core's cache.
         if !self.has(kind) {
             self.seen(kind).store(true, Ordering::Relaxed);
         }
     }
 
-    /// Who made a word.
+    /// The issuer of a word, if known.
     pub fn of(&self, kind: Kind, tenant: &str, word: &[u8]) -> Option<Issuer> {
         self.of_key(self.key(kind, tenant, word))
     }
 
-    /// Whether this one made an opaque value, as far as that is known.
+    /// Whether an opaque value is known to come from this issuer.
     pub fn is_from(&self, issuer: &Issuer, tenant: &str, value: &str) -> bool {
         let beginning = value.as_bytes().get(..WORD);
         let known = beginning.and_then(|word| self.of(Kind::Value, tenant, word));

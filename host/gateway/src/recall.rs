@@ -1,11 +1,10 @@
-//! What a client's format has no place for, kept by tool-call id until the client's next turn.
+//! Signed reasoning that a client's format cannot carry, kept by tool-call id until the client's next turn.
 //!
-//! Some providers vouch for a tool call, or for the thinking in front of it, with an opaque value that they want back
-//! together with the tool's result. A client whose format cannot carry such a value drops it. So the host keeps the
-//! thinking and the value of every turn that calls tools, and puts them back where a later request holds the call
-//! without them. Nothing crosses from one tenant to another, or from one family of adapters to another. And since what is
-//! put back means something to its issuer only, the calls' ids are told to [`crate::origin`], by which such a request finds
-//! its way there.
+//! Some providers sign a tool call, or the reasoning before it, with an opaque value that they require back with the
+//! tool's result. A client whose format cannot carry such a value drops it. The host therefore keeps the reasoning
+//! and the values of every turn that calls tools, and restores them in a later request that has the call without
+//! them. Tenants are kept apart, and so are families of adapters. Since restored values are valid only at their
+//! issuer, the calls' ids are recorded in [`crate::origin`], which routes such a request there.
 
 use std::sync::Arc;
 
@@ -17,14 +16,14 @@ use weir_types::contract::types::{
     ChatEvent, ChatRequest, ChatResponse, Message, Part, PartKind, ReasoningPart, Role, Signature,
 };
 
-/// Bytes of thinking of one turn from which on it is not kept.
+/// The most bytes of one turn's reasoning that are kept.
 const TURN_LIMIT: usize = 512 * 1024;
-/// About how many bytes a turn of average size takes: by it the cache plans its slots.
+/// The average size of a turn in bytes, by which the cache plans its slots.
 const USUAL_TURN: usize = 1024;
-/// Bytes that an entry takes beside its texts.
+/// The overhead of an entry in bytes.
 const ENTRY: usize = 192;
 
-/// What is kept of all turns, within a number of bytes; what was not asked for lately makes room.
+/// The kept values of all turns, bounded in bytes; the least recently used ones are evicted.
 #[derive(Debug)]
 pub struct Recall {
     turns: Cache<Key, Kept, Weigher>,
@@ -32,37 +31,37 @@ pub struct Recall {
     owners: Arc<Owners>,
 }
 
-/// Where an answer comes from and to whom it goes.
+/// The origin of an answer, and its tenant.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// Whose request it answers.
+    /// The tenant whose request is answered.
     pub tenant: Arc<str>,
-    /// The family of the adapter that it comes by.
+    /// The family of the adapter that parsed the answer.
     pub family: Arc<str>,
-    /// The target that gives it.
+    /// The target and key that gave the answer.
     pub issuer: Issuer,
 }
 
-/// A tool call of a tenant's.
+/// A tenant's tool call.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
     tenant: Box<str>,
     call: Box<str>,
 }
 
-/// What belongs to one tool call.
+/// The values that belong to one tool call.
 #[derive(Debug, Clone)]
 struct Kept {
-    /// The family of the adapter that it came by.
+    /// The family of the adapter that parsed it.
     family: Arc<str>,
-    /// The call's own value.
+    /// The call's own opaque value.
     signature: Option<Signature>,
-    /// The thinking in front of the turn's calls.
+    /// The reasoning before the turn's calls.
     thinking: Arc<[ReasoningPart]>,
 }
 
 impl Kept {
-    /// Whether an adapter of this family wants it back: it made the turn, or it is the one whose values these are.
+    /// Whether the values are valid for an adapter of this family: it parsed the turn, or it is the values' issuer.
     fn is_for(&self, family: &str) -> bool {
         let values = self.thinking.iter().flat_map(|part| part.signature.iter().chain(&part.encrypted));
         *self.family == *family || self.signature.iter().chain(values).any(|value| value.issuer == family)
@@ -75,14 +74,15 @@ struct Weigher;
 impl Weighter<Key, Kept> for Weigher {
     fn weight(&self, key: &Key, kept: &Kept) -> u64 {
         let signature = kept.signature.as_ref().map_or(0, signature_len);
-        // Calls of one turn share their thinking; each pays for it, which errs on the side of less memory.
+        // Calls of one turn share their reasoning, but each counts it, which errs towards less memory.
         let thinking: usize = kept.thinking.iter().map(thinking_len).sum();
         (ENTRY + key.tenant.len() + key.call.len() + signature + thinking) as u64
     }
 }
 
 impl Recall {
-    /// Keeps about so many bytes: a quarter of it for who issued what, an eighth for whose objects are.
+    /// Creates a cache of about this many bytes: a quarter for the issuers of values, an eighth for the owners of
+    /// objects.
     pub fn new(bytes: usize) -> Self {
         let origins = Arc::new(Origins::new(bytes / 4));
         let owners = Arc::new(Owners::new(bytes / 8));
@@ -90,17 +90,17 @@ impl Recall {
         Self { turns: Cache::with_weighter((bytes / USUAL_TURN).max(16), bytes as u64, Weigher), origins, owners }
     }
 
-    /// Whose objects are.
+    /// The owners of objects.
     pub fn owners(&self) -> &Arc<Owners> {
         &self.owners
     }
 
-    /// Who issued what.
+    /// The issuers of values.
     pub fn origins(&self) -> &Arc<Origins> {
         &self.origins
     }
 
-    /// Keeps what a whole answer's calls will want back.
+    /// Keeps the values of a whole answer's tool calls.
     pub fn keep(&self, source: &Source, answer: &ChatResponse) {
         for candidate in &answer.candidates {
             let mut turn = Turn::default();
@@ -130,7 +130,7 @@ impl Recall {
         }
     }
 
-    /// Puts back what a request's tool calls are without, for a target of this family.
+    /// Restores the missing values of a request's tool calls, for a target of this family.
     pub fn restore(&self, tenant: &str, family: &str, request: &mut ChatRequest) {
         if self.turns.is_empty() {
             return;
@@ -156,20 +156,20 @@ impl Recall {
         if has_own {
             return;
         }
-        // What the client repeats unsigned is the same thinking.
+        // Unsigned reasoning that the client repeats is the same reasoning.
         message.parts.retain(|part| !matches!(part, Part::Reasoning(_)));
         message.parts.splice(0..0, thinking.iter().cloned().map(Part::Reasoning));
     }
 }
 
-/// One turn of one candidate.
+/// The reasoning and the calls of one candidate's turn.
 #[derive(Debug, Default)]
 struct Turn {
     thinking: Vec<ReasoningPart>,
     calls: Vec<(String, Option<Signature>)>,
 }
 
-/// Watches a streamed answer for what its calls will want back.
+/// Collects the values of a streamed answer's tool calls.
 #[derive(Debug)]
 pub struct Witness {
     recall: Arc<Recall>,
@@ -177,7 +177,7 @@ pub struct Witness {
     candidates: Vec<(u32, Watched)>,
 }
 
-/// What was seen of one candidate: the parts of a turn by their numbers.
+/// What has passed of one candidate, with the numbers of its parts.
 #[derive(Debug, Default)]
 struct Watched {
     turn: Turn,
@@ -187,12 +187,12 @@ struct Watched {
 }
 
 impl Witness {
-    /// Watches an answer.
+    /// Observes an answer from this source.
     pub fn new(recall: Arc<Recall>, source: Source) -> Self {
         Self { recall, source, candidates: Vec::new() }
     }
 
-    /// Sees one event, as the referee let it through.
+    /// Observes one event, after the referee.
     pub fn see(&mut self, event: &ChatEvent) {
         match event {
             ChatEvent::PartStart(start) => match &start.kind {
@@ -214,7 +214,7 @@ impl Witness {
                     thinking.extensions.clone_from(&stop.extensions);
                 }
             }
-            // A client may ask on as soon as it hears of the end: by then it is kept.
+            // Kept before the client gets the end, since its next request may follow at once.
             ChatEvent::Finish(finish) => {
                 let watched = std::mem::take(self.of(finish.candidate));
                 self.recall.put(&self.source, watched.turn);

@@ -1,4 +1,4 @@
-//! From a model's name to the targets that can serve it, in order. Decisions only: nothing here does I/O.
+//! Routes: from a model's name to the candidates that can serve it, in order. Decisions only: nothing here does I/O.
 
 mod budget;
 pub mod chance;
@@ -34,73 +34,73 @@ pub use plan::{Circumstances, Nowhere, Plan, plan, plan_for_provider};
 pub use question::Question;
 pub use stop::Stop;
 
-/// The header by which a request without a model says which provider it is for.
+/// The header by which a request without a model names its provider.
 pub const PROVIDER_HEADER: &str = weir_types::headers::PROVIDER;
 
-/// Bytes of a model's name that is remembered.
+/// The most bytes of a model's name that has a health of its own.
 const LONGEST_NAME: usize = 256;
 
-/// The header by which a request chooses among the targets of its model, where it may.
+/// The header by which a request chooses among its model's targets, if its client may.
 pub const TARGET_HEADER: &str = weir_types::headers::TARGET;
 
-/// Where a request can go, with everything that an attempt needs.
+/// A provider with a model, and everything that an attempt needs.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of the operator's own")]
 pub struct Target {
-    /// Provider and model, by which its health is known; a label.
+    /// Provider and model; names the target's health record and is a label.
     pub id: Arc<str>,
     /// The provider's name, a label.
     pub label: Arc<str>,
-    /// The provider as configured.
+    /// The configured provider.
     pub provider: Arc<Provider>,
-    /// The adapter that speaks to it.
+    /// The provider's adapter.
     pub adapter: Arc<Adapter>,
-    /// What that adapter accepts as it is.
+    /// The acceptances of that adapter which apply to this target.
     pub accepts: Arc<[Acceptance]>,
-    /// How its provider tells its limits.
+    /// The spelling of the provider's rate-limit headers.
     pub limits: Arc<Spelling>,
-    /// Where it is.
+    /// The base url.
     pub base: Base,
-    /// What proves who we are.
+    /// The credential for the provider, if it needs one.
     pub credential: Option<Credential>,
-    /// The number of the key in it.
+    /// The number of the credential's key.
     pub key: usize,
     /// The same target with the provider's other keys.
     pub spares: Vec<Arc<Target>>,
-    /// The provider's name for the model; the client's own if none.
+    /// The provider's name for the model; `None` takes the client's.
     pub model: Option<String>,
-    /// Where the provider's name is what the alias's star stands for: the alias up to there.
+    /// The alias up to its star, if the provider's name for the model is the part that the star matches.
     pub before_star: Option<Arc<str>>,
-    /// The format to translate to, where the adapter has several.
+    /// The format to translate to, if the adapter has several.
     pub format: Option<String>,
-    /// Whether even what could be relayed is translated.
+    /// Whether requests are translated even if they could be relayed.
     pub translate: bool,
-    /// Whether a request is refused where its translation would lose something.
+    /// Whether a request is refused if its translation would lose a field.
     pub strict: bool,
-    /// How usage is learnt in the relay lane.
+    /// How the relay lane gets the usage of a stream.
     pub metering: Metering,
-    /// Whether its server takes the question for usage; shared by all keys.
+    /// Whether the server accepts the member that requests usage; shared by all keys.
     pub question: Arc<Question>,
-    /// The options, as contexts carry them.
+    /// The options for the adapter.
     pub options: Vec<Setting>,
-    /// Time limits.
+    /// The time limits of an attempt.
     pub timeouts: Timeouts,
-    /// What its model can do, as far as that is known.
+    /// The known abilities of the model.
     pub capabilities: Capabilities,
-    /// What its model costs, if that is known.
+    /// The token prices of the model, if known.
     pub price: Option<Price>,
-    /// Its share where the strategy goes by weights.
+    /// The target's share in weighted strategies.
     pub weight: u32,
-    /// Repetitions.
+    /// The number and the delays of retries.
     pub retry: Retry,
-    /// Whether a request that failed here may go elsewhere.
+    /// Whether a request that failed here may try another target.
     pub enable_fallback: bool,
-    /// Whether a stream that breaks is gone on with elsewhere.
+    /// Whether another target may continue a stream that breaks here.
     pub resume: bool,
 }
 
 impl Target {
-    /// What its health is asked by.
+    /// The subject of health queries for this target.
     pub fn subject(&self) -> Subject<'_> {
         Subject {
             target: &self.id,
@@ -111,8 +111,8 @@ impl Target {
         }
     }
 
-    /// By which its health is known to a request for this model: for a pattern's target that is the model's own, so that
-    /// one of its models that is broken closes none of the others.
+    /// The name of the health record for a request for this model. Each model of a pattern's target has its own, so
+    /// that one broken model does not affect the others.
     pub fn health_id(&self, asked: &str) -> Arc<str> {
         let model = self.model(asked);
         if self.model.is_some() || model.len() > LONGEST_NAME {
@@ -121,77 +121,78 @@ impl Target {
         Arc::from(format!("{}/{model}", self.label))
     }
 
-    /// It, as the one that made something.
+    /// The target as the issuer of values and objects.
     pub fn issuer(&self) -> Issuer {
         Issuer { target: Arc::clone(&self.id), provider: Arc::clone(&self.label), key: self.key }
     }
 
-    /// Whether it can be asked which models it has.
+    /// Whether the provider's list of models can be fetched.
     pub fn can_list(&self) -> bool {
         self.adapter.has(Interface::ProviderModels)
     }
 
-    /// Whether it can be asked how its provider is, where the configuration wants that.
+    /// Whether the configured health check is possible.
     pub fn can_be_checked(&self) -> bool {
         let chats = self.provider.check.as_ref().is_some_and(|check| check.model.is_some());
         if chats { self.adapter.has(Interface::ProviderChat) } else { self.can_list() }
     }
 
-    /// The provider's name for the model, as labels have it.
+    /// The provider's name for the model, or `*`, as a label.
     pub fn model_label(&self) -> &str {
         self.model.as_deref().unwrap_or("*")
     }
 
-    /// What the model costs that a request for this name goes to, as far as that is known.
+    /// The token prices of the model that a request for this name gets, if known.
     pub fn price_of(&self, asked: &str) -> Option<Price> {
-        // Of a pattern the bundled file knows the models, and not the pattern.
+        // The bundled file knows the models of a pattern, but not the pattern.
         self.price.or_else(|| facts::of(&self.adapter.name, self.model(asked)).price)
     }
 
-    /// What the model can do that a request for this name goes to: by the operator's word, else by the bundled file.
+    /// The abilities of the model that a request for this name gets. The configuration takes precedence over the
+    /// bundled file.
     pub fn capabilities_of(&self, asked: &str) -> Capabilities {
-        // Of a pattern the bundled file knows the models, and not the pattern.
+        // The bundled file knows the models of a pattern, but not the pattern.
         let of_model = || facts::of(&self.adapter.name, self.model(asked)).capabilities;
         if self.model.is_some() { self.capabilities } else { facts::over(self.capabilities, of_model()) }
     }
 
-    /// The model as this provider names it.
+    /// The model's name at the provider, for a request for this name.
     pub fn model<'a>(&'a self, asked: &'a str) -> &'a str {
         let bare = || asked.strip_prefix(self.before_star.as_deref().unwrap_or_default()).unwrap_or(asked);
         self.model.as_deref().unwrap_or_else(bare)
     }
 
-    /// How it takes a format for an operation as it is, if it does.
+    /// The acceptance of this format for this operation, if there is one.
     pub fn accepts(&self, format: &str, operation: &Operation) -> Option<&Acceptance> {
         let mut able = self.able(operation);
         able.find(|one| one.format == format)
     }
 
-    /// The acceptances of an operation for which this target sets what they need.
+    /// The acceptances of an operation whose options this target sets.
     fn able(&self, operation: &Operation) -> impl Iterator<Item = &Acceptance> + Clone {
         let open = |one: &&Acceptance| one.operation == *operation && one.is_open(|name| self.option(name));
         self.accepts.iter().filter(open)
     }
 
-    /// The format to translate a client's request to: the configured one, the client's own where this adapter has it,
-    /// the preferred one, the first.
+    /// The format to translate a client's request to: the configured one, else the client's own if this adapter has
+    /// it, else the preferred one, else the first.
     pub fn format_for<'a>(&'a self, client: &'a str, operation: &Operation) -> &'a str {
         format_for(self.format.as_deref(), client, &self.adapter.manifest, self.able(operation))
     }
 
-    /// Takes this provider's keys out of a text: some providers repeat the key that they refuse.
+    /// Removes this provider's keys from a text: some providers repeat the key that they refuse.
     pub fn hide_keys(&self, text: &mut String) {
         self.provider.keys.iter().for_each(|key| key.hide_in(text));
         self.credential.iter().for_each(|credential| credential.hide_in(text));
     }
 
-    /// An option as plain text: a string's own, a list's strings with commas, any other value's JSON.
+    /// An option as plain text: a string without quotes, a list's strings joined by commas, any other value as JSON.
     pub fn option(&self, name: &str) -> Option<String> {
         crate::accept::option(&self.options, name)
     }
 }
 
-/// A target with each of its keys.
+/// The target with its first key, and then with each of its other keys.
 pub fn keys(target: &Arc<Target>) -> impl Iterator<Item = &Arc<Target>> {
     iter::once(target).chain(&target.spares)
 }
@@ -214,31 +215,31 @@ pub fn format_for<'a>(
     chosen.map(|one| one.format.as_str()).or_else(first).unwrap_or(client)
 }
 
-/// Metrics by the face's index, and the client's name: empty for the anonymous one.
+/// Metric handles by the face's index and the client's name, which is empty if anonymous.
 type SeriesByClient = HashMap<usize, Vec<(Arc<str>, Arc<Series>)>>;
 
-/// One model of the configuration, ready to be served.
+/// A configured model, ready to serve.
 #[derive(Debug)]
 pub struct Route {
-    /// The alias: a label.
+    /// The model's alias; a label.
     pub alias: String,
-    /// Its targets, or why one cannot be served.
+    /// The targets, or why one cannot be served.
     pub targets: Vec<Result<Arc<Target>, String>>,
-    /// How one of them is chosen.
+    /// The order in which targets are tried.
     pub strategy: Strategy,
-    /// Aliases that are tried when every target failed.
+    /// The aliases that are tried after every target failed.
     pub fallbacks: Vec<String>,
-    /// Whether a request whose content was filtered may go to another target.
+    /// Whether a request whose content was filtered may try another target.
     pub fallback_when_filtered: bool,
-    /// Whether embeddings may be another model's.
+    /// Whether a fallback may answer with another model's embeddings.
     pub fallback_embeddings: bool,
-    /// Whether a request is refused, wherever it goes, where its translation would lose something.
+    /// Whether a request is refused, at any target, if its translation would lose a field.
     pub strict: bool,
-    /// What keeps requests at one target.
+    /// What binds requests to one target.
     pub affinity: Affinity,
-    /// After how long without an answer the next target is asked too.
+    /// The time without an answer after which the next target is tried as well.
     pub hedge: Option<Duration>,
-    /// The first target's name for the model, whether that target can be served or not.
+    /// The first target's configured name for the model, even if that target cannot be served.
     first: Option<String>,
     turn: AtomicUsize,
     key: AtomicUsize,
@@ -247,7 +248,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// A model's route with these targets; `strict` is the server's word, where the model has none.
+    /// The route of a model with these targets; `strict` is the server's default.
     pub fn new(model: &Model, strict: bool, targets: Vec<Result<Arc<Target>, String>>) -> Self {
         Self {
             fallback_embeddings: model.fallback_embeddings,
@@ -267,7 +268,7 @@ impl Route {
         }
     }
 
-    /// The first target's name for the model that is asked for.
+    /// The first target's name for the model, for a request for this name.
     pub fn first_model<'a>(&'a self, asked: &'a str) -> &'a str {
         match self.targets.first() {
             Some(Ok(target)) => target.model(asked),
@@ -275,50 +276,50 @@ impl Route {
         }
     }
 
-    /// Whether it matters here what a request asks for: there is a choice, or something is known to be lacking.
+    /// Whether a request's features matter: the route has a choice, or a target is known to lack a feature.
     pub fn chooses_by_abilities(&self) -> bool {
         let mut able = self.targets.iter().flatten().map(|target| &target.capabilities);
         let has_choice = self.has_choice();
         able.any(|able| has_choice && *able != Capabilities::default() || able.lacks_something())
     }
 
-    /// Whether a request may go to more than one target.
+    /// Whether a request may be sent to more than one target.
     pub fn has_choice(&self) -> bool {
         self.targets.len() > 1 || !self.fallbacks.is_empty()
     }
 
-    /// Whether what is made for one request may mean nothing to who gets the next: there are several targets, or several
-    /// keys, which may be several accounts.
+    /// Whether one request's values may be invalid at the next one's target or key: there are several targets, or
+    /// several keys, which may belong to several accounts.
     pub fn has_accounts(&self) -> bool {
         self.has_choice() || self.targets.iter().flatten().any(|target| !target.spares.is_empty())
     }
 
-    /// How many requests have had their turn.
+    /// The number of requests that have taken a turn.
     pub fn turn(&self) -> usize {
         self.turn.load(Ordering::Relaxed)
     }
 
-    /// Counts the requests.
+    /// Takes a turn, and returns its number.
     pub fn next_turn(&self) -> usize {
         self.turn.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Counts the attempts with one of several keys.
+    /// Counts an attempt with one of several keys, and returns its number.
     pub fn next_key(&self) -> usize {
         self.key.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// A request came: it adds to what may be repeated.
+    /// Adds a request's share to the retry budget.
     pub fn deposit(&self, share: f64) {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner).deposit(share);
     }
 
-    /// Takes a repetition out of the budget, if there is one.
+    /// Takes a retry out of the budget. Returns whether one was left.
     pub fn take_repetition(&self, now: Instant) -> bool {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner).take(now)
     }
 
-    /// The metrics of this route for a face and a client of the configuration, which are made once.
+    /// The metric handles of this route for a face and a configured client, created once.
     pub fn series(&self, metrics: &Metrics, face: &Face, client: Option<&Arc<str>>) -> Arc<Series> {
         let client: &str = client.map_or("", |name| name);
         let find = |all: &SeriesByClient| {
@@ -340,27 +341,27 @@ impl Route {
     }
 }
 
-/// All routes.
+/// The routes of all models.
 #[derive(Debug, Default)]
 pub struct Routes {
     aliases: Aliases,
-    /// By the model's address, which `aliases` keeps alive.
+    /// Keyed by the model's address in memory; `aliases` keeps the models alive.
     by_model: HashMap<usize, Arc<Route>>,
 }
 
 impl Routes {
-    /// The routes of these models; `route` makes each.
+    /// Creates a route for each model.
     pub fn new(aliases: Aliases, route: impl Fn(&Model) -> Route) -> Self {
         let by_model = aliases.iter().map(|model| (address(model), Arc::new(route(model)))).collect();
         Self { aliases, by_model }
     }
 
-    /// The route that a model's name leads to.
+    /// The route of a model's name.
     pub fn find(&self, name: &str) -> Option<&Arc<Route>> {
         self.by_model.get(&address(self.aliases.lookup(name)?))
     }
 
-    /// Every route, in the configuration's order.
+    /// Every route, in the order of the configuration.
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<Model>, &Arc<Route>)> {
         self.aliases.iter().filter_map(|model| Some((model, self.by_model.get(&address(model))?)))
     }

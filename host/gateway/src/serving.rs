@@ -1,5 +1,5 @@
-//! Everything that requests are served from, derived from the configuration and the adapters, made anew as a whole when
-//! either changes. A request keeps the one that it began with.
+//! Everything that requests are served from, derived from the configuration and the adapters and rebuilt as a whole
+//! when either changes. A request keeps the state that it began with.
 
 mod credential;
 mod holes;
@@ -21,29 +21,29 @@ use weir_translate::dialect::faces::{ClaimError, Faces, Speaker};
 
 pub use objects::Belongings;
 
-/// What requests are served from.
+/// The state that requests are served from.
 #[derive(Debug)]
 pub struct Serving {
-    /// The configuration, completed with what adapters suggest.
+    /// The configuration, completed with adapters' suggestions.
     pub config: Arc<Config>,
-    /// The adapters.
+    /// The loaded adapters.
     pub adapters: Arc<Snapshot>,
-    /// What clients may speak.
+    /// The table of faces.
     pub faces: Faces,
-    /// How each face's requests are peeked at, by its index.
+    /// The reading plan of each face, by its index.
     pub readings: Vec<Arc<ReadingPlan>>,
-    /// Where requests go.
+    /// The routes of all models.
     pub routes: Routes,
-    /// By the face's index.
+    /// Whether answers name objects, by the face's index.
     makes: Vec<objects::Makes>,
-    /// By the face's index; empty where there is but one client, who may have everything.
+    /// What answers make that belongs to the client, by the face's index; empty if clients need not be kept apart.
     belongings: Vec<Belongings>,
-    /// What is wrong with the configuration, as far as only adapters can tell.
+    /// Problems of the configuration that can only be found with the adapters.
     pub problems: Vec<Problem>,
 }
 
 impl Serving {
-    /// Derives it all. What cannot be served is left out and told in `problems`.
+    /// Derives the state. A target that cannot be served is left out, and `problems` has the reason.
     pub fn derive(config: &Config, adapters: Arc<Snapshot>) -> Result<Self, ClaimError> {
         let faces = Faces::new(adapters.adapters.values().map(|adapter| speaker(config, adapter)))?;
         for left_out in faces.left_out() {
@@ -54,13 +54,13 @@ impl Serving {
         let config = Arc::new(completed(config, &adapters));
         let routes = targets::routes(&config, &adapters, &known, &mut problems);
         targets::unchecked(&routes, &mut problems);
-        // Only what targets use: every member that some provider does not take costs each request a look.
+        // Only acceptances in use, since every excluded member costs each request a comparison.
         let used = |adapter: &str| {
             let mut targets = routes.iter().flat_map(|(_, route)| route.targets.iter().flatten());
             targets.any(|target| *target.adapter.name == *adapter)
         };
         let used: Vec<_> = known.iter().filter(|(adapter, _)| used(adapter)).map(|(_, known)| &known.accepts).collect();
-        // Nor is it asked what a request wants where that decides nothing.
+        // Features are only read if a route's choice depends on them.
         let chooses = routes.iter().any(|(_, route)| route.chooses_by_abilities());
         let accepts = || used.iter().flat_map(|accepts| accepts.iter());
         let reading = |face| Arc::new(ReadingPlan::new(face, accepts(), chooses));
@@ -71,7 +71,8 @@ impl Serving {
         Ok(Self { config, adapters, faces, readings, routes, makes, belongings, problems })
     }
 
-    /// Whether the answers of a face name objects that somebody may ask for later, and that are in one of several places.
+    /// Whether a face's answers name objects that later requests may refer to, and that exist at one of several
+    /// places only.
     pub fn makes_objects(&self, face: usize, may_differ: bool) -> bool {
         match self.makes.get(face) {
             Some(objects::Makes::Always) => true,
@@ -80,38 +81,38 @@ impl Serving {
         }
     }
 
-    /// What the answers of a face make that belongs to the client who asked; none where clients need not be kept apart.
+    /// What a face's answers make that belongs to the client; `None` if clients need not be kept apart.
     pub fn belongings(&self, face: usize) -> Option<Belongings> {
         self.belongings.get(face).copied()
     }
 
-    /// The targets that can be served. One that several models share comes several times.
+    /// The targets that can be served. A target that several models share occurs several times.
     pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
         self.routes.iter().flat_map(|(_, route)| route.targets.iter().flatten())
     }
 
-    /// The adapter of this name.
+    /// The adapter with this name.
     pub fn adapter(&self, name: &str) -> Option<&Arc<Adapter>> {
         self.adapters.adapters.get(name)
     }
 }
 
-/// An adapter as it claims its faces: the operator knows what the lock file pins and what the configuration names.
+/// An adapter for the table of faces. The operator knows adapters that the lock file pins or the configuration names.
 pub fn speaker<'a>(config: &Config, adapter: &'a Adapter) -> Speaker<'a> {
     let is_known = adapter.trusted || config.names_adapter(&adapter.name);
     Speaker { name: &adapter.name, manifest: &adapter.manifest, is_known }
 }
 
-/// Whether one client must not have what another made.
+/// Whether clients must be kept apart: one must not access another's objects.
 fn has_several(config: &Config) -> bool {
     let several = config.clients.iter().count() + usize::from(config.server.anonymous) > 1;
     !config.clients.is_empty() && (several || config.clients.iter().any(|client| client.is_restricted()))
 }
 
-/// What manifests say of providers, compiled; by adapter.
+/// The compiled manifests, by adapter.
 type Compiled = BTreeMap<Arc<str>, OfProvider>;
 
-/// What an adapter's manifest says of its provider.
+/// The compiled parts of an adapter's manifest that concern its provider.
 #[derive(Debug)]
 struct OfProvider {
     accepts: Arc<[Acceptance]>,
@@ -135,7 +136,8 @@ fn compile(config: &Config, adapters: &Snapshot, faces: &Faces) -> Compiled {
     adapters.adapters.iter().map(|(name, adapter)| (Arc::clone(name), of_one(adapter))).collect()
 }
 
-/// How an adapter's provider may spell its limits: as its own formats do, and as those of others do that it accepts.
+/// How an adapter's provider may spell its rate-limit headers: by its own formats, or by other adapters' formats that
+/// it accepts.
 fn limits(adapter: &Adapter, faces: &Faces) -> Spelling {
     let formats = &adapter.manifest.formats;
     let own = formats.iter().filter_map(|format| format.errors.as_ref());
@@ -146,8 +148,8 @@ fn limits(adapter: &Adapter, faces: &Faces) -> Spelling {
     Spelling::of(own.chain(others))
 }
 
-/// The configuration with what trusted adapters suggest: urls that are missing, and, where nothing is configured at all,
-/// the providers whose usual key variables are set.
+/// Completes the configuration with suggestions of trusted adapters: missing urls and, if nothing is configured, the
+/// providers whose usual key variables are set.
 fn completed(config: &Config, adapters: &Snapshot) -> Config {
     let mut config = config.clone();
     let environment = config.environment.clone();

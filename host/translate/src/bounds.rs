@@ -1,20 +1,21 @@
-//! What adapters tell of a request beside its translation, errors and losses: bounded, and fit to be logged.
+//! Bounds on the texts that adapters return beside a translation (errors and losses), so that they are safe to log.
 //!
-//! Their texts may be as long as an answer and hold whatever a client or a provider wrote, terminal escapes included.
+//! An adapter's text may be as long as an answer and may contain anything that a client or a provider wrote, terminal
+//! escapes included.
 
 use weir_sandbox::fault::{clean, head};
 use weir_types::contract::types::{Error, Loss};
 
-/// Losses of one exchange.
+/// Losses kept for one exchange.
 const LOSSES: usize = 256;
-/// Bytes of a lost field's name and of the note on it.
+/// Bytes of a loss's field name and of its note.
 const FIELD: usize = 256;
 const NOTE: usize = 512;
 /// Bytes of an error's message, and of its code and parameter.
 const MESSAGE: usize = 16 * 1024;
 const CODE: usize = 256;
 
-/// Adds losses to a ledger, as far as there is room.
+/// Adds losses to a ledger until it is full; the rest is discarded.
 pub fn note(ledger: &mut Vec<Loss>, more: Vec<Loss>) {
     let room = LOSSES.saturating_sub(ledger.len());
     ledger.extend(more.into_iter().take(room).map(|loss| Loss {
@@ -24,9 +25,9 @@ pub fn note(ledger: &mut Vec<Loss>, more: Vec<Loss>) {
     }));
 }
 
-/// An error that can be passed on.
+/// Bounds an error's texts, and drops a status that is no error status.
 pub fn error(error: Error) -> Error {
-    // Lines are as they were: people read them.
+    // Line breaks stay, since people read messages.
     let is_line = |text: &str| !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t'));
     let message = if error.message.len() <= MESSAGE && is_line(&error.message) {
         error.message

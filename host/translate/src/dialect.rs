@@ -1,4 +1,4 @@
-//! What clients may speak, as data: endpoints and how they answer.
+//! The client formats as data: endpoints, paths, and errors from templates.
 
 pub mod faces;
 pub mod path;

@@ -1,4 +1,4 @@
-//! What clients may speak, as data, and what their requests and answers become in another format.
+//! The client formats as data, and the translation of requests and answers between formats.
 
 pub mod bounds;
 pub mod dialect;

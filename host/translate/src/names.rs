@@ -1,24 +1,24 @@
-//! The names of a request's fields, as its client wrote them.
+//! The field names of a request in its client's spelling.
 //!
-//! Providers name what they lose by the unified model's spelling (`messages[1].content[0]`). A dialect may tell how its
-//! format spells that: an extension of the request, of the host's own format, that holds pairs of a pattern and its
-//! replacement. The host takes it out before any other adapter sees the request.
+//! Providers name a lost field by its path in the unified model (`messages[1].content[0]`). A dialect may state how
+//! its format spells these paths, in an extension of the request with the host's own format: a list of pairs of a
+//! pattern and its replacement. The host removes the extension before another adapter sees the request.
 
 use weir_types::contract::types::{ChatRequest, Error, Loss};
 
 /// The extension's format and key.
 const FORMAT: &str = "weir";
 const KEY: &str = "names";
-/// Bytes of the pairs, and how many there may be.
+/// The most bytes of the list, and the most pairs.
 const SIZE: usize = 16 * 1024;
 const PAIRS: usize = 256;
 
-/// How a client's format spells the fields of one request; read only where a field is named.
+/// How a client's format spells the fields of one request, as JSON. It is parsed only when a field is named.
 #[derive(Debug, Default)]
 pub struct Names(Option<String>);
 
 impl Names {
-    /// Takes them out of a request.
+    /// Removes the extension from a request and keeps its pairs.
     pub fn take(request: &mut ChatRequest) -> Self {
         let is_names = |one: &_| is_names(one);
         let Some(at) = request.extensions.iter().position(is_names) else { return Self::default() };
@@ -27,7 +27,7 @@ impl Names {
         Self(Some(json).filter(|json| json.len() <= SIZE))
     }
 
-    /// Spells the fields of losses.
+    /// Rewrites the fields of losses in the client's spelling.
     pub fn spell(&self, losses: &mut [Loss]) {
         let Some(pairs) = self.pairs().filter(|_| !losses.is_empty()) else { return };
         for loss in losses {
@@ -37,7 +37,7 @@ impl Names {
         }
     }
 
-    /// Spells the field that an error is about.
+    /// Rewrites an error's parameter in the client's spelling.
     pub fn spell_error(&self, error: &mut Error) {
         let Some(param) = &mut error.param else { return };
         if let Some(spelled) = self.pairs().and_then(|pairs| spelled(&pairs, param)) {
@@ -55,7 +55,7 @@ fn is_names(extension: &weir_types::contract::types::Extension) -> bool {
     extension.format == FORMAT && extension.key == KEY
 }
 
-/// The field by the first pattern that fits its beginning.
+/// The field rewritten by the first pattern that matches its beginning.
 fn spelled(pairs: &[(String, String)], field: &str) -> Option<String> {
     pairs.iter().find_map(|(pattern, replacement)| {
         let (numbers, rest) = fits(pattern, field)?;
@@ -63,7 +63,8 @@ fn spelled(pairs: &[(String, String)], field: &str) -> Option<String> {
     })
 }
 
-/// Whether a field begins with a pattern, in which `#` stands for a number: these numbers, and what comes behind.
+/// Matches a field's beginning against a pattern in which `#` stands for a number. Returns the numbers and the rest
+/// of the field.
 fn fits<'f>(pattern: &str, mut field: &'f str) -> Option<(Vec<usize>, &'f str)> {
     let mut numbers = Vec::new();
     for (at, piece) in pattern.split('#').enumerate() {
@@ -77,7 +78,7 @@ fn fits<'f>(pattern: &str, mut field: &'f str) -> Option<(Vec<usize>, &'f str)> 
     (field.is_empty() || field.starts_with(['.', '['])).then_some((numbers, field))
 }
 
-/// Fills in the numbers: `#0` is the first, `#1` the second, `#0-1` one less than the first.
+/// Fills a replacement's numbers in: `#0` is the first, `#1` the second, `#0-1` one less than the first.
 fn fill(replacement: &str, numbers: &[usize]) -> Option<String> {
     let mut pieces = replacement.split('#');
     let mut out = pieces.next()?.to_owned();
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_spelled_by_the_first_pattern_that_fits() {
+    fn the_first_matching_pattern_spells_a_field() {
         for (field, expected) in [
             ("messages[0].content[2].hint", "system[2].hint"),
             ("messages[12].content[3].name", "turns[11].parts[3].name"),

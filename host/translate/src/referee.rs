@@ -1,18 +1,19 @@
-//! The format-neutral referee of streams: whatever a decoder says, an encoder hears a well-formed story.
+//! Validates the events of a stream, whatever the format: an encoder gets a well-formed sequence even if the
+//! decoder's is not.
 //!
-//! Each part is started and stopped once and numbered densely, in the order in which parts begin; there is exactly one
-//! start and, for each candidate, one finish; the finish reason is tool calls wherever a tool call was seen; after a
-//! failure nothing follows.
+//! The rules: each part starts and stops once; parts are numbered without gaps in the order in which they begin;
+//! there is one start, and one finish for each candidate; the finish reason is tool calls if there was a tool call;
+//! nothing follows a failure.
 //!
-//! A finish is told at the end of the stream. Some providers send one after each parallel call and go on; what comes
-//! after it belongs to the answer like what came before.
+//! Finishes are held back until the stream ends. Some providers send one after each parallel call and continue; the
+//! events that follow still belong to the answer.
 
 use weir_types::contract::types::{
     CandidateFinish, CandidateLogprobs, ChatEvent, ChatResponse, Error, Finish, FinishReason, Loss, LossKind, Part,
     PartCitation, PartDelta, PartKind, PartSignature, PartStart, PartStop, ResponseStart, ToolCall, ToolStart,
 };
 
-/// The story of one stream.
+/// The state of one stream.
 #[derive(Debug)]
 pub struct Referee {
     request_id: String,
@@ -30,11 +31,11 @@ struct Candidate {
     next: u32,
     parts: Vec<OpenPart>,
     called: bool,
-    /// The finish so far; told at the end.
+    /// The finish so far, sent at the end of the stream.
     finish: Option<Finish>,
 }
 
-/// A part that is open: the decoder's number for it, and ours.
+/// An open part, with the decoder's number and with the number in the output.
 #[derive(Debug)]
 struct OpenPart {
     theirs: u32,
@@ -42,7 +43,7 @@ struct OpenPart {
 }
 
 impl Referee {
-    /// Begins; the request's id is the answer's where the upstream names none.
+    /// A referee for a new stream; `request_id` serves as the answer's id if the upstream sends none.
     pub fn new(request_id: &str) -> Self {
         Self {
             request_id: request_id.to_owned(),
@@ -65,17 +66,17 @@ impl Referee {
         self.failed
     }
 
-    /// Whether any candidate has a finish, told or not.
+    /// Whether any candidate has a finish, be it passed on or held back.
     pub fn has_finish(&self) -> bool {
         self.candidates.iter().any(|candidate| candidate.finish.is_some())
     }
 
-    /// What had to be made up.
+    /// Takes the losses: finish reasons that the referee had to invent.
     pub fn take_losses(&mut self) -> Vec<Loss> {
         std::mem::take(&mut self.losses)
     }
 
-    /// Judges the events of one read.
+    /// Checks the events of one read, and returns the events to encode.
     pub fn push(&mut self, events: Vec<ChatEvent>) -> Vec<ChatEvent> {
         let mut out = Vec::with_capacity(events.len() + 1);
         for event in events {
@@ -87,7 +88,7 @@ impl Referee {
         out
     }
 
-    /// The upstream has ended in an orderly way: whatever is open is closed, and every candidate finishes.
+    /// The upstream ended in an orderly way: closes open parts and finishes every candidate.
     pub fn end(&mut self) -> Vec<ChatEvent> {
         let mut out = Vec::new();
         if self.failed {
@@ -108,7 +109,7 @@ impl Referee {
         out
     }
 
-    /// Somebody else goes on with the story: parts that are open are closed, and what comes is numbered behind them.
+    /// Another target continues the stream: closes open parts, and numbers the new parts after the old ones.
     pub fn resume(&mut self) -> Vec<ChatEvent> {
         let mut out = Vec::new();
         for candidate in &mut self.candidates {
@@ -117,7 +118,7 @@ impl Referee {
         out
     }
 
-    /// The upstream broke: one failure, and no finish but those that it gave to all candidates before.
+    /// The upstream broke: passes one failure on. Finishes are sent before it only if all candidates have one.
     pub fn fail(&mut self, error: Error) -> Vec<ChatEvent> {
         let mut out = Vec::new();
         if std::mem::replace(&mut self.failed, true) {
@@ -206,7 +207,7 @@ impl Candidate {
         out.push(ChatEvent::PartStart(start));
     }
 
-    /// Our number of a part, which is started as text if it was not.
+    /// The output's number of a part; starts the part as text if it has not been started.
     fn part(&mut self, theirs: u32, out: &mut Vec<ChatEvent>) -> u32 {
         self.part_of(theirs, &PartKind::Text, out)
     }
@@ -233,7 +234,7 @@ impl Candidate {
         }
     }
 
-    /// Keeps a finish for the end.
+    /// Keeps a finish until the stream ends.
     fn finish(&mut self, finish: Finish) {
         if self.finish.as_ref().is_none_or(|known| outranks(finish.reason, known.reason)) {
             self.finish = Some(finish);
@@ -251,8 +252,8 @@ impl Candidate {
     }
 }
 
-/// Whether a later finish replaces an earlier one: the last real reason counts, but calls that were told once are not
-/// taken back by a natural end.
+/// Whether a later finish replaces an earlier one. The last known reason counts, except that a natural end does not
+/// replace tool calls.
 fn outranks(later: FinishReason, earlier: FinishReason) -> bool {
     match later {
         FinishReason::Other => earlier == FinishReason::Other,
@@ -260,8 +261,8 @@ fn outranks(later: FinishReason, earlier: FinishReason) -> bool {
     }
 }
 
-/// The presence of tool calls outranks the upstream's word, unless the answer was cut or blocked: calls that were cut
-/// off cannot be carried out.
+/// The finish reason of an answer with tool calls. They outrank the upstream's reason unless the answer was cut off
+/// or blocked, since calls that were cut off cannot be carried out.
 fn with_calls(reason: FinishReason) -> FinishReason {
     match reason {
         FinishReason::Complete | FinishReason::StopSequence | FinishReason::Other | FinishReason::Paused => {
@@ -271,7 +272,7 @@ fn with_calls(reason: FinishReason) -> FinishReason {
     }
 }
 
-/// The same rules for a whole answer: every candidate has a finish, and tool calls outrank it.
+/// Applies the same rules to a whole answer: every candidate has a finish, and tool calls outrank its reason.
 pub fn settle(response: &mut ChatResponse, request_id: &str) -> Vec<Loss> {
     let mut losses = Vec::new();
     if response.id.is_empty() {
@@ -290,7 +291,7 @@ pub fn settle(response: &mut ChatResponse, request_id: &str) -> Vec<Loss> {
     losses
 }
 
-/// A whole answer as the events that a stream would have told it in.
+/// Converts a whole answer to the events of an equivalent stream.
 pub fn unfold(response: ChatResponse) -> Vec<ChatEvent> {
     let ChatResponse { id, model, created_ms, candidates, usage, service_tier, extensions } = response;
     let mut events = vec![ChatEvent::Start(ResponseStart { id, model, created_ms, service_tier, extensions })];
@@ -336,7 +337,7 @@ fn unfold_part(candidate: u32, number: u32, part: Part, events: &mut Vec<ChatEve
         }
         Part::Media(media) => (PartKind::Media(media), Vec::new(), Vec::new()),
         Part::Opaque(opaque) => (PartKind::Opaque(opaque), Vec::new(), Vec::new()),
-        // Results belong to requests.
+        // Tool results occur in requests only.
         Part::ToolResult(_) => return,
     };
     events.push(ChatEvent::PartStart(PartStart { candidate, part: number, kind }));

@@ -1,4 +1,4 @@
-//! The contract's operations as one: what a dialect understood and what a provider answered, whatever the operation.
+//! The contract's operations behind one set of types: parsed requests and answers, whatever the operation.
 
 use std::time::Duration;
 
@@ -14,30 +14,31 @@ use weir_types::contract::types::{
 };
 use weir_types::fault::{Fault, Side};
 
-/// The code of what is too large for the adapters of one target; another one's may take it, or relay it.
+/// The code of a request or answer that is too large for the adapters of one target. Another target's adapters may
+/// take it, or its provider may accept it in the relay lane.
 pub const TOO_LARGE_TO_TRANSLATE: &str = "too_large_to_translate";
-/// How long a client is asked to wait when no instance is free.
+/// `Retry-After` when no instance is free.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// A client's request, understood.
+/// A client's parsed request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Request {
-    /// For an answer.
+    /// Asks for a chat completion.
     Chat(ChatRequest),
-    /// For embeddings.
+    /// Asks for embeddings.
     Embeddings(EmbeddingsRequest),
-    /// For models.
+    /// Asks for the list of models, or for one of them.
     Models(ModelsRequest),
-    /// For a count of tokens.
+    /// Asks for the number of tokens of a chat request.
     CountTokens(ChatRequest),
-    /// For documents in order.
+    /// Asks for documents ranked by relevance.
     Rerank(RerankRequest),
 }
 
-/// A provider's answer, understood.
+/// A provider's parsed answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
-    /// An answer.
+    /// A chat completion.
     Chat(ChatResponse),
     /// Embeddings.
     Embeddings(EmbeddingsResponse),
@@ -45,34 +46,34 @@ pub enum Answer {
     Models(ModelsResponse),
     /// A count of tokens.
     CountTokens(TokenCount),
-    /// Documents in order.
+    /// Ranked documents.
     Rerank(RerankResponse),
 }
 
-/// What a dialect made of a body.
+/// The result of parsing a client's request.
 #[derive(Debug)]
 pub struct Parsed {
-    /// The request.
+    /// The request in the unified model.
     pub request: Request,
-    /// What it could not hold.
+    /// Fields that the unified model cannot hold.
     pub losses: Vec<Loss>,
-    /// For the dialect's later calls.
+    /// The dialect's memo, which its later calls get back.
     pub memo: String,
-    /// How the client's format spells the request's fields.
+    /// The client's spelling of the request's fields.
     pub names: Names,
 }
 
-/// What a provider made of an answer.
+/// The result of parsing a provider's answer.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It is complete.
+    /// The answer is complete; the losses are those of parsing.
     Complete(Answer, Vec<Loss>),
-    /// One more request is needed.
+    /// The provider needs one more request.
     FollowUp(FollowUp),
 }
 
 impl Request {
-    /// Sets the model's name.
+    /// Sets the model's name; a models request has none.
     pub fn set_model(&mut self, model: &str) {
         match self {
             Self::Chat(request) | Self::CountTokens(request) => model.clone_into(&mut request.model),
@@ -82,7 +83,7 @@ impl Request {
         }
     }
 
-    /// Takes out how the client's format spells the fields.
+    /// Removes the client's spelling of fields from the request and returns it.
     pub fn take_names(&mut self) -> Names {
         match self {
             Self::Chat(request) | Self::CountTokens(request) => Names::take(request),
@@ -90,14 +91,14 @@ impl Request {
         }
     }
 
-    /// Whether a streamed answer is asked for.
+    /// Whether the request asks for a streamed answer.
     pub fn streams(&self) -> bool {
         matches!(self, Self::Chat(request) if request.stream)
     }
 }
 
 impl Answer {
-    /// The tokens that it cost, where they are told.
+    /// The usage that the answer reports, if any.
     pub fn usage(&self) -> Option<&Usage> {
         match self {
             Self::Chat(answer) => answer.usage.as_ref(),
@@ -107,8 +108,8 @@ impl Answer {
         }
     }
 
-    /// Names the model where the provider did not: it is spelled as its provider spells it, as in an answer that is relayed.
-    /// Returns its name; none for answers that are not of one model.
+    /// Sets the model's name if the provider sent none: to the provider's spelling, as in a relayed answer. Returns
+    /// the name; `None` for answers without a model.
     pub fn name_model(&mut self, model: &str) -> Option<&str> {
         let name = match self {
             Self::Chat(answer) => &mut answer.model,
@@ -123,7 +124,7 @@ impl Answer {
     }
 }
 
-/// A component's failure, as its client hears of it: nothing of the component's own words.
+/// Converts a component's failure to a fault for the client, without any text of the component's own.
 pub fn blame(fault: &PluginFault) -> Fault {
     if fault.kind == FaultKind::Exhausted {
         return Fault::overloaded("no adapter instance is free, try again in a moment", RETRY_AFTER);
@@ -141,7 +142,7 @@ pub fn blame(fault: &PluginFault) -> Fault {
     Fault::adapter(format!("the adapter `{}` failed in {}: {}", fault.adapter, fault.function, fault.kind.name()))
 }
 
-/// A request that is legal and too large to be translated, or an answer that is.
+/// A fault for a legal request, or an answer, that is too large to translate.
 fn too_large(fault: &PluginFault, limit: &str) -> Fault {
     let adapter = &fault.adapter;
     tracing::info!(%adapter, function = fault.function, limit, detail = fault.detail, "too large to be translated");
@@ -157,7 +158,7 @@ fn too_large(fault: &PluginFault, limit: &str) -> Fault {
     Fault::new(Side::Gateway, ErrorKind::Internal, message).with_status(502).with_code(TOO_LARGE_TO_TRANSLATE)
 }
 
-/// Reads what a call came to; an error that it returned on purpose is `side`'s.
+/// Converts a call's result; an error that the adapter returned on purpose is blamed on `side`.
 pub fn heard<T>(called: Called<T>, side: Side) -> Result<T, Fault> {
     match called {
         Ok(Ok(value)) => Ok(value),
@@ -166,7 +167,7 @@ pub fn heard<T>(called: Called<T>, side: Side) -> Result<T, Fault> {
     }
 }
 
-/// An operation that no component translates.
+/// A fault for an operation that no component translates.
 pub fn relayed_only() -> Fault {
     let message = "this operation is only relayed, and the target's provider does not take it in this format";
     Fault::from_error(Side::Client, Error { status: Some(400), ..Fault::invalid(message).error })
@@ -181,7 +182,7 @@ macro_rules! understood {
     }};
 }
 
-/// Dialect: reads a client's request.
+/// Parses a client's request with the dialect's adapter.
 pub fn parse(dialect: &mut Lease, operation: &Operation, ctx: &Context, http: &HttpRequest) -> Result<Parsed, Fault> {
     match operation {
         Operation::Chat => understood!(dialect.parse_chat(ctx, http), Request::Chat),
@@ -193,7 +194,7 @@ pub fn parse(dialect: &mut Lease, operation: &Operation, ctx: &Context, http: &H
     }
 }
 
-/// Provider: writes the request for the upstream.
+/// Renders the upstream request with the provider's adapter.
 pub fn render(provider: &mut Lease, ctx: &Context, request: &Request) -> Result<RenderedRequest, Fault> {
     let called = match request {
         Request::Chat(request) => provider.render_chat(ctx, request),
@@ -205,7 +206,7 @@ pub fn render(provider: &mut Lease, ctx: &Context, request: &Request) -> Result<
     heard(called, Side::Client)
 }
 
-/// Provider: reads the upstream's whole answer.
+/// Parses the upstream's whole answer with the provider's adapter.
 pub fn parse_answer(
     provider: &mut Lease,
     operation: &Operation,
@@ -233,7 +234,7 @@ pub fn parse_answer(
     }
 }
 
-/// Dialect: writes the whole answer for the client.
+/// Renders the whole answer for the client with the dialect's adapter.
 pub fn render_answer(dialect: &mut Lease, ctx: &Context, answer: &Answer) -> Result<RenderedResponse, Fault> {
     let called = match answer {
         Answer::Chat(answer) => dialect.render_chat_response(ctx, answer),

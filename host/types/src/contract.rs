@@ -1,4 +1,4 @@
-//! The types of the contract in `wit/`, generated; the WIT files carry their documentation.
+//! The contract's types, generated from `wit/`, whose comments document them.
 #![allow(missing_docs, clippy::doc_markdown, clippy::all, clippy::pedantic, reason = "generated from wit/")]
 
 mod operation;

@@ -1,4 +1,4 @@
-//! The record of one request's life: who it is, when it began, what it costs to tell others about it.
+//! Identity and clock of one request: its id and the time it began.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,24 +6,24 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderValue};
 
-/// The longest request id that a client may choose.
+/// The longest request id that Weir accepts from a client, in bytes.
 const MAX_ID: usize = 128;
-/// Headers that follow a request along its way, as W3C's Trace Context and Baggage name them.
+/// Headers that propagate a trace from hop to hop: W3C Trace Context and Baggage.
 pub const TRACE_HEADERS: [&str; 3] = ["traceparent", "tracestate", "baggage"];
 
-/// What is known of a request from its first moment.
+/// A request's id and start time, fixed when its headers arrive.
 #[derive(Debug, Clone)]
 pub struct Exchange {
-    /// The request's id: the client's own where it is usable.
+    /// The request's id: the client's own if it is usable, else a new one.
     pub id: String,
-    /// When it began.
+    /// When the request began, on the monotonic clock.
     pub begun: Instant,
-    /// The same for adapters: milliseconds since the Unix epoch.
+    /// When the request began, in milliseconds since the Unix epoch; adapters get this as their clock.
     pub now_ms: f64,
 }
 
 impl Exchange {
-    /// Begins with the headers of the request.
+    /// Begins an exchange for a request with these headers.
     pub fn begin(headers: &HeaderMap) -> Self {
         let chosen = headers.get(crate::headers::REQUEST_ID).and_then(usable_id);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -41,7 +41,7 @@ fn usable_id(value: &HeaderValue) -> Option<&str> {
     usable.then_some(text)
 }
 
-/// An id that no other process and no other request of this one has.
+/// A new id, unique within this process and, by its random prefix, across processes.
 fn new_id() -> String {
     static SEED: OnceLock<u64> = OnceLock::new();
     static NEXT: AtomicU64 = AtomicU64::new(0);

@@ -1,24 +1,24 @@
-//! Failures, and who is to blame for them.
+//! Failures and the side at fault.
 
 use std::time::Duration;
 
 use crate::contract::types::{Error, ErrorKind, LossKind};
 
-/// Where a failure lay; told to the client in `x-weir-error-source` and to the operator in metrics.
+/// The side where a failure happened, as the client sees it in `x-weir-error-source` and the operator in metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
     /// The client's request is wrong.
     Client,
-    /// Weir's configuration, limits or state.
+    /// Weir's configuration, limits or state caused it.
     Gateway,
-    /// An adapter trapped, ran out of its limits or made nonsense.
+    /// An adapter trapped, exceeded its limits or returned nonsense.
     Adapter,
-    /// The provider, or the way to it.
+    /// The provider, or the network between Weir and the provider.
     Upstream,
 }
 
 impl Side {
-    /// As it stands in headers and labels. A client's mistake is found by the gateway.
+    /// The side's name in headers and labels. A client's mistake reads `gateway`, since the gateway found it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Client | Self::Gateway => "gateway",
@@ -28,18 +28,18 @@ impl Side {
     }
 }
 
-/// What became of an exchange with a provider that gave no proper answer, for those who decide what to do next.
+/// How an exchange with a provider failed without a proper answer; the retry policy decides by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lapse {
-    /// The provider never saw the request.
+    /// The request never reached the provider.
     Unreachable,
-    /// It took too long.
+    /// A time limit expired.
     Slow,
-    /// The connection went away.
+    /// The connection closed or was reset.
     Gone,
-    /// The gateway's credential was refused.
+    /// The provider refused the gateway's credential.
     Credential,
-    /// What came makes no sense, or there is too much of it.
+    /// The answer is malformed or exceeds a limit.
     Garbled,
 }
 
@@ -47,16 +47,16 @@ pub enum Lapse {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{}", error.message)]
 pub struct Fault {
-    /// What the client is told.
+    /// The error that the client receives.
     pub error: Error,
-    /// Who is to blame.
+    /// The side at fault.
     pub side: Side,
-    /// What became of the exchange with the provider, where there was one without a proper answer.
+    /// How the exchange with the provider failed, if it ended without a proper answer.
     pub lapse: Option<Lapse>,
 }
 
 impl Fault {
-    /// A failure of this kind.
+    /// A failure of this kind, without status, code, parameter and `Retry-After`.
     pub fn new(side: Side, kind: ErrorKind, message: impl Into<String>) -> Self {
         let message = message.into();
         Self {
@@ -66,72 +66,72 @@ impl Fault {
         }
     }
 
-    /// The client's request is wrong.
+    /// The client's request is wrong (`invalid-request`).
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(Side::Client, ErrorKind::InvalidRequest, message)
     }
 
-    /// There is nothing of this name.
+    /// The requested model, object or path does not exist (`not-found`).
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(Side::Client, ErrorKind::NotFound, message)
     }
 
-    /// An adapter failed; 502 in every format.
+    /// An adapter failed; status 502 in every format.
     pub fn adapter(message: impl Into<String>) -> Self {
         Self::new(Side::Adapter, ErrorKind::Internal, message).with_status(502).with_code("adapter_error")
     }
 
-    /// Weir itself cannot go on.
+    /// Weir itself failed; status 500.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(Side::Gateway, ErrorKind::Internal, message).with_status(500)
     }
 
-    /// Too much to do; try again after a while.
+    /// Weir is overloaded; status 503 with a `Retry-After`.
     pub fn overloaded(message: impl Into<String>, retry_after: Duration) -> Self {
         Self::new(Side::Gateway, ErrorKind::Overloaded, message).with_status(503).with_retry_after(retry_after)
     }
 
-    /// An error that an adapter's function returned on purpose.
+    /// An error that an adapter's function returned on purpose, blamed on `side`.
     pub fn from_error(side: Side, error: Error) -> Self {
         Self { error, side, lapse: None }
     }
 
-    /// Says what became of the exchange with the provider.
+    /// Sets how the exchange with the provider failed.
     #[must_use]
     pub fn with_lapse(mut self, lapse: Lapse) -> Self {
         self.lapse = Some(lapse);
         self
     }
 
-    /// Sets the status.
+    /// Sets the HTTP status, in place of the usual one of the error's kind.
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
         self.error.status = Some(status);
         self
     }
 
-    /// Sets the code.
+    /// Sets the machine-readable code (`docs/errors.md`).
     #[must_use]
     pub fn with_code(mut self, code: &str) -> Self {
         self.error.code = Some(code.to_owned());
         self
     }
 
-    /// Names the field at fault.
+    /// Sets the field of the request that is at fault.
     #[must_use]
     pub fn at(mut self, param: impl Into<String>) -> Self {
         self.error.param = Some(param.into());
         self
     }
 
-    /// Says when to try again.
+    /// Sets `Retry-After`.
     #[must_use]
     pub fn with_retry_after(mut self, after: Duration) -> Self {
         self.error.retry_after_ms = Some(u32::try_from(after.as_millis()).unwrap_or(u32::MAX));
         self
     }
 }
-/// What a kind of loss is called.
+/// The name of a kind of loss in headers, logs and metrics.
 pub fn loss_kind(kind: LossKind) -> &'static str {
     match kind {
         LossKind::Dropped => "dropped",

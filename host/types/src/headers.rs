@@ -1,54 +1,54 @@
-//! Weir's own headers: the one list of their names. `docs/headers.md` explains each, and a test compares the two.
+//! The names of Weir's own headers. `docs/headers.md` explains each, and a test compares the two lists.
 
-/// Which side sends a header.
+/// The side that sends a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// A client, with its request.
+    /// The client, with its request.
     Request,
     /// Weir, with its answer.
     Response,
-    /// Either, each with a meaning of its own.
+    /// Both sides, with a different meaning each.
     Both,
 }
 
-/// `name@digest` of the adapter that spoke to the provider.
+/// `name@digest` of the adapter that made the exchange with the provider.
 pub const ADAPTER: &str = "x-weir-adapter";
-/// How many attempts a request took, and what was tried and skipped.
+/// The number of attempts, and which targets were tried and skipped.
 pub const ATTEMPTS: &str = "x-weir-attempts";
-/// Fields of the request that the translation could not hold.
+/// Fields of the request that the translation dropped.
 pub const DROPPED_PARAMS: &str = "x-weir-dropped-params";
 /// The side at fault.
 pub const ERROR_SOURCE: &str = "x-weir-error-source";
-/// The lane that answered: relayed as it is, or translated.
+/// The lane of the answer: `relay` or `translate`.
 pub const LANE: &str = "x-weir-lane";
-/// What the translation could not pass on, with its kind.
+/// Fields that the translation lost, each with the kind of loss.
 pub const LOSSES: &str = "x-weir-losses";
 /// The provider's name for the model that answered.
 pub const MODEL: &str = "x-weir-model";
-/// Milliseconds that Weir itself needed.
+/// Milliseconds that Weir itself took.
 pub const OVERHEAD_MS: &str = "x-weir-overhead-ms";
-/// The provider that answered; of a request without a model, the one that it is for.
+/// The provider that answered; in a request without a model, the provider that it addresses.
 pub const PROVIDER: &str = "x-weir-provider";
 /// A request's id, the client's own or a new one.
 pub const REQUEST_ID: &str = "x-request-id";
-/// Whether another target goes on with this stream, should it break.
+/// Whether another target can continue this stream if it breaks.
 pub const RESUMABLE: &str = "x-weir-resumable";
-/// Keeps the requests of a session at one target.
+/// A session, whose requests stay at one target.
 pub const SESSION: &str = "x-weir-session";
-/// The same, as other gateways call it.
+/// The name of [`SESSION`] in other gateways.
 pub const SESSION_ID: &str = "x-session-id";
-/// Asks to be refused rather than to lose something.
+/// Has Weir refuse the request rather than lose a field in translation.
 pub const STRICT: &str = "x-weir-strict";
-/// Chooses among the targets of a model, where the client may.
+/// The target that a client chooses among a model's, if it may choose.
 pub const TARGET: &str = "x-weir-target";
-/// How long the client waits at the most.
+/// How long the client waits at most, in milliseconds.
 pub const TIMEOUT_MS: &str = "x-weir-timeout-ms";
-/// Says that a count of tokens is an estimate.
+/// Marks a count of tokens as an estimate.
 pub const TOKEN_COUNT: &str = "x-weir-token-count";
-/// The request's id at the provider.
+/// The provider's own id of the request.
 pub const UPSTREAM_REQUEST_ID: &str = "x-weir-upstream-request-id";
 
-/// All of them.
+/// Every header with the side that sends it.
 pub const ALL: &[(&str, Direction)] = &[
     (ADAPTER, Direction::Response),
     (ATTEMPTS, Direction::Response),

@@ -1,4 +1,4 @@
-//! The words that all of Weir shares, as plain Rust: the contract's types, failures, the names of headers.
+//! The types that all crates share, as plain Rust: the contract's types, failures, header names.
 
 pub mod contract;
 pub mod exchange;

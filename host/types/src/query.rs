@@ -1,6 +1,6 @@
-//! Queries of urls.
+//! Query strings of urls.
 
-/// The parameters of a query, percent-decoded, `+` as a space.
+/// The parameters of a query string, percent-decoded, with `+` read as a space.
 pub fn pairs(query: &str) -> impl Iterator<Item = (String, String)> + '_ {
     let decode = |text: &str| {
         let spaced = text.replace('+', " ");

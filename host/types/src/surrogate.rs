@@ -1,13 +1,13 @@
-//! Lone surrogate escapes in JSON text, mended before it enters a component.
+//! Replaces lone surrogate escapes in JSON text before the text enters a component.
 //!
-//! `"\ud83d"` is what an escaping sender leaves when it cuts an emoji in two. It is legal JSON and no legal text: some
-//! languages trap on it, some parsers refuse it. It becomes `\ufffd`.
+//! `"\ud83d"` results when a sender that escapes cuts an emoji in two. JSON permits it, Unicode text does not: some
+//! languages trap on it, and some parsers refuse it. Each becomes `\ufffd`.
 
 use std::borrow::Cow;
 
 use memchr::memmem;
 
-/// The text with every escape of a lone surrogate replaced. Clean text costs one search.
+/// Replaces every escape of a lone surrogate. A text without any costs one search and is borrowed.
 pub fn mend(text: &str) -> Cow<'_, str> {
     let mut out: Option<String> = None;
     let (mut from, mut at) = (0, 0);
@@ -42,7 +42,7 @@ fn unit(text: &str, start: usize) -> Option<u16> {
     digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
 }
 
-/// Whether the backslash at `start` is itself escaped: an odd number of backslashes stands before it.
+/// Whether the backslash at `start` is itself escaped: an odd number of backslashes precedes it.
 fn is_escaped(text: &str, start: usize) -> bool {
     text.as_bytes()[..start].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }

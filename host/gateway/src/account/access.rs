@@ -1,4 +1,4 @@
-//! One line for each request, at its end: who asked for what, who answered, how it ended, what it cost.
+//! The access log: one line for each request at its end, with its caller, model, provider, outcome and cost.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,30 +14,30 @@ use weir_types::contract::types::Usage;
 use weir_types::fault::{Fault, Side};
 use weir_types::tokens::Tokens;
 
-/// The target of these lines in the log.
+/// The log target of these lines.
 pub const TARGET: &str = "weir::access";
-/// Characters of a path, a model's name, an error.
+/// The most characters shown of a path, a model's name or an error.
 const SHOWN: usize = 200;
-/// Names of lost fields.
+/// The most lost fields shown.
 const LOSSES: usize = 16;
 
-/// What became of a request, in words.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// The answer went out whole.
+    /// The whole answer was sent.
     Whole,
-    /// The gateway refused the request: it was the client's mistake, or more than the client may have.
+    /// The gateway refused the request: it was wrong, or exceeded a limit or the client's rights.
     Refused,
-    /// The answer was an error, the provider's or the gateway's.
+    /// The answer was an error of the provider or of the gateway.
     Failed,
     /// The answer broke off.
     Broken,
-    /// The client left before the answer's end.
+    /// The client left before the end of the answer.
     Left,
 }
 
 impl End {
-    /// As it stands in the line.
+    /// The outcome's name in the log line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Whole => "whole",
@@ -49,29 +49,29 @@ impl End {
     }
 }
 
-/// What a request used.
+/// The tokens that a request used, and their cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Used {
     /// Tokens by bucket.
     pub tokens: Tokens,
     /// Whether any of them are estimated.
     pub is_estimated: bool,
-    /// US dollars, where the price is known.
+    /// The cost in US dollars, if the price is known.
     pub cost: Option<f64>,
 }
 
-/// What is known at the end of an exchange that was routed.
+/// What the account reports of an exchange when it ends.
 #[derive(Debug, Default)]
 pub struct Ended {
-    /// The answer's status; 0 where none was given.
+    /// The answer's status; 0 if there was no answer.
     pub status: u16,
-    /// How it ended.
+    /// The outcome; `None` if the client left.
     pub end: Option<End>,
-    /// The provider that was asked last.
+    /// The provider that was tried last.
     pub provider: Option<Arc<str>>,
-    /// Attempts.
+    /// The number of attempts.
     pub attempts: u32,
-    /// What it used.
+    /// The tokens used, and their cost.
     pub used: Used,
     /// What is billed by the piece: `search=2,second=1.5`.
     pub units: String,
@@ -81,11 +81,11 @@ pub struct Ended {
     pub batch: Option<bool>,
     /// Until the first piece of a stream.
     pub first_token: Option<Duration>,
-    /// The gateway's own part until the answer began.
+    /// The gateway's own time until the answer began.
     pub own: Option<Duration>,
 }
 
-/// The line of one request; it is written when this is dropped.
+/// The log line of one request, written when this is dropped.
 #[derive(Debug)]
 pub struct AccessLine {
     id: Arc<str>,
@@ -99,17 +99,17 @@ pub struct AccessLine {
     model: Option<String>,
     adapter: Option<String>,
     lane: Option<&'static str>,
-    /// Targets that failed or were left out, and why.
+    /// The targets that failed or were skipped, with their reasons.
     tried: Option<String>,
     losses: Vec<String>,
     error: Option<String>,
-    /// Whose fault the error is.
+    /// The side at fault for the error.
     side: Option<Side>,
     ended: Ended,
 }
 
 impl AccessLine {
-    /// The line of a request that has just come, if such lines are written.
+    /// Begins the line of a request that has just arrived; `None` if such lines are not written.
     pub fn begin(
         id: Arc<str>,
         begun: Instant,
@@ -138,22 +138,22 @@ impl AccessLine {
         })
     }
 
-    /// It calls this.
+    /// Sets the face that the request calls.
     pub fn called(&mut self, face: &Arc<Face>) {
         self.face = Some(Arc::clone(face));
     }
 
-    /// It comes from this caller.
+    /// Sets the caller.
     pub fn asked_by(&mut self, caller: &Caller) {
         self.client = Arc::clone(&caller.tenant);
     }
 
-    /// It is about this model, as the client names it.
+    /// Sets the model, as the client names it.
     pub fn asks_for(&mut self, model: Option<&str>) {
         self.alias = model.map(shown);
     }
 
-    /// Its answer was made this way, by this model and adapter.
+    /// Sets the model and the adapter that answered.
     pub fn answered(&mut self, model: &str, adapter: String) {
         (self.model, self.adapter) = (Some(shown(model)), Some(adapter));
     }
@@ -163,39 +163,39 @@ impl AccessLine {
         self.model = Some(shown(model));
     }
 
-    /// The last attempt went this way: `relay` or `translate`.
+    /// Sets the lane of the last attempt: `relay` or `translate`.
     pub fn went(&mut self, lane: Option<&'static str>) {
         self.lane = lane;
     }
 
-    /// What became of the targets that did not answer.
+    /// Sets the targets that did not answer, with their reasons.
     pub fn tried(&mut self, trail: &Trail) {
         self.tried = trail.others();
     }
 
-    /// Fields that its translation lost.
+    /// Adds fields that the translation lost.
     pub fn lost<'a>(&mut self, fields: impl Iterator<Item = &'a str>) {
         let room = LOSSES.saturating_sub(self.losses.len());
         self.losses.extend(fields.take(room).map(shown));
     }
 
-    /// It is answered with an error.
+    /// Sets the error that the request is answered with.
     pub fn failed(&mut self, fault: &Fault) {
         self.error = Some(shown(&fault.error.message));
         self.side = Some(fault.side);
     }
 
-    /// It ends with this.
+    /// Sets the outcome.
     pub fn ends(&mut self, ended: Ended) {
         self.ended = ended;
     }
 
-    /// It ends with an answer that is all there.
+    /// Sets the outcome of a whole answer that the gateway gave itself.
     pub fn ends_with(&mut self, status: u16) {
         self.ended = Ended { status, end: Some(End::Whole), ..Ended::default() };
     }
 
-    /// In words; an answer that went out whole may be an error.
+    /// The outcome. A whole answer with an error status was refused or failed.
     fn end(&self) -> End {
         match (self.ended.end, self.ended.status) {
             (None, _) => End::Left,
@@ -286,7 +286,7 @@ mod tests {
     use crate::observe::log::tests::said;
     use crate::observe::log::{Line, current};
 
-    /// The page that tells what stands in the log.
+    /// The page that documents the log line.
     const PAGE: &str = include_str!("../../../../docs/log.md");
 
     fn line() -> Box<AccessLine> {
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_told_in_words() {
+    fn the_outcome_has_a_name() {
         let end = |status, end, fault: Option<Fault>| {
             let told = json(|line| {
                 if let Some(fault) = &fault {
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_from_outside_is_bounded() {
+    fn texts_from_outside_are_bounded() {
         let told = said(Line::Human, || {
             let _entered = current::enter(&Arc::from("req_1"));
             let mut line = line();

@@ -40,7 +40,7 @@ fn a_whole_answer_counts_its_tokens_once() {
 }
 
 #[test]
-fn each_part_of_a_stream_costs_what_it_costs_there() {
+fn each_part_of_a_stream_has_the_price_of_its_target() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let mut account = account(&metrics);
     account.answering(200, true, true);
@@ -57,7 +57,7 @@ fn each_part_of_a_stream_costs_what_it_costs_there() {
         let series = format!("{line}client=\"me\",model=\"fast\",provider=\"{provider}\"}} {figure}");
         assert!(text.contains(&series), "{series}:\n{text}");
     };
-    // 5 and 1 of the first and what it did not tell, 7 and 7 of the second.
+    // 5 and 1 reported tokens of the first with 3 unreported ones, and 7 and 7 of the second.
     has("weir_cost_total{", "first", "13");
     has("weir_cost_total{", "second", "770");
     has("weir_tokens_total{bucket=\"output\",", "first", "1");
@@ -66,7 +66,7 @@ fn each_part_of_a_stream_costs_what_it_costs_there() {
 }
 
 #[test]
-fn c62_an_answer_without_usage_is_said() {
+fn c62_an_answer_without_usage_is_counted() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let mut account = account(&metrics);
     account.answering(200, false, true);
@@ -80,7 +80,7 @@ fn price(input: f64, output: f64) -> Price {
 }
 
 #[test]
-fn a_request_that_nobody_answers_costs_its_input_where_it_went() {
+fn an_unanswered_request_costs_its_input_at_its_provider() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let mut account = account(&metrics);
     account.tries_at(&Arc::from("first"), "m", Some(price(1.0, 2.0)));
@@ -104,7 +104,7 @@ fn a_request_that_nobody_answers_costs_its_input_where_it_went() {
 }
 
 #[test]
-fn the_loser_of_two_at_the_same_time_costs_its_input() {
+fn the_loser_of_two_concurrent_attempts_costs_its_input() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let mut account = account(&metrics);
     let (mut winner, mut loser) = (account.branch(), account.branch());

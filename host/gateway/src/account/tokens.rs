@@ -1,4 +1,4 @@
-//! The tokens of an exchange: as they were told, by estimate where they were not, and what they cost.
+//! The tokens of an exchange: reported by the provider, else estimated; and their cost.
 
 use super::access::Used;
 use crate::observe::metrics::Book;
@@ -7,24 +7,25 @@ use weir_types::contract::about::Bucket;
 use weir_types::contract::types::Usage;
 use weir_types::tokens::Tokens;
 
-/// What is known of an exchange's tokens.
+/// The token counts of an exchange.
 #[derive(Debug, Default)]
 pub(super) struct TokenBill {
     /// As the provider told, of all targets that gave parts of the answer.
     pub(super) told: Option<Usage>,
-    /// Of the output, by its content; of the last part where there are several. None where nobody looks at it.
+    /// Estimated output tokens of the content, of the last part if there are several; `None` if the content was not
+    /// examined.
     pub(super) content: Option<u32>,
-    /// Whether what was told is all there will be.
+    /// Whether the reported usage is final.
     pub(super) is_final: bool,
-    /// What tokens cost where the answer comes from, if that is known.
+    /// The token price at the answering target, if known.
     pub(super) price: Option<Price>,
-    /// The input of the request that is with a provider, by estimate, until its answer accounts for it.
+    /// Estimated input tokens of the request that a provider is working on, until its answer accounts for them.
     pub(super) sent: Option<u32>,
-    /// Of all parts, as far as they were not told: input and output, by estimate.
+    /// Estimated input and output tokens of all parts, beyond the reported ones.
     pub(super) estimated: [u32; 2],
     /// US dollars for all parts whose price is known.
     pub(super) dollars: f64,
-    /// Whether the price of a part is not known.
+    /// Whether the price of any part is unknown.
     pub(super) is_unpriced: bool,
     /// What has been charged for.
     charged: Tokens,
@@ -41,7 +42,7 @@ impl TokenBill {
         self.price = price;
     }
 
-    /// Input and output, told or estimated; none where nothing is known.
+    /// Input and output tokens, reported or estimated; `None` if nothing is known.
     pub(super) fn sums(&self) -> Option<(u64, u64)> {
         let [input, output] = self.estimated.map(u64::from);
         let [told_in, told_out] = sums(self.charged);
@@ -49,7 +50,7 @@ impl TokenBill {
         is_known.then_some((told_in + input, told_out + output))
     }
 
-    /// Charges for all of them; whether they were told.
+    /// Charges for all tokens. Returns whether the provider reported usage.
     pub(super) fn settle(&mut self, book: &Book) -> bool {
         let missing = self.missing();
         let told = self.told.as_ref().map(Tokens::from);
@@ -64,8 +65,8 @@ impl TokenBill {
         told.is_some()
     }
 
-    /// Tokens of the last part, input and output, that have to be estimated: those that were not told, and those beyond
-    /// what was told so far of an answer that has not ended.
+    /// Estimated input and output tokens of the last part that the provider did not report. For an answer that has
+    /// not ended, the reported output is a lower bound.
     fn missing(&self) -> [u32; 2] {
         let told = self.told.as_ref().map(Tokens::from).unwrap_or_default();
         let [told_in, told_out] = sums(told);
@@ -78,7 +79,7 @@ impl TokenBill {
         [input, output]
     }
 
-    /// Charges for tokens by estimate.
+    /// Charges for estimated tokens.
     fn estimate(&mut self, tokens: [u32; 2], book: &Book) {
         if tokens == [0; 2] {
             return;
@@ -90,7 +91,7 @@ impl TokenBill {
         self.add_cost(cost);
     }
 
-    /// All that was used, once it is settled, with the input of requests that were never answered and what that cost.
+    /// All tokens used once they are settled, including the input and the cost of requests that were never answered.
     pub(super) fn used(&self, (forfeited, dollars): (u32, f64)) -> Used {
         let [input, output] = self.estimated;
         let (input, dollars) = (input.saturating_add(forfeited), self.dollars + dollars);

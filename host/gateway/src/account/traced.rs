@@ -1,31 +1,31 @@
-//! The spans of an exchange: its own, and that of the attempt which is under way or which gave the answer.
+//! The spans of an exchange: its own, and that of the current or answering attempt.
 
 use crate::observe::trace::Span;
 use weir_types::contract::types::Usage;
 use weir_types::tokens::Tokens;
 
-/// What spans are told.
+/// The spans, and the operation that names the attempts' spans.
 #[derive(Debug, Default)]
 pub(super) struct Traced {
     whole: Span,
     attempt: Span,
-    /// What the exchange is; empty where nobody keeps its spans.
+    /// The operation's name; empty if spans are not recorded.
     operation: String,
 }
 
 impl Traced {
-    /// Of an exchange with this span, which is a `chat` or the like.
+    /// The spans of an exchange; `operation` is its name, such as `chat`.
     pub(super) fn new(whole: &Span, operation: &str) -> Self {
         let operation = if whole.is_recording() { operation.to_owned() } else { String::new() };
         Self { whole: whole.clone(), attempt: Span::default(), operation }
     }
 
-    /// Of one of several attempts at the same time.
+    /// The spans of one of several concurrent attempts.
     pub(super) fn branch(&self) -> Self {
         Self { whole: self.whole.clone(), attempt: Span::default(), operation: self.operation.clone() }
     }
 
-    /// An attempt begins.
+    /// Begins an attempt's span.
     pub(super) fn begins(&mut self, number: u32, provider: &str, model: &str) {
         self.attempt = self.whole.client(|| format!("{} {model}", self.operation));
         if !self.attempt.is_recording() {
@@ -42,12 +42,12 @@ impl Traced {
         &self.attempt
     }
 
-    /// The attempt failed, and is over.
+    /// Ends the attempt's span as failed.
     pub(super) fn failed(&mut self, reason: &'static str) {
         std::mem::take(&mut self.attempt).fail(reason);
     }
 
-    /// The attempt had begun to answer and broke off.
+    /// Marks the attempt's span as broken: its answer had begun.
     pub(super) fn broke(&self) {
         self.attempt.fail("broken");
     }
@@ -57,12 +57,12 @@ impl Traced {
         self.attempt = std::mem::take(&mut branch.attempt);
     }
 
-    /// Nobody took this branch over: another attempt answered first.
+    /// Marks the attempt as cancelled: another attempt answered first.
     pub(super) fn cancelled(&self) {
         self.attempt.say("weir.outcome", "cancelled");
     }
 
-    /// What became of the whole: `ok`, `broken`, `cancelled`.
+    /// Ends the spans with an outcome: `ok`, `client_error`, `error`, `broken` or `cancelled`.
     pub(super) fn ends(&self, outcome: &'static str, tries: u32, provider: Option<&str>, usage: Option<&Usage>) {
         if !self.whole.is_recording() {
             return;
@@ -83,7 +83,7 @@ impl Traced {
     }
 }
 
-/// Tokens as OpenTelemetry counts them: what was cached is part of the input, thinking is part of the output.
+/// Token counts by OpenTelemetry's definition: input includes cached tokens, output includes reasoning.
 fn tokens(usage: &Usage) -> impl Iterator<Item = (&'static str, i64)> {
     let tokens = Tokens::from(usage);
     let told = [("gen_ai.usage.input_tokens", tokens.input()), ("gen_ai.usage.output_tokens", tokens.output())];

@@ -1,35 +1,35 @@
-//! What became of the targets of a request besides the one that answered, in order and bounded.
+//! The outcome of each target of a request that did not answer, in order and bounded.
 
 use std::sync::Arc;
 
-/// How many steps are kept.
+/// The most steps kept.
 const MAX_STEPS: usize = 16;
-/// Letters of a target's name that are told.
+/// The most letters of a target's name.
 const MAX_NAME: usize = 64;
 
-/// What became of the targets that did not answer.
+/// The targets that did not answer, with their reasons.
 #[derive(Debug, Default)]
 pub struct Trail {
     steps: Vec<Step>,
-    /// Steps that are not kept.
+    /// The number of steps that are not kept.
     more: usize,
 }
 
-/// What became of one target.
+/// The outcome of one target.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// The target: provider and model.
+    /// The target's id: provider and model.
     pub target: Arc<str>,
-    /// What.
+    /// Whether the target failed or was skipped.
     pub end: End,
 }
 
-/// How far a request came with a target.
+/// Why a target did not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// It was tried and failed, for this reason.
+    /// The target was tried and failed, for this reason.
     Failed(&'static str),
-    /// It was not tried, for this reason.
+    /// The target was not tried, for this reason.
     Skipped(&'static str),
 }
 
@@ -43,19 +43,19 @@ impl Trail {
         }
     }
 
-    /// Takes over what a branch went through.
+    /// Appends the steps of a concurrent attempt.
     pub(super) fn adopt(&mut self, branch: &Self) {
         branch.steps.iter().for_each(|step| self.add(&step.target, step.end));
         self.more += branch.more;
     }
 
-    /// The steps.
+    /// The steps, in order.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// It in one line, for a header or a log: how many attempts there were and, unless the first target that came into
-    /// question answered, what became of each (`2; first/a=rate_limited, second/b=skipped:vision, third/c=ok`).
+    /// The trail in one line, for a header or a log: the number of attempts and, unless the first target answered,
+    /// the outcome of each (`2; first/a=rate_limited, second/b=skipped:vision, third/c=ok`).
     pub fn told(&self, attempts: u32, answered: Option<&str>) -> String {
         match self.list(answered) {
             Some(list) => format!("{attempts}; {list}"),
@@ -63,7 +63,7 @@ impl Trail {
         }
     }
 
-    /// The targets that did not answer and why, in one line; none where there are none.
+    /// The targets that did not answer with their reasons, in one line; `None` if there are none.
     pub fn others(&self) -> Option<String> {
         self.list(None)
     }
@@ -80,7 +80,7 @@ impl Trail {
     }
 }
 
-/// A name without what separates names, bounded.
+/// A name of bounded length, with separators and non-graphic characters replaced by `_`.
 fn plain(name: &str) -> String {
     let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, ',' | ';' | '=' | '"');
     name.chars().map(|c| if is_plain(c) { c } else { '_' }).take(MAX_NAME).collect()
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trail_tells_what_was_tried_and_skipped_and_is_bounded() {
+    fn a_trail_lists_failed_and_skipped_targets_and_is_bounded() {
         let mut trail = Trail::default();
         assert_eq!(trail.told(1, Some("a/m")), "1");
         trail.add(&Arc::from("a/m"), End::Skipped("vision"));

@@ -1,4 +1,4 @@
-//! What operators see of limits and turns.
+//! Metrics of admission: rate limits, queue, concurrency limits.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec,
 use crate::limit::Exhausted;
 use crate::observe::metrics::Metrics;
 
-/// Seconds in a queue.
+/// Buckets of the wait in the queue, in seconds.
 const SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
-/// The metrics of the door.
+/// The metrics of admission.
 #[derive(Debug, Clone)]
 pub struct AdmitMetrics {
     depth: IntGauge,
@@ -21,7 +21,7 @@ pub struct AdmitMetrics {
 }
 
 impl AdmitMetrics {
-    /// Makes and registers them.
+    /// Creates and registers the metrics.
     pub fn new(metrics: &Metrics) -> Result<Self, prometheus::Error> {
         let limited = Opts::new("weir_rate_limited_total", "Requests refused because a limit was used up");
         let turned = Opts::new("weir_shed_total", "Requests turned away because too many were under way");
@@ -42,40 +42,40 @@ impl AdmitMetrics {
         Ok(made)
     }
 
-    /// A limit is used up.
+    /// Counts a request refused by a rate limit.
     pub(super) fn exhausted(&self, exhausted: &Exhausted) {
         let key = &exhausted.key;
         self.limited.with_label_values(&[key.scope.as_str(), key.resource.as_str()]).inc();
     }
 
-    /// Somebody is turned away.
+    /// Counts a request turned away by a concurrency limit.
     pub(super) fn turned(&self, reason: &str) {
         self.turned.with_label_values(&[reason]).inc();
     }
 
-    /// So many attempts may be sent to a provider at the same time now.
+    /// Sets the current concurrency limit of a provider.
     pub(super) fn places(&self, provider: &str, places: usize) {
         self.places.with_label_values(&[provider]).set(i64::try_from(places).unwrap_or(i64::MAX));
     }
 
-    /// Forgets how many those were.
+    /// Resets the concurrency limits of all providers.
     pub(super) fn forget(&self) {
         self.places.reset();
     }
 
-    /// Somebody waits, until this is dropped.
+    /// Counts a waiting request until the guard is dropped.
     pub(super) fn waits(&self) -> Waits {
         self.depth.inc();
         Waits(self.depth.clone())
     }
 
-    /// Somebody's wait has ended.
+    /// Records the time that a request waited.
     pub(super) fn waited(&self, wait: Duration) {
         self.wait.observe(wait.as_secs_f64());
     }
 }
 
-/// A wait that is counted.
+/// One waiting request, counted until it is dropped.
 #[derive(Debug)]
 pub(super) struct Waits(IntGauge);
 

@@ -1,16 +1,16 @@
-//! How long to wait before a repetition: exponential, with full jitter, and never shorter than the provider asked for.
-//! Pure: chance is an argument.
+//! The wait before a retry: exponential with full jitter, and never shorter than the provider's `Retry-After`. Pure:
+//! the random number is an argument.
 
 use std::time::Duration;
 
 use weir_config::Retry;
 
-/// The wait before the repetition with this number (0 is the first), `asked` being what the provider said and `draw`
-/// a number from 0 up to 1. None where the provider asks for a longer one than is allowed.
+/// The wait before a retry; `number` is 0 for the first. `asked` is the provider's `Retry-After`, `draw` a random
+/// number in [0, 1). `None` if the provider asks for more than `max_delay`.
 pub(super) fn wait(retry: &Retry, number: u32, asked: Option<Duration>, draw: f64) -> Option<Duration> {
     let grown = retry.delay.saturating_mul(2_u32.saturating_pow(number.min(20))).min(retry.max_delay);
     let Some(asked) = asked.filter(|asked| !asked.is_zero()) else { return Some(grown.mul_f64(draw)) };
-    // Spread over a little time, so that those who wait for the same moment don't come all at once.
+    // Spreads the retries of requests that got the same `Retry-After`.
     let spread = grown.min(asked / 2).mul_f64(draw);
     (asked <= retry.max_delay).then(|| asked + spread)
 }
@@ -33,7 +33,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_stays_within_its_bounds(
+        fn a_wait_stays_within_its_bounds(
             delay in 0u64..100_000, most in 0u64..100_000, number in any::<u32>(), draw in 0.0..1.0f64,
             asked in prop::option::of(0u64..200_000),
         ) {

@@ -1,4 +1,4 @@
-//! An attempt that failed, and what the client hears of it should it be the last one.
+//! A failed attempt, and the error that the client gets if no attempt follows.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,19 +15,19 @@ use weir_types::contract::types::{Context, Error, ErrorKind};
 use weir_types::fault::{Fault, Lapse};
 use weir_upstream::{Coding, DecodeBound, Decoder, UpstreamErrorKind, UpstreamResponse};
 
-/// Bytes of an error that are looked at.
+/// The most bytes of an error's body that are read.
 const ERROR_BODY: usize = 256 << 10;
-/// How long an error's body is waited for that tells what is to be done.
+/// How long to wait for an error's body that decides what to do next.
 const REASONS_TIME: Duration = Duration::from_secs(30);
-/// How long one is waited for that decides nothing: it only says in words what the status told.
+/// How long to wait for an error's body that only adds a message to what the status says.
 const WORDS_TIME: Duration = Duration::from_secs(1);
 
 /// A failed attempt.
 #[derive(Debug)]
 pub struct Failure {
-    /// What failed, and whose fault it is.
+    /// The error, with the side at fault.
     pub fault: Fault,
-    /// The provider's own answer, where the client gets that as it is.
+    /// The provider's own answer, if the client may get it unchanged.
     pub told: Option<Box<Response<ReplyBody>>>,
 }
 
@@ -37,8 +37,9 @@ impl From<Fault> for Failure {
     }
 }
 
-/// Finds out what a refusal in the relay lane means. The answer is left as it is, and what was read of it comes again; there
-/// is none to be passed on where the provider refuses the gateway's credential, or shows it where it cannot be hidden.
+/// Reads the meaning of a refusal in the relay lane. The response stays complete: the part that was read is replayed.
+/// No response is returned if the provider refuses the gateway's credential, or shows the key where it cannot be
+/// hidden.
 pub(super) async fn read(
     house: House<'_>,
     asked: &Asked,
@@ -74,7 +75,7 @@ pub(super) async fn read(
     Ok((fault, is_told.then_some(response)))
 }
 
-/// Whether an error of this status may have several reasons.
+/// Whether an error with this status may have several reasons, so that its body must be read.
 fn has_reasons(status: StatusCode) -> bool {
     status.is_client_error() && !matches!(status.as_u16(), 404 | 408)
 }
@@ -103,8 +104,7 @@ fn by_status(status: StatusCode, headers: &HeaderMap) -> Error {
     }
 }
 
-/// A refusal for its provider's limits that does not say when to ask again: its headers may tell when there is
-/// something to be had again.
+/// Sets the retry time of a rate-limit refusal that names none, if its rate-limit headers show when the limit resets.
 pub(super) fn wait_for_limits(error: &mut Error, target: &Target, headers: &HeaderMap) {
     if error.kind == ErrorKind::RateLimited && error.retry_after_ms.is_none() {
         error.retry_after_ms = target.limits.rest(headers, SystemTime::now()).map(millis);
@@ -115,7 +115,7 @@ fn millis(wait: Duration) -> u32 {
     u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)
 }
 
-/// When to ask again: `retry-after-ms`, or `retry-after` in seconds or as a date (RFC 9110, 10.2.3).
+/// The retry time: `retry-after-ms`, or `retry-after` in seconds or as a date (RFC 9110, 10.2.3).
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
@@ -143,7 +143,7 @@ fn decoded(headers: &HeaderMap, body: Bytes, limit: usize) -> Bytes {
     }
 }
 
-/// What the provider's adapter makes of an error; none where it cannot be asked.
+/// The provider's error as its adapter parses it; `None` if the adapter is not available or fails.
 async fn by_adapter(asked: &Asked, target: &Target, response: &UpstreamResponse, body: Bytes) -> Option<Error> {
     let mut provider = target.adapter.lease(&asked.caller.tenant).await.ok()?;
     let ctx = Context {

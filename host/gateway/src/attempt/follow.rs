@@ -1,5 +1,5 @@
-//! Providers that need several steps: one more request after another, each after a while, bounded, and a last one when
-//! the client leaves in between.
+//! Follow-up requests, for providers whose answer takes several steps: each after a delay, bounded, with a last
+//! request if the client leaves in between.
 
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,12 @@ use weir_types::contract::types::{FollowUp, HttpRequest};
 use weir_types::fault::{Fault, Side};
 use weir_upstream::{UpstreamRequest, Upstreams};
 
-/// How many follow-ups one exchange may have.
+/// The most follow-ups of one exchange.
 const MAX_FOLLOW_UPS: u32 = 60;
-/// How long all of them may take where the target has no total limit.
+/// The time limit of all follow-ups if the target has no total limit.
 const MAX_TIME: Duration = Duration::from_mins(15);
 
-/// Counts the steps of one exchange.
+/// Counts the follow-ups of one exchange.
 #[derive(Debug)]
 pub(super) struct Steps {
     left: u32,
@@ -30,8 +30,8 @@ impl Steps {
         Self { left: MAX_FOLLOW_UPS, until: now.checked_add(time).unwrap_or(now + MAX_TIME) }
     }
 
-    /// Waits until the next request is due and makes it, with what is to be said should the client leave before it is
-    /// answered. When the future is dropped while it waits, that is said too.
+    /// Builds the next request and waits until it is due. Also returns the request to send if the client leaves
+    /// before the answer; it is sent too if this future is dropped while waiting.
     pub(super) async fn next<'a>(
         &mut self,
         house: House<'_>,
@@ -57,7 +57,7 @@ fn too_long(what: &str) -> Fault {
     Fault::new(Side::Upstream, ErrorKind::Timeout, format!("the provider's answer {what}")).with_status(504)
 }
 
-/// A request that is sent when it is dropped armed.
+/// A cancellation request, sent when this is dropped unless it has been disarmed.
 pub(super) struct Farewell {
     send: Option<Box<dyn FnOnce() + Send + Sync>>,
 }
@@ -65,7 +65,7 @@ pub(super) struct Farewell {
 impl Farewell {
     fn new(upstreams: &Upstreams, asked: &Asked, target: &Target, request: HttpRequest) -> Result<Self, Fault> {
         let (method, address, headers, body) = {
-            // Wherever the step goes, it is the provider itself that is told.
+            // The cancellation goes to the provider's own url, even if the step goes elsewhere.
             let made = rendered(asked, target, request, None, None, false)?;
             (made.method, made.address, made.headers, made.body)
         };
@@ -83,7 +83,7 @@ impl Farewell {
         Ok(Self { send: Some(Box::new(send)) })
     }
 
-    /// The client did not leave.
+    /// Cancels the sending: the client did not leave.
     pub(super) fn disarm(mut self) {
         self.send = None;
     }

@@ -1,4 +1,4 @@
-//! The heads of translated answers, and what is sent while their bodies wait.
+//! The headers of translated answers, and the keep-alive frame of their streams.
 
 use bytes::Bytes;
 use http::Response;
@@ -11,8 +11,8 @@ use weir_types::contract::types::{Frame, Framing, Loss, LossKind};
 use weir_types::fault::loss_kind;
 use weir_wire::frame;
 
-/// Names what got lost in headers, bounded: `x-weir-losses` everything with its kind, `x-weir-dropped-params` what was
-/// left out altogether.
+/// Sets the headers that list losses, bounded: `x-weir-losses` every loss with its kind, `x-weir-dropped-params` the
+/// dropped fields.
 pub(super) fn tell_losses(response: &mut Response<ReplyBody>, losses: &[Loss]) {
     if losses.is_empty() {
         return;
@@ -30,7 +30,7 @@ pub(super) fn tell_losses(response: &mut Response<ReplyBody>, losses: &[Loss]) {
     }
 }
 
-/// The headers of every stream that is made here.
+/// Sets the headers of a stream that the host encodes.
 pub(super) fn stream_headers(response: &mut Response<ReplyBody>, framing: Framing) {
     let kind = match framing {
         Framing::Sse => "text/event-stream; charset=utf-8",
@@ -42,7 +42,7 @@ pub(super) fn stream_headers(response: &mut Response<ReplyBody>, framing: Framin
     insert(headers, "x-accel-buffering", "no");
 }
 
-/// What a client of this face is sent while nothing else is there.
+/// The frame that keeps a client's connection alive while there is no answer yet.
 pub(super) fn keep_alive_frame(asked: &Asked) -> Option<Bytes> {
     let mut enframer = frame::Encoder::new(asked.framing);
     let own = asked.face.errors.as_ref().and_then(|errors| errors.keep_alive.as_ref());

@@ -1,5 +1,5 @@
-//! Two targets for one request: the second is asked when the first has said nothing for a while, and the one that
-//! answers first counts. The other exchange is cancelled with its future.
+//! Hedging: a second target is tried when the first has not answered for a while, and the first answer wins. Dropping
+//! the other attempt's future cancels its exchange.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use super::way::Way;
 use crate::account::Account;
 use crate::route::Stop;
 
-/// Tries a target and, should nothing come of it for so long, the next one beside it. Says how many were tried.
+/// Tries a target and, if it has not answered after `after`, also the next one. Returns the outcome and the number of
+/// targets tried.
 pub(super) async fn visit(
     journey: &Journey<'_>,
     [first, second]: [&Stop; 2],

@@ -1,4 +1,4 @@
-//! A provider's own list of models.
+//! Requests for a provider's list of models.
 
 use std::sync::Arc;
 
@@ -14,21 +14,21 @@ use weir_types::contract::types::{Context, ErrorKind, ModelInfo, ModelsRequest};
 use weir_types::exchange::Exchange;
 use weir_types::fault::{Fault, Side};
 
-/// Bytes and pages of a list.
+/// The most bytes of a page, and the most pages.
 const MAX_BYTES: usize = 8 << 20;
 const MAX_PAGES: usize = 10;
 
-/// Who asks.
+/// The request on whose behalf a list is fetched.
 #[derive(Debug, Clone, Copy)]
 struct Asker<'a> {
     tenant: &'a Arc<str>,
     exchange: &'a Exchange,
     headers: &'a HeaderMap,
-    /// The format that is spoken, empty for none.
+    /// The client's format; empty if there is no client.
     format: &'a str,
 }
 
-/// Asks a provider which models it has.
+/// Fetches a provider's list of models; empty if the provider has none.
 pub async fn ask_models(house: House<'_>, asked: &Asked, target: &Arc<Target>) -> Result<Vec<ModelInfo>, Fault> {
     if !target.can_list() {
         return Ok(Vec::new());
@@ -38,7 +38,7 @@ pub async fn ask_models(house: House<'_>, asked: &Asked, target: &Arc<Target>) -
     pages(house, asker, target, MAX_PAGES).await
 }
 
-/// Finds out whether a provider answers: it is asked for the first page of its list.
+/// Checks whether a provider answers, by fetching the first page of its list.
 pub async fn find_out(house: House<'_>, target: &Arc<Target>) -> Result<(), Fault> {
     let headers = HeaderMap::new();
     let exchange = Exchange::begin(&headers);

@@ -1,4 +1,4 @@
-//! Puts bytes in the place of addresses, for a provider that takes only bytes.
+//! Replaces media urls by the bytes behind them, for providers that take only bytes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,17 +11,17 @@ use weir_types::fault::{Fault, Side};
 use weir_upstream::{Fetched, MediaClient, MediaError, MediaRules};
 use weir_wire::blob::Lifted;
 
-/// The code by which an adapter says that it needs the bytes of a medium (`wit/types.wit`, `error.code`).
+/// The error code by which an adapter requests the bytes of media (`wit/types.wit`, `error.code`).
 const NEEDS_BYTES: &str = "media_url";
-/// Media that are fetched for one request.
+/// The most media fetched for one request.
 const MAX_MEDIA: usize = 20;
 
-/// Whether a provider's adapter refused a request because a medium is given by its address.
+/// Whether a provider's adapter refused a request because it contains a medium's url.
 pub(super) fn needs_bytes(fault: &Fault) -> bool {
     fault.error.code.as_deref() == Some(NEEDS_BYTES)
 }
 
-/// Fetches all media that are given by their address. Long ones are lifted where the adapters take blobs.
+/// Fetches all media that are given by their url. Long ones are lifted if the adapters take blobs.
 pub(super) async fn fetch_all(
     client: &MediaClient,
     config: &Media,
@@ -35,7 +35,7 @@ pub(super) async fn fetch_all(
         origins: config.origins.iter().map(ToString::to_string).collect(),
     };
     let media = request.messages.iter_mut().flat_map(|message| &mut message.parts).flat_map(media_of);
-    // Other schemes name a provider's own stores, which only that provider reads.
+    // Other schemes refer to a provider's own store, which only that provider can read.
     let addressed = media.filter(|medium| matches!(&medium.source, MediaSource::Url(url) if url.starts_with("http")));
     let mut left = config.max_total_bytes;
     for (number, medium) in addressed.enumerate() {
@@ -54,7 +54,7 @@ pub(super) async fn fetch_all(
             error => Fault::invalid(format!("{} {error}", named(medium.kind, url))),
         })?;
         left -= fetched.bytes.len();
-        // In base64 it takes a third more, for as long as the request is under way.
+        // Base64 takes a third more, for as long as the request is served.
         held.grow(fetched.bytes.len() / 3).await?;
         put(medium, fetched, lifted.as_deref_mut())?;
     }
@@ -104,7 +104,7 @@ fn put(medium: &mut MediaPart, fetched: Fetched, lifted: Option<&mut Lifted>) ->
     Ok(())
 }
 
-/// The media types that will do.
+/// The media types that are accepted for a kind of medium.
 fn kinds(kind: MediaKind) -> &'static [&'static str] {
     match kind {
         MediaKind::Image => &["image/"],
@@ -114,7 +114,7 @@ fn kinds(kind: MediaKind) -> &'static [&'static str] {
     }
 }
 
-/// What is told of a medium: never the whole address, which may hold a secret.
+/// A description of a medium for an error message, without its whole url, which may contain a secret.
 fn named(kind: MediaKind, url: &str) -> String {
     let host = url.split("://").nth(1).and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
     let host: String = host.rsplit('@').next().unwrap_or_default().chars().take(100).collect();

@@ -1,5 +1,5 @@
-//! Reads the usage of a relayed answer beside its bytes: decodes a copy where it is compressed, cuts it into frames where
-//! it is a stream, and never holds anything up.
+//! Reads the usage of a relayed answer from a copy of its bytes, decompressed and split into frames as needed. The
+//! answer itself is never delayed.
 
 use http::HeaderMap;
 
@@ -9,29 +9,29 @@ use weir_upstream::{Coding, DecodeBound, Decoder as Decompressor};
 use weir_wire::frame::{Decoder as Deframer, FrameRef, Limits};
 use weir_wire::tap::{CompiledTap, TapState};
 
-/// What one answer's reading needs from piece to piece.
+/// The state of reading one answer, from piece to piece.
 #[derive(Debug)]
 pub(super) struct Meter {
     tap: TapState,
     decompressor: Option<Decompressor>,
     deframer: Option<Deframer>,
-    /// What cannot be read is not read any further; the bytes go through all the same.
+    /// Set after a decoding error: the rest of the answer is relayed without being read.
     given_up: bool,
 }
 
-/// What an answer cost, as far as it has come.
+/// The usage of an answer so far.
 #[derive(Debug)]
 pub(super) struct Metered {
-    /// As the provider told.
+    /// The usage that the provider reported.
     pub(super) told: Option<Usage>,
-    /// Its content, by estimate.
+    /// The estimated tokens of the content.
     pub(super) content: u32,
-    /// Whether its end has come.
+    /// Whether the end of the answer has been read.
     pub(super) has_ended: bool,
 }
 
 impl Meter {
-    /// A meter for an answer with these headers; none where its coding is unknown.
+    /// A meter for an answer with these headers; `None` if its content coding is unknown.
     pub(super) fn new(
         tap: &CompiledTap,
         framing: Option<Framing>,
@@ -46,7 +46,7 @@ impl Meter {
         Some(Self { tap: TapState::new(tap), decompressor, deframer, given_up: false })
     }
 
-    /// Looks at the next piece, and shows it in plain to who wants to see it too.
+    /// Reads the next piece, and passes its decompressed bytes to `learner`.
     pub(super) fn see(&mut self, bytes: &[u8], mut learner: Option<&mut Learner>) {
         if self.given_up {
             return;
@@ -76,7 +76,7 @@ impl Meter {
         deframer.push(bytes, &mut |frame: FrameRef<'_>| tap.frame(frame)).ok()
     }
 
-    /// What the answer cost, as far as that can be said.
+    /// Finishes reading, and returns the usage.
     pub(super) fn finish(mut self) -> Metered {
         if let Some(plain) = self.decompressor.as_mut().and_then(|decompressor| decompressor.finish().ok()) {
             self.see_plain(&plain);
@@ -84,7 +84,7 @@ impl Meter {
         let reading = match &mut self.deframer {
             Some(deframer) => {
                 let tap = &mut self.tap;
-                // A frame that was cut off tells nothing.
+                // A frame that was cut off is ignored.
                 let _cut = deframer.finish(&mut |frame| tap.frame(frame));
                 self.tap.reading()
             }

@@ -1,5 +1,5 @@
-//! A chat of one token, to find out whether a provider answers chats. Nobody asked for it: it is neither accounted for
-//! nor kept.
+//! A chat of one token, sent to check whether a provider answers chats. It belongs to no client's request, so it is
+//! not accounted for.
 
 use std::sync::Arc;
 
@@ -17,13 +17,13 @@ use weir_types::fault::{Fault, Side};
 use weir_upstream::{DecodeBound, Decoded, UpstreamRequest};
 use weir_wire::estimate;
 
-/// Bytes of an answer.
+/// The most bytes of the answer.
 const MAX_BYTES: usize = 1 << 20;
-/// What is asked.
+/// The text of the user's message.
 const WORDS: &str = "ping";
 
-/// Asks a model of a provider's for one token. What it answers is read and forgotten; one that needs further steps for
-/// its answer has taken the request, and that is enough.
+/// Asks a model for one token, and discards the answer. A provider that requires follow-ups has accepted the request,
+/// which is enough.
 pub async fn ping(house: House<'_>, target: &Arc<Target>, model: &str) -> Result<(), Fault> {
     let headers = HeaderMap::new();
     let exchange = Exchange::begin(&headers);

@@ -1,4 +1,4 @@
-//! A streamed answer on its way through two components: bytes in, bytes out, nothing kept longer than one read.
+//! The pipeline of a streamed answer through two components. It keeps nothing longer than one read.
 //!
 //! upstream bytes → frames → the provider's decoder → events → the referee → the dialect's encoder → frames → bytes
 
@@ -21,7 +21,7 @@ use super::send::late_error;
 use weir_translate::bounds;
 use weir_translate::unified::heard;
 
-/// Everything that a stream needs from read to read.
+/// The state of one stream.
 #[derive(Debug)]
 pub(super) struct Pipeline {
     deframer: frame::Decoder,
@@ -33,23 +33,23 @@ pub(super) struct Pipeline {
     request_id: String,
     frames: Vec<Frame>,
     model: String,
-    /// Where the stream comes from.
+    /// The target that the stream comes from.
     pub(super) target: Arc<Target>,
     witness: Witness,
-    /// What was said, where somebody else may have to go on.
+    /// The text so far, if another target may have to continue the stream.
     said: Option<Said>,
-    /// Tokens of those who broke off.
+    /// Usage of targets whose streams broke.
     spent: Option<Usage>,
-    /// Tokens of the request, roughly.
+    /// The request's input tokens, estimated.
     input: u32,
-    /// What is known of the stream so far.
+    /// What has passed so far.
     pub(super) seen: Seen,
 }
 
-/// What passed by.
+/// The observations made on a stream while it passes.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// The tokens, as far as they were told.
+    /// The usage reported so far.
     pub(super) usage: Option<Usage>,
     /// The service tier, as the head of the answer has it.
     pub(super) service_tier: Option<String>,
@@ -57,66 +57,66 @@ pub(super) struct Seen {
     pub(super) finished: bool,
     /// Whether any content has passed.
     pub(super) content: bool,
-    /// What it weighs, since somebody else went on if somebody did.
+    /// The estimated tokens of the content, since the last resumption if there was one.
     pub(super) weight: Content,
-    /// The failure that ended it.
+    /// The failure that ended the stream.
     pub(super) failure: Option<Error>,
-    /// The ledger of both sides.
+    /// The losses of both sides.
     pub(super) losses: Vec<Loss>,
 }
 
-/// What a pipeline is made of.
+/// The arguments of [`Pipeline::new`].
 #[derive(Debug)]
 pub(super) struct Parts {
-    /// How the upstream's stream is framed.
+    /// The framing of the upstream's stream.
     pub(super) from: Framing,
-    /// How the client's stream is framed.
+    /// The framing of the client's stream.
     pub(super) to: Framing,
-    /// Limits of the upstream's frames.
+    /// The limits for the upstream's frames.
     pub(super) limits: frame::Limits,
-    /// Reads the upstream's frames.
+    /// Decodes the upstream's frames.
     pub(super) decoder: ChatDecoder,
-    /// Writes the client's frames.
+    /// Encodes the client's frames.
     pub(super) encoder: ChatEncoder,
-    /// How errors look to the client.
+    /// The error templates of the client's format.
     pub(super) errors: Option<Arc<ErrorFormat>>,
     /// The request's id.
     pub(super) request_id: String,
-    /// The model as the configuration names it, for a provider that does not.
+    /// The model's name in the configuration, used if the provider's stream names none.
     pub(super) model: String,
-    /// Where the stream comes from.
+    /// The target that the stream comes from.
     pub(super) target: Arc<Target>,
-    /// Keeps what the client's format has no place for.
+    /// Keeps values that the client's format cannot carry.
     pub(super) witness: Witness,
     /// Whether decoder and encoder are of one family, which exchanges pieces of arguments by their place.
     pub(super) takes_arguments: bool,
     /// Keeps what was said, where somebody else may have to go on.
     pub(super) said: Option<Said>,
-    /// Tokens of the request, roughly.
+    /// The request's input tokens, estimated.
     pub(super) input: u32,
 }
 
-/// Somebody who goes on with a stream that broke.
+/// The stream of another target that continues a broken one.
 #[derive(Debug)]
 pub(super) struct Successor {
-    /// How its stream is framed.
+    /// The stream's framing.
     pub(super) from: Framing,
-    /// Bounds for its frames.
+    /// The limits for its frames.
     pub(super) limits: frame::Limits,
-    /// Understands it.
+    /// Decodes its frames.
     pub(super) decoder: ChatDecoder,
-    /// Where it comes from.
+    /// The target that it comes from.
     pub(super) target: Arc<Target>,
-    /// Keeps what the client's format has no place for.
+    /// Keeps values that the client's format cannot carry.
     pub(super) witness: Witness,
-    /// What could not be told to it.
+    /// Fields of the request that its translation lost.
     pub(super) losses: Vec<Loss>,
-    /// Tokens of its request, roughly.
+    /// The input tokens of its request, estimated.
     pub(super) input: u32,
 }
 
 impl Pipeline {
-    /// Puts a pipeline together.
+    /// Creates a pipeline.
     pub(super) fn new(parts: Parts) -> Self {
         Self {
             deframer: frame::Decoder::new(parts.from, parts.limits),
@@ -137,7 +137,7 @@ impl Pipeline {
         }
     }
 
-    /// Takes what one read gave.
+    /// Processes the bytes of one read, and appends the client's bytes to `out`.
     pub(super) fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         let frames = &mut self.frames;
         let cut = self.deframer.push(bytes, &mut |frame| frames.push(mended(frame.to_owned())));
@@ -145,7 +145,7 @@ impl Pipeline {
         cut.map_err(|error| Fault::from_error(Side::Upstream, broken(&error.to_string())))
     }
 
-    /// The upstream has ended in an orderly way.
+    /// Ends the stream: the upstream ended in an orderly way.
     pub(super) fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
         let frames = &mut self.frames;
         let cut = self.deframer.finish(&mut |frame| frames.push(mended(frame.to_owned())));
@@ -163,8 +163,8 @@ impl Pipeline {
         self.close(out)
     }
 
-    /// The stream has broken: tells the client in its own format. Where the encoder cannot, the template does.
-    /// Returns whether the client has been told.
+    /// Ends the stream with a failure in the client's format, from the encoder or else from the template. Returns
+    /// whether the client gets the failure.
     pub(super) fn fail(&mut self, fault: &Fault, out: &mut Vec<u8>) -> bool {
         let events = self.referee.fail(fault.error.clone());
         if events.is_empty() {
@@ -188,26 +188,26 @@ impl Pipeline {
         }
     }
 
-    /// What was said so far, if it is such that somebody else can go on with it.
+    /// The text so far, if another target can continue it.
     pub(super) fn said(&self) -> Option<&str> {
         self.said.as_ref()?.text()
     }
 
-    /// Whether the stream that broke had brought a finish: then nobody goes on with it. A decoder may keep it for the
-    /// end, so that is asked for; it gets no more frames.
+    /// Whether the broken stream had brought a finish, in which case it is not continued. Also finishes the decoder,
+    /// which may hold a finish back; the decoder gets no more frames.
     pub(super) fn had_finish(&mut self) -> bool {
         let is_finish = |event: &ChatEvent| matches!(event, ChatEvent::Finish(_));
         self.referee.has_finish()
             || heard(self.decoder.finish(), Side::Upstream).is_ok_and(|last| last.events.iter().any(is_finish))
     }
 
-    /// Tokens, input and output, of the one who breaks off that it did not tell of, roughly.
+    /// Input and output tokens of the broken part beyond the reported usage, estimated.
     pub(super) fn untold(&self) -> [u32; 2] {
         let output = self.said.as_ref().map_or(0, Said::tokens);
         said::untold(self.seen.usage.as_ref(), self.spent.as_ref(), [self.input, output])
     }
 
-    /// Goes on with what somebody else says.
+    /// Switches to the stream of another target.
     pub(super) fn resume(&mut self, successor: Successor, out: &mut Vec<u8>) -> Result<(), Fault> {
         self.deframer = frame::Decoder::new(successor.from, successor.limits);
         std::mem::replace(&mut self.decoder, successor.decoder).release();
@@ -224,12 +224,12 @@ impl Pipeline {
         self.encode(events, out)
     }
 
-    /// The failure that the upstream told of, if it did.
+    /// The failure that the upstream's stream reported, if any.
     pub(super) fn failure(&self) -> Option<&Error> {
         self.seen.failure.as_ref()
     }
 
-    /// Gives the instances back.
+    /// Returns the instances to their pools.
     pub(super) fn release(self) -> Seen {
         self.decoder.release();
         self.encoder.release();
@@ -248,7 +248,7 @@ impl Pipeline {
         let failure = self.said().is_some().then(|| said::split_failure(&mut events)).flatten();
         let events = self.referee.push(events);
         if self.referee.has_finish() {
-            // The client hears of it at the end; nobody goes on with an answer that is complete.
+            // The finish is sent at the end of the stream; a complete answer is not continued.
             self.said = None;
         }
         self.encode(events, out)?;
@@ -326,7 +326,7 @@ fn mended(mut frame: Frame) -> Frame {
     frame
 }
 
-/// The error that a stream ends with when it breaks.
+/// The error that ends a broken stream.
 pub(super) fn broken(message: &str) -> Error {
     let message = format!("the provider's stream broke: {message}");
     Fault::new(Side::Upstream, ErrorKind::Upstream, message).with_status(502).error

@@ -1,17 +1,17 @@
-//! What to do after a failed attempt: the same again, another key, another target, or nothing. Pure.
+//! The retry policy: retry, another key, another target, or none of these. Pure.
 //!
-//! | what happened | counts against | what follows |
+//! | failure | counts against | next step |
 //! |---|---|---|
-//! | no connection, rate limit, overload | the target; a rate limit: the key | another key or target, else again |
-//! | 5xx, broken connection, nonsense | the target | again, then another target |
-//! | too slow | the target | another target; again only once the others have failed for other reasons |
+//! | no connection, rate limit, overload | the target; a rate limit: the key | another key or target, else a retry |
+//! | 5xx, broken connection, malformed answer | the target | a retry, then another target |
+//! | too slow | the target | another target; a retry only if another target failed for another reason |
 //! | credential refused, quota used up | the key | another key, then another target |
-//! | the model is not there; this adapter cannot say it; too long for the context | nobody | another target |
-//! | filtered content | nobody | another target, where the operator lets it |
-//! | refused, and it carries opaque values of another target's | nobody | the same without those, at once, once |
-//! | anything else that is the client's | nobody | nothing |
+//! | unknown model, feature without a place in this format, context too long | - | another target |
+//! | filtered content | - | another target, if the operator allows it |
+//! | refused, with opaque values of another target | - | the same without these values, at once, once |
+//! | any other error of the client | - | none |
 //!
-//! A request that makes something (a file, a batch) is sent nowhere again where its provider may have done it already.
+//! A request that creates something (a file, a batch) is not sent again if its provider may have carried it out.
 
 use std::time::Duration;
 
@@ -22,42 +22,42 @@ use weir_translate::unified::TOO_LARGE_TO_TRANSLATE;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Lapse, Side};
 
-/// What may help after a failure.
+/// The remedy for a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cure {
-    /// The same again.
+    /// A retry.
     Again,
-    /// The same again, but once at the most: the provider may have seen the request.
+    /// One retry at most: the provider may have seen the request.
     Once,
-    /// Another place; where there is none, the same again.
+    /// Another target or, if there is none, a retry.
     Elsewhere,
-    /// Another place, and nothing else.
+    /// Another target, but no retry.
     OnlyElsewhere,
-    /// Another key; where there is none, another place.
+    /// Another key or, if there is none, another target.
     Key,
-    /// Another place, if the operator lets what was filtered be sent there.
+    /// Another target, if the operator allows filtered content to be sent there.
     Unfiltered,
-    /// Nothing.
+    /// No remedy.
     None,
 }
 
-/// What follows.
+/// The decision after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Move {
-    /// The same again, after this wait.
+    /// Retries the same target after this wait.
     Again(Duration),
-    /// The same target with another key, at once.
+    /// Tries the same target with another key, at once.
     NextKey,
-    /// The same target without the opaque values of others, at once.
+    /// Tries the same target without the opaque values of others, at once.
     Bare,
-    /// The next target, at once.
+    /// Tries the next target, at once.
     Next,
-    /// The client hears of the failure.
+    /// Returns the failure to the client.
     Stop,
 }
 
 impl Move {
-    /// In words, for the log.
+    /// The decision in words, for the log.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Again(_) => "the same again",
@@ -69,35 +69,35 @@ impl Move {
     }
 }
 
-/// What can be done at all.
+/// The circumstances that a decision depends on.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a possibility of its own")]
 pub(super) struct Situation {
-    /// Repetitions so far, at this target.
+    /// Retries so far at this target.
     pub(super) repeats: u32,
-    /// How often and when.
+    /// The configured number and delays of retries.
     pub(super) retry: Retry,
-    /// Whether the request may be sent again although the provider may have seen it.
+    /// Whether a retry is safe although the provider may have seen the request.
     pub(super) is_repeatable: bool,
-    /// Whether the request makes something that must not be there twice, at whatever target.
+    /// Whether the request creates something that must not be created twice, at any target.
     pub(super) creates: bool,
-    /// Whether there is another target, and this one lets requests go on.
+    /// Whether there is a next target, and this target allows fallback.
     pub(super) has_next: bool,
     /// Whether there is another key.
     pub(super) has_key: bool,
-    /// How long the target rests, if it does.
+    /// How long the target's cool-down still lasts, if there is one.
     pub(super) rests: Option<Duration>,
-    /// What is left of the time for all.
+    /// Time left until the deadline of the whole request.
     pub(super) left: Option<Duration>,
-    /// Whether filtered content may be sent elsewhere.
+    /// Whether filtered content may be sent to another target.
     pub(super) may_unfilter: bool,
-    /// Whether the request carries opaque values of another target's that may be left out.
+    /// Whether the request carries opaque values of another target that may be left out.
     pub(super) may_strip: bool,
-    /// A number from 0 up to 1.
+    /// A random number in [0, 1).
     pub(super) draw: f64,
 }
 
-/// Whom a failure counts against.
+/// The target or key that a failure counts against.
 pub(super) fn blame(fault: &Fault) -> Blame {
     let rest = fault.error.retry_after_ms.map(|ms| Duration::from_millis(ms.into()));
     match (fault.lapse, fault.side, fault.error.kind) {
@@ -116,7 +116,7 @@ pub(super) fn blame(fault: &Fault) -> Blame {
     }
 }
 
-/// Whether a failure says that its target has too much to do.
+/// Whether a failure shows that its target is overloaded.
 pub(super) fn is_overload(fault: &Fault, blame: Blame) -> bool {
     let says = match (fault.lapse, fault.side) {
         (Some(Lapse::Slow), _) => true,
@@ -138,7 +138,7 @@ fn cure(fault: &Fault) -> Cure {
         (None, Side::Upstream) => cure_of_answer(fault.error.kind),
         (None, Side::Gateway) if fault.error.kind == ErrorKind::Overloaded => Cure::OnlyElsewhere,
         (None, Side::Gateway) => Cure::None,
-        // What one provider's format has no place for, another's may have.
+        // Another provider's format may have a place for the feature.
         (None, Side::Client) => {
             let is_of_target = fault.error.kind == ErrorKind::Unsupported
                 || matches!(
@@ -161,7 +161,7 @@ fn cure_of_answer(kind: ErrorKind) -> Cure {
     }
 }
 
-/// Whether the provider may have done what was asked although it gave no answer that says so.
+/// Whether the provider may have carried the request out although it did not confirm it.
 pub(super) fn may_have_been_done(fault: &Fault) -> bool {
     match (fault.lapse, fault.side) {
         (Some(Lapse::Slow | Lapse::Gone | Lapse::Garbled), _) => true,
@@ -172,7 +172,7 @@ pub(super) fn may_have_been_done(fault: &Fault) -> bool {
     }
 }
 
-/// Whether another target may have an answer where this one failed.
+/// Whether another target may succeed where this one failed.
 pub(super) fn another_may_help(fault: &Fault, may_unfilter: bool) -> bool {
     match cure(fault) {
         Cure::None => false,
@@ -181,17 +181,17 @@ pub(super) fn another_may_help(fault: &Fault, may_unfilter: bool) -> bool {
     }
 }
 
-/// Whether the same target may have an answer later.
+/// Whether the same target may succeed later.
 pub(super) fn time_may_help(fault: &Fault) -> bool {
     is_slow(fault) || matches!(cure(fault), Cure::Again | Cure::Once | Cure::Elsewhere)
 }
 
-/// Whether a target took too long. If no other reason is heard from anybody, it may be the request that takes long.
+/// Whether the target was too slow. If every target fails so, the request itself may be the reason.
 pub(super) fn is_slow(fault: &Fault) -> bool {
     fault.lapse == Some(Lapse::Slow)
 }
 
-/// Decides what follows a failure. `take` takes a repetition out of the budget, if there is one.
+/// Decides the next step after a failure. `take` draws a retry from the budget, and returns whether one was left.
 pub(super) fn decide(fault: &Fault, now: Situation, take: impl FnOnce() -> bool) -> Move {
     let cure = cure(fault);
     let next = if now.has_next { Move::Next } else { Move::Stop };
@@ -219,18 +219,18 @@ pub(super) fn decide(fault: &Fault, now: Situation, take: impl FnOnce() -> bool)
     }
 }
 
-/// Whether leaving values out was in vain: the request could not be said without them, or is refused all the same. Then
-/// the first refusal is what the client hears.
+/// Whether leaving opaque values out did not help: the request could not be rendered without them, or was refused
+/// again. The client then gets the first refusal.
 pub(super) fn was_vain(fault: &Fault) -> bool {
     fault.side != Side::Upstream || is_refusal(fault)
 }
 
-/// Whether the provider itself says that it does not take the request so.
+/// Whether the provider itself refuses the request as invalid.
 fn is_refusal(fault: &Fault) -> bool {
     fault.lapse.is_none() && fault.side == Side::Upstream && fault.error.kind == ErrorKind::InvalidRequest
 }
 
-/// How long to wait before the same again, if that is allowed.
+/// The wait before a retry, if a retry is allowed.
 fn again(fault: &Fault, now: Situation, take: impl FnOnce() -> bool) -> Option<Duration> {
     let was_unseen = fault.lapse == Some(Lapse::Unreachable) || matches!(blame(fault), Blame::Limit(_));
     if now.repeats >= now.retry.max_retries || !(now.is_repeatable || was_unseen) {
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn an_overload_is_what_says_so_or_takes_too_long() {
+    fn reported_overloads_and_timeouts_count_as_overload() {
         let is = |fault: &Fault| is_overload(fault, blame(fault));
         for kind in ErrorKind::ALL {
             let wanted = matches!(kind, ErrorKind::RateLimited | ErrorKind::Overloaded | ErrorKind::Timeout);
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_have_been_made_is_made_nowhere_else() {
+    fn what_may_have_been_created_is_not_created_again() {
         let makes = Situation { is_repeatable: false, creates: true, has_next: true, has_key: true, ..ALONE };
         for lapse in [Lapse::Gone, Lapse::Slow, Lapse::Garbled] {
             assert_eq!(decided(&lapsed(lapse), makes), Move::Stop, "{lapse:?}");
@@ -348,13 +348,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_slow_is_not_repeated_but_may_go_elsewhere() {
+    fn a_slow_target_is_not_retried_but_another_may_be_tried() {
         assert_eq!(decided(&lapsed(Lapse::Slow), ALONE), Move::Stop);
         assert_eq!(decided(&lapsed(Lapse::Slow), Situation { has_next: true, ..ALONE }), Move::Next);
     }
 
     #[test]
-    fn c34_what_is_refused_with_the_values_of_others_is_asked_once_more_without_them() {
+    fn c34_a_request_refused_with_values_of_others_is_sent_once_more_without_them() {
         let refused = upstream(ErrorKind::InvalidRequest);
         let carries = Situation { may_strip: true, ..ALONE };
         assert_eq!(decided(&refused, carries), Move::Bare);
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn filtered_content_goes_elsewhere_only_with_leave() {
+    fn filtered_content_goes_to_another_target_only_if_allowed() {
         let filtered = upstream(ErrorKind::ContentFiltered);
         let next = Situation { has_next: true, ..ALONE };
         assert_eq!(decided(&filtered, next), Move::Stop);
@@ -374,9 +374,9 @@ mod tests {
     }
 
     proptest! {
-        /// Never more repetitions than allowed, never beyond the time that is left, never to where nothing is.
+        /// A decision stays within the number of retries, the time left, and the keys and targets that exist.
         #[test]
-        fn every_move_is_a_possible_one(
+        fn every_decision_is_a_possible_one(
             kind in 0..ErrorKind::ALL.len(), lapse in 0..6usize, repeats in 0..5u32, has_next in any::<bool>(),
             has_key in any::<bool>(), may_strip in any::<bool>(), left in prop::option::of(0u64..20_000), draw in 0.0..1.0f64,
             after in prop::option::of(0u32..30_000),

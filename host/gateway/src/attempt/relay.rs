@@ -1,5 +1,5 @@
-//! The relay lane: the same format on both sides, so the same bytes. Nothing is changed but the model's name where an
-//! alias differs, and, where the operator has it so, the one member that asks for usage.
+//! The relay lane: client and provider use the same format, so the bytes pass unchanged. Only the model's name is
+//! replaced, if an alias differs, and the one member that requests usage is added, if the operator wants it.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use weir_wire::frame;
 use weir_wire::peek::{Edit, set_member, splice};
 use weir_wire::tap::CompiledTap;
 
-/// Sends the request as it came and passes the answer on as it comes.
+/// Sends the client's bytes and streams the answer's bytes back.
 pub(super) async fn relay(
     house: House<'_>,
     asked: &Asked,
@@ -40,7 +40,7 @@ pub(super) async fn relay(
     let mut response = send(house, target, call.request(question)?, account).await?;
     let mut asks_usage = asks;
     if asks && matches!(response.status.as_u16(), 400 | 422) && target.question.is_open() {
-        // Perhaps it is the question that it does not take.
+        // The server may refuse the added member, so the request is sent again without it.
         response = send(house, target, call.request(Vec::new())?, account).await?;
         asks_usage = false;
         if response.status.as_u16() < 400 {
@@ -60,7 +60,7 @@ pub(super) async fn relay(
     Err(Failure { fault, told })
 }
 
-/// One request to a target that takes it as it is.
+/// One request to a target that accepts its format.
 #[derive(Clone, Copy)]
 struct Call<'a> {
     asked: &'a Asked,
@@ -70,7 +70,7 @@ struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// What makes the body ask for usage that the client did not ask for; nothing where it is not to be asked for.
+    /// The edits that request usage which the client did not request; empty if it is not wanted.
     fn question(&self, account: &Account) -> Result<Vec<Edit>, Fault> {
         let Self { asked, target, acceptance, .. } = self;
         let (Some(ask), Some(found)) = (&acceptance.ask_usage, &asked.reading.found) else { return Ok(Vec::new()) };
@@ -85,11 +85,11 @@ impl<'a> Call<'a> {
         set_member(found, &ask.pointer, &ask.json).map_err(|error| Fault::internal(error.to_string()))
     }
 
-    /// The request with the model's name and this question, and nothing else changed.
+    /// Builds the request with the model's name and these edits.
     fn request(&self, question: Vec<Edit>) -> Result<UpstreamRequest<'a>, Fault> {
         let Self { asked, target, acceptance, model } = *self;
         let asks = !question.is_empty();
-        // A body that names several models is made to name one, whichever its reader takes.
+        // Every name in a body that names several models is replaced, since readers differ in their choice.
         let spots = asked.reading.model_places.iter().filter(|spot| spot.name != model);
         let edits: Vec<Edit> = spots.map(|spot| spot.renamed(model)).chain(question).collect();
         let body = if edits.is_empty() {
@@ -105,7 +105,7 @@ impl<'a> Call<'a> {
         let address = target.base.join(&acceptance.path(&filling, stream), pairs);
         let mut headers = request_headers(asked, acceptance, &filling);
         if asks {
-            // What is to be withheld has to be seen.
+            // An answer must be uncompressed for the added usage to be removed from it.
             headers.insert(header::ACCEPT_ENCODING, header::HeaderValue::from_static("identity"));
         }
         Ok(UpstreamRequest {
@@ -120,8 +120,8 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// The server answers a request with the question. One that compresses the answer all the same is not asked again:
-    /// of its answers nothing can be withheld.
+    /// The server accepted the added member. If it compresses the answer nevertheless, the member is not added again,
+    /// since the usage cannot be removed from compressed answers.
     fn is_answered(&self, response: &UpstreamResponse) {
         if response.headers.contains_key(header::CONTENT_ENCODING) {
             self.target.question.refused();
@@ -147,13 +147,13 @@ fn request_headers(asked: &Asked, acceptance: &Acceptance, filling: &Filling<'_>
     to
 }
 
-/// What an answer's treatment depends on.
+/// The parameters of relaying an answer.
 #[derive(Clone, Copy)]
 struct Lane<'a> {
     house: House<'a>,
     asked: &'a Asked,
     acceptance: &'a Acceptance,
-    /// Whether the request was made to ask for usage that the client did not ask for.
+    /// Whether the request got a member that requests usage which the client did not request.
     asks_usage: bool,
 }
 
@@ -196,7 +196,7 @@ fn answer(lane: Lane<'_>, upstream: UpstreamResponse, account: &mut Account) -> 
     response
 }
 
-/// How a streamed answer is framed; none for a whole one.
+/// The framing of a streamed answer; `None` for a whole one.
 fn stream_framing(asked: &Asked, status: StatusCode, headers: &HeaderMap) -> Option<Framing> {
     if !asked.reading.stream || status != StatusCode::OK {
         return None;

@@ -1,4 +1,4 @@
-//! A relayed answer as a body: the provider's pieces as they come, with a tap beside them.
+//! The body of a relayed answer: the provider's pieces as they arrive, with a tap reading a copy.
 
 use std::fmt;
 use std::pin::Pin;
@@ -20,7 +20,7 @@ use weir_types::contract::types::Framing;
 use weir_upstream::{UpstreamBody, UpstreamError};
 use weir_wire::frame;
 
-/// An answer that is being relayed.
+/// A relayed answer.
 pub struct Relayed {
     upstream: Option<UpstreamBody>,
     meter: Option<Meter>,
@@ -30,17 +30,17 @@ pub struct Relayed {
     state: State,
 }
 
-/// What a stream needs beyond its bytes, for the case that it breaks.
+/// The data for ending a stream properly if it breaks.
 #[derive(Debug)]
 pub(super) struct Ends {
     pub(super) framing: Framing,
     pub(super) errors: Option<Arc<ErrorFormat>>,
     pub(super) request_id: String,
-    /// Whether the bytes are plain, so that something can be said between them.
+    /// Whether the bytes are uncompressed, so that frames can be inserted.
     pub(super) is_plain: bool,
     pub(super) withhold: Option<Withhold>,
     pub(super) can_cut: bool,
-    /// Whether the last byte that passed leaves a line open.
+    /// Whether the last byte that passed is inside a line.
     pub(super) within_line: bool,
 }
 
@@ -54,7 +54,7 @@ impl Ends {
 enum State {
     Open,
     Ended,
-    /// The failure has been told, if it could be; when that has been written, the connection is cut.
+    /// The failure frame was sent if possible; the connection is cut after it has been written.
     Told,
     Cut,
 }
@@ -65,7 +65,7 @@ impl Relayed {
         Self { upstream: Some(upstream), meter, ends, account: None, learner: None, state: State::Open }
     }
 
-    /// Has this watch what passes. Compressed bytes are understood only where they are metered.
+    /// Passes the answer's bytes to a learner. Compressed bytes are readable only if a meter decompresses them.
     pub(super) fn learn(&mut self, learner: Box<Learner>, is_plain: bool) {
         self.learner = Some(learner).filter(|_| is_plain || self.meter.is_some());
     }
@@ -96,7 +96,7 @@ impl Relayed {
                 Some(Ok(frame)) => {
                     let ended = upstream.is_end_stream();
                     let out = self.pass(frame.into_data().unwrap_or_default());
-                    // Of a body whose length is known nobody asks for more than that.
+                    // A reader that knows the length does not poll past the last byte.
                     if ended && self.ends.is_none() {
                         self.end();
                     }
@@ -112,7 +112,8 @@ impl Relayed {
     }
 
     pub(super) fn is_end_stream(&self) -> bool {
-        // The account is closed by the end, so the end has to be polled. And so has a cut: what ends here is whole.
+        // The account is closed at the end, so the end must be polled. So must a cut, since a body that ends here
+        // counts as whole.
         let is_cut = matches!(self.state, State::Told | State::Cut);
         !is_cut && self.account.is_none() && self.upstream.as_ref().is_none_or(Body::is_end_stream)
     }
@@ -149,13 +150,13 @@ impl Relayed {
         last
     }
 
-    /// The provider broke off: what can be said is said in the format's own way, and then the connection is cut, so that
-    /// nobody takes the answer for complete.
+    /// The provider broke off: ends the stream with the format's error frame, if possible, and then cuts the
+    /// connection, so that no client takes the answer for complete.
     fn broke(&mut self, error: &UpstreamError) -> Option<Bytes> {
         tracing::warn!(%error, "relayed answer broke");
         let told = self.ends.as_ref().filter(|ends| ends.is_plain).and_then(|ends| farewell(ends, error));
         let can_cut = self.ends.as_ref().is_none_or(|ends| ends.can_cut);
-        // What has come, the head if nothing else, is written before the cut.
+        // Bytes received so far, or at least the head, are written before the cut.
         self.state = if told.is_some() && !can_cut { State::Ended } else { State::Told };
         self.close(true);
         told
@@ -175,7 +176,7 @@ impl Relayed {
 }
 
 impl Drop for Relayed {
-    /// A client that leaves: what was consumed so far is still accounted for.
+    /// The client left: accounts for what has been consumed so far.
     fn drop(&mut self) {
         let metered = self.meter.take().map(Meter::finish);
         if let Some(account) = &mut self.account {
@@ -195,7 +196,7 @@ fn record(account: &mut Account, metered: Option<Metered>) {
     }
 }
 
-/// The frame that ends a broken stream, behind a separator that ends whatever was half said.
+/// The frame that ends a broken stream, after a separator that ends an incomplete frame.
 fn farewell(ends: &Ends, error: &UpstreamError) -> Option<Bytes> {
     let frame = reply::failure_frame(ends.errors.as_deref(), &broken(error.kind.name()), &ends.request_id)?;
     let mut out = separator(ends.framing, ends.within_line)?.to_vec();
@@ -203,13 +204,13 @@ fn farewell(ends: &Ends, error: &UpstreamError) -> Option<Bytes> {
     Some(Bytes::from(out))
 }
 
-/// What ends a frame that is half said, if anything else can be said there.
+/// The bytes that end an incomplete frame; `None` if the framing allows nothing to follow it.
 fn separator(framing: Framing, within_line: bool) -> Option<&'static [u8]> {
     match framing {
         Framing::Sse => Some(b"\n\n"),
-        // Readers take an empty line for a frame that is not JSON.
+        // Readers parse an empty line as a frame, which is not valid JSON.
         Framing::Ndjson => Some(if within_line { b"\n" } else { b"" }),
-        // In the middle of these nothing else can be said.
+        // An incomplete frame of these framings cannot be ended.
         Framing::JsonArray | Framing::EventStream => None,
     }
 }

@@ -1,4 +1,4 @@
-//! The body of an answer on its way to the client, whichever lane it comes from.
+//! The body of an answer to the client, from either lane.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,29 +12,29 @@ use super::translated::Translated;
 use crate::account::Account;
 use crate::origin::Learner;
 
-/// Bytes of a whole answer that are handed out at once: what has been is no longer let go of when the client stalls.
+/// The most bytes of a whole answer handed to the connection at once; those are held until the client has read them.
 const PIECE: usize = 64 << 10;
 
-/// A body that the client reads.
+/// A response body.
 #[derive(Debug)]
 pub enum ReplyBody {
-    /// All there at once; what holds on to it (an account) is dropped when it has been read.
+    /// A whole body in memory. The account, if any, is closed when the body has been read.
     Whole(Option<Bytes>, Option<Box<Account>>),
-    /// From the relay lane.
+    /// A body from the relay lane.
     Relayed(Box<Relayed>),
     /// A stream from the translate lane.
     Translated(Box<Translated>),
-    /// From the operations side.
+    /// A body of the admin endpoints.
     Operations(axum::body::Body),
 }
 
-/// Why a body cannot go on: the connection is cut, so that the client does not take it for complete.
+/// The body cannot continue: the connection is cut, so that the client does not take the answer for complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the answer broke off")]
 pub struct BodyError;
 
 impl ReplyBody {
-    /// Has others go on with this stream, should it break; whether it is such that they can.
+    /// Prepares the body to be resumed by another target if it breaks. Returns whether that is possible.
     pub fn resumable(&mut self, onward: impl FnOnce() -> Onward) -> bool {
         match self {
             Self::Translated(body) if body.can_be_resumed() => {
@@ -45,7 +45,7 @@ impl ReplyBody {
         }
     }
 
-    /// Has this watch what goes out, which is plain unless it is compressed.
+    /// Passes the answer's bytes to a learner; `is_plain` means that they are uncompressed.
     pub fn learn(&mut self, mut learner: Box<Learner>, is_plain: bool) {
         match self {
             Self::Whole(Some(bytes), _) if is_plain => learner.see(bytes),

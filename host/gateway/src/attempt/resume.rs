@@ -1,5 +1,4 @@
-//! A stream that breaks: who goes on with it. What was said so far stands; the next target is given it and asked for
-//! the rest.
+//! Resumption of a broken stream: the next target gets the text so far and is asked for the rest.
 
 use std::fmt;
 use std::pin::Pin;
@@ -21,42 +20,42 @@ use weir_config::Config;
 use weir_types::fault::{Fault, Side};
 use weir_upstream::{Decoded, Upstreams};
 
-/// How often one stream may break and be gone on with.
+/// How often one stream may be resumed.
 const TIMES: u32 = 3;
 
-/// Everything that is needed to go on with a stream, kept as long as that is.
+/// The data for resuming a stream, kept while the stream runs.
 #[derive(Debug, Clone)]
 pub struct Onward {
-    /// The request.
+    /// The client's request.
     pub asked: Arc<Asked>,
-    /// The configuration that it began with.
+    /// The configuration that the request began with.
     pub config: Arc<Config>,
-    /// The way out.
+    /// The client for requests to providers.
     pub upstreams: Upstreams,
-    /// What clients' formats have no place for.
+    /// The cache of values that clients' formats cannot carry.
     pub recall: Arc<Recall>,
-    /// What is well.
+    /// The health of all targets.
     pub health: Arc<Health>,
-    /// What providers may be sent.
+    /// The limits of providers.
     pub door: Arc<Door>,
-    /// Where the request may go.
+    /// The request's candidates.
     pub stops: Vec<Stop>,
-    /// What it carries of earlier answers.
+    /// The opaque values and object ids of earlier answers that the request carries.
     pub carried: Carried,
-    /// When all of it has to be over.
+    /// The deadline of the whole request.
     pub deadline: Option<Instant>,
-    /// How often it was gone on with.
+    /// How often the stream has been resumed.
     pub times: u32,
 }
 
-/// A stream that goes on with another.
+/// Another target's stream that continues the broken one.
 pub(super) struct Continued {
     pub(super) upstream: Decoded,
     pub(super) successor: Successor,
     pub(super) farewell: Option<Farewell>,
 }
 
-/// Who goes on.
+/// A continuing stream with the account of its attempt.
 pub(super) struct Found {
     pub(super) stream: Continued,
     pub(super) account: Account,
@@ -64,7 +63,7 @@ pub(super) struct Found {
 
 type Search = Pin<Box<dyn Future<Output = Result<Found, Fault>> + Send>>;
 
-/// Somebody is being looked for. The lock is never waited for: it lets bodies be shared between threads.
+/// A running search for a target that continues. The mutex is never locked: it makes the body `Sync`.
 pub(super) struct Resuming(Mutex<Search>);
 
 impl Resuming {
@@ -80,7 +79,7 @@ impl fmt::Debug for Resuming {
 }
 
 impl Onward {
-    /// Looks for somebody who goes on after this failure, if anybody may.
+    /// Starts the search for a target that continues after this failure; `None` if the stream cannot be resumed.
     pub(super) fn begin(
         &mut self,
         fault: &Fault,
@@ -99,7 +98,7 @@ impl Onward {
         Some(Resuming(Mutex::new(Box::pin(found))))
     }
 
-    /// The first that goes on: those behind the one that broke, those before it, itself.
+    /// Tries the targets after the broken one, then those before it, then the broken one itself.
     async fn find(&self, said: &str, from: &Arc<Target>, mut account: Account) -> Option<Found> {
         for stop in in_turn(&self.stops, from) {
             let is_over = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
@@ -149,7 +148,7 @@ impl Onward {
     }
 }
 
-/// The targets in the order in which they are asked to go on; only the same again where it lets nothing go elsewhere.
+/// The candidates in the order in which they are tried; only the broken one if it does not allow fallback.
 fn in_turn<'a>(stops: &'a [Stop], from: &'a Target) -> impl Iterator<Item = &'a Stop> {
     let behind = stops.iter().position(|stop| stop.target.id == from.id).map_or(0, |at| at + 1);
     let (before, after) = stops.split_at(behind.min(stops.len()));

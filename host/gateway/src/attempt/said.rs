@@ -1,46 +1,46 @@
-//! What an answer has said so far, for somebody else who goes on with it: words only.
+//! The text of an answer so far, kept so that another target can continue it.
 
 use weir_types::contract::types::{ChatEvent, Error, ErrorKind, PartKind, Usage};
 use weir_types::tokens::Tokens;
 use weir_wire::estimate;
 
-/// Bytes of an answer from which on nobody is asked to go on with it.
+/// The most bytes of text; a longer answer is not continued.
 const LIMIT: usize = 256 << 10;
 
-/// What one answer has said.
+/// The text of one answer.
 #[derive(Debug, Default)]
 pub(super) struct Said {
     text: String,
-    /// The number of the part that is being spoken, where that is text.
+    /// The number of the open part, if it is text.
     part: Option<u32>,
-    /// Something was said that nobody else can go on with.
+    /// Whether the answer has content that another target cannot continue.
     spoiled: bool,
-    /// Bytes of the words that others said before.
+    /// Bytes of text from earlier targets.
     before: usize,
 }
 
 impl Said {
-    /// The words, if there was nothing else.
+    /// The text, if the answer has no other content.
     pub(super) fn text(&self) -> Option<&str> {
         (!self.spoiled).then_some(&self.text)
     }
 
-    /// The tokens of the words since somebody else went on, roughly.
+    /// The estimated tokens of the text since the last resumption.
     pub(super) fn tokens(&self) -> u32 {
         self.text.get(self.before..).map_or(0, estimate::text_tokens)
     }
 
-    /// Somebody else goes on.
+    /// Another target continues.
     pub(super) fn goes_on(&mut self) {
         self.before = self.text.len();
     }
 
-    /// Hears one event, as the client does.
+    /// Records one event that the client gets.
     pub(super) fn hear(&mut self, event: &ChatEvent) {
         match event {
             ChatEvent::PartStart(start) => match start.kind {
                 PartKind::Text if start.candidate == 0 => self.part = Some(start.part),
-                // Thinking is done anew.
+                // Reasoning is not continued: the next target reasons anew.
                 PartKind::Reasoning if start.candidate == 0 => self.part = None,
                 _ => self.spoil(),
             },
@@ -62,7 +62,7 @@ impl Said {
     }
 }
 
-/// Whether another target may do better than one that failed so.
+/// Whether another target may succeed after a failure of this kind.
 pub(super) fn is_curable(kind: ErrorKind) -> bool {
     matches!(
         kind,
@@ -70,7 +70,7 @@ pub(super) fn is_curable(kind: ErrorKind) -> bool {
     )
 }
 
-/// Takes a failure that may be cured, and what follows it, out of events.
+/// Removes a curable failure and the events after it, and returns the failure.
 pub(super) fn split_failure(events: &mut Vec<ChatEvent>) -> Option<Error> {
     let at = events.iter().position(|event| matches!(event, ChatEvent::Failure(error) if is_curable(error.kind)))?;
     match events.drain(at..).next() {
@@ -79,8 +79,8 @@ pub(super) fn split_failure(events: &mut Vec<ChatEvent>) -> Option<Error> {
     }
 }
 
-/// Tokens of a broken answer, input and output, that nobody told: `told` are the counts of all answers so far, `spent`
-/// those of the ones before. What is said of an answer's output before its end may be anything from nothing on.
+/// Input and output tokens of a broken answer beyond the reported usage. `told` is the usage of all targets so far,
+/// `spent` that of the earlier ones. Usage reported before the end of a stream may be partial or zero.
 pub(super) fn untold(told: Option<&Usage>, spent: Option<&Usage>, guess: [u32; 2]) -> [u32; 2] {
     let of = |usage: Option<&Usage>| {
         let tokens = usage.map(Tokens::from).unwrap_or_default();
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_kept_and_thinking_is_not() {
+    fn text_is_kept_and_reasoning_is_not() {
         let mut said = Said::default();
         let events = [start(0, PartKind::Reasoning), delta(0, "Hm."), start(1, PartKind::Text), delta(1, "Yes")];
         hear(&mut said, &events);
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_charged_for_its_own_words() {
+    fn each_target_is_charged_for_its_own_text() {
         let mut said = Said::default();
         hear(&mut said, &[start(0, PartKind::Text), delta(0, "four by four is ")]);
         assert_eq!(said.tokens(), 4);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_goes_on_after_a_call() {
+    fn an_answer_with_a_tool_call_is_not_continued() {
         let mut said = Said::default();
         let call = ToolStart { id: "1".into(), name: "look".into(), kind: ToolKind::Function, signature: None };
         let events = [start(0, PartKind::Text), delta(0, "Yes"), start(1, PartKind::ToolCall(call)), delta(1, "{}")];

@@ -1,4 +1,4 @@
-//! One request to a provider and the reading of its refusals.
+//! One request to a provider, and the conversion of its failures to faults.
 
 use std::time::Instant;
 
@@ -17,13 +17,13 @@ use weir_upstream::rendered::admit;
 use weir_upstream::{Chunks, UpstreamError, UpstreamErrorKind, UpstreamRequest, UpstreamResponse};
 use weir_wire::estimate;
 
-/// What a client hears where the provider, or its token endpoint, does not take the gateway's credential.
+/// The error message if the provider or its token endpoint refuses the gateway's credential.
 const REFUSED: &str = "the provider refused the gateway's credential";
 const REFUSED_CODE: &str = "upstream_authentication";
-/// Bytes of a provider's own words in the log.
+/// The most bytes of a provider's message in the log.
 const LOGGED: usize = 1024;
 
-/// Sends a request and keeps account of it.
+/// Sends a request, and records it in the account.
 pub(super) async fn send(
     house: House<'_>,
     target: &Target,
@@ -58,7 +58,7 @@ pub(super) async fn send(
     })
 }
 
-/// What a client hears of a failed exchange with a provider.
+/// The fault for a failed exchange with a provider.
 pub(super) fn fault_of(error: &UpstreamError) -> Fault {
     let (kind, status, message) = match error.kind {
         kind if kind.is_timeout() => (ErrorKind::Timeout, 504, "the provider did not answer in time"),
@@ -81,7 +81,7 @@ pub(super) fn fault_of(error: &UpstreamError) -> Fault {
 fn lapse_of(kind: UpstreamErrorKind) -> Lapse {
     match kind {
         UpstreamErrorKind::TokenRefused => Lapse::Credential,
-        // Its total limit is the operator's word on how long all may take.
+        // The total limit is the longest time that the operator allows, so reaching it counts as slow.
         UpstreamErrorKind::FirstByteTimeout | UpstreamErrorKind::IdleTimeout | UpstreamErrorKind::TotalTimeout => {
             Lapse::Slow
         }
@@ -91,7 +91,7 @@ fn lapse_of(kind: UpstreamErrorKind) -> Lapse {
     }
 }
 
-/// The headers that every request upstream has, whatever the lane.
+/// The headers of every upstream request, in either lane.
 pub(super) fn headers_for(asked: &Asked) -> HeaderMap {
     headers_after(&asked.headers)
 }
@@ -107,7 +107,7 @@ fn headers_after(theirs: &HeaderMap) -> HeaderMap {
     headers
 }
 
-/// A request that an adapter rendered, as it is sent.
+/// The upstream request for a request that an adapter rendered.
 pub(super) fn rendered<'a>(
     asked: &'a Asked,
     target: &'a Target,
@@ -120,7 +120,7 @@ pub(super) fn rendered<'a>(
     Ok(UpstreamRequest { stream, model: target.model(asked.model()), ..made })
 }
 
-/// The same without anybody's having asked for it but for these headers.
+/// The upstream request on behalf of no client's request, or of one with these headers only.
 pub(super) fn bare<'a>(
     theirs: &HeaderMap,
     target: &'a Target,
@@ -163,7 +163,7 @@ pub(super) fn bytes_of(body: Body) -> (Bytes, bool) {
     }
 }
 
-/// A body for an adapter: text where it is UTF-8, with lone surrogates mended.
+/// A body for an adapter: text if it is UTF-8, with lone surrogates replaced.
 pub(super) fn body_of(bytes: &Bytes) -> Body {
     match std::str::from_utf8(bytes) {
         Ok(text) => Body::Text(weir_types::surrogate::mend(text).into_owned()),
@@ -171,7 +171,7 @@ pub(super) fn body_of(bytes: &Bytes) -> Body {
     }
 }
 
-/// An answer of the provider's for its adapter. Headers that are no text are left out.
+/// A provider's answer for its adapter. Headers that are not text are left out.
 pub(super) fn response_of(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> HttpResponse {
     let text = |(name, value): (&HeaderName, &HeaderValue)| {
         Some(Header { name: name.as_str().to_owned(), value: value.to_str().ok()?.to_owned() })
@@ -179,8 +179,9 @@ pub(super) fn response_of(status: StatusCode, headers: &HeaderMap, body: &Bytes)
     HttpResponse { status: status.as_u16(), headers: headers.iter().filter_map(text).collect(), body: body_of(body) }
 }
 
-/// A provider's error as the client hears of it, in either lane: its reason survives, its status where clients know it, and
-/// a refused credential is the gateway's trouble, never the client's. `status` is that of the answer which told of it.
+/// Converts a provider's error for the client, in either lane. The kind survives, and so does a status that clients
+/// know; a refused credential becomes the gateway's failure, never the client's. `status` is that of the provider's
+/// answer.
 pub(super) fn upstream_fault(error: Error, status: StatusCode, target: &Target, account: &Account) -> Fault {
     let mut error = hidden(bounds::error(error), target);
     let refused = status == StatusCode::UNAUTHORIZED || is_refused(&error);
@@ -189,12 +190,12 @@ pub(super) fn upstream_fault(error: Error, status: StatusCode, target: &Target, 
         tell_refused(&error, target);
         return refused_credential();
     }
-    // Statuses of a provider's own making (529) are told by kind.
+    // Statuses outside the standard (529) are replaced by that of the kind.
     error.status = error.status.filter(|status| matches!(status, 400..=499 | 500 | 502..=504));
     Fault::from_error(Side::Upstream, error)
 }
 
-/// A failure that stood in an answer which began as a good one.
+/// Converts a failure found in an answer whose status was a success.
 pub(super) fn late_fault(fault: Fault, target: &Target) -> Fault {
     if fault.side != Side::Upstream || !is_refused(&fault.error) {
         return fault;
@@ -203,17 +204,17 @@ pub(super) fn late_fault(fault: Fault, target: &Target) -> Fault {
     refused_credential()
 }
 
-/// The same where it is told within a stream.
+/// Converts a failure reported within a stream.
 pub(super) fn late_error(error: Error, target: &Target) -> Error {
     late_fault(Fault::from_error(Side::Upstream, hidden(bounds::error(error), target)), target).error
 }
 
-/// Whether an error says that the gateway's credential is not taken, whatever else it calls that.
+/// Whether an error means that the gateway's credential was refused, whatever its kind.
 fn is_refused(error: &Error) -> bool {
     error.kind == ErrorKind::Authentication || error.status == Some(401)
 }
 
-/// What a client hears of that: nothing of the provider's own words, which are about another's key.
+/// The fault for a refused credential, without the provider's message, which concerns the operator's key.
 fn refused_credential() -> Fault {
     let fault = Fault::new(Side::Upstream, ErrorKind::Upstream, REFUSED);
     fault.with_status(502).with_code(REFUSED_CODE).with_lapse(Lapse::Credential)
@@ -224,14 +225,14 @@ fn tell_refused(error: &Error, target: &Target) {
     tracing::error!(provider = %target.label, key = target.key, said, "the provider refuses the configured credential");
 }
 
-/// An error without the provider's keys: what an adapter has unescaped may spell one that its bytes did not.
+/// Removes the provider's keys from an error: an adapter may have unescaped a key that the raw bytes did not show.
 fn hidden(mut error: Error, target: &Target) -> Error {
     target.hide_keys(&mut error.message);
     [&mut error.code, &mut error.param].into_iter().flatten().for_each(|text| target.hide_keys(text));
     error
 }
 
-/// A kind as it stands in metrics.
+/// The name of an error kind in metrics.
 pub(super) fn kind_name(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::InvalidRequest => "invalid_request",

@@ -1,5 +1,5 @@
-//! What a model is known not to take is left out of a request for it, or lowered to what it takes; that is a loss, told by
-//! the name that the client wrote. Only requests that are understood are touched.
+//! Adapts a translated request to the model's known abilities: unsupported settings are dropped or lowered. Each
+//! change is a loss, reported under the field's name in the client's format.
 
 use bytes::Bytes;
 
@@ -8,7 +8,7 @@ use weir_types::contract::about::{Face, Feature, FrameTest};
 use weir_types::contract::types::{ChatRequest, Loss, LossKind, ReasoningMode, ReasoningRequest};
 use weir_wire::peek::{Found, Limits, Peek, Test, Wanted};
 
-/// A request as its client wrote it, and where its format has what.
+/// A request as its client wrote it, with the places where its format has features.
 #[derive(Debug, Clone, Copy)]
 pub struct Written<'a> {
     features: &'a [Feature],
@@ -16,7 +16,7 @@ pub struct Written<'a> {
     body: &'a [Bytes],
 }
 
-/// Suits a request to a model with these abilities; says what it cost.
+/// Adapts a request to a model with these abilities, and returns the losses.
 pub fn suit(chat: &mut ChatRequest, able: &Capabilities, written: Written<'_>) -> Vec<Loss> {
     let mut losses = Vec::new();
     if able.reasoning == Some(false)
@@ -38,7 +38,7 @@ pub fn suit(chat: &mut ChatRequest, able: &Capabilities, written: Written<'_>) -
     losses
 }
 
-/// Whether something is lost where the model does not think.
+/// Whether the request asks for reasoning, so that dropping the setting is a loss.
 fn wants_thinking(reasoning: &ReasoningRequest) -> bool {
     let is_off = matches!(reasoning.mode, Some(ReasoningMode::Disabled))
         || reasoning.effort.as_deref() == Some("none")
@@ -47,7 +47,7 @@ fn wants_thinking(reasoning: &ReasoningRequest) -> bool {
     !is_off && says
 }
 
-/// Thinking keeps its share of an answer whose limit was lowered.
+/// Lowers the reasoning budget in proportion to the lowered output limit.
 fn lower_budget(chat: &mut ChatRequest, [asked, most]: [u32; 2]) {
     let budget = chat.reasoning.as_mut().and_then(|reasoning| reasoning.budget_tokens.as_mut());
     if let Some(budget) = budget.filter(|budget| **budget >= most) {
@@ -62,19 +62,19 @@ impl<'a> Written<'a> {
         Self { features: &face.features, output_limit: &face.output_limit, body }
     }
 
-    /// How the client wrote its wish for thinking.
+    /// The field of the reasoning setting in the client's spelling.
     fn reasoning(self) -> String {
         let tests = self.features.iter().filter(|feature| feature.name == "reasoning").flat_map(|one| &one.tests);
         self.name(&tests.cloned().collect::<Vec<_>>()).unwrap_or_else(|| "reasoning".to_owned())
     }
 
-    /// How it wrote the limit of output tokens.
+    /// The field of the output limit in the client's spelling.
     fn limit(self) -> String {
         let tests = self.output_limit.iter().map(|pointer| FrameTest::Present(pointer.clone()));
         self.name(&tests.collect::<Vec<_>>()).unwrap_or_else(|| "max-output-tokens".to_owned())
     }
 
-    /// The place of the first of these tests that holds.
+    /// The field that the first matching test examines.
     fn name(self, tests: &[FrameTest]) -> Option<String> {
         let mut wanted = Wanted::default();
         let compiled: Vec<_> =
@@ -93,7 +93,7 @@ fn found(wanted: &Wanted, body: &[Bytes]) -> Option<Found> {
     peek.finish().ok()
 }
 
-/// Where what is tested stands, with dots; for a value that is one of several the object that it is a member of.
+/// The field that a test examines, with dots; for one of several values, the object that contains it.
 fn place(test: &FrameTest) -> Option<String> {
     let pointer = test.pointer()?;
     let pointer = match (test, pointer.rsplit_once('/')) {
@@ -135,7 +135,7 @@ mod tests {
     };
 
     #[test]
-    fn what_a_model_does_not_take_is_told_by_the_name_that_the_client_wrote() {
+    fn unsupported_settings_are_reported_in_the_clients_spelling() {
         let able = Capabilities { reasoning: Some(false), output: Some(100), ..PLAIN };
         let asked = || ChatRequest {
             max_output_tokens: Some(500),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn not_to_think_is_nothing_that_could_be_lost() {
+    fn dropping_disabled_reasoning_is_no_loss() {
         let able = Capabilities { reasoning: Some(false), ..PLAIN };
         for off in [reasoning(Some("none"), None), reasoning(None, Some(0)), reasoning(None, None)] {
             let mut chat = ChatRequest { reasoning: Some(off), ..ChatRequest::plain("m", Vec::new()) };
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn thinking_keeps_its_share_of_a_lowered_limit() {
+    fn the_reasoning_budget_keeps_its_share_of_a_lowered_limit() {
         let able = Capabilities { output: Some(1000), ..PLAIN };
         for (budget, left) in [(3000, 750), (999, 999), (4000, 1000)] {
             let mut chat = ChatRequest {

@@ -38,10 +38,10 @@ use weir_wire::blob;
 use weir_wire::blob::Lifted;
 use weir_wire::estimate;
 
-/// Bytes of base64 from which a value is lifted out of a body, and how often an adapter may use it.
+/// The least length of a base64 value that is lifted out of a body, in bytes, and how often an adapter may use it.
 const BLOB_MIN: usize = 8 * 1024;
 const BLOB_USES: usize = 8;
-/// Translates a request, sends it, translates the answer.
+/// Translates a request, sends it, and translates the answer.
 pub(super) async fn translate(
     house: House<'_>,
     asked: &Asked,
@@ -85,7 +85,7 @@ async fn translate_by(
     run.continuable = target.resume && again::is_continuable(&request);
     let streams = request.streams();
     let first = match run.write(&mut request, account).await {
-        // Nor can all that a client may send be counted by those that do.
+        // An adapter that counts tokens may still not support every request.
         Err(fault) if counts && fault.error.kind == ErrorKind::Unsupported => return run.answer_estimate(account),
         rendered => rendered?,
     };
@@ -93,26 +93,26 @@ async fn translate_by(
     match run.exchange(first, streams, account).await {
         Ok(Exchanged::Whole(answer)) => run.answer(answer, account),
         Ok(Exchanged::Stream(response, framing, farewell)) => run.stream(response, framing, farewell, account).await,
-        // Many servers that speak a format do not count in it.
+        // Many servers of a format lack its endpoint for counting.
         Err(fault) if counts && is_absent(&fault) => run.answer_estimate(account),
         Err(fault) => Err(fault),
     }
 }
 
-/// Whether the provider lacks what was asked for, rather than having failed at it.
+/// Whether the provider lacks the requested operation, rather than having failed at it.
 fn is_absent(fault: &Fault) -> bool {
     fault.side == Side::Upstream
         && (matches!(fault.error.kind, ErrorKind::NotFound | ErrorKind::Unsupported)
             || matches!(fault.error.status, Some(404 | 405 | 501)))
 }
 
-/// Refuses what one of the two adapters has no interface for.
+/// Refuses an operation that one of the two adapters has no interface for.
 fn able(asked: &Asked, target: &Target) -> Result<(), Fault> {
     let (speaks, serves) = match asked.operation() {
         Operation::Chat => (Interface::DialectChat, Interface::ProviderChat),
         Operation::Embeddings => (Interface::DialectEmbeddings, Interface::ProviderEmbeddings),
         Operation::Models => (Interface::DialectModels, Interface::ProviderModels),
-        // Without the provider's own count the host estimates.
+        // If the provider cannot count, the host estimates.
         Operation::CountTokens => (Interface::DialectCountTokens, Interface::ProviderChat),
         Operation::Rerank => (Interface::DialectRerank, Interface::ProviderRerank),
         _ => return Err(unified::relayed_only()),
@@ -125,14 +125,14 @@ fn able(asked: &Asked, target: &Target) -> Result<(), Fault> {
     Err(Fault::new(Side::Client, ErrorKind::Unsupported, message).with_status(400).with_code("unsupported_operation"))
 }
 
-/// What came of the requests upstream.
+/// The result of the requests upstream.
 enum Exchanged {
     Whole(Answer),
-    /// A stream, and what is said should the client leave before its end.
+    /// A stream, and the cancellation to send if the client leaves before its end.
     Stream(UpstreamResponse, Framing, Option<Farewell>),
 }
 
-/// One translation under way.
+/// One translation in progress.
 struct Run<'a> {
     house: House<'a>,
     asked: &'a Asked,
@@ -142,15 +142,15 @@ struct Run<'a> {
     dialect_ctx: Context,
     provider_ctx: Context,
     lifted: Lifted,
-    /// What is held for it beside the request itself.
+    /// Bytes held for the translation besides the request itself.
     held: Held,
     losses: Vec<Loss>,
-    /// How the client's format spells the request's fields.
+    /// The client's spelling of the request's fields.
     names: Names,
     framing: Option<Framing>,
-    /// Which opaque values go along.
+    /// Which opaque values are sent.
     values: Values,
-    /// Whether somebody else could go on with a stream that breaks.
+    /// Whether another target could continue the stream if it breaks.
     continuable: bool,
 }
 
@@ -191,7 +191,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Holds what the request takes once more in one piece.
+    /// Holds the bytes of a copy of the body in one piece.
     async fn make_room(&mut self) -> Result<(), Fault> {
         let joined = match &*self.asked.body {
             [] | [_] => 0,
@@ -200,7 +200,7 @@ impl<'a> Run<'a> {
         Ok(self.held.grow(joined).await?)
     }
 
-    /// Has the dialect read the request, with the large blobs taken out.
+    /// Parses the request with the dialect's adapter, with large base64 values lifted out.
     fn parse(&mut self) -> Result<Parsed, Fault> {
         let body = whole(&self.asked.body);
         if body.len() > self.house.config.server.translate_body_limit {
@@ -231,7 +231,7 @@ impl<'a> Run<'a> {
         unified::parse(&mut self.dialect, &face.operation, &self.dialect_ctx, &http)
     }
 
-    /// Tells both sides the request's size.
+    /// Sets the estimated input tokens in both contexts.
     fn estimate(&mut self, request: &Request) {
         if let Request::Chat(chat) | Request::CountTokens(chat) = request {
             let tokens = Some(estimate::input_tokens(chat));
@@ -240,7 +240,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Has the provider write the request; in strict mode every loss so far refuses it.
+    /// Renders the upstream request with the provider's adapter. In strict mode, any loss so far refuses it.
     fn render(&mut self, request: &Request, account: &Account) -> Result<RenderedRequest, Fault> {
         let render = || unified::render(&mut self.provider, &self.provider_ctx, request);
         let mut rendered =
@@ -266,21 +266,21 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// A refusal with its field as the client wrote it.
+    /// A fault whose field is in the client's spelling.
     fn spelled(&self, mut fault: Fault) -> Fault {
         self.names.spell_error(&mut fault.error);
         fault
     }
 
-    /// Whether what was lost is the id of something that an earlier answer made: without it the request means
-    /// something else.
+    /// Whether a lost field is the id of an object that an earlier answer made; without it, the request would change
+    /// its meaning.
     fn is_object(&self, loss: &Loss) -> bool {
         let names =
             |pointer: &String| pointer.strip_prefix('/').is_some_and(|path| path.replace('/', ".") == loss.field);
         loss.kind == LossKind::Dropped && self.asked.face.claim.object_ids.iter().any(names)
     }
 
-    /// Sends what the provider rendered, and whatever follows up on it.
+    /// Sends the rendered request, and the follow-ups that its answers require.
     async fn exchange(
         &mut self,
         first: RenderedRequest,
@@ -326,7 +326,7 @@ impl<'a> Run<'a> {
         chunks.map(Chunks::from).map_err(|error| Fault::adapter(error.to_string()))
     }
 
-    /// Whether both sides let large values be lifted out of bodies.
+    /// Whether both adapters accept that large values are lifted out of bodies.
     fn takes_blobs(&self) -> bool {
         self.asked.dialect.manifest.takes_blobs && self.target.adapter.manifest.takes_blobs
     }
@@ -345,7 +345,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Bytes of a rendered body.
+/// The length of a rendered body in bytes.
 fn weight(request: &HttpRequest) -> usize {
     match &request.body {
         Body::Text(text) => text.len(),
@@ -353,7 +353,7 @@ fn weight(request: &HttpRequest) -> usize {
     }
 }
 
-/// Calls an adapter, within a span of its own.
+/// Calls an adapter within a span.
 fn called<T>(account: &Account, adapter: &Adapter, what: &str, call: impl FnOnce() -> T) -> T {
     let span = account.attempt().internal(|| format!("{} {what}", adapter.name));
     let came = call();
@@ -361,7 +361,7 @@ fn called<T>(account: &Account, adapter: &Adapter, what: &str, call: impl FnOnce
     came
 }
 
-/// A body in one piece; copied only where it came in several.
+/// A body in one piece, copied only if it has several chunks.
 fn whole(chunks: &[Bytes]) -> Bytes {
     match chunks {
         [] => Bytes::new(),

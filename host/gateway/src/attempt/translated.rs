@@ -1,5 +1,5 @@
-//! A translated stream as a body: reads the provider's pieces, hands each through the pipeline, passes on what comes
-//! out at once.
+//! The body of a translated stream: reads the provider's pieces, passes each through the pipeline, and sends the
+//! output at once.
 
 use std::fmt;
 use std::pin::Pin;
@@ -27,28 +27,27 @@ pub struct Translated {
     pipeline: Option<Pipeline>,
     out: Vec<u8>,
     account: Option<Box<Account>>,
-    /// Watches what goes out.
+    /// Learns from the bytes that are sent.
     learner: Option<Box<Learner>>,
     can_cut: bool,
     ending: Ending,
     keep_alive: Option<KeepAlive>,
-    /// What is said to the provider when the client leaves before the end.
+    /// The cancellation to send to the provider if the client leaves before the end.
     farewell: Option<Farewell>,
-    /// Who goes on should it break.
+    /// The data for resuming the stream if it breaks.
     onward: Option<Box<Onward>>,
-    /// Somebody is being found who does.
+    /// The running search for a target that continues.
     resuming: Option<Resuming>,
 }
 
-/// What was read of a stream before its answer began.
+/// The output of the pieces that were read before the answer's head is sent.
 #[derive(Debug, Default)]
 pub(super) struct First {
     out: Vec<u8>,
     ended: bool,
 }
 
-/// Reads until there is something for the client, so that a stream which fails at once is answered with an error and its
-/// status.
+/// Reads until there is output for the client, so that a stream which fails at once is answered with an error status.
 pub(super) async fn prime(upstream: &mut Decoded, pipeline: &mut Pipeline) -> Result<First, Fault> {
     let mut first = First::default();
     while first.out.is_empty() && !first.ended {
@@ -65,20 +64,20 @@ pub(super) async fn prime(upstream: &mut Decoded, pipeline: &mut Pipeline) -> Re
     Ok(first)
 }
 
-/// How far the end has come.
+/// The progress of the stream's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
-    /// The stream goes on.
+    /// The stream is running.
     None,
-    /// Everything has been made; what is left goes out and the body ends.
+    /// The output is complete: the rest is sent, and the body ends.
     Clean,
-    /// The stream broke: what is left goes out, is flushed, and the connection is cut.
+    /// The stream broke: the rest is sent and flushed, and the connection is cut.
     Cut,
-    /// The same, flushed.
+    /// The rest has been flushed; the connection is cut next.
     Flushed,
 }
 
-/// Something to send while nothing else is there.
+/// The keep-alive frame, sent while there is no output yet.
 struct KeepAlive {
     every: Duration,
     frame: Bytes,
@@ -86,7 +85,7 @@ struct KeepAlive {
 }
 
 impl Translated {
-    /// A stream whose first piece, where it was read already, is `first`.
+    /// A stream's body; `first` is what [`prime`] read.
     pub(super) fn new(upstream: Decoded, pipeline: Pipeline, first: First, can_cut: bool) -> Self {
         Self {
             upstream: Some(upstream),
@@ -103,22 +102,22 @@ impl Translated {
         }
     }
 
-    /// Says this to the provider when the client leaves before the end.
+    /// Sets the cancellation to send to the provider if the client leaves before the end.
     pub(super) fn farewell(&mut self, farewell: Option<Farewell>) {
         self.farewell = farewell;
     }
 
-    /// Whether somebody else could go on with what was said so far.
+    /// Whether another target could continue the stream from here.
     pub(super) fn can_be_resumed(&self) -> bool {
         self.ending == Ending::None && self.pipeline.as_ref().is_some_and(|pipeline| pipeline.said().is_some())
     }
 
-    /// Has these go on, should it break.
+    /// Sets the data for resuming the stream if it breaks.
     pub(super) fn resumable(&mut self, onward: Box<Onward>) {
         self.onward = Some(onward);
     }
 
-    /// Has this watch what goes out.
+    /// Passes the bytes that are sent to a learner.
     pub(super) fn learn(&mut self, learner: Box<Learner>) {
         self.learner = Some(learner);
     }
@@ -128,7 +127,7 @@ impl Translated {
         self.account = Some(account);
     }
 
-    /// Sends this frame whenever nothing was sent for so long before the first piece.
+    /// Sends this frame at each interval until the first output.
     pub(super) fn keep_alive(&mut self, every: Duration, frame: Bytes) {
         self.keep_alive = Some(KeepAlive { every, frame, sleep: Box::pin(tokio::time::sleep(every)) });
     }
@@ -149,7 +148,7 @@ impl Translated {
                     return Poll::Ready(None);
                 }
                 Ending::Cut => {
-                    // The server writes what it has when the body has nothing for it: then the cut comes after it.
+                    // The server flushes its buffer when the body is pending, so the cut follows the output.
                     self.ending = Ending::Flushed;
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
@@ -200,7 +199,7 @@ impl Translated {
         }
     }
 
-    /// Looks for somebody who goes on, if that may be.
+    /// Starts the search for a target that continues, if the stream can be resumed.
     fn resume(&mut self, fault: &Fault) -> bool {
         let (Some(onward), Some(pipeline), Some(account)) = (&mut self.onward, &mut self.pipeline, &mut self.account)
         else {
@@ -235,20 +234,20 @@ impl Translated {
         }
     }
 
-    /// The stream has broken for good.
+    /// Ends a broken stream that is not resumed.
     fn give_up(&mut self, fault: &Fault) {
         let told = self.pipeline.as_mut().is_some_and(|pipeline| pipeline.fail(fault, &mut self.out));
         self.broken(fault.side.as_str(), told);
     }
 
-    /// The client has been told, if that was possible; now the connection is cut where its protocol lets that be seen
-    /// after what was told, so that nobody takes the answer for complete.
+    /// The failure frame is in the output, if that was possible. The connection is cut after it if the protocol shows
+    /// the client such a cut, so that no client takes the answer for complete.
     fn broken(&mut self, side: &str, told: bool) {
         self.ending = if self.can_cut || !told { Ending::Cut } else { Ending::Clean };
         self.close(Some(side));
     }
 
-    /// Lets go of everything and closes the account.
+    /// Releases everything and closes the account.
     fn close(&mut self, broken_by: Option<&str>) {
         self.upstream = None;
         self.onward = None;
@@ -276,7 +275,7 @@ impl Translated {
 }
 
 impl Drop for Translated {
-    /// A client that leaves: what was consumed so far is still accounted for.
+    /// The client left: accounts for what has been consumed so far.
     fn drop(&mut self) {
         let seen = self.pipeline.take().map(Pipeline::release);
         if let (Some(account), Some(seen)) = (&mut self.account, seen) {

@@ -1,4 +1,5 @@
-//! One attempt after another, until one answers or nothing helps any more. Nothing is tried once a byte has left.
+//! Attempts one after another, until one answers or none can help. Nothing is tried after the first byte of an
+//! answer.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,33 +20,33 @@ use weir_types::contract::about::Operation;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Lapse, Side};
 
-/// A request on its way along its plan.
+/// A request with its plan.
 #[derive(Debug, Clone, Copy)]
 pub struct Journey<'a> {
-    /// What attempts need.
+    /// The services and settings that attempts use.
     pub house: House<'a>,
-    /// The request.
+    /// The client's request.
     pub asked: &'a Asked,
-    /// Where it may go.
+    /// The request's candidates.
     pub plan: &'a Plan,
-    /// What is well.
+    /// The health of all targets.
     pub health: &'a Health,
-    /// What providers may be sent.
+    /// The limits of providers.
     pub door: &'a Door,
-    /// What the request asks for.
+    /// The properties of the request that the limits depend on.
     pub demand: Demand<'a>,
 }
 
-/// What came of it.
+/// The outcome of a plan.
 #[derive(Debug)]
 pub struct Tried {
-    /// The answer, or what the client hears instead.
+    /// The answer, or the error for the client.
     pub answer: Result<Response<ReplyBody>, Fault>,
-    /// Who gave it; none where nobody was asked.
+    /// The target that gave it; `None` if none was tried.
     pub target: Option<Arc<Target>>,
 }
 
-/// What came of one target.
+/// The outcome of one target.
 pub(super) enum Visit {
     Answered(Response<ReplyBody>, Arc<Target>),
     Failed {
@@ -54,24 +55,24 @@ pub(super) enum Visit {
         /// Whether another target may be tried.
         onward: bool,
     },
-    /// It rests.
+    /// The target rests.
     Closed,
-    /// Its provider has as much as it may have.
+    /// The provider's rate or concurrency limits are used up.
     Busy(Fault),
 }
 
-/// What was done at one target so far.
+/// The progress at one target.
 struct SoFar {
     repeats: u32,
     spare_keys: usize,
-    /// Which opaque values went along.
+    /// Which opaque values are sent.
     values: Values,
-    /// Input tokens of requests that were not answered, by estimate.
+    /// Estimated input tokens of requests that were not answered.
     unanswered: u64,
 }
 
 impl SoFar {
-    /// What a provider that answered nothing has used of its limits.
+    /// Settles the limits of a provider that has not answered.
     fn settle(&self, held: &mut Permit) {
         if self.unanswered > 0 {
             held.used(Some((self.unanswered, 0)));
@@ -83,14 +84,14 @@ impl SoFar {
     }
 }
 
-/// Where a request comes from when it falls back, and why.
+/// The target that a request falls back from, and the reason.
 pub(super) struct Fallen {
     from: Arc<Target>,
     reason: &'static str,
 }
 
 impl Journey<'_> {
-    /// Tries the targets of the plan in order.
+    /// Tries the plan's candidates in order.
     pub async fn travel(&self, account: &mut Account) -> Tried {
         let mut last: Option<(Failure, Arc<Target>)> = None;
         let mut busy = None;
@@ -117,7 +118,7 @@ impl Journey<'_> {
                 continue;
             }
             let begun = Instant::now();
-            // One of these is free: it is seldom, comes late, and is all that is left.
+            // One retry needs no budget: it is rare, late, and the only remaining attempt.
             let mut may_repeat = || stop.route.take_repetition(begun) || std::mem::take(&mut has_last_try);
             if is_again && !may_repeat() {
                 continue;
@@ -130,7 +131,7 @@ impl Journey<'_> {
                 Visit::Failed { failure, target, onward } => {
                     let is_slow = policy::is_slow(&failure.fault);
                     if onward && !is_again && self.is_repeatable() && policy::time_may_help(&failure.fault) {
-                        // How a target fared that let wait for so long, is known of the time when it was asked.
+                        // A timed-out target is judged by its state at the time of the request, not now.
                         way.give_up(stop, if is_slow { begun } else { Instant::now() });
                     }
                     way.heard(is_slow);
@@ -157,7 +158,8 @@ impl Journey<'_> {
         }
     }
 
-    /// Tries one target; if it is the first and lets wait, the next one beside it, where the route wants that.
+    /// Tries one target. If it is the first and slow to answer, and the route has hedging, the next one is tried
+    /// beside it.
     async fn visit_or_hedge<'a>(
         &'a self,
         stop: &'a Stop,
@@ -176,7 +178,7 @@ impl Journey<'_> {
         visit
     }
 
-    /// Tries one target until it answers or nothing more is to be had of it.
+    /// Tries one target until it answers or no further attempt there can help.
     pub(super) async fn visit(
         &self,
         stop: &Stop,
@@ -218,7 +220,7 @@ impl Journey<'_> {
             };
             held.is_out(false);
             if failure.fault.side == Side::Upstream && failure.fault.lapse.is_none() {
-                // It answered with an error, in the midst of an answer perhaps.
+                // The provider answered with an error, perhaps within an answer that had begun.
                 account.refused();
             }
             so_far.unanswered += u64::from(account.unanswered().unwrap_or_default());
@@ -267,7 +269,7 @@ impl Journey<'_> {
         );
     }
 
-    /// What can be done after a failure.
+    /// The circumstances for the decision after a failure.
     fn situation(&self, stop: &Stop, target: &Target, way: &Way<'_>, so_far: &SoFar) -> Situation {
         Situation {
             repeats: so_far.repeats,
@@ -284,31 +286,32 @@ impl Journey<'_> {
         }
     }
 
-    /// Whether the request may be sent again although a provider may have seen it. Files that were put somewhere and
-    /// batches that were begun would be there twice.
+    /// Whether a retry is safe although a provider may have seen the request. Uploading a file or starting a batch
+    /// twice is not.
     fn is_repeatable(&self) -> bool {
         !self.asked.operation().is_relayed_only() || self.asked.method.is_idempotent()
     }
 
-    /// Whether the request makes something that must not be there twice: what is about no model is done with files and
-    /// batches, not answered.
+    /// Whether the request creates something that must not be created twice. A request without a model concerns files
+    /// and batches, not answers.
     fn creates(&self) -> bool {
         !self.is_repeatable() && self.asked.reading.model.is_none()
     }
 
-    /// Whether opaque values that are another target's may be left out for this one.
+    /// Whether another target's opaque values may be left out for this one.
     fn may_strip(&self, target: &Target) -> bool {
         let is_strict = self.asked.reading.strict || target.strict;
         *self.asked.operation() == Operation::Chat && !is_strict && self.plan.carried.is_foreign_to(&target.issuer())
     }
 
-    /// Whom a failure counts against. That there was little time left is not the target's fault.
+    /// The target or key that a failure counts against. A timeout because of the request's own deadline counts
+    /// against neither.
     fn blame(&self, fault: &Fault) -> Blame {
         let hurried = fault.lapse == Some(Lapse::Slow) && self.left().is_some_and(|left| left.is_zero());
         if hurried { Blame::Nobody } else { policy::blame(fault) }
     }
 
-    /// How long a target still rests after a failure.
+    /// How long the target's cool-down lasts after a failure, if it has one.
     fn rests(&self, stop: &Stop) -> Option<Duration> {
         let now = Instant::now();
         match stop.standing(self.health, now) {
@@ -323,7 +326,7 @@ impl Journey<'_> {
         self.house.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// Notes what became of a target: one that the request could not be said to was not asked.
+    /// Records the outcome of a target. One to which the request could not be rendered counts as skipped.
     fn note_trail(&self, stop: &Stop, failure: &Failure, account: &mut Account) {
         let fault = &failure.fault;
         if fault.side != Side::Client || !policy::another_may_help(fault, false) {
@@ -356,7 +359,7 @@ impl Journey<'_> {
         );
     }
 
-    /// A target is given up; another may help, even one that is not well yet.
+    /// Gives a target up, and decides whether another target may be tried.
     fn given_up(&self, stop: &Stop, failure: Failure, target: Arc<Target>) -> Visit {
         let fault = &failure.fault;
         let may_be_twice = self.creates() && policy::may_have_been_done(fault);
@@ -365,7 +368,7 @@ impl Journey<'_> {
         Visit::Failed { failure, target, onward }
     }
 
-    /// What a client hears where every target rests.
+    /// The error for the client when every target rests.
     fn exhausted(&self) -> Fault {
         let now = Instant::now();
         self.plan.exhausted(self.health, now)
@@ -382,7 +385,7 @@ fn is_as_short(stop: &Stop, failure: &Failure, target: &Target) -> bool {
     failure.fault.error.kind == ErrorKind::ContextLength && known.is_some_and(|(next, this)| next <= this)
 }
 
-/// Why an attempt failed, as metrics have it.
+/// The name of a failure's reason in metrics.
 fn reason(failure: &Failure) -> &'static str {
     match failure.fault.lapse {
         Some(Lapse::Unreachable) => "connect",

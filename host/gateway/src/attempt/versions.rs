@@ -1,4 +1,4 @@
-//! The versions of adapters that one exchange runs on.
+//! The adapter versions of one exchange.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::{Asked, SpokenBy};
 use crate::route::Target;
 use weir_sandbox::Chosen;
 
-/// The versions of both adapters that one exchange runs on, from its beginning to its end.
+/// The versions of both adapters, fixed for the whole exchange.
 pub(super) struct Versions {
     pub(super) dialect: Chosen,
     pub(super) provider: Chosen,
@@ -18,13 +18,13 @@ pub(super) struct Versions {
 impl Versions {
     pub(super) fn choose(asked: &Asked, target: &Target) -> Self {
         let dialect = asked.dialect.choose();
-        // One that speaks to both sides is chosen once.
+        // An adapter that is on both sides is chosen once.
         let is_one = Arc::ptr_eq(&asked.dialect, &target.adapter);
         let provider = if is_one { dialect.clone() } else { target.adapter.choose() };
         Self { dialect, provider }
     }
 
-    /// Tells who reads the answer's head which version spoke to the provider, where it is not the target's.
+    /// Attaches the provider's adapter version to the response if it is not the target's own.
     pub(super) fn named(&self, target: &Target, mut response: Response<ReplyBody>) -> Response<ReplyBody> {
         if !Arc::ptr_eq(&self.provider.adapter, &target.adapter) {
             response.extensions_mut().insert(SpokenBy(Arc::clone(&self.provider.adapter)));

@@ -1,5 +1,5 @@
-//! The targets that are left for a request, looked at anew before each step: one that rested when the plan was made may
-//! be well by now, and the other way round.
+//! The candidates left for a request. Their health is checked before each step, since it may change while the plan is
+//! carried out.
 
 use std::time::{Duration, Instant};
 
@@ -8,30 +8,30 @@ use crate::health::{Health, Rest, Standing};
 use crate::route::{Plan, Stop};
 use weir_config::Retry;
 
-/// A target that may still be tried.
+/// A candidate that may still be tried.
 #[derive(Debug, Clone, Copy)]
 struct Left<'a> {
     stop: &'a Stop,
-    /// Since when it is known to fail, if it was given up.
+    /// Since when the candidate is known to fail, if it was given up.
     failed: Option<Instant>,
 }
 
-/// What is left of a plan.
+/// The candidates left of a plan.
 #[derive(Debug)]
 pub(super) struct Way<'a> {
     left: Vec<Left<'a>>,
     health: &'a Health,
-    /// Whether it began with more than one.
+    /// Whether the plan had more than one candidate.
     has_several: bool,
-    /// Failures so far, and those of them that were too slow.
+    /// Failures so far, and how many of them were timeouts.
     failures: usize,
     slow: usize,
-    /// How long recoveries are waited for, once that has begun.
+    /// Until when to wait for a recovery, set by the first wait.
     patience: Option<Instant>,
 }
 
 impl<'a> Way<'a> {
-    /// The whole of a plan.
+    /// All candidates of a plan.
     pub(super) fn new(plan: &'a Plan, health: &'a Health) -> Self {
         let stops = plan.stops.iter().chain(&plan.resting);
         let left: Vec<_> = stops.map(|stop| Left { stop, failed: None }).collect();
@@ -39,24 +39,24 @@ impl<'a> Way<'a> {
         Self { left, health, has_several, failures: 0, slow: 0, patience: None }
     }
 
-    /// Takes the first that may be used now, and whether it was given up before.
+    /// Takes the first usable candidate, and returns whether it was given up before.
     pub(super) fn take(&mut self) -> Option<(&'a Stop, bool)> {
         let place = self.left.iter().position(|left| self.is_usable(*left))?;
         let left = self.left.remove(place);
         Some((left.stop, left.failed.is_some()))
     }
 
-    /// The first besides this one that may be used now.
+    /// The first usable candidate other than this one.
     pub(super) fn next_besides(&self, one: &Stop) -> Option<&'a Stop> {
         self.left.iter().find(|left| !std::ptr::eq(left.stop, one) && self.is_usable(**left)).map(|left| left.stop)
     }
 
-    /// Leaves one out.
+    /// Removes a candidate.
     pub(super) fn remove(&mut self, one: &Stop) {
         self.left.retain(|left| !std::ptr::eq(left.stop, one));
     }
 
-    /// Puts one back that turned out to rest, so that its recovery counts.
+    /// Puts back a candidate that turned out to rest, so that its recovery is waited for.
     pub(super) fn put_back(&mut self, stop: &'a Stop) {
         let left = Left { stop, failed: None };
         if !self.is_usable(left) {
@@ -64,20 +64,20 @@ impl<'a> Way<'a> {
         }
     }
 
-    /// Puts one back that was given up, with what is known since then: should the others take long to fail, it may be
-    /// well by now.
+    /// Puts back a candidate that was given up, with the time since when it fails: it may have recovered by the time
+    /// the others have failed.
     pub(super) fn give_up(&mut self, stop: &'a Stop, since: Instant) {
         self.left.push(Left { stop, failed: Some(since) });
     }
 
-    /// A target failed; whether it was too slow.
+    /// Records a failure, and whether it was a timeout.
     pub(super) fn heard(&mut self, is_slow: bool) {
         self.failures += 1;
         self.slow += usize::from(is_slow);
     }
 
-    /// Lets somebody be asked who is being tried out by another request, and has let that one wait for long: whether there
-    /// is such a one. Nobody else is left then.
+    /// Whether a half-open target may get a second probe because the first is slow. Called when no other candidate is
+    /// left.
     pub(super) fn doubt(&self) -> bool {
         let now = Instant::now();
         let untried = self.left.iter().filter(|left| left.failed.is_none());
@@ -85,8 +85,8 @@ impl<'a> Way<'a> {
         doubtful.any(|(vitals, left)| vitals.doubt(now, &left.stop.target.subject().settings))
     }
 
-    /// Waits until one that rests may be used: at most for the longest wait before a repetition, and not at all where
-    /// that is known to be too short. Says how long it waited; none where there is nothing to wait for.
+    /// Waits until a resting candidate is usable: at most as long as the longest retry delay, and not at all if that
+    /// is known to be too short. Returns the time waited, or `None` if none can recover in time.
     pub(super) async fn recovery(&mut self, retry: Retry, deadline: Option<Instant>) -> Option<Duration> {
         let begun = Instant::now();
         let patience = *self.patience.get_or_insert(begun + retry.max_delay);
@@ -105,16 +105,17 @@ impl<'a> Way<'a> {
         }
     }
 
-    /// When to look after one that rests.
+    /// When to check again whether a resting candidate is usable.
     fn recovers(&self, stop: &Stop, now: Instant, pause: Duration) -> Instant {
         let Standing::Resting(until, _) = stop.standing(self.health, now) else { return now };
-        // Somebody finds out at this moment whether it is well; that may be known long before its time is up.
+        // Another request is probing the target, and may find it well long before its rest ends.
         let position = self.health.known(&stop.health).map(|vitals| vitals.position(now));
         let is_probed = position == Some(Position::HalfOpen);
         if is_probed { until.min(now + pause.max(Duration::from_millis(1))) } else { until }
     }
 
-    /// Whether one is not known to rest, and, if it failed, whether that was longer ago than repetitions wait.
+    /// Whether a candidate is not known to rest and, if it was given up, that was longer ago than the longest retry
+    /// delay.
     fn is_usable(&self, Left { stop, failed }: Left<'_>) -> bool {
         let now = Instant::now();
         let is_due = |since: Instant| since + stop.target.retry.max_delay <= now && !self.is_vain(stop, since);
@@ -125,8 +126,8 @@ impl<'a> Way<'a> {
             )
     }
 
-    /// Where all that were asked were too slow, it may be the request that takes long: unless there are several, and this
-    /// one has answered others since it was asked.
+    /// If every target failed by timeout, the request itself may be the reason. Then a candidate is only tried again
+    /// if there are several and it has answered other requests since.
     fn is_vain(&self, stop: &Stop, since: Instant) -> bool {
         let vitals = || self.health.known(&stop.health);
         let has_answered = || self.has_several && vitals().is_some_and(|vitals| vitals.has_answered_since(since));

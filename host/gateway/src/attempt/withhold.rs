@@ -1,5 +1,5 @@
-//! Takes out of a relayed stream what is there only because the gateway asked for usage: one kind of frame, and in the
-//! others the empty member that some servers then add to each. All other bytes go through as they came.
+//! Removes from a relayed stream what the server sends only because the gateway requested usage: one kind of frame,
+//! and the null member that some servers add to the other frames. All other bytes pass unchanged.
 
 use std::ops::Range;
 
@@ -11,24 +11,24 @@ use weir_types::contract::types::Framing;
 use weir_wire::frame::{Decoder, Limits};
 use weir_wire::peek::{Peek, Pointers, Scalar, Test, Wanted};
 
-/// The bytes of frames that have not ended, until it is known whether they pass.
+/// The bytes of incomplete frames, held until it is known whether they pass.
 #[derive(Debug)]
 pub(super) struct Withhold {
     test: Test,
     pointers: Pointers,
-    /// Members of usage: their pointers, and their names with quotes.
+    /// Usage members: the indexes of their pointers, and their quoted names.
     blanks: Vec<(usize, Finder<'static>)>,
     framing: Framing,
     limits: Limits,
     deframer: Decoder,
     held: BytesMut,
-    /// What cannot be read passes as it is.
+    /// Set after a decoding error: the rest passes unchanged.
     given_up: bool,
 }
 
 impl Withhold {
-    /// Withholds the frames for which the test holds. None where the test or the framing do not allow it: frames are
-    /// told apart by lines. Of `members` those are taken out of the other frames that are null.
+    /// Withholds the frames for which the test holds, and removes those of `members` that are null from the other
+    /// frames. `None` if the test does not compile or the framing is not line-based.
     pub(super) fn new(test: &FrameTest, members: &[String], framing: Framing, limits: Limits) -> Option<Self> {
         let mut wanted = Wanted::default();
         let test = Test::compile(test, &mut wanted).ok()?;
@@ -51,7 +51,7 @@ impl Withhold {
         })
     }
 
-    /// The bytes that pass of what was held and what has come.
+    /// Takes received bytes, and returns those that pass.
     pub(super) fn pass(&mut self, bytes: Bytes) -> Bytes {
         if self.given_up {
             return bytes;
@@ -68,7 +68,7 @@ impl Withhold {
         out.freeze()
     }
 
-    /// The stream has ended: what is left passes.
+    /// The stream ended: returns the bytes still held.
     pub(super) fn end(&mut self) -> Bytes {
         std::mem::take(&mut self.held).freeze()
     }
@@ -109,7 +109,7 @@ impl Withhold {
     }
 }
 
-/// Where the member of this name stands that is null, with the comma that goes with it; none where that is not certain.
+/// The range of the null member with this name and its comma; `None` if it is not unambiguous.
 fn null_member(frame: &[u8], name: &Finder<'_>) -> Option<Range<usize>> {
     let mut places = name.find_iter(frame).filter_map(|start| {
         let behind = frame.get(start + name.needle().len()..)?.trim_ascii_start();
@@ -130,7 +130,7 @@ fn null_member(frame: &[u8], name: &Finder<'_>) -> Option<Range<usize>> {
     Some(start..frame.len() - behind.len())
 }
 
-/// Whether nothing of what is held belongs to a frame that has not ended: comments and the like pass by themselves.
+/// Whether the held bytes end with a blank line, so that no frame is incomplete. Comments pass this way.
 fn ends_with_blank_line(held: &[u8]) -> bool {
     let line = held.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     line.is_some_and(|line| line.is_empty() || line.ends_with(b"\n"))
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_frame_in_question_is_taken_out_however_the_stream_is_cut() {
+    fn only_the_matching_frame_is_removed_wherever_the_stream_is_split() {
         let wanted = "data: {\"a\":1}\n\n: note\n\ndata: [DONE]\n\n";
         for cut in 0..STREAM.len() {
             let mut withhold = withhold();
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_empty_member_of_other_frames_is_taken_out() {
+    fn the_null_member_of_other_frames_is_removed() {
         for (with, without) in [
             (r#"{"a":1,"u":null}"#, r#"{"a":1}"#),
             (r#"{"a":1, "u" : null, "b":2}"#, r#"{"a":1, "b":2}"#),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_not_ended_passes_at_the_end() {
+    fn an_incomplete_frame_passes_at_the_end() {
         let mut withhold = withhold();
         assert!(withhold.pass(Bytes::from_static(b"data: {\"a\"")).is_empty());
         assert_eq!(withhold.end(), "data: {\"a\"");

@@ -1,4 +1,4 @@
-//! Whose turn it is to be checked, and what the checks so far came to. Pure: the time and chance are arguments.
+//! The schedule of checks and their results so far. Pure: time and random numbers are arguments.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,10 +8,11 @@ use crate::gateway::Checked;
 use crate::route::Target;
 use weir_config::Check;
 
-/// A check comes this share of its interval earlier or later, so that many Weirs do not ask at the same time.
+/// The fraction of its interval by which a check is earlier or later, so that many instances of Weir spread their
+/// checks.
 const JITTER: f64 = 0.1;
 
-/// The providers that are checked.
+/// The checked providers, by name.
 #[derive(Debug, Default)]
 pub(super) struct Round(HashMap<Arc<str>, Turn>);
 
@@ -19,14 +20,14 @@ pub(super) struct Round(HashMap<Arc<str>, Turn>);
 struct Turn {
     check: Check,
     due: Instant,
-    /// Whether one is under way.
+    /// Whether a check is in progress.
     is_asked: bool,
-    /// How many failed in a row.
+    /// Consecutive failures.
     failed: u32,
 }
 
 impl Round {
-    /// Checks these from now on and no others. The first check of a new one comes somewhen within its interval.
+    /// Schedules exactly these checks. The first check of a new provider comes at a random time within its interval.
     pub(super) fn keep(&mut self, wanted: &[(Arc<Target>, Check)], now: Instant, draw: impl Fn() -> f64) {
         let wanted = wanted.iter().map(|(target, check)| (&target.label, check));
         self.keep_named(wanted.collect(), now, draw);
@@ -49,26 +50,26 @@ impl Round {
         }
     }
 
-    /// Whether a provider is to be asked now. It is then not asked again before it was heard of.
+    /// Whether to check a provider now. If so, no other check of it begins until the result is recorded.
     pub(super) fn begins(&mut self, name: &str, now: Instant) -> bool {
         let Some(turn) = self.0.get_mut(name).filter(|turn| !turn.is_asked && turn.due <= now) else { return false };
         turn.is_asked = true;
         true
     }
 
-    /// How long until somebody is to be asked.
+    /// Time until the next check is due.
     pub(super) fn wait(&self, now: Instant) -> Duration {
         let due = self.0.values().filter(|turn| !turn.is_asked).map(|turn| turn.due).min();
         due.map_or(Duration::MAX, |due| due.saturating_duration_since(now))
     }
 
-    /// A check came to this. For how long the provider is to rest, if it is.
+    /// Records the result of a check. Returns how long the provider rests, if it does.
     pub(super) fn heard(&mut self, name: &str, checked: Checked, now: Instant, draw: f64) -> Option<Duration> {
         let turn = self.0.get_mut(name)?;
         turn.is_asked = false;
         turn.due = now + turn.check.every.mul_f64(1.0 - JITTER + 2.0 * JITTER * draw.clamp(0.0, 1.0));
         turn.failed = if checked == Checked::Failed { turn.failed.saturating_add(1) } else { 0 };
-        // Until the next one has been answered, or not in time.
+        // Until the next check has succeeded or timed out.
         let rest = turn.check.every.mul_f64(1.0 + JITTER).saturating_add(turn.check.timeout);
         (turn.failed >= turn.check.failures).then_some(rest)
     }
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_comes_within_the_interval_and_the_others_around_it() {
+    fn the_first_check_comes_within_the_interval_and_later_ones_around_it() {
         let now = Instant::now();
         let (mut round, name) = round(now);
         assert_eq!(round.wait(now), Duration::from_secs(5));
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn it_rests_after_as_many_failures_in_a_row_as_configured() {
+    fn a_provider_rests_after_the_configured_failures_in_a_row() {
         let now = Instant::now();
         let (mut round, name) = round(now);
         for (checked, rests) in [
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn it_rests_at_least_until_the_next_check_is_over() {
+    fn a_rest_lasts_at_least_until_the_next_check_is_over() {
         let now = Instant::now();
         let (mut round, name) = round(now);
         round.heard(&name, Checked::Failed, now, 1.0);
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_no_longer_to_be_checked_is_forgotten() {
+    fn a_provider_that_is_no_longer_checked_is_forgotten() {
         let now = Instant::now();
         let (mut round, name) = round(now);
         round.keep_named(Vec::new(), now, || 0.0);

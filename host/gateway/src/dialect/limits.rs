@@ -1,8 +1,8 @@
-//! Limits in headers: told to clients in their format's own spelling, and read from providers' answers in theirs.
+//! Rate-limit headers: rendered for clients in their format's spelling, and parsed from providers' answers in theirs.
 //!
-//! A spelling is a manifest's list of header templates (`rate-limit-headers` of an error format): the name has
-//! `{{scope}}`, the value `{{limit}}`, `{{remaining}}`, `{{reset}}` or `{{reset-at}}`. What a provider says is taken for
-//! what it can be: figures that make no sense are left out.
+//! A spelling is a manifest's list of header templates (`rate-limit-headers` of an error format): the name contains
+//! `{{scope}}`, the value `{{limit}}`, `{{remaining}}`, `{{reset}}` or `{{reset-at}}`. Values of a provider that
+//! cannot be parsed are ignored.
 
 mod time;
 
@@ -17,7 +17,7 @@ use weir_types::contract::about::ErrorFormat;
 
 const SCOPE: &str = "{{scope}}";
 
-/// What `{{scope}}` stands for. Clients are told of the first two; some providers tell of the others as well.
+/// The values of `{{scope}}`. Clients get the first two; some providers also send the others.
 const SCOPES: [(&str, Resource); 4] = [
     ("requests", Resource::Requests),
     ("tokens", Resource::Tokens),
@@ -25,16 +25,16 @@ const SCOPES: [(&str, Resource); 4] = [
     ("output-tokens", Resource::Output),
 ];
 
-/// How one limit stands, as far as that is known.
+/// The state of one limit, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Figure {
-    /// What is limited.
+    /// The limited resource.
     pub resource: Resource,
     /// The limit.
     pub limit: Option<u64>,
-    /// What is left.
+    /// The amount left.
     pub remaining: Option<u64>,
-    /// Until all of it is there again.
+    /// Time until the whole limit is available again.
     pub reset: Option<Duration>,
 }
 
@@ -54,7 +54,7 @@ impl Figure {
         *self != Self::unknown(self.resource)
     }
 
-    /// How much is left of the whole, from 0 to 1.
+    /// The remaining fraction of the limit, from 0 to 1; 1 if unknown.
     fn share(&self) -> f64 {
         match (self.remaining, self.limit) {
             (Some(0), _) => 0.0,
@@ -63,7 +63,7 @@ impl Figure {
         }
     }
 
-    /// A template's value with its holes filled; none where something that it tells is not known.
+    /// Fills a template's holes; `None` if one of its values is unknown.
     fn spell(&self, template: &str, now: SystemTime) -> Option<String> {
         let missing = std::cell::Cell::new(false);
         let text = replace_holes(template, |hole| {
@@ -81,7 +81,8 @@ impl Figure {
     }
 }
 
-/// Tells limits in a format's own spelling. Of several limits of tokens the one that is nearest to its end is told.
+/// Sets the limits' headers in a format's spelling. Of several token limits, the one with the smallest remaining
+/// fraction is rendered.
 pub fn tell(format: Option<&ErrorFormat>, figures: &[Figure], headers: &mut HeaderMap) {
     let Some(format) = format.filter(|_| !figures.is_empty()) else { return };
     let requests = figures.iter().find(|figure| figure.resource == Resource::Requests);
@@ -98,11 +99,11 @@ pub fn tell(format: Option<&ErrorFormat>, figures: &[Figure], headers: &mut Head
     }
 }
 
-/// How a provider may spell its limits, compiled once: the templates of all formats that it speaks.
+/// The rate-limit headers that a provider may send, compiled once from the templates of all its formats.
 #[derive(Debug, Default)]
 pub struct Spelling(Vec<Line>);
 
-/// One template.
+/// One compiled template.
 #[derive(Debug, PartialEq, Eq)]
 struct Line {
     before: String,
@@ -111,7 +112,7 @@ struct Line {
     value: Vec<Piece>,
 }
 
-/// A part of a value.
+/// A part of a value's template.
 #[derive(Debug, PartialEq, Eq)]
 enum Piece {
     Text(String),
@@ -131,9 +132,9 @@ impl Spelling {
         Self(lines)
     }
 
-    /// What an answer's headers say of its provider's limits.
+    /// Parses the rate limits in an answer's headers.
     pub fn read(&self, headers: &HeaderMap, now: SystemTime) -> Vec<Figure> {
-        // Most answers tell nothing: one look at their headers is less than one for each name.
+        // Most answers have none, so one pass over their headers is cheaper than one lookup per name.
         let may_tell = |name: &HeaderName| self.0.iter().any(|line| name.as_str().starts_with(&line.before));
         if !headers.keys().any(may_tell) {
             return Vec::new();
@@ -149,8 +150,8 @@ impl Spelling {
         figures.into_iter().filter(Figure::is_known).collect()
     }
 
-    /// How long a provider that refuses for its limits is to be left alone, where it says so: until what is used up is
-    /// there again, or, where nothing is said to be, what is nearest to its end.
+    /// How long to wait after a rate-limit refusal: until all exhausted limits are reset or, if none is marked
+    /// exhausted, the limit with the smallest remaining fraction. `None` if the headers name no reset.
     pub fn rest(&self, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         let figures = self.read(headers, now);
         let empty = figures.iter().filter(|figure| figure.remaining == Some(0)).filter_map(|figure| figure.reset).max();
@@ -159,7 +160,7 @@ impl Spelling {
         empty.or_else(nearest)
     }
 
-    /// Takes all headers out that tell the provider's limits, of whatever scope.
+    /// Removes all headers that state the provider's limits, of any scope.
     pub fn strip(&self, headers: &mut HeaderMap) {
         let ours = |name: &&HeaderName| self.0.iter().any(|line| line.names_one(name.as_str()));
         let names: Vec<HeaderName> = headers.keys().filter(ours).cloned().collect();
@@ -170,7 +171,7 @@ impl Spelling {
 }
 
 impl Line {
-    /// None for a name that does not tell what it is of.
+    /// Compiles a template; `None` if its name has no `{{scope}}`.
     fn compile(name: &str, value: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();
         let (before, after) = name.split_once(SCOPE)?;
@@ -181,14 +182,14 @@ impl Line {
         Some(Self { before: before.to_owned(), after: after.to_owned(), names: names?, value: pieces(value) })
     }
 
-    /// Whether a header's name is this one with any scope.
+    /// Whether a header's name is this template's with any scope.
     fn names_one(&self, name: &str) -> bool {
         let scope = name.strip_prefix(self.before.as_str()).and_then(|rest| rest.strip_suffix(self.after.as_str()));
-        // A manifest whose names are little more than the hole does not take away how a body is to be read.
+        // A template that is little more than its hole must not remove the headers that describe the body.
         scope.is_some_and(|scope| !scope.is_empty()) && !name.starts_with("content-")
     }
 
-    /// Takes what a value says; nothing where it is not such a value.
+    /// Parses a value into `figure`; stops at the first mismatch.
     fn read(&self, value: &str, figure: &mut Figure, now: SystemTime) {
         let (mut rest, mut hole) = (value, None);
         for piece in self.value.iter().chain(&[Piece::Text(String::new())]) {
@@ -211,7 +212,7 @@ impl Line {
 }
 
 impl Figure {
-    /// Takes in what stands in a hole, if that is what belongs there.
+    /// Stores the value of a hole. Returns whether the hole is a known one.
     fn take(&mut self, hole: &str, text: &str, now: SystemTime) -> bool {
         let text = text.trim();
         match hole {
@@ -228,7 +229,7 @@ impl Figure {
     }
 }
 
-/// The pieces of a value's template.
+/// Splits a value's template into its pieces.
 fn pieces(template: &str) -> Vec<Piece> {
     let (mut pieces, mut rest) = (Vec::new(), template);
     while let Some((before, after)) = rest.split_once("{{") {

@@ -1,5 +1,5 @@
-//! What the host reads of a request without parsing it, driven by the face's manifest: model, stream flag, limits,
-//! features, and whether a target's provider takes it as it is.
+//! Peeks at a request without parsing it, as the face's manifest directs: model, stream flag, limits, features, and
+//! whether a target's provider accepts it unchanged.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,28 +18,28 @@ use weir_wire::form;
 use weir_wire::form::Field;
 use weir_wire::peek::{Edit, Found, Limits, Peek, Pointers, Scalar, Test, Wanted, prefixes};
 
-/// What stands for the path's own id among the places of ids.
+/// The manifest's entry for the id in the path.
 const PATH_ID: &str = "{id}";
-/// How many ids of objects are read of one request.
+/// The most object ids read of one request.
 pub const MAX_IDS: usize = 64;
 
-/// The header by which a request asks to be refused rather than to lose something.
+/// The header that has Weir refuse a request rather than lose a field.
 const STRICT: &str = weir_types::headers::STRICT;
 
-/// What to look for in the requests of one face.
+/// What to look for in the requests of one face, compiled.
 #[derive(Debug)]
 pub struct ReadingPlan {
     claim: Claim,
     pointers: Option<Pointers>,
-    /// Pointers at the model's name, with what precedes it.
+    /// Indexes of the pointers at the model's name, with the prefix that precedes the name.
     models: Vec<(usize, String)>,
     stream: Option<usize>,
-    /// Fields of a multipart body: those with the model's name, and at the end perhaps one with the stream flag.
+    /// The multipart fields to read: those with the model's name and, last, the one with the stream flag if any.
     fields: Vec<String>,
     output_limit: Vec<usize>,
-    /// The body's members that are read here.
+    /// The names of the body's members that are read here.
     names: Vec<String>,
-    /// What a request may ask for, by name; empty where nobody wants to know.
+    /// Tests for the features of a request, by name; empty if no route needs them.
     features: Vec<(String, Vec<Test>)>,
     /// By acceptance.
     exclusions: HashMap<usize, Vec<CompiledExclusion>>,
@@ -49,39 +49,39 @@ pub struct ReadingPlan {
     path_object: bool,
 }
 
-/// What was seen.
+/// The facts read of one request.
 #[derive(Debug)]
 pub struct Reading {
     plan: Arc<ReadingPlan>,
     /// The model, if the operation has one.
     pub model: Option<String>,
-    /// Whether a streamed answer is wanted.
+    /// Whether the client wants a streamed answer.
     pub stream: bool,
-    /// The limit of output tokens.
+    /// The limit of output tokens, if the request sets one.
     pub output_limit: Option<u64>,
-    /// Whether the request wants to be refused rather than lose something.
+    /// Whether strict mode is on: the request is refused rather than losing a field.
     pub strict: bool,
-    /// Where the model's name stands in the body, without what precedes it.
+    /// The positions of the model's name in the body.
     pub model_places: Vec<ModelSpot>,
-    /// What the peek found; none for bodies that are not JSON.
+    /// The peek's findings; `None` for bodies that are not JSON.
     pub found: Option<Found>,
 }
 
-/// A place of the model's name in the body.
+/// A position of the model's name in the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelSpot {
-    /// The JSON string, quotes included; or the whole value of a field.
+    /// The bytes of the JSON string with its quotes, or of a form field's value.
     pub range: Range<usize>,
     /// Whether it is a JSON string.
     pub is_json: bool,
-    /// What stands in front of the name inside it, and stays.
+    /// The prefix of the name inside the string, which is kept.
     pub prefix: String,
-    /// The name.
+    /// The name without its prefix.
     pub name: String,
 }
 
 impl ModelSpot {
-    /// What makes it name another model.
+    /// The edit that replaces the name by another model's.
     pub fn renamed(&self, model: &str) -> Edit {
         let text = format!("{}{model}", self.prefix);
         if self.is_json {
@@ -92,8 +92,8 @@ impl ModelSpot {
 }
 
 impl ReadingPlan {
-    /// A plan for a face; `accepts` are all acceptances, whose exclusions have to be seen too. Features are looked for
-    /// only where somebody wants to know of them.
+    /// Compiles the plan of a face. `accepts` are all acceptances, whose exclusions are tested too. Features are
+    /// searched for only if a route needs them.
     pub fn new<'a>(face: &Face, accepts: impl Iterator<Item = &'a Acceptance>, wants_features: bool) -> Self {
         let claim = face.claim.clone();
         let mut wanted = Wanted::default();
@@ -172,7 +172,7 @@ impl ReadingPlan {
         Ok(Some(found))
     }
 
-    /// The fields of a form that hold the model's name.
+    /// The positions of the model's name in a form.
     fn field_spots(&self, fields: &[Field]) -> Result<Vec<ModelSpot>, Fault> {
         let is_model = |field: &&Field| {
             let name = self.fields.get(field.name);
@@ -195,8 +195,8 @@ impl ReadingPlan {
         boundary.and_then(|boundary| form::fields(body, &boundary, &names)).map_err(|error| unreadable(&error))
     }
 
-    /// Refuses members that some readers take for ones that are read here, and others do not: of such a request nobody
-    /// knows what it asks for.
+    /// Refuses members whose names equal those read here except for letter case: some parsers accept both, so the
+    /// gateway and the provider could read the request differently.
     fn refuse_variants(&self, found: &Found) -> Result<(), Fault> {
         let Some((name, known)) = found.variants().iter().find(|(_, known)| self.names.contains(known)) else {
             return Ok(());
@@ -205,7 +205,8 @@ impl ReadingPlan {
         Err(Fault::invalid(format!("`{shown}` is not a member of this request; write `{known}`")).at(shown))
     }
 
-    /// The stream flag. What is no flag would be one to some servers, and so would the first of two.
+    /// Reads the stream flag. Refuses values that are not booleans, and repeated flags that differ, since servers
+    /// disagree about them.
     fn stream_member(&self, found: Option<&Found>, flag: &StreamPointer) -> Result<bool, Fault> {
         let hits = found.zip(self.stream).into_iter().flat_map(|(found, pointer)| found.all(pointer));
         let mut wanted = None;
@@ -222,7 +223,7 @@ impl ReadingPlan {
         Ok(wanted.unwrap_or(flag.fallback))
     }
 
-    /// The limit of output tokens: the greatest where there are several, since any may be the one that a server reads.
+    /// Reads the limit of output tokens: the largest of several, since a server may use any of them.
     fn output_limit(&self, found: &Found) -> Result<Option<u64>, Fault> {
         let mut greatest = None;
         let hits = self.output_limit.iter().flat_map(|pointer| found.all(*pointer));
@@ -230,7 +231,7 @@ impl ReadingPlan {
             let count = match &hit.value {
                 Scalar::Null => continue,
                 Scalar::Number(_) => hit.value.as_count(),
-                // Some servers take numbers that are written as texts.
+                // Some servers accept numbers written as strings.
                 Scalar::Text(text) if text.trim().parse::<f64>().is_ok() => {
                     Scalar::Number(text.trim().to_owned()).as_count()
                 }
@@ -244,7 +245,7 @@ impl ReadingPlan {
         Ok(greatest)
     }
 
-    /// The stream flag of a form, as forms write it.
+    /// Reads a form's stream flag in the usual spellings of booleans.
     fn stream_field(&self, fields: &[Field]) -> Result<Option<bool>, Fault> {
         let StreamFlag::Pointer(flag) = &self.claim.stream else { return Ok(None) };
         let name = self.fields.iter().position(|name| flag.pointer.strip_prefix('/') == Some(name));
@@ -263,7 +264,7 @@ impl ReadingPlan {
         Ok(wanted)
     }
 
-    /// The model's name and where it stands. Where a name occurs twice the last one counts, as it does for providers.
+    /// Reads the model's name with its positions. Of repeated names the last one counts, as it does for providers.
     fn model(
         &self,
         found: Option<&Found>,
@@ -280,7 +281,7 @@ impl ReadingPlan {
                     Some(name) => (prefix.as_str(), name),
                     None => ("", text),
                 };
-                // The path is what was called; a body that names another is made to follow.
+                // A model in the path takes precedence; a different name in the body is replaced by it.
                 let is_settled = in_path && model.is_some();
                 if !hit.superseded && !is_settled {
                     model = Some(name.to_owned());
@@ -303,14 +304,14 @@ impl ReadingPlan {
 }
 
 impl Reading {
-    /// What the request asks for, by the names that manifests use.
+    /// The features that the request uses, by their names in the manifest.
     pub fn features(&self) -> Vec<String> {
         let Some(found) = &self.found else { return Vec::new() };
         let asks = |(_, tests): &&(String, Vec<Test>)| tests.iter().any(|test| test.holds(found));
         self.plan.features.iter().filter(asks).map(|(name, _)| name.clone()).collect()
     }
 
-    /// The ids of objects that the request names, which an earlier answer made.
+    /// The ids in the request of objects that earlier answers made.
     pub fn object_ids(&self, body: &[Bytes], holes: &Holes) -> Vec<String> {
         let own = holes.get("id").filter(|_| self.plan.path_object);
         let mut ids: Vec<String> = own.into_iter().map(str::to_owned).collect();
@@ -379,7 +380,7 @@ impl CompiledExclusion {
     }
 }
 
-/// Where a body names objects.
+/// The pointers at object ids in a body.
 fn objects(claim: &Claim) -> Option<(Pointers, usize)> {
     let mut wanted = Wanted::default();
     let places = claim.object_ids.iter().filter(|place| *place != PATH_ID);
@@ -388,7 +389,7 @@ fn objects(claim: &Claim) -> Option<(Pointers, usize)> {
     Some((pointers, count))
 }
 
-/// The tests for what a request may ask for.
+/// Compiles the tests for features.
 fn features(claim: &Claim, wanted: &mut Wanted) -> Vec<(String, Vec<Test>)> {
     let mut compiled = Vec::new();
     for feature in &claim.features {
@@ -398,7 +399,7 @@ fn features(claim: &Claim, wanted: &mut Wanted) -> Vec<(String, Vec<Test>)> {
     compiled
 }
 
-/// The fields of a form that are read: a pointer of one segment stands for a field.
+/// The form fields to read. A pointer of one segment names a field.
 fn form_fields(claim: &Claim) -> Vec<String> {
     let model = claim.model.iter().filter_map(|place| match place {
         ModelPlace::Field(name) => Some(name.clone()),
@@ -411,7 +412,7 @@ fn form_fields(claim: &Claim) -> Vec<String> {
     model.chain(stream).collect()
 }
 
-/// The first names of the pointers at what is read of a body.
+/// The first segments of the pointers at members that are read.
 fn names_read(claim: &Claim) -> Vec<String> {
     let models = claim.model.iter().filter_map(|place| match place {
         ModelPlace::Pointer(place) => Some(&place.pointer),

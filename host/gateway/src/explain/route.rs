@@ -1,4 +1,4 @@
-//! Where a request for a model would go and why, and what would be lost there, without sending it.
+//! Dry run of routing: the targets that a request for a model would be sent to, with the reasons and the losses.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,78 +20,78 @@ use weir_translate::dialect::path::Holes;
 use weir_types::contract::types::Loss;
 use weir_types::fault::{Fault, loss_kind};
 
-/// For how many targets a request is rendered.
+/// The most targets for which the request is rendered.
 const MAX_RENDERED: usize = 8;
 
-/// What is asked.
+/// The request whose routing is explained.
 #[derive(Debug, Default)]
 pub struct RouteQuestion {
-    /// The model as a client names it.
+    /// The model in the client's spelling.
     pub model: String,
-    /// A request for it and the format that it is written in.
+    /// A request's format and body; optional.
     pub request: Option<(String, Bytes)>,
-    /// What keeps requests together: the value of the session's header.
+    /// The value of the session header, for affinity.
     pub session: Option<String>,
-    /// Whose request it is: a client's name. Nobody else's earlier answers count.
+    /// The name of the client that makes the request. Only values from its own earlier answers count.
     pub client: Option<String>,
-    /// The provider that the request asks for.
+    /// The provider that the request selects.
     pub provider: Option<String>,
 }
 
-/// Where a request would go.
+/// The result of a dry run of routing.
 #[derive(Debug, Serialize)]
 pub struct RouteExplained {
-    /// The alias that matches.
+    /// The alias that matches the model.
     pub alias: String,
-    /// How its targets are put in order.
+    /// The name of the route's strategy.
     pub strategy: &'static str,
-    /// What the request asks for, as far as the manifest tells.
+    /// The features that the request uses.
     pub needs: Vec<String>,
-    /// The targets in the order in which they would be tried, then those that would not be.
+    /// The targets in the order in which they would be tried, and then those that would not be tried.
     pub targets: Vec<TargetExplained>,
 }
 
-/// What becomes of one target.
+/// The position of one target.
 #[derive(Debug, Serialize)]
 pub struct TargetExplained {
-    /// The alias that it is a target of: the one that was asked for, or a fallback.
+    /// The alias that it is a target of: the matching one or a fallback.
     pub alias: String,
-    /// The provider.
+    /// The provider's name.
     pub provider: String,
     /// The provider's name for the model.
     pub model: String,
-    /// The adapter.
+    /// The adapter's name.
     pub adapter: String,
-    /// Its place in the order, from 1; none where it is left out.
+    /// The position in the order, from 1; `None` if the target would not be tried.
     pub place: Option<usize>,
-    /// Why it has this place, or none.
+    /// Why the target has this position, or none.
     pub why: String,
-    /// `relay` or `translate`, where a request was given.
+    /// `relay` or `translate`, if a request was given.
     pub lane: Option<&'static str>,
-    /// Why it would be translated.
+    /// Why the request would be translated.
     pub reason: Option<String>,
-    /// What would be lost.
+    /// The fields that would be lost.
     pub losses: Vec<LossExplained>,
-    /// Why the request could not be sent there.
+    /// Why the request could not be sent to this target.
     pub refused: Option<String>,
 }
 
-/// Something that would be lost.
+/// A field that would be lost.
 #[derive(Debug, Serialize)]
 pub struct LossExplained {
-    /// Which field.
+    /// The field's name.
     pub field: String,
     /// `dropped`, `clamped` or `approximated`.
     pub kind: &'static str,
-    /// Why.
+    /// Why the field would be lost.
     pub note: Option<String>,
 }
 
-/// Explains where a request would go.
+/// Makes a dry run of routing.
 ///
 /// # Errors
 ///
-/// What the client would be told.
+/// The error that the client would get.
 pub async fn explain_route(
     serving: &Serving,
     health: &Health,
@@ -117,7 +117,7 @@ pub async fn explain_route(
     Ok(RouteExplained { alias: plan.route.alias.clone(), strategy, needs, targets })
 }
 
-/// The plan, and what it leaves out.
+/// The plan, and the targets that it leaves out.
 fn planned(
     serving: &Serving,
     health: &Health,
@@ -144,7 +144,7 @@ fn planned(
     Ok((plan, out))
 }
 
-/// What can be seen of the request.
+/// Peeks at the request, if one was given.
 fn read(serving: &Serving, question: &RouteQuestion) -> Result<Option<Reading>, Fault> {
     let Some((from, body)) = &question.request else { return Ok(None) };
     let about = asked(question, from, body, None);
@@ -154,7 +154,7 @@ fn read(serving: &Serving, question: &RouteQuestion) -> Result<Option<Reading>, 
     plan.read(std::slice::from_ref(body), &Holes::default(), &Head { headers: &head, query: "" }).map(Some)
 }
 
-/// Who made what the request carries.
+/// Looks up the issuers of the values that the request carries.
 fn carried(origins: &Origins, question: &RouteQuestion, reading: Option<&Reading>) -> Carried {
     let (Some((_, body)), Some(reading)) = (&question.request, reading) else { return Carried::default() };
     let (tenant, body) = (question.client.as_deref().unwrap_or_default(), std::slice::from_ref(body));
@@ -174,7 +174,7 @@ fn name(strategy: Strategy) -> &'static str {
     }
 }
 
-/// The question of what would be sent to a target.
+/// The dry run of translation for a target.
 fn asked(question: &RouteQuestion, from: &str, body: &Bytes, target: Option<&Target>) -> Question {
     Question {
         from: from.to_owned(),
@@ -206,7 +206,7 @@ fn told(alias: &str, target: &Target, place: Option<usize>, why: String) -> Targ
     }
 }
 
-/// Adds what would become of the request there.
+/// Adds the result of translating the request for this target.
 fn note(told: &mut TargetExplained, explained: Result<Explained, Fault>) {
     match explained {
         Err(fault) => told.refused = Some(fault.to_string()),
@@ -222,7 +222,7 @@ fn lost(loss: Loss) -> LossExplained {
     LossExplained { field: loss.field, kind: loss_kind(loss.kind), note: loss.note }
 }
 
-/// Why a target stands where it does.
+/// Why a target has its position.
 fn why_here(plan: &Plan, number: usize, (health, now): (&Health, Instant), model: &str) -> String {
     let Some(stop) = plan.stops.get(number) else { return String::new() };
     let target = &stop.target;

@@ -1,34 +1,33 @@
-//! How many places there should be, found out by what becomes of those who got one. Pure: the time is an argument.
+//! Adaptive concurrency limit, learned from the outcome of requests. Pure: the time is an argument.
 //!
 //! Additive increase, multiplicative decrease, as TCP avoids congestion (RFC 5681, section 3.1) and as `AIMDLimit` of
-//! Netflix's concurrency-limits carries it over to requests: one more place for each round of successes while at least half
-//! of the places are taken, and on overload a share of 0.7 of them (as RFC 9438 has it, since half is much to lose). What was
-//! under way when places were taken away says the same thing again: it takes away nothing further (as TCP reduces
-//! once for a window of data).
+//! Netflix's concurrency-limits applies it to requests. A round of successes adds one place if at least half of the
+//! places are in use. An overload reduces the places to 0.7 of their number (as in RFC 9438, since half is a large
+//! loss). Requests that began before a reduction do not reduce again (as TCP reduces once for a window of data).
 
 use std::time::Instant;
 
-/// What is left of the places after an overload.
+/// The fraction of places kept after an overload.
 const KEPT: f64 = 0.7;
-/// Fewer than this there never are: somebody has to find out that it is over.
+/// The fewest places: one request must be able to detect that an overload has ended.
 const LEAST: usize = 1;
 
-/// How many places there should be. Begins with as many as are allowed.
+/// The current limit. It starts at the maximum.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Adaptive {
-    /// None until the first overload.
+    /// `None` while the maximum applies.
     limit: Option<f64>,
     reduced: Option<Instant>,
 }
 
 impl Adaptive {
-    /// The places there are, of so many at the most.
+    /// The current places, at most `most`.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is between 1 and the most")]
     pub(super) fn places(&self, most: usize) -> usize {
         self.limit.map_or(most, |limit| (limit as usize).max(LEAST).min(most))
     }
 
-    /// Somebody was served while so many had a place.
+    /// Records a success while `inside` places were in use.
     pub(super) fn went_well(&mut self, inside: usize, most: usize) {
         let Some(limit) = self.limit else { return };
         if inside.saturating_mul(2) < self.places(most) {
@@ -38,7 +37,7 @@ impl Adaptive {
         self.limit = (limit < as_limit(most)).then_some(limit);
     }
 
-    /// Somebody who got a place then met an overload.
+    /// Records an overload of a request begun at `begun`.
     pub(super) fn overloaded(&mut self, begun: Instant, now: Instant, most: usize) {
         if self.reduced.is_some_and(|reduced| begun < reduced) {
             return;
@@ -63,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_begins_with_all_and_halves_with_two_overloads() {
+    fn the_limit_starts_at_the_maximum_and_two_overloads_halve_it() {
         let mut adaptive = Adaptive::default();
         let now = Instant::now();
         assert_eq!(adaptive.places(64), 64);
@@ -75,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_under_way_together_counts_once() {
+    fn concurrent_overloads_count_once() {
         let mut adaptive = Adaptive::default();
         let begun = Instant::now();
         for after in 1..=40 {
@@ -85,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_of_successes_earns_one_place_and_only_where_places_are_used() {
+    fn a_round_of_successes_adds_one_place_only_while_places_are_in_use() {
         let mut adaptive = Adaptive { limit: Some(10.0), reduced: None };
         (0..1000).for_each(|_| adaptive.went_well(4, 64));
         assert_eq!(adaptive.places(64), 10, "four of ten say nothing of eleven");
@@ -93,9 +92,9 @@ mod tests {
         assert_eq!(adaptive.places(64), 11);
     }
 
-    /// A provider that bears so many at the same time: the limit comes near and stays there.
+    /// The limit approaches the capacity of a provider and stays there.
     #[test]
-    fn it_finds_what_a_provider_bears() {
+    fn the_limit_converges_to_a_providers_capacity() {
         for bears in [1, 3, 10, 40] {
             let (mut adaptive, begun) = (Adaptive::default(), Instant::now());
             let mut seen = Vec::new();
@@ -114,7 +113,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn there_is_always_a_place_and_never_more_than_allowed(
+        fn there_is_always_a_place_and_never_more_than_the_maximum(
             steps in prop::collection::vec((any::<bool>(), 0usize..200, 0u64..50, 1usize..100), 1..300),
         ) {
             let (mut adaptive, mut now) = (Adaptive::default(), Instant::now());
@@ -130,7 +129,7 @@ mod tests {
                 }
                 prop_assert!((1..=most).contains(&adaptive.places(most)));
             }
-            // However low it is, it comes back where all goes well.
+            // However low the limit is, successes restore the maximum.
             (0..20_000).for_each(|_| adaptive.went_well(100, 100));
             prop_assert_eq!(adaptive.places(100), 100);
         }

@@ -11,7 +11,7 @@ fn name(text: &str) -> Arc<str> {
 
 type Waiting = std::pin::Pin<Box<dyn Future<Output = Result<Pass, Turned>>>>;
 
-/// Lines up; the future has been polled once, so that it stands in the queue.
+/// Starts waiting; the future has been polled once, so that it is in the queue.
 fn line_up(gate: &Arc<Gate>, client: &str, priority: Priority) -> Waiting {
     let (gate, client) = (Arc::clone(gate), name(client));
     let mut waiting: Waiting = Box::pin(async move { gate.enter(ALLOWANCE, &client, priority).await });
@@ -56,7 +56,7 @@ async fn a_higher_priority_goes_first_and_may_take_a_place_in_the_queue() {
 }
 
 #[tokio::test]
-async fn there_is_room_for_whoever_would_be_let_in_or_could_wait() {
+async fn there_is_room_for_a_request_that_gets_a_place_or_could_wait() {
     let gate = Arc::new(Gate::default());
     let has_room = |client: &str, priority| gate.has_room(ALLOWANCE, &name(client), priority);
     assert!(has_room("a", Priority::Low));
@@ -71,7 +71,7 @@ async fn there_is_room_for_whoever_would_be_let_in_or_could_wait() {
 }
 
 #[tokio::test]
-async fn a_full_queue_belongs_to_nobody_who_filled_it() {
+async fn filling_a_queue_does_not_reserve_it() {
     let gate = Arc::new(Gate::default());
     let first = inside(&gate);
     let mut greedy: VecDeque<Waiting> = (0..4).map(|_| line_up(&gate, "greedy", Priority::Normal)).collect();
@@ -80,13 +80,13 @@ async fn a_full_queue_belongs_to_nobody_who_filled_it() {
     let two = line_up(&gate, "modest", Priority::Normal);
     assert_eq!(greedy.pop_back().unwrap().now_or_never().unwrap().unwrap_err(), Turned::Full);
     assert_eq!(gate.waiting(), 4);
-    // Two of each: who has as many as others gets no more at their cost.
+    // Two each: a client with as many as the others displaces none.
     for client in ["modest", "greedy"] {
         let (gate, client) = (Arc::clone(&gate), name(client));
         let full = async move { gate.enter(ALLOWANCE, &client, Priority::Normal).await };
         assert_eq!(full.now_or_never().unwrap().unwrap_err(), Turned::Full);
     }
-    // One without any still gets in.
+    // A client without a waiting request displaces one.
     let third = line_up(&gate, "third", Priority::Normal);
     assert_eq!(gate.waiting(), 4);
     drop(first);
@@ -95,10 +95,10 @@ async fn a_full_queue_belongs_to_nobody_who_filled_it() {
 }
 
 proptest! {
-    /// Whoever comes in whatever order: the queue is never longer than it may be, and a client is turned away only where
-    /// nobody has more than one request more than it.
+    /// For any order of arrival, the queue never exceeds its length, and a client is rejected only if no other client
+    /// has two more waiting requests.
     #[test]
-    fn who_has_fewest_is_never_turned_away_for_who_has_most(comers in prop::collection::vec(0usize..4, 0..40)) {
+    fn the_client_with_fewest_is_never_rejected_in_favour_of_the_one_with_most(comers in prop::collection::vec(0usize..4, 0..40)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let _time = runtime.enter();
         let gate = Arc::new(Gate::default());
@@ -123,7 +123,7 @@ proptest! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_too_long_is_turned_away_and_leaves_no_trace() {
+async fn a_request_that_waits_too_long_is_rejected_and_leaves_no_trace() {
     let gate = Arc::new(Gate::default());
     let first = inside(&gate);
     assert_eq!(gate.enter(ALLOWANCE, &name("a"), Priority::Normal).await.unwrap_err(), Turned::Late);
@@ -134,7 +134,7 @@ async fn who_waits_too_long_is_turned_away_and_leaves_no_trace() {
 }
 
 #[tokio::test]
-async fn who_leaves_the_queue_is_passed_over() {
+async fn a_request_that_left_the_queue_is_skipped() {
     let gate = Arc::new(Gate::default());
     let first = inside(&gate);
     drop(line_up(&gate, "gone", Priority::Normal));
@@ -152,13 +152,13 @@ async fn a_pass_that_came_too_late_is_not_lost() {
     let first = inside(&gate);
     let waiting = line_up(&gate, "a", Priority::Normal);
     drop(first);
-    // The pass lies in the channel when the client leaves.
+    // The pass is in the channel when the client leaves.
     drop(waiting);
     assert_eq!(gate.inside(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn never_more_inside_than_there_are_places() {
+async fn the_limit_is_never_exceeded() {
     let gate = Arc::new(Gate::default());
     let allowance = Allowance { places: 3, queue: 1000, wait: Duration::from_secs(30) };
     let tasks = (0..64).map(|n| {

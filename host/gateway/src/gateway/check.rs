@@ -1,4 +1,4 @@
-//! Asks a provider whether it is well, and keeps what came of it in mind.
+//! Health checks: sends a check to a provider, and records its result in the health of the provider's targets.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,20 +10,20 @@ use weir_config::Check;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Lapse, Side};
 
-/// What a check came to.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checked {
-    /// The provider answered as it should.
+    /// The provider answered properly.
     Well,
-    /// It did not answer in time, not at all, or that it fails.
+    /// The provider did not answer in time, not at all, or with a failure.
     Failed,
-    /// It answered something that says little of requests: it does not let this key have its list, or has none, or it
-    /// refuses a chat as it would a client's mistake.
+    /// The answer shows little about requests: the provider refuses its list to this key or has none, or refuses the
+    /// chat as it would refuse a client's mistake.
     Unclear,
 }
 
 impl Checked {
-    /// As it stands in metrics.
+    /// The result's name in metrics.
     fn as_str(self) -> &'static str {
         match self {
             Self::Well => "ok",
@@ -46,7 +46,7 @@ impl Checked {
 }
 
 impl Gateway {
-    /// Asks a provider for its list of models, or a model of its for one token.
+    /// Fetches a provider's list of models, or asks one of its models for one token.
     pub async fn check(&self, target: &Arc<Target>, check: &Check) -> Checked {
         let serving = self.serving.load_full();
         let house = House { config: &serving.config, upstreams: &self.upstreams, recall: &self.recall, deadline: None };
@@ -67,7 +67,7 @@ impl Gateway {
         checked
     }
 
-    /// Keeps in mind what a check came to, and for how long its provider is to rest, if it is.
+    /// Records the result of a check. `rest` is how long the provider's targets rest, if they do.
     pub fn note_check(&self, provider: &str, checked: Checked, rest: Option<Duration>) {
         self.metrics.tries.checked(provider, checked.as_str());
         let now = Instant::now();
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_provider_refuses_says_nothing_of_its_health() {
+    fn a_refusal_shows_nothing_about_a_providers_health() {
         let told = |status| {
             let fault = Fault::new(Side::Upstream, ErrorKind::Upstream, "").with_status(status);
             Checked::of(&fault)

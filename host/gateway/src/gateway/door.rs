@@ -1,4 +1,4 @@
-//! A request's body at the door: taken in within its limits and peeked at while it comes.
+//! Reads a request's body within its limits, and peeks at it.
 
 use std::time::{Duration, Instant};
 
@@ -16,17 +16,17 @@ use weir_translate::dialect::path::Holes;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 
-/// What was taken in.
+/// A request's body after reading.
 pub(super) struct Taken {
-    /// The body.
+    /// The body's pieces.
     pub(super) body: Vec<Bytes>,
-    /// What it says.
+    /// The facts that the peek read.
     pub(super) reading: Reading,
-    /// The memory that it takes.
+    /// The body's share of the byte budget.
     pub(super) held: Held,
 }
 
-/// Takes the body in and reads what the face declares.
+/// Reads the body, and peeks at what the face declares.
 pub(super) async fn read(
     serving: &Serving,
     face: &Face,
@@ -47,7 +47,7 @@ pub(super) async fn read(
 struct Patience {
     pause: Duration,
     total: Duration,
-    /// When all of it has to be there, once it was waited for.
+    /// When the whole body must have arrived, set by the first wait.
     until: Option<Instant>,
 }
 
@@ -85,14 +85,15 @@ async fn collect(
     Ok((pieces.finish(), room.done()))
 }
 
-/// The pieces of a body. Small ones are joined, so that a body in pieces of a byte takes no more than its bytes.
+/// The pieces of a body. Small ones are joined, so that a body in pieces of one byte takes no more memory than its
+/// bytes.
 #[derive(Debug, Default)]
 struct Pieces {
     all: Vec<Bytes>,
     small: BytesMut,
 }
 
-/// What a piece has at the least to be kept as it is, and the length up to which smaller ones are joined.
+/// The least length of a piece that is kept as it is, and the length up to which smaller ones are joined.
 const PIECE: usize = 4 << 10;
 const JOINED: usize = 64 << 10;
 
@@ -123,7 +124,7 @@ impl Pieces {
     }
 }
 
-/// The next frame. What is there already costs no timer.
+/// The next frame. A frame that is ready costs no timer.
 async fn next(
     body: &mut Incoming,
     patience: &mut Patience,

@@ -1,4 +1,4 @@
-//! What is told in the heads of answers, whichever lane they come from.
+//! Headers that Weir adds to answers of either lane.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use weir_translate::dialect::faces::Face;
 use weir_translate::dialect::reply::insert;
 use weir_types::headers;
 
-/// Tells the client's own limits, and then no others; where it has none, those of the provider that answered.
+/// Sets the rate-limit headers: the client's own limits or, if it has none, those of the provider that answered.
 pub(super) fn tell_limits(
     response: &mut Response<ReplyBody>,
     face: &Face,
@@ -28,7 +28,7 @@ pub(super) fn tell_limits(
 ) {
     let (errors, headers) = (face.errors.as_deref(), response.headers_mut());
     match answered {
-        // Relayed ones stand among the headers already.
+        // A relayed answer already has the provider's headers.
         Some((_, account)) if told.is_empty() => limits::tell(errors, account.limits(), headers),
         answered => {
             if let Some((target, _)) = answered {
@@ -39,7 +39,8 @@ pub(super) fn tell_limits(
     }
 }
 
-/// Sets the request's id, also under the name that the format's clients look for; the provider's own id moves aside.
+/// Sets the request's id, also under the header name of the client's format; the provider's own id moves to another
+/// header.
 pub(super) fn name(response: &mut Response<ReplyBody>, face: Option<&Face>, id: &str) {
     let own = face.and_then(|face| face.errors.as_deref()).and_then(|errors| errors.request_id_header.as_deref());
     let to = response.headers_mut();
@@ -53,19 +54,19 @@ pub(super) fn name(response: &mut Response<ReplyBody>, face: Option<&Face>, id: 
     }
 }
 
-/// Tells the account's line who answered.
+/// Sets the model and the adapter that answered in the log line.
 pub(super) fn note_answer(account: &mut Account, response: &Response<ReplyBody>, target: &Target, asked: &Asked) {
     let Some(line) = account.line() else { return };
     let spoke = response.extensions().get::<SpokenBy>().map(|SpokenBy(adapter)| adapter);
     line.answered(target.model(asked.model()), spoken(spoke.unwrap_or(&target.adapter)));
 }
 
-/// An adapter as headers and the log name it.
+/// An adapter's name in headers and in the log.
 fn spoken(adapter: &Adapter) -> String {
     format!("{}@{}", adapter.name, adapter.digest.short())
 }
 
-/// What happened to the request, for people who look.
+/// Sets the diagnostic headers.
 pub(super) fn diagnose(response: &mut Response<ReplyBody>, target: Option<&Target>, asked: &Asked, account: &Account) {
     let spoke = response.extensions().get::<SpokenBy>().map(|SpokenBy(adapter)| Arc::clone(adapter));
     let is_answer = response.status().as_u16() < 400;
@@ -84,7 +85,7 @@ pub(super) fn diagnose(response: &mut Response<ReplyBody>, target: Option<&Targe
     insert(to, headers::OVERHEAD_MS, &format!("{:.3}", account.overhead().as_secs_f64() * 1000.0));
 }
 
-/// Tells of a request that can go nowhere what spoke against each target, and counts and logs it.
+/// Reports why each target of a request without candidates was skipped: in a header, the log and metrics.
 pub(super) fn tell_skipped(
     response: &mut Response<ReplyBody>,
     skipped: &[Skipped],

@@ -1,4 +1,4 @@
-//! Lists of models at the door: they are under the limits that every request is under.
+//! Requests for lists of models, which are subject to the same limits as other requests.
 
 use http::Response;
 
@@ -12,7 +12,7 @@ use crate::serving::Serving;
 use weir_types::fault::Fault;
 
 impl Gateway {
-    /// Admits a request for a list of models, or for one, and answers it.
+    /// Admits and answers a request for a list of models, or for one of them.
     pub(super) async fn list(
         &self,
         house: House<'_>,

@@ -1,4 +1,4 @@
-//! The media type of a request's body, where its client says nothing true about it.
+//! Corrects a missing or wrong media type of a request's body.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -7,8 +7,8 @@ use crate::dialect::reading::Reading;
 use weir_translate::dialect::faces::Face;
 use weir_types::contract::about::BodyKind;
 
-/// Says of a JSON body that it is JSON, where its client says nothing or what `curl -d` says of every body: a provider
-/// would take it for a form.
+/// Sets the media type of a JSON body if the client sent none or a generic one, such as the form type that `curl -d`
+/// always sends, by which a provider would read the body as a form.
 pub(super) fn mend(headers: &mut HeaderMap, face: &Face, reading: &Reading, body: &[Bytes]) {
     if is_unsaid(headers) && is_json(face, reading, body) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -23,7 +23,7 @@ fn is_unsaid(headers: &HeaderMap) -> bool {
         .any(|usual| essence.eq_ignore_ascii_case(usual))
 }
 
-/// Whether it was read as JSON; or, where it is passed on unread, whether it begins as a JSON object does and no form.
+/// Whether the body was read as JSON or, if it is relayed unread, begins as a JSON object does.
 fn is_json(face: &Face, reading: &Reading, body: &[Bytes]) -> bool {
     let first = || body.iter().flatten().find(|byte| !byte.is_ascii_whitespace());
     reading.found.is_some() || (face.claim.body == BodyKind::Raw && first() == Some(&b'{'))

@@ -1,4 +1,4 @@
-//! Requests on connections beyond the limit.
+//! Answers to requests on connections beyond the limit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use weir_types::fault::Fault;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Gateway {
-    /// Answers a request for which there is no connection left, in its client's format.
+    /// Refuses a request beyond the limit of connections, in its client's format.
     pub fn refuse_beyond_limit(&self, request: Request<Incoming>) -> Response<ReplyBody> {
         let (head, _) = request.into_parts();
         let (serving, exchange) = (self.serving.load(), Exchange::begin(&head.headers));

@@ -1,5 +1,5 @@
-//! What a request carries of earlier answers decides where it goes; and its own answer is looked at for what later
-//! requests will carry. Only where there is a choice.
+//! Provenance of a request: values from earlier answers decide where it is routed, and its answer is scanned for
+//! values that later requests will carry. Only done if the route has a choice.
 
 use http::{Response, header};
 
@@ -10,11 +10,11 @@ use crate::route::{Plan, Target};
 use crate::serving::Serving;
 use weir_types::contract::about::{BodyKind, Operation};
 
-/// Bytes of a body up to which it is searched for the ids of objects where no place is known for them.
+/// The most bytes of a body that is searched for object ids if the manifest names no place for them.
 const SEARCHED: usize = 64 << 10;
 
 impl Gateway {
-    /// Who made what a request carries.
+    /// Looks up the issuers of the values and objects that a request carries.
     pub(super) fn carried(&self, serving: &Serving, asked: &Asked) -> Carried {
         let (origins, tenant) = (self.recall.origins(), &*asked.caller.tenant);
         if ![Kind::Value, Kind::Call, Kind::Object].into_iter().any(|kind| origins.has(kind)) {
@@ -36,7 +36,7 @@ impl Gateway {
         carried
     }
 
-    /// Has an answer watched for what later requests will carry.
+    /// Attaches a learner to an answer, which records values that later requests will carry.
     pub(super) fn learn(
         &self,
         response: &mut Response<ReplyBody>,
@@ -62,7 +62,7 @@ impl Gateway {
     }
 }
 
-/// Whether a body of which the manifest says nothing is short JSON.
+/// Whether a body whose members the manifest does not describe is short JSON.
 fn may_be_searched(asked: &Asked) -> bool {
     let kind = asked.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let len: usize = asked.body.iter().map(bytes::Bytes::len).sum();

@@ -1,4 +1,5 @@
-//! What a client may ask for besides models: operations, and objects, which belong to the client who made them.
+//! A client's rights besides models: its operations, and access to objects, which belong to the client that made
+//! them.
 
 use bytes::Bytes;
 use http::{Method, Response, header};
@@ -15,7 +16,7 @@ use weir_types::fault::{Fault, Side};
 use weir_wire::frame;
 
 impl Gateway {
-    /// Whether a request may do what it asks for, with the objects that it names.
+    /// Checks that the caller may use the operation and the objects that the request names.
     pub(super) fn permit(&self, serving: &Serving, asked: &Asked) -> Result<(), Fault> {
         may_do(asked)?;
         let Some(belongings) = serving.belongings(asked.face.index) else { return Ok(()) };
@@ -45,7 +46,7 @@ impl Gateway {
         Ok(())
     }
 
-    /// What the client has a claim to of what an answer makes.
+    /// The claim of the client to the objects that an answer makes; `None` if it has none.
     pub(super) fn claim(&self, serving: &Serving, asked: &Asked, response: &Response<ReplyBody>) -> Option<Claim> {
         let shelf = match serving.belongings(asked.face.index)? {
             Belongings::Answer => Shelf::Answer,
@@ -53,7 +54,7 @@ impl Gateway {
             Belongings::Nothing | Belongings::Named => return None,
         };
         let owners = self.recall.owners();
-        // What is only looked at was made by whoever made it.
+        // Reading an object does not make the client its owner.
         let may_claim = match asked.holes.get("id") {
             Some(id) => owners.is_own(id.as_bytes(), &asked.caller.tenant),
             None => asked.method != Method::GET,
@@ -91,13 +92,13 @@ fn may_do(asked: &Asked) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Whether an id is one of those that are kept: the path's own, or a word as ids are. Addresses are not.
+/// Whether an id is one that is recorded: the path's own, or a word of the usual form of ids. Urls are not recorded.
 fn is_kept(asked: &Asked, id: &str) -> bool {
     let is_word = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     is_word || asked.holes.get("id") == Some(id)
 }
 
-/// The first string of a body that is known to be the id of another client's object, wherever it stands.
+/// The first string of a body that is the id of another client's object, wherever it stands.
 fn anothers(owners: &Owners, tenant: &str, body: &[Bytes]) -> Option<String> {
     let (mut scanner, mut found) = (Scanner::new(true), None);
     let mut look = |word: Word<'_>| {
@@ -112,12 +113,12 @@ fn anothers(owners: &Owners, tenant: &str, body: &[Bytes]) -> Option<String> {
     for chunk in body {
         scanner.push(chunk, &mut look);
     }
-    // What stands at the very end is told by what follows it.
+    // A token at the very end is complete only once another byte follows.
     scanner.push(b" ,", &mut look);
     found
 }
 
-/// Whether a body may name objects: JSON, or what is said to be nothing else.
+/// Whether a body may name objects: JSON, or relayed bytes that are not a multipart form.
 fn is_text(asked: &Asked) -> bool {
     let kind = asked.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match asked.face.claim.body {
@@ -132,7 +133,7 @@ fn is_stream(response: &Response<ReplyBody>) -> bool {
     kind.and_then(frame::from_content_type).is_some_and(|framing| framing != Framing::JsonArray)
 }
 
-/// Whoever's it is, it is not here: as if there were none.
+/// The answer for an unknown object and for another client's, so that the two cannot be distinguished.
 fn not_here(id: &str) -> Fault {
     let shown: String = id.chars().filter(|c| !c.is_control()).take(128).collect();
     Fault::not_found(format!("there is no `{shown}` here, or it is not this client's")).with_code("not_found")

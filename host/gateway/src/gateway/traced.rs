@@ -1,4 +1,4 @@
-//! What the span of a request says of it.
+//! Attributes of a request's span.
 
 use http::Response;
 
@@ -6,7 +6,7 @@ use crate::attempt::ReplyBody;
 use crate::observe::trace::Span;
 use weir_translate::dialect::faces::{Face};
 
-/// What a request's span says of it once it is known what was called.
+/// Sets the attributes that are known once the face is recognised.
 pub(super) fn describe(span: &Span, face: &Face, id: &str) {
     if !span.is_recording() {
         return;
@@ -20,7 +20,7 @@ pub(super) fn describe(span: &Span, face: &Face, id: &str) {
     span.say("weir.request_id", id.to_owned());
 }
 
-/// What it says once the answer's head is known, and what the answer says of it.
+/// Sets the attributes that are known once the answer's head is known, and the answer's trace header.
 pub(super) fn conclude(span: &Span, response: &mut Response<ReplyBody>) {
     let status = response.status().as_u16();
     span.say("http.response.status_code", i64::from(status));

@@ -1,4 +1,4 @@
-//! Paths that are not served: told in the likeliest format, with what may have been meant.
+//! Errors for unknown paths, rendered in the likeliest format, with a suggestion.
 
 use http::Method;
 use http::request::Parts;
@@ -9,10 +9,10 @@ use crate::serving::Serving;
 use weir_translate::dialect::faces::Head;
 use weir_types::fault::Fault;
 
-/// Characters of a path that are repeated.
+/// The most characters of a path that are repeated.
 const SHOWN: usize = 200;
 
-/// The refusal of a path that is not served.
+/// The error for an unknown path.
 pub(super) fn explain(serving: &Serving, head: &Parts) -> Unrecognised {
     let path = head.uri.path();
     let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
@@ -27,7 +27,7 @@ pub(super) fn explain(serving: &Serving, head: &Parts) -> Unrecognised {
     Unrecognised { fault: Fault::not_found(message).with_code("unknown_url"), nearest }
 }
 
-/// A page of the operations side that was meant, where that is on this listener.
+/// The admin page that was probably meant, if admin pages are on this listener.
 fn page(serving: &Serving, head: &Parts) -> Option<&'static str> {
     if serving.config.admin.listen.is_some() || head.method != Method::GET {
         return None;

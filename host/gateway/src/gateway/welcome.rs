@@ -1,4 +1,4 @@
-//! `GET /`: what this is, and where its pages are. JSON for programs, HTML for browsers.
+//! `GET /`: what this server is, and where its pages are. JSON for programs, HTML for browsers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use weir_types::contract::about::Operation;
 
 const ABOUT: &str = "A gateway for large language models: point a client that you know at this address.";
 
-/// Pages of the operations side.
+/// The pages of the admin endpoints.
 pub(super) const PAGES: [(&str, &str); 5] = [
     ("health", "/health"),
     ("readiness", "/ready"),
@@ -23,12 +23,12 @@ pub(super) const PAGES: [(&str, &str); 5] = [
     ("configuration", "/admin/config"),
 ];
 
-/// Whether a request is for the first page.
+/// Whether a request is for the welcome page.
 pub(super) fn is_at(head: &Parts) -> bool {
     head.uri.path() == "/" && matches!(head.method, Method::GET | Method::HEAD)
 }
 
-/// The page, in the form that the request prefers.
+/// The welcome page, in the form that the request prefers.
 pub(super) fn page(serving: &Serving, head: &Parts) -> Response<ReplyBody> {
     let accepts = head.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (kind, text) = if accepts.contains("text/html") {
@@ -44,7 +44,8 @@ pub(super) fn page(serving: &Serving, head: &Parts) -> Response<ReplyBody> {
     response
 }
 
-/// What asks models for something, by format: `POST /v1/…`. What there is besides (files, batches, counts) is in the docs.
+/// Endpoints of model calls by format, such as `POST /v1/…`. The documentation has the others (files, batches,
+/// counts).
 fn endpoints(serving: &Serving) -> BTreeMap<&str, BTreeSet<String>> {
     let mut endpoints: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for face in serving.faces.all() {
@@ -56,7 +57,7 @@ fn endpoints(serving: &Serving) -> BTreeMap<&str, BTreeSet<String>> {
     endpoints
 }
 
-/// Pages that are on this listener.
+/// The admin pages that are on this listener.
 fn pages(serving: &Serving) -> &'static [(&'static str, &'static str)] {
     if serving.config.admin.listen.is_some() { &[] } else { &PAGES }
 }
@@ -93,7 +94,7 @@ fn as_html(serving: &Serving) -> String {
     page
 }
 
-/// Manifests are written by others.
+/// Manifests are not trusted text.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -4,20 +4,20 @@ use std::time::{Duration, Instant};
 
 use super::window::Window;
 
-/// When a target is left alone, and when it is tried again.
+/// A circuit breaker over a sliding window of outcomes.
 #[derive(Debug, Clone, Default)]
 pub struct Breaker {
     window: Window,
-    /// Failures since the last success, however long ago: a target that few ask may never fill a window.
+    /// Consecutive failures since the last success, however long ago: a rarely used target may never fill a window.
     in_a_row: u32,
-    /// The same before that success, which may turn out to be none.
+    /// The value of `in_a_row` before the last success, which is restored if that success turns out to be a failure.
     before: u32,
-    /// When the newest exchange that was answered had been let in.
+    /// The admission time of the newest exchange that was answered.
     answered: Option<Instant>,
-    /// The last time of some length in which nobody was let in who was answered, before and after which others were.
+    /// The last interval longer than the window in which no answered exchange was admitted, between two that were.
     silence: Option<(Instant, Instant)>,
     state: State,
-    /// Whether checks opened it, and not exchanges.
+    /// Whether failed checks opened the breaker, rather than failed exchanges.
     by_check: bool,
 }
 
@@ -28,26 +28,25 @@ enum State {
     Open {
         until: Instant,
     },
-    /// One exchange finds out whether the target is well again. Should nothing come of it, the next is let in after
-    /// a while.
+    /// One exchange probes the target. If the probe has no outcome, another is admitted after a while.
     HalfOpen {
         since: Instant,
     },
 }
 
-/// How a breaker stands, as metrics have it: 0, 1, 2.
+/// A breaker's position; metrics show it as 0, 1 or 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Position {
-    /// Everything passes.
+    /// All exchanges pass.
     Closed,
-    /// One exchange passes.
+    /// One exchange passes as a probe.
     HalfOpen,
-    /// Nothing passes.
+    /// No exchange passes.
     Open,
 }
 
 impl Position {
-    /// For people.
+    /// The position's name for people.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "closed",
@@ -56,7 +55,7 @@ impl Position {
         }
     }
 
-    /// The figure that metrics have for it.
+    /// The position's value in metrics.
     pub fn figure(self) -> i64 {
         match self {
             Self::Closed => 0,
@@ -67,7 +66,7 @@ impl Position {
 }
 
 impl Breaker {
-    /// Until when nothing passes; none where something may.
+    /// Until when no exchange passes; `None` if one may pass now.
     pub fn closed_until(&self, now: Instant, settings: &weir_config::Breaker) -> Option<Instant> {
         match self.state {
             State::Closed => None,
@@ -76,7 +75,7 @@ impl Breaker {
         }
     }
 
-    /// Lets an exchange in, if one may pass. Whoever is let in has to say what came of it.
+    /// Admits an exchange if one may pass. Its outcome must be reported.
     pub fn admit(&mut self, now: Instant, settings: &weir_config::Breaker) -> bool {
         if self.closed_until(now, settings).is_some() {
             return false;
@@ -87,7 +86,7 @@ impl Breaker {
         true
     }
 
-    /// An exchange that was let in at `asked` went well.
+    /// An exchange admitted at `asked` succeeded.
     pub fn succeeded(&mut self, asked: Instant, now: Instant, settings: &weir_config::Breaker) {
         if let Some(last) = self.answered.filter(|last| *last + settings.window < asked) {
             self.silence = Some((last, asked));
@@ -96,7 +95,7 @@ impl Breaker {
         self.before = std::mem::take(&mut self.in_a_row);
         match self.state {
             State::Closed => self.window.succeeded(now, settings.window),
-            // Of one that was let in before the breaker opened, that says nothing yet.
+            // An exchange admitted before the breaker opened proves nothing yet.
             State::Open { .. } => {}
             State::HalfOpen { .. } => {
                 self.window.clear();
@@ -106,7 +105,7 @@ impl Breaker {
         }
     }
 
-    /// An exchange failed by the target's fault; whether the breaker opens for that.
+    /// An exchange failed by the target's fault. Returns whether the breaker opens.
     pub fn failed(&mut self, now: Instant, settings: &weir_config::Breaker) -> bool {
         let opens = match self.state {
             State::Open { .. } => false,
@@ -128,31 +127,31 @@ impl Breaker {
         opens
     }
 
-    /// An exchange that was let in at `asked` heard nothing for too long; whether the breaker opens for that. It tells how
-    /// the target was when it was asked: of a silence that is over, it is no news, and of a probe that is under way it
-    /// says nothing.
+    /// An exchange admitted at `asked` timed out. Returns whether the breaker opens. A timeout shows the target's
+    /// state at the time of admission, so it is ignored if it falls into an interval of silence that is over, or
+    /// before a running probe.
     pub fn timed_out(&mut self, asked: Instant, now: Instant, settings: &weir_config::Breaker) -> bool {
         let is_over = self.silence.is_some_and(|(from, to)| from < asked && asked < to);
         let is_before_probe = matches!(self.state, State::HalfOpen { since } if asked < since);
         !is_over && !is_before_probe && self.failed(now, settings)
     }
 
-    /// An exchange that had begun well failed after all; whether the breaker opens for that.
+    /// An exchange that had succeeded failed after all. Returns whether the breaker opens.
     pub fn broke(&mut self, now: Instant, settings: &weir_config::Breaker) -> bool {
         self.window.retract();
         self.in_a_row += std::mem::take(&mut self.before);
         self.failed(now, settings)
     }
 
-    /// Nothing came of an exchange that was let in: its client left, or its failure was nobody's fault here.
+    /// An admitted exchange had no outcome: its client left, or neither the target nor its key was at fault.
     pub fn abandoned(&mut self, now: Instant) {
         if let State::HalfOpen { .. } = self.state {
             self.state = State::Open { until: now };
         }
     }
 
-    /// A probe has said nothing for as long as the target had rested: where nobody else is left to ask, another may pass.
-    /// Whether that is so.
+    /// Lets another probe pass if the running one has had no outcome for as long as the target had rested. Returns
+    /// whether that is so. Called when no other target is left.
     pub fn doubt(&mut self, now: Instant, settings: &weir_config::Breaker) -> bool {
         let is_late = matches!(self.state, State::HalfOpen { since } if since + settings.open <= now);
         if is_late {
@@ -161,7 +160,7 @@ impl Breaker {
         is_late
     }
 
-    /// A check says that the target fails; whether the breaker opens for that.
+    /// A check found the target failing. Returns whether the breaker opens.
     pub fn found_failing(&mut self, now: Instant, until: Instant) -> bool {
         let was_open = self.position(now) == Position::Open;
         self.by_check |= self.state == State::Closed;
@@ -174,7 +173,8 @@ impl Breaker {
         !was_open
     }
 
-    /// A check says that the target is well. What exchanges found out needs one that goes well, but at once.
+    /// A check found the target well. A breaker that failed exchanges opened becomes half-open at once, since only an
+    /// exchange can close it.
     pub fn found_well(&mut self, now: Instant) {
         match self.state {
             State::Open { .. } | State::HalfOpen { .. } if self.by_check => {
@@ -187,17 +187,17 @@ impl Breaker {
         }
     }
 
-    /// Whether somebody was answered who was let in after this.
+    /// Whether an exchange admitted after this time was answered.
     pub fn has_answered_since(&self, asked: Instant) -> bool {
         self.answered.is_some_and(|answered| answered > asked)
     }
 
-    /// Whether the last exchange that told something failed.
+    /// Whether the last exchange with an outcome failed.
     pub fn has_failed_last(&self) -> bool {
         self.in_a_row > 0
     }
 
-    /// How it stands.
+    /// The breaker's position.
     pub fn position(&self, now: Instant) -> Position {
         match self.state {
             State::Closed => Position::Closed,
@@ -207,8 +207,8 @@ impl Breaker {
     }
 }
 
-/// How long a probe may go without an outcome before another is let in: half a minute, and in proportion where a target
-/// rests for a short time only.
+/// How long a probe may go without an outcome before another is admitted: half a minute, and less in proportion if
+/// the target rests only shortly.
 fn probe_time(settings: &weir_config::Breaker) -> Duration {
     (settings.open * 6).min(settings.open.max(Duration::from_secs(30)))
 }

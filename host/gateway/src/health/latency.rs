@@ -1,22 +1,22 @@
-//! How long a target's first pieces take of late: a mean in which old figures fade. Pure: the time is an argument.
+//! A target's latency to the first piece: a mean in which old values decay. Pure: the time is an argument.
 
 use std::time::{Duration, Instant};
 
-/// After so long, a figure counts for half as much as a new one.
+/// The time after which a value has half the weight of a new one.
 const HALF_LIFE: Duration = Duration::from_secs(30);
-/// A figure that is older says nothing any more, so that a slow target is tried again.
+/// The age at which the mean is discarded, so that a slow target is tried again.
 const STALE: Duration = Duration::from_mins(5);
-/// What a new figure counts for at least.
+/// The least weight of a new value.
 const SHARE: f64 = 0.1;
 
-/// A decayed mean.
+/// A decaying mean.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Latency {
     mean: Option<(f64, Instant)>,
 }
 
 impl Latency {
-    /// Takes a figure in.
+    /// Adds a value.
     pub(super) fn observe(&mut self, took: Duration, now: Instant) {
         let took = took.as_secs_f64();
         let mean = match self.mean {
@@ -30,7 +30,7 @@ impl Latency {
         self.mean = Some((mean, now));
     }
 
-    /// The mean; none where nothing is known.
+    /// The mean; `None` if there is no recent value.
     pub(super) fn of(&self, now: Instant) -> Option<Duration> {
         let (mean, at) = self.mean?;
         (now.saturating_duration_since(at) < STALE).then(|| Duration::try_from_secs_f64(mean).unwrap_or_default())
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_follows_what_changes_and_forgets() {
+    fn the_mean_follows_changes_and_expires() {
         let begun = Instant::now();
         let mut latency = Latency::default();
         assert_eq!(latency.of(begun), None);

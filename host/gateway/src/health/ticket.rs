@@ -1,4 +1,4 @@
-//! One exchange with a target, from its admission to what came of it, said exactly once.
+//! A ticket for one exchange with a target: reports its outcome exactly once.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,22 +6,22 @@ use std::time::{Duration, Instant};
 use super::vitals::Vitals;
 use super::{BENCH, Benches, Subject};
 
-/// Who a failure is put down to.
+/// The target or key that a failure counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blame {
-    /// The target failed; it asked to be left alone for so long.
+    /// The target failed; it may have asked for a pause of this length.
     Target(Option<Duration>),
-    /// The target let wait for too long.
+    /// The target was too slow.
     Slow,
-    /// The provider asks for fewer requests by this key, for so long.
+    /// The provider limits this key; it may have asked for a pause of this length.
     Limit(Option<Duration>),
     /// The key was refused.
     Key,
-    /// The client, or nobody.
+    /// Neither: the client was at fault, or Weir itself.
     Nobody,
 }
 
-/// An exchange that was let in. Dropped without a word it counts for nothing.
+/// An admitted exchange. Dropped without an outcome, it counts as abandoned.
 #[derive(Debug)]
 pub struct Ticket {
     vitals: Arc<Vitals>,
@@ -46,12 +46,12 @@ impl Ticket {
         Self { vitals, keys, provider: Arc::clone(provider), key, settings, begun, state: State::Waiting }
     }
 
-    /// The target's vital signs.
+    /// The target's health record.
     pub fn vitals(&self) -> &Arc<Vitals> {
         &self.vitals
     }
 
-    /// An answer begins.
+    /// The answer has begun, which counts as success.
     pub fn answers(&mut self) {
         if self.state == State::Waiting {
             self.state = State::Answering;
@@ -59,20 +59,20 @@ impl Ticket {
         }
     }
 
-    /// The first piece of the answer is there.
+    /// The first piece of the answer has arrived, which sets the latency.
     pub fn first_piece(&self) {
         let now = Instant::now();
         self.vitals.first_piece(now.saturating_duration_since(self.begun), now);
     }
 
-    /// The answer broke off by the target's fault; whether its breaker opens for that.
+    /// The answer broke off by the target's fault. Returns whether its breaker opens.
     pub fn broke(&mut self) -> bool {
         let answering = self.state == State::Answering;
         self.state = State::Over;
         answering && self.vitals.broke(Instant::now(), &self.settings)
     }
 
-    /// There is no answer, by this one's fault; whether the target's breaker opens for that.
+    /// There was no answer. Returns whether the target's breaker opens.
     pub fn failed(mut self, blame: Blame) -> bool {
         let now = Instant::now();
         self.state = State::Over;

@@ -1,5 +1,5 @@
-//! What is known of one target: its breaker, the cool-downs of its keys, how fast it answers, how busy it is. Pure but
-//! for the lock around it: the time is an argument.
+//! The health record of one target: its breaker, the cool-downs of its keys, its latency, its load. Pure except for a
+//! lock: the time is an argument.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,30 +8,30 @@ use std::time::{Duration, Instant};
 use super::breaker::{Breaker, Position};
 use super::latency::Latency;
 
-/// Why something is not to be used now.
+/// Why a target or key rests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rest {
-    /// The provider asked for fewer requests, until then.
+    /// The provider limited the key and named the end of the pause.
     Limited,
-    /// It asked for fewer and did not say for how long: another is asked first, where there is one.
+    /// The provider limited the key without naming an end: other targets are tried first.
     Untold,
-    /// It fails too often, or said that it is overloaded.
+    /// The target failed too often, or reported an overload.
     Failing,
-    /// The key was refused.
+    /// The provider refused the key.
     Refused,
 }
 
 /// Whether a target may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// It may.
+    /// The target may be used.
     Well,
-    /// Not before this moment.
+    /// The target rests until this time.
     Resting(Instant, Rest),
 }
 
 impl Standing {
-    /// The one from which something can be had sooner.
+    /// The better of two: usable, or with the earlier end.
     #[must_use]
     pub fn sooner(self, other: Self) -> Self {
         match (self, other) {
@@ -46,7 +46,7 @@ impl Standing {
         }
     }
 
-    /// The one that keeps from being used for longer; what may be used all the same counts less than what may not.
+    /// The worse of two: with the later end, but any rest that forbids use is worse than [`Rest::Untold`].
     #[must_use]
     pub fn later(self, other: Self) -> Self {
         let weight = |standing: Self| match standing {
@@ -58,7 +58,7 @@ impl Standing {
     }
 }
 
-/// The vital signs of one target, shared by all requests.
+/// The health record of one target, shared by all requests.
 #[derive(Debug, Default)]
 pub struct Vitals {
     inner: Mutex<Inner>,
@@ -68,14 +68,14 @@ pub struct Vitals {
 #[derive(Debug, Default)]
 struct Inner {
     breaker: Breaker,
-    /// The target as a whole rests until then, because it said so.
+    /// The end of the pause that the target asked for as a whole.
     overloaded: Option<Instant>,
-    /// By the key's number.
+    /// The cool-downs, by the key's number.
     limited: Vec<Option<Limit>>,
     latency: Latency,
 }
 
-/// Until when a key rests, and whether its provider said so.
+/// The end of a key's cool-down, and whether the provider named it.
 #[derive(Debug, Clone, Copy)]
 struct Limit {
     until: Instant,
@@ -83,12 +83,12 @@ struct Limit {
 }
 
 impl Vitals {
-    /// How the target stands for one key.
+    /// The target's status for one key.
     pub fn standing(&self, key: usize, now: Instant, settings: &weir_config::Breaker) -> Standing {
         self.lock().standing(key, now, settings)
     }
 
-    /// Lets an exchange in if one may pass.
+    /// Admits an exchange if the breaker and the limits allow it.
     pub fn admit(&self, key: usize, now: Instant, settings: &weir_config::Breaker) -> Result<(), Standing> {
         let mut inner = self.lock();
         let standing = inner.standing(key, now, settings);
@@ -101,28 +101,28 @@ impl Vitals {
         Ok(())
     }
 
-    /// An exchange that was let in is over.
+    /// An admitted exchange has ended.
     pub fn leave(&self) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Exchanges that are under way.
+    /// The number of exchanges in progress.
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// An answer began to an exchange that was let in at `asked`.
+    /// The answer to an exchange admitted at `asked` has begun.
     pub fn succeeded(&self, asked: Instant, now: Instant, settings: &weir_config::Breaker) {
         self.lock().breaker.succeeded(asked, now, settings);
     }
 
-    /// An exchange that was let in at `asked` heard nothing for too long; whether the breaker opens for that.
+    /// An exchange admitted at `asked` timed out. Returns whether the breaker opens.
     pub fn timed_out(&self, asked: Instant, now: Instant, settings: &weir_config::Breaker) -> bool {
         self.lock().breaker.timed_out(asked, now, settings)
     }
 
-    /// An exchange failed by the target's fault; whether the breaker opens for that. `rest` is how long it asked to be
-    /// left alone.
+    /// An exchange failed by the target's fault; `rest` is the pause that the target asked for. Returns whether the
+    /// breaker opens.
     pub fn failed(&self, rest: Option<Duration>, now: Instant, settings: &weir_config::Breaker) -> bool {
         let mut inner = self.lock();
         if let Some(rest) = rest {
@@ -132,28 +132,28 @@ impl Vitals {
         inner.breaker.failed(now, settings)
     }
 
-    /// An answer that had begun broke off; whether the breaker opens for that.
+    /// An answer that had begun broke off. Returns whether the breaker opens.
     pub fn broke(&self, now: Instant, settings: &weir_config::Breaker) -> bool {
         self.lock().breaker.broke(now, settings)
     }
 
-    /// Nothing came of an exchange.
+    /// An exchange ended without an outcome.
     pub fn abandoned(&self, now: Instant) {
         self.lock().breaker.abandoned(now);
     }
 
-    /// A check says that it fails; whether that is news.
+    /// A check found the target failing. Returns whether the breaker opens.
     pub fn found_failing(&self, rest: Duration, now: Instant) -> bool {
         self.lock().breaker.found_failing(now, now + rest)
     }
 
-    /// A check says that it is well.
+    /// A check found the target well.
     pub fn found_well(&self, now: Instant) {
         self.lock().breaker.found_well(now);
     }
 
-    /// The provider asks for fewer requests by this key, for so long or for an unknown time. Of two such words the one
-    /// that reaches further counts.
+    /// The provider limits this key, for this long or without naming an end. The later end of two limits counts.
+    /// Returns the length of the pause.
     pub fn limited(
         &self,
         key: usize,
@@ -175,27 +175,28 @@ impl Vitals {
         rest
     }
 
-    /// The first piece of an answer came so long after its request.
+    /// Adds a latency to the first piece of an answer.
     pub fn first_piece(&self, took: Duration, now: Instant) {
         self.lock().latency.observe(took, now);
     }
 
-    /// How long first pieces take of late.
+    /// The recent latency to the first piece.
     pub fn latency(&self, now: Instant) -> Option<Duration> {
         self.lock().latency.of(now)
     }
 
-    /// Whether it has answered somebody who was let in after this.
+    /// Whether an exchange admitted after this time was answered.
     pub fn has_answered_since(&self, asked: Instant) -> bool {
         self.lock().breaker.has_answered_since(asked)
     }
 
-    /// Lets another probe pass, if one has said nothing for long; whether that is so.
+    /// Lets another probe pass if the running one is slow. Returns whether that is so.
     pub fn doubt(&self, now: Instant, settings: &weir_config::Breaker) -> bool {
         self.lock().breaker.doubt(now, settings)
     }
 
-    /// Whether something is the matter with it: it rests, or, where that counts too, it failed last.
+    /// Whether the record must be kept: the target rests, its breaker is not closed or, unless `may_have_failed`, its
+    /// last exchange failed.
     pub fn is_troubled(&self, now: Instant, may_have_failed: bool) -> bool {
         let inner = self.lock();
         let rests = inner.limited.iter().flatten().map(|limit| limit.until).chain(inner.overloaded);
@@ -204,7 +205,7 @@ impl Vitals {
             || (!may_have_failed && inner.breaker.has_failed_last())
     }
 
-    /// How its breaker stands.
+    /// The breaker's position.
     pub fn position(&self, now: Instant) -> Position {
         self.lock().breaker.position(now)
     }
@@ -250,13 +251,13 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_whose_end_nobody_told_keeps_no_request_out() {
+    fn a_limit_without_a_known_end_still_admits_requests() {
         let (vitals, now) = (Vitals::default(), Instant::now());
         vitals.limited(0, None, now, &SETTINGS);
         let until = now + SETTINGS.cooldown;
         assert_eq!(vitals.standing(0, now, &SETTINGS), Standing::Resting(until, Rest::Untold));
         assert!(vitals.admit(0, now, &SETTINGS).is_ok());
-        // What it said itself counts, and so does a breaker, however short.
+        // A pause that the provider named forbids use, and so does an open breaker or an overload.
         vitals.limited(0, Some(Duration::from_secs(20)), now, &SETTINGS);
         assert!(vitals.admit(0, now, &SETTINGS).is_err());
         vitals.limited(1, None, now, &SETTINGS);
@@ -265,14 +266,14 @@ mod tests {
     }
 
     #[test]
-    fn c63_a_rest_is_capped_and_one_that_nobody_tells_is_short() {
+    fn c63_a_cool_down_is_capped_and_one_without_a_known_end_is_short() {
         let (vitals, now) = (Vitals::default(), Instant::now());
         assert_eq!(vitals.limited(0, Some(Duration::from_hours(9)), now, &SETTINGS), SETTINGS.max_cooldown);
         assert_eq!(vitals.limited(0, None, now, &SETTINGS), SETTINGS.cooldown);
     }
 
     #[test]
-    fn an_overload_that_says_for_how_long_rests_the_whole_target() {
+    fn an_overload_with_a_known_end_rests_the_whole_target() {
         let (vitals, now) = (Vitals::default(), Instant::now());
         assert!(!vitals.failed(Some(Duration::from_secs(3)), now, &SETTINGS));
         for key in 0..2 {

@@ -1,8 +1,8 @@
-//! Successes and failures of the last while, counted in slices of time. Pure: the time is an argument.
+//! A sliding window of successes and failures, counted in time slices. Pure: the time is an argument.
 
 use std::time::{Duration, Instant};
 
-/// How many slices a window has. What is older than the window is forgotten a slice at a time.
+/// The number of slices of a window. Old outcomes expire one slice at a time.
 const SLICES: usize = 10;
 
 /// A sliding window of outcomes.
@@ -33,7 +33,7 @@ impl Window {
         slice.failures = slice.failures.saturating_add(1);
     }
 
-    /// Takes the last success back: what began well ended badly.
+    /// Removes the last success, which turned out to be a failure.
     pub(super) fn retract(&mut self) {
         for back in 0..SLICES as u64 {
             let Some(number) = self.newest.checked_sub(back) else { return };
@@ -45,7 +45,7 @@ impl Window {
         }
     }
 
-    /// Outcomes and the share of failures among them.
+    /// The number of outcomes and the fraction of failures among them.
     pub(super) fn rate(&mut self, now: Instant, length: Duration) -> (u32, f64) {
         self.slice(now, length);
         let add = |sum: u32, n: u32| sum.saturating_add(n);
@@ -54,13 +54,13 @@ impl Window {
         (all, if all == 0 { 0.0 } else { f64::from(failures) / f64::from(all) })
     }
 
-    /// Forgets everything.
+    /// Removes all outcomes.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// The slice of this moment; those that went by since the last one are emptied. A time before the newest slice's
-    /// (two threads, one clock) counts as the newest.
+    /// The slice of this moment, after emptying the slices that have passed since the last one. An earlier time (from
+    /// another thread) counts as the newest slice.
     fn slice(&mut self, now: Instant, length: Duration) -> &mut Slice {
         let origin = *self.origin.get_or_insert(now);
         let step = (length / SLICES as u32).max(Duration::from_millis(1));
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_than_the_window_is_forgotten() {
+    fn outcomes_older_than_the_window_expire() {
         let begun = Instant::now();
         let mut window = Window::default();
         for second in 0..10 {
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_that_turns_out_bad_is_taken_back() {
+    fn a_success_that_turned_into_a_failure_is_removed() {
         let begun = Instant::now();
         let mut window = Window::default();
         window.succeeded(begun, LENGTH);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_seems_to_go_back_does_no_harm() {
+    fn a_time_before_the_newest_slice_does_no_harm() {
         let begun = Instant::now();
         let mut window = Window::default();
         window.failed(after(begun, 5000), LENGTH);

@@ -1,14 +1,13 @@
-//! Requests that are served without a key or token because they come from this machine itself. An address alone does not
-//! show that: a web page in a browser here (also by a name that was rebound to loopback) and a proxy here send from
-//! loopback too.
+//! Checks that a request comes from this machine itself, so that it is served without a key or token. A loopback
+//! address does not prove that: a web page in a local browser (also by DNS rebinding) and a local proxy send from
+//! loopback, too.
 
 use std::net::IpAddr;
 
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, Uri, header};
 
-/// Headers that a proxy adds when it passes on a request of another machine's, besides all that begin with
-/// [`FORWARDED`].
+/// Headers that a proxy adds to a forwarded request, besides all that begin with [`FORWARDED`].
 const PROXY_HEADERS: [&str; 9] = [
     "forwarded",
     "via",
@@ -22,28 +21,28 @@ const PROXY_HEADERS: [&str; 9] = [
 ];
 const FORWARDED: &str = "x-forwarded-";
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// Characters of a client's value that are repeated in an error.
+/// The most characters of a client's value that an error repeats.
 const SHOWN: usize = 100;
 
-/// Why a request does not count as this machine's own.
+/// Why a request is not this machine's own.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotLocal {
-    /// A proxy passes it on.
+    /// A proxy forwarded the request.
     #[error("the header `{0}` shows that a proxy passes this request on")]
     Forwarded(HeaderName),
-    /// It is for another name.
+    /// The request is for a host that is not a loopback name.
     #[error("this request is for the host `{0}`, which is not a loopback name")]
     Host(String),
-    /// It says no name.
+    /// The request names no host.
     #[error("this request names no host")]
     NoHost,
-    /// Another site's web page makes it.
+    /// Another site's web page sent the request.
     #[error("this request comes from another site's web page ({0})")]
     CrossSite(String),
 }
 
 impl NotLocal {
-    /// For clients that look for a code.
+    /// The error code for clients.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Forwarded(_) => "proxy_not_allowed",
@@ -53,11 +52,11 @@ impl NotLocal {
     }
 }
 
-/// Whether a request that came over loopback is this machine's own.
+/// Checks whether a request that came over loopback is this machine's own.
 ///
 /// # Errors
 ///
-/// What speaks against it.
+/// The reason why it is not.
 pub fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), NotLocal> {
     if let Some(name) = forwarding_header(headers) {
         return Err(NotLocal::Forwarded(name.clone()));
@@ -66,7 +65,7 @@ pub fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), NotLocal> {
     check_site(headers)
 }
 
-/// A header that shows that a proxy passes the request on.
+/// The first header that shows that a proxy forwarded the request.
 pub fn forwarding_header(headers: &HeaderMap) -> Option<&HeaderName> {
     headers.keys().find(|name| name.as_str().starts_with(FORWARDED) || PROXY_HEADERS.contains(&name.as_str()))
 }
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_proxy_passes_on_is_not_local() {
+    fn forwarded_requests_are_not_local() {
         for name in ["forwarded", "Via", "X-Real-IP", "x-forwarded-for", "x-forwarded-proto", "cf-connecting-ip"] {
             let refused = check_with("/", &[("host", "localhost"), (name, "127.0.0.1")]);
             assert!(matches!(refused, Err(NotLocal::Forwarded(_))), "{name}");

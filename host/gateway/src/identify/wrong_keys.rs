@@ -1,5 +1,5 @@
-//! Wrong keys and tokens, counted by the address that they come from: after some, further ones are answered with 429.
-//! A right key is served all the same, so that one client's mistake does not keep out others behind its address.
+//! Counts wrong keys and tokens by address, and answers with 429 after too many. A right key is served nevertheless,
+//! so that one client's mistake does not block others behind its address.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use crate::limit::{Key, Memory, Rate, Resource, Scope, Store as _, Take};
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 
-/// Wrong ones that an address may send in a minute.
+/// The number of wrong keys that an address may send per minute.
 const A_MINUTE: u64 = 10;
 
-/// The counts, bounded as those of limits are.
+/// The counts, bounded like those of limits.
 #[derive(Debug, Default)]
 pub struct WrongKeys(Memory);
 
@@ -21,7 +21,7 @@ impl WrongKeys {
     ///
     /// # Errors
     ///
-    /// How long the address has to wait, where there were too many.
+    /// The time until the address may try again, if it sent too many.
     pub async fn count(&self, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
         let Some(address) = address else { return Ok(()) };
         let key = Key { scope: Scope::Address, name: limit::address_name(address), resource: Resource::Requests };
@@ -29,7 +29,7 @@ impl WrongKeys {
         taken.map(drop).map_err(|short| short.wait)
     }
 
-    /// The fault to answer a wrong key with: this one, or that there were too many.
+    /// The fault for a wrong key: the given one, or the one for too many.
     pub async fn judge(&self, fault: Fault, address: Option<IpAddr>) -> Fault {
         match self.count(address, Instant::now()).await {
             Ok(()) => fault,

@@ -1,30 +1,30 @@
-//! A bucket: so much at most, filling evenly.
+//! A token bucket: bounded, filling evenly.
 
 use std::time::{Duration, Instant};
 
-/// How large a bucket is and how fast it fills.
+/// A bucket's size and fill rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
     limit: u64,
-    /// In a second; nothing where what was taken has to be given back.
+    /// Per second; 0 if taken amounts must be returned explicitly.
     fill: f64,
 }
 
-/// What a bucket that does not fill by itself tells those who wait for it.
+/// The wait reported for a bucket that does not fill by itself.
 const UNKNOWN_WAIT: Duration = Duration::from_secs(1);
 
 impl Rate {
-    /// So much a minute, all of it at once if need be.
+    /// A bucket of this size that fills in a minute; all of it may be taken at once.
     pub fn a_minute(limit: u64) -> Self {
         Self { limit, fill: limit as f64 / 60.0 }
     }
 
-    /// So much at the same time.
+    /// A bucket of this size that does not fill by itself.
     pub fn at_once(limit: u64) -> Self {
         Self { limit, fill: 0.0 }
     }
 
-    /// The most that it holds.
+    /// The bucket's size.
     pub fn limit(self) -> u64 {
         self.limit
     }
@@ -40,7 +40,7 @@ impl Rate {
     }
 }
 
-/// What a bucket holds.
+/// The level of a bucket at a point in time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bucket {
     level: f64,
@@ -48,39 +48,39 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// A full one.
+    /// A full bucket.
     pub(super) fn full(rate: Rate, now: Instant) -> Self {
         Self { level: rate.limit as f64, at: now }
     }
 
-    /// Lets it fill until now. A rate that has changed counts from now on.
+    /// Fills the bucket up to this time. A changed rate applies to the whole time since the last fill.
     pub(super) fn fill(&mut self, rate: Rate, now: Instant) {
         let since = now.saturating_duration_since(self.at).as_secs_f64();
         self.level = (self.level + since * rate.fill).min(rate.limit as f64);
         self.at = self.at.max(now);
     }
 
-    /// How long until it holds so much.
+    /// Time until the bucket holds this amount.
     pub(super) fn wait_for(&self, amount: f64, rate: Rate) -> Duration {
         rate.time_for(amount - self.level)
     }
 
-    /// Takes out, below nothing if need be, or puts back where it is negative.
+    /// Takes an amount, even if the level becomes negative; returns it if the amount is negative.
     pub(super) fn take(&mut self, amount: f64, rate: Rate) {
         self.level = (self.level - amount).min(rate.limit as f64);
     }
 
-    /// What it holds.
+    /// The current level.
     pub(super) fn level(&self) -> f64 {
         self.level
     }
 
-    /// Until it is full.
+    /// Time until the bucket is full.
     pub(super) fn full_in(&self, rate: Rate) -> Duration {
         rate.time_for(rate.limit as f64 - self.level)
     }
 
-    /// When it was last filled.
+    /// The time of the last fill.
     pub(super) fn at(&self) -> Instant {
         self.at
     }

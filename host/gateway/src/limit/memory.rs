@@ -1,4 +1,4 @@
-//! Levels in this process's memory.
+//! Buckets in this process's memory.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -8,10 +8,10 @@ use std::time::Instant;
 use super::bucket::{Bucket, Rate};
 use super::{Key, Level, Short, Store, Take};
 
-/// Buckets that are kept. A full one need not be: whoever is not known has a full one.
+/// The most buckets kept. A full bucket need not be kept, since an unknown key has a full one.
 const MOST: usize = 65_536;
 
-/// The levels, behind one lock: taking from several buckets at once has to be one step.
+/// The buckets behind one lock, since taking from several must be atomic.
 #[derive(Debug, Default)]
 pub struct Memory(Mutex<HashMap<Key, (Bucket, Rate)>>);
 
@@ -48,7 +48,7 @@ impl Store for Memory {
 
     fn settle(&self, key: &Key, rate: Rate, amount: f64, now: Instant) {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that is gone was full; what goes back to it would be spilled.
+        // A bucket that was removed was full, so an amount returned to it would overflow.
         if amount > 0.0 && !buckets.contains_key(key) {
             return;
         }
@@ -58,8 +58,8 @@ impl Store for Memory {
     }
 }
 
-/// Forgets full buckets, and if that does not help those that nobody has asked for longest. Only when there are too many:
-/// then a quarter goes at once, so that this is seldom.
+/// Removes full buckets and, if those are too few, the least recently used quarter. Only runs when there are too
+/// many, and then frees enough room to run rarely.
 fn make_room(buckets: &mut HashMap<Key, (Bucket, Rate)>, wanted: usize, now: Instant) {
     if buckets.len() + wanted <= MOST {
         return;

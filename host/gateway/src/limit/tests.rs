@@ -25,7 +25,7 @@ fn request(input: u64, output: u64) -> Estimate {
 }
 
 #[test]
-fn a_limit_is_reached_and_grows_back() {
+fn a_limit_is_reached_and_refills() {
     let (store, now) = (store(), Instant::now());
     let limits = Limits { requests: Some(60), ..Limits::default() };
     for _ in 0..60 {
@@ -39,7 +39,7 @@ fn a_limit_is_reached_and_grows_back() {
 }
 
 #[test]
-fn what_was_reserved_too_much_comes_back_and_what_was_used_more_is_owed() {
+fn unused_reservations_are_returned_and_excess_use_is_owed() {
     let (store, now) = (store(), Instant::now());
     let limits = Limits { input_tokens: Some(100), output_tokens: Some(100), ..Limits::default() };
     let mut first = reserve(&store, &limits, request(50, 80), now).unwrap();
@@ -88,7 +88,7 @@ fn c67_a_request_that_failed_gives_its_tokens_back() {
 }
 
 #[test]
-fn nothing_is_taken_where_one_of_several_is_short() {
+fn nothing_is_taken_if_one_of_several_buckets_is_short() {
     let (store, now) = (store(), Instant::now());
     let one = |name: &str, requests: u64| {
         let limits = Limits { requests: Some(requests), ..Limits::default() };
@@ -129,7 +129,7 @@ fn c67_limits_hold_under_64_clients_at_once() {
 }
 
 #[test]
-fn version_6_is_limited_by_network() {
+fn ipv6_is_limited_by_network() {
     let name = |text: &str| address_name(text.parse().unwrap());
     assert_eq!(name("2001:db8:1:2:3::1"), name("2001:db8:1:2:ffff::9"));
     assert_ne!(name("2001:db8:1:2::1"), name("2001:db8:1:3::1"));
@@ -137,7 +137,7 @@ fn version_6_is_limited_by_network() {
 }
 
 proptest! {
-    /// Whatever is asked for when, no more than the limit and what has grown back is ever given.
+    /// Over any sequence of requests, no more is given than the limit and what has refilled.
     #[test]
     fn never_more_than_the_limit(steps in prop::collection::vec((0u64..5000, 1u64..200), 1..200)) {
         let (store, start) = (store(), Instant::now());

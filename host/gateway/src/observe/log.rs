@@ -1,4 +1,4 @@
-//! The log: coloured lines on a terminal, JSON elsewhere; written by a thread of its own, which nothing waits for.
+//! The log: coloured lines on a terminal, JSON elsewhere. A separate thread writes it, for which no request waits.
 
 pub mod current;
 mod line;
@@ -15,13 +15,13 @@ use tracing_subscriber::EnvFilter;
 use self::queue::{Lines, Queue};
 use weir_config::{Log, LogFormat};
 
-/// How long the end of the process waits for a reader that has stopped reading.
+/// How long the end of the process waits for a stalled reader of the log.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The queue of this process's log.
 static QUEUE: OnceLock<Arc<Queue>> = OnceLock::new();
 
-/// Begins to log to standard error. Does nothing where a log has begun already.
+/// Starts logging to standard error. Does nothing if a log has been started already.
 pub fn begin(log: Log) {
     let filter = EnvFilter::new(format!("weir={0},warn", log.level.as_str()));
     let human = match log.format {
@@ -39,12 +39,12 @@ pub fn begin(log: Log) {
     }
 }
 
-/// Waits until every line so far has been written, though not for long where the reader has stopped reading.
+/// Waits until all lines so far are written, but at most two seconds.
 pub fn flush() {
     QUEUE.get().into_iter().for_each(|queue| queue.flush(PATIENCE));
 }
 
-/// How many lines were dropped since the log began, because its reader was too slow.
+/// The number of lines dropped because the log's reader was too slow.
 pub fn dropped() -> u64 {
     QUEUE.get().map_or(0, |queue| queue.dropped())
 }

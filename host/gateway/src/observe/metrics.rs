@@ -1,4 +1,5 @@
-//! The closed list of metrics. Label values come from the configuration and from manifests, never from requests.
+//! The closed list of metrics. Label values come from the configuration and from manifests; only names of lost fields
+//! may come from requests, and their number is bounded.
 
 mod spending;
 mod tries;
@@ -22,15 +23,15 @@ pub use tries::Tries;
 
 use super::log;
 
-/// Distinct names of lost fields that are told apart; the rest is `other`.
+/// The most distinct names of lost fields; further names are counted as `other`.
 const MAX_FIELDS: usize = 256;
-/// Seconds; from a cached answer to a long generation.
+/// Buckets in seconds, from a cached answer to a long generation.
 const SECONDS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0];
-/// Seconds of the gateway's own work.
+/// Buckets of the gateway's own time, in seconds.
 const OVERHEAD: &[f64] = &[1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0];
 
-/// All metrics.
+/// The metrics of the data plane.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -40,9 +41,9 @@ pub struct Metrics {
     spending: Spending,
     ttft: HistogramVec,
     translations: IntCounterVec,
-    /// Exchanges that are under way.
+    /// Exchanges in progress.
     pub in_flight: IntGauge,
-    /// Streams that are under way.
+    /// Streams in progress.
     pub streams_active: IntGauge,
     /// Exchanges refused before they were routed, by reason.
     pub rejected: IntCounterVec,
@@ -50,7 +51,7 @@ pub struct Metrics {
     pub attempts: IntCounterVec,
     /// Requests to providers that failed, by reason.
     pub failures: IntCounterVec,
-    /// What failed, what was tried again and elsewhere.
+    /// Metrics of attempts: failures, retries, fallbacks, breakers.
     pub tries: Tries,
     /// Time until a provider's answer began.
     pub upstream: HistogramVec,
@@ -58,35 +59,35 @@ pub struct Metrics {
     pub disconnects: IntCounterVec,
     /// Streams that broke, by the side that broke them.
     pub stream_errors: IntCounterVec,
-    /// Whether the last reload of the configuration was taken.
+    /// Whether the last reload of the configuration succeeded.
     pub config_ok: IntGauge,
-    /// How many configurations have been taken.
+    /// The number of configurations loaded so far.
     pub config_revision: IntGauge,
-    /// Configurations that were refused.
+    /// Configurations that were rejected.
     pub config_rejected: IntCounter,
-    /// Lines of the log that were dropped, as far as was told; the log itself counts them.
+    /// Dropped log lines, updated from the log's own count on each scrape.
     log_dropped: IntCounter,
     fields: IntCounterVec,
     changed: IntCounterVec,
     known_fields: Mutex<BTreeSet<String>>,
 }
 
-/// What tells series apart. All values come from manifests and the configuration.
+/// The labels of a series. All values come from manifests and the configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct Labels<'a> {
     /// The client's format.
     pub dialect: &'a str,
     /// The alias.
     pub route: &'a str,
-    /// The operation, as OpenTelemetry's conventions for generative AI name it.
+    /// The operation's name by OpenTelemetry's conventions for generative AI.
     pub operation: &'a str,
-    /// The provider that the route leads to first, for exchanges that reach none.
+    /// The first provider of the route, for exchanges that reach none.
     pub provider: &'a str,
-    /// The client's name in the configuration; empty for the anonymous one.
+    /// The client's name in the configuration; empty if anonymous.
     pub client: &'a str,
 }
 
-/// The handles of one face, route and client, looked up once.
+/// The metric handles of one face, route and client, looked up once.
 #[derive(Debug)]
 pub struct Series {
     duration: Histogram,
@@ -125,7 +126,7 @@ impl Series {
 }
 
 impl Metrics {
-    /// A set of metrics in a registry of its own.
+    /// Creates the metrics in a new registry.
     #[expect(clippy::too_many_lines, reason = "the list of all metrics, an entry each")]
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
@@ -211,7 +212,7 @@ impl Metrics {
         })
     }
 
-    /// The handles of these labels.
+    /// The metric handles for these labels.
     pub fn series(&self, labels: Labels<'_>) -> Series {
         let Labels { dialect, route, operation, provider, client } = labels;
         let pair = [dialect, route];
@@ -231,14 +232,15 @@ impl Metrics {
         }
     }
 
-    /// The book for what this provider does for a series; where none was reached, for the first of its route.
+    /// The metric handles of a series for the provider that answered or, if none was reached, for the first of its
+    /// route.
     pub fn book(&self, series: &Series, provider: Option<&str>) -> Arc<Book> {
         let OwnLabels { route, operation, provider: first, client, .. } = &series.labels;
         let provider = provider.unwrap_or(first);
         series.books.of(&self.spending, Where { operation, route, client, provider })
     }
 
-    /// Records a request that ended otherwise than with status 200.
+    /// Records a request that ended with a status other than 200, or not properly.
     pub fn request(&self, series: &Series, status: u16, outcome: &str, seconds: f64) {
         let OwnLabels { dialect, route, client, .. } = &series.labels;
         self.requests.with_label_values(&[client, dialect, route, status.to_string().as_str(), outcome]).inc();
@@ -250,8 +252,8 @@ impl Metrics {
         self.translations.with_label_values(&[from, to]).inc();
     }
 
-    /// Records a field that got lost. Its name may come from a request: indices are taken out, and there is a limit to
-    /// how many names are told apart.
+    /// Counts a lost field. Its name may come from a request, so indices are removed, and the number of distinct
+    /// names is limited.
     pub fn lost(&self, field: &str, kind: LossKind) {
         let name = bare(field);
         let mut known = self.known_fields.lock().unwrap_or_else(PoisonError::into_inner);
@@ -263,12 +265,12 @@ impl Metrics {
         }
     }
 
-    /// Where others register what they count.
+    /// The registry, for the metrics of other modules.
     pub fn registry(&self) -> &Registry {
         &self.registry
     }
 
-    /// Everything in Prometheus's text format.
+    /// All metrics in Prometheus's text format.
     pub fn text(&self) -> Result<String, prometheus::Error> {
         self.log_dropped.inc_by(log::dropped().saturating_sub(self.log_dropped.get()));
         let mut out = Vec::new();
@@ -277,7 +279,7 @@ impl Metrics {
     }
 }
 
-/// A field's name without indices and without what cannot be a name: `messages[2].name` is `messages.name`.
+/// A field's name without indices and special characters: `messages[2].name` becomes `messages.name`.
 fn bare(field: &str) -> String {
     let mut depth = 0;
     let keep = |c: &char| {

@@ -1,8 +1,8 @@
-//! Spans of exchanges, for a collector: one of the server for each request, beneath it one of the client for each attempt,
-//! and beneath that one for each call of an adapter. What anybody wrote or answered is in none of them.
+//! Traces for an OpenTelemetry collector: a server span for each request, below it a client span for each attempt,
+//! and below that a span for each call of an adapter. Spans contain nothing of what clients and providers wrote.
 //!
-//! Names are OpenTelemetry's (semantic conventions for HTTP and for generative AI), contexts travel as W3C's Trace Context
-//! has it. Without a collector nothing is made, and a client's own headers travel on as they came.
+//! Names follow OpenTelemetry's semantic conventions for HTTP and generative AI; contexts are propagated as W3C Trace
+//! Context. Without a collector no spans are made, and a client's own trace headers are forwarded unchanged.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -27,26 +27,26 @@ use weir_config::{Secret, Traces};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
-/// Where a collector takes spans, beneath its endpoint (OTLP specification, "OTLP/HTTP Request").
+/// The path of a collector for spans, relative to its endpoint (OTLP specification, "OTLP/HTTP Request").
 const PATH: &str = "v1/traces";
-/// How many spans wait for the collector at the most; what comes while it is that many is dropped, and the log says so.
+/// The most spans that wait for the collector; further spans are dropped, which is logged.
 const QUEUE: usize = 8192;
-/// How many of them go out together.
+/// The most spans sent together.
 const BATCH: usize = 512;
-/// How long they wait for company.
+/// How long a batch waits for further spans.
 const DELAY: Duration = Duration::from_secs(1);
-/// How long the last of them may take when the program ends.
+/// How long sending the last spans may take when the program ends.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// Why there are no traces.
+/// Why tracing cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
-    /// What is to be sent cannot be sent so.
+    /// The exporter cannot be built from the settings.
     #[error(transparent)]
     Exporter(#[from] ExporterBuildError),
 }
 
-/// Begins traces. A clone shares the queue. The default traces nothing.
+/// Creates spans. A clone shares the queue. The default creates none.
 #[derive(Debug, Clone, Default)]
 pub struct Tracer(Option<Live>);
 
@@ -57,7 +57,7 @@ struct Live {
 }
 
 impl Tracer {
-    /// Sends spans to a collector from now on, by this client.
+    /// Starts sending spans to a collector through this HTTP client.
     pub fn begin(settings: &Traces, client: impl HttpClient + 'static) -> Result<Self, TraceError> {
         let header = |(name, value): &(String, Secret)| (name.clone(), value.expose().to_owned());
         let exporter = SpanExporter::builder()
@@ -83,14 +83,14 @@ impl Tracer {
         Ok(Self(Some(Live { tracer: provider.tracer("weir"), provider })))
     }
 
-    /// The span of a request with these headers: beneath the client's own, if it has one.
+    /// The span of a request with these headers, whose parent is the client's own span if it sent one.
     pub fn request(&self, headers: &HeaderMap, name: impl FnOnce() -> String) -> Span {
         let Some(Live { tracer, .. }) = &self.0 else { return Span::default() };
         let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers));
         Span::build(tracer, SpanKind::Server, name(), &parent)
     }
 
-    /// Sends what waits, and nothing after that. Blocks.
+    /// Sends the waiting spans and stops tracing. Blocks.
     pub fn end(&self) {
         if let Some(Live { provider, .. }) = &self.0
             && let Err(error) = provider.shutdown_with_timeout(FAREWELL)
@@ -100,14 +100,14 @@ impl Tracer {
     }
 }
 
-/// One span. It ends when the last of its clones is dropped. The default is none.
+/// A span, which ends when the last of its clones is dropped. The default is no span.
 #[derive(Clone, Default)]
 pub struct Span(Option<Arc<Open>>);
 
 struct Open {
     tracer: SdkTracer,
     context: SpanContext,
-    /// None where this trace is not among those that are kept.
+    /// `None` if this trace is not sampled.
     span: Option<Mutex<SdkSpan>>,
 }
 
@@ -128,34 +128,34 @@ impl Span {
         Self::build(&open.tracer, kind, name(), &parent)
     }
 
-    /// A request to somebody else, made for this.
+    /// A child span for a request to another server.
     #[must_use]
     pub fn client(&self, name: impl FnOnce() -> String) -> Self {
         self.beneath(SpanKind::Client, name)
     }
 
-    /// Work within this.
+    /// A child span for internal work.
     #[must_use]
     pub fn internal(&self, name: impl FnOnce() -> String) -> Self {
         self.beneath(SpanKind::Internal, name)
     }
 
-    /// Whether anything said of it is kept.
+    /// Whether the span is sampled, so that its attributes are kept.
     pub fn is_recording(&self) -> bool {
         self.0.as_ref().is_some_and(|open| open.span.is_some())
     }
 
-    /// Calls it otherwise.
+    /// Renames the span.
     pub fn rename(&self, name: impl FnOnce() -> String) {
         self.with(|span| span.update_name(name()));
     }
 
-    /// Says something of it.
+    /// Sets an attribute.
     pub fn say(&self, key: &'static str, value: impl Into<Value>) {
         self.with(|span| span.set_attribute(KeyValue::new(key, value)));
     }
 
-    /// It failed, for this reason (`error.type`): a word out of a small set.
+    /// Marks the span as failed; `reason` becomes `error.type`, so it must come from a small set.
     pub fn fail(&self, reason: &'static str) {
         self.with(|span| {
             span.set_attribute(KeyValue::new("error.type", reason));
@@ -163,7 +163,7 @@ impl Span {
         });
     }
 
-    /// Has a message carry its context, in place of any other.
+    /// Sets the trace headers of a message to this span's context, in place of any others.
     pub fn mark(&self, headers: &mut HeaderMap) {
         let Some(open) = &self.0 else { return };
         let context = &open.context;

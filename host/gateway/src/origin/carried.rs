@@ -1,4 +1,4 @@
-//! What a request carries of earlier answers, and who made it.
+//! The values and objects in a request from earlier answers, with their issuers.
 
 use std::collections::VecDeque;
 
@@ -6,23 +6,23 @@ use bytes::Bytes;
 
 use super::{Issuer, Kind, Origins, Scanner, WORD, Word};
 
-/// The last words of a request that are looked up: the newest turn stands near the end.
+/// The most words of a request that are looked up: the last ones, since the newest turn is near the end.
 const VALUES: usize = 256;
 const CALLS: usize = 1024;
-/// Makers of one request's values that are told apart.
+/// The most issuers of one request's values.
 const ISSUERS: usize = 8;
 
-/// Who made what a request carries.
+/// The issuers of the values and objects that a request carries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Carried {
-    /// The maker of the objects that it names.
+    /// The issuer of the objects that the request names.
     pub object: Option<Issuer>,
-    /// The issuers of its opaque values, each once, the last one's first.
+    /// The issuers of its opaque values without duplicates, that of the last value first.
     pub issuers: Vec<Issuer>,
 }
 
 impl Carried {
-    /// Looks for opaque values, and for calls that the host keeps such values for.
+    /// Looks up the opaque values of a body, and the calls for which the host keeps such values.
     pub fn in_body(origins: &Origins, tenant: &str, body: &[Bytes]) -> Self {
         let mut carried = Self::default();
         let wants_calls = origins.has(Kind::Call);
@@ -42,12 +42,12 @@ impl Carried {
         carried
     }
 
-    /// Looks up the objects that it names; of several the last one that is known counts.
+    /// Looks up object ids; the last known one counts.
     pub fn names(&mut self, origins: &Origins, tenant: &str, ids: &[String]) {
         self.object = ids.iter().rev().find_map(|id| origins.of(Kind::Object, tenant, id.as_bytes()));
     }
 
-    /// Looks up every string of a body that may be the id of an object.
+    /// Looks up every string of a body that may be an object's id.
     pub fn names_in_body(&mut self, origins: &Origins, tenant: &str, body: &[Bytes]) {
         let mut scanner = Scanner::new(true);
         for chunk in body {
@@ -59,14 +59,14 @@ impl Carried {
         }
     }
 
-    /// Whether nothing is known.
+    /// Whether no issuer is known.
     pub fn is_empty(&self) -> bool {
         self.object.is_none() && self.issuers.is_empty()
     }
 
-    /// How far a target is from what the request carries: the fewer the better, none where it has nothing to do with it.
-    /// Who made an object comes before who issued a value, without which the request can still be served. Another model
-    /// of the same provider's may read the values too, if it is as good a choice otherwise.
+    /// The rank of a target, lower being better; `None` if it has issued nothing here. The issuer of an object ranks
+    /// before those of values, without which the request can still be served. Another model of the same provider may
+    /// accept the values as well, provided that it is as good a choice otherwise.
     pub fn distance(&self, target: &str, provider: &str, is_as_good: bool) -> Option<usize> {
         let is_same = |issuer: &Issuer| *issuer.target == *target;
         let is_near = |issuer: &Issuer| is_as_good && *issuer.provider == *provider;
@@ -81,18 +81,18 @@ impl Carried {
         self.issuers.iter().position(is_same).or_else(near).map(|place| 2 + place)
     }
 
-    /// Whether it carries an opaque value that is known to be another's.
+    /// Whether the request carries an opaque value that is known to come from another issuer.
     pub fn is_foreign_to(&self, one: &Issuer) -> bool {
         self.issuers.iter().any(|issuer| !issuer.is_same(one))
     }
 
-    /// The key of a provider's with which something that the request carries was made.
+    /// The number of the provider's key with which a value of this request was issued.
     pub fn key(&self, provider: &str) -> Option<usize> {
         let mut all = self.object.iter().chain(&self.issuers);
         all.find(|issuer| *issuer.provider == *provider).map(|issuer| issuer.key)
     }
 
-    /// Why this target comes before others, if it does.
+    /// Why this target is preferred, if it is.
     pub fn reason(&self, target: &str) -> Option<&'static str> {
         let is_same = |issuer: &Issuer| *issuer.target == *target;
         match (self.object.as_ref().is_some_and(is_same), self.issuers.iter().any(is_same)) {
@@ -110,7 +110,7 @@ impl Carried {
     }
 }
 
-/// Keeps the last so many.
+/// Appends to a queue of at most `most` elements.
 fn push<T>(last: &mut VecDeque<T>, one: T, most: usize) {
     if last.len() == most {
         last.pop_front();

@@ -1,44 +1,45 @@
-//! Watches an answer on its way to the client for what later requests will carry back. Bounded, and in nobody's way.
+//! Records the words of an answer that later requests may carry, while it passes to the client. Bounded, and never
+//! delays the answer.
 
 use std::sync::Arc;
 
 use super::made::MadeScanner;
 use super::{Issuer, Kind, Origins, Owners, Scanner, Shelf, Word};
 
-/// Words of one answer that are remembered.
+/// The most opaque values recorded from one answer.
 const VALUES: usize = 256;
-/// Objects of one answer that are remembered, and how much of it is looked at for them: ids stand at the beginning.
+/// The most objects recorded from one answer, and the bytes of its beginning that are scanned for their ids.
 const OBJECTS: usize = 16;
 const HEAD: usize = 4 << 10;
-/// Characters of the shortest id of an object.
+/// The least length of an object's id.
 const OBJECT: usize = 16;
 
-/// How what is no thinking begins in base64: pictures, sound, documents. Many have the same beginning.
+/// The base64 prefixes of images, sound and documents, which are not reasoning. Many files share the same prefix.
 const MEDIA: [&[u8]; 8] = [b"iVBORw0KGgo", b"/9j/", b"R0lGOD", b"UklGR", b"JVBERi0", b"SUQz", b"T2dnUw", b"AAAA"];
 
-/// What is to be learnt of an answer.
+/// What to record from an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lesson {
-    /// Who issued its opaque values.
+    /// Whether to record the issuer of its opaque values.
     pub values: bool,
-    /// Who made the objects that it names.
+    /// Whether to record the issuer of the objects that it names.
     pub objects: bool,
 }
 
-/// Whose the objects are that an answer makes.
+/// A client's claim to the objects that an answer makes.
 #[derive(Debug)]
 pub struct Claim {
-    /// Where that is kept.
+    /// The record of owners.
     pub owners: Arc<Owners>,
-    /// Among what it is kept.
+    /// The part of the record.
     pub shelf: Shelf,
-    /// How deep the object stands in which its id is told: in an event of a stream, or by itself.
+    /// The depth of the object that has the id: 2 in an event of a stream, 1 otherwise.
     pub depth: u32,
-    /// What the request named: an answer that repeats it has not made it.
+    /// The ids that the request named: an answer that repeats one has not made it.
     pub named: Vec<String>,
 }
 
-/// Finds the ids that a client has a claim to.
+/// Finds the ids that a client may claim.
 #[derive(Debug)]
 struct Claimant {
     claim: Claim,
@@ -49,7 +50,7 @@ struct Claimant {
 
 impl Claimant {
     fn new(claim: Claim) -> Self {
-        // Of an answer only its own id counts: what else it tells of is part of it.
+        // Of a stored answer only its own id counts; other ids in it are parts of it.
         let (wants_all, left) = if claim.shelf == Shelf::Object { (true, OBJECTS) } else { (false, 1) };
         Self { scanner: MadeScanner::new(claim.depth, wants_all), claim, left, head: HEAD }
     }
@@ -70,7 +71,7 @@ impl Claimant {
     }
 }
 
-/// Watches one answer.
+/// Scans one answer.
 #[derive(Debug)]
 pub struct Learner {
     origins: Arc<Origins>,
@@ -79,11 +80,11 @@ pub struct Learner {
     scanner: Scanner,
     left: Left,
     claimant: Option<Claimant>,
-    /// Names of models, which look like ids of objects and are none.
+    /// Names of models, which look like ids of objects but are not.
     models: Vec<String>,
 }
 
-/// What may still be learnt.
+/// What remains of the limits for one answer.
 #[derive(Debug)]
 struct Left {
     values: usize,
@@ -92,7 +93,7 @@ struct Left {
 }
 
 impl Learner {
-    /// Watches an answer of this issuer's to this tenant. `models` are names that are no objects.
+    /// Scans an answer of this issuer to this tenant. `models` are names that are not ids.
     pub fn new(origins: Arc<Origins>, tenant: Arc<str>, issuer: Issuer, lesson: Lesson, models: Vec<String>) -> Self {
         let left = Left {
             values: if lesson.values { VALUES } else { 0 },
@@ -102,19 +103,19 @@ impl Learner {
         Self { origins, tenant, issuer, scanner: Scanner::new(lesson.objects), left, claimant: None, models }
     }
 
-    /// Has it remembered as well whose the objects are that the answer makes.
+    /// Also records the client as the owner of the objects that the answer makes.
     #[must_use]
     pub fn claiming(mut self, claim: Option<Claim>) -> Self {
         self.claimant = claim.map(Claimant::new);
         self
     }
 
-    /// From here on somebody else answers.
+    /// Another issuer continues the answer.
     pub fn goes_on(&mut self, issuer: Issuer) {
         self.issuer = issuer;
     }
 
-    /// Looks at the next piece: what a client reads is known by the time that it can ask on.
+    /// Scans the next piece. The client's next request finds all words that the client has read.
     pub fn see(&mut self, bytes: &[u8]) {
         if let Some(claimant) = self.claimant.as_mut().filter(|claimant| claimant.head > 0) {
             claimant.see(bytes, &self.tenant);
@@ -148,7 +149,7 @@ impl Learner {
     }
 }
 
-/// Whether this may be the id of an object: those are made by chance or by count, and long.
+/// Whether a string may be an object's id: ids are long and contain digits.
 pub fn is_object(id: &[u8]) -> bool {
     id.len() >= OBJECT && id.iter().any(u8::is_ascii_digit)
 }

@@ -1,22 +1,22 @@
-//! Finds the ids of what an answer made, in bytes that come in pieces: the members named `id`, and those whose names end
-//! in `_id`, of the outermost objects. What a client or a model may have written itself stands deeper, or in strings.
+//! Finds the ids of objects that an answer made, in chunked bytes: the members `id`, and those whose names end in
+//! `_id`, of the outermost objects. Texts of a client or a model are nested deeper, or in strings.
 
 use super::WORD;
 
-/// Goes through an answer, piece by piece.
+/// Scans an answer piece by piece.
 #[derive(Debug)]
 pub(super) struct MadeScanner {
-    /// How deep an object may stand.
+    /// The greatest depth of an object that counts.
     deepest: u32,
-    /// Whether names that only end so count too.
+    /// Whether names that end in `_id` count, too.
     wants_all: bool,
     depth: u32,
     place: Place,
     /// The string that is being read.
     text: Vec<u8>,
-    /// Whether the string that ended last may be the name of a member that counts.
+    /// Whether the last string may be the name of a member that counts.
     name: bool,
-    /// Whether the value of such a member comes next.
+    /// Whether the value of such a member is expected next.
     expects: bool,
 }
 
@@ -28,12 +28,12 @@ enum Place {
 }
 
 impl MadeScanner {
-    /// Of an answer whose outermost objects stand at most so deep.
+    /// A scanner for answers whose outermost objects have at most this depth.
     pub(super) fn new(deepest: u32, wants_all: bool) -> Self {
         Self { deepest, wants_all, depth: 0, place: Place::Outside, text: Vec::new(), name: false, expects: false }
     }
 
-    /// Looks at the next piece.
+    /// Scans the next piece.
     pub(super) fn push(&mut self, bytes: &[u8], found: &mut dyn FnMut(&[u8])) {
         for byte in bytes {
             match (self.place, byte) {
@@ -74,7 +74,7 @@ impl MadeScanner {
     }
 
     fn take(&mut self, byte: u8) {
-        // What is longer is no id, and has no name that counts.
+        // A longer string is neither an id nor a name that counts.
         if self.text.len() <= WORD {
             self.text.push(byte);
         }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_stream_the_object_stands_within_its_event() {
+    fn in_a_stream_the_object_is_inside_its_event() {
         let text = "event: begun\ndata: {\"type\":\"begun\",\"response\":{\"id\":\"resp-1\",\"metadata\":{\"id\":\"x\"}}}\n\n\
                     event: more\ndata: {\"type\":\"more\",\"item\":{\"id\":\"item-1\"}}\n\n";
         assert_eq!(ids(text, 2, false), ["resp-1", "item-1"]);

@@ -1,4 +1,5 @@
-//! Which client made which object: files, batches, stored answers. Bounded, in memory; ids are kept as hashes.
+//! The owners of objects: which client made which file, batch or stored answer. Bounded, in memory; ids are kept as
+//! hashes.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -6,15 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use quick_cache::sync::Cache;
 
-/// About how many bytes one id takes.
+/// The approximate memory of one id, in bytes.
 const ENTRY: usize = 64;
 
-/// Where an id is kept. Answers are many and soon forgotten; they may not push out what lives for days.
+/// The part of the record that an id belongs to. Answers are numerous and short-lived, and must not evict objects
+/// that live for days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shelf {
     /// An answer that its provider stores.
     Answer,
-    /// A file, a batch, and whatever else is made for itself.
+    /// A file, a batch, or another object of its own.
     Object,
 }
 
@@ -28,7 +30,7 @@ pub struct Owners {
 }
 
 impl Owners {
-    /// Remembers as many ids as fit into about so many bytes.
+    /// Creates records of about this many bytes.
     pub fn new(bytes: usize) -> Self {
         let cache = || Cache::new(bytes / 2 / ENTRY);
         Self {
@@ -39,12 +41,12 @@ impl Owners {
         }
     }
 
-    /// Whether anything is known to belong to a client.
+    /// Whether any owner is recorded.
     pub fn has_any(&self) -> bool {
         self.any.load(Ordering::Relaxed)
     }
 
-    /// Remembers whose an id is. What belongs to a client already stays with that client.
+    /// Records the owner of an id. A recorded owner stays.
     pub fn keep(&self, shelf: Shelf, id: &[u8], client: &Arc<str>) {
         if self.of(id).is_some() {
             return;
@@ -59,18 +61,18 @@ impl Owners {
         }
     }
 
-    /// Whose an id is, if that is known.
+    /// The owner of an id, if known.
     pub fn of(&self, id: &[u8]) -> Option<Arc<str>> {
         let key = self.key(id);
         self.objects.get(&key).or_else(|| self.answers.get(&key))
     }
 
-    /// Whether an id is known to be another client's.
+    /// Whether an id is known to belong to another client.
     pub fn is_anothers(&self, id: &[u8], client: &str) -> bool {
         self.of(id).is_some_and(|owner| *owner != *client)
     }
 
-    /// Whether an id is known to be this client's.
+    /// Whether an id is known to belong to this client.
     pub fn is_own(&self, id: &[u8], client: &str) -> bool {
         self.of(id).is_some_and(|owner| *owner == *client)
     }
@@ -96,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_push_out_no_files_and_all_of_it_is_bounded() {
+    fn answers_evict_no_files_and_both_are_bounded() {
         let (owners, client) = (Owners::new(1 << 16), Arc::from("one"));
         owners.keep(Shelf::Object, b"file-1", &client);
         for n in 0..10_000 {

@@ -1,16 +1,16 @@
-//! Finds words that only their maker understands in bytes that come in pieces, whatever JSON they stand in.
+//! Finds opaque values and ids in chunked bytes, whatever the JSON around them.
 //!
-//! An opaque value is a string whose first [`WORD`] characters are all of base64's two alphabets, or `=` or `:`, which
-//! stands in values that were wrapped. Prose has spaces, an address has dots, a data URL has a semicolon, a tool's name is
-//! shorter. Only the beginning counts, so nothing has to be kept of the rest, nor does it matter how long that is or how
-//! its end is escaped.
+//! An opaque value is a string whose first [`WORD`] characters are all from the two base64 alphabets, or `=` or `:`,
+//! which occurs in values that Weir wrapped. Prose has spaces, an address has dots, a data URL has a semicolon, and a
+//! tool's name is shorter. Only the beginning counts, so the rest is not buffered, and neither its length nor its
+//! escapes matter.
 
-/// Characters of an opaque value by which it is known.
+/// The number of leading characters that identify an opaque value.
 pub const WORD: usize = 72;
-/// Characters from which on a shorter string may be an id.
+/// The least length of an id.
 const ID: usize = 8;
 
-/// Something that was found.
+/// A word that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Word<'a> {
     /// The beginning of an opaque value.
@@ -19,26 +19,26 @@ pub enum Word<'a> {
     Id(&'a [u8]),
 }
 
-/// Goes through bytes, piece by piece.
+/// Scans bytes piece by piece.
 #[derive(Debug)]
 pub struct Scanner {
     place: Place,
     word: Prefix,
-    /// A short string that has ended and may yet turn out to be a member's name.
+    /// A short string that has ended, and that may be a member's name if a colon follows.
     ended: Option<Prefix>,
     wants_ids: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// Nothing that begins here counts before the next quote.
+    /// Skipping to the next quote.
     Outside,
-    /// Behind a quote, with nothing but fitting characters in between. Whether the quote opens a string or ends one is
-    /// not looked at: what follows an end is no word.
+    /// After a quote, with only matching characters since. The quote may open or close a string; text after a closing
+    /// quote never makes a word.
     Inside,
-    /// Behind a backslash.
+    /// After a backslash.
     Escaped,
-    /// Within `\uXXXX`, with so many digits to come.
+    /// Within `\uXXXX`, with `left` digits to come.
     Unicode { left: u8, code: u16 },
 }
 
@@ -70,17 +70,17 @@ impl Prefix {
 }
 
 impl Scanner {
-    /// A scanner for opaque values, and for ids where those are wanted too.
+    /// A scanner for opaque values and, if `wants_ids`, for ids.
     pub fn new(wants_ids: bool) -> Self {
         Self { place: Place::Outside, word: Prefix::EMPTY, ended: None, wants_ids }
     }
 
-    /// From here on ids are not wanted.
+    /// Stops looking for ids.
     pub fn only_values(&mut self) {
         self.wants_ids = false;
     }
 
-    /// Looks at the next piece.
+    /// Scans the next piece.
     pub fn push(&mut self, bytes: &[u8], found: &mut dyn FnMut(Word<'_>)) {
         let mut rest = bytes;
         loop {
@@ -92,7 +92,7 @@ impl Scanner {
             if self.is_just_open()
                 && let Some(at) = rest.get(..WORD).and_then(|near| memchr::memchr(b'"', near))
             {
-                // Too short for an opaque value.
+                // Skips a string that is too short for an opaque value.
                 rest = rest.split_at(at).1;
             }
             let Some((byte, behind)) = rest.split_first() else { return };
@@ -119,7 +119,7 @@ impl Scanner {
         }
     }
 
-    /// A string that has ended is a value, unless a colon follows.
+    /// Reports a string that has ended as an id, unless a colon follows.
     fn settle(&mut self, byte: u8, found: &mut dyn FnMut(Word<'_>)) {
         if byte.is_ascii_whitespace() {
             return;
@@ -153,7 +153,7 @@ impl Scanner {
         }
     }
 
-    /// Some writers escape `+`, `/` and `=`.
+    /// Decodes `\uXXXX`, since some writers escape `+`, `/` and `=`.
     fn decode(&mut self, byte: u8, (left, code): (u8, u16), found: &mut dyn FnMut(Word<'_>)) {
         let Some(digit) = char::from(byte).to_digit(16).and_then(|digit| u16::try_from(digit).ok()) else {
             self.place = Place::Outside;
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn however_it_is_escaped_it_is_the_same_word() {
+    fn escapes_do_not_change_a_word() {
         let plain = format!("\"{}\"", value(200));
         let slashes = plain.replace('/', "\\/");
         let codes = plain.replace('+', "\\u002B").replace('/', "\\u002f");
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_whole_strings_that_name_no_member() {
+    fn ids_are_whole_strings_but_not_member_names() {
         let text =
             r#"{"call_0001" : "call_0002", "is" : ["call_0003" ,"short","call 0004","call.0005"],"x":"call_0006"}"#;
         assert_eq!(words(text, true), ["id call_0002", "id call_0003", "id call_0006"]);
@@ -243,7 +243,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn wherever_bytes_are_cut_the_words_are_the_same(
+        fn the_words_do_not_depend_on_chunk_boundaries(
             fragments in prop::collection::vec(fragment(), 0..30), cuts in prop::collection::vec(1usize..40, 1..20),
             wants_ids in any::<bool>(),
         ) {
@@ -262,13 +262,13 @@ mod tests {
             prop_assert_eq!(words_of(text.as_bytes().chunks(1), wants_ids), whole);
         }
 
-        /// What a JSON writer makes of a value is found again, whatever stands around it.
+        /// A value is found in the output of a JSON writer, whatever is around it.
         #[test]
         fn a_value_in_any_json_is_found(
             before in "\\PC{0,40}", name in "\\PC{0,10}", len in WORD..400, after in "\\PC{0,40}",
         ) {
             let own = value(len);
-            // No name is one of the document's own, which would put another value in this one's place.
+            // The prefix keeps `name` from colliding with the document's own members.
             let json = serde_json::json!({"a": [before], format!("n{name}"): {"b": own}, "c": after}).to_string();
             let wanted = format!("value {}", &own[..WORD]);
             prop_assert!(words(&json, false).contains(&wanted), "{}", json);

@@ -7,7 +7,7 @@ fn issuer(provider: &str, model: &str) -> Issuer {
     Issuer { target: format!("{provider}/{model}").into(), provider: provider.into(), key: 0 }
 }
 
-/// An opaque value like no other.
+/// A unique opaque value.
 fn value(number: usize) -> String {
     format!("gAAAAAB{number:0>8}{}==", "x".repeat(80))
 }
@@ -30,7 +30,7 @@ fn turn(values: &[usize]) -> String {
 }
 
 #[test]
-fn c34_the_last_issuer_of_what_a_request_carries_is_told_and_tenants_share_nothing() {
+fn c34_the_last_issuer_of_carried_values_is_known_and_tenants_share_nothing() {
     let origins = Arc::new(Origins::new(1 << 20));
     let (one, two) = (issuer("a", "m"), issuer("b", "m"));
     assert!(!origins.has(Kind::Value));
@@ -58,20 +58,20 @@ fn c34_another_key_may_be_another_account() {
 }
 
 #[test]
-fn a_call_leads_to_the_issuer_of_what_is_kept_for_it() {
+fn a_call_leads_to_the_issuer_of_its_kept_values() {
     let origins = Origins::new(1 << 20);
     let (one, two) = (issuer("a", "m"), issuer("b", "m"));
     origins.learn(Kind::Call, "t", b"call_00001", &one);
     let body = r#"{"calls":[{"id":"call_00001"}],"call_00001":1}"#;
     assert_eq!(carried(&origins, "t", body).issuers, std::slice::from_ref(&one));
     assert!(carried(&origins, "t", r#"{"call_00001":1}"#).is_empty());
-    // What is signed openly counts before that.
+    // Values in the request count before values kept for its calls.
     origins.learn(Kind::Value, "t", &value(1).as_bytes()[..WORD], &two);
     assert_eq!(carried(&origins, "t", &format!("[\"{}\",{body}]", value(1))).issuers, [two, one]);
 }
 
 #[test]
-fn only_the_last_words_are_looked_up_and_only_so_many_are_learnt() {
+fn words_that_are_looked_up_and_recorded_are_bounded() {
     let origins = Arc::new(Origins::new(1 << 20));
     learnt(&origins, "t", &issuer("a", "m"), &turn(&(0..300).collect::<Vec<_>>()));
     let is_known = |number: usize| origins.of(Kind::Value, "t", &value(number).as_bytes()[..WORD]).is_some();
@@ -82,7 +82,7 @@ fn only_the_last_words_are_looked_up_and_only_so_many_are_learnt() {
 }
 
 #[test]
-fn objects_are_learnt_from_the_beginning_of_an_answer() {
+fn objects_are_recorded_from_the_beginning_of_an_answer() {
     let origins = Arc::new(Origins::new(1 << 20));
     let answer = format!(
         "{{\"id\":\"resp_0123456789abcdef\",\"model\":\"model-of-2024-08-06\",\"parallel_things_2\":\"only_words_in_this_one\",\
@@ -106,7 +106,7 @@ fn objects_are_learnt_from_the_beginning_of_an_answer() {
 }
 
 #[test]
-fn pictures_are_no_thinking() {
+fn images_are_no_opaque_values() {
     let origins = Arc::new(Origins::new(1 << 20));
     let picture = format!("{{\"data\":\"iVBORw0KGgoAAAANSUhEUgAA{}\"}}", "A".repeat(200));
     learnt(&origins, "t", &issuer("a", "m"), &picture);
@@ -114,7 +114,7 @@ fn pictures_are_no_thinking() {
 }
 
 #[test]
-fn the_maker_comes_first_and_its_provider_next() {
+fn the_issuer_ranks_first_and_its_provider_next() {
     let carried = Carried { object: Some(issuer("c", "m")), issuers: vec![issuer("b", "m"), issuer("a", "m")] };
     let far = |provider: &str, model: &str| carried.distance(&format!("{provider}/{model}"), provider, true);
     let order = [("c", "m"), ("c", "n"), ("b", "m"), ("a", "m"), ("b", "n")].map(|(p, m)| far(p, m).unwrap());
@@ -127,7 +127,7 @@ fn the_maker_comes_first_and_its_provider_next() {
 }
 
 #[test]
-fn what_is_remembered_is_bounded() {
+fn recorded_words_are_bounded() {
     let origins = Origins::new(64 * ENTRY);
     for number in 0..10_000 {
         origins.learn(Kind::Value, "t", value(number).as_bytes(), &issuer("a", "m"));
@@ -139,9 +139,9 @@ fn what_is_remembered_is_bounded() {
 }
 
 proptest! {
-    /// However the same values stand in a later request, their issuer is found.
+    /// The issuer is found wherever its values are in a later request.
     #[test]
-    fn what_was_learnt_is_found_again(numbers in prop::collection::vec(0usize..10_000, 1..20), filler in "\\PC{0,200}") {
+    fn recorded_values_are_found_again(numbers in prop::collection::vec(0usize..10_000, 1..20), filler in "\\PC{0,200}") {
         let origins = Arc::new(Origins::new(1 << 20));
         learnt(&origins, "t", &issuer("a", "m"), &turn(&numbers));
         let body = serde_json::json!([filler, turn(&numbers), {"x": numbers.iter().map(|n| value(*n)).collect::<Vec<_>>()}]);

@@ -88,13 +88,13 @@ fn c32_signed_thinking_returns_in_front_of_the_calls_of_its_turn() {
     let sent = || vec![text("I look."), call("c1", None), call("c2", None)];
     let whole = ["think hm S1", "text I look.", "call c1 -", "call c2 S2"];
     assert_eq!(restored(&recall, "t", "zeta", sent()), whole);
-    // Thinking that the client repeats without its value is the same thinking.
+    // Reasoning that the client repeats without its value is the same reasoning.
     let repeated = vec![thinking("hm", None), text("I look."), call("c1", None), call("c2", None)];
     assert_eq!(restored(&recall, "t", "zeta", repeated), whole);
     let bare = ["text I look.", "call c1 -", "call c2 -"];
     assert_eq!(restored(&recall, "another", "zeta", sent()), bare, "another tenant");
     assert_eq!(restored(&recall, "t", "eta", sent()), bare, "another family");
-    // A cloud that serves another's models hands out that one's values.
+    // A cloud that serves another provider's models returns that provider's values.
     recall.keep(&source("t", "cloud"), &answer(vec![thinking("hm", Some("S3")), call("c3", None)]));
     for family in ["cloud", "zeta"] {
         assert_eq!(restored(&recall, "t", family, vec![call("c3", None)]), ["think hm S3", "call c3 -"], "{family}");
@@ -137,14 +137,14 @@ fn a_streamed_turn_is_kept_like_a_whole_one() {
 }
 
 #[test]
-fn turns_that_nobody_vouched_for_are_not_kept() {
+fn turns_without_signatures_are_not_kept() {
     let recall = Recall::new(1 << 20);
     recall.keep(&source("t", "zeta"), &answer(vec![thinking("hm", None), call("c1", None)]));
     assert!(recall.turns.is_empty());
 }
 
 #[test]
-fn memory_is_bounded_and_what_is_too_large_is_not_kept() {
+fn memory_is_bounded_and_large_turns_are_not_kept() {
     let recall = Recall::new(64 * 1024);
     for number in 0..2_000 {
         recall.keep(&source("t", "zeta"), &answer(vec![call(&format!("c{number}"), Some(&"x".repeat(512)))]));

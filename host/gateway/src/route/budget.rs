@@ -1,14 +1,14 @@
-//! How many repetitions a route may still make, so that they cannot multiply an outage: a bucket of tokens into which
-//! each request puts a share and from which each repetition takes one. Pure: the time is an argument.
+//! The retry budget of a route, so that retries cannot multiply an outage: a token bucket to which each request adds
+//! a share, and from which each retry takes one. Pure: the time is an argument.
 
 use std::time::Instant;
 
-/// Repetitions that are saved up at the most, and that are there in the beginning.
+/// The most retries in the bucket, and their number at the start.
 const FULL: f64 = 20.0;
-/// Repetitions a second that are free whatever the share is, so that a quiet route can repeat too.
+/// Retries added per second whatever the share is, so that a route with few requests can retry, too.
 const FREE: f64 = 1.0;
 
-/// The budget of one route.
+/// The retry budget of one route.
 #[derive(Debug, Clone)]
 pub(super) struct Budget {
     tokens: f64,
@@ -22,12 +22,12 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// A request came.
+    /// Adds a request's share.
     pub(super) fn deposit(&mut self, share: f64) {
         self.tokens = (self.tokens + share).min(FULL);
     }
 
-    /// Takes a repetition out, if there is one.
+    /// Takes a retry. Returns whether one was left.
     pub(super) fn take(&mut self, now: Instant) -> bool {
         let passed = self.at.map_or(0.0, |at| now.saturating_duration_since(at).as_secs_f64());
         self.at = Some(now);
@@ -52,14 +52,14 @@ mod tests {
         let mut repetitions = 0;
         for _ in 0..10_000 {
             budget.deposit(0.2);
-            // Each request would repeat twice.
+            // Each request wants two retries.
             repetitions += u32::from(budget.take(now)) + u32::from(budget.take(now));
         }
         assert!((2000..=2020).contains(&repetitions), "{repetitions}");
     }
 
     #[test]
-    fn a_quiet_route_can_repeat_too() {
+    fn a_route_with_few_requests_can_retry_too() {
         let (mut budget, now) = (Budget::default(), Instant::now());
         while budget.take(now) {}
         assert!(!budget.take(now));

@@ -1,9 +1,10 @@
-//! Chance for decisions that need no secrecy: which target, how long to wait. Cheap, and seeded once a process.
+//! Random numbers for decisions that need no secrecy, such as the choice of a target or a wait. Cheap, and seeded
+//! once per process.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A number from 0 up to, not including, 1.
+/// A random number in [0, 1).
 pub fn draw() -> f64 {
     static SEED: OnceLock<u64> = OnceLock::new();
     static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -11,7 +12,7 @@ pub fn draw() -> f64 {
     unit(mix(seed.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(GOLDEN))))
 }
 
-/// The same number for the same words: for choices that are to stay the same.
+/// A number in [0, 1) that depends on the words only, for choices that must be stable.
 pub fn of_words(words: &[&str]) -> f64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for byte in words.iter().flat_map(|word| word.bytes().chain([0xff])) {

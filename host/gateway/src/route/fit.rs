@@ -1,37 +1,38 @@
-//! Whether a target can serve what a request asks for, as far as that can be told without reading it. Pure.
+//! Whether a target can serve a request, judged by its features and length. Pure.
 
 use weir_config::Capabilities;
 
-/// Bytes of a request for each token of it at the least, where it is mostly text: one that is too long by this is most
-/// likely too long.
+/// The bytes of a text request for one token, at most: a request that is too long by this estimate almost certainly
+/// is.
 const BYTES_PER_TOKEN: usize = 6;
 
-/// What a request asks for.
+/// The requirements of a request.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Needs<'a> {
-    /// Features by the names that manifests use: `vision`, `tools`, ...
+    /// The features that the request uses, by their names in the manifest: `vision`, `tools`, ...
     pub features: &'a [String],
-    /// Length of its body.
+    /// The length of the body in bytes.
     pub body_len: usize,
 }
 
-/// How a target fits.
+/// How well a target matches a request, best first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fit {
-    /// Everything that is asked for is known to be there.
+    /// The target is known to have every feature.
     Known,
-    /// Nothing speaks against it.
+    /// The target is not known to lack a feature.
     Unknown,
-    /// It seems to be too long for it. That is an estimate: somebody who counts may find otherwise.
+    /// The request seems to be too long for the target's context. This is an estimate, which the provider's count may
+    /// contradict.
     Long,
-    /// It lacks this.
+    /// The target is known to lack this feature.
     Lacks(String),
 }
 
 impl Needs<'_> {
-    /// How a target with these abilities fits.
+    /// How well a target with these abilities matches.
     pub fn fit(&self, able: &Capabilities) -> Fit {
-        // Thinking aloud is a wish that adapters leave out where it cannot be had.
+        // Reasoning is optional: adapters leave it out if it is not available.
         let asked = || self.features.iter().filter(|name| *name != "reasoning");
         if let Some(lacking) = asked().find(|name| able.feature(name) == Some(false)) {
             return Fit::Lacks(lacking.clone());
@@ -42,8 +43,8 @@ impl Needs<'_> {
         if asked().all(|name| able.feature(name) == Some(true)) { Fit::Known } else { Fit::Unknown }
     }
 
-    /// Fewer tokens than this it hardly has. Media are not told apart from text without reading, so nothing is said of
-    /// requests that have some.
+    /// The least number of tokens that the request is estimated to have; 0 if it contains media, which cannot be
+    /// distinguished from text without parsing.
     fn least_tokens(&self) -> u64 {
         let media = ["vision", "audio", "documents"];
         let has_media = self.features.iter().any(|name| media.contains(&name.as_str()));
@@ -56,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_known_to_be_lacking_is_told_and_what_is_unknown_is_not() {
+    fn only_features_that_are_known_to_lack_exclude_a_target() {
         let features = ["vision".to_owned(), "reasoning".to_owned()];
         let needs = Needs { features: &features, body_len: 10_000_000 };
         let able = |vision| Capabilities { vision, context: Some(1000), ..Capabilities::default() };
@@ -66,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_far_too_long_is_too_long() {
+    fn only_a_request_that_is_far_too_long_counts_as_too_long() {
         let able = Capabilities { context: Some(1000), ..Capabilities::default() };
         let fit = |body_len| Needs { features: &[], body_len }.fit(&able);
         assert_eq!(fit(5000), Fit::Known);

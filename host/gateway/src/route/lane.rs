@@ -1,46 +1,46 @@
-//! Which way a request goes to a target: as it is, or translated. One decision for those who send and for those who explain.
+//! The choice of the lane, relay or translate. The gateway and the dry run share it.
 
 use crate::accept::Acceptance;
 use crate::dialect::reading::{Excluded, Reading};
 use weir_types::contract::about::Operation;
 
-/// The way that a request goes.
+/// The lane of a request.
 #[derive(Debug, Clone, Copy)]
 pub enum Lane<'a> {
-    /// The provider takes it as it is.
+    /// The provider accepts the request unchanged.
     Relay(&'a Acceptance),
-    /// It is translated.
+    /// The request is translated.
     Translate(Cause<'a>),
 }
 
 /// Why a request is translated.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Cause<'a> {
-    /// The operator wants it so.
+    /// The operator configured it.
     Wanted,
-    /// Only a stream that is understood can be gone on with.
+    /// Streams shall be resumable, which requires translation.
     Resumable,
-    /// Values that others issued are taken out.
+    /// The opaque values of other issuers must be removed.
     Stripped,
-    /// The provider does not take the format as it is.
+    /// The provider does not accept the request's format.
     Foreign,
     /// It takes the format, but not with this in it.
     Excluded(Excluded<'a>),
 }
 
-/// What decides besides the request.
+/// The settings that decide besides the request.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wishes {
-    /// Whether even what could be relayed is translated.
+    /// Whether requests are translated even if they could be relayed.
     pub translate: bool,
-    /// Whether a stream that breaks is gone on with elsewhere.
+    /// Whether another target may continue a stream that breaks.
     pub resume: bool,
-    /// Whether values that others issued are to be taken out.
+    /// Whether the opaque values of other issuers must be removed.
     pub strip: bool,
 }
 
 impl<'a> Lane<'a> {
-    /// Decides. `accepted` is how the provider takes the request's format, if it does.
+    /// Chooses the lane. `accepted` is the provider's acceptance of the request's format, if there is one.
     pub fn of(
         reading: &'a Reading,
         operation: &Operation,
@@ -64,7 +64,7 @@ impl<'a> Lane<'a> {
         Self::Translate(cause)
     }
 
-    /// As headers and logs have it.
+    /// The lane's name in headers and logs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Relay(_) => "relay",
@@ -74,7 +74,7 @@ impl<'a> Lane<'a> {
 }
 
 impl Cause<'_> {
-    /// For people.
+    /// The reason in words.
     pub fn told(self, provider: &str, format: &str) -> String {
         match self {
             Self::Wanted => "it was asked for".to_owned(),

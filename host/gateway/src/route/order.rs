@@ -1,39 +1,39 @@
-//! In which order targets are tried. Pure: what is known of the targets, chance and turn are arguments.
+//! The order in which candidates are tried. Pure: health, random numbers and turns are arguments.
 
 use std::time::Duration;
 
 use super::chance;
 use weir_config::Strategy;
 
-/// What is known of a target.
+/// The properties of a target that the order depends on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate<'a> {
-    /// Its name.
+    /// The target's id.
     pub name: &'a str,
-    /// Its share.
+    /// The target's share.
     pub weight: u32,
-    /// Those with the lowest are tried first, whatever the strategy: 0 is the best.
+    /// The lowest rank is tried first, whatever the strategy: 0 is best.
     pub rank: u8,
-    /// Time to the first piece of late.
+    /// The recent time to the first piece of an answer.
     pub latency: Option<Duration>,
-    /// Exchanges under way.
+    /// Exchanges in progress.
     pub busy: usize,
-    /// US dollars for a million tokens in and as many out.
+    /// US dollars for a million tokens of input plus a million of output.
     pub price: Option<f64>,
 }
 
-/// What decides where candidates are equal.
+/// What decides between equal candidates.
 #[derive(Debug, Clone, Copy)]
 pub struct Lot<'a> {
-    /// Draws by chance: numbers from 0 up to 1.
+    /// Draws a random number in [0, 1).
     pub draw: fn() -> f64,
-    /// Counts the requests of the route.
+    /// The number of the route's current turn.
     pub turn: usize,
-    /// What keeps requests together: a session, a tenant.
+    /// The affinity key: a session or a tenant.
     pub session: Option<&'a str>,
 }
 
-/// The candidates' places in the order in which they are to be tried.
+/// The candidates' indexes in the order in which they are tried.
 pub fn order(strategy: Strategy, candidates: &[Candidate<'_>], lot: Lot<'_>) -> Vec<usize> {
     let mut places: Vec<usize> = (0..candidates.len()).collect();
     let of = |place: &usize| candidates.get(*place);
@@ -42,8 +42,8 @@ pub fn order(strategy: Strategy, candidates: &[Candidate<'_>], lot: Lot<'_>) -> 
         (Strategy::Cheapest, _) => {
             places.sort_by(|a, b| price(of(a)).total_cmp(&price(of(b))));
         }
-        // Each gets what its weight says of all sessions, and a session moves only when its target goes away
-        // (rendezvous hashing with weights: Schindelhauer, Schomaker).
+        // Rendezvous hashing with weights (Schindelhauer, Schomaker): each target gets its share of all sessions, and
+        // a session only moves if its target becomes unusable.
         (_, Some(session)) => {
             let score = |place: &usize| of(place).map_or(0.0, |one| key(one, chance::of_words(&[session, one.name])));
             places.sort_by(|a, b| score(a).total_cmp(&score(b)));
@@ -56,7 +56,7 @@ pub fn order(strategy: Strategy, candidates: &[Candidate<'_>], lot: Lot<'_>) -> 
         (Strategy::RoundRobin, None) => {
             let best = candidates.iter().map(|one| one.rank).min().unwrap_or_default();
             let usable = candidates.iter().filter(|one| one.rank == best).count().max(1);
-            // Those that are left out are no part of the turn, so that nobody gets theirs on top.
+            // Candidates of a worse rank take no turn, so that none of the others gets a double share.
             places.sort_by_key(|place| of(place).map(|one| one.rank));
             if let Some(turning) = places.get_mut(..usable) {
                 turning.rotate_left(lot.turn % usable);
@@ -73,7 +73,7 @@ pub fn order(strategy: Strategy, candidates: &[Candidate<'_>], lot: Lot<'_>) -> 
     places
 }
 
-/// Sorting by this draws without putting back, each by its weight (Efraimidis, Spirakis).
+/// Sorting by this key draws without replacement, weighted (Efraimidis, Spirakis).
 fn key(one: &Candidate<'_>, draw: f64) -> f64 {
     -(1.0 - draw).ln() / f64::from(one.weight.max(1))
 }
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_stay_and_are_shared_out_by_weight() {
+    fn sessions_stay_and_are_distributed_by_weight() {
         let candidates = [Candidate { name: "a", weight: 3, ..ONE }, Candidate { name: "b", ..ONE }];
         let mut to_first = 0.0;
         for number in 0..4000 {
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn each_strategy_prefers_what_its_name_says() {
+    fn each_strategy_orders_by_its_criterion() {
         let ms = Duration::from_millis;
         let candidates = [
             Candidate { latency: Some(ms(30)), busy: 4, price: Some(2.0), ..ONE },
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nothing_is_known_of_is_tried_first() {
+    fn a_target_of_unknown_latency_is_tried_first() {
         let candidates = [Candidate { latency: Some(Duration::from_millis(1)), ..ONE }, ONE];
         assert_eq!(first(Strategy::LeastLatency, &candidates, 0, None), 1);
     }
@@ -157,9 +157,9 @@ mod tests {
     use proptest::strategy::Strategy as Strategy_;
 
     proptest! {
-        /// Every candidate stands in the order once, and none before one of a better rank.
+        /// Every candidate is in the order once, and none precedes one of a better rank.
         #[test]
-        fn the_order_is_whole_and_goes_by_rank_first(
+        fn the_order_is_complete_and_sorted_by_rank_first(
             known in prop::collection::vec(any_candidate(), 0..8),
             which in 0usize..6,
             turn in any::<usize>(),

@@ -1,4 +1,4 @@
-//! The plan for one request: where it may go, in order, and when there will be somewhere if there is nothing now.
+//! The plan of one request: its candidates in order or, if all rest, the time of the first recovery.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,26 +15,25 @@ use weir_types::contract::about::Operation;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 
-/// How many targets one request may have, over all fallbacks.
+/// The most candidates of one request, over all fallbacks.
 const MAX_STOPS: usize = 32;
 
-/// The targets for one request, in the order in which they are to be tried.
+/// The candidates of one request, in the order in which they are tried.
 #[derive(Debug)]
 pub struct Plan {
-    /// The route that was found.
+    /// The route of the requested model.
     pub route: Arc<Route>,
-    /// Where to go; empty where everything rests.
+    /// The usable candidates; empty if all rest.
     pub stops: Vec<Stop>,
-    /// Targets that rest, in the order in which they stand in their routes: they may be well again before the request is
-    /// given up.
+    /// The resting candidates, in the order of their routes: they may recover before the request is given up.
     pub resting: Vec<Stop>,
-    /// When the first that rests can be used again.
+    /// When the first resting candidate recovers.
     pub rest: Option<(Instant, Rest)>,
-    /// Targets that were left out, and why: those that rest too.
+    /// The targets that were skipped, resting ones included, with the reasons.
     pub skipped: Vec<Skipped>,
-    /// What the request carries of earlier answers.
+    /// The values and objects of earlier answers that the request carries.
     pub carried: Carried,
-    /// Those whose context seems to be too short.
+    /// The targets whose context seems to be too short.
     short: Vec<Stop>,
 }
 
@@ -42,30 +41,30 @@ pub struct Plan {
 #[derive(Clone, Copy)]
 #[expect(missing_debug_implementations, reason = "holds a closure, for the length of a call")]
 pub struct Circumstances<'a> {
-    /// What is well.
+    /// The health of all targets.
     pub health: &'a Health,
-    /// Now.
+    /// The current time.
     pub now: Instant,
-    /// What keeps the requests of this one's kind together, for a route that leaves it to the client or not.
+    /// Returns the request's affinity key for a route's setting.
     pub session: &'a dyn Fn(&Affinity) -> Option<String>,
-    /// What the request asks for.
+    /// The requirements of the request.
     pub needs: Needs<'a>,
-    /// The provider that it has to go to, by its own word.
+    /// The provider that the request selects, if any.
     pub provider: Option<&'a str>,
-    /// What it carries of earlier answers.
+    /// The values and objects of earlier answers that the request carries.
     pub carried: &'a Carried,
-    /// Whether it is for embeddings, which mean something to the model that made them only.
+    /// Whether the request is for embeddings, which are only comparable with those of the same model.
     pub embeds: bool,
-    /// Whether the plan is only looked at: then it takes no turn from the requests that come.
+    /// Whether this is a dry run, which takes no turn.
     pub only_looks: bool,
 }
 
-/// There is nowhere to go.
+/// No target can serve the request, and none rests.
 #[derive(Debug)]
 pub struct Nowhere {
-    /// What the client hears.
+    /// The error for the client.
     pub fault: Fault,
-    /// The targets that were left out, and why.
+    /// The targets that were skipped, with the reasons.
     pub skipped: Vec<Skipped>,
 }
 
@@ -82,7 +81,7 @@ impl From<Nowhere> for Fault {
 }
 
 impl Plan {
-    /// A plan with no target yet.
+    /// A plan without candidates.
     fn of(route: &Arc<Route>) -> Self {
         Self {
             route: Arc::clone(route),
@@ -95,12 +94,12 @@ impl Plan {
         }
     }
 
-    /// A plan with one target only.
+    /// A plan with a single target.
     fn only(route: &Arc<Route>, target: &Arc<Target>) -> Self {
         Self { stops: vec![Stop::at(route, target)], ..Self::of(route) }
     }
 
-    /// Puts those first that made what the request carries, as long as they are well, whatever the strategy.
+    /// Moves healthy issuers of the values that the request carries to the front, whatever the strategy.
     fn lead_back(&mut self, Circumstances { health, now, carried, .. }: Circumstances<'_>) {
         if carried.is_empty() {
             return;
@@ -116,7 +115,7 @@ impl Plan {
         self.stops.sort_by_cached_key(distance);
     }
 
-    /// What a client hears where everything rests (C-65).
+    /// The error for the client if every candidate rests (C-65).
     pub fn exhausted(&self, health: &Health, now: Instant) -> Fault {
         let resting = self.stops.iter().filter_map(|stop| match stop.standing(health, now) {
             Standing::Resting(until, why) => Some((until, why)),
@@ -137,12 +136,12 @@ impl Plan {
     }
 }
 
-/// Decides where a request for a model goes: the targets of its route by the route's strategy, then those of its
-/// fallbacks. Targets that rest are left out; those whose keys were all refused come last.
+/// Plans a request for a model: the targets of its route in the order of the strategy, and then those of its
+/// fallbacks. Resting targets are skipped; those whose keys were all refused come last.
 ///
 /// # Errors
 ///
-/// Where no target can serve it, though none rests.
+/// Fails if no target can serve the request, and none rests.
 pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> Result<Plan, Nowhere> {
     let route = routes.find(model).ok_or_else(|| unknown_model(model))?;
     let mut plan = Plan::of(route);
@@ -159,7 +158,7 @@ pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> R
         next.extend(fallbacks.filter_map(|name| Some((routes.find(name)?, Some(name.as_str())))));
     }
     if plan.stops.is_empty() && plan.rest.is_none() {
-        // Where nothing else is left, the estimate is not trusted: the provider counts.
+        // If no other target is left, the estimated length is ignored, since the provider counts properly.
         plan.stops = std::mem::take(&mut plan.short);
         plan.skipped.retain(|skipped| plan.stops.is_empty() || skipped.why != Why::Long);
         plan.stops.truncate(MAX_STOPS);
@@ -171,16 +170,16 @@ pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> R
     Err(Nowhere { fault: nowhere(&plan, circumstances), skipped: plan.skipped })
 }
 
-/// What was asked for.
+/// The requested model.
 #[derive(Clone, Copy)]
 struct Asked<'a> {
-    /// The model as the client names it.
+    /// The model in the client's spelling.
     model: &'a str,
-    /// The one model that may answer, as its provider names it, where others' answers mean something else.
+    /// The only model that may answer, in its provider's spelling; set for embeddings.
     only: Option<&'a str>,
 }
 
-/// Why a request can go nowhere, though nothing rests.
+/// Why no target can serve the request, although none rests.
 fn nowhere(plan: &Plan, circumstances: Circumstances<'_>) -> Fault {
     let alias = &plan.route.alias;
     let lacking = plan.skipped.iter().find_map(|skipped| match &skipped.why {
@@ -200,7 +199,7 @@ fn nowhere(plan: &Plan, circumstances: Circumstances<'_>) -> Fault {
     Fault::internal(format!("the model `{alias}` cannot be served: {reason}")).with_status(503)
 }
 
-/// Adds a route's targets. `name` is what a fallback calls it.
+/// Adds a route's targets. `name` is the alias of a fallback.
 fn add(
     plan: &mut Plan,
     route: &Arc<Route>,
@@ -249,7 +248,7 @@ fn add(
     let session = session(&route.affinity);
     let is_led =
         |(stop, rank): &(Stop, u8)| *rank == 0 && carried.distance(&stop.target.id, &stop.target.label, true).is_some();
-    // A request that is led back takes no turn, or those that are new would not get theirs one after another.
+    // A request that is routed to an issuer takes no turn; otherwise new requests would not be distributed evenly.
     let takes_turn = !circumstances.only_looks && !usable.iter().any(is_led);
     let turn = if takes_turn { route.next_turn() } else { route.turn() };
     let lot = Lot { draw: chance::draw, turn, session: session.as_deref() };
@@ -266,25 +265,25 @@ impl Plan {
     }
 }
 
-/// What a target costs for the name that was asked for, where that decides.
+/// The price of a target for the requested name, if the strategy depends on it.
 fn dearness(route: &Route, target: &Target, name: &str) -> Option<f64> {
     let price = (route.strategy == Strategy::Cheapest).then(|| target.price_of(name)).flatten()?;
     Some(price.input? + price.output.unwrap_or(0.0))
 }
 
-/// The rank of a target by how it stands, or until when it rests.
+/// The rank of a target by its status, or the end of its rest.
 fn ranked(standing: Standing) -> Result<u8, (Instant, Rest)> {
     match standing {
         Standing::Well => Ok(0),
-        // Nobody knows for how long: the provider is asked, once there is nobody better.
+        // The end is unknown, so the provider may be tried after all better candidates.
         Standing::Resting(_, Rest::Untold) => Ok(1),
-        // Such a key is a last resort: nothing is spared by leaving it alone, and the client learns what is wrong.
+        // A refused key is a last resort: trying it does no harm, and the client gets the provider's reason.
         Standing::Resting(_, Rest::Refused) => Ok(2),
         Standing::Resting(until, why) => Err((until, why)),
     }
 }
 
-/// A target that takes the client's own name for the model is asked for what the fallback is called instead.
+/// For a fallback, a target that takes the client's name for the model gets the fallback's alias as the name.
 fn named(target: &Arc<Target>, name: Option<&str>) -> Arc<Target> {
     match (name, &target.model) {
         (Some(name), None) => {
@@ -297,7 +296,7 @@ fn named(target: &Arc<Target>, name: Option<&str>) -> Arc<Target> {
     }
 }
 
-/// Whether two providers' names are of one model: the same but for its case and for whose model it is said to be.
+/// Whether two providers' names are of the same model: equal except for letter case and the owner's prefix.
 fn is_same_model(one: &str, other: &str) -> bool {
     fn bare(name: &str) -> &str {
         name.rsplit('/').next().unwrap_or(name)
@@ -305,19 +304,19 @@ fn is_same_model(one: &str, other: &str) -> bool {
     bare(one).eq_ignore_ascii_case(bare(other))
 }
 
-/// The earlier of two recoveries; a rate limit is told only where nothing else is the matter.
+/// The earlier of two recoveries. The reason is [`Rest::Limited`] only if it is so for both.
 fn sooner(known: Option<(Instant, Rest)>, other: (Instant, Rest)) -> (Instant, Rest) {
     let Some(known) = known else { return other };
     let rest = if known.1 == Rest::Limited { other.1 } else { known.1 };
     (known.0.min(other.0), rest)
 }
 
-/// Decides where a request that names no model goes: to the provider that it names, else to the one that made the object
-/// that it is about, else to the first that takes such requests as they are.
+/// Plans a request without a model: the provider that it names, else the one that made its object, else the first
+/// that accepts the operation unchanged.
 ///
 /// # Errors
 ///
-/// Where no provider takes it.
+/// Fails if no provider accepts it.
 pub fn plan_for_provider(
     routes: &Routes,
     provider: Option<&str>,
@@ -382,10 +381,10 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happened before: as long as one target is well, the first of the order is one that is, and none of
-        /// those that rest is in it at all.
+        /// Whatever happened before: while a target is well, the order begins with one that is, and it contains no
+        /// resting target.
         #[test]
-        fn a_target_that_rests_is_never_taken_while_another_is_well(
+        fn a_resting_target_is_never_taken_while_another_is_well(
             past in prop::collection::vec((0usize..4, 0usize..4), 0..60), which in 0usize..6, turn in any::<usize>(),
         ) {
             let health = Health::default();

@@ -1,4 +1,4 @@
-//! Targets that a request is not sent to, and why.
+//! Skipped targets, with the reasons.
 
 use std::time::Instant;
 
@@ -6,30 +6,30 @@ use super::Stop;
 use super::fit::Fit;
 use crate::health::Rest;
 
-/// A target that a request is not sent to.
+/// A target that a request skips.
 #[derive(Debug, Clone)]
 pub struct Skipped {
-    /// The target, and the route that it is one of.
+    /// The target with its route.
     pub stop: Stop,
-    /// Why.
+    /// The reason.
     pub why: Why,
 }
 
-/// Why a request is not sent to a target.
+/// Why a request skips a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
-    /// The request asks for this, which the target is known to lack.
+    /// The target is known to lack this feature, which the request uses.
     Lacks(String),
-    /// The request seems to be too long for its context.
+    /// The request seems to be too long for the target's context.
     Long,
-    /// The request is for embeddings, and those of another model mean something else.
+    /// The request is for embeddings, and the target has another model.
     OtherEmbeddings,
-    /// It rests until then.
+    /// The target rests until this time.
     Resting(Instant, Rest),
 }
 
 impl Why {
-    /// What speaks against a target that fits so.
+    /// The reason to skip a target with this fit, if it is one.
     pub fn of(fit: Fit) -> Option<Self> {
         match fit {
             Fit::Lacks(what) => Some(Self::Lacks(what)),
@@ -38,7 +38,7 @@ impl Why {
         }
     }
 
-    /// In a word, as metrics and headers have it.
+    /// The reason's name in metrics and headers.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Lacks(what) => match what.as_str() {
@@ -56,7 +56,7 @@ impl Why {
         }
     }
 
-    /// For people.
+    /// The reason in words.
     pub fn told(&self, now: Instant) -> String {
         let seconds = |until: &Instant| until.saturating_duration_since(now).as_secs_f64().ceil();
         match self {

@@ -1,4 +1,4 @@
-//! A target as one request goes to it: with any of its keys, and with the health of the model that it asks for.
+//! A candidate: a target for one request, with any of its keys and the health of the requested model.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,42 +7,42 @@ use super::{Route, Target, keys};
 use crate::health::{Health, Rest, Standing, Subject, Ticket};
 use crate::origin::Carried;
 
-/// A place to go to.
+/// A candidate of one request.
 #[derive(Debug, Clone)]
 pub struct Stop {
-    /// The route that it is a target of: the one that was asked for, or a fallback.
+    /// The route that the target belongs to: the requested model's or a fallback's.
     pub route: Arc<Route>,
-    /// The target; with any of its keys.
+    /// The target with its first key; its other keys are in `spares`.
     pub target: Arc<Target>,
-    /// By which its health is known: provider and model, where the target is a pattern's the model that is asked for.
+    /// The name of the health record: provider and model, which for a pattern's target is the requested model.
     pub health: Arc<str>,
 }
 
 impl Stop {
-    /// A target, by this name of its health.
+    /// A target with the name of its health record.
     pub(super) fn new(route: &Arc<Route>, target: Arc<Target>, health: Arc<str>) -> Self {
         Self { route: Arc::clone(route), target, health }
     }
 
-    /// A target as a whole.
+    /// A target with its own health record.
     pub(super) fn at(route: &Arc<Route>, target: &Arc<Target>) -> Self {
         Self::new(route, Arc::clone(target), Arc::clone(&target.id))
     }
 
-    /// What its health is asked by, for the target with one of its keys.
+    /// The subject of health queries for the target with one of its keys.
     fn subject<'s>(&'s self, target: &'s Target) -> Subject<'s> {
         let is_model = !Arc::ptr_eq(&self.health, &self.target.id);
         Subject { target: &self.health, pattern: is_model.then_some(&self.target.id), ..target.subject() }
     }
 
-    /// How it stands, by the best of its keys.
+    /// The status with the best of the keys.
     pub fn standing(&self, health: &Health, now: Instant) -> Standing {
         let all = keys(&self.target).map(|one| health.standing(self.subject(one), now));
         all.reduce(Standing::sooner).unwrap_or(Standing::Well)
     }
 
-    /// Lets an exchange in with one of its keys: that with which something was made that the request carries, else the
-    /// next that is well, else one that was asked for fewer requests or refused of late.
+    /// Admits an exchange with one of the keys. Prefers the key that issued what the request carries, else the next
+    /// healthy one, else one that was limited without a known end or was refused.
     pub fn admit(&self, health: &Health, now: Instant, carried: &Carried) -> Option<(Arc<Target>, Ticket)> {
         let all: Vec<&Arc<Target>> = keys(&self.target).collect();
         let first = match carried.key(&self.target.label) {

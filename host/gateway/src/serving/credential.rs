@@ -1,4 +1,4 @@
-//! What a target proves itself with: the scheme by its options, the key, and what the scheme needs besides.
+//! A target's credential: the scheme that its options choose, the key, and what the scheme needs besides.
 
 use std::cell::RefCell;
 
@@ -9,10 +9,10 @@ use weir_sandbox::Adapter;
 use weir_types::contract::about::{Auth, AuthScheme};
 use weir_upstream::{Base, Credential, CredentialError};
 
-/// Where requests are signed for when nothing says where.
+/// The region for signatures if none is configured.
 const REGION: &str = "us-east-1";
 
-/// The credentials that were made, so that targets of one provider share their tokens.
+/// The credentials created so far, shared so that targets of one provider share their tokens.
 #[derive(Debug)]
 pub(super) struct Credentials<'a> {
     environment: &'a Environment,
@@ -23,7 +23,7 @@ pub(super) struct Credentials<'a> {
 #[derive(Debug, PartialEq, Eq)]
 struct Means {
     provider: String,
-    /// The number of the key.
+    /// The key's number.
     key: usize,
     /// The scheme's name.
     scheme: String,
@@ -37,8 +37,8 @@ impl<'a> Credentials<'a> {
         Self { environment, made: RefCell::default() }
     }
 
-    /// The credential of the key with this number, by the scheme that the option `auth` names, else the manifest's first. A
-    /// provider without a key is sent none.
+    /// The credential of the key with this number, by the scheme that the option `auth` names or else the manifest's
+    /// first. `None` for a provider without a key.
     pub(super) fn of(
         &self,
         target: &weir_config::Target,
@@ -83,8 +83,8 @@ fn problem(provider: &Provider, error: &CredentialError) -> Problem {
     Problem::error(&provider.places.keys.or(&provider.places.name), message).with_help(help)
 }
 
-/// Where the manifest says that tokens are to be had, if it may say so: the adapter is trusted, or the key goes there in
-/// any case.
+/// The token endpoint that the manifest suggests. It is used if the adapter is trusted, or the key may be sent to
+/// that url anyway.
 fn suggested_token_url(auth: &Auth, adapter: &Adapter, target: &weir_config::Target, base: &Base) -> Option<String> {
     let (AuthScheme::Oauth2ClientCredentials(oauth) | AuthScheme::ServiceAccount(oauth)) = &auth.scheme else {
         return None;
@@ -97,7 +97,7 @@ fn suggested_token_url(auth: &Auth, adapter: &Adapter, target: &weir_config::Tar
     (adapter.trusted || base.may_have_credential(&url)).then_some(url)
 }
 
-/// The scheme to use; none where no credential is sent.
+/// The scheme to use; `None` if no credential is sent.
 fn chosen<'a>(target: &weir_config::Target, adapter: &'a Adapter) -> Result<Option<&'a Auth>, Problem> {
     let schemes = &adapter.manifest.auth;
     let Some(name) = target.options.auth() else { return Ok(schemes.first()) };
@@ -111,8 +111,8 @@ fn chosen<'a>(target: &weir_config::Target, adapter: &'a Adapter) -> Result<Opti
     })
 }
 
-/// A warning about a provider without a key whose url asks for one: the adapter's own, or one out in the world where the
-/// adapter has no own.
+/// Warns of a provider without a key whose url requires one: the adapter's own url or, if the adapter suggests none,
+/// any that is not local.
 pub(super) fn missing_key(
     target: &weir_config::Target,
     adapter: &Adapter,
@@ -138,7 +138,7 @@ pub(super) fn missing_key(
     Some(Problem::warning(&place, message).with_help(help))
 }
 
-/// The region by the setting or the option, else by the url, else by the environment, else the usual one.
+/// The region: from the setting or the option, else from the url, else from the environment, else the usual one.
 fn region(provider: &Provider, options: &Options, environment: &Environment) -> String {
     if let Some(region) = set_region(provider, options) {
         return region.to_owned();
@@ -150,17 +150,17 @@ fn region(provider: &Provider, options: &Options, environment: &Environment) -> 
     of_url.map_or_else(|| usual_region(environment), str::to_owned)
 }
 
-/// The region by the setting or the option.
+/// The region from the setting or the option.
 pub(super) fn set_region<'a>(provider: &'a Provider, options: &'a Options) -> Option<&'a str> {
     provider.region.as_deref().or_else(|| options.text("region"))
 }
 
-/// The region where neither the configuration nor a url names one.
+/// The region if neither the configuration nor a url names one.
 pub(super) fn usual_region(environment: &Environment) -> String {
     environment.get("AWS_REGION").map_or(REGION, str::trim).to_owned()
 }
 
-/// Whether part of a host's name is a region: `eu-west-1`, `us-gov-east-1`.
+/// Whether a label of a host's name is a region: `eu-west-1`, `us-gov-east-1`.
 fn is_region(label: &str) -> bool {
     let parts: Vec<&str> = label.split('-').collect();
     let [country, places @ .., number] = parts.as_slice() else { return false };
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_region_is_the_settings_else_the_urls_else_the_environments_else_the_usual() {
+    fn the_region_comes_from_the_setting_the_url_the_environment_or_the_default() {
         let environment = Environment::from_iter([("AWS_REGION", "ap-south-1")]);
         let of = |url: &str, option, environment: &Environment| region(&provider(url), &options(option), environment);
         let url = "https://runtime.eu-west-1.example.com/";
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn regions_are_told_from_other_parts_of_a_host() {
+    fn regions_are_distinguished_from_other_labels_of_a_host() {
         for label in ["eu-west-1", "us-gov-east-1", "ap-northeast-3"] {
             assert!(is_region(label), "{label}");
         }

@@ -1,6 +1,6 @@
-//! Urls that adapters suggest, with holes for what only the operator knows.
+//! Urls that adapters suggest, with holes for values that only the operator knows.
 
-/// A text with its `{HOLES}` filled; none where one cannot be.
+/// A text with its `{HOLES}` filled; `None` if one has no value.
 pub(super) fn filled<'a>(text: &str, value: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
     let mut whole = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! Which answers may name objects that a later request is about, and that exist at one of several providers only.
+//! Which faces' answers name objects that later requests refer to, and that exist at one of several providers only.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,18 +7,18 @@ use crate::route::{Routes, keys};
 use weir_translate::dialect::faces::{Face, Faces};
 use weir_types::contract::about::Operation;
 
-/// When an answer is looked at for the objects that it names.
+/// When an answer is scanned for the objects that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Makes {
-    /// Never: in its format nothing is asked for by an id.
+    /// Never: the format refers to nothing by id.
     Nothing,
-    /// Where its model has several targets, or keys.
+    /// If the model has several targets or keys.
     WithChoice,
-    /// Always: what it names can be asked for without a model, and several accounts may have it.
+    /// Always: the object can be requested without a model, and several accounts may have it.
     Always,
 }
 
-/// By face.
+/// Determines [`Makes`] for each face.
 pub(super) fn makes(faces: &Faces, routes: &Routes) -> Vec<Makes> {
     let named: BTreeSet<&str> =
         faces.all().iter().filter(|face| !face.claim.object_ids.is_empty()).map(|face| face.format()).collect();
@@ -32,20 +32,20 @@ pub(super) fn makes(faces: &Faces, routes: &Routes) -> Vec<Makes> {
     faces.all().iter().map(|face| makes(face)).collect()
 }
 
-/// What the answers of a face make that belongs to the client who asked.
+/// What a face's answers make that belongs to the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Belongings {
-    /// Nothing that could be asked for later.
+    /// Nothing that a later request could refer to.
     Nothing,
-    /// Nothing either, but its requests may name what other faces' answers made.
+    /// Nothing, but the face's requests may name objects that other faces' answers made.
     Named,
-    /// An answer that is stored.
+    /// A stored answer.
     Answer,
-    /// A file, a batch and the like.
+    /// An object of its own, such as a file or a batch.
     Object,
 }
 
-/// By face.
+/// Determines [`Belongings`] for each face.
 pub(super) fn belongings(faces: &Faces) -> Vec<Belongings> {
     let asks_by_id = |face: &&Arc<Face>| is_without_model(face) && !face.claim.object_ids.is_empty();
     let keeping: BTreeSet<&str> = faces.all().iter().filter(asks_by_id).map(|face| &*face.adapter).collect();
@@ -58,12 +58,12 @@ pub(super) fn belongings(faces: &Faces) -> Vec<Belongings> {
     faces.all().iter().map(|face| of_one(face)).collect()
 }
 
-/// Whether a face's requests name no model, and so nobody knows what they are about but their provider.
+/// Whether a face's requests name no model, so that only the provider knows what they concern.
 fn is_without_model(face: &Face) -> bool {
     face.claim.model.is_empty() && face.claim.operation.is_relayed_only()
 }
 
-/// Whether several accounts take a request for an object that says nothing but its id.
+/// Whether several accounts accept a request that refers to an object by nothing but its id.
 fn is_fetched(face: &Face, routes: &Routes) -> bool {
     let claim = &face.claim;
     if claim.object_ids.is_empty() || !is_without_model(face) {

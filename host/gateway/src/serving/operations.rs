@@ -1,9 +1,9 @@
-//! Operations that clients are allowed, held against those that there are.
+//! Checks the configured operations of clients against those of the adapters.
 
 use weir_config::{Config, Problem};
 use weir_translate::dialect::faces::{Faces};
 
-/// Warns of operations that no adapter has: they allow nothing.
+/// Warns of allowed operations that no adapter has.
 pub(super) fn unknown(config: &Config, faces: &Faces, problems: &mut Vec<Problem>) {
     let mut names: Vec<&str> = faces.all().iter().map(|face| face.claim.operation.name()).collect();
     names.sort_unstable();

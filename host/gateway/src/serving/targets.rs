@@ -1,4 +1,4 @@
-//! From configured targets to ones that can be attempted.
+//! Derives targets that can be attempted from configured ones.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use weir_types::contract::about::AuthScheme;
 use weir_types::contract::types::Setting;
 use weir_upstream::{AllowedOrigin, Base, Timeouts};
 
-/// Every model's route; what cannot be served says why.
+/// The routes of all models. A target that cannot be served has the reason in its place.
 pub(super) fn routes(config: &Config, adapters: &Snapshot, known: &Compiled, problems: &mut Vec<Problem>) -> Routes {
     let problems = std::cell::RefCell::new(problems);
     let credentials = Credentials::new(&config.environment);
@@ -49,7 +49,7 @@ pub(super) fn routes(config: &Config, adapters: &Snapshot, known: &Compiled, pro
     routes
 }
 
-/// `model = "*"` of a target stands for what the star of its alias stands for.
+/// The part of the alias before the star, for a target with `model = "*"`, whose model is what the star matches.
 fn before_star(model: &Model, target: &weir_config::Target) -> Option<Arc<str>> {
     match &model.alias {
         Alias::Prefix(prefix) if target.model.as_deref() == Some("*") => Some(Arc::from(prefix.as_str())),
@@ -114,18 +114,18 @@ fn make(
     Ok(Target { spares, ..first })
 }
 
-/// What is known of a target's model: by the operator's word, else by the bundled file.
+/// The facts of a target's model. The configuration takes precedence over the bundled file.
 fn facts_of(model: &Model, target: &weir_config::Target) -> Facts {
     let name = target.model.as_deref().map_or_else(|| model.alias.to_string(), str::to_owned);
     let bundled = facts::of(&target.provider.adapter, &name);
     Facts {
         capabilities: facts::over(model.capabilities, bundled.capabilities),
-        // Of several targets the model's one price says little.
+        // The model's price does not apply to several targets, unless nothing better is known.
         price: target.price.or(model.price.filter(|_| model.targets.len() == 1)).or(bundled.price).or(model.price),
     }
 }
 
-/// Whether it is known what a target costs. Of a pattern the bundled file knows the models, by the names that are asked for.
+/// Whether the price of a target is known. The bundled file knows the models of a pattern by their names.
 fn is_priced(model: &Model, target: &weir_config::Target, facts: &Facts) -> bool {
     let is_open = matches!(target.model.as_deref(), None | Some("*")) && !matches!(model.alias, Alias::Exact(_));
     facts.price.is_some_and(|price| price.input.is_some()) || is_open && facts::has_prices(&target.provider.adapter)
@@ -135,7 +135,7 @@ fn named(target: &weir_config::Target) -> String {
     format!("{}/{}", target.provider.name, target.model.as_deref().unwrap_or("*"))
 }
 
-/// A word on a price that decides about the order and that is not known.
+/// Warns of an unknown price that the strategy depends on.
 fn comes_last(target: &weir_config::Target) -> Problem {
     let name = target.model.as_deref().unwrap_or("the client's own");
     let message = format!("nobody knows what the model `{name}` costs at `{}`: it comes last", target.provider.name);
@@ -144,7 +144,7 @@ fn comes_last(target: &weir_config::Target) -> Problem {
     )
 }
 
-/// One word on all prices that are not known.
+/// Warns of all unknown prices together.
 fn uncounted(targets: &[weir_config::Target]) -> Option<Problem> {
     const SHOWN: usize = 8;
     let mut names: Vec<String> = targets.iter().map(named).collect();
@@ -162,7 +162,7 @@ fn uncounted(targets: &[weir_config::Target]) -> Option<Problem> {
     )
 }
 
-/// A word on providers that are to be checked and cannot be.
+/// Warns of configured health checks that are not possible.
 pub(super) fn unchecked(routes: &Routes, problems: &mut Vec<Problem>) {
     for target in routes.iter().flat_map(|(_, route)| route.targets.iter().flatten()) {
         let Some(check) = target.provider.check.as_ref().filter(|_| !target.can_be_checked()) else { continue };
@@ -194,8 +194,8 @@ fn not_loaded(provider: &Provider, adapters: &Snapshot) -> Problem {
     Problem::error(&provider.places.adapter, reason).with_help(help)
 }
 
-/// The provider's url, and the origins that follow-ups may go to: the operator's, and a trusted adapter's own, which
-/// never get the credential.
+/// The provider's url with the origins that follow-ups may go to: the configured ones, and those that a trusted
+/// adapter suggests, which never get the credential.
 fn base(provider: &Provider, adapter: &Adapter) -> Result<Base, Problem> {
     let Some(address) = &provider.address else {
         let message = format!("the provider `{}` has no url", provider.name);
@@ -204,7 +204,7 @@ fn base(provider: &Provider, adapter: &Adapter) -> Result<Base, Problem> {
     };
     let configured = provider.allow_origins.iter();
     let configured = configured.map(|one| AllowedOrigin { origin: one.origin.to_string(), credential: one.credential });
-    // The first of two that are the same decides.
+    // The first of two equal origins decides.
     let suggested = adapter.manifest.suggests.origins.iter().filter(|_| adapter.trusted);
     let suggested = suggested.map(|origin| AllowedOrigin { origin: origin.clone(), credential: false });
     let allowed: Vec<AllowedOrigin> = configured.chain(suggested).collect();
@@ -222,7 +222,7 @@ fn timeouts(timeouts: &weir_config::Timeouts) -> Timeouts {
     }
 }
 
-/// The url that an adapter suggests, its holes filled from the provider's settings and the environment.
+/// The url that an adapter suggests, with its holes filled from the provider's settings and the environment.
 pub(super) fn suggested_address(adapter: &Adapter, provider: &Provider, environment: &Environment) -> Option<Address> {
     let is_signed = adapter.manifest.auth.iter().any(|auth| matches!(auth.scheme, AuthScheme::AwsSigv4(_)));
     let usual = is_signed.then(|| usual_region(environment));
@@ -231,7 +231,7 @@ pub(super) fn suggested_address(adapter: &Adapter, provider: &Provider, environm
         "region" => region,
         hole => match (hole.strip_prefix("option."), hole.strip_prefix("env.")) {
             (Some(name), _) => provider.options.text(name),
-            // People write such variables with a slash at the end and without.
+            // Such variables are written with and without a trailing slash.
             (_, name) => environment.get(name?).map(|url| url.trim().trim_end_matches('/')),
         },
     })?;

@@ -1,4 +1,4 @@
-//! The table of all faces of all adapters: from a request's head to the face that was called.
+//! The table of all adapters' faces: finds the face that a request calls.
 
 mod credentials;
 mod near;
@@ -14,38 +14,38 @@ use weir_types::contract::about::{Condition, ErrorFormat, Face as Claim, Manifes
 use weir_types::contract::types::Framing;
 use weir_types::query;
 
-/// One face, ready for use.
+/// One face, ready to serve.
 #[derive(Debug)]
 pub struct Face {
-    /// The adapter that speaks it.
+    /// The name of the adapter that declares it.
     pub adapter: Arc<str>,
-    /// As its manifest states it.
+    /// The declaration in the adapter's manifest.
     pub claim: Claim,
-    /// How errors look in its format.
+    /// The error templates of its format.
     pub errors: Option<Arc<ErrorFormat>>,
-    /// Where this face stands in [`Faces::all`].
+    /// The face's position in [`Faces::all`].
     pub index: usize,
 }
 
 impl Face {
-    /// The format id.
+    /// The format's id.
     pub fn format(&self) -> &str {
         &self.claim.format
     }
 
-    /// How a streamed answer to this request is framed.
+    /// The framing of a streamed answer to this request: the first declared one whose condition holds, else SSE.
     pub fn framing(&self, head: &Head<'_>) -> Framing {
         let holds = |when: &Option<Condition>| when.as_ref().is_none_or(|condition| head.holds(condition));
         self.claim.framings.iter().find(|answer| holds(&answer.when)).map_or(Framing::Sse, |answer| answer.framing)
     }
 }
 
-/// What the conditions of faces look at.
+/// The parts of a request that the conditions of faces examine.
 #[derive(Debug, Clone, Copy)]
 pub struct Head<'a> {
     /// The request's headers.
     pub headers: &'a HeaderMap,
-    /// The query, as it came.
+    /// The query string, still encoded.
     pub query: &'a str,
 }
 
@@ -58,21 +58,21 @@ impl Head<'_> {
         }
     }
 
-    /// The value of a query parameter, percent-decoded.
+    /// The percent-decoded value of a query parameter.
     pub fn query(&self, name: &str) -> Option<String> {
         query::pairs(self.query).find(|(key, _)| key == name).map(|(_, value)| value)
     }
 }
 
-/// An adapter whose faces are to be served.
+/// An adapter whose faces enter the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Speaker<'a> {
-    /// Its name.
+    /// The adapter's name.
     pub name: &'a str,
-    /// What it says of itself.
+    /// The adapter's manifest.
     pub manifest: &'a Manifest,
-    /// Whether the operator knows it: it is pinned, or the configuration names it. Others get no path that another adapter
-    /// serves, and have no say in what others' requests carry.
+    /// Whether the operator knows the adapter: it is pinned, or the configuration names it. An unknown adapter gets
+    /// no path that another adapter serves, and does not influence which headers other adapters' requests keep.
     pub is_known: bool,
 }
 
@@ -82,16 +82,16 @@ impl<'a> From<(&'a str, &'a Manifest)> for Speaker<'a> {
     }
 }
 
-/// A claim that is not served.
+/// A declared face that is not served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Who claims it.
+    /// The adapter that declares it.
     pub adapter: Arc<str>,
-    /// The method.
+    /// The HTTP method.
     pub method: String,
-    /// The path.
+    /// The path, with its prefix.
     pub path: String,
-    /// Whose path it overlaps.
+    /// The adapter whose path it overlaps.
     pub other: Arc<str>,
 }
 
@@ -102,57 +102,57 @@ impl std::fmt::Display for LeftOut {
     }
 }
 
-/// What a path led to.
+/// The result of looking up a request.
 #[derive(Debug)]
 pub enum Lookup {
-    /// A face, and the values of its path's holes.
+    /// The face, and the values of its path's holes.
     Found(Arc<Face>, Holes),
-    /// The path is served, but not with this method; the methods that are.
+    /// The path is served, but only with these methods.
     WrongMethod(Arc<Face>, Vec<Method>),
-    /// Nothing is served here.
+    /// No face has this path.
     Unknown,
 }
 
-/// Why a set of manifests makes no table.
+/// Why a set of manifests gives no table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClaimError {
-    /// A path is not one.
+    /// A declared path is malformed.
     #[error("adapter `{adapter}`: {source}")]
     Path {
-        /// Who claims it.
+        /// The adapter that declares it.
         adapter: String,
-        /// What is wrong.
+        /// The path's error.
         source: PatternError,
     },
-    /// Two adapters claim the same face.
+    /// Two adapters declare the same face.
     #[error("adapters `{first}` and `{second}` both claim {method} {path}")]
     Twice {
-        /// The one that was there.
+        /// The adapter that came first.
         first: String,
-        /// The other one.
+        /// The adapter that came second.
         second: String,
-        /// The method.
+        /// The HTTP method.
         method: String,
         /// The path.
         path: String,
     },
 }
 
-/// All faces.
+/// The table of all faces.
 #[derive(Debug, Default)]
 pub struct Faces {
     all: Vec<Arc<Face>>,
     literal: HashMap<String, Vec<usize>>,
     patterns: Vec<(Pattern, usize)>,
     paths: Vec<(String, usize)>,
-    /// The pattern of each of those paths.
+    /// The compiled pattern of each of `paths`.
     shapes: Vec<Pattern>,
     left_out: Vec<LeftOut>,
     credentials: Credentials,
 }
 
 impl Faces {
-    /// The table of these adapters' faces, or why there is none.
+    /// Builds the table. Known adapters go first, and two of them must not declare the same face.
     pub fn new<'a>(adapters: impl IntoIterator<Item = impl Into<Speaker<'a>>>) -> Result<Self, ClaimError> {
         let mut faces = Self::default();
         let (known, strangers): (Vec<Speaker<'a>>, Vec<_>) =
@@ -161,7 +161,7 @@ impl Faces {
         for speaker in &known {
             claims(speaker).try_for_each(|claim| faces.add(speaker, claim))?;
         }
-        // What is claimed under a condition only goes before what is claimed without: it comes last.
+        // A conditional face takes precedence over an unconditional one of the same path, so it is added last.
         for is_conditional in [false, true] {
             for speaker in &strangers {
                 let mut claims = claims(speaker).filter(|claim| claim.when.is_some() == is_conditional);
@@ -175,23 +175,23 @@ impl Faces {
         Ok(faces)
     }
 
-    /// Claims that are not served.
+    /// Declared faces that are not served, since they overlap a known adapter's.
     pub fn left_out(&self) -> &[LeftOut] {
         &self.left_out
     }
 
-    /// Every face.
+    /// Every face; its position is [`Face::index`].
     pub fn all(&self) -> &[Arc<Face>] {
         &self.all
     }
 
-    /// Headers in which some client's credential may stand, whatever it asks: none of them is ever forwarded.
+    /// The headers in which a client's credential may stand, whichever face it calls; none is ever forwarded.
     pub fn credential_headers(&self) -> impl Iterator<Item = &str> {
         self.credentials.headers()
     }
 
-    /// The headers and the query of a request to this adapter without anything that may be a credential, as they are kept
-    /// once it is known who asks. `named` are the headers that the operator has clients bring their keys in.
+    /// A request's headers and query without anything that may be a credential; Weir keeps only these once the caller
+    /// is identified. `named` are the headers that the operator configured for clients' keys.
     pub fn without_credentials(
         &self,
         adapter: &str,
@@ -202,7 +202,7 @@ impl Faces {
         self.credentials.remove(adapter, named, headers, query)
     }
 
-    /// The face for a request.
+    /// Finds the face for a request.
     pub fn find(&self, method: &Method, path: &str, head: &Head<'_>) -> Lookup {
         let mut methods = Vec::new();
         let mut other = None;
@@ -259,8 +259,8 @@ impl Faces {
         Ok(())
     }
 
-    /// Who else serves a path with this method that a pattern matches. What another serves under a condition only leaves the
-    /// same path without one to others.
+    /// The other adapter that already serves this method on a path that the pattern matches. A conditional face of
+    /// another adapter does not block an unconditional one on the same path.
     fn overlapped(&self, adapter: &str, claim: &Claim, (path, pattern): (&str, &Pattern)) -> Option<Arc<str>> {
         let served = self.paths.iter().zip(&self.shapes);
         let others = served.filter_map(|((served, index), shape)| {
@@ -289,7 +289,7 @@ impl Faces {
         })
     }
 
-    /// Puts the most specific first: conditions before none, more literal text before less.
+    /// Sorts by specificity: conditional faces before unconditional ones, more literal text before less.
     fn order(&mut self) {
         let unconditional: Vec<bool> = self.all.iter().map(|face| face.claim.when.is_none()).collect();
         let last = |index: &usize| unconditional.get(*index).copied().unwrap_or(true);

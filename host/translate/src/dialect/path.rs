@@ -1,10 +1,11 @@
-//! Path patterns of faces: `/v1/messages`, `/v1/models/{model...}`, `/v1beta/models/{model}:generateContent`.
+//! Path patterns of faces, such as `/v1/messages`, `/v1/models/{model...}` and
+//! `/v1beta/models/{model}:generateContent`.
 
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-/// A compiled pattern.
+/// A compiled path pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     segments: Vec<Segment>,
@@ -19,7 +20,7 @@ enum Segment {
         name: String,
         after: String,
     },
-    /// The last one: a hole that takes slashes too.
+    /// A hole that also matches slashes; only a pattern's last segment may be one.
     Greedy {
         before: String,
         name: String,
@@ -27,18 +28,18 @@ enum Segment {
     },
 }
 
-/// Why a pattern is no pattern.
+/// Why a pattern is malformed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// It does not begin with a slash.
+    /// The pattern does not begin with a slash.
     #[error("path `{0}` does not begin with `/`")]
     Relative(String),
-    /// A brace without its partner, or several holes in one segment.
+    /// A segment has a brace without its partner, or several holes.
     #[error("path `{0}` has a segment that is not text, `{{name}}` or `{{name...}}`")]
     Segment(String),
 }
 
-/// The values of a pattern's holes, percent-decoded.
+/// The values of a matched pattern's holes, percent-decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Holes(Vec<(String, String)>);
 
@@ -58,12 +59,12 @@ impl Pattern {
         if inner_greedy { Err(PatternError::Segment(text.to_owned())) } else { Ok(Self { segments }) }
     }
 
-    /// Whether it has no holes, so that a path matches it only by being equal.
+    /// Whether the pattern has no holes, so that a path matches only if it is equal.
     pub fn is_literal(&self) -> bool {
         self.segments.iter().all(|segment| matches!(segment, Segment::Literal(_)))
     }
 
-    /// The more literal text, the more specific.
+    /// How specific the pattern is: it grows with the literal text.
     pub fn weight(&self) -> usize {
         let literal = |segment: &Segment| match segment {
             Segment::Literal(text) => 2 * text.len() + 2,
@@ -73,12 +74,12 @@ impl Pattern {
         self.segments.iter().map(literal).sum()
     }
 
-    /// Whether some path matches both; in doubt there is one.
+    /// Whether a path may match both patterns. Errs towards `true`.
     pub fn overlaps(&self, other: &Self) -> bool {
         overlap(&self.segments, &other.segments)
     }
 
-    /// The values of the holes where `path` matches; a hole is never empty.
+    /// The values of the holes if `path` matches. A hole never matches an empty text.
     pub fn matches(&self, path: &str) -> Option<Holes> {
         let mut holes = Holes::default();
         let mut rest = Some(path.strip_prefix('/')?);
@@ -111,7 +112,7 @@ fn overlap(one: &[Segment], other: &[Segment]) -> bool {
 }
 
 impl Segment {
-    /// The literal text at its beginning and at its end.
+    /// The literal text at the segment's beginning and at its end.
     fn edges(&self) -> (&str, &str) {
         match self {
             Self::Literal(text) => (text, text),
@@ -129,7 +130,7 @@ impl Segment {
         one.ends_with(other) || other.ends_with(one)
     }
 
-    /// Whether a literal text is the other one, or long enough to fill it.
+    /// Whether two literals are equal, or a literal is long enough to fill the other segment's hole.
     fn may_be(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Literal(one), Self::Literal(other)) => one == other,

@@ -1,4 +1,4 @@
-//! Errors in the client's own format, from the templates of its manifest: no component runs.
+//! Renders errors in the client's format from its manifest's templates; no component runs.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
@@ -7,11 +7,11 @@ use weir_types::contract::about::{ErrorFormat, FrameTemplate};
 use weir_types::contract::types::{Error, ErrorKind, Frame};
 use weir_types::fault::Fault;
 
-/// What a format without templates, or no format at all, answers with.
+/// The error body for a format without templates, and for requests without a format.
 const NEUTRAL: &str =
     r#"{"error":{"type":{{kind}},"message":{{message}},"code":{{code}}},"request_id":{{request_id}}}"#;
 
-/// The text of a template with its holes filled by whole JSON values.
+/// Fills an error template; each hole becomes a whole JSON value.
 pub fn fill(template: &str, error: &Error, name: &str, code: Option<&str>, status: u16, request_id: &str) -> String {
     let value = |hole: &str| match hole {
         "kind" => Some(quoted(name)),
@@ -25,7 +25,7 @@ pub fn fill(template: &str, error: &Error, name: &str, code: Option<&str>, statu
     replace_holes(template, value)
 }
 
-/// Replaces each `{{name}}` that `value` knows.
+/// Replaces each `{{name}}` for which `value` returns a text.
 pub fn replace_holes(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(template.len() + 64);
     let mut rest = template;
@@ -47,7 +47,7 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// How an error is spelled in a format: its name, code and status.
+/// An error's name, code and status in a format.
 fn spelling<'a>(format: Option<&'a ErrorFormat>, error: &'a Error) -> (&'a str, Option<&'a str>, u16) {
     let spelled = format.and_then(|format| format.spellings.iter().find(|spelling| spelling.kind == error.kind));
     let code = error.code.as_deref().or_else(|| spelled.and_then(|spelling| spelling.code.as_deref()));
@@ -56,7 +56,7 @@ fn spelling<'a>(format: Option<&'a ErrorFormat>, error: &'a Error) -> (&'a str, 
     (spelled.map_or("error", |spelling| spelling.name.as_str()), code, status)
 }
 
-/// The status of an error where no format says it.
+/// The status of an error kind for which the format declares none.
 fn usual_status(kind: ErrorKind) -> u16 {
     match kind {
         ErrorKind::InvalidRequest | ErrorKind::ContextLength | ErrorKind::ContentFiltered | ErrorKind::Unsupported => {
@@ -74,7 +74,7 @@ fn usual_status(kind: ErrorKind) -> u16 {
     }
 }
 
-/// The whole answer to a request that failed before a byte was sent.
+/// The whole error answer to a request of which no byte has been answered yet.
 pub fn error_response(format: Option<&ErrorFormat>, fault: &Fault, request_id: &str) -> Response<Bytes> {
     let (name, code, status) = spelling(format, &fault.error);
     let template = format.map_or(NEUTRAL, |format| format.body.as_str());
@@ -103,14 +103,14 @@ pub fn error_response(format: Option<&ErrorFormat>, fault: &Fault, request_id: &
     response
 }
 
-/// The frame that ends a stream which broke; none where the format has no such frame.
+/// The frame that ends a broken stream; `None` if the format has no such frame.
 pub fn failure_frame(format: Option<&ErrorFormat>, error: &Error, request_id: &str) -> Option<Frame> {
     let FrameTemplate { event, data } = format?.stream_failure.as_ref()?;
     let (name, code, status) = spelling(format, error);
     Some(Frame { event: event.clone(), data: fill(data, error, name, code, status, request_id) })
 }
 
-/// Sets a header if name and value are such.
+/// Sets a header; ignores an invalid name or value.
 pub fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
     if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
         headers.insert(name, value);

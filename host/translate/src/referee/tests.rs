@@ -14,7 +14,7 @@ fn finish(reason: FinishReason) -> ChatEvent {
     ChatEvent::Finish(CandidateFinish { candidate: 0, finish: Finish { reason, raw: None, stop_sequence: None } })
 }
 
-/// The story in short: `S` start, `+0t` part 0 starts as text, `0"x"` delta, `-0` stop, `F` finish, `!` failure.
+/// The events in short: `S` start, `+0t` part 0 starts as text, `0"x"` delta, `-0` stop, `F` finish, `!` failure.
 fn story(events: &[ChatEvent]) -> String {
     let word = |event: &ChatEvent| match event {
         ChatEvent::Start(_) => "S".to_owned(),
@@ -76,7 +76,7 @@ fn c05_starts_and_stops_happen_once_and_numbers_are_dense() {
 }
 
 #[test]
-fn what_comes_after_a_finish_is_told_and_the_finish_at_the_end() {
+fn events_after_a_finish_pass_and_the_finish_comes_last() {
     let events = vec![
         call(0, "a"),
         finish(FinishReason::ToolCalls),
@@ -94,7 +94,7 @@ fn what_comes_after_a_finish_is_told_and_the_finish_at_the_end() {
 }
 
 #[test]
-fn of_several_finishes_the_last_real_reason_counts_and_calls_outrank_a_natural_end() {
+fn the_last_known_finish_reason_counts_and_calls_outrank_a_natural_end() {
     use FinishReason::{Complete, ContentFilter, Length, Other, StopSequence, ToolCalls};
     for (told, expected) in [
         (vec![Complete, Length], Length),
@@ -113,7 +113,7 @@ fn of_several_finishes_the_last_real_reason_counts_and_calls_outrank_a_natural_e
 }
 
 #[test]
-fn candidates_finish_in_their_order_whichever_ends_first() {
+fn candidates_finish_in_order_of_their_numbers() {
     let of = |candidate: u32, text: &str| ChatEvent::Delta(PartDelta { candidate, part: 0, text: text.into() });
     let ends = |candidate: u32, reason| {
         let finish = Finish { reason, raw: None, stop_sequence: None };
@@ -149,7 +149,7 @@ fn c19_after_a_failure_nothing_follows() {
 }
 
 #[test]
-fn a_failure_behind_every_finish_takes_none_of_them_back() {
+fn a_failure_after_all_finishes_keeps_them() {
     let error = || ChatEvent::Failure(weir_types::fault::Fault::internal("died").error);
     let mut referee = Referee::new("r1");
     let out = referee.push(vec![delta(0, "a"), finish(FinishReason::Length), error()]);

@@ -1,10 +1,10 @@
-//! The larger records of the contract with nothing in them but what was said: generated types have no defaults.
+//! Constructors of the larger records with every optional field empty: generated types have no `Default`.
 
 use super::about::{Bucket, FrameTest, Tap};
 use super::types::{ChatRequest, Message, Part, Role, Sampling, TextPart, Unit, Usage};
 
 impl ChatRequest {
-    /// A request for one whole answer that asks for nothing in particular.
+    /// A request without streaming, with no setting but the model and the messages.
     pub fn plain(model: &str, messages: Vec<Message>) -> Self {
         Self {
             model: model.to_owned(),
@@ -38,14 +38,14 @@ impl ChatRequest {
 }
 
 impl Message {
-    /// What somebody said.
+    /// A message of a role, without a name and extensions.
     pub fn plain(role: Role, parts: Vec<Part>) -> Self {
         Self { role, name: None, parts, extensions: Vec::new() }
     }
 }
 
 impl TextPart {
-    /// Words.
+    /// A text without citations, signature, cache mark and extensions.
     pub fn plain(text: &str) -> Self {
         Self { text: text.to_owned(), citations: Vec::new(), signature: None, cache: None, extensions: Vec::new() }
     }

@@ -1,4 +1,4 @@
-//! The request once more, for somebody who goes on with an answer that broke off.
+//! The request for a target that continues an answer which broke off.
 
 use std::sync::Arc;
 
@@ -18,12 +18,13 @@ use weir_types::fault::{Fault, Side};
 use weir_upstream::Decoded;
 use weir_wire::estimate;
 
-/// What the model is asked for after what was said so far. A turn of the user's is understood everywhere; an answer that
-/// stands last, to be completed, many providers refuse.
+/// The user's message after the text so far. Every provider accepts one; many refuse a conversation that ends with an
+/// incomplete answer.
 const GO_ON: &str = "Your answer was cut off. Go on exactly where it stops, in the middle of a word if need be: \
                      repeat nothing, explain nothing.";
 
-/// Whether an answer to this can be gone on with by somebody else: one candidate, words, and it is the model's turn.
+/// Whether another target could continue an answer to this request: one candidate of plain text, and it is the
+/// model's turn.
 pub(super) fn is_continuable(request: &Request) -> bool {
     let Request::Chat(chat) = request else { return false };
     let is_plain = matches!(chat.output, None | Some(OutputFormat::Plain));
@@ -32,7 +33,7 @@ pub(super) fn is_continuable(request: &Request) -> bool {
     chat.stream && is_plain && one && is_turn
 }
 
-/// Asks a target to go on with an answer of which this much was said.
+/// Asks a target to continue an answer of which `said` has been sent.
 pub(in super::super) async fn resume(
     house: House<'_>,
     asked: &Asked,
@@ -63,7 +64,7 @@ async fn resume_by(
     run.make_room().await?;
     let mut parsed = run.parse()?;
     run.names = std::mem::take(&mut parsed.names);
-    // What the dialect lost was told at the beginning.
+    // The dialect's losses were reported with the first attempt.
     let Request::Chat(chat) = &mut parsed.request else { return Err(Fault::internal("no chat is gone on with")) };
     go_on(chat, said)?;
     run.estimate(&parsed.request);
@@ -85,7 +86,7 @@ async fn resume_by(
     }
 }
 
-/// Adds what was said, and the wish for the rest; nothing where nothing was said.
+/// Appends the text so far and the message that asks for the rest; nothing if there is no text yet.
 fn go_on(chat: &mut ChatRequest, said: &str) -> Result<(), Fault> {
     if said.is_empty() {
         return Ok(());

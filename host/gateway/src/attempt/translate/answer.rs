@@ -1,4 +1,4 @@
-//! The way back to the client: a whole answer, one that is unfolded into a stream, or a stream.
+//! The answer to the client: whole, whole but sent as a stream, or streamed.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ use weir_upstream::{Decoded, UpstreamResponse, is_answerable};
 use weir_wire::{estimate, frame};
 
 impl Run<'_> {
-    /// Writes a whole answer; a client that asked for a stream gets one all the same.
+    /// Answers with a whole answer, or with its stream if the client asked for one.
     pub(super) fn answer(mut self, mut answer: Answer, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
         if let Answer::Chat(chat) = &mut answer {
             let losses = referee::settle(chat, &self.asked.exchange.id);
@@ -38,7 +38,7 @@ impl Run<'_> {
         if let Some(usage) = answer.usage() {
             account.used(usage.clone());
         }
-        // Dialects name the context's model where it has one.
+        // Dialects use the context's model as the answer's model.
         if let Some(name) = answer.name_model(self.target.model(self.asked.model())) {
             name.clone_into(&mut self.dialect_ctx.model);
         }
@@ -73,7 +73,7 @@ impl Run<'_> {
         Ok(response)
     }
 
-    /// Answers a request for a count with the host's own estimate, and says so.
+    /// Answers a request for a count with the host's own estimate, marked as such.
     pub(super) fn answer_estimate(self, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
         let input = self.provider_ctx.input_tokens.unwrap_or_default();
         let answer = Answer::CountTokens(TokenCount { input, cached: None });
@@ -82,7 +82,7 @@ impl Run<'_> {
         Ok(response)
     }
 
-    /// A whole answer for a client that asked for a stream.
+    /// Sends a whole answer as a stream.
     fn unfold(mut self, chat: ChatResponse, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
         let mut encoder = self.dialect.encoder(&self.dialect_ctx).map_err(|fault| unified::blame(&fault))?;
         let mut referee = referee::Referee::new(&self.asked.exchange.id);
@@ -113,7 +113,7 @@ impl Run<'_> {
         Ok(response)
     }
 
-    /// Keeps what the client's format has no place for.
+    /// Keeps values that the client's format cannot carry.
     pub(super) fn witness(&self) -> Witness {
         Witness::new(Arc::clone(self.house.recall), self.source())
     }
@@ -123,7 +123,7 @@ impl Run<'_> {
         Source { tenant: Arc::clone(&self.asked.caller.tenant), family, issuer: self.target.issuer() }
     }
 
-    /// Bounds for the provider's frames.
+    /// Limits for the provider's frames.
     pub(super) fn frame_limits(&self) -> frame::Limits {
         frame::Limits { frame_bytes: self.house.config.server.max_frame_bytes, ..frame::Limits::default() }
     }
@@ -142,7 +142,7 @@ impl Run<'_> {
         let losses = std::mem::take(&mut self.losses);
         account.lost(&losses);
         let asked = self.asked;
-        // A stream says at its beginning which model it is of.
+        // A stream names its model in its first event.
         self.dialect_ctx.model.clear();
         let mut pipeline = Pipeline::new(Parts {
             from: framing,
@@ -177,7 +177,7 @@ impl Run<'_> {
     }
 }
 
-/// A status that an answer with a body may have.
+/// The answer's status, if it is one that may have a body.
 fn status_of(status: u16, adapter: &str) -> Result<StatusCode, Fault> {
     let known = StatusCode::from_u16(status).ok().filter(|status| is_answer(status.as_u16()));
     known.ok_or_else(|| Fault::adapter(format!("the adapter `{adapter}` made an answer with the status {status}")))

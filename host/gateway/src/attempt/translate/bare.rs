@@ -1,15 +1,15 @@
-//! The request without the opaque values of others, for a target that refused it with them. What it thought itself it
-//! gets back; of the rest it gets the words.
+//! Removes the opaque values of other targets from a request, for a target that refused it with them. The target
+//! keeps its own reasoning; other reasoning is reduced to its text.
 
 use super::Run;
 use weir_types::contract::types::{ChatRequest, Loss, LossKind, Message, Part, ReasoningPart, Signature};
 use weir_types::fault::Fault;
 
-/// Why a value is left out.
+/// The note on a removed value.
 const NOTE: &str = "the target refused the request with it: only its issuer can read it";
 
 impl Run<'_> {
-    /// Takes out what is not known to be the target's own.
+    /// Removes all opaque values that the target is not known to have issued.
     pub(super) fn bare(&mut self, chat: &mut ChatRequest) -> Result<(), Fault> {
         let (origins, tenant) = (self.house.recall.origins(), &self.asked.caller.tenant);
         let own = self.target.issuer();
@@ -24,7 +24,8 @@ impl Run<'_> {
     }
 }
 
-/// Takes out every opaque value but those that are to stay, and what is left with nothing; says what is gone.
+/// Removes every opaque value except those for which `stays` holds, and then empty parts and messages. Returns the
+/// losses.
 fn strip(chat: &mut ChatRequest, stays: &dyn Fn(&Signature) -> bool) -> Vec<Loss> {
     let mut losses = Vec::new();
     for (at, message) in chat.messages.iter_mut().enumerate() {
@@ -64,7 +65,8 @@ fn strip_message(message: &mut Message, stays: &dyn Fn(&Signature) -> bool, lost
     });
 }
 
-/// What nobody vouches for is words: neither its id nor how it was divided means anything any more. Whether there are any.
+/// Reduces reasoning without opaque values to its text: its id and extensions have no meaning without them. Returns
+/// whether anything is left.
 fn keep_words(thought: &mut ReasoningPart) -> bool {
     if thought.signature.is_some() || thought.encrypted.is_some() {
         return true;
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn c34_every_value_of_others_is_taken_out_and_told() {
+    fn c34_every_value_of_other_issuers_is_removed_and_reported() {
         let mut chat = request(vec![
             vec![
                 thought(Some("Hm."), Some(value("s1")), None),
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_nothing_opaque_stays_as_it_is() {
+    fn a_request_without_opaque_values_is_unchanged() {
         let plain = request(vec![vec![thought(Some("Hm."), None, None), text(None)], Vec::new()]);
         let mut chat = plain.clone();
         assert!(strip(&mut chat, &|_| false).is_empty());

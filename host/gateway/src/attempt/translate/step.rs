@@ -1,4 +1,4 @@
-//! One request to the provider, and what its adapter makes of the answer.
+//! One request to the provider, and its adapter's reading of the answer.
 
 use std::time::SystemTime;
 
@@ -17,17 +17,17 @@ use weir_types::fault::Fault;
 use weir_upstream::{Decoded, UpstreamRequest, UpstreamResponse};
 use weir_wire::frame;
 
-/// Bytes of an error's body that are looked at.
+/// The most bytes of an error's body that are read.
 const ERROR_BODY: usize = 256 * 1024;
 
-/// What came of one request.
+/// The result of one request.
 pub(super) enum Step {
     Stream(UpstreamResponse, Framing),
     Read(Outcome),
 }
 
 impl Run<'_> {
-    /// One request and what came of it.
+    /// Sends one request and reads its answer, unless that is a stream.
     pub(super) async fn step(
         &mut self,
         request: UpstreamRequest<'_>,
@@ -41,7 +41,7 @@ impl Run<'_> {
         }
     }
 
-    /// Sends one request; a refusal is read by the provider's adapter.
+    /// Sends one request. The provider's adapter parses a refusal.
     async fn send(&mut self, request: UpstreamRequest<'_>, account: &mut Account) -> Result<UpstreamResponse, Fault> {
         let target = self.target;
         let response = send(self.house, target, request, account).await?;
@@ -79,14 +79,14 @@ impl Run<'_> {
         Ok(response_of(status, &headers, &body))
     }
 
-    /// How an answer is framed if it is the stream that was asked for.
+    /// The framing of an answer that is the requested stream; `None` for a whole answer.
     fn framing_of(&self, response: &UpstreamResponse, streams: bool) -> Option<Framing> {
         if !streams {
             return None;
         }
         let kind = response.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         match frame::from_content_type(kind) {
-            // A whole answer in place of a stream looks the same as a JSON array: the adapter's word decides.
+            // A whole answer instead of a stream also has this content type, so the adapter decides.
             Some(Framing::JsonArray) => self.framing.filter(|framing| *framing == Framing::JsonArray),
             Some(framing) => Some(framing),
             None => Some(self.framing.unwrap_or(Framing::Sse)),

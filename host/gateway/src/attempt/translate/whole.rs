@@ -1,20 +1,20 @@
-//! A body that comes in pieces, as a whole.
+//! Joins the pieces of a body.
 
 use bytes::{Bytes, BytesMut};
 
-/// The pieces so far. One that comes alone is not copied.
+/// The pieces so far. A single piece is not copied.
 #[derive(Debug, Default)]
 pub(super) struct Whole {
     first: Bytes,
     rest: BytesMut,
 }
 
-/// There is more than there may be.
+/// The body exceeds its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TooLong;
 
 impl Whole {
-    /// Adds a piece, as long as all of them have so many bytes at the most.
+    /// Adds a piece; fails if the body would exceed `limit` bytes.
     pub(super) fn push(&mut self, piece: Bytes, limit: usize) -> Result<(), TooLong> {
         if self.first.len().max(self.rest.len()).saturating_add(piece.len()) > limit {
             return Err(TooLong);
@@ -30,7 +30,7 @@ impl Whole {
         Ok(())
     }
 
-    /// All of it.
+    /// The whole body.
     pub(super) fn finish(self) -> Bytes {
         if self.rest.is_empty() { self.first } else { self.rest.freeze() }
     }
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_come_to_a_whole_within_the_limit() {
+    fn pieces_are_joined_within_the_limit() {
         let one = Bytes::from(vec![b'a'; 10]);
         let mut whole = Whole::default();
         assert_eq!(whole.push(one.clone(), 9), Err(TooLong));

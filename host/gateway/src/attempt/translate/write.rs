@@ -1,4 +1,4 @@
-//! The way to the provider: the request completed for its target, with the bytes of media where those are wanted.
+//! The upstream request: completes it for its target, and fetches media if the provider needs their bytes.
 
 use super::super::Values;
 use super::super::media;
@@ -10,7 +10,7 @@ use weir_types::contract::types::RenderedRequest;
 use weir_types::fault::Fault;
 
 impl Run<'_> {
-    /// Completes the request for the target and has the provider write it.
+    /// Completes the request for the target and renders it with the provider's adapter.
     pub(super) async fn write(&mut self, request: &mut Request, account: &Account) -> Result<RenderedRequest, Fault> {
         let (house, asked, target) = (self.house, self.asked, self.target);
         match (&mut *request, self.values) {
@@ -34,7 +34,7 @@ impl Run<'_> {
         }
     }
 
-    /// Fetches what the provider's adapter wants to have as bytes, if the operator lets it.
+    /// Fetches the media that the provider's adapter needs as bytes, if the operator allows it.
     async fn fetch_media(&mut self, request: &mut Request, refused: Fault) -> Result<(), Fault> {
         let (config, client) = (&self.house.config.media, self.house.upstreams.media());
         let Request::Chat(chat) = request else { return Err(refused) };

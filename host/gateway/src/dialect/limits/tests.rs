@@ -18,7 +18,7 @@ fn format(headers: &[(&str, &str)]) -> ErrorFormat {
     }
 }
 
-/// Durations, the scope at the end.
+/// Headers with durations, and the scope at the end of the name.
 fn by_duration() -> ErrorFormat {
     format(&[
         ("x-ratelimit-limit-{{scope}}", "{{limit}}"),
@@ -27,7 +27,7 @@ fn by_duration() -> ErrorFormat {
     ])
 }
 
-/// Moments, the scope in the middle.
+/// Headers with points in time, and the scope in the middle of the name.
 fn by_moment() -> ErrorFormat {
     format(&[
         ("zeta-ratelimit-{{scope}}-limit", "{{limit}}"),
@@ -49,7 +49,7 @@ fn figure(resource: Resource, limit: u64, remaining: u64, millis: u64) -> Figure
 }
 
 #[test]
-fn limits_are_told_as_the_format_spells_them() {
+fn limits_are_rendered_in_the_formats_spelling() {
     let format = format(&[
         ("zeta-{{scope}}-left", "{{remaining}}/{{limit}}"),
         ("zeta-{{scope}}-reset", "{{reset}}"),
@@ -70,7 +70,7 @@ fn limits_are_told_as_the_format_spells_them() {
 }
 
 #[test]
-fn what_is_not_known_is_not_told() {
+fn unknown_figures_are_not_rendered() {
     let left = Figure { remaining: Some(3), ..Figure::unknown(Resource::Requests) };
     let mut headers = HeaderMap::new();
     tell(Some(&by_duration()), &[left], &mut headers);
@@ -103,7 +103,7 @@ fn c63_either_spelling_is_read() {
 }
 
 #[test]
-fn nonsense_is_nothing() {
+fn malformed_values_are_ignored() {
     let spelling = Spelling::of([&by_duration(), &by_moment()]);
     for (name, value) in [
         ("x-ratelimit-limit-requests", "many"),
@@ -128,7 +128,7 @@ fn values_of_several_holes_are_read() {
 }
 
 #[test]
-fn c64_what_is_used_up_says_how_long_to_rest() {
+fn c64_an_exhausted_limit_gives_the_length_of_the_rest() {
     let spelling = Spelling::of([&by_duration()]);
     let rest = |pairs: &[(&'static str, &'static str)]| spelling.rest(&headers(pairs), now());
     let requests = ("x-ratelimit-reset-requests", "6m0s");
@@ -145,7 +145,7 @@ fn c64_what_is_used_up_says_how_long_to_rest() {
 }
 
 #[test]
-fn the_providers_limits_are_taken_out_of_whatever_scope_they_are() {
+fn the_providers_limits_are_removed_whatever_their_scope() {
     let spelling = Spelling::of([&by_duration(), &format(&[("{{scope}}", "{{limit}}"), ("bare", "{{limit}}")])]);
     let mut of_answer = headers(&[
         ("x-ratelimit-limit-requests", "1"),

@@ -1,14 +1,14 @@
-//! Times as limits spell them: durations (`6m0s`, `1.5s`, `20ms`) and moments (RFC 3339).
+//! Times in rate-limit headers: durations (`6m0s`, `1.5s`, `20ms`) and points in time (RFC 3339).
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// No limit takes longer to be there again; what says so is a figure of another kind (a time of Unix in place of a
-/// duration).
+/// The longest accepted time until a reset. A longer value is of another kind, such as Unix time instead of a
+/// duration.
 pub(super) const LONGEST: Duration = Duration::from_hours(24 * 31);
 
 const DAY: u64 = 86_400;
 
-/// `6m0s`, `1.5s`, `20ms`.
+/// Formats a duration, as in `6m0s`, `1.5s`, `20ms`.
 pub(super) fn spell_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
     if millis < 1000 {
@@ -18,7 +18,7 @@ pub(super) fn spell_duration(duration: Duration) -> String {
     if minutes == 0 { format!("{seconds}s") } else { format!("{minutes}m{}s", seconds.round()) }
 }
 
-/// A duration as [`spell_duration`] writes it and others do (`1h0m`, `2m59.56s`), or plain seconds.
+/// Parses a duration as [`spell_duration`] and others write it (`1h0m`, `2m59.56s`), or plain seconds.
 pub(super) fn read_duration(text: &str) -> Option<Duration> {
     let mut seconds = 0.0;
     match text.parse::<f64>() {
@@ -52,11 +52,11 @@ fn seconds_of(unit: &str) -> Option<f64> {
     }
 }
 
-/// A time as RFC 3339 writes it, in whole seconds.
+/// Formats a time by RFC 3339, in whole seconds.
 pub(super) fn spell_moment(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let (days, rest) = (seconds / DAY, seconds % DAY);
-    // Days to a date of the civil calendar, eras of 400 years beginning in March.
+    // Converts days to a civil date, in eras of 400 years that begin in March.
     let shifted = days + 719_468;
     let (era, of_era) = (shifted / 146_097, shifted % 146_097);
     let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -69,7 +69,7 @@ pub(super) fn spell_moment(time: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// A time as RFC 3339 writes it, to the second.
+/// Parses a time by RFC 3339, to the second.
 pub(super) fn read_moment(text: &str) -> Option<SystemTime> {
     let (date, time) = text.split_once(['T', 't', ' '])?;
     let days = days_of(date)?;
@@ -87,7 +87,7 @@ pub(super) fn read_moment(text: &str) -> Option<SystemTime> {
     UNIX_EPOCH.checked_add(Duration::from_secs(local.checked_add_signed(-ahead)?))
 }
 
-/// The time of day, and by how many seconds it is ahead of UTC.
+/// Splits a time into the time of day and its offset from UTC in seconds.
 fn offset_of(time: &str) -> Option<(&str, i64)> {
     let at = time.rfind(['+', '-'])?;
     let (clock, offset) = time.split_at(at);
@@ -98,7 +98,7 @@ fn offset_of(time: &str) -> Option<(&str, i64)> {
     (hours < 24 && minutes < 60).then_some((clock, sign * seconds))
 }
 
-/// Days since the beginning of 1970, by the same calendar as above.
+/// Days since 1970-01-01, by the same calendar as above.
 fn days_of(date: &str) -> Option<u64> {
     let [year, month, day] = three(date, '-')?;
     if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
@@ -118,7 +118,7 @@ fn three(text: &str, between: char) -> Option<[u64; 3]> {
     parts.next().is_none().then_some(three)
 }
 
-/// A number of few digits and nothing else.
+/// A number of one to four digits.
 fn digits(text: &str) -> Option<u64> {
     let is_number = (1..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.parse().ok()).flatten()
@@ -135,14 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_spelled_as_rfc_3339_has_it() {
+    fn times_are_formatted_by_rfc_3339() {
         assert_eq!(spell_moment(at(0)), "1970-01-01T00:00:00Z");
         assert_eq!(spell_moment(at(951_782_400)), "2000-02-29T00:00:00Z");
         assert_eq!(spell_moment(at(1_735_689_599)), "2024-12-31T23:59:59Z");
     }
 
     #[test]
-    fn moments_are_read_with_offsets_and_fractions() {
+    fn times_are_parsed_with_offsets_and_fractions() {
         for text in ["2000-02-29T00:00:00Z", "2000-02-29t01:30:00.999+01:30", "2000-02-28 19:00:00-05:00"] {
             assert_eq!(read_moment(text), Some(at(951_782_400)), "{text}");
         }
@@ -187,7 +187,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_spelled_is_read_again(seconds in 0u64..253_402_300_799, millis in 0u64..2_000_000_000) {
+        fn formatted_times_parse_back(seconds in 0u64..253_402_300_799, millis in 0u64..2_000_000_000) {
             prop_assert_eq!(read_moment(&spell_moment(at(seconds))), Some(at(seconds)));
             let duration = Duration::from_millis(millis);
             let read = read_duration(&spell_duration(duration)).unwrap();
@@ -195,7 +195,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_that_a_header_may_hold_breaks_it(text in "\\PC{0,30}", odd in "[-0-9.:TZ+dhms ]{0,30}") {
+        fn no_header_value_breaks_the_parsers(text in "\\PC{0,30}", odd in "[-0-9.:TZ+dhms ]{0,30}") {
             for text in [text, odd] {
                 let _ = (read_moment(&text), read_duration(&text));
             }

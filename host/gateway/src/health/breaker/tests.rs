@@ -21,7 +21,7 @@ fn opened(begun: Instant) -> Breaker {
 }
 
 #[test]
-fn it_opens_at_the_rate_and_not_before_there_are_enough() {
+fn the_breaker_opens_at_the_failure_rate_after_enough_attempts() {
     let now = Instant::now();
     let mut breaker = Breaker::default();
     for _ in 0..3 {
@@ -41,7 +41,7 @@ fn it_opens_at_the_rate_and_not_before_there_are_enough() {
 }
 
 #[test]
-fn where_few_ask_failures_in_a_row_open_it() {
+fn consecutive_failures_open_the_breaker_of_a_rarely_used_target() {
     let begun = Instant::now();
     let hourly = |hour: u32| begun + Duration::from_hours(1) * hour;
     let mut breaker = Breaker::default();
@@ -62,7 +62,7 @@ fn where_few_ask_failures_in_a_row_open_it() {
 }
 
 #[test]
-fn who_waited_in_a_silence_that_is_over_tells_nothing_new() {
+fn timeouts_from_a_silence_that_is_over_are_ignored() {
     let begun = Instant::now();
     let second = |second: u64| begun + Duration::from_secs(second);
     let mut breaker = Breaker::default();
@@ -81,7 +81,7 @@ fn who_waited_in_a_silence_that_is_over_tells_nothing_new() {
 }
 
 #[test]
-fn who_was_asked_before_the_probe_does_not_decide_about_it() {
+fn timeouts_from_before_a_probe_do_not_decide_it() {
     let begun = Instant::now();
     let later = begun + SETTINGS.open;
     let mut breaker = opened(begun);
@@ -92,7 +92,7 @@ fn who_was_asked_before_the_probe_does_not_decide_about_it() {
 }
 
 #[test]
-fn half_open_one_passes_and_its_outcome_decides() {
+fn a_half_open_breaker_admits_one_probe_whose_outcome_decides() {
     let begun = Instant::now();
     let later = begun + SETTINGS.open;
     for goes_well in [true, false] {
@@ -112,7 +112,7 @@ fn half_open_one_passes_and_its_outcome_decides() {
 }
 
 #[test]
-fn a_probe_that_says_nothing_can_be_doubted() {
+fn a_slow_probe_admits_a_second_one() {
     let begun = Instant::now();
     let (later, late) = (begun + SETTINGS.open, begun + SETTINGS.open * 2);
     let mut breaker = opened(begun);
@@ -133,7 +133,7 @@ fn c27_a_probe_whose_client_leaves_makes_room_for_the_next() {
 }
 
 #[test]
-fn streams_that_break_count_once_and_as_failures() {
+fn broken_streams_count_once_as_failures() {
     let now = Instant::now();
     let mut breaker = Breaker::default();
     for round in 1..=4 {
@@ -143,7 +143,7 @@ fn streams_that_break_count_once_and_as_failures() {
 }
 
 #[test]
-fn what_checks_open_they_close_and_what_exchanges_open_they_let_be_tried() {
+fn checks_close_what_checks_opened_and_half_open_what_exchanges_opened() {
     let now = Instant::now();
     let mut breaker = Breaker::default();
     let until = now + Duration::from_secs(40);
@@ -158,7 +158,7 @@ fn what_checks_open_they_close_and_what_exchanges_open_they_let_be_tried() {
 }
 
 #[test]
-fn without_further_checks_a_request_finds_out() {
+fn without_further_checks_a_request_becomes_the_probe() {
     let now = Instant::now();
     let mut breaker = Breaker::default();
     let until = now + Duration::from_secs(40);
@@ -169,9 +169,10 @@ fn without_further_checks_a_request_finds_out() {
 }
 
 proptest! {
-    /// Whatever happens: never two probes at once, and never shut for longer than its settings say.
+    /// For any sequence of outcomes there is never more than one probe, and the breaker is never open for longer than
+    /// its settings allow.
     #[test]
-    fn it_never_stays_shut(steps in prop::collection::vec((0u8..6, 0u64..8000), 1..200)) {
+    fn a_breaker_never_stays_open(steps in prop::collection::vec((0u8..6, 0u64..8000), 1..200)) {
         let begun = Instant::now();
         let (mut now, mut breaker) = (begun, Breaker::default());
         for (what, wait) in steps {

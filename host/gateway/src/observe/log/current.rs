@@ -1,4 +1,4 @@
-//! The request that this thread works on now, for the lines that are written meanwhile.
+//! The request that this thread is working on, for the log lines written meanwhile.
 
 use std::cell::RefCell;
 use std::pin::pin;
@@ -8,18 +8,18 @@ thread_local! {
     static CURRENT: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
 }
 
-/// The id of the request that this thread works on.
+/// The id of the request that this thread is working on.
 pub fn id() -> Option<Arc<str>> {
     CURRENT.with_borrow(Clone::clone)
 }
 
-/// This thread works on a request until the guard is dropped.
+/// Marks this thread as working on a request until the guard is dropped.
 #[must_use]
 pub fn enter(id: &Arc<str>) -> Entered {
     Entered(CURRENT.replace(Some(Arc::clone(id))))
 }
 
-/// Has a request end for the thread when it is dropped.
+/// Restores the thread's previous request when it is dropped.
 #[derive(Debug)]
 pub struct Entered(Option<Arc<str>>);
 
@@ -29,7 +29,7 @@ impl Drop for Entered {
     }
 }
 
-/// What is done for a request: all lines meanwhile have its id.
+/// Polls a future on behalf of a request: all lines written meanwhile have its id.
 pub async fn within<F: Future>(id: Arc<str>, work: F) -> F::Output {
     let mut work = pin!(work);
     std::future::poll_fn(|cx| {

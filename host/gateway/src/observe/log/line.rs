@@ -1,4 +1,5 @@
-//! How a line looks: one JSON object, or words for people. A line that is written while a request is handled has its id.
+//! The format of a log line: a JSON object, or text for people. A line written while a request is handled has the
+//! request's id.
 
 use std::fmt;
 
@@ -12,17 +13,17 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::current;
 
-/// The member that says which request a line is about.
+/// The member that names the line's request.
 const REQUEST_ID: &str = "request_id";
-/// What the lines of libraries that log without fields are told by; they stand in for the line's own figures.
+/// The prefix of the fields through which libraries of the `log` crate pass their metadata.
 const FOREIGN: &str = "log.";
 
-/// The look of lines.
+/// The format of lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line {
     /// A JSON object.
     Json,
-    /// Words and `name=value`.
+    /// Text with `name=value` fields.
     Human,
 }
 
@@ -45,7 +46,7 @@ where
     }
 }
 
-/// What an event says.
+/// The content of an event.
 #[derive(Debug, Default)]
 struct Said {
     target: String,
@@ -121,7 +122,7 @@ fn human(writer: &mut Writer<'_>, level: Level, said: &Said) -> fmt::Result {
     } else {
         write!(writer, "{time} {level:>5} ")?;
     }
-    // What a line says may come from elsewhere: it neither ends the line nor steers the terminal.
+    // Texts may be hostile: control characters must neither end the line nor control the terminal.
     said.message.chars().try_for_each(|c| writer.write_char(if c.is_control() { ' ' } else { c }))?;
     for (name, value) in &said.fields {
         write!(writer, " {name}=")?;
@@ -133,7 +134,7 @@ fn human(writer: &mut Writer<'_>, level: Level, said: &Said) -> fmt::Result {
     writeln!(writer)
 }
 
-/// A text as it is where it is one word, else in quotes.
+/// Writes a text unquoted if it is one word, else quoted.
 fn word(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
     let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '\\');
     if !text.is_empty() && text.chars().all(is_plain) {
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_for_people_is_one_line_whatever_it_says() {
+    fn a_line_for_people_is_one_line_whatever_it_contains() {
         let hostile = "a\nb\u{1b}[2J \"c\" é\u{9b}";
         let text =
             said(Line::Human, || tracing::warn!(words = hostile, plain = "one-word", none = "", "said\n{hostile}"));

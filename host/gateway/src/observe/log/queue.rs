@@ -1,5 +1,5 @@
-//! Lines on their way to the log's reader: a bounded queue and the thread that empties it. A line that finds the queue
-//! full is dropped and counted: a reader that stalls costs lines, never a request's time.
+//! The bounded queue between the program and the log's reader, and the thread that empties it. A line that finds the
+//! queue full is dropped and counted: a stalled reader costs lines, never a request's time.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
@@ -7,33 +7,33 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-/// Lines that wait at the most, however short they are.
+/// The most waiting lines, however short they are.
 const MAX_LINES: usize = 16 << 10;
-/// Bytes that are written at once where more than one line waits.
+/// Bytes written at once while several lines wait.
 const BATCH: usize = 64 << 10;
-/// Between two looks at a queue that is to be flushed, and before the next try of a reader that takes nothing now.
+/// The pause between two checks of a queue that is being flushed, and before a blocked write is repeated.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// The queue.
+/// A bounded queue of log lines.
 #[derive(Debug)]
 pub(super) struct Queue {
     lines: SyncSender<Vec<u8>>,
     figures: Arc<Figures>,
-    /// Bytes that wait at the most.
+    /// The most waiting bytes.
     bound: usize,
 }
 
-/// What the writers of lines and the thread that writes them out both know.
+/// Counters shared with the writing thread.
 #[derive(Debug, Default)]
 struct Figures {
-    /// Bytes that wait, or are being written.
+    /// Bytes that are waiting or being written.
     waiting: AtomicUsize,
-    /// Lines that were dropped since the beginning.
+    /// Lines dropped so far.
     dropped: AtomicU64,
 }
 
 impl Queue {
-    /// A queue of so many bytes, and its thread, which writes to `out`.
+    /// Creates a queue of `bound` bytes, and starts its thread, which writes to `out`.
     pub(super) fn start(bound: usize, out: impl Write + Send + 'static) -> io::Result<Arc<Self>> {
         let (lines, waiting) = sync_channel(MAX_LINES);
         let figures = Arc::<Figures>::default();
@@ -42,10 +42,10 @@ impl Queue {
         Ok(Arc::new(Self { lines, figures, bound }))
     }
 
-    /// Puts a line into the queue, or drops it where there is no room.
+    /// Queues a line, or drops it if there is no room.
     fn push(&self, line: &[u8]) {
         let before = self.figures.waiting.fetch_add(line.len(), Ordering::AcqRel);
-        // One line of any length finds room in an empty queue.
+        // An empty queue accepts a line of any length.
         let has_room = before == 0 || before + line.len() <= self.bound;
         if !has_room || self.lines.try_send(line.to_vec()).is_err() {
             self.figures.waiting.fetch_sub(line.len(), Ordering::AcqRel);
@@ -53,7 +53,7 @@ impl Queue {
         }
     }
 
-    /// Waits until nothing waits, or for so long.
+    /// Waits until the queue is empty, at most this long.
     pub(super) fn flush(&self, patience: Duration) {
         let until = Instant::now() + patience;
         while self.figures.waiting.load(Ordering::Acquire) > 0 && Instant::now() < until {
@@ -61,13 +61,13 @@ impl Queue {
         }
     }
 
-    /// Lines that were dropped.
+    /// Lines dropped so far.
     pub(super) fn dropped(&self) -> u64 {
         self.figures.dropped.load(Ordering::Relaxed)
     }
 }
 
-/// The thread: writes lines out as long as there is a queue.
+/// The thread's loop: writes lines until the queue is dropped.
 fn write_all(lines: &Receiver<Vec<u8>>, mut out: impl Write, figures: &Figures) {
     let mut told = 0;
     while let Ok(mut batch) = lines.recv() {
@@ -92,7 +92,7 @@ fn write_all(lines: &Receiver<Vec<u8>>, mut out: impl Write, figures: &Figures) 
     }
 }
 
-/// Writes all of it, with pauses where the reader's end takes nothing at the moment.
+/// Writes all bytes, pausing while the reader's end is blocked.
 fn write(mut bytes: &[u8], out: &mut impl Write) -> io::Result<()> {
     while !bytes.is_empty() {
         match out.write(bytes) {
@@ -106,7 +106,7 @@ fn write(mut bytes: &[u8], out: &mut impl Write) -> io::Result<()> {
     out.flush()
 }
 
-/// The queue as what the formatter of lines writes to: each write is one line.
+/// The queue as a writer for the formatter of lines: each write is one line.
 #[derive(Debug, Clone)]
 pub(super) struct Lines(pub(super) Arc<Queue>);
 
@@ -128,7 +128,7 @@ mod tests {
 
     use super::*;
 
-    /// A reader that takes a piece whenever it is told to, and as much as it likes once nobody can tell it.
+    /// A reader that takes one piece per signal, and everything once the signal's sender is gone.
     struct Reader {
         next: Mutex<Receiver<()>>,
         taken: Sender<Vec<u8>>,
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_longer_than_the_queue_is_written_all_the_same() {
+    fn a_line_longer_than_the_queue_is_written() {
         let (reader, go_on, seen) = stalled();
         drop(go_on);
         let queue = Queue::start(10, reader).unwrap();
@@ -206,7 +206,7 @@ mod tests {
         let queue = Queue::start(1000, Gone).unwrap();
         Lines(Arc::clone(&queue)).write_all(b"line\n").unwrap();
         queue.flush(Duration::from_secs(20));
-        // Counted right after the line has left the queue.
+        // The drop is counted right after the line has left the queue.
         while queue.dropped() == 0 {
             std::thread::yield_now();
         }

@@ -1,4 +1,4 @@
-//! The log, kept for tests that look into it.
+//! A log in memory, for tests that examine it.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ impl io::Write for Kept {
     }
 }
 
-/// What is logged meanwhile, as lines that look so.
+/// The lines logged while `say` runs, in this format.
 pub(crate) fn said(line: Line, say: impl FnOnce()) -> String {
     let kept = Kept::default();
     let writer = kept.clone();

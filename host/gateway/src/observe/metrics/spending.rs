@@ -1,4 +1,4 @@
-//! Tokens and what they cost, booked for the client that asked, the model, and the provider that answered.
+//! Metrics of tokens and their cost, by the client, the model, and the provider that answered.
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
@@ -10,15 +10,15 @@ use weir_types::contract::about::Bucket;
 use weir_types::contract::types::UnitCount;
 use weir_types::tokens::Tokens;
 
-/// As OpenTelemetry's conventions for generative AI have it, dots written as underscores.
+/// Labels of OpenTelemetry's conventions for generative AI, with underscores for dots.
 const GEN_AI: &[&str] = &["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"];
 const GEN_AI_TOKENS: &[&str] =
     &["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type"];
-/// The buckets that the conventions advise.
+/// The buckets that these conventions recommend.
 const TOKENS: &[f64] =
     &[1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0, 4_194_304.0];
 
-/// The metrics of tokens and money.
+/// The metrics of tokens and cost.
 #[derive(Debug)]
 pub(super) struct Spending {
     tokens: IntCounterVec,
@@ -32,12 +32,12 @@ pub(super) struct Spending {
     usage: HistogramVec,
 }
 
-/// For whom, for what and where tokens are used.
+/// The labels of token metrics.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Where<'a> {
     pub(super) operation: &'a str,
     pub(super) route: &'a str,
-    /// The client's name; empty for the anonymous one.
+    /// The client's name; empty if anonymous.
     pub(super) client: &'a str,
     pub(super) provider: &'a str,
 }
@@ -117,7 +117,7 @@ impl Spending {
     }
 }
 
-/// The books of one client at one route, a book for each provider that has answered it.
+/// The handles of one client and route, by provider.
 #[derive(Debug, Default)]
 pub(super) struct Books(RwLock<Vec<(Arc<str>, Arc<Book>)>>);
 
@@ -138,7 +138,7 @@ impl Books {
     }
 }
 
-/// The handles of one client, route and provider.
+/// The metric handles of one client, route and provider.
 #[derive(Debug)]
 pub struct Book {
     /// Made when a bucket is first used: most providers have few of them.
@@ -146,7 +146,7 @@ pub struct Book {
     all_tokens: IntCounterVec,
     units: CounterVec,
     estimated: [IntCounter; 2],
-    /// Made when there is a price: what has none does not cost nothing.
+    /// Created with the first known price, so that an unknown cost does not show as 0.
     cost: OnceLock<Counter>,
     costs: CounterVec,
     labels: [String; 3],
@@ -180,7 +180,7 @@ impl Book {
         }
     }
 
-    /// Records tokens that nobody told, input and output. Returns what they cost, if that is known.
+    /// Records estimated input and output tokens. Returns their cost, if the price is known.
     pub fn estimated(&self, tokens: [u32; 2], price: Option<Price>) -> Option<f64> {
         for (counter, tokens) in self.estimated.iter().zip(tokens) {
             counter.inc_by(u64::from(tokens));
@@ -189,12 +189,12 @@ impl Book {
         self.charge(&Tokens::of(Some(input), Some(output)), price)
     }
 
-    /// Records that a complete answer told no tokens.
+    /// Records that a complete answer reported no usage.
     pub fn untold(&self) {
         self.untold.inc();
     }
 
-    /// Records how long an exchange took.
+    /// Records the duration of an exchange.
     pub fn took(&self, seconds: f64) {
         self.operation.observe(seconds);
     }

@@ -1,10 +1,10 @@
-//! Metrics of attempts: what failed and by whose fault, what was tried again, and where requests went instead.
+//! Metrics of attempts: failures by the side at fault, retries, fallbacks, hedges, breakers.
 
 use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
 
 use super::{add, counters};
 
-/// The family.
+/// The metrics of attempts.
 #[derive(Debug)]
 pub struct Tries {
     failures: IntCounterVec,
@@ -80,53 +80,53 @@ impl Tries {
         })
     }
 
-    /// An attempt failed.
+    /// Counts a failed attempt.
     pub fn failed(&self, provider: &str, reason: &str, side: &str) {
         self.failures.with_label_values(&[provider, reason, side]).inc();
     }
 
-    /// An attempt is repeated.
+    /// Counts a retry at the same target.
     pub fn repeated(&self, provider: &str, reason: &str) {
         self.retries.with_label_values(&[provider, reason]).inc();
     }
 
-    /// A request goes from one target to another.
+    /// Counts a request that falls back to another target.
     pub fn fell_back(&self, from: &str, to: &str, reason: &str) {
         self.fallbacks.with_label_values(&[from, to, reason]).inc();
     }
 
-    /// A request was not sent to a target, for this reason.
+    /// Counts a target that a request skipped, with the reason.
     pub fn skipped(&self, provider: &str, reason: &str) {
         self.skipped.with_label_values(&[provider, reason]).inc();
     }
 
-    /// Two targets were asked, and this one answered.
+    /// Counts a hedged request, with the target that answered.
     pub fn hedged(&self, from: &str, to: &str, answered: &str) {
         self.hedges.with_label_values(&[from, to, answered]).inc();
     }
 
-    /// A stream of one target's was gone on with by another.
+    /// Counts a broken stream that another target continues.
     pub fn resumed(&self, from: &str, to: &str) {
         self.resumed.with_label_values(&[from, to]).inc();
     }
 
-    /// A breaker opened.
+    /// Counts a breaker that opened.
     pub fn tripped(&self, provider: &str, model: &str) {
         self.trips.with_label_values(&[provider, model]).inc();
     }
 
-    /// A provider was checked.
+    /// Counts a health check.
     pub fn checked(&self, provider: &str, result: &str) {
         self.checks.with_label_values(&[provider, result]).inc();
     }
 
-    /// How a target stands at this moment: its breaker's figure and the seconds that it still rests.
+    /// Sets a target's gauges: its breaker's position and the seconds for which it still rests.
     pub fn stands(&self, provider: &str, model: &str, breaker: i64, rests: u64) {
         self.breaker.with_label_values(&[provider, model]).set(breaker);
         self.cooldown.with_label_values(&[provider, model]).set(i64::try_from(rests).unwrap_or(i64::MAX));
     }
 
-    /// Forgets how targets stood that are no more.
+    /// Resets the gauges, since targets may have been removed.
     pub fn forget(&self) {
         self.breaker.reset();
         self.cooldown.reset();

@@ -1,4 +1,4 @@
-//! Where clients' credentials may stand, and requests' heads without them.
+//! The places of clients' credentials, and their removal from a request's head.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use weir_types::query;
 
 /// Headers that carry credentials in every format.
 const USUAL: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
-/// Bytes of a credential from which on it is looked for where it has no business.
+/// The least length of a credential, in bytes, that is searched for in other headers and parameters.
 const LEAST: usize = 8;
 
-/// Places of credentials: those of adapters that the operator knows hold for every request, those of others for requests to
-/// themselves.
+/// The places of credentials. Those that known adapters declare apply to every request; those of an unknown adapter
+/// apply to requests to itself only.
 #[derive(Debug, Default)]
 pub(super) struct Credentials {
     shared: Places,
@@ -33,7 +33,8 @@ struct Places {
 const SUBPROTOCOLS: &str = "sec-websocket-protocol";
 
 impl Places {
-    /// What an adapter declares. Where a provider takes its keys, clients that were made for it bring theirs.
+    /// The places that an adapter declares, including those of its provider's keys: clients that were written for
+    /// that provider put their own keys there.
     fn of(manifest: &Manifest) -> Self {
         let mut places = Self::default();
         for place in manifest.faces.iter().flat_map(|face| &face.credentials) {
@@ -55,7 +56,7 @@ impl Places {
 }
 
 impl Credentials {
-    /// Takes in what an adapter declares.
+    /// Adds the places that an adapter declares.
     pub(super) fn declare(&mut self, adapter: &Arc<str>, manifest: &Manifest, is_known: bool) {
         let places = Places::of(manifest);
         if is_known {
@@ -66,7 +67,7 @@ impl Credentials {
         }
     }
 
-    /// Headers in which credentials may stand, whatever adapter is asked.
+    /// Headers in which credentials may stand in a request to any adapter.
     pub(super) fn headers(&self) -> impl Iterator<Item = &str> {
         self.shared.headers.iter().map(String::as_str)
     }
@@ -76,8 +77,8 @@ impl Credentials {
         self.shared.queries.contains(name)
     }
 
-    /// The head of a request to this adapter without anything that may be a credential: neither what stands where one may,
-    /// or in one of the `named` headers, nor the same text elsewhere.
+    /// Removes credentials from the head of a request to this adapter: the values of all credential places and of the
+    /// `named` headers, and any other header or parameter that contains the same text.
     pub(super) fn remove(
         &self,
         adapter: &str,
@@ -113,13 +114,13 @@ impl Credentials {
     }
 }
 
-/// The credential in a header's value: what stands behind its scheme, if it has one.
+/// The credential in a header's value: the text after the scheme, if there is one.
 fn key_in(value: &HeaderValue) -> Option<Vec<u8>> {
     let key = value.as_bytes().trim_ascii().rsplit(|byte| *byte == b' ').next()?;
     (!key.is_empty()).then(|| key.to_vec())
 }
 
-/// A query without the parameters of these names, and what they held.
+/// Splits a query into the parameters outside these places and the values of those inside.
 fn without(query: &str, is_place: impl Fn(&str) -> bool) -> (String, Vec<String>) {
     let mut held = Vec::new();
     let is_bare = |pair: &&str| {

@@ -1,4 +1,4 @@
-//! What a path that is not served may have meant, and whose client sent it.
+//! Suggestions for an unknown path: the served path that it resembles, and the face of its likely client.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,13 +8,13 @@ use http::Method;
 use super::{Face, Faces, Head};
 use weir_types::contract::about::{Condition, CredentialPlace};
 
-/// Longer paths are no slips of what is served here.
+/// Bytes of the longest path that is compared; a longer one is no typing error.
 const LONGEST: usize = 120;
-/// Segments in front of a path that are there once too often, as when a base url says `/v1` and the client adds it.
+/// Surplus leading segments that are tried without, as when a base url ends in `/v1` and the client adds `/v1` again.
 const SURPLUS: usize = 3;
 
 impl Faces {
-    /// A path that is served with this method and that the given one may have meant, with its face.
+    /// The served path that an unknown one probably means, for this method, with its face.
     pub fn meant(&self, method: &Method, path: &str) -> Option<(String, Arc<Face>)> {
         if path.len() > LONGEST {
             return None;
@@ -35,7 +35,7 @@ impl Faces {
         exact.or_else(|| self.similar(method, path)).or_else(|| self.longer(method, path))
     }
 
-    /// The served path that is spelled most like this one, if it is very like it.
+    /// The served path with the least edit distance, if that is small.
     fn similar(&self, method: &Method, path: &str) -> Option<(String, Arc<Face>)> {
         let allowed = (path.len() / 6).max(1);
         let near = self.with_method(method).filter_map(|(served, face)| {
@@ -48,7 +48,7 @@ impl Faces {
         Some((filled, Arc::clone(face)))
     }
 
-    /// The shortest served path that goes on where this one ends.
+    /// The shortest served path that continues this one.
     fn longer(&self, method: &Method, path: &str) -> Option<(String, Arc<Face>)> {
         let goes_on = |served: &str| {
             path.matches('/').count() > 1 && served.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))
@@ -63,8 +63,9 @@ impl Faces {
         faces.filter(move |(_, face)| face.claim.method == method.as_str())
     }
 
-    /// The face whose clients most likely sent a request for this path: by how much of its beginning is served, by where
-    /// their credentials stand, by how much else of the same format is served there.
+    /// The face whose client most likely sent a request for this path. Candidates share the longest prefix of
+    /// segments; the place of the credential decides among them, then the number of paths that the adapter serves
+    /// there.
     pub fn likeliest(&self, path: &str, head: &Head<'_>) -> Option<Arc<Face>> {
         let shared =
             |served: &str| served.split('/').skip(1).zip(path.split('/').skip(1)).take_while(|(a, b)| a == b).count();
@@ -83,8 +84,8 @@ impl Faces {
     }
 }
 
-/// What a head says for clients of a face: 2 for the first place of their credential, or a header that only they send, 1
-/// for another place.
+/// How strongly a request's head points at a face: 2 for the first place of its credential or a header that only its
+/// clients send, 1 for another place of its credential, 0 for neither.
 fn evidence(face: &Face, head: &Head<'_>) -> usize {
     if matches!(&face.claim.when, Some(Condition::HeaderPresent(name)) if head.headers.contains_key(name.as_str())) {
         return 2;
@@ -101,13 +102,13 @@ fn evidence(face: &Face, head: &Head<'_>) -> usize {
     }
 }
 
-/// Without double slashes and one at the end.
+/// A path without empty segments: no double slashes, none at the end.
 fn clean(path: &str) -> String {
     let segments = path.split('/').filter(|segment| !segment.is_empty());
     segments.flat_map(|segment| ["/", segment]).collect()
 }
 
-/// A served path with its holes filled from another of as many segments.
+/// A served path whose holes are filled from a path with the same number of segments.
 fn filled(served: &str, path: &str) -> Option<String> {
     if !served.contains('{') {
         return Some(served.to_owned());
@@ -120,7 +121,7 @@ fn filled(served: &str, path: &str) -> Option<String> {
     Some(segments.join("/"))
 }
 
-/// Whether a segment fits one with a hole.
+/// Whether a segment matches one with a hole.
 fn fits(own: &str, given: &str) -> bool {
     let parts = own.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?.1)));
     parts.is_some_and(|(before, after)| {

@@ -70,7 +70,7 @@ fn the_most_specific_face_wins() {
 }
 
 #[test]
-fn another_method_and_an_unknown_path_are_told_apart() {
+fn a_wrong_method_and_an_unknown_path_are_distinguished() {
     let manifest = manifest(vec![claim("POST", "/v1/talk", None)]);
     let faces = Faces::new([("zeta", &manifest)]).unwrap();
     let headers = HeaderMap::new();
@@ -140,7 +140,7 @@ fn stranger<'a>(name: &'a str, manifest: &'a Manifest) -> Speaker<'a> {
 }
 
 #[test]
-fn an_adapter_that_nobody_knows_takes_no_path_of_another() {
+fn an_unknown_adapter_takes_no_path_of_another() {
     let known = manifest(vec![claim("POST", "/v1/talk", None), claim("POST", "/v1/models/{model}:talk", None)]);
     let when = || Some(Condition::HeaderPresent("content-type".into()));
     let evil = manifest(vec![
@@ -172,7 +172,7 @@ fn an_adapter_that_nobody_knows_takes_no_path_of_another() {
 }
 
 #[test]
-fn what_an_unknown_adapter_calls_a_credential_is_one_for_itself_only() {
+fn credential_places_of_an_unknown_adapter_apply_to_itself_only() {
     let place = |name: &str| CredentialPlace::Header(Header { name: name.into(), value: String::new() });
     let of = |name, path| manifest(vec![Claim { credentials: vec![place(name)], ..claim("POST", path, None) }]);
     let (known, evil) = (of("x-key", "/v1/talk"), of("x-beta", "/v1/own"));
