@@ -1,15 +1,15 @@
-//! Embeds what `weir plugin new` writes: the contract, the SDKs and the templates. A list of them goes to
-//! `embedded.rs` in the build's own folder, and the compiler takes them from where they are.
+//! Embeds the sources for `weir plugin new`: the contract, the SDKs and the templates. The list of files is written to
+//! `embedded.rs` in the build's output folder, and the compiler includes them from their places.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-/// From the repository's root. What isn't there isn't embedded.
+/// Folders below the repository's root. Missing ones are not embedded.
 const FOLDERS: [&str; 5] = ["wit", "sdk/rust", "sdk/python", "sdk/javascript", "sdk/templates"];
-/// The SDK's manifest takes its versions from here.
+/// The workspace's manifest, which holds the versions that the SDK's manifest refers to.
 const WORKSPACE: &str = "Cargo.toml";
-/// What building in a folder leaves behind.
+/// Folders with products of a build.
 const LEFTOVERS: [&str; 6] = ["target", "build", "dist", "node_modules", "__pycache__", ".venv"];
 
 fn main() -> io::Result<()> {
@@ -43,7 +43,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// The list as Rust: the path from the root, with forward slashes, and the bytes.
+/// The list as Rust source: the path from the root, with forward slashes, and the bytes.
 fn list(root: &Path, files: &[PathBuf]) -> String {
     let mut text = String::from("&[\n");
     for file in files {

@@ -1,8 +1,8 @@
-//! Which of two versions of an adapter is the older one, as semantic versioning has it.
+//! Compares versions of adapters by the rules of semantic versioning.
 
 use std::cmp::Ordering;
 
-/// Whether a version is certainly older than another. What is no version is of no age.
+/// Whether a version is certainly older than another. A text that is not a version is never older or newer.
 pub fn is_older(version: &str, other: &str) -> bool {
     let (Some(one), Some(other)) = (Parsed::of(version), Parsed::of(other)) else { return false };
     one.cmp(&other) == Ordering::Less
@@ -10,7 +10,7 @@ pub fn is_older(version: &str, other: &str) -> bool {
 
 struct Parsed<'a> {
     numbers: Vec<u64>,
-    /// None for a release.
+    /// Pre-release identifiers; `None` for a release.
     before: Option<Vec<&'a str>>,
 }
 
@@ -38,7 +38,7 @@ impl<'a> Parsed<'a> {
     }
 }
 
-/// Numbers by their value and before words, words by their letters, fewer before more.
+/// Compares pre-release identifiers: numbers by value and before words, words by their bytes, fewer before more.
 fn identifiers(one: &[&str], other: &[&str]) -> Ordering {
     let by_kind = |(one, other): (&&str, &&str)| match (one.parse::<u64>(), other.parse::<u64>()) {
         (Ok(one), Ok(other)) => one.cmp(&other),
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_have_an_order_and_what_is_none_has_no_age() {
+    fn versions_are_ordered_and_other_texts_are_not() {
         let ascending =
             ["0.9", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0", "1.0.1", "1.10.0"];
         for (at, one) in ascending.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What an adapter costs: making it, an instance of it, and its calls, one after another on one thread.
+//! Measures the cost of an adapter: loading it, an instance, and its calls, one after another on one thread.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,41 +14,41 @@ use weir_types::contract::types::{
     HttpResponse, Message, Part, PartDelta, PartKind, PartStart, ResponseStart, Role, Sampling, TextPart, Usage,
 };
 
-/// How long each figure is measured, and how many calls it is the median of at least.
+/// Minimum measuring time of each figure, and minimum number of calls for its median.
 const EACH: Duration = Duration::from_millis(200);
 const LEAST: usize = 20;
-/// Deltas of the streamed answer.
+/// Number of deltas in the streamed answer.
 const DELTAS: u32 = 64;
 
 /// The cost of one adapter's provider side. Times are medians in microseconds.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Cost {
-    /// The adapter.
+    /// Name of the adapter.
     pub name: String,
-    /// Bytes of the component.
+    /// Size of the component in bytes.
     pub bytes: usize,
-    /// Milliseconds to compile and describe it; far fewer where the compile cache has it.
+    /// Time to compile and describe it, in milliseconds; far less if the compile cache has it.
     pub load_ms: f64,
-    /// Making an instance.
+    /// Time to create an instance.
     pub instance: Option<f64>,
-    /// A request with 2 KB of text rendered, on a fresh instance, its making included.
+    /// Time to render a request with 2 KB of text on a fresh instance, including its creation.
     pub fresh_render_2k: Option<f64>,
-    /// The same without the making: what a request pays where an instance lies ready.
+    /// The same without the creation: the cost of a request if an instance is ready.
     pub ready_render_2k: Option<f64>,
     /// The same on a used instance.
     pub render_2k: Option<f64>,
-    /// A request with 100 KB of text, used.
+    /// Time to render a request with 100 KB of text on a used instance.
     pub render_100k: Option<f64>,
-    /// An answer with 2 KB of text parsed, used.
+    /// Time to parse an answer with 2 KB of text on a used instance.
     pub parse_2k: Option<f64>,
-    /// An answer with 100 KB of text, used.
+    /// Time to parse an answer with 100 KB of text on a used instance.
     pub parse_100k: Option<f64>,
-    /// One frame of a stream decoded.
+    /// Time to decode one frame of a stream.
     pub frame: Option<f64>,
 }
 
-/// Measures an adapter. `writers` are asked for an answer in the provider's format: some provider sides have no dialect
-/// of their own.
+/// Measures an adapter. One of `writers` writes the answers in the provider's format, because some provider sides have
+/// no dialect side.
 pub async fn cost(adapter: &Arc<Adapter>, load: Duration, writers: &[Arc<Adapter>]) -> Result<Cost, PluginFault> {
     let mut cost = Cost {
         name: adapter.name.to_string(),
@@ -79,7 +79,7 @@ pub async fn cost(adapter: &Arc<Adapter>, load: Duration, writers: &[Arc<Adapter
     Ok(cost)
 }
 
-/// The median time of a call in microseconds; none where a call is refused.
+/// The median time of a call in microseconds; `None` if a call fails.
 fn median(mut call: impl FnMut() -> Option<Duration>) -> Option<f64> {
     let (begun, mut times) = (Instant::now(), Vec::new());
     while times.len() < LEAST || begun.elapsed() < EACH {
@@ -94,7 +94,7 @@ fn timed<T, E, F>(call: impl FnOnce() -> Result<Result<T, E>, F>) -> Option<Dura
     answered.then(|| begun.elapsed())
 }
 
-/// The first call on instances of its own, and the making of them.
+/// Medians of the first call on fresh instances, and of their creation.
 struct Fresh {
     making: f64,
     call: f64,
@@ -114,7 +114,7 @@ async fn fresh(adapter: &Arc<Adapter>, ctx: &Context, request: &ChatRequest) -> 
         making.push(made);
         call.push(done.saturating_sub(made));
         both.push(done);
-        // Not given back: the next one is new.
+        // Dropped instead of released, so that the next instance is new.
         drop(lease);
     }
     let figures = middle(making).zip(middle(call)).zip(middle(both));
@@ -164,7 +164,7 @@ async fn decoding(adapter: &Arc<Adapter>, ctx: &Context, frames: &[Frame]) -> Re
     Ok(middle(times))
 }
 
-/// A whole answer in the format; none where the dialect refuses to write it.
+/// A whole answer in the format; `None` if the dialect refuses to write it.
 async fn answered(writer: &Arc<Adapter>, ctx: &Context, bytes: usize) -> Result<Option<HttpResponse>, PluginFault> {
     let mut lease = writer.lease("").await?;
     let candidate = Candidate {
@@ -187,7 +187,7 @@ async fn answered(writer: &Arc<Adapter>, ctx: &Context, bytes: usize) -> Result<
     Ok(written.ok().map(|written| written.response))
 }
 
-/// A streamed answer in the format.
+/// A streamed answer in the format; empty if the dialect refuses to write it.
 async fn streamed(writer: &Arc<Adapter>, ctx: &Context) -> Result<Vec<Frame>, PluginFault> {
     let mut encoder = writer.lease("").await?.encoder(ctx)?;
     let start = ResponseStart {

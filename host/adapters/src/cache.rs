@@ -1,9 +1,10 @@
 //! Compiled components on disk, so that a start costs milliseconds.
 //!
-//! Native code that is loaded runs unchecked: whoever can write here owns the process. So the directory belongs to Weir's
-//! user alone (mode 0700, checked on opening), is never the plugins directory, and a file that is not bit for bit as it was
-//! written counts as absent. Several Weirs may share it: an entry is one file, `KEY.cwasm`, that gets its name when it is
-//! whole; the key tells component, engine, machine and policy. What cannot be kept is served all the same.
+//! Native code runs unchecked, so write access to this directory means control of the process. The directory therefore
+//! belongs to Weir's user alone (mode 0700, checked on opening) and is never the plugins directory, and a file that
+//! differs in any bit from what was written counts as absent. Several Weirs may share it: an entry is one file,
+//! `KEY.cwasm`, which gets its name once it is complete. The key covers component, engine, machine and policy. If an
+//! entry cannot be stored, its adapter serves nevertheless.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -19,49 +20,49 @@ use weir_sandbox::native::deserialise;
 use weir_sandbox::shape::Shape;
 use weir_types::contract::about::Manifest;
 
-/// Part of every key: raise it when what is checked before an entry is written gets stricter.
+/// Part of every key. Raise it when the checks before an entry is written become stricter.
 const POLICY: &str = "weir-2";
 
-/// Entries that are kept, the newest ones, and bytes of them all.
+/// Maximum number of entries, and their maximum total size in bytes; the newest are kept.
 const ENTRIES: usize = 128;
 const BYTES: u64 = 1 << 30;
-/// Plugins folders whose decisions ([`decisions`]) are kept here.
+/// Maximum number of plugins folders whose decisions ([`decisions`]) are kept here.
 const FOLDERS: usize = 64;
-/// The age of a file that nobody can have begun just now.
+/// Age from which a temporary file may be removed; a younger one may belong to a writer that has just begun.
 const LEFT_BEHIND: Duration = Duration::from_mins(1);
-/// What an entry begins with. The digest of all that follows it comes next, then the length of the description (four bytes,
-/// the lowest first), the description, and the code.
+/// Start of every entry. Then follow the digest of the rest, the length of the description (four bytes, little-endian),
+/// the description, and the code.
 const MAGIC: &[u8; 8] = b"weir-e2\n";
 
-/// The cache cannot be used.
+/// Why the cache cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
-    /// The directory cannot be made or read.
+    /// The directory cannot be created or read.
     #[error("cannot use the compile cache {}: {source}", path.display())]
     Io {
-        /// Which directory.
+        /// The directory.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
-    /// Somebody else may write there.
+    /// Another user may write to the directory.
     #[error("the compile cache {} must belong to Weir's user alone: {reason}", path.display())]
     NotOurs {
-        /// Which directory.
+        /// The directory.
         path: PathBuf,
         /// Who else may write there.
         reason: &'static str,
     },
 }
 
-/// What is known about a component beside its code.
+/// The metadata of a component, stored beside its code.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Described {
     pub(super) shape: Shape,
     pub(super) manifest: Manifest,
 }
 
-/// Compiled components, by digest.
+/// Compiled components on disk, by digest.
 #[derive(Debug, Clone)]
 pub struct Cache {
     dir: PathBuf,
@@ -70,7 +71,7 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Uses this directory, which is made where it is missing.
+    /// Opens the cache in this directory, which is created if it is missing.
     pub fn open(dir: &Path, engine: &Engine) -> Result<Self, CacheError> {
         let io = |source| CacheError::Io { path: dir.to_owned(), source };
         make_private(dir).map_err(io)?;
@@ -79,12 +80,12 @@ impl Cache {
         Ok(Self { dir: dir.to_owned(), engine: engine.clone(), fingerprint: engine.fingerprint() })
     }
 
-    /// Where it is.
+    /// The directory of the cache.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// The component with these bytes, if it was compiled before by an engine like this one.
+    /// The component with this digest, if it was compiled before for an equal engine.
     pub(super) fn get(&self, digest: Digest) -> Option<(Component, Described)> {
         let entry = std::fs::read(self.file(digest)).ok()?;
         let Some((described, code)) = parts(&entry) else {
@@ -100,7 +101,7 @@ impl Cache {
         }
     }
 
-    /// Keeps a component. That it cannot be kept is told in the log and does no other harm.
+    /// Stores a component. A failure is logged and does no other harm.
     pub(super) fn put(&self, digest: Digest, component: &Component, described: &Described) {
         if let Err(error) = self.write(digest, component, described) {
             tracing::warn!(%digest, %error, "a compiled component could not be kept in the cache; it serves all the same");
@@ -116,13 +117,14 @@ impl Cache {
         tidy(&self.dir)
     }
 
-    /// Writes beside the file and renames, so that another process (or the next one, after a crash) never sees half of it.
+    /// Writes to a temporary file and renames it, so that another process (or the next one, after a crash) never sees
+    /// an incomplete entry.
     fn write_atomically(&self, file: &Path, parts: &[&[u8]]) -> io::Result<()> {
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
         let temporary = self.dir.join(format!("{:016x}.tmp", u64::from_ne_bytes(random)));
         let written = std::fs::File::create_new(&temporary).and_then(|mut out| {
-            // As long as it is locked, its writer lives.
+            // The lock shows that the writer is still alive.
             out.lock()?;
             parts.iter().try_for_each(|part| out.write_all(part))?;
             out.sync_data()?;
@@ -141,7 +143,7 @@ impl Cache {
     }
 }
 
-/// Description and code of an entry that is as it was written.
+/// Description and code of an intact entry.
 fn parts(entry: &[u8]) -> Option<(Described, &[u8])> {
     let (digest, sealed) = entry.strip_prefix(MAGIC)?.split_first_chunk::<32>()?;
     if Digest::of(sealed) != Digest::from(*digest) {
@@ -152,12 +154,12 @@ fn parts(entry: &[u8]) -> Option<(Described, &[u8])> {
     Some((serde_json::from_slice(described).ok()?, code))
 }
 
-/// Removes what crashed writers and other versions left behind, and the oldest entries where there are too many.
+/// Removes files of crashed writers and other versions, and the oldest entries if there are too many.
 fn tidy(dir: &Path) -> io::Result<()> {
     let (mut entries, mut decided, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for file in std::fs::read_dir(dir)? {
         let file = file?;
-        // Another process may tidy up too.
+        // Another process may be tidying up at the same time.
         let Ok(about) = file.metadata() else { continue };
         let Ok(written) = about.modified() else { continue };
         let path = file.path();
@@ -189,7 +191,7 @@ fn tidy(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether nobody is writing this file.
+/// Whether no process is writing this file.
 fn is_deserted(path: &Path) -> bool {
     std::fs::File::open(path).is_ok_and(|file| file.try_lock().is_ok())
 }

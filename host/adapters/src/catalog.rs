@@ -1,9 +1,9 @@
-//! The adapters that serve now, and the versions that did before. One immutable snapshot, replaced in one step: a request
-//! takes what it needs from the snapshot that it sees and keeps that to its end, whatever comes after.
+//! The adapters in service, and their former versions. The state is one immutable snapshot, replaced in one step: a
+//! request keeps the snapshot that it loaded to its end, whatever changes meanwhile.
 //!
-//! A version is *serving*, a *candidate* (on trial beside the one that serves, [`weir_sandbox::canary`]), or a former one
-//! that is kept compiled: *retired* when a newer one replaced it, *rolled back* by the operator, or *quarantined*. Only a
-//! retired one is a last good one, to which Weir returns of its own accord.
+//! A version is *serving*, a *candidate* (on trial beside the serving one, [`weir_sandbox::canary`]), or a former one
+//! that is kept compiled: *retired* when a newer one replaced it, *rolled back* by the operator, or *quarantined*. Only
+//! a retired version counts as good, so that Weir returns to it by itself.
 
 mod history;
 mod lasting;
@@ -29,58 +29,58 @@ use weir_sandbox::engine::Engine;
 pub use history::{Denied, Former, Service, Standing};
 use tallies::Tallies;
 
-/// Says whether adapters can serve side by side, and if not, why, naming both.
+/// Checks whether adapters can serve side by side; the error names both adapters in conflict.
 type Together = dyn Fn(&[&Adapter]) -> Result<(), String> + Send + Sync;
 
-/// What serves, what did, and what was refused.
+/// The state of all adapters: serving, former and refused.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// Raised with every change of what serves; a refusal alone changes nothing.
+    /// Incremented with every change of the serving adapters; a refusal alone does not change it.
     pub generation: u64,
-    /// What serves, by name.
+    /// The serving adapters, by name.
     pub adapters: BTreeMap<Arc<str>, Arc<Adapter>>,
-    /// Since when, and how it came to that.
+    /// Since when each adapter serves, and why.
     pub service: BTreeMap<Arc<str>, Service>,
-    /// What was refused last, by the name that its file has. An adapter of the same name may serve on all the same.
+    /// The last refusal of each file, by its name. An adapter of the same name may still serve.
     pub refused: BTreeMap<Arc<str>, Refusal>,
-    /// What is tried beside the version that serves.
+    /// Versions on trial beside the serving one.
     pub trials: BTreeMap<Arc<str>, Arc<Trial>>,
-    /// What served before, the latest first.
+    /// Former versions, latest first.
     pub former: BTreeMap<Arc<str>, Vec<Former>>,
-    /// Bytes that are not to serve, whatever file brings them.
+    /// Digests that must not serve, whichever file contains them.
     pub quarantined: BTreeMap<Digest, Quarantined>,
-    /// Bytes that were quarantined by the judge and are tried again.
+    /// Digests that the judge quarantined and that are on probation again.
     pub tried_again: BTreeMap<Digest, TriedAgain>,
-    /// The version that the operator has rolled back from: its file is still there, and does not count.
+    /// The version that the operator rolled back from. Its file is still there, and is ignored.
     pub aside: BTreeMap<Arc<str>, Digest>,
-    /// What serves, or served last, under the names of which something is held back: what is to serve after a restart.
+    /// The version that serves, or served last, in place of one that is held back. It serves again after a restart.
     pub instead: BTreeMap<Arc<str>, Instead>,
 }
 
 /// Why a file does not serve.
 #[derive(Debug, Clone)]
 pub struct Refusal {
-    /// Which bytes; none where they could not be read.
+    /// The refused bytes; `None` if they could not be read.
     pub digest: Option<Digest>,
-    /// For the operator.
+    /// The reason, for the operator.
     pub reason: String,
-    /// Since when.
+    /// Time of the refusal.
     pub since: SystemTime,
 }
 
-/// How the catalog looks after adapters, by name.
+/// The rollout policies of adapters, by name.
 #[derive(Debug, Clone, Default)]
 pub struct Cares {
-    /// For those without an entry of their own.
+    /// For adapters without an entry of their own.
     pub usual: Care,
-    /// For single ones.
+    /// For single adapters.
     pub of: BTreeMap<String, Care>,
 }
 
-/// The adapters that serve now.
+/// The catalog of adapters. Readers take snapshots; changes are serialised.
 pub struct Catalog {
     snapshot: ArcSwap<Snapshot>,
-    /// Held while a snapshot is replaced, so that changes follow each other.
+    /// Held while a snapshot is replaced, so that changes are serialised.
     changing: Mutex<()>,
     changed: watch::Sender<u64>,
     together: Box<Together>,
@@ -90,7 +90,8 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Nothing serves yet. `together` is asked before a change whether what would serve then goes together.
+    /// Creates an empty catalog. `together` checks before each change whether the resulting adapters can serve side by
+    /// side.
     pub fn new(together: impl Fn(&[&Adapter]) -> Result<(), String> + Send + Sync + 'static) -> Self {
         Self {
             snapshot: ArcSwap::default(),
@@ -103,39 +104,39 @@ impl Catalog {
         }
     }
 
-    /// Looks after adapters in this way.
+    /// Sets the rollout policies.
     #[must_use]
     pub fn with_cares(mut self, cares: Cares) -> Self {
         self.cares = cares;
         self
     }
 
-    /// How the adapter of this name is looked after.
+    /// The rollout policy of the adapter with this name.
     pub fn care(&self, name: &str) -> &Care {
         self.cares.of.get(name).unwrap_or(&self.cares.usual)
     }
 
-    /// The adapter of this name.
+    /// The adapter with this name.
     pub fn get(&self, name: &str) -> Option<Arc<Adapter>> {
         self.snapshot.load().adapters.get(name).cloned()
     }
 
-    /// What serves now.
+    /// The current state.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
     }
 
-    /// Tells the generation of every snapshot from now on, for whoever derives tables from manifests.
+    /// A receiver of every further snapshot's generation, for tables that are derived from manifests.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
 
-    /// How often each result has come of changing what serves under each name.
+    /// How often each kind of change has happened to each name.
     pub fn activations(&self) -> Vec<(Arc<str>, &'static str, u64)> {
         self.tallies.all()
     }
 
-    /// Records that a file was refused. What served under its name serves on.
+    /// Records that a file was refused. The adapter of its name keeps serving.
     pub fn refuse(&self, name: &str, digest: Option<Digest>, reason: String) {
         let _changing = self.lock();
         let mut next = Snapshot::clone(&self.snapshot.load());
@@ -149,7 +150,7 @@ impl Catalog {
         self.snapshot.store(Arc::new(next));
     }
 
-    /// Forgets that a file was refused, since what serves under its name is in its place again.
+    /// Clears the refusal of a file, because its adapter is in place again.
     pub fn pardon(&self, name: &str) {
         let _changing = self.lock();
         let mut next = Snapshot::clone(&self.snapshot.load());
@@ -158,7 +159,7 @@ impl Catalog {
         }
     }
 
-    /// Takes an adapter out of service and forgets that it was refused, and what served before it.
+    /// Takes an adapter out of service, and forgets its refusal and its former versions.
     pub fn remove(&self, name: &str) {
         let _changing = self.lock();
         let mut next = self.next();
@@ -177,8 +178,8 @@ impl Catalog {
         gone.rest();
     }
 
-    /// Drops instances that have waited too long and unloaded components, and after a burst gives memory back. To be
-    /// called every few seconds, off the request path.
+    /// Drops instances that have idled too long and unloaded components, and frees memory after a burst. Must be called
+    /// every few seconds, off the request path.
     pub fn sweep(&self, engine: &Engine) {
         let snapshot = self.snapshot.load();
         let renewed = engine.sweep() && engine.renew();

@@ -1,5 +1,5 @@
-//! Whether a manifest can be worked with: what the host will compile tables from is checked once, here, so that no request
-//! meets a pointer that does not parse or a template that is no JSON.
+//! Validates manifests: everything that the host compiles into tables is checked once, here, so that no request meets a
+//! pointer that does not parse or a template that is not JSON.
 
 use std::collections::HashSet;
 use std::fmt::{self, Display, Formatter};
@@ -16,15 +16,15 @@ use weir_types::contract::about::{
 };
 use weir_types::contract::types::{ErrorKind, Header};
 
-/// Problems that are reported at once.
+/// Maximum number of problems that are reported.
 const REPORTED: usize = 20;
 
-/// What is wrong with a manifest.
+/// The problems of a manifest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Problems(Vec<String>);
 
 impl Problems {
-    /// One line each, `where: what`.
+    /// One line per problem, `where: what`.
     pub fn lines(&self) -> &[String] {
         &self.0
     }
@@ -48,8 +48,8 @@ impl Display for Problems {
     }
 }
 
-/// Checks a manifest by itself; what two manifests may not both claim is checked where they meet.
-/// `spoken` is the version of the contract whose interfaces the component exports.
+/// Checks a manifest by itself; conflicts between manifests are checked elsewhere. `spoken` is the version of the
+/// contract whose interfaces the component exports.
 pub fn manifest(manifest: &Manifest, spoken: Version) -> Result<(), Problems> {
     bounds::check(manifest)?;
     let mut p = Problems::default();
@@ -84,10 +84,10 @@ pub fn manifest(manifest: &Manifest, spoken: Version) -> Result<(), Problems> {
     if p.0.is_empty() { Ok(()) } else { Err(p) }
 }
 
-/// What [`is_name`] asks for, in words.
+/// The rule of [`is_name`] in words.
 pub const NAME_RULE: &str = "must be lower-case letters, digits, - and _, at most 64";
 
-/// Whether an adapter may be called this.
+/// Whether an adapter may have this name.
 pub fn is_name(name: &str) -> bool {
     let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
     !name.is_empty() && name.len() <= 64 && name.chars().all(sound) && !name.starts_with(['-', '_'])
@@ -108,7 +108,7 @@ fn identity(manifest: &Manifest, spoken: Version, p: &mut Problems) {
     }
     let suggests = &manifest.suggests;
     if let Some(url) = &suggests.url {
-        // A variable holds the whole url or all of it but the path.
+        // A variable holds the whole url, or everything before its path.
         p.unless(is_url(url) || url.starts_with("{env."), "suggests.url", "is not an http or https url");
         holes(url, "{", "}", &["region", "option.", "env."], "suggests.url", p);
     }
@@ -258,7 +258,7 @@ fn auth(schemes: &[Auth], p: &mut Problems) {
             AuthScheme::Header(header) => credential_header(&header.name, "auth", p),
             AuthScheme::Query(name) | AuthScheme::AwsSigv4(name) => p.unless(!name.is_empty(), "auth", "empty name"),
             AuthScheme::Oauth2ClientCredentials(oauth) | AuthScheme::ServiceAccount(oauth) => {
-                // What stands for the provider's own origin stands for a url's beginning.
+                // `{origin}` stands for the start of a url: the provider's own origin.
                 let url = oauth.token_url.strip_prefix("{origin}").map(|path| format!("https://origin{path}"));
                 p.unless(
                     is_url(url.as_deref().unwrap_or(&oauth.token_url)),
@@ -293,7 +293,7 @@ fn json_template(text: &str, place: &str, p: &mut Problems) {
     p.unless(is_json(&filled), place, "is not JSON when its holes hold JSON values (a hole stands without quotes)");
 }
 
-/// Whether all holes are known; a name that ends with a dot stands for all that begin with it.
+/// Checks that all holes are known; a known name that ends with a dot covers all names that begin with it.
 fn holes(text: &str, open: &str, close: &str, known: &[&str], place: &str, p: &mut Problems) {
     for rest in text.split(open).skip(1) {
         let Some((name, _)) = rest.split_once(close) else {
@@ -330,7 +330,7 @@ fn patterns(all: &[String], place: &str, p: &mut Problems) {
     }
 }
 
-/// A token (RFC 9110, section 5.6.2) in lower case.
+/// Checks that a header's name is a token (RFC 9110, section 5.6.2) in lower case.
 fn header_name(text: &str, place: &str, p: &mut Problems) {
     let sound = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"!#$%&'+-.^_`|~".contains(&b);
     p.unless(

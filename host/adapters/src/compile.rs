@@ -1,9 +1,10 @@
-//! Compiling a component, in a process of its own where there is a program to start.
+//! Compiles components, in a child process if a program is given.
 //!
-//! The compiler is the one part of the sandbox that does not promise to be quick, or frugal, or never to panic: a file of a
-//! few hundred kilobytes can cost it half a minute and a gigabyte. So it runs as a child ([`child`]) that limits its memory
-//! and time before it looks at the component, is killed when it takes too long, and brings nothing down when it dies. The
-//! component goes in with its digest, the code comes back with both digests and the settings that it was compiled for.
+//! The compiler is the one part of the sandbox without guarantees about time, memory or panics: a file of a few hundred
+//! kilobytes can cost it half a minute and a gigabyte. So it runs as a child ([`child`]) that limits its own memory and
+//! time before it reads the component, is killed when it takes too long, and harms nothing else when it dies. The
+//! component is sent with its digest; the code comes back with both digests and the fingerprint of the settings that it
+//! was compiled for.
 
 use std::ffi::OsStr;
 use std::io::{self, Read, Write as _};
@@ -22,19 +23,19 @@ use weir_sandbox::native::deserialise;
 
 pub mod child;
 
-/// The hidden command of the program that compiles.
+/// The hidden subcommand that compiles.
 pub const COMMAND: &str = "__compile";
-/// What an answer begins with.
+/// Start of every answer.
 const MAGIC: &[u8; 8] = b"weir-c1\n";
-/// Bytes of what the child complains of that are kept, the last ones.
+/// How many last bytes of the child's standard error are kept.
 const COMPLAINT: usize = 4096;
-/// How often an ended child is looked for once it has closed its output.
+/// Interval at which a child that has closed its output is polled for its exit.
 const LOOK: Duration = Duration::from_millis(2);
 
 /// Why a component does not compile.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
-    /// The compiler refuses it.
+    /// The compiler refuses the component.
     #[error("{0}")]
     Refused(String),
     /// The compiler panicked.
@@ -43,26 +44,26 @@ pub enum CompileError {
     /// The compiling process died.
     #[error("the compiler crashed over it ({0})")]
     Crashed(String),
-    /// It took too long.
+    /// It exceeded the time limit.
     #[error("it takes longer than {} s; `compile.time` of `[plugins]` sets the limit", .0.as_secs_f64())]
     TooLong(Duration),
-    /// It took too much memory.
+    /// It exceeded the memory limit, in bytes.
     #[error("it takes more memory than {} MiB; `compile.memory` of `[plugins]` sets the limit", .0 >> 20)]
     TooLarge(u64),
     /// The process cannot be started.
     #[error("no process to compile it in: {0}")]
     Start(#[source] io::Error),
-    /// The process answers with something else.
+    /// The process sent an invalid answer.
     #[error("the compiling process gave {0}")]
     Answer(&'static str),
 }
 
-/// What a compiling process may take.
+/// Resource limits of a compiling process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Bytes of address space.
+    /// Maximum address space in bytes.
     pub memory: u64,
-    /// Time on the wall.
+    /// Maximum wall-clock time.
     pub time: Duration,
 }
 
@@ -78,23 +79,23 @@ pub enum Compiler {
     /// In this process: for programs that embed Weir without its command line.
     #[default]
     Here,
-    /// In a process of this program.
+    /// In a child process.
     Child {
-        /// The program `weir`.
+        /// Path of the program `weir`.
         program: PathBuf,
-        /// What it may take.
+        /// The child's limits.
         bounds: Bounds,
     },
 }
 
 impl Compiler {
-    /// The program that runs now, should it be `weir`: by a name that also holds while its file is replaced.
+    /// Path of the running program, assuming that it is `weir`. The path stays valid if its file is replaced.
     pub fn this_program() -> Option<PathBuf> {
         let link = Path::new("/proc/self/exe");
         if link.exists() { Some(link.to_owned()) } else { std::env::current_exe().ok() }
     }
 
-    /// Compiles these bytes. Blocks as long as that takes.
+    /// Compiles a component. Blocks meanwhile.
     pub(super) fn compile(&self, engine: &Engine, digest: Digest, bytes: &[u8]) -> Result<Component, CompileError> {
         match self {
             Self::Here => here(engine, bytes),
@@ -107,7 +108,8 @@ impl Compiler {
 }
 
 fn here(engine: &Engine, bytes: &[u8]) -> Result<Component, CompileError> {
-    // An honest component has made wasmtime's compiler panic before, and that is not a bug by its own rules.
+    // Valid components have made wasmtime's compiler panic before, and its policy does not count that as a security
+    // bug.
     match catch_unwind(AssertUnwindSafe(|| Component::new(&engine.wasm(), bytes))) {
         Ok(Ok(component)) => Ok(component),
         Ok(Err(error)) => Err(CompileError::Refused(brief(&format!("{error:#}")))),
@@ -123,7 +125,7 @@ fn brief(text: &str) -> String {
     head(&clean(text), 1000).trim().to_owned()
 }
 
-/// Compiles in a child; what comes back is as the child says it is.
+/// Compiles in a child, and verifies its answer.
 fn in_child(
     program: &Path,
     bounds: Bounds,
@@ -139,7 +141,7 @@ fn in_child(
         return Err(CompileError::Answer("no pipes"));
     };
     let component = [digest.bytes(), bytes].concat();
-    // One that dies over the first bytes does not read the others; how it ended says why.
+    // A child that dies over the first bytes does not read the rest; its exit status is the reason then.
     std::thread::spawn(move || input.write_all(&component));
     let answer = collect(output.take(bounds.memory), usize::MAX);
     let complaint = collect(complaint, COMPLAINT);
@@ -153,7 +155,7 @@ fn in_child(
     code_of(answer.unwrap_or_default(), fingerprint, digest)
 }
 
-/// The child: with nothing of this process's environment, where keys may stand.
+/// The child's command line. It inherits nothing of this process's environment, which may hold keys.
 fn command(program: &OsStr, bounds: Bounds) -> Command {
     let mut command = Command::new(program);
     command
@@ -168,7 +170,7 @@ fn command(program: &OsStr, bounds: Bounds) -> Command {
     command
 }
 
-/// Reads to the end on a thread of its own, and keeps the last bytes.
+/// Reads to the end on another thread, and keeps the last `keep` bytes.
 fn collect(mut from: impl Read + Send + 'static, keep: usize) -> Receiver<Vec<u8>> {
     let (sender, receiver) = sync_channel(1);
     std::thread::spawn(move || {
@@ -184,14 +186,14 @@ fn collect(mut from: impl Read + Send + 'static, keep: usize) -> Receiver<Vec<u8
     receiver
 }
 
-/// Waits for its end; at that time it is killed, and none comes back.
+/// Waits for the child's exit. Kills it at `until` and returns `None`.
 fn ended_by(child: &mut Child, until: Instant) -> io::Result<Option<ExitStatus>> {
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
         if Instant::now() >= until {
-            // It may have ended just now; its end is waited for in either case, so that nothing is left of it.
+            // It may have exited just now. Its exit is awaited in either case, so that no zombie stays.
             let _ = child.kill();
             child.wait()?;
             return Ok(None);
@@ -208,7 +210,7 @@ fn failure(status: ExitStatus, complaint: &str, bounds: Bounds) -> CompileError 
     if child::is_killed_for_time(status) {
         return CompileError::TooLong(bounds.time);
     }
-    // What the allocator, the system, the compiler and its threads say when there is no more.
+    // Messages of the allocator, the system, the compiler and its threads when memory is exhausted.
     let starved = ["memory allocation of", "Cannot allocate memory", "os error 12", "ThreadPoolBuildError"];
     if starved.iter().any(|text| complaint.contains(text)) {
         return CompileError::TooLarge(bounds.memory);
@@ -220,7 +222,7 @@ fn failure(status: ExitStatus, complaint: &str, bounds: Bounds) -> CompileError 
     CompileError::Crashed(if told.is_empty() { status.to_string() } else { format!("{status}: {told}") })
 }
 
-/// The code of an answer that is whole, about this component, and made for these settings.
+/// The code of an answer that is complete, about this component, and made for these settings.
 fn code_of(mut answer: Vec<u8>, fingerprint: Digest, digest: Digest) -> Result<Vec<u8>, CompileError> {
     let head_len = MAGIC.len() + 3 * 32;
     if answer.len() < head_len {

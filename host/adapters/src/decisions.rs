@@ -1,10 +1,11 @@
-//! What was decided about versions and outlives a restart: digests that are quarantined, versions that the operator rolled
-//! back from, and what served instead of them.
+//! Decisions about versions that outlive a restart: quarantined digests, versions that the operator rolled back from,
+//! and the versions that serve instead.
 //!
-//! One small file for each plugins folder, `decisions-HASH.json`, in the directory of the compile cache: that belongs to
-//! Weir's user alone, and holds the code of what is to serve instead. Several Weirs may share it (the replicas of one
-//! configuration): each writes only what *it* changed into what the file says then, in one step and one after another, so
-//! of two who decide differently about the same version the later one is remembered. A running Weir does not read it again.
+//! Each plugins folder has one small file, `decisions-HASH.json`, in the directory of the compile cache, which belongs
+//! to Weir's user alone and holds the code of the versions that serve instead. Several Weirs may share it (the replicas
+//! of one configuration): each merges only its *own* changes into the current file, atomically and one after another,
+//! so that of two different decisions about the same version the later one stays. A running Weir does not read the file
+//! again.
 //!
 //! ```json
 //! {"version": 1,
@@ -13,8 +14,8 @@
 //!    "instead": {"digest": "sha256:…", "trusted": true, "signer": null}}}}
 //! ```
 //!
-//! Times are milliseconds since 1970. A file that cannot be read is left aside with a warning: Weir then serves what the
-//! folder holds, as it does on its first start.
+//! Times are milliseconds since 1970. A file that cannot be read is ignored with a warning: Weir then serves the
+//! contents of the folder, as on its first start.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _};
@@ -28,28 +29,28 @@ use super::install::{self, Readers};
 use weir_sandbox::digest::Digest;
 use weir_sandbox::fault::{clean, head};
 
-/// The file's version. One that has another is left aside.
+/// Version of the file format. A file of another version is ignored.
 const VERSION: u32 = 1;
-/// Digests that are remembered as quarantined, and adapters of which something is: the latest.
+/// Maximum number of quarantined digests and of adapters with a decision; the latest are kept.
 const REMEMBERED: usize = 256;
-/// Bytes of a file that is read, and of a reason in it.
+/// Maximum size of a file that is read, and of a reason in it, in bytes.
 const FILE: u64 = 1 << 20;
 const REASON: usize = 500;
-/// What files with decisions are called.
+/// Prefix of the names of decision files.
 const PREFIX: &str = "decisions-";
 
-/// Who decided.
+/// The author of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
-    /// The judge, by what the adapter's own counters said.
+    /// The judge, based on the adapter's own counters.
     Judge,
-    /// Somebody with the admin's rights.
+    /// An operator with admin rights.
     Operator,
 }
 
 impl By {
-    /// As operators read it.
+    /// The name that operators see.
     pub fn name(self) -> &'static str {
         match self {
             Self::Judge => "judge",
@@ -58,29 +59,29 @@ impl By {
     }
 }
 
-/// Bytes that are not to serve.
+/// A quarantined digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quarantined {
-    /// The name that they served under.
+    /// The adapter's name.
     pub name: String,
-    /// For the operator.
+    /// The reason, for the operator.
     pub reason: String,
-    /// Since when.
+    /// Start of the quarantine.
     #[serde(with = "moment")]
     pub since: SystemTime,
-    /// Who decided it.
+    /// The author of the decision.
     pub by: By,
-    /// How often the judge has decided it in a row. The more often, the later they are tried again.
+    /// How often in a row the judge has quarantined it. Each time doubles the pause before the next attempt.
     #[serde(default)]
     pub times: u32,
 }
 
-/// Bytes that the judge had taken out of service, and that are tried again.
+/// A digest that the judge had quarantined and that serves again on probation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TriedAgain {
-    /// How often the judge had decided it in a row.
+    /// How often in a row the judge had quarantined it.
     pub times: u32,
-    /// Since when.
+    /// Start of the probation.
     #[serde(with = "moment")]
     pub since: SystemTime,
 }
@@ -88,34 +89,34 @@ pub struct TriedAgain {
 /// The version that serves instead of one that is held back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instead {
-    /// Which bytes.
+    /// Digest of its bytes.
     pub digest: Digest,
-    /// Whether the lock file vouched for it when it came.
+    /// Whether the lock file pinned it when it was loaded.
     pub trusted: bool,
     /// The trusted key that had signed it.
     pub signer: Option<String>,
 }
 
-/// What was decided about the adapter of a name.
+/// The decisions about one adapter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choice {
     /// The version that the operator rolled back from.
     pub rolled_back_from: Option<Digest>,
-    /// What serves instead of that, or of what is quarantined.
+    /// The version that serves instead of that, or instead of a quarantined one.
     pub instead: Option<Instead>,
-    /// Since when.
+    /// Time of the decision.
     #[serde(with = "moment")]
     pub since: SystemTime,
 }
 
-/// What was decided about the adapters of one folder.
+/// The decisions about the adapters of one folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decisions {
-    /// Bytes that are not to serve.
+    /// Quarantined digests.
     pub quarantined: BTreeMap<Digest, Quarantined>,
-    /// By the adapter's name.
+    /// Decisions by the adapter's name.
     pub adapters: BTreeMap<String, Choice>,
-    /// Bytes that were quarantined and are tried again.
+    /// Digests that were quarantined and are on probation.
     #[serde(default)]
     pub tried_again: BTreeMap<Digest, TriedAgain>,
 }
@@ -128,13 +129,13 @@ struct Written {
 }
 
 impl Decisions {
-    /// Why these bytes are not to serve under this name although nothing is wrong with the file.
+    /// Why these bytes must not serve under this name, although the file itself is sound.
     pub fn held(&self, name: &str, digest: Digest) -> Option<String> {
         let rolled_back_from = self.adapters.get(name).and_then(|choice| choice.rolled_back_from);
         held(self.quarantined.get(&digest), rolled_back_from == Some(digest))
     }
 
-    /// Makes the changes that lead from one state to another; what is the same in both stays as it is here.
+    /// Applies the changes between two states; entries that are equal in both stay as they are here.
     fn change(&mut self, from: &Self, to: &Self) {
         change(&mut self.quarantined, &from.quarantined, &to.quarantined);
         change(&mut self.adapters, &from.adapters, &to.adapters);
@@ -153,7 +154,7 @@ impl Decisions {
     }
 }
 
-/// Why bytes of which this is known are not to serve.
+/// Why bytes must not serve, given these decisions about them.
 pub(super) fn held(quarantined: Option<&Quarantined>, is_rolled_back_from: bool) -> Option<String> {
     if let Some(quarantined) = quarantined {
         return Some(format!("quarantined: {}", quarantined.reason));
@@ -169,7 +170,7 @@ fn change<K: Ord + Clone, V: PartialEq + Clone>(at: &mut BTreeMap<K, V>, from: &
     at.extend(changed.map(|(key, value)| (key.clone(), value.clone())));
 }
 
-/// Bounds how many there are.
+/// Removes the oldest entries beyond the limit.
 pub(super) fn keep_the_latest<K: Ord + Clone, V>(all: &mut BTreeMap<K, V>, since: impl Fn(&V) -> SystemTime) {
     while all.len() > REMEMBERED {
         let oldest = all.iter().min_by_key(|(_, value)| since(value));
@@ -178,17 +179,17 @@ pub(super) fn keep_the_latest<K: Ord + Clone, V>(all: &mut BTreeMap<K, V>, since
     }
 }
 
-/// Keeps decisions in a file.
+/// Stores decisions in a file.
 #[derive(Debug)]
 pub struct Keeper {
     path: PathBuf,
-    /// What was read, or written last.
+    /// The decisions last read or written.
     known: Mutex<Decisions>,
 }
 
 impl Keeper {
-    /// The keeper of the decisions about the adapters in one folder. `private` is a directory that only Weir's user can
-    /// write.
+    /// Opens the decisions about the adapters of one folder. Only Weir's user may have write access to the directory
+    /// `private`.
     pub fn open(private: &Path, plugins: &Path) -> Self {
         let plugins = std::fs::canonicalize(plugins).or_else(|_| std::path::absolute(plugins));
         let plugins = plugins.map_or_else(|_| Vec::new(), |path| path.into_os_string().into_encoded_bytes());
@@ -202,12 +203,12 @@ impl Keeper {
         Self { path, known: Mutex::new(known) }
     }
 
-    /// What was decided, as far as it is known here.
+    /// The decisions as far as this process knows them.
     pub fn known(&self) -> Decisions {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Keeps what is decided now. That it cannot be kept is told in the log and does no other harm.
+    /// Stores the current decisions. A failure is logged and does no other harm.
     pub(super) fn keep(&self, now: Decisions) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if *known == now {
@@ -221,7 +222,7 @@ impl Keeper {
 
     fn write(&self, before: &Decisions, now: &Decisions) -> io::Result<()> {
         let _turn = install::turn(&self.path)?;
-        // What cannot be read has been told of at the start, and is replaced by what is known.
+        // An unreadable file was logged at the start, and is replaced by the known decisions.
         let mut decisions = read(&self.path).unwrap_or_else(|_| before.clone());
         decisions.change(before, now);
         let written = serde_json::to_vec_pretty(&Written { version: VERSION, decisions })?;
@@ -229,13 +230,13 @@ impl Keeper {
     }
 }
 
-/// Whether a file in the private directory may be one with decisions.
+/// Whether a file in the private directory may hold decisions.
 pub(super) fn is_file(path: &Path) -> bool {
     let is_json = path.extension().is_some_and(|extension| extension == "json");
     is_json && path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(PREFIX))
 }
 
-/// The decisions in a file; one that is not there holds none.
+/// The decisions in a file; none if it does not exist.
 fn read(path: &Path) -> io::Result<Decisions> {
     let file = match std::fs::File::open(path) {
         Ok(file) => file,

@@ -1,4 +1,4 @@
-//! Components for tests, put together from text: a core module written by hand, made a component by the contract's WIT.
+//! Components for tests, built from text: a handwritten core module, made a component with the contract's WIT.
 #![allow(clippy::unwrap_used, reason = "only tests use it")]
 
 use std::fmt::Write as _;
@@ -12,24 +12,24 @@ use super::{Admission, Loader};
 use weir_sandbox::{Adapter, Engine, Limits, PluginFault};
 use weir_types::contract::types::{Body, Context, HttpResponse};
 
-/// Where the manifest lies in the guest's memory.
+/// Address of the manifest in the guest's memory.
 const AT: u32 = 1024;
-/// Memory that stays zero: an `error` of kind `invalid-request`, an empty `encoded`, whatever is wanted.
+/// Address of zeroed memory, valid as an `error` of kind `invalid-request` or an empty `encoded`.
 pub(super) const ZEROS: u32 = 8192;
 
-/// A guest to be.
+/// The parts of a guest to build.
 pub(super) struct Guest {
     pub(super) name: String,
     pub(super) version: String,
-    /// The contract that the manifest names.
+    /// The contract version that the manifest names.
     pub(super) contract: String,
-    /// The isolation that it wishes, as a number.
+    /// The isolation that the manifest requests, as a number.
     pub(super) isolation: u8,
-    /// Body of `describe`; must leave the manifest's address.
+    /// Body of `describe`; must return the manifest's address.
     pub(super) describe: String,
-    /// Body of `provider-errors.parse-error`; must leave the address of an error.
+    /// Body of `provider-errors.parse-error`; must return the address of an error.
     pub(super) parse_error: String,
-    /// Body of `chat-encoder.push` of `dialect-chat`, which is exported only with this.
+    /// Body of `chat-encoder.push`; the interface `dialect-chat` is exported only if it is set.
     pub(super) push: Option<String>,
     /// Further fields of the core module.
     pub(super) more: String,
@@ -39,7 +39,7 @@ pub(super) struct Guest {
     pub(super) packages: String,
 }
 
-/// A guest that does as it should.
+/// A guest that works correctly.
 pub(super) fn guest(name: &str) -> Guest {
     Guest {
         name: name.into(),
@@ -113,7 +113,7 @@ impl Guest {
         text + ")"
     }
 
-    /// A manifest with nothing but an identity, as it lies in memory.
+    /// The bytes of a minimal manifest, as they are in memory.
     fn manifest(&self) -> String {
         let (mut record, mut strings) = (Vec::new(), Vec::new());
         for text in [&self.name, &self.version, &self.contract, "", "test", ""] {
@@ -131,7 +131,7 @@ impl Guest {
         })
     }
 
-    /// The guest loaded into an engine of its own.
+    /// Loads the guest into a new engine.
     pub(super) fn load(&self) -> Arc<Adapter> {
         loader(small()).load(&self.name, &self.build(), &Admission::default()).unwrap()
     }
@@ -147,7 +147,7 @@ pub(super) fn loader(limits: Limits) -> Loader {
     Loader::new(Engine::new(limits).unwrap(), None)
 }
 
-/// A context of nothing.
+/// An empty context.
 pub(super) fn context() -> Context {
     Context {
         request_id: "r".into(),
@@ -161,7 +161,7 @@ pub(super) fn context() -> Context {
     }
 }
 
-/// A response of nothing.
+/// A minimal response.
 pub(super) fn response() -> HttpResponse {
     HttpResponse { status: 500, headers: vec![], body: Body::Text("x".into()) }
 }

@@ -1,4 +1,4 @@
-//! What `weir plugin list` and `weir plugin inspect` show: values, which the command line prints.
+//! The values that `weir plugin list` and `weir plugin inspect` print.
 
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
@@ -15,26 +15,26 @@ use weir_sandbox::digest::Digest;
 use weir_sandbox::shape::{Shape, ShapeError};
 use weir_types::contract::about::Manifest;
 
-/// All that can be told about a component.
+/// All facts about a component.
 #[derive(Debug, Clone, Serialize)]
 pub struct Inspection {
-    /// Which bytes it is.
+    /// Digest of its bytes.
     pub digest: Digest,
-    /// The contract that it speaks.
+    /// Version of the contract that it implements.
     pub contract: &'static str,
-    /// The contract's interfaces that it has.
+    /// The contract's interfaces that it exports.
     pub interfaces: Vec<&'static str>,
-    /// What it is made of.
+    /// Its structure.
     pub shape: Shape,
-    /// Slots of the pool that an instance takes.
+    /// Number of slots of the pool that an instance takes.
     pub weight: u32,
-    /// What it says about itself.
+    /// Its manifest.
     pub manifest: Manifest,
 }
 
-/// Reads, checks, compiles and asks a component, under the limits that it would serve under.
+/// Checks and compiles a component and calls `describe`, under the limits for serving.
 pub fn inspect(loader: &Loader, bytes: &[u8]) -> Result<Inspection, LoadError> {
-    // Whatever it is called: the name is told, not judged.
+    // The name is reported, not judged, so any name is accepted.
     let admission = Admission::default();
     let adapter = match loader.load("", bytes, &admission) {
         Err(LoadError::Name { found, .. }) => loader.load(&found, bytes, &admission)?,
@@ -43,7 +43,7 @@ pub fn inspect(loader: &Loader, bytes: &[u8]) -> Result<Inspection, LoadError> {
     of(&adapter)
 }
 
-/// What is told of an adapter that is loaded already.
+/// The same facts about an adapter that is already loaded.
 pub fn of(adapter: &Adapter) -> Result<Inspection, LoadError> {
     Ok(Inspection {
         digest: adapter.digest,
@@ -55,7 +55,7 @@ pub fn of(adapter: &Adapter) -> Result<Inspection, LoadError> {
     })
 }
 
-/// The same as far as it can be told without compiling anything.
+/// The facts that are known without compiling.
 pub fn shape(loader: &Loader, bytes: &[u8]) -> Result<Shape, ShapeError> {
     Shape::read(bytes, &loader.engine().limits().structure)
 }
@@ -65,32 +65,32 @@ pub fn shape(loader: &Loader, bytes: &[u8]) -> Result<Shape, ShapeError> {
 pub struct Listed {
     /// The file's name without `.wasm`.
     pub name: String,
-    /// Which bytes; none where they cannot be read.
+    /// Digest of its bytes; `None` if they cannot be read.
     pub digest: Option<Digest>,
-    /// The adapter's version; none where it is refused.
+    /// The adapter's version; `None` if it is refused.
     pub version: Option<String>,
-    /// One line for people.
+    /// A short description, for people.
     pub description: Option<String>,
-    /// Whether the lock file vouches for it.
+    /// Whether the lock file pins it.
     pub trusted: bool,
     /// The trusted key that signed it.
     pub signed_by: Option<String>,
-    /// Formats that clients may speak through it.
+    /// Formats of its faces.
     pub faces: Vec<String>,
-    /// Formats that its provider takes as they are.
+    /// Formats that its provider takes unchanged.
     pub accepts: Vec<String>,
-    /// Why it is refused; none where it would serve.
+    /// The reason if it is refused; `None` if it would serve.
     pub refused: Option<String>,
-    /// Whether there are fixtures that it proves itself by.
+    /// Whether fixtures prove it.
     pub proved: bool,
-    /// Claims that would not be served, since others serve these paths.
+    /// Claims that would not be served, because other adapters serve these paths.
     pub left_out: Vec<String>,
-    /// What it says about itself; none where it is refused.
+    /// Its manifest; `None` if it is refused.
     #[serde(skip)]
     pub manifest: Option<Manifest>,
 }
 
-/// Every component in a directory, in the order of names.
+/// Lists every component in a directory, ordered by name.
 pub fn list(
     loader: &Loader,
     dir: &Path,
@@ -112,7 +112,7 @@ pub fn list(
     Ok(names.into_iter().map(|name| listed(loader, dir, &vouch, name)).collect())
 }
 
-/// Says what speaks for the bytes of a file, or why they are not to serve.
+/// Checks a file's bytes: returns what vouches for them, or why they must not serve.
 type Vouch<'a> = dyn Fn(&str, Digest, &Path) -> Result<Vouched, String> + 'a;
 
 fn listed(loader: &Loader, dir: &Path, vouch: &Vouch<'_>, name: String) -> Listed {
@@ -190,7 +190,7 @@ mod tests {
     use crate::guest::{guest, loader, small};
 
     #[test]
-    fn a_component_tells_what_it_is_whatever_its_file_is_called() {
+    fn a_component_is_described_whatever_its_file_is_called() {
         let bytes = guest("zeta").build();
         let inspection = inspect(&loader(small()), &bytes).unwrap();
         assert_eq!(inspection.manifest.name, "zeta");
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_has_the_sound_and_the_refused_and_whether_they_are_trusted() {
+    fn a_list_shows_valid_and_refused_adapters_and_their_trust() {
         let dir = tempfile::tempdir().unwrap();
         let bytes = guest("zeta").build();
         std::fs::write(dir.path().join("zeta.wasm"), &bytes).unwrap();

@@ -1,5 +1,4 @@
-//! Files put in place in one step: who looks sees the former one or the new one, whole, and so does who looks after a
-//! crash.
+//! Replaces files atomically: readers see the former file or the new one, complete, even after a crash.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -8,13 +7,13 @@ use std::path::Path;
 /// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readers {
-    /// As the system usually lets.
+    /// The group and others, too (mode 0644).
     All,
-    /// Its owner alone.
+    /// Only the owner (mode 0600).
     Owner,
 }
 
-/// Writes beside the path under a name that nobody looks at, and renames.
+/// Writes a hidden temporary file in the same folder, and renames it.
 pub fn put(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
     let dir = folder(path);
     let name = path.file_name().ok_or_else(|| io::Error::other("it has no name"))?.to_string_lossy();
@@ -30,12 +29,12 @@ pub fn put(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
         let _ = std::fs::remove_file(&temporary);
         return written;
     }
-    // The name lasts once the folder is on disk; where folders cannot be synced, it lasts soon.
+    // The rename is durable once the folder is synced; where folders cannot be synced, it is soon after.
     let _ = File::open(dir).and_then(|dir| dir.sync_all());
     Ok(())
 }
 
-/// Waits until nobody else changes the file, as long as what is returned is held.
+/// Waits for other writers of the file, and excludes them while the returned lock is held.
 pub(super) fn turn(path: &Path) -> io::Result<File> {
     let dir = folder(path);
     std::fs::create_dir_all(dir)?;

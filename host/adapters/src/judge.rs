@@ -1,11 +1,11 @@
-//! Watches how adapters do, and takes out of service what fails too often: quarantine, and the verdict on trials.
+//! Watches the adapters' counters: quarantines those that fail too often, and decides trials.
 //!
-//! What counts is not how often a component fails but at how many *different* requests: a poisoned request that is sent
-//! again and again is one. They must also be a share of all exchanges, and where several callers use the adapter they
-//! must not all be one caller's: nobody takes an adapter away from others alone. Deadlines that several adapters miss at
-//! the same time are the machine's fault and count for nothing, and so do limits that were met at large inputs.
+//! Failures are counted by *different* requests, so that a poisoned request that is sent again and again counts once.
+//! They must also be a minimum share of all exchanges, and if several callers use the adapter, they must come from more
+//! than one: no single caller can take an adapter away from the others. Deadlines that several adapters miss at the
+//! same time are attributed to the machine and not counted, and neither are limits exceeded by large inputs.
 //!
-//! What it took out of service is tried again after a pause, where no other version serves instead.
+//! A quarantined adapter is retried after a pause if no other version serves instead.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -19,30 +19,30 @@ use weir_sandbox::digest::Digest;
 use weir_sandbox::fault::FaultKind;
 use weir_sandbox::stats::Offence;
 
-/// How often the judge should look.
+/// Interval at which [`Judge::look`] should be called.
 pub const EVERY: Duration = Duration::from_millis(250);
-/// Samples that make a window.
+/// Number of samples per window.
 const SAMPLES: u32 = 16;
 
-/// How an adapter is looked after.
+/// The rollout policy of an adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Care {
-    /// When it is quarantined; never if none.
+    /// When to quarantine it; never if `None`.
     pub quarantine: Option<QuarantineRule>,
-    /// How new versions are tried; not at all if none.
+    /// How to try new versions; not at all if `None`.
     pub canary: Option<CanaryRule>,
 }
 
 /// When an adapter is quarantined.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct QuarantineRule {
-    /// Different requests that it fails at within the window; up to 64.
+    /// Number of different requests that must fail within the window; at most 64.
     pub faults: usize,
-    /// The time over which they are counted.
+    /// The time over which failures are counted.
     pub window: Duration,
-    /// The share of exchanges in that time that must have failed.
+    /// The minimum share of exchanges in that time that must have failed.
     pub share: f64,
-    /// How long it is out of service before it is tried again, the first time.
+    /// The first pause before it is retried.
     pub pause: Duration,
 }
 
@@ -52,17 +52,17 @@ impl Default for QuarantineRule {
     }
 }
 
-/// What happened to an adapter until a moment.
+/// An adapter's counters at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Sample {
     at: Instant,
     leases: u64,
     faults: u64,
-    /// Who came since the sample before, a bit each.
+    /// Callers since the previous sample, as a bit set.
     callers: u64,
 }
 
-/// What happened within a window.
+/// The activity within a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Window {
     exchanges: u64,
@@ -76,7 +76,7 @@ struct Watched {
     samples: VecDeque<Sample>,
 }
 
-/// The one who watches.
+/// Quarantines failing adapters and decides trials.
 #[derive(Debug)]
 pub struct Judge {
     catalog: Arc<Catalog>,
@@ -84,12 +84,12 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// Has seen nothing yet.
+    /// Creates a judge without any history.
     pub fn new(catalog: Arc<Catalog>) -> Self {
         Self { catalog, watched: BTreeMap::new() }
     }
 
-    /// Looks at all adapters and acts. To be called every [`EVERY`], off the request path.
+    /// Checks all adapters and acts. Must be called every [`EVERY`], off the request path.
     pub fn look(&mut self) {
         let snapshot = self.catalog.snapshot();
         for (name, trial) in &snapshot.trials {
@@ -127,7 +127,7 @@ impl Judge {
         }
     }
 
-    /// Notes what happened until now, and answers what did within the window.
+    /// Records the current counters, and returns the activity within the window.
     fn window(&mut self, name: &Arc<str>, adapter: &Adapter, length: Duration, now: Instant) -> Window {
         let stats = &adapter.stats;
         let sample = Sample {
@@ -151,7 +151,7 @@ impl Judge {
 
 impl Watched {
     fn begin(adapter: &Adapter, first: Sample, length: Duration) -> Self {
-        // What was loaded just now is known from its beginning.
+        // The counters of an adapter that was just loaded start at zero.
         let is_new = adapter.stats.age() < length;
         let begin = if is_new { Sample { leases: 0, faults: 0, callers: 0, ..first } } else { first };
         Self { digest: adapter.digest, samples: VecDeque::from([begin]) }
@@ -175,7 +175,7 @@ impl Watched {
 }
 
 impl QuarantineRule {
-    /// Why an adapter that did this is to be quarantined, if it is.
+    /// The reason to quarantine an adapter with these failures; `None` if there is none.
     fn reason(&self, offences: &[Offence], window: Window) -> Option<String> {
         let share = window.faults as f64 / window.exchanges.max(1) as f64;
         if offences.len() < self.faults || share < self.share {

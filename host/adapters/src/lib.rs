@@ -1,19 +1,20 @@
-//! The life of adapters: loading, checking, swapping, judging. What runs them is `weir-sandbox`.
+//! The life of adapters: loading, checking, swapping, judging. `weir-sandbox` runs them.
 //!
-//! The way of a component, from file to call:
+//! From a component's file to a call:
 //!
 //! | module | does |
 //! |---|---|
-//! | [`watch`] | notices that a file in the plugins directory has changed |
-//! | [`compile`] | makes code of a component, in a process of its own |
-//! | [`cache`] | keeps compiled components on disk |
-//! | [`load`] | bytes to [`Adapter`](weir_sandbox::Adapter): shape, compile, `describe`, [`check`] |
-//! | [`policy`], [`sign`] | what the operator demands of a file: a signature, a pinned digest |
-//! | [`catalog`] | the adapters that serve now, swapped in one step, and the versions before them |
-//! | [`judge`] | verdicts on versions that are tried; quarantine of what fails too often |
-//! | [`decisions`] | what was decided about versions, kept over restarts |
-//! | [`age`] | which of two versions is the older one |
-//! | [`lock`], [`inspect`], [`install`] | trusted digests; what is printed about a component; files put in place in one step |
+//! | [`watch`] | notices changed files in the plugins directory |
+//! | [`compile`] | compiles components, in a child process |
+//! | [`cache`] | stores compiled components on disk |
+//! | [`load`] | turns bytes into an [`Adapter`](weir_sandbox::Adapter): shape, compile, `describe`, [`check`] |
+//! | [`policy`], [`sign`] | check the operator's requirements of a file: a signature, a pinned digest |
+//! | [`catalog`] | holds the serving adapters, swapped in one step, and their former versions |
+//! | [`judge`] | decides trials; quarantines versions that fail too often |
+//! | [`decisions`] | keeps decisions about versions over restarts |
+//! | [`age`] | compares versions of adapters |
+//! | [`lock`], [`inspect`], [`install`] | trusted digests; printed facts about components; atomic replacement of files
+//! |
 //!
 //! At the start:
 //!

@@ -1,4 +1,4 @@
-//! Bytes to [`Adapter`]: checked, compiled, asked what it is, checked again.
+//! Turns bytes into an [`Adapter`]: checks and compiles them, calls `describe`, and checks the manifest.
 //!
 //! This blocks (compiling takes a tenth of a second for a Rust adapter, seconds for Python): call it from a thread for
 //! blocking work, never from a request.
@@ -27,52 +27,52 @@ use weir_types::contract::about::Manifest;
 /// Why a component does not become an adapter.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// It is refused unseen.
+    /// Its structure is refused before it is compiled.
     #[error(transparent)]
     Shape(#[from] ShapeError),
     /// It does not compile.
     #[error("does not compile: {0}")]
     Compile(#[from] CompileError),
-    /// It does not keep to the contract's types.
+    /// It does not match the contract's types.
     #[error("does not fit the contract: {0}")]
     Contract(String),
-    /// It failed when it was asked for its manifest.
+    /// It failed in `describe` or before.
     #[error("failed to start or to describe itself ({kind}): {detail}")]
     Describe {
         /// The kind of fault.
         kind: &'static str,
-        /// What happened.
+        /// Details of the fault.
         detail: String,
     },
-    /// What it says about itself is wrong.
+    /// Its manifest is invalid.
     #[error("its manifest is wrong: {0}")]
     Manifest(Problems),
-    /// It goes by another name than its file.
+    /// Its manifest has another name than its file.
     #[error("it calls itself {found:?}, so its file must be called {found}.wasm and not {expected}.wasm")]
     Name {
-        /// Its own name.
+        /// The manifest's name.
         found: String,
         /// The file's name.
         expected: String,
     },
-    /// It needs more of the pool than there is.
+    /// An instance needs more slots of the pool than exist.
     #[error("an instance of it takes {weight} slots of the pool, which has {slots}")]
     TooHeavy {
-        /// Slots that it takes.
+        /// Slots that an instance needs.
         weight: u32,
-        /// Slots that there are.
+        /// Slots of the pool.
         slots: u32,
     },
 }
 
 impl LoadError {
-    /// Whether the file may just not be finished yet.
+    /// Whether the file may just be incomplete yet.
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Shape(ShapeError::Truncated(_)))
     }
 }
 
-/// Makes adapters.
+/// Loads adapters.
 #[derive(Debug, Clone)]
 pub struct Loader {
     engine: Engine,
@@ -81,43 +81,43 @@ pub struct Loader {
     progress: Arc<Progress>,
 }
 
-/// How far a start is.
+/// Progress of loading at the start, for the log.
 #[derive(Debug, Default)]
 struct Progress {
     expected: AtomicUsize,
     begun: AtomicUsize,
 }
 
-/// What the operator says about a component before it is loaded.
+/// The operator's settings for a component that is loaded.
 #[derive(Debug, Clone, Default)]
 pub struct Admission {
-    /// How its instances are to be used.
+    /// How its instances are used.
     pub terms: Terms,
-    /// Whether the lock file vouches for it.
+    /// Whether the lock file pins it.
     pub trusted: bool,
-    /// The key that signed it, where one that the operator trusts did.
+    /// The trusted key that signed it, if any.
     pub signer: Option<Arc<str>>,
 }
 
 impl Loader {
-    /// Makes adapters for this engine; compiled code is kept in the cache, if there is one.
+    /// Creates a loader for this engine; compiled code is stored in the cache, if one is given.
     pub fn new(engine: Engine, cache: Option<Cache>) -> Self {
         Self { engine, cache, compiler: Compiler::Here, progress: Arc::default() }
     }
 
-    /// Compiles there instead of in this process.
+    /// Sets where components are compiled.
     #[must_use]
     pub fn compiling(self, compiler: Compiler) -> Self {
         Self { compiler, ..self }
     }
 
-    /// Says how many components are about to be loaded, so that the log can tell how far it is; 0 when that is over.
+    /// Announces how many components will be loaded, so that the log shows progress; 0 ends this.
     pub fn expect(&self, components: usize) {
         self.progress.expected.store(components, Relaxed);
         self.progress.begun.store(0, Relaxed);
     }
 
-    /// The engine that adapters are made for.
+    /// The engine that adapters are loaded for.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
@@ -127,8 +127,8 @@ impl Loader {
         self.cache.as_ref()
     }
 
-    /// Makes an adapter of the code that the cache has of these bytes, which are not at hand themselves; none if the cache
-    /// has none, or the code is of another name's component.
+    /// Loads an adapter from cached code alone, without the component's bytes. `None` if the cache does not have it, or
+    /// it has another name.
     pub fn recall(&self, name: &str, digest: Digest, admission: &Admission) -> Option<Result<Arc<Adapter>, LoadError>> {
         let (component, described) = self.cache.as_ref()?.get(digest)?;
         if described.manifest.name != name || described.shape.weight() > self.engine.limits().instances {
@@ -142,7 +142,7 @@ impl Loader {
         Some(made)
     }
 
-    /// Makes an adapter of these bytes, which lie in a file called `name`.wasm.
+    /// Loads an adapter from the bytes of the file `name`.wasm.
     pub fn load(&self, name: &str, bytes: &[u8], admission: &Admission) -> Result<Arc<Adapter>, LoadError> {
         let digest = Digest::of(bytes);
         let nth = self.progress.begun.fetch_add(1, Relaxed) + 1;
@@ -150,7 +150,7 @@ impl Loader {
         let (component, shape, manifest) = if let Some((component, known)) = cached {
             (component, known.shape, Some(known.manifest))
         } else {
-            // First, so that nothing is compiled that would be refused.
+            // Checked first, so that nothing is compiled that would be refused.
             let shape = Shape::read(bytes, &self.engine.limits().structure)?;
             (self.compile(name, nth, digest, bytes)?, shape, None)
         };
@@ -242,8 +242,8 @@ impl Loader {
     }
 }
 
-/// An instance with every function looked up, so that a wrong type shows now, and how long making one takes. Making it
-/// the second time tells: the first one pays for page faults.
+/// Creates an instance with every function looked up, so that type mismatches show now, and measures the creation. The
+/// second creation is measured, because the first one includes page faults.
 fn first_instance(template: &Arc<Template>, shape: &Shape) -> Result<(Instance, Duration), LoadError> {
     let failed = |error: wasmtime::Error| {
         let Failure { kind, detail, .. } = Failure::of(&error, &[]);

@@ -6,8 +6,9 @@
 //! version = "1.2.3"   # nothing older that is signed takes its place unasked
 //! ```
 //!
-//! What a manifest suggests (a url, variables that hold keys) counts without asking only for these, else a file dropped
-//! into the folder could name a well-known variable and a url of its own, and be handed the key.
+//! A manifest's suggestions (a url, names of variables that hold keys) are used without asking only for these
+//! components. Otherwise a file dropped into the folder could name a well-known variable and its own url, and receive
+//! the key.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,28 +20,28 @@ use serde::{Deserialize, Serialize};
 use super::install;
 use weir_sandbox::digest::Digest;
 
-/// The lock file cannot be used.
+/// Why the lock file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// It cannot be read or written.
+    /// The file cannot be read or written.
     #[error("cannot read or write {}: {source}", path.display())]
     Io {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
-    /// It is not what it should be.
+    /// The file is not a valid lock file.
     #[error("{} is not a lock file: {}", path.display(), source.message())]
     Syntax {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Where and what.
+        /// The parser's error, with its position.
         source: Box<toml::de::Error>,
     },
 }
 
-/// The digests that the operator trusts, by adapter.
+/// The trusted digests, by adapter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
@@ -57,7 +58,7 @@ struct Pin {
 }
 
 impl Lock {
-    /// Reads the file; one that is not there trusts nothing.
+    /// Reads the file; a missing file trusts nothing.
     pub fn read(path: &Path) -> Result<Self, LockError> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
@@ -67,17 +68,17 @@ impl Lock {
         toml::from_str(&text).map_err(|source| LockError::Syntax { path: path.to_owned(), source: Box::new(source) })
     }
 
-    /// Whether this adapter with these bytes is trusted.
+    /// Whether this adapter is trusted with these bytes.
     pub fn trusts(&self, name: &str, digest: Digest) -> bool {
         self.pinned(name) == Some(digest)
     }
 
-    /// The digest that is trusted under this name.
+    /// The trusted digest of this name.
     pub fn pinned(&self, name: &str) -> Option<Digest> {
         self.adapters.get(name).map(|pin| pin.digest)
     }
 
-    /// The version that was pinned under this name, where that is known.
+    /// The pinned version of this name, if it is known.
     pub fn version(&self, name: &str) -> Option<&str> {
         self.adapters.get(name)?.version.as_deref()
     }
@@ -87,12 +88,12 @@ impl Lock {
         self.adapters.insert(name.to_owned(), Pin { digest, version: None });
     }
 
-    /// Pins these bytes in the file, in one step; answers what was pinned before. Others that do the same wait.
+    /// Pins these bytes in the file, atomically, and returns the previous pin. Concurrent writers wait.
     pub fn pin_in(path: &Path, name: &str, digest: Digest) -> Result<Option<Digest>, LockError> {
         Self::pin_version_in(path, name, digest, None).map(|before| before.map(|(digest, _)| digest))
     }
 
-    /// The same with the version that these bytes say they are.
+    /// Pins these bytes and their version, and returns the previous pin.
     pub fn pin_version_in(
         path: &Path,
         name: &str,
@@ -108,7 +109,7 @@ impl Lock {
         Ok(before)
     }
 
-    /// The file's text.
+    /// The contents of the file.
     pub fn text(&self) -> String {
         let mut text = String::from(
             "# Digests of the adapters that this Weir trusts; see docs. Written by tools, kept in version control.\n",
@@ -129,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_reads_back_and_trusts_only_those_bytes() {
+    fn a_lock_file_reads_back_and_trusts_only_its_bytes() {
         let mut lock = Lock::default();
         lock.pin("zeta", Digest::of(b"one"));
         let dir = tempfile::tempdir().unwrap();
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn pins_that_are_written_at_the_same_time_are_all_there() {
+    fn concurrent_pins_are_all_kept() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("plugins.lock");
         std::thread::scope(|scope| {

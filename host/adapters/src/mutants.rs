@@ -1,4 +1,4 @@
-//! Components that chance has changed: whatever they are, they are refused or they serve, and nothing else happens.
+//! Randomly mutated components: each is refused or serves, and nothing else happens.
 //!
 //! A few hundred in the ordinary run; `WEIR_MUTANTS=10000 cargo test -p weir-adapters mutants` for more of them.
 
@@ -6,7 +6,7 @@ use super::{Admission, LoadError};
 use crate::guest::{ZEROS, call, guest, loader, small};
 use weir_sandbox::{Shape, limits};
 
-/// Xorshift: the same mutants in every run.
+/// Xorshift generator with a fixed seed: the same mutants in every run.
 struct Chance(u64);
 
 impl Chance {
@@ -36,7 +36,7 @@ impl Chance {
                 bytes[range].fill(0xff);
             }
             4 => (0..self.below(4096)).for_each(|_| bytes.push(self.below(256) as u8)),
-            // One bit, a few bytes: what gets past the parser most often.
+            // Single bits and a few bytes pass the parser most often.
             5 => bytes[at] ^= 1 << self.below(8),
             _ => {
                 for _ in 0..=self.below(6) {

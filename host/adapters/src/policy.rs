@@ -1,5 +1,5 @@
-//! What the operator demands of a file before it is so much as looked at: a signature of a trusted key, a digest that the
-//! lock file pins. Judged over the bytes in memory that are then loaded.
+//! The operator's requirements of a file before it is parsed: a signature of a trusted key, a digest pinned in the lock
+//! file. They are checked on the same bytes in memory that are then loaded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,27 +8,27 @@ use super::lock::Lock;
 use super::sign::{self, PublicKey, SignError};
 use weir_sandbox::digest::Digest;
 
-/// What is demanded of one adapter.
+/// The requirements of one adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Demand {
-    /// A signature of a trusted key.
+    /// A signature of a trusted key is required.
     pub signature: bool,
-    /// That the lock file pins its digest.
+    /// A pin in the lock file is required.
     pub pin: bool,
 }
 
-/// What is demanded of adapters.
+/// The requirements of all adapters.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
-    /// Whose signatures count.
+    /// Keys whose signatures are trusted.
     pub keys: Vec<PublicKey>,
-    /// What is demanded of those without an entry of their own.
+    /// Requirements of adapters without an entry of their own.
     pub usual: Demand,
-    /// What is of single ones, by name.
+    /// Requirements of single adapters, by name.
     pub of: BTreeMap<String, Demand>,
 }
 
-/// What speaks for a file.
+/// The evidence for a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Vouched {
     /// Whether the lock file pins it.
@@ -37,33 +37,33 @@ pub struct Vouched {
     pub signer: Option<Arc<str>>,
 }
 
-/// Why a file is refused unread.
+/// Why a file is refused before it is parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unvouched {
-    /// Its signature is missing.
+    /// The signature is missing.
     #[error("a signature is required, and there is no {name}.wasm.sig beside it (`weir plugin sign` makes one)")]
     Unsigned {
         /// The adapter.
         name: String,
     },
-    /// Its signature does not count.
+    /// The signature is invalid or not trusted.
     #[error("a signature is required: {0}")]
     Signature(#[from] SignError),
     /// The lock file pins other bytes.
     #[error("its digest is not the one in the lock file, which is {0}; `weir plugin install` pins it")]
     PinnedOtherwise(Digest),
-    /// The lock file does not know it.
+    /// The lock file has no pin for it.
     #[error("the lock file does not pin it; `weir plugin install` does")]
     NotPinned,
 }
 
 impl Policy {
-    /// Whether signatures are looked at, so that their files need be read.
+    /// Whether signatures are verified, so that their files must be read.
     pub fn reads_signatures(&self) -> bool {
         !self.keys.is_empty() || self.usual.signature || self.of.values().any(|demand| demand.signature)
     }
 
-    /// What speaks for these bytes, or what is missing. `signature` is the text of their signature file.
+    /// The evidence for these bytes, or the missing requirement. `signature` is the text of their signature file.
     pub fn check(
         &self,
         name: &str,
@@ -85,8 +85,8 @@ impl Policy {
         Ok(Vouched { pinned, signer })
     }
 
-    /// Whether what spoke for a version when it came is still enough, now that its file is not at hand: a signature whose
-    /// key is trusted still, and a pin as it was then, since the lock file names the version that came after it.
+    /// Whether the evidence from the time of loading still suffices without the file: the signer's key must still be
+    /// trusted, and a pin counts as it was then, because the lock file names a later version now.
     pub fn stands_by(&self, name: &str, vouched: &Vouched) -> bool {
         let demand = self.of.get(name).unwrap_or(&self.usual);
         let is_trusted = |signer: &Arc<str>| self.keys.iter().any(|key| *key.to_string() == **signer);
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_demanded_is_missed() {
+    fn only_requirements_can_be_missing() {
         let digest = Digest::of(b"x");
         let (key, _) = SigningKey::generate().unwrap();
         let public = key.public().unwrap();

@@ -1,8 +1,8 @@
 //! Detached signatures: `NAME.wasm.sig` beside `NAME.wasm`, Ed25519 (RFC 8032) over the file's digest.
 //!
-//! What is signed is the text `weir adapter signature v1`, a line feed, and the digest as it is written everywhere
-//! (`sha256:` and 64 hexadecimal digits). A signature file has a line `ed25519:BASE64` for each signature; lines that
-//! begin with `#` and empty ones do not count. A public key is written `ed25519:BASE64` too, a private one
+//! The signed message is the text `weir adapter signature v1`, a line feed, and the digest as it is written everywhere
+//! (`sha256:` and 64 hexadecimal digits). A signature file has one line `ed25519:BASE64` per signature; empty lines and
+//! those that begin with `#` are ignored. A public key is written `ed25519:BASE64`, too, and a private one
 //! `ed25519-private:BASE64` (PKCS #8).
 
 use std::fmt::{self, Debug, Display, Formatter};
@@ -17,26 +17,26 @@ use weir_sandbox::digest::Digest;
 
 const PREFIX: &str = "ed25519:";
 const PRIVATE: &str = "ed25519-private:";
-/// Bytes of a signature file, and signatures in it.
+/// Maximum size of a signature file in bytes, and maximum number of signatures in it.
 pub(super) const SIGNATURE_FILE: usize = 4096;
 const SIGNATURES: usize = 16;
 
-/// Why there is no key or no signature.
+/// Why a key or a signature is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
-    /// The text is no public key.
+    /// The text is not a public key.
     #[error("not a public key: expected `ed25519:` and 32 bytes in base64")]
     NotAKey,
-    /// The text is no private key. Its words are told nowhere.
+    /// The text is not a private key. The error does not contain it.
     #[error("not a private key: expected `ed25519-private:` and what `weir plugin keygen` writes after it")]
     NotAPrivateKey,
-    /// There is no line with a signature in the file.
+    /// The file has no line with a signature.
     #[error("the signature file has no line `ed25519:BASE64` with 64 bytes")]
     NoSignature,
-    /// Nobody who is trusted signed it.
+    /// No trusted key signed these bytes.
     #[error("no trusted key signed these bytes")]
     NotTrusted,
-    /// The system gives no randomness.
+    /// The system provides no random bytes.
     #[error("the system gives no randomness")]
     NoRandomness,
 }
@@ -72,18 +72,18 @@ impl Debug for PublicKey {
     }
 }
 
-/// A private key and the public one that goes with it. Its text is never shown.
+/// A private key and its public key. Its text is never shown.
 pub struct SigningKey(Ed25519KeyPair);
 
 impl SigningKey {
-    /// A new pair, and the private key's text.
+    /// Generates a new pair, and returns it with the private key's text.
     pub fn generate() -> Result<(Self, String), SignError> {
         let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| SignError::NoRandomness)?;
         let text = format!("{PRIVATE}{}\n", STANDARD.encode(document.as_ref()));
         Ok((Self::read(&text)?, text))
     }
 
-    /// Reads a private key's text.
+    /// Parses a private key's text.
     pub fn read(text: &str) -> Result<Self, SignError> {
         let bytes = text.trim().strip_prefix(PRIVATE).and_then(|text| STANDARD.decode(text).ok());
         let pair = bytes.and_then(|bytes| Ed25519KeyPair::from_pkcs8(&bytes).ok());
@@ -96,7 +96,7 @@ impl SigningKey {
         bytes.map(PublicKey).map_err(|_| SignError::NotAKey)
     }
 
-    /// The text of a signature file for these bytes.
+    /// The text of a signature file for a component with this digest.
     pub fn sign(&self, digest: Digest) -> String {
         format!("{PREFIX}{}\n", STANDARD.encode(self.0.sign(&message(digest)).as_ref()))
     }
@@ -112,7 +112,7 @@ fn message(digest: Digest) -> Vec<u8> {
     format!("weir adapter signature v1\n{digest}").into_bytes()
 }
 
-/// Which of these keys signed the bytes with this digest, by the text of their signature file.
+/// The key among `keys` that signed this digest, according to the text of its signature file.
 pub fn verify(text: &str, digest: Digest, keys: &[PublicKey]) -> Result<PublicKey, SignError> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let decoded = lines.filter_map(|line| STANDARD.decode(line.strip_prefix(PREFIX)?).ok());
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_signed_is_told_from_what_was_not() {
+    fn only_signed_bytes_verify() {
         let (key, text) = SigningKey::generate().unwrap();
         let (other, _) = SigningKey::generate().unwrap();
         let key_again = SigningKey::read(&text).unwrap();

@@ -1,4 +1,4 @@
-//! The runtime as a whole, with components that behave and components that do not.
+//! Tests of the whole runtime, with well-behaved components and others.
 
 mod pool;
 mod wasi;
@@ -18,7 +18,7 @@ fn kind(fault: Result<(), PluginFault>) -> FaultKind {
     fault.unwrap_err().kind
 }
 
-/// A guest whose `parse-error` does this.
+/// A guest whose `parse-error` has this body.
 fn that(does: &str) -> Arc<Adapter> {
     let mut guest = guest("zeta");
     guest.parse_error = does.into();
@@ -103,7 +103,7 @@ fn handles_are_bounded() {
 
 #[test]
 fn a_giant_answer_meets_the_limit() {
-    // The message claims 200 MB, in a memory that is large enough to hold them.
+    // The message claims 200 MB, in a memory large enough for them.
     let mut guest = guest("zeta");
     guest.parse_error = "(drop (memory.grow (i32.const 3200)))
         (i32.store (i32.const 16388) (i32.const 65536)) (i32.store (i32.const 16392) (i32.const 200000000))
@@ -115,7 +115,7 @@ fn a_giant_answer_meets_the_limit() {
 }
 
 #[test]
-fn an_answer_that_lies_outside_of_memory_or_is_no_text_is_invalid() {
+fn an_answer_outside_of_memory_or_with_invalid_text_is_invalid() {
     assert_eq!(kind(call(&that("i32.const -8"))), FaultKind::Invalid);
     let no_kind = that("(i32.store8 (i32.const 16384) (i32.const 99)) (i32.const 16384)");
     assert_eq!(kind(call(&no_kind)), FaultKind::Invalid);
@@ -218,7 +218,7 @@ fn an_import_is_refused_by_name() {
     assert!(error.to_string().contains("bad:net/socket#connect"), "{error}");
 }
 
-/// Why a component with these exports, which hold nothing, is refused.
+/// Why a component with these empty exports is refused.
 fn refusal(exports: &[&str]) -> String {
     let export = |name: &&str| format!("(export \"{name}\" (instance $i))");
     let exports = exports.iter().map(export).collect::<Vec<_>>().concat();
@@ -232,7 +232,7 @@ fn another_version_of_the_contract_is_refused_naming_both() {
         (["weir:adapter/about@0.3.0", "weir:adapter/dialect-chat@0.3.0"], "0.3.0", "update Weir"),
         (["weir:adapter/provider-chat@0.10.0", "weir:adapter/about@0.10.0"], "0.10.0", "update Weir"),
         (["weir:adapter/about@0.0.8", "weir:adapter/dialect-chat@0.0.8"], "0.0.8", "build it anew"),
-        // Only what it lacks an `about` of.
+        // It lacks only an `about`.
         (["weir:adapter/provider-chat@0.3.0", "some:other/thing@0.1.0"], "0.3.0", "update Weir"),
     ] {
         let error = refusal(&exports);
@@ -247,13 +247,14 @@ fn a_mixture_of_versions_is_refused_naming_both() {
     for told in ["weir:adapter/about@0.1.0", "weir:adapter/provider-chat@0.3.0", "this Weir speaks 0.2.0"] {
         assert!(error.contains(told), "{told}: {error}");
     }
-    // Two whole ones are for two hosts: this one takes its own, which has no functions here.
+    // A component with two complete versions is for two hosts: this one uses its own, whose interface has no functions
+    // here.
     let error = refusal(&["weir:adapter/about@0.2.0", "weir:adapter/about@0.1.0"]);
     assert!(error.starts_with("does not fit the contract"), "{error}");
 }
 
 #[test]
-fn what_has_no_interface_of_the_contract_is_no_adapter() {
+fn a_component_without_the_contracts_interfaces_is_no_adapter() {
     for exports in [&["wasi:cli/run@0.2.0"][..], &["weir:adapter/provider-chat@0.1.0"], &[]] {
         let error = refusal(exports);
         assert!(error.contains("no weir:adapter/about") && error.contains("0.2.0 and 0.1.0"), "{error}");
@@ -273,7 +274,7 @@ fn a_manifest_that_is_wrong_is_refused() {
 }
 
 #[test]
-fn less_isolation_is_a_wish_that_only_trusted_bytes_have() {
+fn only_trusted_bytes_may_request_less_isolation() {
     let mut zeta = guest("zeta");
     zeta.isolation = 2;
     let isolation = |terms: Terms, trusted| {
@@ -289,7 +290,7 @@ fn less_isolation_is_a_wish_that_only_trusted_bytes_have() {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
     #[test]
-    fn no_bytes_whatever_upset_the_reader(changes in proptest::collection::vec((0.0..1.0, 0_u8..), 1..8)) {
+    fn arbitrary_bytes_do_not_break_the_reader(changes in proptest::collection::vec((0.0..1.0, 0_u8..), 1..8)) {
         static GOOD: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| guest("zeta").build());
         let mut bytes = GOOD.clone();
         for (at, byte) in changes {

@@ -1,10 +1,10 @@
-//! Follows the plugins directory: a file that is new, or changed, is loaded and takes its predecessor's place; one that is
-//! gone is unloaded after a while.
+//! Follows the plugins directory: a new or changed file is loaded and replaces its predecessor; a file that is gone is
+//! unloaded after a while.
 //!
-//! What the operating system tells about changes is taken as a hint to look, never as a fact: events are lost, merged,
-//! missing (network and container file systems) and named differently everywhere. The directory is looked at every few
-//! seconds in any case; links are resolved each time, since a `ConfigMap` of Kubernetes changes by a link elsewhere; and whether
-//! a file *is* another one its digest says, not its time.
+//! Notifications of the operating system are only hints to scan: they get lost, are merged, are missing (network and
+//! container file systems) and differ between systems. The directory is scanned every few seconds anyway. Links are
+//! resolved each time, because a `ConfigMap` of Kubernetes changes by a link elsewhere. A file counts as changed by its
+//! digest, not by its time.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug, Formatter};
@@ -31,41 +31,41 @@ use file::{Found, Stamp, list, read_signature};
 pub use follow::{Bell, Watching};
 pub use writers::{Writers, exposed, writers};
 
-/// How often the directory is looked at before serving, should files in it keep changing.
+/// Maximum number of scans before serving, if files in the directory keep changing.
 const FIRST_LOOKS: usize = 20;
 
-/// Says whether an adapter, with the file that it lies in, has proved itself; if not, why. Runs before it serves.
+/// Checks whether an adapter, loaded from this file, proves itself, before it serves; the error is the reason.
 pub type Proof = dyn Fn(&Arc<Adapter>, &Path) -> Result<(), String> + Send + Sync;
 
-/// Where adapters are and how they are taken in.
+/// The plugins directory, and how its files are loaded.
 #[derive(Clone)]
 pub struct Folder {
-    /// The directory; `NAME.wasm` files in it, not below it.
+    /// The directory; only `NAME.wasm` files directly in it count.
     pub dir: PathBuf,
-    /// The lock file; one that is missing trusts nothing.
+    /// The lock file; a missing one trusts nothing.
     pub lock: Option<PathBuf>,
-    /// How instances of single adapters are to be used, by name.
+    /// Limits of single adapters, by name.
     pub terms: BTreeMap<String, Terms>,
-    /// How those of all others are.
+    /// Limits of all others.
     pub usual_terms: Terms,
-    /// What is demanded of files before they are loaded.
+    /// Requirements of files before they are loaded.
     pub policy: Policy,
-    /// Whether files count that everybody on this machine may write.
+    /// Whether to accept files that every user of this machine may write.
     pub allow_writable: bool,
-    /// What an adapter must prove; none: nothing.
+    /// The proof that an adapter must pass; `None` for none.
     pub proof: Option<Arc<Proof>>,
-    /// How often the directory is looked at without a hint.
+    /// Interval of scans without a hint.
     pub every: Duration,
-    /// How long a file must have stayed the same before it is read.
+    /// How long a file must stay unchanged before it is read.
     pub settle: Duration,
-    /// How long a file may be cut short before it is refused for that.
+    /// How long a file may be truncated before it is refused for that.
     pub patience: Duration,
-    /// How long a file may be gone before its adapter is unloaded: replacing a file may look like deleting it.
+    /// How long a file may be missing before its adapter is unloaded: replacing a file may look like deleting it.
     pub grace: Duration,
 }
 
 impl Folder {
-    /// This directory, with times that suit people and orchestrators.
+    /// The settings for a directory, with times that suit people and orchestrators.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
@@ -89,7 +89,7 @@ impl Debug for Folder {
     }
 }
 
-/// What is known about the directory, and the catalog that follows it.
+/// The known state of the directory, and the catalog to update.
 #[derive(Debug)]
 pub struct Watch {
     folder: Folder,
@@ -103,43 +103,43 @@ pub struct Watch {
 #[derive(Debug)]
 struct File {
     stamp: Stamp,
-    /// The file with its signature.
+    /// The stamp of its signature file.
     signature: Option<Stamp>,
-    /// When this stamp was seen first.
+    /// When this stamp was first seen.
     since: Instant,
     state: State,
-    /// When it was missing first.
+    /// When the file was first missing.
     gone: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// To be read when it has settled.
+    /// To be read once it has settled.
     New,
-    /// Cut short when it was read; it may grow yet.
+    /// Truncated when it was read; it may still grow.
     Short,
-    /// Could not be read; tried again at each look.
+    /// Could not be read; retried at each scan.
     Unreadable,
-    /// Read; nothing to do until it changes. Digest and trust are those it was admitted or refused with.
+    /// Read; nothing to do until it changes. Digest and trust are those of its admission or refusal.
     Done { digest: Digest, trusted: bool },
-    /// Could not serve beside the others of that generation.
+    /// Conflicted with the other adapters of that generation.
     Conflict { generation: u64 },
 }
 
 impl Watch {
-    /// Nothing is looked at yet.
+    /// Creates a watch that has not scanned yet.
     pub fn new(folder: Folder, loader: Loader, catalog: Arc<Catalog>) -> Self {
         Self { folder, loader, catalog, lock: Lock::default(), files: BTreeMap::new() }
     }
 
-    /// What is followed, and how.
+    /// The directory and its settings.
     pub fn folder(&self) -> &Folder {
         &self.folder
     }
 
-    /// Has bytes pass everything that a file of the directory would have to, beside the adapters that are there, as if the
-    /// lock file pinned them, and proved by what lies beside the file that `proved_by` tells for the adapter's name. Their
-    /// compiled code is in the cache afterwards.
+    /// Puts bytes through all checks for a file of the directory, beside the adapters that are there, as if the lock
+    /// file pinned them. `proved_by` returns the file whose fixtures prove the adapter of that name. Afterwards the
+    /// compiled code is in the cache.
     pub fn rehearse(
         &mut self,
         bytes: &[u8],
@@ -172,7 +172,7 @@ impl Watch {
         Ok(adapter)
     }
 
-    /// Has the next look try the files that were refused, although they have not changed.
+    /// Makes the next scan retry the refused files, although they have not changed.
     pub fn try_anew(&mut self) {
         let snapshot = self.catalog.snapshot();
         for (name, file) in &mut self.files {
@@ -182,8 +182,8 @@ impl Watch {
         }
     }
 
-    /// Looks at the directory until every file in it has been taken in or refused, or is still being written: what a
-    /// program does before it serves. Blocks as long as that takes.
+    /// Scans the directory until every file in it has been admitted or refused, or is still being written. For
+    /// programs, before they serve. Blocks meanwhile.
     pub fn start(&mut self) {
         for _ in 0..FIRST_LOOKS {
             self.scan();
@@ -194,14 +194,14 @@ impl Watch {
         }
     }
 
-    /// Looks at the directory and brings the catalog up to date; loading happens here. Answers how long to wait before
-    /// looking again. Files that have not changed for a while are taken in the first time, others when they have been seen twice.
+    /// Scans the directory and updates the catalog, including loading. Returns how long to wait before the next scan.
+    /// Files that have not changed for a while are admitted at the first scan, others at the second.
     pub fn scan(&mut self) -> Duration {
         let now = Instant::now();
         self.read_lock();
         match list(&self.folder.dir) {
             Ok(found) => self.compare(found, now),
-            // A directory that cannot be read says nothing about its files: what serves, serves on.
+            // An unreadable directory says nothing about its files, so the serving adapters stay.
             Err(error) => {
                 tracing::warn!(dir = %self.folder.dir.display(), %error, "cannot read the plugins directory");
                 return self.folder.every;
@@ -223,7 +223,7 @@ impl Watch {
         }
     }
 
-    /// Notes what is there, what has changed, and what is gone.
+    /// Records new, changed and missing files.
     fn compare(&mut self, mut found: BTreeMap<String, Found>, now: Instant) {
         for (name, file) in &mut self.files {
             match found.remove(name) {
@@ -256,7 +256,8 @@ impl Watch {
         let due = match file.state {
             State::New => file.is_settled(self.folder.settle, now),
             State::Short | State::Unreadable => true,
-            // What neither serves nor was turned away has been let go of: quarantine, or the operator's rolling back.
+            // A file that neither serves nor was refused has been released: from quarantine, or by a rollback of the
+            // operator.
             State::Done { digest, trusted } => {
                 trusted != self.lock.trusts(name, digest) || !self.catalog.snapshot().accounts_for(name, digest)
             }
@@ -273,7 +274,7 @@ impl Watch {
         }
         let bytes = match file::read(&file.stamp, self.loader.engine().limits().structure.bytes) {
             Ok(Some(bytes)) => bytes,
-            // It changed under our hands: the next look sees another stamp.
+            // It changed while it was read: the next scan sees another stamp.
             Ok(None) => return,
             Err(error) => {
                 file.state = State::Unreadable;
@@ -289,7 +290,7 @@ impl Watch {
         }
     }
 
-    /// Takes these bytes into the catalog, or has them refused.
+    /// Admits these bytes to the catalog, or refuses them.
     fn admit(&self, name: &str, bytes: &[u8], signature: Option<&str>, waited: Duration) -> State {
         let digest = Digest::of(bytes);
         let trusted = self.lock.trusts(name, digest);
@@ -348,7 +349,7 @@ impl Watch {
         self.folder.terms.get(name).unwrap_or(&self.folder.usual_terms).clone()
     }
 
-    /// Loads and proves an adapter; why it cannot be had, or nothing where its file may just not be whole yet.
+    /// Loads and proves an adapter. The error is the reason; `None` if the file may just be incomplete yet.
     fn load(
         &self,
         file: &Path,
@@ -382,7 +383,7 @@ impl File {
         Self { stamp: found.stamp, signature: found.signature, since: now, state: State::New, gone: None }
     }
 
-    /// Seen unchanged for a while, or written long before it was seen.
+    /// Whether it has been unchanged for a while, or was written long before it was seen.
     fn is_settled(&self, settle: Duration, now: Instant) -> bool {
         now.duration_since(self.since) >= settle || self.stamp.age().is_some_and(|age| age > settle * 20)
     }

@@ -1,4 +1,5 @@
-//! Building a project: its recipe's commands, then a component of what they left, checked and put in its place.
+//! Builds a project: runs its recipe's commands, converts their product to a component, checks it and installs it in
+//! the project.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -10,60 +11,60 @@ use super::recipe::{self, Step};
 use weir_adapters::load::{Admission, LoadError, Loader};
 use weir_sandbox::Adapter;
 
-/// A project cannot be built.
+/// Why a project cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// A tool is missing; how to get it.
+    /// A tool is missing; the text explains how to install it.
     #[error("{0}")]
     Missing(String),
-    /// A command did not do its work; its own words stand above.
+    /// A command failed; its own output precedes this error.
     #[error("`{command}` failed ({how}){}", hint.as_ref().map(|hint| format!("\n{hint}")).unwrap_or_default())]
     Command {
-        /// Which one.
+        /// The command line.
         command: String,
         /// The exit code, or why it did not start.
         how: String,
-        /// What is likely missing.
+        /// The likely cause.
         hint: Option<String>,
     },
     /// A file cannot be read or written.
     #[error("cannot read or write {}: {source}", path.display())]
     Io {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The commands left something else than a module or a component.
+    /// The product is neither a module nor a component.
     #[error("{}: {source}", path.display())]
     Product {
-        /// What they left.
+        /// The product.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         source: ComponentError,
     },
-    /// Weir would not load it.
+    /// Weir would refuse the component.
     #[error("Weir would refuse {}: {source}", path.display())]
     Refused {
         /// The component.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: Box<LoadError>,
     },
 }
 
-/// A component in its place.
+/// A component that was built.
 #[derive(Debug)]
 pub struct Built {
-    /// The file.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Its size.
+    /// Size in bytes.
     pub bytes: usize,
-    /// What it is, loaded as Weir loads it.
+    /// The adapter, loaded as Weir would load it.
     pub adapter: Arc<Adapter>,
 }
 
-/// Builds a project. What its tools say goes to the terminal; each command is told first.
+/// Builds a project. Its tools print to the terminal; `tell` receives each command line before it runs.
 pub fn build(project: &Project, loader: &Loader, tell: &mut dyn FnMut(&str)) -> Result<Built, BuildError> {
     let recipe = recipe::of(project).map_err(BuildError::Missing)?;
     let scratch = project.scratch();
@@ -89,13 +90,13 @@ fn run(step: &Step, project: &Project) -> Result<(), BuildError> {
     if status.success() { Ok(()) } else { Err(failed(status.to_string())) }
 }
 
-/// Writes a file beside its place and renames it, so that nobody ever reads half of it.
+/// Writes a temporary file next to the target and renames it, so that readers never see a partial file.
 pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = path.with_file_name(format!(".{name}.new{}", std::process::id()));
     let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
     if written.is_err() {
-        // It may never have been made.
+        // It may not exist.
         let _ = std::fs::remove_file(&beside);
     }
     written

@@ -1,4 +1,4 @@
-//! Components from what languages' tools leave: a component is taken as it is, a core module becomes one.
+//! Converts products of languages' tools to components: a component is kept, a core module is encoded as one.
 
 use std::path::Path;
 
@@ -6,15 +6,15 @@ use wasmparser::{Parser, Payload};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-/// The world that a project's `wit/` describes.
+/// Name of the world in a project's `wit/`.
 const WORLD: &str = "adapter";
-/// Custom sections in which a core module tells its own world.
+/// Prefix of custom sections in which a core module declares its world.
 const METADATA: &str = "component-type";
-/// What modules for WASI import, and what answers them.
+/// The module that code for WASI imports, and the inert adapter that implements it.
 const PREVIEW1: &str = "wasi_snapshot_preview1";
 const INERT: &[u8] = include_bytes!("inert.wasm");
 
-/// A file is not what a component can be made of.
+/// Why no component can be made of a file.
 #[derive(Debug, thiserror::Error)]
 pub enum ComponentError {
     /// It is neither a module nor a component.
@@ -23,12 +23,12 @@ pub enum ComponentError {
     /// The world cannot be read.
     #[error("the world {WORLD} in {0} cannot be read: {1}")]
     World(String, String),
-    /// The module doesn't have what the world asks for, or wants more than there is.
+    /// The module does not match the world, or imports more than exists.
     #[error("no component can be made of it: {0}")]
     Encode(String),
 }
 
-/// What can be seen of a module without running it.
+/// Facts about a module, read without running it.
 #[derive(Debug, Default)]
 struct Seen {
     is_component: bool,
@@ -36,7 +36,7 @@ struct Seen {
     wants_preview1: bool,
 }
 
-/// A component of these bytes. The world is read from the folder `wit` where a core module does not tell its own.
+/// Converts bytes to a component. The world is read from the folder `wit` if a core module does not declare its own.
 pub fn component(bytes: Vec<u8>, wit: &Path) -> Result<Vec<u8>, ComponentError> {
     let seen = see(&bytes)?;
     if seen.is_component {
@@ -79,7 +79,7 @@ fn embed(module: &mut Vec<u8>, wit: &Path) -> Result<(), ComponentError> {
 
 fn encode(module: &[u8], wants_preview1: bool) -> Result<Vec<u8>, ComponentError> {
     let encoder = ComponentEncoder::default().module(module).and_then(|encoder| {
-        // Some runtimes take it ill when another's allocator is called before they have begun.
+        // Some runtimes fail if another module's allocator is called before they are initialised.
         let encoder = encoder.validate(true).realloc_via_memory_grow(true);
         if wants_preview1 { encoder.adapter(PREVIEW1, INERT) } else { Ok(encoder) }
     });
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_module_wants_of_wasi_is_answered_within() {
+    fn a_modules_imports_of_wasi_are_resolved_within() {
         let bytes = made(
             "(module (import \"wasi_snapshot_preview1\" \"random_get\" (func (param i32 i32) (result i32)))
                (import \"wasi_snapshot_preview1\" \"fd_write\" (func (param i32 i32 i32 i32) (result i32)))
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_said() {
+    fn missing_exports_are_reported() {
         assert!(made("(module)").unwrap_err().contains("zeta"));
         assert!(component(b"zeta".to_vec(), Path::new(".")).unwrap_err().to_string().contains("no WebAssembly"));
         let module = wat::parse_str("(module)").unwrap();

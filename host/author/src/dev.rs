@@ -1,5 +1,5 @@
-//! `weir plugin dev`: one round after another. A round builds, proves by the project's fixtures, and installs what passes.
-//! A failure ends the round, never the program.
+//! The loop of `weir plugin dev`. Each round builds the project, proves it with its fixtures, and installs it if it
+//! passes. A failure ends the round, never the program.
 
 use std::path::{Path, PathBuf};
 
@@ -11,46 +11,46 @@ use weir_config::Secret;
 use weir_fixtures::proof;
 use weir_fixtures::proof::{Bounds, Depth, GatherError};
 
-/// Where what passes goes.
+/// Where adapters are installed.
 #[derive(Debug, Clone, Default)]
 pub struct Target {
-    /// A running Weir's plugins folder.
+    /// The plugins folder of a running Weir.
     pub plugins: Option<PathBuf>,
-    /// A running Weir's operations side, which is asked whether the new one serves.
+    /// The url of a running Weir's operations endpoints, which report whether it serves the adapter.
     pub admin: Option<String>,
-    /// What proves to that side who asks, where it wants that.
+    /// The token for these endpoints, if they need one.
     pub token: Option<Secret>,
 }
 
-/// A round has ended early.
+/// Why a round ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum DevError {
-    /// `adapter.toml` is wrong.
+    /// `adapter.toml` is invalid.
     #[error(transparent)]
     Project(#[from] ProjectError),
-    /// It does not build.
+    /// The project does not build.
     #[error(transparent)]
     Build(#[from] BuildError),
     /// The fixtures cannot be read.
     #[error(transparent)]
     Fixtures(#[from] GatherError),
-    /// It does not do what the fixtures expect; the report has been told.
+    /// The adapter fails its fixtures; the report was printed before.
     #[error("it is not installed")]
     Unproved,
-    /// It cannot be put into the plugins folder.
+    /// The adapter cannot be copied into the plugins folder.
     #[error("cannot install into {}: {source}", path.display())]
     Install {
-        /// Which folder.
+        /// The folder.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The running Weir cannot be asked, or does not see it.
+    /// The running Weir does not answer, or does not see the adapter.
     #[error("{0}")]
     Running(String),
 }
 
-/// One round. What there is to say on the way is told.
+/// Runs one round. `tell` receives its progress.
 pub fn round(dir: &Path, target: &Target, loader: &Loader, tell: &mut dyn FnMut(&str)) -> Result<Built, DevError> {
     let project = Project::read(dir)?;
     let built = build::build(&project, loader, tell)?;
@@ -78,7 +78,7 @@ fn prove(project: &Project, built: &Built, tell: &mut dyn FnMut(&str)) -> Result
     if report.failed == 0 { Ok(()) } else { Err(DevError::Unproved) }
 }
 
-/// The fixtures go first, so that Weir finds them beside the component when it sees that.
+/// Installs the adapter. The fixtures come first, so that Weir finds them beside the component.
 fn install(project: &Project, built: &Built, folder: &Path) -> std::io::Result<()> {
     if project.fixtures.is_dir() {
         let place = folder.join(format!("{}.fixtures", project.name));
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fixtures_alone_are_copied_in_all_their_folders() {
+    fn only_fixtures_are_copied_with_their_folders() {
         let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::fs::create_dir(from.path().join("more")).unwrap();
         for file in ["a.json", "more/b.json", "notes.txt"] {

@@ -1,4 +1,4 @@
-//! The languages that adapters are written in.
+//! The languages for adapters.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -24,10 +24,10 @@ pub enum Language {
 }
 
 impl Language {
-    /// All of them.
+    /// All languages.
     pub const ALL: [Self; 5] = [Self::Rust, Self::Python, Self::Javascript, Self::Go, Self::C];
 
-    /// As it is written in `adapter.toml`, and as its template's folder is called.
+    /// The name in `adapter.toml`, which is also that of the template's folder.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Rust => "rust",

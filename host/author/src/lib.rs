@@ -1,18 +1,18 @@
-//! The authors' tools: a new project, the component that is built from it, and building it again whenever it changes.
+//! Tools for authors: create a project, build its component, and rebuild it after changes.
 //!
-//! The way of an adapter's source, from nothing to the plugins folder:
+//! From nothing to an adapter in the plugins folder:
 //!
 //! | module | does |
 //! |---|---|
-//! | [`template`] | writes a new project, from what is embedded in the program |
+//! | [`template`] | writes a new project from embedded files |
 //! | [`project`] | reads `adapter.toml` |
-//! | [`language`] | the languages that there are recipes and templates for |
-//! | [`recipe`] | which commands build a project, and what to say where one is missing |
-//! | [`build`] | runs them, and puts the component in its place |
-//! | [`component`] | a core module as a component that imports nothing |
-//! | [`sources`] | notices that a project's files have changed |
-//! | [`dev`] | one round after another: build, prove, install |
-//! | [`running`] | asks a running Weir whether it serves the new one |
+//! | [`language`] | lists the languages with a recipe and a template |
+//! | [`recipe`] | knows the commands of each language, and hints for missing tools |
+//! | [`build`] | runs the commands, and installs the component in the project |
+//! | [`component`] | converts core modules to components without imports |
+//! | [`sources`] | waits for changes of a project's files |
+//! | [`dev`] | repeats: build, prove, install |
+//! | [`running`] | asks a running Weir whether it serves the component |
 
 pub mod build;
 pub mod component;

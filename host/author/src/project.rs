@@ -1,4 +1,4 @@
-//! `adapter.toml`: what the authors' tools have to know of a project. `sdk/templates/README.md` describes it.
+//! Reads `adapter.toml`, the settings of a project for these tools. `sdk/templates/README.md` describes it.
 
 use std::path::{Path, PathBuf};
 
@@ -7,69 +7,69 @@ use serde::Deserialize;
 use super::language::Language;
 use weir_adapters::check;
 
-/// The file's name.
+/// Name of the file.
 pub const FILE: &str = "adapter.toml";
 
-/// A project cannot be read.
+/// Why a project cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectError {
-    /// There is none.
+    /// The folder has no such file.
     #[error("{0} is not an adapter's project: it has no {FILE} (`weir plugin new` makes one)")]
     None(PathBuf),
     /// The file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Io {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// It is not what it should be.
+    /// The file's syntax is invalid.
     #[error("{}: {source}", path.display())]
     Syntax {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Where and what.
+        /// The parser's error, with its position.
         source: Box<toml::de::Error>,
     },
-    /// The name would be refused by Weir.
+    /// Weir would refuse the name.
     #[error("{}: the name {name:?} {}", path.display(), check::NAME_RULE)]
     Name {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// The name.
         name: String,
     },
 }
 
-/// A project, as its `adapter.toml` says.
+/// The settings of a project.
 #[derive(Debug, Clone)]
 pub struct Project {
     /// The project's folder.
     pub dir: PathBuf,
     /// The adapter's name.
     pub name: String,
-    /// What it is written in.
+    /// The language of its sources.
     pub language: Language,
-    /// What is watched, from the folder; none for all of it.
+    /// The paths to watch; `None` means the whole folder.
     pub watch: Option<Vec<PathBuf>>,
-    /// The folder of its recordings.
+    /// The folder with its fixtures.
     pub fixtures: PathBuf,
-    /// Commands of its own.
+    /// The project's own build commands, if any.
     pub build: Option<Own>,
 }
 
-/// A build that isn't the language's usual one.
+/// A build other than the language's default.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Own {
-    /// Commands, one after another, each a program and its arguments.
+    /// Commands in order, each a program with its arguments.
     pub run: Vec<Vec<String>>,
-    /// The file that they leave, from the project's folder.
+    /// The file that they produce, relative to the project's folder.
     pub product: PathBuf,
 }
 
-/// The file as it is written.
+/// The file's contents.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
@@ -113,12 +113,12 @@ impl Project {
         })
     }
 
-    /// Where the finished component belongs.
+    /// Path of the finished component.
     pub fn output(&self) -> PathBuf {
         self.dir.join(format!("{}.wasm", self.name))
     }
 
-    /// The folder for what a build needs on the way.
+    /// The folder for intermediate files of a build.
     pub fn scratch(&self) -> PathBuf {
         self.dir.join("build")
     }

@@ -1,4 +1,4 @@
-//! How a project becomes a core module or a component: the commands of its language, and what to say where one fails.
+//! The commands that build a project in each language, and hints for when they fail.
 
 mod c;
 mod go;
@@ -13,14 +13,14 @@ use std::process::{Command, Stdio};
 use super::language::Language;
 use super::project::Project;
 
-/// One command. It runs in the project's folder.
+/// One command, which runs in the project's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// The program, looked for on the path.
+    /// The program, searched for on the path.
     pub program: OsString,
     /// Its arguments.
     pub arguments: Vec<OsString>,
-    /// Variables that it gets.
+    /// Environment variables to set.
     pub variables: Vec<(&'static str, &'static str)>,
 }
 
@@ -39,14 +39,14 @@ impl Step {
         self
     }
 
-    /// The command, as it would be run in a folder.
+    /// The command, ready to run in a folder.
     pub fn command(&self, dir: &Path) -> Command {
         let mut command = Command::new(&self.program);
         command.current_dir(dir).args(&self.arguments).envs(self.variables.iter().copied());
         command
     }
 
-    /// As one would type it.
+    /// The command line as a person would type it.
     pub fn line(&self) -> String {
         let variables = self.variables.iter().map(|(name, value)| format!("{name}={value}"));
         let words =
@@ -55,16 +55,16 @@ impl Step {
     }
 }
 
-/// What is to be done for a project.
+/// The commands of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipe {
-    /// One after another.
+    /// The commands in order.
     pub steps: Vec<Step>,
-    /// The file that they leave.
+    /// The file that they produce.
     pub product: PathBuf,
 }
 
-/// The recipe for a project: its own, or its language's. An error is a tool that is missing, and how to get it.
+/// The recipe of a project: its own, or that of its language. The error explains how to install a missing tool.
 pub fn of(project: &Project) -> Result<Recipe, String> {
     if let Some(own) = &project.build {
         let step = |words: &Vec<String>| {
@@ -85,7 +85,7 @@ pub fn of(project: &Project) -> Result<Recipe, String> {
     }
 }
 
-/// What is likely missing where a language's commands have failed.
+/// The likely cause when a language's commands have failed.
 pub fn hint(project: &Project) -> Option<String> {
     match (&project.build, project.language) {
         (None, Language::Rust) => rust::hint(project),
@@ -94,17 +94,17 @@ pub fn hint(project: &Project) -> Option<String> {
     }
 }
 
-/// What a program prints when it is asked something; none where it isn't there or fails.
+/// The standard output of a program; `None` if it is missing or fails.
 fn asked(program: &str, arguments: &[&str], dir: &Path) -> Option<String> {
     let mut command = Command::new(program);
     let output = command.args(arguments).current_dir(dir).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// A tool as the project has it installed for itself, or as it is on the path.
+/// A tool installed in the project, or else one on the path.
 fn tool(name: &str, own: &Path) -> Option<OsString> {
     let file = own.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    // Commands run in the project's folder, so its own tools have to be named from the root.
+    // Commands run in the project's folder, so the path of its own tools must be absolute.
     let file = file.is_file().then(|| file.canonicalize().ok()).flatten();
     file.map(PathBuf::into_os_string).or_else(|| is_there(name).then(|| name.into()))
 }
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_reads_as_it_would_be_typed() {
+    fn a_command_line_can_be_typed() {
         let step = Step::new("go").args(["build", "."]).var("GOOS", "wasip1");
         assert_eq!(step.line(), "GOOS=wasip1 go build .");
     }

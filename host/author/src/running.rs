@@ -1,4 +1,4 @@
-//! Whether a running Weir serves a component: its operations side is asked, in plain HTTP.
+//! Asks the operations endpoints of a running Weir, in plain HTTP, whether it serves a component.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -9,15 +9,15 @@ use serde_json::Value;
 use weir_config::Secret;
 use weir_sandbox::Digest;
 
-/// How long Weir may take to notice a file, prove it and compile it.
+/// How long Weir may take to notice, compile and prove a file.
 const PATIENCE: Duration = Duration::from_secs(30);
 const INTERVAL: Duration = Duration::from_millis(300);
-/// How long one answer may take, and how large it may be.
+/// Timeout of one answer, and its maximum size in bytes.
 const ANSWER: Duration = Duration::from_secs(5);
 const LARGEST: u64 = 16 << 20;
 
-/// Waits until the Weir at an address (`http://127.0.0.1:9090`) has taken note of these bytes; what it does with them, or
-/// why they do not serve.
+/// Waits until the Weir at an address (`http://127.0.0.1:9090`) has noticed these bytes, and returns their status, or
+/// the reason why they do not serve.
 pub fn await_digest((admin, token): (&str, Option<&Secret>), name: &str, digest: Digest) -> Result<String, String> {
     let end = Instant::now() + PATIENCE;
     loop {
@@ -32,7 +32,7 @@ pub fn await_digest((admin, token): (&str, Option<&Secret>), name: &str, digest:
     }
 }
 
-/// What is said of these bytes under a name, which may stand there twice: what serves, and what was refused last.
+/// The status of these bytes under a name, which may be listed twice: the serving adapter, and the last refusal.
 fn said(plugins: &Value, name: &str, digest: &str) -> Option<Result<String, String>> {
     let mut named = plugins["plugins"].as_array()?.iter().filter(|one| one["name"] == name);
     named.find_map(|one| said_of(one, digest))
@@ -63,8 +63,8 @@ fn get(admin: &str, token: Option<&Secret>, path: &str) -> Result<Value, String>
     let asked = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(&address)?;
         stream.set_read_timeout(Some(ANSWER))?;
-        // In version 1.0 the end of the connection is the end of the answer.
-        // Written at once: a server may answer a request, and close, before a second piece of it comes.
+        // With HTTP/1.0 the end of the connection ends the answer.
+        // Sent in one write: a server may answer and close the connection before a second part arrives.
         let request = format!("GET {path} HTTP/1.0\r\nhost: {authority}\r\n{proof}connection: close\r\n\r\n");
         stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_token_is_shown_and_its_lack_is_explained() {
+    fn the_token_is_sent_and_its_lack_is_explained() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let admin = format!("http://{}", listener.local_addr().unwrap());
         let answers = std::thread::spawn(move || {
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_weir_does_with_the_bytes_is_told() {
+    fn the_status_of_the_bytes_is_reported() {
         let plugins = json!({"plugins": [
             {"name": "zeta", "digest": "1", "status": "serving", "reason": null, "versions": [{"digest": "0"}],
              "canary": {"digest": "2", "wanted": 200}, "rolled_back_from": "3"},

@@ -1,7 +1,7 @@
-//! A project's files: which they are, and waiting until they change.
+//! Lists a project's files, and waits for changes.
 //!
-//! The system's events only wake; what counts is whether a file has another time or another size than before. So what a
-//! build itself writes, events that come twice, and systems without events do no harm.
+//! The system's events only wake the thread; a change means another time or size of a file. So files written by a
+//! build, duplicate events, and systems without events do no harm.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,29 +12,29 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::project::Project;
 
-/// What building leaves behind, and what tools keep beside the sources.
+/// Folders with products of builds and files of tools, which are ignored.
 const LEFTOVERS: [&str; 7] = ["target", "build", "dist", "node_modules", "vendor", "__pycache__", "venv"];
-/// How long files must have been left alone: editors write in several steps.
+/// How long files must stay unchanged, because editors write in several steps.
 const QUIET: Duration = Duration::from_millis(150);
-/// How often they are looked at where no event comes.
+/// Interval of checks without an event.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// More files than that belong to something else than an adapter.
+/// Maximum number of files; a folder with more is not an adapter's project.
 const MOST: usize = 10_000;
 
-/// The files as they were at one time.
+/// Time and size of each file at one moment.
 pub type Snapshot = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
 
-/// The files of a project, watched.
+/// The watched files of a project.
 #[derive(Debug)]
 pub struct Sources {
     roots: Vec<PathBuf>,
     output: PathBuf,
-    /// None where the system tells nothing.
+    /// `None` if the system reports no events.
     events: Option<(RecommendedWatcher, Receiver<()>)>,
 }
 
 impl Sources {
-    /// Begins to watch.
+    /// Starts to watch a project.
     pub fn of(project: &Project) -> Self {
         let mut roots: Vec<PathBuf> = match &project.watch {
             Some(paths) => paths.iter().map(|path| project.dir.join(path)).collect(),
@@ -47,7 +47,7 @@ impl Sources {
         Self { roots, output: project.output(), events }
     }
 
-    /// The files as they are now.
+    /// The current state of the files.
     pub fn snapshot(&self) -> Snapshot {
         let mut found = Snapshot::new();
         for root in &self.roots {
@@ -56,7 +56,7 @@ impl Sources {
         found
     }
 
-    /// Returns when the files differ from what they were, and have been left alone for a moment.
+    /// Blocks until the files differ from `before` and have stayed unchanged for a moment.
     pub fn wait(&self, before: &Snapshot) {
         loop {
             self.sleep(INTERVAL);
@@ -75,7 +75,7 @@ impl Sources {
         }
     }
 
-    /// Until something happens, or for this long.
+    /// Waits for an event, at most this long.
     fn sleep(&self, most: Duration) {
         let Some((_, events)) = &self.events else { return std::thread::sleep(most.min(QUIET * 3)) };
         match events.recv_timeout(most) {
@@ -106,7 +106,7 @@ impl Sources {
 fn watcher(roots: &[PathBuf]) -> Option<(RecommendedWatcher, Receiver<()>)> {
     let (sender, events) = channel();
     let told = move |_: notify::Result<notify::Event>| {
-        // Nobody listens any more when the program ends.
+        // The receiver is gone when the program ends.
         let _ = sender.send(());
     };
     let mut watcher = notify::recommended_watcher(told).ok()?;
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_building_leaves_is_none_of_the_sources() {
+    fn products_of_a_build_are_not_sources() {
         let dir = tempfile::tempdir().unwrap();
         for file in ["src/a.c", "build/core.wasm", ".git/HEAD", "zeta.wasm", "target/x", "fixtures/chat.json"] {
             let file = dir.path().join(file);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_ends_the_waiting() {
+    fn a_change_ends_the_wait() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.c");
         std::fs::write(&file, "1").unwrap();

@@ -1,4 +1,4 @@
-//! New projects, from the templates that are embedded in the program. `sdk/templates/README.md` says how.
+//! Writes new projects from the templates embedded in the program. `sdk/templates/README.md` describes them.
 
 mod standalone;
 
@@ -8,18 +8,18 @@ use std::path::{Path, PathBuf};
 use super::language::Language;
 use weir_adapters::check;
 
-/// What `build.rs` found: paths from the repository's root, and their bytes.
+/// The files that `build.rs` found: paths from the repository's root, and their bytes.
 static EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
-/// The name that the templates' adapters bear.
+/// Name of the templates' adapters, which is replaced.
 const PLACEHOLDER: &str = "acme";
-/// The SDK's manifest, which names its versions by the workspace's.
+/// The SDK's manifest, which refers to the workspace's versions.
 const SDK: &str = "sdk/rust/Cargo.toml";
 const WORKSPACE: &str = "Cargo.toml";
 
 /// The contract's folder.
 const CONTRACT: &str = "wit/";
 
-/// A folder that a project gets as it is: of which languages, from where, to where.
+/// A folder that is copied verbatim into projects of some languages.
 struct Copy {
     languages: &'static [Language],
     from: &'static str,
@@ -35,43 +35,43 @@ const COPIES: &[Copy] = &[
     Copy { languages: &[Javascript], from: "sdk/javascript/", to: "vendor/sdk/javascript/" },
 ];
 
-/// A project cannot be written.
+/// Why a project cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
-    /// Weir would refuse it.
+    /// Weir would refuse the name.
     #[error("the name {name:?} {}", check::NAME_RULE)]
     Name {
         /// The name.
         name: String,
     },
-    /// Something is there already.
+    /// The folder exists and is not empty.
     #[error("{0} is there already, and not empty")]
     Occupied(PathBuf),
     /// A file cannot be written.
     #[error("cannot write {}: {source}", path.display())]
     Io {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// What is embedded is not what it should be.
+    /// An embedded file is invalid.
     #[error("the embedded {0} cannot be read: {1}")]
     Embedded(&'static str, String),
 }
 
-/// What a new project is to be.
+/// Settings of a new project.
 #[derive(Debug, Clone, Copy)]
 pub struct New<'a> {
     /// The adapter's name.
     pub name: &'a str,
-    /// What it is to be written in.
+    /// The language of its sources.
     pub language: Language,
-    /// The project's folder. It is made, or empty.
+    /// The project's folder, which must be empty or missing.
     pub dir: &'a Path,
 }
 
-/// Writes a project. How many files it has.
+/// Writes a project, and returns its number of files.
 pub fn write(new: &New<'_>) -> Result<usize, TemplateError> {
     if !check::is_name(new.name) {
         return Err(TemplateError::Name { name: new.name.to_owned() });
@@ -86,14 +86,14 @@ pub fn write(new: &New<'_>) -> Result<usize, TemplateError> {
     Ok(files.len())
 }
 
-/// All files of a project: paths from its folder, and what they hold.
+/// All files of a project: relative paths and contents.
 fn files(new: &New<'_>) -> Result<Vec<(String, Vec<u8>)>, TemplateError> {
     let own = format!("sdk/templates/{}/", new.language);
     let mut files: Vec<(String, Vec<u8>)> = below(&own).map(|(path, bytes)| named(path, bytes, new.name)).collect();
     let fixtures = below("sdk/templates/fixtures/").map(|(path, bytes)| (format!("fixtures/{path}"), bytes));
     files.extend(fixtures.map(|(path, bytes)| named(&path, bytes, new.name)));
     for copy in COPIES.iter().filter(|copy| copy.languages.contains(&new.language)) {
-        // The contract's own files alone: below them lie copies of former releases.
+        // Only the contract's current files: the folders below it hold former releases.
         let wanted = |path: &str| copy.from != CONTRACT || !path.contains('/');
         for (path, bytes) in below(copy.from).filter(|(path, _)| wanted(path)) {
             let bytes = if format!("{}{path}", copy.from) == SDK { sdk_manifest(bytes)? } else { bytes.to_vec() };
@@ -103,12 +103,12 @@ fn files(new: &New<'_>) -> Result<Vec<(String, Vec<u8>)>, TemplateError> {
     Ok(files)
 }
 
-/// What is embedded below a folder, with paths from there.
+/// The embedded files below a folder, with paths relative to it.
 fn below(folder: &str) -> impl Iterator<Item = (&'static str, &'static [u8])> {
     EMBEDDED.iter().filter_map(move |(path, bytes)| Some((path.strip_prefix(folder)?, *bytes)))
 }
 
-/// A file of a template with the project's name in it. What is no text is left alone.
+/// A template's file with the project's name inserted. Binary files are kept unchanged.
 fn named(path: &str, bytes: &[u8], name: &str) -> (String, Vec<u8>) {
     let bytes = match std::str::from_utf8(bytes) {
         Ok(text) => text.replace(PLACEHOLDER, name).into_bytes(),
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_left_alone() {
+    fn existing_files_are_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("mine"), "").unwrap();
         assert!(matches!(write(&new("zeta", C, dir.path())), Err(TemplateError::Occupied(_))));

@@ -1,4 +1,4 @@
-//! The environment as a configuration: what Weir would find there by itself, written down.
+//! A configuration from the environment: the one that Weir uses without a file, written down.
 
 use toml::Value;
 
@@ -6,8 +6,9 @@ use super::{Draft, Entry};
 use weir_config::Config;
 use weir_types::contract::about::Suggestions;
 
-/// A configuration of all adapters for which the environment has a key; `None` where there is none. `config` is what Weir
-/// finds by itself, `adapters` are the loaded ones with what they suggest. Keys are named, never written.
+/// A configuration of all adapters for which the environment has a key; `None` if there are none. `config` is the
+/// configuration without a file, `adapters` are the loaded adapters with their suggestions. Keys are named, never
+/// written.
 pub fn import<'a>(config: &Config, adapters: impl IntoIterator<Item = (&'a str, &'a Suggestions)>) -> Option<Draft> {
     let mut draft = Draft::default();
     for (name, suggests) in adapters {
@@ -58,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_named_by_the_variable_that_would_be_taken() {
+    fn keys_are_named_by_the_variable_that_would_be_used() {
         let config = config(&["ZETA_KEY", "USUAL", "OTHER", "WEIR_PROVIDERS_MY_OWN_API_KEY", "MY_KEY"]);
         let zeta = suggestions(None, &["ZETA_TOKEN", "ZETA_KEY", "OTHER"], &["zeta-*", "z1"]);
         let own = suggestions(None, &["MY_KEY"], &[]);
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_nobody_vouches_for_is_a_note_and_one_that_was_found_is_written() {
+    fn a_url_without_a_pin_is_a_note_and_a_known_one_is_written() {
         let mut config = config(&["ZETA_KEY"]);
         let zeta = suggestions(Some("{env.ZETA_HOST}/v1/"), &["ZETA_KEY"], &["zeta-*"]);
         let draft = import(&config, [("zeta", &zeta)]).unwrap();

@@ -1,5 +1,5 @@
-//! A first configuration: of the providers that the environment has keys for, of a server of one's own, and of names that
-//! the operator chose.
+//! A first configuration: of the providers that the environment has keys for, of the operator's own server, and of
+//! model names that the operator chose.
 
 use toml::{Table, Value};
 
@@ -10,18 +10,18 @@ use weir_types::contract::about::Suggestions;
 /// An adapter for which the environment has a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Its name.
+    /// The adapter's name.
     pub adapter: String,
-    /// The variable with the key.
+    /// The variable that holds the key.
     pub variable: String,
-    /// Its provider's url, where it may be taken without asking: the lock file pins the adapter.
+    /// The provider's url, if it can be used without asking because the lock file pins the adapter.
     pub url: Option<String>,
-    /// Names of models that its provider serves.
+    /// Patterns of models that the provider serves.
     pub models: Vec<String>,
 }
 
-/// Adapters for which the environment has a key. `config` is what Weir finds by itself, `adapters` are the loaded ones
-/// with what they suggest.
+/// Finds the adapters for which the environment has a key. `config` is the configuration without a file, `adapters` are
+/// the loaded adapters with their suggestions.
 pub fn found<'a>(config: &Config, adapters: impl IntoIterator<Item = (&'a str, &'a Suggestions)>) -> Vec<Found> {
     let keyed = |(name, suggests): (&'a str, &'a Suggestions)| {
         let variable = config.environment.key_variable(name, &suggests.key_variables)?;
@@ -31,44 +31,44 @@ pub fn found<'a>(config: &Config, adapters: impl IntoIterator<Item = (&'a str, &
     adapters.into_iter().filter_map(keyed).collect()
 }
 
-/// A server of one's own.
+/// A server of the operator's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Own {
-    /// Where it is.
+    /// Its url.
     pub url: String,
-    /// The adapter that speaks to it.
+    /// The adapter for its format.
     pub adapter: String,
-    /// What clients call its model.
+    /// The model's name for clients.
     pub alias: String,
-    /// What it calls its model; as the client does if none.
+    /// The model's name at the server; `None` if it is the same.
     pub model: Option<String>,
 }
 
-/// A name for one of a provider's models.
+/// A client-side name for one of a provider's models.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
-    /// What clients say.
+    /// The model's name for clients.
     pub alias: String,
-    /// The provider.
+    /// The provider's name.
     pub provider: String,
-    /// What it calls the model.
+    /// The model's name at the provider.
     pub model: String,
 }
 
-/// What the operator chose.
+/// The operator's choices.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Choice {
-    /// Providers with keys.
+    /// Providers with a key in the environment.
     pub providers: Vec<Found>,
-    /// A server of one's own.
+    /// A server of the operator's own.
     pub own: Option<Own>,
-    /// A name for a model.
+    /// A name for one model.
     pub named: Option<Named>,
-    /// Where to listen; as usual if none.
+    /// The port to listen on; `None` means the default.
     pub port: Option<u16>,
 }
 
-/// The configuration; none where there is nothing to serve.
+/// Builds the configuration; `None` if it would serve nothing.
 pub fn draft(choice: &Choice) -> Option<Draft> {
     let mut draft = Draft::default();
     if let Some(port) = choice.port.filter(|port| *port != Server::default().port) {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_chosen_is_a_configuration_that_reads() {
+    fn the_choices_become_a_valid_configuration() {
         let own = Own {
             url: "http://localhost:11434/v1/".into(),
             adapter: "zeta".into(),

@@ -1,5 +1,5 @@
-//! Configurations of other gateways as one of ours. Nothing is dropped in silence: what has no counterpart here becomes a
-//! note, which stands as a comment in the file that is written.
+//! Converts configurations of other gateways to Weir's. Nothing is dropped silently: settings without a counterpart
+//! become notes, which are written as comments into the file.
 
 pub mod env;
 pub mod first;
@@ -9,10 +9,10 @@ use std::fmt::Write as _;
 
 use toml::Value;
 
-/// A configuration that is being written.
+/// A configuration to be written.
 #[derive(Debug, Clone, Default)]
 pub struct Draft {
-    /// Members in front of all tables.
+    /// Members before all tables.
     pub top: Entry,
     /// `[server]`.
     pub server: Entry,
@@ -22,20 +22,20 @@ pub struct Draft {
     pub models: Vec<Entry>,
     /// `[[clients]]`.
     pub clients: Vec<Entry>,
-    /// What somebody has to look at, in whole sentences.
+    /// Points that the operator has to check, in whole sentences.
     pub notes: Vec<String>,
 }
 
-/// A table: its members in the order in which they are written.
+/// A table with its members in the order of writing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Entry {
-    /// What somebody has to know about it.
+    /// Comments about the entry for the operator.
     pub comments: Vec<String>,
     members: Vec<(&'static str, Value)>,
 }
 
 impl Entry {
-    /// Sets a member.
+    /// Sets a member, and replaces its former value.
     pub fn set(&mut self, key: &'static str, value: impl Into<Value>) {
         let value = value.into();
         match self.members.iter_mut().find(|(known, _)| *known == key) {
@@ -44,12 +44,12 @@ impl Entry {
         }
     }
 
-    /// A member.
+    /// The value of a member.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.members.iter().find(|(known, _)| *known == key).map(|(_, value)| value)
     }
 
-    /// Whether it says the same, whatever it is called.
+    /// Whether both entries have the same members, apart from the name.
     fn is_like(&self, other: &Self) -> bool {
         let told = |entry: &Self| -> Vec<(&'static str, Value)> {
             entry.members.iter().filter(|(key, _)| *key != "name").cloned().collect()
@@ -59,8 +59,8 @@ impl Entry {
 }
 
 impl Draft {
-    /// The name of a provider with these members: one that is there already, or a new one under this name, with a number
-    /// where it is taken.
+    /// Adds a provider and returns its name: that of an equal provider if there is one, otherwise `name`, with a number
+    /// if it is taken.
     pub fn provider(&mut self, name: &str, mut entry: Entry) -> String {
         let told = |entry: &Entry| entry.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
         if let Some(known) = self.providers.iter_mut().find(|known| known.is_like(&entry)) {
@@ -83,7 +83,7 @@ impl Draft {
         free
     }
 
-    /// Adds a note, once.
+    /// Adds a note, unless it is there already.
     pub fn note(&mut self, text: impl Into<String>) {
         let text = text.into();
         if !self.notes.contains(&text) {
@@ -91,7 +91,7 @@ impl Draft {
         }
     }
 
-    /// The file: `from` says what it was made of.
+    /// The text of the file; `from` describes its source.
     pub fn text(&self, from: &str) -> String {
         let mut text = String::new();
         comment(
@@ -129,7 +129,7 @@ fn members(text: &mut String, entry: &Entry) {
     }
 }
 
-/// A comment. What it quotes of other files must not become a line of its own.
+/// Writes a comment. Control characters are replaced, so that quoted text cannot start a new line.
 fn comment(text: &mut String, line: &str) {
     let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let _ = writeln!(text, "{}", format!("# {line}").trim_end());
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_quoted_stays_a_comment() {
+    fn quoted_text_stays_in_its_comment() {
         let mut draft = Draft::default();
         draft.note("strange\n[server]\nport = 1");
         let text = draft.text("a\nfile");

@@ -1,4 +1,5 @@
-//! LiteLLM's `config.yaml`. Source: its public documentation (proxy configuration, all settings, load balancing).
+//! Imports LiteLLM's `config.yaml`. Source: its public documentation (proxy configuration, all settings, load
+//! balancing).
 
 mod model;
 mod prefixes;
@@ -10,25 +11,25 @@ use super::Draft;
 use prefixes::Prefixes;
 use weir_wire::yaml::as_json;
 
-/// The file cannot be imported.
+/// Why the file cannot be imported.
 #[derive(Debug, thiserror::Error)]
 pub enum LitellmError {
-    /// It is no YAML.
+    /// It is not YAML.
     #[error("not valid YAML: {0}")]
     Yaml(String),
-    /// It is YAML of another kind.
+    /// It has no list of models.
     #[error("there is no `model_list` in it: is this the configuration of LiteLLM's proxy?")]
     NoModels,
-    /// The list of prefixes that comes with Weir is broken.
+    /// The bundled list of prefixes is broken.
     #[error("the bundled list of prefixes: {0}")]
     Prefixes(#[from] toml::de::Error),
 }
 
-/// The configuration as ours.
+/// Converts the configuration.
 ///
 /// # Errors
 ///
-/// Where the text is no YAML, or has no models.
+/// Fails if the text is not YAML, or has no models.
 pub fn import(yaml: &str) -> Result<Draft, LitellmError> {
     let file: Json = yaml_of(yaml).map_err(LitellmError::Yaml)?;
     let prefixes = Prefixes::bundled()?;
@@ -46,7 +47,7 @@ fn yaml_of(text: &str) -> Result<Json, String> {
     Ok(file)
 }
 
-/// Carries out merge keys (`<<`), with which files repeat what several entries have in common. Own members go first.
+/// Resolves merge keys (`<<`), by which entries share members. An entry's own members take precedence.
 fn merge(value: &mut Json) {
     match value {
         Json::Array(items) => items.iter_mut().for_each(merge),
@@ -65,7 +66,7 @@ fn merge(value: &mut Json) {
     }
 }
 
-/// `credential_list`, by name.
+/// The entries of `credential_list`, by name.
 fn credentials(file: &Json) -> Map<String, Json> {
     let list = file.get("credential_list").and_then(Json::as_array);
     let pair =
@@ -73,7 +74,7 @@ fn credentials(file: &Json) -> Map<String, Json> {
     list.into_iter().flatten().filter_map(pair).collect()
 }
 
-/// `general_settings`, and the sections that have no counterpart.
+/// Converts `general_settings`, and notes the sections that have no counterpart.
 fn general(file: &Json, draft: &mut Draft) {
     for (name, value) in members(file.get("general_settings")) {
         match (name.as_str(), value) {
@@ -105,7 +106,7 @@ fn master_key(key: &Json, draft: &mut Draft) {
     draft.clients.push(client);
 }
 
-/// The variable that `os.environ/NAME` names.
+/// The variable in `os.environ/NAME`.
 fn variable_of(text: &str) -> Option<&str> {
     text.trim().strip_prefix("os.environ/").map(str::trim)
 }

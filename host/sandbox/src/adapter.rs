@@ -1,4 +1,4 @@
-//! One loaded adapter, and the lease of an instance of it.
+//! A loaded adapter, and the lease of one of its instances.
 
 use std::fmt::{self, Debug, Formatter};
 use std::sync::{Arc, OnceLock};
@@ -21,49 +21,49 @@ use weir_types::contract::about::Manifest;
 use weir_types::contract::types::ErrorKind;
 
 const MIB: f64 = (1 << 20) as f64;
-/// Bytes that a call may hand back for each that it takes in: a small message is a large value.
+/// Output that a call may return for each byte of input, in bytes: a small message can be a large value.
 const OUTPUT_PER_BYTE: usize = 8;
-/// Bytes of what a component says of its own failure, for the log.
+/// Maximum length of a component's own error message in the log, in bytes.
 const EXCEPTION: usize = 1024;
-/// How long a call of a suspect waits for its turn. Those before it may well spin to their deadlines.
+/// How long a call of a suspect component waits for its turn. Calls before it may well spin until their deadlines.
 const SUSPECTS_PATIENCE: Duration = Duration::from_millis(100);
 
-/// A component that was checked and compiled. Whoever serves a request keeps its `Arc` to the end, whatever replaces it
-/// in the catalog meanwhile.
+/// A component that was checked and compiled. A request keeps its `Arc` to the end, even if the catalog replaces the
+/// adapter meanwhile.
 pub struct Adapter {
-    /// The name by which configuration refers to it.
+    /// The name in the configuration.
     pub name: Arc<str>,
-    /// Which bytes it is.
+    /// Digest of the component.
     pub digest: Digest,
-    /// What it says about itself.
+    /// The manifest that it returned.
     pub manifest: Manifest,
-    /// The interfaces that it has.
+    /// The contract's interfaces that it exports.
     pub interfaces: Interfaces,
-    /// Bytes of the component.
+    /// Size of the component in bytes.
     pub size: usize,
-    /// What it is made of.
+    /// Structure of the component.
     pub shape: Shape,
-    /// Whether the lock file vouches for these bytes, so that the manifest's suggestions count without asking.
+    /// Whether the lock file pins these bytes, so that the manifest's suggestions are used without asking.
     pub trusted: bool,
-    /// The key that signed these bytes, where one that the operator trusts did.
+    /// The trusted key that signed these bytes, if any.
     pub signer: Option<Arc<str>>,
-    /// How many fixtures it has passed; not set where it was not asked to prove itself.
+    /// Number of fixtures that it has passed; unset if no proof was required.
     pub proved: OnceLock<usize>,
-    /// What happened to it.
+    /// Counters of calls and failures.
     pub stats: Stats,
-    /// Whether it is to serve now.
+    /// Whether it is in service, suspended, or on trial.
     pub duty: Duty,
-    /// Its instances.
+    /// Its idle instances.
     pub pool: Pool,
     /// The engine that compiled it.
     pub engine: Engine,
-    /// Deadline of a call.
+    /// Deadline of one call.
     pub call: Duration,
-    /// Whose turn it is where its instances are limited.
+    /// Limits concurrent leases, if the operator set a limit.
     pub turns: Option<Turns>,
 }
 
-/// Leases of one adapter at the same time, where the operator limits them.
+/// Limits the concurrent leases of one adapter.
 #[derive(Debug, Clone)]
 pub struct Turns {
     free: Arc<Semaphore>,
@@ -71,7 +71,7 @@ pub struct Turns {
 }
 
 impl Turns {
-    /// So many, one at least.
+    /// Allows `most` leases at a time, but at least one.
     pub fn new(most: u32) -> Self {
         let most = most.clamp(1, u32::MAX >> 4);
         Self { free: Arc::new(Semaphore::new(most as usize)), most }
@@ -79,36 +79,37 @@ impl Turns {
 }
 
 impl Adapter {
-    /// Whether it has this interface.
+    /// Whether it exports this interface.
     pub fn has(&self, interface: Interface) -> bool {
         self.interfaces.has(interface)
     }
 
-    /// The instances that wait.
+    /// The pool of its idle instances.
     pub fn pool(&self) -> &Pool {
         &self.pool
     }
 
-    /// An instance for one exchange of this tenant (any text that tells tenants apart; empty for the anonymous one).
+    /// Leases an instance for one exchange of this tenant (any text that distinguishes tenants; empty for the anonymous
+    /// one).
     ///
-    /// Waits for its turn and for a free slot, for [`Limits::lease_wait`](super::Limits::lease_wait) each at the most, and
-    /// then answers [`FaultKind::Exhausted`].
+    /// Waits for its turn and for a free slot, at most [`Limits::lease_wait`](super::Limits::lease_wait) each, and then
+    /// fails with [`FaultKind::Exhausted`].
     pub async fn lease(self: &Arc<Self>, tenant: &str) -> Result<Lease, PluginFault> {
-        // The adapter's own turns come first: who waits for one keeps no slot from other adapters.
+        // The adapter's own limit comes first: a request that waits for it takes no slot from other adapters.
         let turn = self.some_turns(1).await?;
         let slot = self.slots(self.pool.weight()).await?;
         self.lease_with(slot, turn, tenant)
     }
 
-    /// The same without waiting.
+    /// Leases an instance without waiting.
     pub fn try_lease(self: &Arc<Self>, tenant: &str) -> Result<Lease, PluginFault> {
         let turn = self.turns.as_ref().map(|turns| Arc::clone(&turns.free).try_acquire_owned());
         let turn = turn.transpose().map_err(|_| self.no_instance())?;
         self.lease_in(turn, tenant)
     }
 
-    /// An instance that takes no turn of the adapter's, without waiting: a proof needs two of an adapter that may have
-    /// one, and serves nobody.
+    /// Leases an instance without waiting and outside of the adapter's own limit: a proof serves no client, and needs
+    /// two instances even of an adapter that is limited to one.
     pub fn try_lease_for_proof(self: &Arc<Self>) -> Result<Lease, PluginFault> {
         self.lease_in(None, "")
     }
@@ -130,7 +131,7 @@ impl Adapter {
         self.wait(Arc::clone(leases).acquire_many_owned(weight)).await
     }
 
-    /// So many turns at once, as many as there are at the most; none where they are not limited.
+    /// Acquires `count` turns at once, but not more than exist; `None` if the adapter has no limit.
     async fn some_turns(&self, count: u32) -> Result<Option<OwnedSemaphorePermit>, PluginFault> {
         let Some(turns) = &self.turns else { return Ok(None) };
         let count = count.min(turns.most);
@@ -179,7 +180,8 @@ impl Adapter {
         PluginFault { adapter: Arc::clone(&self.name), digest: self.digest, function, kind, limit, detail }
     }
 
-    /// Runs a call that takes in so many bytes where it does no harm to others; none if there is no room for it.
+    /// Runs a call on a thread where it does not block others, chosen by the adapter's standing and the input's size;
+    /// `None` if there is no room for it.
     fn in_its_place<R: Send>(&self, bytes: usize, work: impl FnOnce() -> R + Send) -> Option<R> {
         let mut standing = self.stats.standing();
         while standing != Standing::Proved && is_worker() {
@@ -190,7 +192,7 @@ impl Adapter {
                 return None;
             }
             let turn = tokio::task::block_in_place(|| aside.turn(patience))?;
-            // While it waited, others of its calls may have shown what it is.
+            // While it waited, other calls may have changed the component's standing.
             let now = self.stats.standing();
             if now == standing {
                 return tokio::task::block_in_place(|| turn.run(work));
@@ -200,13 +202,13 @@ impl Adapter {
         Some(on_this_thread(bytes > self.engine.limits().blocking_above, work))
     }
 
-    /// Ticks until the deadline of a call that takes in so many bytes.
+    /// Deadline in ticks of a call with this much input.
     fn deadline(&self, bytes: usize) -> u64 {
         let more = self.engine.limits().call_per_mib.mul_f64(bytes as f64 / MIB);
         self.engine.ticks(self.call.saturating_add(more))
     }
 
-    /// What a call that takes in so many bytes may hand back.
+    /// Maximum output in bytes of a call with this much input.
     fn output(&self, bytes: usize) -> usize {
         self.engine.limits().output.saturating_add(bytes.saturating_mul(OUTPUT_PER_BYTE))
     }
@@ -220,9 +222,9 @@ impl Debug for Adapter {
     }
 }
 
-/// Leases of both sides of an exchange. Both slots are taken at once, and so are both turns of an adapter that is on both
-/// sides; turns of two adapters are taken in one order, whichever side each is on. So exchanges that have one never wait
-/// for each other's other.
+/// Leases instances for both sides of an exchange. Both slots are acquired at once, and so are both turns of an adapter
+/// that is on both sides; turns of two adapters are acquired in a fixed order. So exchanges cannot deadlock while each
+/// holds what the other needs.
 pub async fn lease_pair(one: &Arc<Adapter>, other: &Arc<Adapter>, tenant: &str) -> Result<(Lease, Lease), PluginFault> {
     let (turn, other_turn) = turns_of_pair(one, other).await?;
     let mut slot = one.slots(one.pool.weight() + other.pool.weight()).await?;
@@ -237,7 +239,7 @@ type Turn = Option<OwnedSemaphorePermit>;
 async fn turns_of_pair(one: &Arc<Adapter>, other: &Arc<Adapter>) -> Result<(Turn, Turn), PluginFault> {
     if Arc::ptr_eq(one, other) {
         let mut turn = one.some_turns(2).await?;
-        // An adapter that may have one instance serves both sides in one turn.
+        // An adapter limited to one instance serves both sides in one turn.
         let second = turn.as_mut().filter(|turn| turn.num_permits() > 1).and_then(|turn| turn.split(1));
         return Ok((turn, second));
     }
@@ -250,43 +252,44 @@ async fn turns_of_pair(one: &Arc<Adapter>, other: &Arc<Adapter>) -> Result<(Turn
     }
 }
 
-/// An instance, for one exchange. The contract's functions are its methods ([`crate::call`]).
+/// An instance, leased for one exchange. The contract's functions are its methods ([`crate::call`]).
 ///
-/// Calls run where they are made: they take microseconds, less than handing them to another thread. One that takes in more
-/// than [`Limits::blocking_above`](super::Limits::blocking_above) bytes first tells the runtime to move the worker's other
-/// tasks elsewhere (`block_in_place`; on a current-thread runtime it just runs). One that goes to a component that missed a
-/// deadline lately, or that is new, runs on one of a few threads for these; where too many of them do already, it answers
-/// [`FaultKind::Exhausted`] and leaves the instance as it is. Callers need not decide anything.
+/// Calls run on the calling thread, because they take microseconds, less than a hand-over to another thread. A call
+/// with more input than [`Limits::blocking_above`](super::Limits::blocking_above) bytes first makes the runtime move
+/// the worker's other tasks elsewhere (`block_in_place`; on a current-thread runtime it just runs). A call of a
+/// component that is new, or missed a deadline lately, runs on one of a few separate threads; if too many of these
+/// calls run already, it fails with [`FaultKind::Exhausted`] and leaves the instance unchanged. Callers need not decide
+/// anything.
 ///
-/// After any other fault the instance is gone, and every further call answers [`FaultKind::Host`].
+/// After any other fault the instance is dropped, and every further call fails with [`FaultKind::Host`].
 #[derive(Debug)]
 pub struct Lease {
-    // The order matters: the instance goes before its slot does.
+    // The order matters: the instance must be dropped before its slot.
     instance: Option<Box<Instance>>,
-    /// Only where instances belong to tenants.
+    /// Set only if instances belong to tenants.
     tenant: Option<Box<str>>,
-    /// Whose it is, as one bit of many.
+    /// The caller, as one bit of 64.
     caller: u64,
     adapter: Arc<Adapter>,
-    /// Bytes that its calls took in, all together.
+    /// Input of all calls so far, in bytes.
     taken: usize,
     _turn: Option<OwnedSemaphorePermit>,
     _slot: OwnedSemaphorePermit,
 }
 
 impl Lease {
-    /// Whose instance it is.
+    /// The adapter of the instance.
     pub fn adapter(&self) -> &Arc<Adapter> {
         &self.adapter
     }
 
-    /// Whether a call has failed, so that there is no instance any more.
+    /// Whether a call has failed, so that the instance is gone.
     pub fn is_spent(&self) -> bool {
         self.instance.is_none()
     }
 
-    /// Gives the instance back: it serves others where the isolation allows that, and else a fresh one is made ahead in
-    /// its place. Best called after the answer has left. Dropping the lease instead just drops the instance.
+    /// Returns the instance: it is reused if the isolation allows that; otherwise a fresh one is made in advance in its
+    /// place. Best called after the answer has been sent. Dropping the lease drops the instance.
     pub fn release(mut self) {
         let Some(instance) = self.instance.take() else { return };
         let pool = &self.adapter.pool;
@@ -306,8 +309,8 @@ impl Lease {
         }
     }
 
-    /// Calls a function that may say that it cannot. One that says `internal` failed itself, as if it had trapped: the kits
-    /// of languages with exceptions tell them so.
+    /// Calls a function that returns a result. An error of the kind `internal` counts as a failure of the component,
+    /// like a trap: the SDKs of languages with exceptions report them so.
     pub(super) fn ask<R>(
         &mut self,
         function: &'static str,
@@ -329,7 +332,7 @@ impl Lease {
         }
     }
 
-    /// Calls into the instance under its deadline. `bytes` is what the call takes in, roughly.
+    /// Calls into the instance under a deadline. `bytes` is the approximate size of the input.
     pub(super) fn run<R>(
         &mut self,
         function: &'static str,
@@ -377,7 +380,7 @@ impl Lease {
 }
 
 impl Adapter {
-    /// Makes instances ahead, as many as are to lie ready.
+    /// Makes instances in advance, up to the configured number.
     pub fn warm(&self) {
         let chat = [Interface::DialectChat, Interface::ProviderChat].into_iter().filter(|i| self.has(*i)).collect();
         let mut before = usize::MAX;
@@ -387,13 +390,13 @@ impl Adapter {
         }
     }
 
-    /// Drops the instances that lie ready, of an adapter that is kept and does not serve.
+    /// Drops the idle instances of an adapter that is kept but does not serve.
     pub fn rest(&self) {
         self.duty.leave();
         self.pool.empty();
     }
 
-    /// Lets the pool drop what has waited too long, and move where the engine has a new pool.
+    /// Drops instances that idled too long, and moves the pool if the engine has a new one.
     pub fn sweep(&self, renewed: bool) {
         if self.duty.rests() {
             self.pool.empty();
@@ -409,7 +412,7 @@ impl Adapter {
         }
     }
 
-    /// Makes an instance ahead. A failure is no request's, so it is only told in the log.
+    /// Makes one instance in advance. A failure concerns no request, so it is only logged.
     pub(super) fn make_ahead(&self, interfaces: Interfaces) {
         self.stats.made();
         if let Err(error) = self.pool.make_ahead(interfaces) {
@@ -418,12 +421,12 @@ impl Adapter {
     }
 }
 
-/// Runs here; where it may take long, after telling the runtime, if its kind allows that.
+/// Runs work on this thread; work that may take long is announced to the runtime first, if its kind allows that.
 fn on_this_thread<R>(long: bool, work: impl FnOnce() -> R) -> R {
     if long && is_worker() { tokio::task::block_in_place(work) } else { work() }
 }
 
-/// Whether this may be a thread on which others' tasks wait.
+/// Whether this thread may be an async worker.
 fn is_worker() -> bool {
     Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)
 }

@@ -1,19 +1,19 @@
-//! Threads apart from the async workers, for components that are not trusted with one: those that missed a deadline lately,
-//! and those that have not been called often enough yet to know.
+//! Threads for components that are not trusted with an async worker: those that missed a deadline lately, and those
+//! with too few calls so far to judge.
 //!
-//! Such a component may spin until its deadline in every call. On the workers, a few of them would stop all traffic; so only
-//! a few of their calls run at a time, each on a thread that gives way to all others, and only so many wait. There is a line
-//! for each of the two kinds, so that new ones need not wait for those that are known to spin.
+//! Such a component may spin until its deadline in every call, and a few of these calls would stop all traffic on the
+//! workers. So only a few of them run at a time, each on a thread of low priority, and only a limited number waits. The
+//! two kinds have separate queues, so that new components do not wait for those known to spin.
 
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Calls that wait for a turn; each holds a thread.
+/// Maximum number of waiting calls; each blocks a thread.
 const LINE: u32 = 64;
 
-/// The turns.
+/// Limits the calls that run on separate threads.
 #[derive(Debug)]
 pub(super) struct Aside {
     turns: u32,
@@ -27,17 +27,17 @@ struct Line {
     waiting: u32,
 }
 
-/// A turn, until it is dropped.
+/// Permission to run one call, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Turn<'a>(&'a Aside);
 
 impl Aside {
-    /// One turn for each core, two at least: for those that are new.
+    /// For new components: one turn per core, but at least two.
     pub(super) fn for_news() -> Self {
         Self::with(cores().max(2))
     }
 
-    /// One turn for every two cores: whoever spins, spins there.
+    /// For suspect components: one turn for every two cores, because they may spin.
     pub(super) fn for_suspects() -> Self {
         Self::with((cores() / 2).max(1))
     }
@@ -46,12 +46,12 @@ impl Aside {
         Self { turns, line: Mutex::default(), ended: Condvar::new() }
     }
 
-    /// Whether there is no use in waiting.
+    /// Whether the queue is full.
     pub(super) fn is_full(&self) -> bool {
         self.lock().waiting >= LINE
     }
 
-    /// Waits for a turn; none if it does not come in that time. Blocks.
+    /// Waits for a turn; `None` if none is free in time. Blocks.
     pub(super) fn turn(&self, patience: Duration) -> Option<Turn<'_>> {
         let mut line = self.lock();
         if line.running >= self.turns {
@@ -76,9 +76,9 @@ impl Aside {
 }
 
 impl Turn<'_> {
-    /// Does the work on a thread of its own and waits for it; none if there is no thread to be had. Blocks.
+    /// Runs the work on a new thread and waits for it; `None` if no thread can be started. Blocks.
     pub(super) fn run<R: Send>(self, work: impl FnOnce() -> R + Send) -> Option<R> {
-        // Given back when the work is done.
+        // Returned when the work is done.
         let _turn = self;
         std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().name("weir-aside".into());
@@ -98,13 +98,13 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Lowers the priority of this thread, which is then no use for anything else.
+/// Number of cores of this machine; 2 if it is unknown.
 fn cores() -> u32 {
     std::thread::available_parallelism().map_or(2, |cores| u32::try_from(NonZero::get(cores)).unwrap_or(u32::MAX))
 }
 
 fn give_way() {
-    // On Linux this is the thread's own; elsewhere it would be the whole program's.
+    // Lowers the priority of this thread. Only on Linux: elsewhere the call would affect the whole program.
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, 19) {
         tracing::debug!(%error, "a thread's priority stays as it is");
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn who_gets_no_turn_in_time_hears_so() {
+    fn a_call_without_a_turn_in_time_fails() {
         let (aside, barrier) = (with(1), Barrier::new(2));
         std::thread::scope(|scope| {
             scope.spawn(|| {

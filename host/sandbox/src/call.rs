@@ -1,4 +1,4 @@
-//! The contract's functions as methods of a [`Lease`]: typed, each under a deadline of its own.
+//! The contract's functions as methods of a [`Lease`]: typed, each with its own deadline.
 
 use super::adapter::Lease;
 use super::fault::{Called, PluginFault};
@@ -21,7 +21,7 @@ macro_rules! calls {
         $method:ident = $view:ident . $guest:ident . $function:ident ($input:ty) -> $output:ty, $name:literal;
     )+) => {
         /// The part of [`Speech`](super::version::Speech) that is the same for every function here. A version of the
-        /// contract that lacks one leaves it as it is.
+        /// contract that lacks a function keeps its default, which fails.
         pub trait Calls {
             $(
                 $(#[$doc])*
@@ -86,13 +86,13 @@ calls! {
     /// Provider: reads the upstream's count.
     parse_count_response = provider_count_tokens.weir_adapter_provider_count_tokens.call_parse_response(HttpResponse) -> TokenCount, "provider-count-tokens.parse-response";
 
-    /// Dialect: reads a client's request to order documents.
+    /// Dialect: reads a client's request to rerank documents.
     parse_rerank = dialect_rerank.weir_adapter_dialect_rerank.call_parse_request(HttpRequest) -> ParsedRerank, "dialect-rerank.parse-request";
-    /// Dialect: writes ordered documents for the client.
+    /// Dialect: writes reranked documents for the client.
     render_rerank_response = dialect_rerank.weir_adapter_dialect_rerank.call_render_response(RerankResponse) -> RenderedResponse, "dialect-rerank.render-response";
-    /// Provider: writes a request to order documents for the upstream.
+    /// Provider: writes a request to rerank documents for the upstream.
     render_rerank = provider_rerank.weir_adapter_provider_rerank.call_render_request(RerankRequest) -> RenderedRequest, "provider-rerank.render-request";
-    /// Provider: reads the upstream's order.
+    /// Provider: reads the upstream's ranking.
     parse_rerank_response = provider_rerank.weir_adapter_provider_rerank.call_parse_response(HttpResponse) -> RerankResponse, "provider-rerank.parse-response";
 }
 
@@ -104,7 +104,7 @@ impl Lease {
         })
     }
 
-    /// Provider: reads an answer with a status of 400 or over, whatever the operation.
+    /// Provider: reads an answer with a status of 400 or above, of any operation.
     pub fn parse_error(&mut self, ctx: &Context, response: &HttpResponse) -> Result<Error, PluginFault> {
         self.run("provider-errors.parse-error", response.weigh(), |instance| {
             instance.speak(|speech| speech.parse_error(ctx, response))

@@ -1,7 +1,7 @@
-//! A new version on a share of the exchanges, before it gets all of them.
+//! Canary releases: a new version gets a share of the exchanges before it gets all.
 //!
-//! Only calls into the component are tried: what the manifest says (faces, acceptances, error templates) is that of the
-//! version that serves until the new one is promoted. So the relay lane, in which no component runs, knows no trial.
+//! Only calls into the component are tried: the manifest (faces, acceptances, error templates) is that of the serving
+//! version until the new one is promoted. So trials do not concern the relay lane, in which no component runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -9,16 +9,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::adapter::Adapter;
 
-/// How a new version is tried.
+/// Rules of a trial.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CanaryRule {
-    /// The share of exchanges that it gets, above 0 and up to 1.
+    /// Share of the exchanges for the new version, above 0 and up to 1.
     pub share: f64,
-    /// Exchanges after which it is promoted.
+    /// Number of exchanges after which the new version is promoted.
     pub requests: u64,
-    /// The share of exchanges that may fail beyond what fails on the version that serves.
+    /// How far its failure rate may exceed that of the serving version.
     pub max_fault_rate: f64,
-    /// How long it is tried at most; then what it has served until then decides.
+    /// Maximum duration of a trial; the exchanges until then decide.
     pub max_time: Duration,
 }
 
@@ -28,12 +28,12 @@ impl Default for CanaryRule {
     }
 }
 
-/// What became of one version's exchanges during a trial.
+/// The results of one version during a trial.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Exchanges.
+    /// Number of exchanges.
     pub exchanges: u64,
-    /// Those that failed: by the component's fault, or because the provider would not have what it rendered.
+    /// Failed exchanges: by the component's fault, or because the provider rejected the rendered request.
     pub failed: u64,
 }
 
@@ -43,22 +43,22 @@ impl Tally {
     }
 }
 
-/// What a trial comes to.
+/// The result of a trial so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It goes on.
+    /// The trial continues.
     Undecided,
-    /// The new version gets all exchanges; why.
+    /// The new version gets all exchanges, for this reason.
     Promote(String),
-    /// It gets none; why.
+    /// The new version gets none, for this reason.
     Reject(String),
 }
 
 impl CanaryRule {
-    /// Decides; `tried` is the new version, `beside` the one that serves, both during the trial.
+    /// Judges the results of the new version (`tried`) and of the serving one (`beside`), both since the trial began.
     pub fn verdict(&self, tried: Tally, beside: Tally, lasted: Duration) -> Verdict {
         let may_fail = beside.rate() + self.max_fault_rate;
-        // As soon as it cannot become good enough any more.
+        // Rejected as soon as the rate can no longer become low enough.
         if tried.failed as f64 > may_fail * self.requests.max(tried.exchanges) as f64 {
             return Verdict::Reject(told(tried, beside));
         }
@@ -77,14 +77,14 @@ fn told(tried: Tally, beside: Tally) -> String {
     )
 }
 
-/// A trial under way.
+/// A trial in progress.
 #[derive(Debug)]
 pub struct Trial {
     /// The new version.
     pub adapter: Arc<Adapter>,
-    /// How it is tried.
+    /// The rules of this trial.
     pub rule: CanaryRule,
-    /// Since when.
+    /// Start of the trial.
     pub since: SystemTime,
     begun: Instant,
     turns: AtomicU64,
@@ -96,7 +96,7 @@ pub struct Trial {
 struct Arm {
     exchanges: AtomicU64,
     failed: AtomicU64,
-    /// Faults that it had before.
+    /// The adapter's faults before the trial.
     faults: u64,
 }
 
@@ -125,22 +125,23 @@ impl Trial {
         }
     }
 
-    /// What the new version has served, and how.
+    /// Results of the new version.
     pub fn tried(&self) -> Tally {
         self.tried.tally(&self.adapter)
     }
 
-    /// What the version that serves has, meanwhile.
+    /// Results of the serving version, meanwhile.
     pub fn beside(&self, serving: &Adapter) -> Tally {
         self.beside.tally(serving)
     }
 
-    /// Decides by what both versions have done since the trial began.
+    /// Judges the results of both versions since the trial began.
     pub fn verdict(&self, serving: &Adapter) -> Verdict {
         self.rule.verdict(self.tried(), self.beside(serving), self.begun.elapsed())
     }
 
-    /// Whether it is the new version's turn: evenly, so that its share is what the rule says from the start.
+    /// Whether the next exchange goes to the new version. Exchanges are spread evenly, so the share is right from the
+    /// start.
     fn is_its_turn(&self) -> bool {
         is_its_turn(self.turns.fetch_add(1, Relaxed), self.rule.share)
     }
@@ -154,17 +155,18 @@ fn is_its_turn(turn: u64, share: f64) -> bool {
     ((turn + 1) as f64 * share).floor() > (turn as f64 * share).floor()
 }
 
-/// The version that one exchange runs on, from its beginning to its end.
+/// The version that serves one exchange from start to end.
 #[derive(Debug, Clone)]
 pub struct Chosen {
-    /// That version.
+    /// The chosen version.
     pub adapter: Arc<Adapter>,
-    /// The trial that it is part of, and whether it is the new version.
+    /// The trial in progress, and whether the chosen version is the new one.
     trial: Option<(Arc<Trial>, bool)>,
 }
 
 impl Chosen {
-    /// Notes that the exchange failed in a way that the adapter may be to blame for. Its own faults count without this.
+    /// Records that the exchange failed in a way that may be the adapter's fault. Faults of the component are counted
+    /// without this.
     pub fn failed(&self) {
         if let Some((trial, tried)) = &self.trial {
             trial.arm(*tried).failed.fetch_add(1, Relaxed);
@@ -173,7 +175,7 @@ impl Chosen {
 }
 
 impl Adapter {
-    /// The version that the next exchange runs on: this one, or the one that is tried in its place.
+    /// Chooses the version for the next exchange: this one, or the one on trial.
     pub fn choose(self: &Arc<Self>) -> Chosen {
         let Some(trial) = self.duty.trial() else { return Chosen { adapter: Arc::clone(self), trial: None } };
         let tried = trial.is_its_turn();
@@ -216,13 +218,13 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_on_the_version_beside_it_is_not_held_against_it() {
+    fn failures_of_the_serving_version_do_not_count_against_it() {
         assert!(matches!(verdict(tally(200, 20), tally(4000, 400)), Verdict::Promote(_)));
         assert!(matches!(verdict(tally(200, 23), tally(4000, 400)), Verdict::Reject(_)));
     }
 
     #[test]
-    fn a_trial_that_nobody_comes_to_ends() {
+    fn a_trial_without_exchanges_ends() {
         let rule = CanaryRule::default();
         assert!(matches!(rule.verdict(tally(0, 0), tally(0, 0), rule.max_time), Verdict::Promote(_)));
         assert!(matches!(rule.verdict(tally(10, 2), tally(10, 0), rule.max_time), Verdict::Reject(_)));

@@ -1,10 +1,10 @@
 //! The host's side of the contract in `wit/`: generated types and one typed view for each interface.
 //!
-//! Everything here is generated; the WIT files carry the documentation. One world an interface, because a component
-//! exports only those that it has: the host looks which exports are there and binds those.
+//! Everything here is generated; the WIT files carry the documentation. Each interface has its own world, because a
+//! component exports only some of them: the host checks which exports exist and binds those.
 //!
-//! The types of this module are those of the newest version, in which the rest of the host speaks. An older version that
-//! is still served is a module of its own below this one: its bindings, and conversions into these types.
+//! The types of this module are those of the newest version, which the rest of the host uses. Each older version that
+//! is still supported is a submodule of this one: its bindings, and conversions to these types.
 #![allow(
     missing_docs,
     unreachable_pub,

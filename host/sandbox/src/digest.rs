@@ -1,4 +1,4 @@
-//! The SHA-256 of a component's bytes: what it is known by, whatever its file is called.
+//! The SHA-256 of a component's bytes, which identifies it whatever its file is called.
 
 use std::fmt::{self, Debug, Display, Formatter};
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
 
-/// The text is not a digest.
+/// Error: the text is not a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a digest: expected `sha256:` and 64 hexadecimal digits")]
 pub struct NotADigest;
@@ -26,7 +26,7 @@ impl Digest {
         &self.0
     }
 
-    /// The 64 digits without the `sha256:` in front.
+    /// The 64 digits without the prefix `sha256:`.
     pub fn hex(&self) -> String {
         use fmt::Write as _;
         self.0.iter().fold(String::with_capacity(64), |mut text, byte| {
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_reads_back() {
+    fn a_digest_reads_back() {
         let digest = Digest::of(b"abc");
         assert_eq!(digest.to_string(), "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!(digest.to_string().parse(), Ok(digest));

@@ -1,4 +1,4 @@
-//! Whether a loaded adapter is to serve now: what changes in its life while requests hold on to it.
+//! The state of a loaded adapter that changes while requests hold it: resting, suspended, on trial.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -7,34 +7,34 @@ use arc_swap::ArcSwapOption;
 
 use super::canary::Trial;
 
-/// The changing part of an adapter.
+/// The mutable state of an adapter.
 #[derive(Debug, Default)]
 pub struct Duty {
-    /// Kept, but not serving: nothing is made ahead for it.
+    /// Whether it is kept without serving, so that no instances are made in advance.
     resting: AtomicBool,
-    /// Why it must not run, although what its manifest says still counts.
+    /// Why it must not run; its manifest still counts.
     suspended: ArcSwapOption<String>,
-    /// The version that gets a share of its exchanges.
+    /// The trial of its successor, which gets a share of its exchanges.
     trial: ArcSwapOption<Trial>,
 }
 
 impl Duty {
-    /// Whether it is kept without serving.
+    /// Whether the adapter is kept without serving.
     pub fn rests(&self) -> bool {
         self.resting.load(Relaxed)
     }
 
-    /// Why it must not run, if so.
+    /// Why the adapter must not run; `None` if it may.
     pub fn suspended(&self) -> Option<Arc<String>> {
         self.suspended.load_full()
     }
 
-    /// The trial of its successor, while there is one.
+    /// The trial of its successor, if one is in progress.
     pub fn trial(&self) -> Option<Arc<Trial>> {
         self.trial.load_full()
     }
 
-    /// It serves from now on.
+    /// Puts the adapter in service and clears the rest of its state.
     pub fn begin(&self) {
         self.resting.store(false, Relaxed);
         self.suspended.store(None);
@@ -46,12 +46,12 @@ impl Duty {
         self.trial.store(None);
     }
 
-    /// It must not run any more; why.
+    /// Suspends the adapter for this reason.
     pub fn suspend(&self, reason: &str) {
         self.suspended.store(Some(Arc::new(reason.to_owned())));
     }
 
-    /// Begins or ends the trial of its successor.
+    /// Starts or ends the trial of its successor.
     pub fn set_trial(&self, trial: Option<Arc<Trial>>) {
         self.trial.store(trial);
     }

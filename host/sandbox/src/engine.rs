@@ -1,7 +1,7 @@
 //! The sandbox: wasmtime's engine, configured for short synchronous calls into untrusted components.
 //!
-//! Instances come from a pool of pre-reserved address space, memories start as copy-on-write images, deadlines are epochs.
-//! What is switched off is what no adapter needs and where wasmtime's advisories have been.
+//! Instances come from a pool of reserved address space, memories start as copy-on-write images, and deadlines use
+//! epochs. Features that no adapter needs, and those with past security advisories of wasmtime, are off.
 
 use std::fmt::{self, Debug, Formatter};
 use std::hash::{Hash, Hasher};
@@ -22,34 +22,34 @@ use super::ticker::Ticker;
 
 /// Slots beyond leased and idle instances, for components that are being loaded.
 const SPARE: u32 = 4;
-/// Core instances that come with a slot. A component with a stream has three: its own module, and two small ones for the
-/// stream's destructor.
+/// Core instances per slot. A component with a stream has three: its own module, and two small ones for the stream's
+/// destructor.
 pub(super) const CORE_INSTANCES: u32 = 4;
-/// Tables that come with a slot.
+/// Tables per slot.
 pub(super) const TABLES: u32 = 2;
-/// Components that wait to be dropped; more are dropped at once.
+/// Maximum number of components whose drop is deferred; further ones are dropped at once.
 const GRAVES: usize = 64;
 
-/// The sandbox cannot be set up.
+/// Why the sandbox cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// wasmtime refuses the configuration.
     #[error("cannot set up the sandbox: {0:#}")]
     Config(wasmtime::Error),
-    /// No thread for deadlines.
+    /// The thread for deadlines cannot be started.
     #[error("cannot start the thread that keeps deadlines: {0}")]
     Ticker(#[source] std::io::Error),
 }
 
-/// The sandbox. Clones share it; the last one dropped ends its thread.
+/// The sandbox's engine. Clones share it; dropping the last one ends its thread.
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 
 struct Inner {
-    // Dropped first, which ends its thread.
+    // Dropped first, because that ends its thread.
     ticker: Ticker,
     wasm: ArcSwap<wasmtime::Engine>,
-    /// The pools that there are: the current one, and before it the one whose last instances are not done yet.
+    /// The pools in use: the current one, and before it one whose last instances are still alive.
     pools: Arc<Mutex<Vec<EngineWeak>>>,
     limits: Limits,
     pooling: bool,
@@ -58,32 +58,32 @@ struct Inner {
     compiling: Mutex<()>,
     news: Aside,
     suspects: Aside,
-    /// Components that nobody uses any more.
+    /// Components without users, to be dropped later.
     buried: Mutex<Vec<InstancePre<State>>>,
-    /// Whether much memory lay unused at the last look.
+    /// Whether much unused memory was resident at the last sweep.
     was_bloated: AtomicBool,
 }
 
-/// How much of the sandbox is in use.
+/// Current use of the sandbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
-    /// Whether instances come from the pool of reserved address space.
+    /// Whether instances come from the pool.
     pub pooling: bool,
-    /// Leases that may still be had.
+    /// Number of free slots for leases.
     pub leases_free: usize,
-    /// All leases.
+    /// Number of all slots for leases.
     pub leases: usize,
-    /// Instances that lie ready or idle.
+    /// Number of instances that are ready or idle.
     pub idle: usize,
-    /// Slots of the pool that were used, are free now, and still hold memory.
+    /// Number of free slots that were used before and still hold memory.
     pub warm_slots: u32,
-    /// Bytes of that memory.
+    /// Size of that memory in bytes.
     pub resident: usize,
 }
 
 impl Engine {
-    /// Sets up the sandbox. Where the address space for the pool cannot be had (a small `ulimit -v`, 39-bit machines),
-    /// instances are allocated one by one, which is slower and otherwise the same.
+    /// Sets up the sandbox. If the address space for the pool is not available (a small `ulimit -v`, 39-bit machines),
+    /// instances are allocated one by one, which is slower but otherwise equivalent.
     pub fn new(limits: Limits) -> Result<Self, EngineError> {
         let (wasm, pooling) = match wasmtime::Engine::new(&config(&limits, true)) {
             Ok(engine) => (engine, true),
@@ -113,12 +113,12 @@ impl Engine {
         })))
     }
 
-    /// The bounds that it was set up with.
+    /// The limits of this sandbox.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
     }
 
-    /// How much of it is in use.
+    /// The current use.
     pub fn usage(&self) -> Usage {
         let pool = self.wasm().pooling_allocator_metrics();
         Usage {
@@ -131,31 +131,32 @@ impl Engine {
         }
     }
 
-    /// Whether no more than a quarter of the leases are left. Then an exchange that waits for its upstream does well to let
-    /// go of its instances: the memo carries what the later calls need.
+    /// Whether at most a quarter of the leases is free. An exchange that waits for its upstream should then release its
+    /// instances; the memo carries the state that later calls need.
     pub fn scarce(&self) -> bool {
         self.0.leases.available_permits() * 4 <= self.0.limits.instances as usize
     }
 
-    /// What compiled code depends on beside the component: wasmtime, its settings, the machine.
+    /// Hash of everything besides the component that compiled code depends on: wasmtime, its settings, the machine.
     pub fn fingerprint(&self) -> Digest {
         fingerprint(&self.wasm())
     }
 
-    /// What only compiles, for engines like this: it reserves no address space, and uses the cores that it is given.
+    /// An engine that only compiles, for engines like this. It reserves no address space, and uses the cores available
+    /// to it.
     pub fn for_compiling() -> Result<wasmtime::Engine, EngineError> {
         let limits = Limits { parallel_compilation: true, ..Limits::default() };
         wasmtime::Engine::new(&config(&limits, false)).map_err(EngineError::Config)
     }
 
-    /// The engine of wasmtime that makes instances now.
+    /// The wasmtime engine that creates instances now.
     pub fn wasm(&self) -> Arc<wasmtime::Engine> {
         self.0.wasm.load_full()
     }
 
-    /// Begins a new pool, in which components loaded from now on have their instances. wasmtime keeps memory that a slot
-    /// ever used, so this is how a burst's memory comes back: with the last instance and component of the former pool.
-    /// There are never more than two; while the former one lives, nothing is begun and the answer is no.
+    /// Starts a new pool, which holds the instances of components loaded from now on. wasmtime keeps the memory of
+    /// every used slot, so the memory of a burst is only freed with the last instance and component of the former pool.
+    /// At most two pools exist; while the former one lives, this does nothing and returns false.
     pub fn renew(&self) -> bool {
         let mut pools = lock(&self.0.pools);
         pools.retain(|pool| pool.upgrade().is_some());
@@ -175,7 +176,7 @@ impl Engine {
         }
     }
 
-    /// The clock of deadlines.
+    /// The clock of the deadlines.
     pub fn ticker(&self) -> &Ticker {
         &self.0.ticker
     }
@@ -188,17 +189,17 @@ impl Engine {
         &self.0.idle
     }
 
-    /// Held while compiling: one at a time, so that a costly component takes one core at the most.
+    /// Held while compiling: one compilation at a time, so that a costly component takes at most one core.
     pub fn compiling(&self) -> &Mutex<()> {
         &self.0.compiling
     }
 
-    /// Where calls into components run that are not trusted with an async worker.
+    /// The threads for calls that are not trusted with an async worker.
     pub(super) fn aside(&self, are_suspects: bool) -> &Aside {
         if are_suspects { &self.0.suspects } else { &self.0.news }
     }
 
-    /// Takes a component whose last user is gone, to be dropped by [`Engine::sweep`].
+    /// Defers the drop of a component that has lost its last user to [`Engine::sweep`].
     pub(super) fn bury(&self, component: InstancePre<State>) {
         let mut buried = lock(&self.0.buried);
         if buried.len() < GRAVES {
@@ -206,8 +207,8 @@ impl Engine {
         }
     }
 
-    /// Drops what was buried, and tells whether slots that a burst left behind ought to give their memory back: there
-    /// are many more than in use, now and at the last look.
+    /// Drops deferred components. Returns whether the memory of a burst should be freed: both now and at the last
+    /// sweep, many more slots held memory than were in use.
     pub fn sweep(&self) -> bool {
         let buried = std::mem::take(&mut *lock(&self.0.buried));
         drop(buried);
@@ -217,7 +218,7 @@ impl Engine {
         self.0.was_bloated.swap(is_bloated, Relaxed) && is_bloated
     }
 
-    /// A span of time in ticks, rounded so that at least the whole span is granted.
+    /// Converts a duration to ticks, rounded up so that at least the whole duration is granted.
     pub fn ticks(&self, span: std::time::Duration) -> u64 {
         (span.as_nanos() / self.0.limits.tick.as_nanos().max(1)) as u64 + 2
     }
@@ -239,7 +240,7 @@ fn tick(pools: &Mutex<Vec<EngineWeak>>) {
     }
 }
 
-/// What code that this engine compiles depends on.
+/// Hash of everything that code compiled by this engine depends on.
 pub fn fingerprint(engine: &wasmtime::Engine) -> Digest {
     struct Feed(Sha256);
     impl Hasher for Feed {
@@ -263,14 +264,14 @@ fn config(limits: &Limits, pooling: bool) -> Config {
         .concurrency_support(false)
         .parallel_compilation(limits.parallel_compilation)
         .memory_init_cow(true)
-        // Only where libgcc's registry is slow does this matter: unloading is then quick (wasm-hosting.md, 3.2).
+        // This only matters where libgcc's registry is slow; there it makes unloading fast (wasm-hosting.md, 3.2).
         .native_unwind_info(cfg!(all(target_os = "linux", target_env = "gnu")))
         .wasm_tail_call(false)
         .wasm_relaxed_simd(false)
         .wasm_memory64(false)
         .wasm_component_model_memory64(false);
     // Multi-memory stays on: components with several memories need adapter modules that use it, and the compiler panics
-    // without it (wasm-hosting.md, 6.1). Threads, exceptions and the collected heap are not compiled in at all.
+    // without it (wasm-hosting.md, 6.1). Threads, exceptions and garbage collection are not compiled in.
     if pooling {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
     }
@@ -289,8 +290,8 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
         .max_memory_size(limits.memory)
         .linear_memory_keep_resident(limits.keep_resident)
         .table_keep_resident(16 * 1024)
-        // Where the kernel can tell which pages were written (Linux 6.7), only those are cleared and kept. Elsewhere each
-        // slot that was ever used holds `keep_resident` bytes, until the pool is renewed.
+        // If the kernel can report written pages (Linux 6.7), only those are cleared and kept. Otherwise each slot that
+        // was ever used holds `keep_resident` bytes, until the pool is renewed.
         .pagemap_scan(Enabled::Auto);
     pool
 }
@@ -315,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_compiles_makes_code_for_what_serves() {
+    fn the_compiling_engine_makes_code_for_the_serving_one() {
         let serving = Engine::new(Limits::for_connections(2)).unwrap();
         assert_eq!(fingerprint(&Engine::for_compiling().unwrap()), serving.fingerprint());
     }

@@ -1,4 +1,4 @@
-//! What a component can do wrong, as one value: a fault fails one request and says why.
+//! Failures of components. A fault fails one request and carries the reason.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use super::state::MemoryExceeded;
 use super::version::MissingFunction;
 use weir_types::contract::types;
 
-/// What a call into an adapter comes to: `Err` is the component's failure, `Ok(Err)` its answer that it cannot.
+/// Result of a call into an adapter: `Err` is a failure of the component, `Ok(Err)` an error that it returned.
 pub type Called<T> = Result<Result<T, types::Error>, PluginFault>;
 
-/// Bytes of an input that may be why a limit was met.
+/// Size of an input that may itself be the reason for an exceeded limit, in bytes.
 const LARGE: usize = 64 << 10;
-/// Bytes of a fault's detail.
+/// Maximum length of a fault's detail, in bytes.
 const DETAIL: usize = 2048;
 
 /// How a component failed.
@@ -22,30 +22,30 @@ const DETAIL: usize = 2048;
 pub enum FaultKind {
     /// It trapped: a panic, an out-of-bounds access, a stack overflow, `exit`.
     Trap,
-    /// It did not come to an end in time.
+    /// It exceeded its deadline.
     Deadline,
-    /// It wanted more memory than it may have.
+    /// It exceeded its memory limit.
     Memory,
-    /// It handed back more bytes than it may.
+    /// It exceeded its output limit.
     Output,
-    /// It handed back something that the contract does not allow, such as text that is not UTF-8.
+    /// It returned something that the contract does not allow, such as text that is not UTF-8.
     Invalid,
-    /// It says that it failed itself: an exception that its language's kit caught.
+    /// It reported its own failure: an exception that its language's SDK caught.
     Exception,
-    /// It has no such function.
+    /// It does not have the function.
     Missing,
-    /// There is no free instance. Nothing is wrong with the component; try again later.
+    /// No instance is free. Nothing is wrong with the component; try again later.
     Exhausted,
-    /// The host could not make an instance or lost the one that it had.
+    /// The host could not create an instance, or has dropped the one that it had.
     Host,
-    /// It is quarantined, and no former version steps in.
+    /// It is quarantined, and no former version replaces it.
     Quarantined,
-    /// It met a limit at an input that is large. A smaller one would have passed: nothing is wrong with the component.
+    /// It exceeded a limit with a large input. A smaller one would have passed: nothing is wrong with the component.
     TooLarge,
 }
 
 impl FaultKind {
-    /// All kinds, for metrics that want every label from the start.
+    /// All kinds, for metrics that need every label from the start.
     pub const ALL: [Self; 11] = [
         Self::Trap,
         Self::Deadline,
@@ -60,7 +60,7 @@ impl FaultKind {
         Self::TooLarge,
     ];
 
-    /// Its name in metrics and logs.
+    /// The name in metrics and logs.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Trap => "trap",
@@ -77,7 +77,7 @@ impl FaultKind {
         }
     }
 
-    /// Whether the component is to blame, so that it counts towards quarantine.
+    /// Whether the component is to blame, so that the fault counts towards quarantine.
     pub const fn is_the_adapters(self) -> bool {
         !matches!(self, Self::Missing | Self::Exhausted | Self::Host | Self::Quarantined | Self::TooLarge)
     }
@@ -89,27 +89,27 @@ impl FaultKind {
 pub struct PluginFault {
     /// The adapter's name.
     pub adapter: Arc<str>,
-    /// Which bytes it was.
+    /// Digest of the component.
     pub digest: Digest,
     /// `INTERFACE.FUNCTION` of the contract.
     pub function: &'static str,
-    /// How it failed.
+    /// The kind of fault.
     pub kind: FaultKind,
-    /// The setting whose limit it met at an input that is large.
+    /// The setting whose limit it exceeded with a large input.
     pub limit: Option<&'static str>,
-    /// For the log: bounded, without control characters, with the end of what it wrote to standard error. It may hold
-    /// pieces of the request, so it never reaches a client.
+    /// Detail for the log: bounded, without control characters, including the end of standard error. It may contain
+    /// parts of the request, so it never reaches a client.
     pub detail: String,
 }
 
-/// Why a call failed, before it is known whose it was.
+/// Why a call failed, before it is attributed to an adapter.
 #[derive(Debug)]
 pub struct Failure {
-    /// What went wrong.
+    /// The kind of fault.
     pub kind: FaultKind,
-    /// The setting whose limit it met at an input that is large.
+    /// The setting whose limit it exceeded with a large input.
     pub(super) limit: Option<&'static str>,
-    /// In words, for the log.
+    /// Description for the log.
     pub detail: String,
 }
 
@@ -118,7 +118,7 @@ impl Failure {
         Self { kind, limit: None, detail: detail.into() }
     }
 
-    /// Reads wasmtime's error; `stderr` is what the component wrote.
+    /// Converts wasmtime's error; `stderr` is the component's output.
     pub fn of(error: &wasmtime::Error, stderr: &[u8]) -> Self {
         let mut detail = clean(&format!("{error:#}"));
         if !stderr.is_empty() {
@@ -130,8 +130,8 @@ impl Failure {
         Self::new(kind_of(error), head(&detail, DETAIL))
     }
 
-    /// Tells a limit that was met at a large input from a component that is broken, which fails at small ones too: `call`
-    /// is what this call took in, and `all` what the instance took in together, in bytes.
+    /// Reclassifies a limit exceeded with a large input as [`FaultKind::TooLarge`]; a broken component fails with small
+    /// inputs, too. `call` is the input of this call and `all` that of all calls of the instance, in bytes.
     pub(super) fn at_input_of(mut self, call: usize, all: usize) -> Self {
         self.limit = match self.kind {
             FaultKind::Memory if all >= LARGE => Some("plugins.memory"),
@@ -161,24 +161,24 @@ fn kind_of(error: &wasmtime::Error) -> FaultKind {
         Some(_) => return FaultKind::Trap,
         None => {}
     }
-    // This one error of wasmtime's is private to it.
+    // wasmtime does not export the type of this error.
     if error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls")) {
         return FaultKind::Output;
     }
     if error.is::<super::state::Exited>() { FaultKind::Trap } else { FaultKind::Invalid }
 }
 
-/// Control characters (terminal escapes among them) become spaces.
+/// Replaces control characters (including terminal escapes) by spaces.
 pub fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// At most the first `limit` bytes, cut between characters.
+/// The first `limit` bytes at most, cut between characters.
 pub fn head(text: &str, limit: usize) -> &str {
     text.get(..text.floor_char_boundary(limit)).unwrap_or(text)
 }
 
-/// At most the last `limit` bytes, cut between characters.
+/// The last `limit` bytes at most, cut between characters.
 pub fn tail(text: &str, limit: usize) -> &str {
     text.get(text.ceil_char_boundary(text.len().saturating_sub(limit))..).unwrap_or(text)
 }
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trap_is_told_with_the_end_of_stderr_and_without_control_characters() {
+    fn a_trap_is_reported_with_the_end_of_stderr_and_without_control_characters() {
         let error = wasmtime::Error::from(Trap::UnreachableCodeReached);
         let failure = Failure::of(&error, "x\u{1b}[31m\npanicked at é".repeat(500).as_bytes());
         assert_eq!(failure.kind, FaultKind::Trap);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_is_met_at_a_large_input_is_no_fault_of_the_component() {
+    fn a_limit_exceeded_by_a_large_input_is_not_the_components_fault() {
         let met = |kind, call, all| {
             let failure = Failure::new(kind, "").at_input_of(call, all);
             (failure.kind, failure.limit)

@@ -1,10 +1,10 @@
-//! What an adapter's instances take: how many live, and how far their linear memories have grown. Counted where memories
-//! grow and instances come and go, so that nobody walks through them.
+//! Resource use of an adapter's instances: how many exist, and the size of their linear memories. Counted when memories
+//! grow and instances are created or dropped, so no scan is needed.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// The figures of one version of an adapter, all of its instances together. What an instance writes before its first
-/// growth lies in pages that are made when they are touched, so what is told is the most that they may take.
+/// The figures of one version of an adapter, summed over its instances. Pages of a memory's initial size are allocated
+/// when they are touched, so these figures are upper bounds.
 #[derive(Debug, Default)]
 pub struct Footprint {
     instances: AtomicU64,
@@ -13,17 +13,17 @@ pub struct Footprint {
 }
 
 impl Footprint {
-    /// Instances that live: at work, ready, or idle.
+    /// Number of existing instances: leased, ready or idle.
     pub fn instances(&self) -> u64 {
         self.instances.load(Relaxed)
     }
 
-    /// Bytes of the linear memories of those, as large as they have grown.
+    /// Size of their linear memories, in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Relaxed)
     }
 
-    /// The most that a single instance has grown to since the adapter was loaded.
+    /// Largest size of a single instance's memory since the adapter was loaded, in bytes.
     pub fn highest(&self) -> u64 {
         self.highest.load(Relaxed)
     }
@@ -32,10 +32,10 @@ impl Footprint {
         self.instances.fetch_add(1, Relaxed);
     }
 
-    /// An instance's memory has grown from one size to another.
+    /// Records that an instance's memory has grown.
     pub(super) fn grown(&self, from: usize, to: usize) {
         self.bytes.fetch_add(to.saturating_sub(from) as u64, Relaxed);
-        // Most instances grow no further than others have: reading is cheaper than claiming the line to write it.
+        // Most instances do not exceed the maximum so far, and a load is cheaper than an atomic write.
         if self.highest.load(Relaxed) < to as u64 {
             self.highest.fetch_max(to as u64, Relaxed);
         }

@@ -1,4 +1,4 @@
-//! A store and what was instantiated in it, and which of the contract's interfaces a component has.
+//! A store with an instantiated component, and the contract's interfaces that a component exports.
 
 use std::fmt::{self, Debug, Display, Formatter};
 use std::sync::Arc;
@@ -24,10 +24,10 @@ macro_rules! interfaces {
         }
 
         impl Interface {
-            /// All of them.
+            /// All interfaces, in the order of the contract.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// Its name in the contract, without package and version.
+            /// The name in the contract, without package and version.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }
@@ -61,17 +61,17 @@ impl Display for Interface {
 pub struct Interfaces(u16);
 
 impl Interfaces {
-    /// Whether this one is in it.
+    /// Whether the set contains this interface.
     pub const fn has(self, interface: Interface) -> bool {
         self.0 & (1 << interface as u16) != 0
     }
 
-    /// Adds one.
+    /// Adds an interface.
     pub const fn insert(&mut self, interface: Interface) {
         self.0 |= 1 << interface as u16;
     }
 
-    /// Those in it, in the order of the contract.
+    /// The interfaces of the set, in the order of the contract.
     pub fn iter(self) -> impl Iterator<Item = Interface> {
         Interface::ALL.iter().copied().filter(move |i| self.has(*i))
     }
@@ -92,20 +92,20 @@ impl Debug for Interfaces {
     }
 }
 
-/// A compiled component with its imports resolved: what instances are made from.
+/// A compiled component with its imports resolved, from which instances are created.
 pub struct Template {
     engine: Engine,
     pre: InstancePre<State>,
     version: Version,
     interfaces: Interfaces,
     indices: Indices,
-    /// Whether it imports functions.
+    /// Whether it imports functions of WASI.
     wasi: bool,
     footprint: Arc<Footprint>,
 }
 
 impl Template {
-    /// Links a component once, for all of its instances.
+    /// Links a component once for all of its instances.
     pub fn new(
         engine: &Engine,
         component: &Component,
@@ -122,7 +122,7 @@ impl Template {
         Ok(Self { engine: engine.clone(), pre, version, interfaces, indices, wasi, footprint: Arc::default() })
     }
 
-    /// The same in the engine's current pool.
+    /// The same template in the engine's current pool.
     pub(super) fn twin(&self) -> wasmtime::Result<Self> {
         let component = native::twin(&self.engine, self.pre.component())?;
         let mut twin = Self::new(&self.engine, &component, self.version, self.interfaces, self.wasi)?;
@@ -130,7 +130,7 @@ impl Template {
         Ok(twin)
     }
 
-    /// What the instances take that were made from this, or from a twin of it.
+    /// Resource use of the instances of this template and its twins.
     pub(super) fn footprint(&self) -> &Arc<Footprint> {
         &self.footprint
     }
@@ -139,8 +139,8 @@ impl Template {
         &self.indices
     }
 
-    /// Makes an instance. A component without a start function does so in about five microseconds; one with a start
-    /// function runs it under the deadline for starting.
+    /// Creates an instance. That takes about five microseconds without a start function; a start function runs under
+    /// its own deadline.
     pub fn instantiate(self: &Arc<Self>) -> wasmtime::Result<Instance> {
         let limits = self.engine.limits();
         let mut store = Store::new(self.pre.component().engine(), State::new(limits, Arc::clone(&self.footprint)));
@@ -162,8 +162,8 @@ impl Template {
 }
 
 impl Drop for Template {
-    /// The last one to let go of a component may be a request, which ought not to wait for the system to take back every
-    /// page that its instances ever used.
+    /// Defers the actual drop. The last user of a component may be a request, which should not wait while the system
+    /// reclaims every page that the instances ever used.
     fn drop(&mut self) {
         self.engine.bury(self.pre.clone());
     }
@@ -183,24 +183,23 @@ pub struct Instance {
     /// Memory, tables and limits of the instance.
     pub store: Store<State>,
     pub(super) made: Instant,
-    /// Exchanges that it has served.
+    /// Number of exchanges that it has served.
     pub(super) uses: u32,
 }
 
 impl Instance {
-    /// Sets the deadline of the next call, and how many bytes it may hand back. Without it the next call would trap at
-    /// once.
+    /// Sets the deadline and the maximum output in bytes of the next call. Without this, the next call traps at once.
     pub fn arm(&mut self, ticks: u64, output: usize) {
         self.store.set_epoch_deadline(ticks);
         self.store.set_hostcall_fuel(output);
     }
 
-    /// Ends a stream reader or writer.
+    /// Drops a stream decoder or encoder of the component.
     pub(super) fn end(&mut self, resource: ResourceAny) -> wasmtime::Result<()> {
         resource.resource_drop(&mut self.store)
     }
 
-    /// The version of the contract that it was built for.
+    /// The version of the contract that the component was built for.
     pub(super) fn version(&self) -> Version {
         self.template.version
     }
@@ -210,12 +209,12 @@ impl Instance {
         self.speak(|speech| speech.prepare(interfaces))
     }
 
-    /// The interfaces that have been used.
+    /// The interfaces used so far.
     pub(super) fn prepared(&self) -> Interfaces {
         self.views.prepared()
     }
 
-    /// What instances like it are made from.
+    /// The template that the instance was created from.
     pub(super) fn template(&self) -> &Arc<Template> {
         &self.template
     }

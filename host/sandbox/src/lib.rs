@@ -1,21 +1,21 @@
-//! The sandbox: wasmtime and nothing but. Engine, instances, pools, limits, the inert WASI, the contract's versions.
+//! The sandbox: wasmtime and nothing else. Engine, instances, pools, limits, the inert WASI, the contract's versions.
 //!
 //! | module | does |
 //! |---|---|
-//! | [`shape`] | reads a component without running it: imports, exports, sizes; refuses what the policy refuses |
-//! | [`wasi`] | the WASI with nothing behind it, for runtimes that cannot do without |
-//! | [`canary`] | new versions on a share of the exchanges |
-//! | [`duty`] | whether a loaded adapter is to serve now |
-//! | [`adapter`] | one loaded adapter, and the lease of an instance of it |
-//! | [`pool`] | isolation: which instance serves which request |
-//! | [`instance`] | a store and what was instantiated in it |
+//! | [`shape`] | reads a component without running it: imports, exports, sizes; enforces the policy |
+//! | [`wasi`] | the inert WASI, for runtimes that need one |
+//! | [`canary`] | gives new versions a share of the exchanges |
+//! | [`duty`] | holds the mutable state of a loaded adapter |
+//! | [`adapter`] | holds a loaded adapter, and leases its instances |
+//! | [`pool`] | isolates requests: decides which instance serves which |
+//! | [`instance`] | a store with an instantiated component |
 //! | [`version`] | the versions of the contract, side by side |
 //! | [`call`], [`stream`] | the contract's functions, typed, with deadline and limits |
-//! | [`aside`] | the threads for components that are not trusted with an async worker |
-//! | [`fault`] | what a component can do wrong |
-//! | [`footprint`] | how much memory its instances take |
-//! | [`engine`], [`limits`], [`ticker`] | the sandbox and its bounds |
-//! | [`native`] | compiled code, taken back into the engine |
+//! | [`aside`] | threads for components that are not trusted with an async worker |
+//! | [`fault`] | failures of components |
+//! | [`footprint`] | memory of an adapter's instances |
+//! | [`engine`], [`limits`], [`ticker`] | the engine and its limits |
+//! | [`native`] | loads compiled code into the engine |
 //! | [`contract`] | the bindings of the contract |
 
 pub mod adapter;

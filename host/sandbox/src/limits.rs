@@ -1,4 +1,4 @@
-//! The bounds of the sandbox: how many instances, how much of everything each.
+//! Limits of the sandbox: the number of instances, and the resources of each.
 
 use std::time::Duration;
 
@@ -6,73 +6,73 @@ use weir_types::contract::about as manifest;
 
 const MIB: usize = 1 << 20;
 
-/// Bounds of the engine and of every adapter in it.
+/// Limits of the engine and of every adapter in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Instances that may be leased at once; one that is heavy (see [`crate::shape`]) counts as several.
+    /// Maximum number of leased instances; a heavy one (see [`crate::shape`]) counts as several.
     pub instances: u32,
-    /// Instances that may lie ready or idle beside those, over all adapters.
+    /// Maximum number of ready or idle instances besides those, over all adapters.
     pub idle_instances: u32,
-    /// How long a request waits for an instance before it is told that there is none.
+    /// How long a request waits for an instance before it fails.
     pub lease_wait: Duration,
-    /// Bytes of linear memory an instance may grow to, all of its memories together.
+    /// Maximum linear memory of an instance in bytes, summed over its memories.
     pub memory: usize,
-    /// Bytes of a used memory that stay in place for the next instance; the pages are cleared, not given back.
+    /// Bytes of a used memory that stay resident for the next instance; its pages are cleared, not freed.
     pub keep_resident: usize,
-    /// Bytes that used memories may hold while next to nobody uses one; beyond it they are given back.
+    /// Maximum resident size of unused memories while few are in use, in bytes; beyond it, they are freed.
     pub idle_memory: usize,
-    /// Elements of one table.
+    /// Maximum number of elements in a table.
     pub table_elements: usize,
-    /// Bytes that one call may hand to the host.
+    /// Maximum output of one call, in bytes.
     pub output: usize,
-    /// Handles (of resources) that an instance may hold.
+    /// Maximum number of resource handles of an instance.
     pub handles: usize,
-    /// Bytes of standard error that are kept of an instance, the last ones.
+    /// How many last bytes of an instance's standard error are kept.
     pub stderr: usize,
-    /// How finely deadlines are measured.
+    /// Resolution of deadlines.
     pub tick: Duration,
-    /// Deadline of a call. Generous, since it is the time on the wall: on a crowded machine a call of microseconds may
-    /// stand still for a tenth of a second.
+    /// Deadline of a call. Generous, because it is wall-clock time: on a busy machine, a call of microseconds may be
+    /// stalled for a tenth of a second.
     pub call: Duration,
-    /// Added to it for each MiB that the call takes in.
+    /// Additional time for each MiB of the call's input.
     pub call_per_mib: Duration,
-    /// Deadline of a call that makes an instance or reads the manifest.
+    /// Deadline for creating an instance or reading the manifest.
     pub start: Duration,
-    /// A call that takes in more bytes than this leaves the async worker to others ([`crate::Lease`] says how).
+    /// Input size in bytes from which a call makes the runtime move other tasks off its worker (see [`crate::Lease`]).
     pub blocking_above: usize,
-    /// Whether one compilation may use every core. It never runs beside another one in any case.
+    /// Whether one compilation may use all cores. Compilations never run concurrently.
     pub parallel_compilation: bool,
-    /// Bounds on what a component may be made of.
+    /// Limits of a component's structure.
     pub structure: Structure,
 }
 
-/// Bounds on what a component may be made of. They keep compilation short: its cost grows with a function's size and
-/// locals, and the compiler does not promise to be quick.
+/// Limits of a component's structure. They keep compilation short: its cost grows with a function's size and locals,
+/// and the compiler gives no guarantee about its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Structure {
-    /// Bytes of the file.
+    /// Size of the file, in bytes.
     pub bytes: usize,
-    /// Functions in all modules.
+    /// Number of functions in all modules.
     pub functions: u32,
-    /// Bytes of one function's body.
+    /// Size of one function's body, in bytes.
     pub body: usize,
-    /// Locals of one function.
+    /// Number of locals of one function.
     pub locals: u32,
-    /// Core modules.
+    /// Number of core modules.
     pub modules: u32,
-    /// Nested components.
+    /// Number of nested components.
     pub components: u32,
-    /// Linear memories.
+    /// Number of linear memories.
     pub memories: u32,
-    /// Elements of one table at the start.
+    /// Initial number of elements in one table.
     pub table_elements: u64,
-    /// Bytes of data segments.
+    /// Size of all data segments, in bytes.
     pub data: usize,
 }
 
 impl Default for Structure {
-    /// Wide enough for interpreters (`CPython` has functions of 427 KB, 271 locals, 38 modules), which Rust-built adapters
-    /// stay far below.
+    /// Wide enough for interpreters (`CPython` has functions of 427 KB, 271 locals, 38 modules); adapters in Rust stay
+    /// far below.
     fn default() -> Self {
         Self {
             bytes: 32 * MIB,
@@ -95,10 +95,10 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Sizes the pool for so many connections: each may hold an instance on either side.
+    /// Sizes the pool for this many connections, each of which may hold an instance on either side.
     pub fn for_connections(connections: u32) -> Self {
         Self {
-            // 4 GiB of address space each: 12,000 stay well inside the 47 bits that there are.
+            // Each takes 4 GiB of address space: 12,000 stay well within the available 47 bits.
             instances: connections.saturating_mul(2).clamp(4, 12_000),
             idle_instances: 256,
             lease_wait: Duration::from_secs(2),
@@ -120,14 +120,14 @@ impl Limits {
     }
 }
 
-/// Who may meet in one instance.
+/// Which exchanges may share an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Isolation {
-    /// Nobody: an instance serves one exchange.
+    /// None: an instance serves one exchange.
     Fresh,
     /// Exchanges of one tenant, one after the other.
     Tenant,
-    /// Everybody's exchanges, one after the other.
+    /// All exchanges, one after the other.
     Shared,
 }
 
@@ -141,16 +141,16 @@ impl From<manifest::Isolation> for Isolation {
     }
 }
 
-/// Bounds on an instance that serves more than one exchange.
+/// Limits of an instance that serves more than one exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reuse {
-    /// Exchanges that it serves.
+    /// Maximum number of exchanges.
     pub uses: u32,
-    /// How old it gets.
+    /// Maximum age.
     pub age: Duration,
-    /// How many lie idle for one adapter, over all tenants.
+    /// Maximum number of idle instances of one adapter, over all tenants.
     pub idle: u32,
-    /// Bytes of memory beyond which it is not kept.
+    /// Memory size in bytes beyond which an instance is not kept.
     pub memory: usize,
 }
 
@@ -160,19 +160,19 @@ impl Default for Reuse {
     }
 }
 
-/// The operator's terms for one adapter.
+/// The operator's settings for one adapter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
-    /// None: what the manifest wishes, if the lock file vouches for the component, else `Fresh`. It is the tenants' data
-    /// that meets, so a file that was merely dropped in has no say.
+    /// The isolation. `None` means the one that the manifest requests if the lock file pins the component, and `Fresh`
+    /// otherwise: an untrusted file must not decide whether tenants' data meet in one instance.
     pub isolation: Option<Isolation>,
-    /// For `Tenant` and `Shared`.
+    /// Reuse with `Tenant` and `Shared`.
     pub reuse: Reuse,
-    /// Instances that lie ready, where one serves one exchange (`Fresh`).
+    /// Number of instances kept ready with `Fresh`.
     pub ready: u32,
-    /// Deadline of a call, instead of [`Limits::call`].
+    /// Deadline of a call, overriding [`Limits::call`].
     pub call: Option<Duration>,
-    /// Leases at once, instead of whatever the engine has left.
+    /// Maximum number of concurrent leases; `None` means only the engine's limit.
     pub concurrency: Option<u32>,
 }
 

@@ -1,8 +1,8 @@
 //! Isolation: which instance serves which request.
 //!
-//! `Fresh` instances are made ahead and used once. A new one is made where another was just given back, after the answer
-//! has left, in the slot that this one freed, so its memory is still in the cache; when none is ready, a request makes its
-//! own. `Tenant` and `Shared` instances come back for the next request within the bounds of [`Reuse`].
+//! `Fresh` instances are made in advance and used once. A new one is made when another is released, after the answer
+//! has been sent, in the slot just freed, whose memory is still cached; if none is ready, a request creates its own.
+//! `Tenant` and `Shared` instances are reused within the limits of [`Reuse`].
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,10 +16,10 @@ use super::footprint::Footprint;
 use super::instance::{Instance, Interfaces, Template};
 use super::limits::{Isolation, Reuse};
 
-/// An instance that takes longer than this to make is made on a thread for blocking work.
+/// Creation time from which an instance is created on a thread for blocking work.
 const SLOW_START: Duration = Duration::from_micros(200);
 
-/// The instances of one adapter that lie ready or idle.
+/// The ready or idle instances of one adapter.
 #[derive(Debug)]
 pub struct Pool {
     engine: Engine,
@@ -27,39 +27,39 @@ pub struct Pool {
     isolation: Isolation,
     reuse: Reuse,
     ready: usize,
-    /// Pool slots that an instance takes.
+    /// Number of the engine's slots that an instance takes.
     weight: u32,
-    /// How long it took to make one.
+    /// Measured time to create an instance.
     start: Duration,
     idle: Mutex<VecDeque<Idle>>,
 }
 
-/// An instance that waits. Its slot is given back after the instance is gone: fields are dropped in order.
+/// An idle instance. Fields are dropped in order, so the slot is released after the instance is gone.
 #[derive(Debug)]
 struct Idle {
     instance: Box<Instance>,
-    /// Whose it is; none for an instance that served nobody, or everybody.
+    /// The tenant of the instance; `None` for a fresh or shared one.
     tenant: Option<Box<str>>,
     _slot: OwnedSemaphorePermit,
 }
 
-/// How a pool behaves.
+/// Configuration of a pool.
 #[derive(Debug)]
 pub struct Ways {
-    /// Who shares an instance.
+    /// Which exchanges may share an instance.
     pub isolation: Isolation,
-    /// How long one is used again.
+    /// Limits of reuse.
     pub reuse: Reuse,
-    /// How many are made ahead.
+    /// Number of instances made in advance.
     pub ready: u32,
-    /// How many places one takes in the engine.
+    /// Number of the engine's slots that an instance takes.
     pub weight: u32,
-    /// How long one may take to be made.
+    /// Measured time to create an instance.
     pub start: Duration,
 }
 
 impl Pool {
-    /// An empty pool.
+    /// Creates an empty pool.
     pub fn new(engine: Engine, template: Arc<Template>, ways: Ways) -> Self {
         let Ways { isolation, reuse, ready, weight, start } = ways;
         let idle = Mutex::default();
@@ -67,37 +67,37 @@ impl Pool {
         Self { engine, template, isolation, reuse, ready: ready as usize, weight, start, idle }
     }
 
-    /// Who may meet in one instance.
+    /// Which exchanges may share an instance.
     pub fn isolation(&self) -> Isolation {
         self.isolation
     }
 
-    /// Instances that lie ready or idle.
+    /// Number of ready or idle instances.
     pub fn idle(&self) -> usize {
         self.lock().len()
     }
 
-    /// What all instances take, those at work too.
+    /// Resource use of all instances, including the leased ones.
     pub fn footprint(&self) -> Arc<Footprint> {
         Arc::clone(self.template.load().footprint())
     }
 
-    /// How many may lie here.
+    /// Maximum number of ready or idle instances.
     fn capacity(&self) -> usize {
         if self.isolation == Isolation::Fresh { self.ready } else { self.reuse.idle as usize }
     }
 
-    /// Slots of the engine's pool that an instance takes.
+    /// Number of the engine's slots that an instance takes.
     pub fn weight(&self) -> u32 {
         self.weight
     }
 
-    /// Whether making an instance takes so long that an async worker ought not to do it.
+    /// Whether creating an instance is too slow for an async worker.
     pub(super) fn starts_slowly(&self) -> bool {
         self.start > SLOW_START
     }
 
-    /// A waiting instance for this tenant.
+    /// Takes an idle instance for this tenant.
     pub(super) fn take(&self, tenant: &str) -> Option<Box<Instance>> {
         let mut idle = self.lock();
         let current = self.template.load();
@@ -113,12 +113,12 @@ impl Pool {
         }
     }
 
-    /// Makes an instance now.
+    /// Creates an instance now.
     pub(super) fn make(&self) -> wasmtime::Result<Box<Instance>> {
         self.template.load().instantiate().map(Box::new)
     }
 
-    /// Keeps an instance that served an exchange, if this pool does so.
+    /// Keeps an instance that served an exchange, unless it is worn out.
     pub(super) fn keep(&self, mut instance: Box<Instance>, tenant: Option<Box<str>>) {
         instance.uses += 1;
         let worn = instance.uses >= self.reuse.uses
@@ -130,12 +130,12 @@ impl Pool {
         }
     }
 
-    /// Whether another instance should be made ahead.
+    /// Whether another instance should be made in advance.
     pub(super) fn wants_more(&self) -> bool {
         self.isolation == Isolation::Fresh && self.lock().len() < self.ready
     }
 
-    /// Makes an instance ahead, with the functions of these interfaces looked up.
+    /// Makes an instance in advance, with the functions of these interfaces looked up.
     pub(super) fn make_ahead(&self, interfaces: Interfaces) -> wasmtime::Result<()> {
         let mut instance = self.make()?;
         instance.prepare(interfaces)?;
@@ -143,7 +143,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Drops what has waited too long.
+    /// Drops instances that have become too old.
     pub(super) fn sweep(&self) {
         let mut old = VecDeque::new();
         let mut idle = self.lock();
@@ -156,7 +156,7 @@ impl Pool {
         drop(idle);
     }
 
-    /// Makes instances in the engine's current pool from now on, and drops those that wait in the former one.
+    /// Creates further instances in the engine's current pool, and drops idle ones of the former pool.
     pub fn renew(&self) -> wasmtime::Result<()> {
         let twin = self.template.load().twin()?;
         self.template.store(Arc::new(twin));
@@ -165,14 +165,14 @@ impl Pool {
         Ok(())
     }
 
-    /// Drops all that wait.
+    /// Drops all idle instances.
     pub(super) fn empty(&self) {
         let waiting = std::mem::take(&mut *self.lock());
         drop(waiting);
     }
 
     fn store(&self, instance: Box<Instance>, tenant: Option<Box<str>>) {
-        // Without a slot for waiting instances it is dropped, so that those at work never lack one.
+        // Without a slot for idle instances it is dropped, so that leases never lack one.
         let Ok(slot) = Arc::clone(self.engine.idle()).try_acquire_many_owned(self.weight) else { return };
         let mut idle = self.lock();
         idle.push_back(Idle { instance, tenant, _slot: slot });

@@ -1,7 +1,7 @@
-//! What a component is made of, read without compiling or running it: imports, exports, sizes.
+//! The structure of a component, read without compiling or running it: imports, exports, sizes.
 //!
-//! Everything that the policy refuses is refused here, by name, before the compiler sees it: the compiler does not promise
-//! to be quick or to never panic, this parser does its work in milliseconds.
+//! Everything that the policy forbids is refused here, by name, before compilation: the compiler may be slow or panic,
+//! while this parser takes milliseconds.
 
 use serde::{Deserialize, Serialize};
 use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType};
@@ -18,61 +18,61 @@ use super::version::Version;
 
 /// The contract's package.
 const PACKAGE: &str = "weir:adapter/";
-/// Packages whose functions are answered by [`super::wasi`].
+/// Packages whose functions [`super::wasi`] implements.
 const ANSWERED: [&str; 6] =
     ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
-/// Why a component is refused unseen.
+/// Why a component is refused before it is compiled.
 #[derive(Debug, thiserror::Error)]
 pub enum ShapeError {
-    /// It ends too early: perhaps it is still being written.
+    /// The file is truncated; it may still be being written.
     #[error("the file is cut short: {0}")]
     Truncated(BinaryReaderError),
-    /// It is no valid component.
+    /// The file is not a valid component.
     #[error("not a valid component: {found}{hint}", found = .0, hint = hint(.0))]
     Invalid(BinaryReaderError),
-    /// It is a core module.
+    /// The file is a core module.
     #[error("this is a core module, not a component; make one of it with `wasm-tools component new`")]
     NotAComponent,
-    /// It wants something that it does not get.
+    /// It has an import that is not available to adapters.
     #[error("imports {name}, which no adapter gets")]
     Import {
-        /// Instance and function, or the name of whatever else it is.
+        /// Instance and function, or the name of another import.
         name: String,
     },
-    /// It was built for a version of the contract that this host does not speak.
+    /// It was built for a version of the contract that this host does not support.
     #[error("built for contract {found} (it exports {export}); this Weir speaks {}; {advice}", Version::spoken())]
     Version {
         /// The version that it was built for.
         found: String,
-        /// The export that says so.
+        /// The export with that version.
         export: String,
-        /// What to do about it.
+        /// Advice for the author.
         advice: &'static str,
     },
-    /// Some of it was built for one version and some for another.
+    /// Its interfaces are of different versions of the contract.
     #[error(
         "mixes contracts: {one} and {other} are of two versions, and only the first has an about; this Weir speaks {}; \
          build all of it for one version",
         Version::spoken()
     )]
     Mixture {
-        /// An export of the version that it would serve with.
+        /// An export of the version that would be used.
         one: String,
         /// An export of a version that has no `about`.
         other: String,
     },
-    /// It is no adapter, or a part of one.
+    /// It exports no `about`, so it is not an adapter, or only a part of one.
     #[error("exports no weir:adapter/about (this Weir speaks contract {}), so it is no adapter", Version::spoken())]
     NoManifest,
-    /// It is too large in some way.
+    /// Its structure exceeds a limit.
     #[error("too large: {what} is {found}, the limit is {limit}")]
     TooLarge {
-        /// Of what.
+        /// What the limit counts.
         what: &'static str,
-        /// How much there is.
+        /// The actual number.
         found: u64,
-        /// How much there may be.
+        /// The limit.
         limit: u64,
     },
 }
@@ -91,41 +91,41 @@ impl From<BinaryReaderError> for ShapeError {
     }
 }
 
-/// What a component is made of.
+/// The structure of a component.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Shape {
-    /// Bytes of the file.
+    /// Size of the file, in bytes.
     pub bytes: u64,
-    /// Instances that it imports, those that hold types only included.
+    /// Imported instances, including those that hold only types.
     pub imports: Vec<Import>,
     /// Names of its exports.
     pub exports: Vec<String>,
-    /// Core modules.
+    /// Number of core modules.
     pub modules: u64,
-    /// Nested components.
+    /// Number of nested components.
     pub components: u64,
-    /// Core instances that an instance of it needs.
+    /// Number of core instances in an instance of it.
     pub core_instances: u64,
-    /// Linear memories.
+    /// Number of linear memories.
     pub memories: u64,
-    /// Tables.
+    /// Number of tables.
     pub tables: u64,
-    /// Functions.
+    /// Number of functions.
     pub functions: u64,
-    /// Bytes of the largest function.
+    /// Size of the largest function, in bytes.
     pub largest_function: u64,
-    /// Locals of the function that has most.
+    /// Largest number of locals in a function.
     pub most_locals: u64,
-    /// Bytes of data segments.
+    /// Size of all data segments, in bytes.
     pub data: u64,
 }
 
 /// An imported instance.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Import {
-    /// Its name.
+    /// Name of the instance.
     pub name: String,
-    /// The functions that it must have; none where only types are shared.
+    /// Names of its functions; empty if it holds only types.
     pub functions: Vec<String>,
 }
 
@@ -178,7 +178,7 @@ impl Shape {
         Ok(shape)
     }
 
-    /// The version of the contract that it is served with: the newest that this host speaks and it has an `about` of.
+    /// The version of the contract to serve it with: the newest supported one for which it exports an `about`.
     pub fn version(&self) -> Result<Version, ShapeError> {
         let about = Interface::About.name();
         let has_about = |version: &str| self.contract().any(|(_, name, own)| (name, own) == (about, version));
@@ -186,7 +186,7 @@ impl Shape {
             return Err(self.other_version());
         };
         let one = |(export, _, own): (&str, _, &str)| (own == version.name()).then(|| export.to_owned());
-        // Interfaces of another whole version beside it are for hosts that speak that one.
+        // Interfaces of a further complete version are for hosts that support that one.
         match self.contract().find(|(_, _, own)| !has_about(own)) {
             Some((other, ..)) => Err(ShapeError::Mixture {
                 one: self.contract().find_map(one).unwrap_or_default(),
@@ -196,7 +196,7 @@ impl Shape {
         }
     }
 
-    /// Why it speaks no version that this host does.
+    /// Why none of its versions is supported.
     fn other_version(&self) -> ShapeError {
         let about = self.contract().find(|(_, name, _)| *name == Interface::About.name());
         let Some((export, _, found)) = about.or_else(|| self.contract().next()) else { return ShapeError::NoManifest };
@@ -209,7 +209,7 @@ impl Shape {
         ShapeError::Version { found: found.to_owned(), export: export.to_owned(), advice }
     }
 
-    /// The contract's interfaces among the exports: the export, the interface, the version.
+    /// The contract's interfaces among the exports, as (export, interface, version).
     fn contract(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.exports.iter().filter_map(|export| {
             let (name, version) = contract_name(export)?;
@@ -217,19 +217,19 @@ impl Shape {
         })
     }
 
-    /// The contract's interfaces that it is served with.
+    /// The contract's interfaces of the version that serves it.
     pub fn interfaces(&self) -> Interfaces {
         let Ok(version) = self.version() else { return Interfaces::default() };
         let has = |i: &Interface| self.contract().any(|(_, name, own)| (name, own) == (i.name(), version.name()));
         Interface::ALL.iter().copied().filter(has).collect()
     }
 
-    /// Whether it needs [`super::wasi`].
+    /// Whether it imports functions, which [`super::wasi`] provides.
     pub fn imports_functions(&self) -> bool {
         self.imports.iter().any(|import| !import.functions.is_empty())
     }
 
-    /// Slots of the engine's pool that an instance takes; a slot has four core instances, two tables and one memory.
+    /// Number of the engine's slots that an instance takes; a slot has four core instances, two tables and one memory.
     pub fn weight(&self) -> u32 {
         let slots = self
             .core_instances
@@ -282,12 +282,12 @@ impl Shape {
     }
 }
 
-/// `weir:adapter/NAME@VERSION` in its two parts.
+/// Splits `weir:adapter/NAME@VERSION` into name and version.
 fn contract_name(export: &str) -> Option<(&str, &str)> {
     export.strip_prefix(PACKAGE)?.split_once('@')
 }
 
-/// A version's numbers, for comparing; what follows them (`-rc1`) is left out.
+/// The numbers of a version, for comparison; suffixes such as `-rc1` are ignored.
 fn numbers(version: &str) -> Vec<u64> {
     let numbers = version.split(['-', '+']).next().unwrap_or_default().split('.');
     numbers.map(|number| number.parse().unwrap_or_default()).collect()
@@ -335,7 +335,7 @@ fn bound(what: &'static str, found: u64, limit: u64) -> Result<(), ShapeError> {
     if found > limit { Err(ShapeError::TooLarge { what, found, limit }) } else { Ok(()) }
 }
 
-/// What [`super::engine`] leaves switched on.
+/// The features that [`super::engine`] enables.
 fn features() -> WasmFeatures {
     WasmFeatures::WASM2 | WasmFeatures::COMPONENT_MODEL | WasmFeatures::MULTI_MEMORY | WasmFeatures::EXTENDED_CONST
 }

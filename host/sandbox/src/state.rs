@@ -1,4 +1,4 @@
-//! What a store holds beside the guest: its limiter, and what it wrote to standard error.
+//! The data of a store: its limiter, and the guest's standard error.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use wasmtime::ResourceLimiter;
 use super::footprint::Footprint;
 use super::limits::Limits;
 
-/// The guest asked for more memory, or a larger table, than it may have.
+/// Error: the guest requested more memory, or a larger table, than its limit.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("memory limit of {limit} bytes exceeded: {wanted} wanted")]
 pub struct MemoryExceeded {
@@ -16,12 +16,12 @@ pub struct MemoryExceeded {
     wanted: usize,
 }
 
-/// The guest called `exit`.
+/// Error: the guest called `exit`.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("the component called exit")]
 pub struct Exited;
 
-/// The data of a store.
+/// The data of a store, and the limiter of its memories and tables.
 #[derive(Debug)]
 pub struct State {
     memory_limit: usize,
@@ -33,7 +33,7 @@ pub struct State {
 }
 
 impl State {
-    /// Nothing used yet. What is used is counted in the footprint, as long as this lives.
+    /// Creates the state of a new store. Its memory is counted in the footprint until it is dropped.
     pub fn new(limits: &Limits, footprint: Arc<Footprint>) -> Self {
         footprint.born();
         Self {
@@ -46,12 +46,12 @@ impl State {
         }
     }
 
-    /// Bytes of linear memory, all memories together.
+    /// Current linear memory in bytes, summed over all memories.
     pub fn memory_used(&self) -> usize {
         self.memory_used
     }
 
-    /// Keeps the end of what the guest writes.
+    /// Appends to the guest's standard error, of which the end is kept.
     pub fn write_stderr(&mut self, bytes: &[u8]) {
         let bytes = bytes.get(bytes.len().saturating_sub(self.stderr_limit)..).unwrap_or_default();
         let over = (self.stderr.len() + bytes.len()).saturating_sub(self.stderr_limit);
@@ -59,7 +59,7 @@ impl State {
         self.stderr.extend(bytes);
     }
 
-    /// What the guest wrote last.
+    /// Takes the end of the guest's standard error.
     pub fn take_stderr(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.stderr).into()
     }
@@ -71,7 +71,8 @@ impl Drop for State {
     }
 }
 
-/// Growth beyond the limit traps rather than fails: a guest that is told "no" would only go on to abort, and less plainly.
+/// Growth beyond the limit traps instead of failing: a guest whose growth fails would just abort, with a less clear
+/// error.
 impl ResourceLimiter for State {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let wanted = self.memory_used.saturating_add(desired.saturating_sub(current));

@@ -1,4 +1,4 @@
-//! What happened to an adapter: counts for metrics, and whether it is to be watched.
+//! Counters of an adapter, for metrics and for the decision how far to trust it.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,18 +12,18 @@ pub use offences::Offence;
 use offences::Offences;
 pub use offences::caller;
 
-/// How long after a missed deadline calls stay away from the async workers, for each that was missed, up to so many.
+/// How long calls stay off the async workers after a missed deadline: this time for each miss, up to a maximum number.
 const SUSPECT_FOR: Duration = Duration::from_mins(1);
 const MISSES: u32 = 60;
-/// Calls after which it is known what they cost.
+/// Number of calls after which a component's cost is known.
 const TRIALS: u64 = 32;
 
 /// How far a component is trusted with an async worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// It keeps its deadlines.
+    /// It meets its deadlines.
     Proved,
-    /// It has not been called often enough to know.
+    /// It has had too few calls to judge.
     New,
     /// It missed a deadline lately.
     Suspect,
@@ -37,11 +37,11 @@ pub struct Stats {
     nanos: AtomicU64,
     instances: AtomicU64,
     leases: AtomicU64,
-    /// A bit for each caller that came since this was taken last.
+    /// Callers since the last [`Self::take_callers`], as a bit set.
     callers: AtomicU64,
     offences: Mutex<Offences>,
     faults: [AtomicU64; FaultKind::ALL.len()],
-    /// Milliseconds after `loaded` until which it is suspect.
+    /// When it stops being suspect, in milliseconds after `loaded`.
     suspect_until: AtomicU64,
 }
 
@@ -62,42 +62,42 @@ impl Default for Stats {
 }
 
 impl Stats {
-    /// Calls made.
+    /// Number of calls.
     pub fn calls(&self) -> u64 {
         self.calls.load(Relaxed)
     }
 
-    /// Time spent in them.
+    /// Total duration of the calls.
     pub fn busy(&self) -> Duration {
         Duration::from_nanos(self.nanos.load(Relaxed))
     }
 
-    /// Instances made.
+    /// Number of instances created.
     pub fn instances(&self) -> u64 {
         self.instances.load(Relaxed)
     }
 
-    /// Sides of exchanges that it was leased for.
+    /// Number of leases; an exchange leases one for each side.
     pub fn leases(&self) -> u64 {
         self.leases.load(Relaxed)
     }
 
-    /// How long ago it was loaded.
+    /// Time since it was loaded.
     pub fn age(&self) -> Duration {
         self.loaded.elapsed()
     }
 
-    /// The different requests that it failed at since then, as far as they are remembered.
+    /// The different requests that it failed at since a point in time, as far as they are remembered.
     pub fn offences(&self, since: Option<Instant>) -> Vec<Offence> {
         self.lock().since(since)
     }
 
-    /// The callers that came since this was asked last, a bit each.
+    /// Takes the callers since the last call of this, as a bit set.
     pub fn take_callers(&self) -> u64 {
         self.callers.swap(0, Relaxed)
     }
 
-    /// Forgets what it did.
+    /// Forgets the remembered failures.
     pub fn forgive(&self) {
         self.lock().forget();
     }
@@ -109,7 +109,7 @@ impl Stats {
         }
     }
 
-    /// Notes what a component did wrong, and with whom.
+    /// Records a failed request, if the component is to blame.
     pub fn offended(&self, offence: Offence) {
         if offence.kind.is_the_adapters() {
             self.lock().note(offence);
@@ -120,17 +120,17 @@ impl Stats {
         self.offences.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Faults of this kind.
+    /// Number of faults of this kind.
     pub fn faults(&self, kind: FaultKind) -> u64 {
         self.count(kind).map_or(0, |count| count.load(Relaxed))
     }
 
-    /// Faults that the component is to blame for.
+    /// Number of faults that the component is to blame for.
     pub fn faults_of_its_own(&self) -> u64 {
         FaultKind::ALL.into_iter().filter(|kind| kind.is_the_adapters()).map(|kind| self.faults(kind)).sum()
     }
 
-    /// How far it is trusted.
+    /// How far the component is trusted now.
     pub fn standing(&self) -> Standing {
         match self.calls() {
             _ if self.is_suspect() => Standing::Suspect,
@@ -139,7 +139,7 @@ impl Stats {
         }
     }
 
-    /// Whether it missed a deadline lately: within a minute, or as many as it missed.
+    /// Whether it missed a deadline lately: within a minute for each miss, up to an hour.
     pub fn is_suspect(&self) -> bool {
         let until = self.suspect_until.load(Relaxed);
         until != 0 && (self.loaded.elapsed().as_millis() as u64) < until
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_a_count_of_its_own() {
+    fn every_kind_has_its_own_count() {
         for (at, kind) in FaultKind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, at);
         }

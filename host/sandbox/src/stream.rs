@@ -1,7 +1,7 @@
-//! The contract's two streams: a lease and the reader or writer that lives in its instance.
+//! The contract's two streams: a lease, and the decoder or encoder in its instance.
 //!
-//! The contract lets a stream's functions say that they cannot go on (`Ok(Err)`); the stream is over then, the instance is
-//! not. After a fault both are.
+//! If a stream's function returns an error (`Ok(Err)`), the stream is over, but the instance can still be used. After a
+//! fault neither can.
 
 use wasmtime::component::ResourceAny;
 
@@ -32,12 +32,12 @@ macro_rules! stream {
         }
 
         impl $stream {
-            /// Whose it is.
+            /// The adapter of the stream.
             pub fn adapter(&self) -> &std::sync::Arc<Adapter> {
                 self.lease.adapter()
             }
 
-            /// Takes what one read gave, in order.
+            /// Passes on the items of one read, in order.
             pub fn push(&mut self, items: &[$item]) -> Called<$output> {
                 let resource = self.resource;
                 self.lease.ask($push, items.weigh(), |instance| {
@@ -45,23 +45,23 @@ macro_rules! stream {
                 })
             }
 
-            /// Says that everything has been pushed.
+            /// Signals that everything has been pushed.
             pub fn finish(&mut self) -> Called<$output> {
                 let resource = self.resource;
                 self.lease.ask($finish, 0, |instance| instance.speak(|speech| speech.$finish_it(resource)))
             }
 
-            /// Ends the stream and gives the lease back, for another call in the same exchange.
+            /// Ends the stream and returns the lease, for another call in the same exchange.
             pub fn into_lease(mut self) -> Result<Lease, PluginFault> {
                 let resource = self.resource;
                 self.lease.run($drop, 0, |instance| instance.end(resource))?;
                 Ok(self.lease)
             }
 
-            /// Ends the stream and gives the instance back as [`Lease::release`] does.
+            /// Ends the stream and releases the instance as [`Lease::release`] does.
             pub fn release(self) {
                 use super::limits::Isolation;
-                // An instance that serves nobody else need not be tidied up.
+                // An instance that serves no other exchange needs no cleaning up.
                 if self.adapter().pool().isolation() == Isolation::Fresh {
                     return self.lease.release();
                 }

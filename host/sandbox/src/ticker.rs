@@ -1,14 +1,14 @@
-//! The clock of deadlines: a thread that advances the engine's epoch while calls are under way, and sleeps otherwise.
+//! The clock of deadlines: a thread that advances the engine's epoch while calls are in progress, and sleeps otherwise.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
-/// Ticks without any call after which the thread goes to sleep.
+/// Number of ticks without any call after which the thread goes to sleep.
 const IDLE_TICKS: u32 = 200;
 
-/// Advances the epoch. Dropping it ends the thread and waits for that.
+/// Advances the epoch. Dropping it ends its thread and waits for that.
 #[derive(Debug)]
 pub struct Ticker {
     shared: Arc<Shared>,
@@ -18,13 +18,13 @@ pub struct Ticker {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// Calls under way.
+    /// Number of calls in progress.
     active: AtomicUsize,
     asleep: AtomicBool,
     stop: AtomicBool,
 }
 
-/// A call under way: while one exists, the epoch advances.
+/// Guard of a call in progress: while one exists, the epoch advances.
 #[derive(Debug)]
 pub struct Active<'a>(&'a Shared);
 
@@ -35,7 +35,7 @@ impl Drop for Active<'_> {
 }
 
 impl Ticker {
-    /// Starts the thread, which calls `advance` once a tick.
+    /// Starts the thread, which calls `advance` once per tick.
     pub fn start(tick: Duration, advance: impl Fn() + Send + 'static) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let seen = Arc::clone(&shared);
@@ -44,10 +44,11 @@ impl Ticker {
         Ok(Self { shared, thread: Some(thread), waker })
     }
 
-    /// Marks a call as begun. The epoch advances as long as the returned value lives.
+    /// Marks the start of a call. The epoch advances as long as the returned guard lives.
     pub fn begin(&self) -> Active<'_> {
         self.shared.active.fetch_add(1, SeqCst);
-        // The thread says that it sleeps before it looks at `active` for the last time, so one of the two sees the other.
+        // The thread sets `asleep` before it checks `active` for the last time, so one of the two sees the other's
+        // store.
         if self.shared.asleep.load(SeqCst) && self.shared.asleep.swap(false, SeqCst) {
             self.waker.unpark();
         }

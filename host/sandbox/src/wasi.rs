@@ -1,16 +1,16 @@
-//! A WASI with nothing behind it.
+//! An inert WASI.
 //!
-//! An adapter is a pure function and wants nothing. The runtimes of some languages (Python, JavaScript, Go, Rust's wasip2)
-//! import WASI all the same, and some die at once when a clock or a seed traps. They get one that answers: no files, no
-//! sockets, no arguments, no environment, a clock that stands still, a seed that never changes. What is written to standard
-//! output or error is kept for the log, since it holds the traceback.
+//! An adapter is a pure function and needs no WASI. The runtimes of some languages (Python, JavaScript, Go, Rust's
+//! wasip2) import it nevertheless, and some abort at once if a clock or a seed traps. They get an implementation with
+//! no files, no sockets, no arguments, no environment, a constant clock and a constant seed. Standard output and
+//! standard error are kept for the log, because they contain tracebacks.
 //!
-//! The `wasmtime-wasi` crate is not used: its second preview brings async and tokio into every store, its sync linker
-//! blocks the worker, and an empty context still has live clocks and random numbers, which would make an adapter something
-//! else than a function of its input. What is here is complete because it is driven by the component's own type: each
-//! function answers the zero value of its result, but for the few that `answer` lists.
+//! The `wasmtime-wasi` crate is not used: its preview 2 brings async and tokio into every store, its synchronous linker
+//! blocks the worker, and even an empty context has live clocks and random numbers, so an adapter would no longer be a
+//! pure function of its input. This implementation is complete because it is derived from the component's own type:
+//! each function returns the zero value of its result type, except for the few that `answer` lists.
 //!
-//! A component without imports never meets this.
+//! A component without imports never uses this.
 
 use wasmtime::component::types::{ComponentItem, Variant};
 use wasmtime::component::{Component, Linker, Resource, ResourceType, Type, Val};
@@ -18,12 +18,12 @@ use wasmtime::{StoreContextMut, bail};
 
 use super::state::{Exited, State};
 
-/// Bytes of a random answer, and of a write, at once.
+/// Maximum size of one random answer and of one write, in bytes.
 const AT_ONCE: u64 = 4096;
-/// Whatever the guest holds a handle of.
+/// The host side of every resource.
 struct Nothing;
 
-/// Defines what the component imports from WASI.
+/// Defines the component's imports from WASI.
 pub(super) fn link(linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<()> {
     let engine = linker.engine().clone();
     for (name, item) in component.component_type().imports(&engine) {
@@ -56,7 +56,7 @@ pub(super) fn link(linker: &mut Linker<State>, component: &Component) -> wasmtim
     Ok(())
 }
 
-/// Handles among the arguments have to be dropped, else the call fails for the borrows that remain.
+/// Drops the handles among the arguments. A call fails if borrows remain.
 fn give_back(store: &mut StoreContextMut<'_, State>, args: &[Val]) -> wasmtime::Result<()> {
     for value in args {
         match value {
@@ -85,7 +85,7 @@ fn answer(
         return Ok(None);
     };
     let value = match (called, result, args) {
-        // Go gives up where the clock says zero.
+        // Go aborts if the clock is zero.
         ("now", Type::U64, _) => Val::U64(1),
         ("get-random-bytes" | "get-insecure-random-bytes", _, [Val::U64(length)]) => {
             Val::List((0..(*length).min(AT_ONCE)).map(|i| Val::U8(i as u8)).collect())
@@ -119,7 +119,7 @@ fn write(store: &mut StoreContextMut<'_, State>, args: &[Val]) {
     store.data_mut().write_stderr(&bytes);
 }
 
-/// `stream-error.closed`.
+/// The error `stream-error.closed`.
 fn end_of_stream(store: &mut StoreContextMut<'_, State>, ty: &Type) -> wasmtime::Result<Val> {
     match ty {
         Type::Variant(cases) if cases.cases().any(|case| case.name == "closed") => {
@@ -129,7 +129,7 @@ fn end_of_stream(store: &mut StoreContextMut<'_, State>, ty: &Type) -> wasmtime:
     }
 }
 
-/// The value of a type that says least.
+/// The zero value of a type.
 fn zero(store: &mut StoreContextMut<'_, State>, ty: &Type) -> wasmtime::Result<Val> {
     Ok(match ty {
         Type::Bool => Val::Bool(false),

@@ -1,5 +1,5 @@
-//! Roughly how many bytes a call takes in: the texts, and for each value in a list what it costs to be handed over without
-//! its text, so that many small ones weigh as much as they are work.
+//! Approximate size of a call's input in bytes: its texts, and a constant for each value in a list, because many small
+//! values cost as much work as a large one.
 
 use weir_types::contract::types::{
     Body, ChatEvent, ChatRequest, ChatResponse, EmbeddingInput, EmbeddingsRequest, EmbeddingsResponse, Extension,
@@ -7,13 +7,13 @@ use weir_types::contract::types::{
     RerankDocument, RerankRequest, RerankResponse, ResultPart, Tool, Vector,
 };
 
-/// Something with a size.
+/// Values with an approximate size.
 pub(super) trait Weigh {
-    /// Bytes, roughly.
+    /// Approximate size in bytes.
     fn weigh(&self) -> usize;
 }
 
-/// What a value in a list weighs besides its text.
+/// Size of a value in a list besides its text, in bytes.
 const VALUE: usize = 64;
 
 impl<T: Weigh> Weigh for [T] {

@@ -1,4 +1,4 @@
-//! What one connection does at the moment, how long it may go on so, and what it is ordered to do. Requests change it with
+//! The state of one connection: its current activity, its deadlines and the orders to its task. Requests update it with
 //! a few atomic stores; a lock is taken only when a connection opens or closes.
 
 use std::sync::Arc;
@@ -11,26 +11,26 @@ use tokio::time::Instant;
 
 use super::registry::AddressKey;
 
-/// Grace of a connection that has to end: the rest of a request's head, or the answer to a GOAWAY.
+/// Grace period of a closing connection: time for the rest of a request's head, or for the answer to a GOAWAY.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// An HTTP/2 connection that has been idle for less is not evicted: the end of an answer may still wait for its client's
+/// Minimum idle time before an HTTP/2 connection may be evicted: the end of an answer may still wait for its client's
 /// flow-control window.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// What a connection is ordered to do, in growing urgency.
+/// Orders to a connection's task, in increasing urgency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Order {
-    /// Go on.
+    /// Continue.
     None,
-    /// End after the exchanges that are under way.
+    /// Close after the exchanges in flight.
     Leave,
-    /// The same, and at once where there are none: the place is needed.
+    /// Close after the exchanges in flight, or at once if there are none: the slot is needed.
     Evict,
-    /// End now.
+    /// Close now, even with exchanges in flight.
     Cut,
 }
 
-/// How long connections may wait.
+/// Timeouts of a connection that waits for a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
     /// From accept to the first complete request head, and from the first byte of any later head to its end.
@@ -39,14 +39,14 @@ pub(super) struct Patience {
     pub(super) idle: Duration,
 }
 
-/// Why a connection's time is up.
+/// Which of a connection's timeouts expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expiry {
-    /// No complete request head came in time.
+    /// No complete request head arrived in time.
     Head,
-    /// No further request came.
+    /// No further request arrived.
     Idle,
-    /// It was told to leave and nothing is under way.
+    /// The connection was ordered to close and nothing is in flight.
     Farewell,
 }
 
@@ -55,17 +55,17 @@ pub(super) enum Expiry {
 pub(super) struct Activity {
     pub(super) address: AddressKey,
     epoch: Instant,
-    /// Since when it has waited: accepted, or the last exchange ended.
+    /// Start of the current wait: when the connection was accepted, or when the last exchange ended.
     since: AtomicU64,
-    /// When the first byte of the next head came, plus one; 0 for none.
+    /// Arrival of the next head's first byte, plus one; 0 if none has arrived.
     head: AtomicU64,
-    /// Whether a complete request head has ever come.
+    /// Whether a complete request head has arrived yet.
     served: AtomicBool,
     exchanges: AtomicU32,
     is_multiplexed: AtomicBool,
-    /// Whether something is written that the client has not taken yet.
+    /// Whether a write is pending because the client does not read.
     is_blocked: AtomicBool,
-    /// Whether it has one of the places in reserve.
+    /// Whether the connection occupies a slot of the reserve.
     is_reserved: AtomicBool,
     order: AtomicU8,
     ordered: AtomicU64,
@@ -96,7 +96,7 @@ impl Activity {
         u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// A complete request head has come. The exchange lasts until the guard is dropped.
+    /// Records the arrival of a complete request head. The exchange is in flight until the guard is dropped.
     pub(super) fn begin(self: &Arc<Self>, version: http::Version) -> Exchange {
         self.exchanges.fetch_add(1, Ordering::Relaxed);
         self.head.store(0, Ordering::Relaxed);
@@ -107,7 +107,7 @@ impl Activity {
         Exchange(Arc::clone(self))
     }
 
-    /// Bytes came from the client.
+    /// Records that bytes arrived from the client.
     pub(super) fn received(&self) {
         let is_next_head = self.exchanges.load(Ordering::Relaxed) == 0
             && self.served.load(Ordering::Relaxed)
@@ -118,7 +118,7 @@ impl Activity {
         }
     }
 
-    /// Whether the last write had to wait for the client.
+    /// Records whether the last write had to wait for the client.
     pub(super) fn blocked(&self, is_blocked: bool) {
         self.is_blocked.store(is_blocked, Ordering::Relaxed);
     }
@@ -131,14 +131,14 @@ impl Activity {
         self.is_reserved.store(false, Ordering::Relaxed);
     }
 
-    /// Whether nothing is under way.
+    /// Whether no exchange is in flight and, after the first request, no write is pending.
     pub(super) fn is_idle(&self) -> bool {
         let served = self.served.load(Ordering::Relaxed);
         self.exchanges.load(Ordering::Relaxed) == 0 && !(served && self.is_blocked.load(Ordering::Relaxed))
     }
 
-    /// In which order connections are evicted: those that never sent a request first, then the idlest. None for those
-    /// that must not be.
+    /// The connection's rank for eviction: connections that never sent a request come first, then the longest idle.
+    /// `None` if the connection must not be evicted.
     pub(super) fn rank(&self) -> Option<(bool, u64)> {
         let since = self.since.load(Ordering::Relaxed);
         let settled = !self.is_multiplexed.load(Ordering::Relaxed)
@@ -147,7 +147,7 @@ impl Activity {
         may_go.then(|| (self.served.load(Ordering::Relaxed), since))
     }
 
-    /// Orders the connection's task to do something, unless it has a more urgent order.
+    /// Gives the connection's task an order, unless it has a more urgent one.
     pub(super) fn tell(&self, order: Order) {
         if self.order.fetch_max(order as u8, Ordering::AcqRel) == Order::None as u8 {
             self.ordered.store(self.now(), Ordering::Release);
@@ -164,17 +164,17 @@ impl Activity {
         }
     }
 
-    /// Has this task woken when an order comes.
+    /// Wakes this task when an order is given.
     pub(super) fn listen(&self, waker: &Waker) {
         self.waker.register(waker);
     }
 
-    /// Whether it speaks a version that can be told of its end.
+    /// Whether the connection uses HTTP/2, which can announce its end (GOAWAY).
     pub(super) fn is_multiplexed(&self) -> bool {
         self.is_multiplexed.load(Ordering::Relaxed)
     }
 
-    /// When the connection's time is up, and why; none while something is under way.
+    /// When the current timeout expires, and which one it is; `None` while the connection is busy.
     pub(super) fn deadline(&self, patience: Patience) -> Option<(Instant, Expiry)> {
         if !self.is_idle() {
             return None;
@@ -195,14 +195,14 @@ impl Activity {
     }
 }
 
-/// An exchange that is under way on a connection.
+/// Guard of an exchange in flight.
 #[derive(Debug)]
 pub(super) struct Exchange(Arc<Activity>);
 
 impl Drop for Exchange {
     fn drop(&mut self) {
         let activity = &self.0;
-        // Before the count: who finds the connection idle must not find an old time.
+        // Stored before the count: a task that sees the connection idle must not see an old time.
         activity.since.store(activity.now(), Ordering::Relaxed);
         activity.exchanges.fetch_sub(1, Ordering::Release);
     }
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_never_asked_is_evicted_before_what_is_idle_and_what_is_busy_never() {
+    async fn silent_connections_are_evicted_before_idle_ones_and_busy_ones_never() {
         let (silent, idle, busy) = (activity(), activity(), activity());
         drop(idle.begin(http::Version::HTTP_11));
         let _exchange = busy.begin(http::Version::HTTP_11);
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_connection_that_is_told_to_leave_has_a_second_for_its_last_words() {
+    async fn a_connection_ordered_to_close_has_a_second_of_grace() {
         let activity = activity();
         let exchange = activity.begin(http::Version::HTTP_2);
         activity.tell(Order::Leave);

@@ -1,4 +1,4 @@
-//! Runs a connection until it ends, its time is up, or it is ordered to end.
+//! Drives a connection until it ends, a timeout expires, or it is ordered to close.
 
 use std::pin::{Pin, pin};
 use std::task::Poll;
@@ -10,15 +10,15 @@ use super::activity::{Activity, Expiry, Order, Patience};
 /// How a connection ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum End<T> {
-    /// By itself.
+    /// The connection completed.
     Done(T),
-    /// Its time was up.
+    /// A timeout expired.
     Expired(Expiry),
-    /// It was ordered to.
+    /// The connection was ordered to close.
     Ordered,
 }
 
-/// Runs a connection. `stop` has it end after what is under way.
+/// Drives a connection to its end. `stop` starts its graceful shutdown.
 pub(super) async fn drive<C: Future>(
     connection: Pin<&mut C>,
     stop: impl Fn(Pin<&mut C>),
@@ -40,13 +40,14 @@ pub(super) async fn drive<C: Future>(
                 Order::Leave | Order::Evict if !is_leaving => {
                     is_leaving = true;
                     stop(connection.as_mut());
-                    // Again: it may end at once, or has a last word to send.
+                    // Poll again: the connection may end at once, or have a last frame to send.
                     continue;
                 }
                 Order::Evict if activity.is_idle() => return Poll::Ready(End::Ordered),
                 Order::None | Order::Leave | Order::Evict => {}
             }
-            // The timer is only ever set back: a request that begins or ends costs no timer.
+            // The timer is reset here only for an earlier deadline: a request that begins or ends costs no timer
+            // operation.
             let deadline = activity.deadline(patience);
             if let Some((at, _)) = deadline.filter(|(at, _)| *at < timer.deadline()) {
                 timer.as_mut().reset(at);

@@ -1,4 +1,4 @@
-//! Sockets and HTTP on the client's side: accept, limits, and the orderly end.
+//! Sockets and HTTP on the client's side: accepting, limits, and graceful shutdown.
 
 mod activity;
 mod drive;
@@ -38,66 +38,66 @@ use weir_budget::Connection;
 
 pub use metrics::{ConnectionMetrics, ListenerMetrics};
 
-/// Where a request came from, among its extensions.
+/// Request extension: the client's address.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub IpAddr);
 
-/// Marks a request on a connection beyond the limit, among its extensions: only the operations side serves it.
+/// Request extension: the connection is beyond the limit, and only the operations endpoints serve it.
 #[derive(Debug, Clone, Copy)]
 pub struct BeyondLimit;
 
-/// What one listener allows.
+/// Limits and settings of one listener.
 #[derive(Debug, Clone)]
 pub struct Allowance {
-    /// Connections at the same time. At the limit the idlest one is closed for a new one.
+    /// Maximum number of open connections. At the limit the idlest one is closed for a new one.
     pub connections: usize,
-    /// Connections beyond that, whose requests are marked with [`BeyondLimit`]. Without any, further connections wait to be
-    /// accepted.
+    /// Further connections beyond that, whose requests are marked with [`BeyondLimit`]. If zero, further connections
+    /// wait to be accepted.
     pub reserve: usize,
-    /// Connections from one address; if none, half of all, and any number from loopback.
+    /// Maximum connections from one address; by default half of all, and any number from loopback.
     pub per_address: Option<usize>,
-    /// Bytes of a request's head.
+    /// Maximum size of a request's head, in bytes.
     pub header_bytes: usize,
     /// How long a client may take from accept to its first complete request head, and for each later head.
     pub header_timeout: Duration,
-    /// How long a connection may be open between requests.
+    /// How long a connection may stay open between requests.
     pub idle_timeout: Duration,
-    /// How often the client of an HTTP/2 connection is asked whether it is still there, and how long it may take to answer.
+    /// Interval of HTTP/2 pings, and how long the client may take to answer one.
     pub ping: (Duration, Duration),
-    /// How long a client may take nothing of what is sent to it.
+    /// How long a client may accept no data before its connection or HTTP/2 stream is closed.
     pub send_timeout: Duration,
-    /// How long connections may go on when the listener is told to stop.
+    /// How long open connections may continue after the listener is stopped.
     pub drain: Duration,
-    /// The certificate, where TLS is spoken.
+    /// The certificate, if the listener uses TLS.
     pub tls: Option<Arc<Tls>>,
-    /// Where connections are counted.
+    /// Metrics of the listener's connections.
     pub metrics: ListenerMetrics,
 }
 
-/// How often an HTTP/2 client is asked whether it is still there, and how long it may take to answer.
+/// Default interval of HTTP/2 pings, and how long the client may take to answer one.
 pub const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
-/// The least that hyper takes for a buffer.
+/// The smallest buffer that hyper accepts, in bytes.
 const LEAST_BUFFER: usize = 8 * 1024;
-/// Before the next try when the system has no descriptor for a connection.
+/// Pause after a failed accept, for instance when the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Connections that may be ending while others have taken their places already.
+/// How many evicted connections may still be closing while others occupy their slots.
 const ENDING: usize = 64;
-/// How long connections have to end once they are cut.
+/// How long connections have to end after they are cut.
 const CUT: Duration = Duration::from_secs(1);
 
-/// What all connections of a listener share.
+/// State shared by all connections of a listener.
 struct Listener<H> {
     server: auto::Builder<Streams>,
     allowance: Allowance,
     handle: H,
 }
 
-/// What a listener can send as the body of an answer.
+/// Body types that a listener can send in an answer.
 pub trait ReplyBody: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static {}
 
 impl<B> ReplyBody for B where B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static {}
 
-/// Accepts connections until told to stop, then lets those that are open end.
+/// Accepts connections until `stop` is set, then drains the open ones.
 pub async fn serve<H, F, B>(listener: TcpListener, allowance: Allowance, mut stop: watch::Receiver<bool>, handle: H)
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
@@ -114,7 +114,7 @@ where
     let mut is_crowded = false;
     loop {
         let accepting = async {
-            // Never fails: the semaphore is not closed.
+            // Infallible: the semaphore is never closed.
             let permit = Arc::clone(&sockets).acquire_owned().await.ok();
             (permit, listener.accept().await)
         };
@@ -159,7 +159,7 @@ where
 
 fn server(allowance: &Allowance) -> auto::Builder<Streams> {
     let mut server = auto::Builder::new(Streams { patience: allowance.send_timeout });
-    // Heads and idle connections have their deadlines in `Activity`, whatever the version.
+    // `Activity` keeps the timeouts of heads and idle connections, for every version of HTTP.
     server
         .http1()
         .timer(TokioTimer::new())
@@ -175,11 +175,11 @@ fn server(allowance: &Allowance) -> auto::Builder<Streams> {
 }
 
 async fn told(stop: &mut watch::Receiver<bool>) {
-    // Whoever could have said it is gone: that says it too.
+    // A closed channel means stop, too.
     drop(stop.wait_for(|stop| *stop).await);
 }
 
-/// One connection's life.
+/// Serves one connection until it ends.
 async fn converse<H, F, B>(shared: Arc<Listener<H>>, stream: TcpStream, peer: Peer, place: Place)
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
@@ -223,7 +223,7 @@ where
     }
 }
 
-/// Has one request answered.
+/// Answers one request.
 fn answer<H, F, B>(
     handle: &H,
     place: &Arc<Place>,
@@ -242,7 +242,8 @@ where
     if beyond.is_some() {
         request.extensions_mut().insert(BeyondLimit);
     }
-    // In a box: the connection keeps a place for it as long as it lives, and most of that time streams an answer.
+    // Boxed: the connection's task reserves space for this future as long as it lives, and mostly just streams an
+    // answer.
     let answer = Box::pin(handle(request));
     async move {
         let mut response = answer.await;
@@ -256,7 +257,7 @@ where
     }
 }
 
-/// Opens a socket.
+/// Binds a listening socket and returns its actual address.
 pub async fn bind(host: &str, port: u16) -> std::io::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind((host, port)).await?;
     let address = listener.local_addr()?;

@@ -1,11 +1,11 @@
-//! What operators see of connections.
+//! Metrics of client connections.
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use super::activity::Expiry;
 use super::registry::Refusal;
 
-/// The families of all listeners.
+/// Metric families shared by all listeners.
 #[derive(Debug, Clone)]
 pub struct ConnectionMetrics {
     open: IntGaugeVec,
@@ -13,11 +13,11 @@ pub struct ConnectionMetrics {
 }
 
 impl ConnectionMetrics {
-    /// Makes and registers them.
+    /// Creates and registers the families.
     ///
     /// # Errors
     ///
-    /// Where such metrics are registered already.
+    /// Fails if metrics of these names are already registered.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let open = Opts::new("weir_connections", "Connections of clients that are open");
         let closed = Opts::new("weir_connections_closed_total", "Connections that the gateway ended, by reason");
@@ -30,7 +30,7 @@ impl ConnectionMetrics {
         Ok(made)
     }
 
-    /// Those of one listener.
+    /// The series of one listener.
     pub fn of(&self, listener: &str) -> ListenerMetrics {
         let closed = |reason| self.closed.with_label_values(&[listener, reason]);
         ListenerMetrics(Some(Series {
@@ -44,7 +44,7 @@ impl ConnectionMetrics {
     }
 }
 
-/// The metrics of one listener; without any by default.
+/// The metrics of one listener; the default counts nothing.
 #[derive(Debug, Clone, Default)]
 pub struct ListenerMetrics(Option<Series>);
 
@@ -87,7 +87,7 @@ impl ListenerMetrics {
     }
 }
 
-/// An open connection.
+/// Guard that counts a connection as open.
 #[derive(Debug)]
 pub(super) struct Opened(Option<IntGauge>);
 

@@ -1,5 +1,4 @@
-//! The connections of a listener: how many there may be, how many from one address, and which one goes when a place is
-//! needed.
+//! The open connections of a listener: limits in total and for each address, and eviction when a slot is needed.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -9,10 +8,11 @@ use tokio::time::Instant;
 
 use super::activity::{Activity, Order};
 
-/// The share of the places that is made free at once: finding the idlest means looking at all.
+/// One eviction frees this fraction (1/64) of the slots, because finding the idlest connections means scanning all.
 const BATCH_SHARE: usize = 64;
 
-/// An address as connections are counted by it: of IPv6 the network, for a host has as many addresses as it likes.
+/// The key by which connections are counted: an IPv4 address, or an IPv6 /64 network, since one host can use many
+/// addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct AddressKey(IpAddr);
 
@@ -33,14 +33,14 @@ impl AddressKey {
     }
 }
 
-/// How many connections there may be.
+/// Limits on the number of connections.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Capacity {
-    /// In all.
+    /// In total.
     pub(super) connections: usize,
-    /// Beyond that, for the operations side alone.
+    /// In addition, for the operations endpoints only.
     pub(super) reserve: usize,
-    /// From one address; if none, half of all, and as many as there are from loopback.
+    /// From one address; by default half of all, and unlimited from loopback.
     pub(super) per_address: Option<usize>,
 }
 
@@ -54,16 +54,16 @@ impl Capacity {
     }
 }
 
-/// Why a connection is not taken.
+/// Why a connection is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// There are too many, and all are at work.
+    /// The total is reached, and no connection can be evicted.
     Full,
-    /// There are too many from this address.
+    /// The limit of the address is reached, and none of its connections can be evicted.
     Address,
 }
 
-/// The connections that are open.
+/// The open connections.
 #[derive(Debug)]
 pub(super) struct Registry {
     capacity: Capacity,
@@ -76,7 +76,7 @@ struct Open {
     next: u64,
     connections: HashMap<u64, Arc<Activity>>,
     addresses: HashMap<AddressKey, usize>,
-    /// How many of them have a place in reserve.
+    /// How many of them occupy a slot of the reserve.
     reserved: usize,
 }
 
@@ -85,7 +85,7 @@ impl Registry {
         Self { capacity, epoch: Instant::now(), open: Mutex::default() }
     }
 
-    /// Finds a place for a connection; where there is none, the idlest ones go.
+    /// Finds a slot for a new connection, if necessary by evicting the idlest ones.
     pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Result<Place, Refusal> {
         let key = AddressKey::of(address);
         let mut open = self.lock();
@@ -106,20 +106,20 @@ impl Registry {
         Ok(Place { registry: Arc::clone(self), id, activity })
     }
 
-    /// Whether there is an ordinary place, made by eviction if need be.
+    /// Whether an ordinary slot is free, if necessary after an eviction.
     fn make_room(&self, open: &mut Open) -> bool {
         let batch = (self.capacity.connections / BATCH_SHARE).max(1);
         open.connections.len() - open.reserved < self.capacity.connections
             || open.evict(batch, |one| !one.is_reserved()) > 0
     }
 
-    /// Frees descriptors when the system has none left.
+    /// Evicts connections to free descriptors when the system has none left.
     pub(super) fn relieve(&self) {
         let batch = (self.capacity.connections / BATCH_SHARE).max(1);
         self.lock().evict(batch, |_| true);
     }
 
-    /// Orders all connections to do something.
+    /// Gives all connections an order.
     pub(super) fn tell_all(&self, order: Order) {
         self.lock().connections.values().for_each(|one| one.tell(order));
     }
@@ -130,7 +130,8 @@ impl Registry {
 }
 
 impl Open {
-    /// Evicts so many of these, idlest first; how many it were. Their places are free at once.
+    /// Evicts up to `most` of the matching connections, idlest first, and returns how many. Their slots are free at
+    /// once.
     fn evict(&mut self, most: usize, of: impl Fn(&Activity) -> bool) -> usize {
         let candidates = self.connections.iter().filter(|(_, one)| of(one));
         let mut ranked: Vec<_> = candidates.filter_map(|(id, one)| Some((one.rank()?, *id))).collect();
@@ -159,7 +160,7 @@ impl Open {
     }
 }
 
-/// A connection's place, given back by being dropped.
+/// A connection's slot, released on drop.
 #[derive(Debug)]
 pub(super) struct Place {
     registry: Arc<Registry>,
@@ -168,13 +169,13 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Whether the connection has an ordinary place, or gets one now.
+    /// Whether the connection has an ordinary slot, or moves to one now.
     pub(super) fn is_ordinary(&self) -> bool {
         if !self.activity.is_reserved() {
             return true;
         }
         let mut open = self.registry.lock();
-        // An evicted one has none to give in exchange.
+        // An evicted connection has no slot to exchange.
         if !open.connections.contains_key(&self.id) || !self.registry.make_room(&mut open) {
             return false;
         }
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn when_all_are_busy_the_reserve_is_left_and_then_nothing() {
+    fn when_all_are_busy_the_reserve_is_used_and_then_nothing_is_left() {
         let registry = registry(1, 1, None);
         let first = registry.enter(HERE).unwrap();
         let exchange = busy(&first);

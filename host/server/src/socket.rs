@@ -1,4 +1,4 @@
-//! The bytes of a connection: plain or through TLS, given up where its client takes nothing, and seen by its activity.
+//! A connection's bytes: plain TCP or TLS, closed if the client stops reading, with its traffic recorded in `Activity`.
 
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
@@ -14,10 +14,10 @@ use tokio_rustls::server::TlsStream;
 
 use super::activity::Activity;
 
-/// Silence after which the system asks whether the other end is still there, and the pause between its questions.
+/// TCP keep-alive: silence before the first probe, and the interval between probes.
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_secs(15));
 
-/// Sets what every connection has.
+/// Sets the socket options of an accepted connection.
 pub(super) fn prepare(stream: &TcpStream) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY cannot be set");
@@ -28,12 +28,12 @@ pub(super) fn prepare(stream: &TcpStream) {
     }
 }
 
-/// A client's bytes.
+/// The byte stream of a client.
 #[derive(Debug)]
 pub(super) enum Socket {
-    /// As they come.
+    /// Plain TCP.
     Plain(TcpStream),
-    /// Encrypted.
+    /// TLS over TCP.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
@@ -77,8 +77,8 @@ impl AsyncWrite for Socket {
     }
 }
 
-/// A connection's bytes as HTTP reads and writes them. It ends when its client takes nothing of it for too long, so that
-/// no client can hold a provider's answer, an adapter's instance and a place by not reading.
+/// A connection's bytes as HTTP reads and writes them. It fails if its client reads nothing for too long, so that no
+/// client can hold a provider's answer, an adapter's instance and a slot by not reading.
 #[derive(Debug)]
 pub(super) struct Observed {
     stream: Pin<Box<TimeoutStream<Socket>>>,
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_system_asks_after_clients_that_have_gone_silent() {
+    async fn the_system_probes_silent_clients() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();

@@ -1,9 +1,10 @@
-//! Streams of HTTP/2 whose client takes nothing. The socket stays writable while a client withholds the flow-control
-//! window of one stream, so the socket's own timer does not see them.
+//! Detects HTTP/2 streams whose client takes nothing. The socket stays writable while a client withholds the
+//! flow-control window of one stream, so the socket's own timer does not fire.
 //!
-//! A stream waits for its client where its body gave a frame and was not polled again: hyper holds that frame until there
-//! is room for it. A body that is waiting itself (for a quiet provider) was polled last. Either is seen by whoever polls
-//! the stream: the two talk by a mark of the thread, which costs a store a poll, and a timer only where a client stalls.
+//! A stream waits for its client if its body returned a frame and was not polled again: hyper holds that frame until
+//! there is room for it. A body that waits itself (for a quiet provider) was polled last. The task that polls the
+//! stream distinguishes the two by a thread-local mark, which costs one store for each poll; a timer runs only while a
+//! client stalls.
 
 use std::cell::Cell;
 use std::pin::{Pin, pin};
@@ -17,21 +18,21 @@ use tokio::time::sleep;
 
 use super::activity::Exchange;
 
-/// What a body did when it was polled last.
+/// Result of a body's last poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Did {
-    /// It gave a frame.
+    /// It returned a frame.
     Gave,
-    /// It has none yet, or none any more.
+    /// It is pending or has ended.
     Waited,
 }
 
 thread_local! {
-    /// Of the body that was polled last within the poll of its stream; none where it was not polled.
+    /// Result of the body that was polled within the current poll of its stream; `None` if none was polled.
     static LAST: Cell<Option<Did>> = const { Cell::new(None) };
 }
 
-/// A body that marks what it does. Its exchange lasts as long as it does.
+/// A body that marks the result of each poll. Its exchange is in flight until it is dropped.
 #[derive(Debug)]
 pub(super) struct Marked<B> {
     body: B,
@@ -64,8 +65,8 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Marked<B> {
     }
 }
 
-/// Runs the streams of HTTP/2 connections, each as long as its client takes something of it now and then. One that is
-/// given up is reset, and its body dropped.
+/// Spawns the streams of HTTP/2 connections. A stream whose client takes nothing for `patience` is reset, and its body
+/// dropped.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Streams {
     pub(super) patience: Duration,

@@ -1,4 +1,4 @@
-//! What a listener does by itself, over sockets.
+//! Tests of a listener by itself, over sockets.
 
 use http_body_util::Full;
 use std::time::Instant;
@@ -9,9 +9,9 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
-/// Times are short, and those that a test is not about never end.
+/// Timeout of everything that a test does not check; the timeouts it checks are short.
 const NEVER: Duration = Duration::from_hours(1);
-/// What HTTP/2 begins with, empty settings, and `GET /` to `localhost` as stream 1.
+/// The start of an HTTP/2 connection: preface, empty settings, and `GET /` to `localhost` as stream 1.
 const REQUEST: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00\
     \x00\x00\x0e\x01\x05\x00\x00\x00\x01\x82\x84\x86\x41\x09localhost";
 
@@ -31,7 +31,7 @@ fn allowance() -> Allowance {
     }
 }
 
-/// A listener that answers nothing on `/hang` and `/` over HTTP/2, and everything else at once.
+/// A listener that never answers `/hang`, nor any request over HTTP/2, and answers all others at once.
 async fn open(allowance: Allowance) -> (SocketAddr, watch::Sender<bool>, JoinHandle<()>) {
     let (listener, address) = bind("127.0.0.1", 0).await.unwrap();
     let (stop, stopped) = watch::channel(false);
@@ -60,7 +60,7 @@ async fn a_peer_that_answers_no_ping_is_cut_though_its_exchange_is_under_way() {
 }
 
 #[tokio::test]
-async fn without_a_reserve_connections_wait_for_a_place_and_the_end_is_heard_meanwhile() {
+async fn without_a_reserve_connections_wait_for_a_slot_and_stopping_still_works() {
     let (address, stop, serving) = open(Allowance { drain: Duration::from_millis(50), ..allowance() }).await;
     let mut peers = Vec::new();
     for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! TLS on the client's side: the certificate from its files, anew when they change.
+//! TLS for clients: loads the certificate from its files, and reloads it when they change.
 
 use std::io::{Error, ErrorKind, Result as IoResult};
 use std::path::{Path, PathBuf};
@@ -18,15 +18,15 @@ use tokio_rustls::server::TlsStream;
 
 use weir_config::TlsFiles;
 
-/// How often the files are looked at.
+/// Interval at which the files are checked for changes.
 const EVERY: Duration = Duration::from_secs(1);
-/// What TLS begins with: a record of the handshake.
+/// First byte of a TLS connection: the record type of the handshake.
 const HANDSHAKE: u8 = 0x16;
-/// The answer to a client that speaks plain HTTP.
+/// The answer to a client that sends plain HTTP.
 const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n\
     This port speaks HTTPS: begin the address with https://\n";
 
-/// Why there is no certificate to serve with.
+/// Why no certificate can be served.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read as PEM.
@@ -34,34 +34,34 @@ pub enum TlsError {
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The parser's error.
         source: pem::Error,
     },
     /// The file holds no certificate.
     #[error("server.tls: {path} holds no certificate (a PEM block `CERTIFICATE`)", path = .0.display())]
     NoCertificate(PathBuf),
-    /// The two do not belong together, or cannot be used.
+    /// The certificate and the key do not match, or cannot be used.
     #[error("server.tls: the certificate {cert} with the key {key}: {source}", cert = cert.display(), key = key.display())]
     Unusable {
         /// The certificate.
         cert: PathBuf,
         /// Its key.
         key: PathBuf,
-        /// What rustls says.
+        /// The error of rustls.
         source: rustls::Error,
     },
 }
 
-/// A certificate that connections are served with.
+/// A certificate and its key, for serving connections.
 #[derive(Debug)]
 pub struct Tls {
     files: TlsFiles,
-    /// The state of the files that was read first.
+    /// Stamp of the files at the first load.
     read: Stamp,
     config: ArcSwap<ServerConfig>,
 }
 
-/// What tells one state of a file from another.
+/// Modification time and size of certificate and key; another value means a change.
 type Stamp = [Option<(SystemTime, u64)>; 2];
 
 impl Tls {
@@ -69,19 +69,19 @@ impl Tls {
     ///
     /// # Errors
     ///
-    /// Where they cannot be read or do not belong together; the message names the file.
+    /// Fails if the files cannot be read or do not match; the message names the file.
     pub fn load(files: &TlsFiles) -> Result<Self, TlsError> {
-        // Looked at before they are read: a change in between is seen as one.
+        // Taken before the files are read, so that a change in between is noticed.
         let stamp = stamp(files);
         let config = ArcSwap::new(read(files)?);
         Ok(Self { files: files.clone(), read: stamp, config })
     }
 
-    /// Shakes hands with a client. One that speaks plain HTTP gets an error that says so.
+    /// Performs the TLS handshake. A client that sends plain HTTP gets an error that says so.
     pub(super) async fn accept(&self, mut stream: TcpStream) -> IoResult<TlsStream<TcpStream>> {
         let mut first = [0];
         if stream.peek(&mut first).await? == 1 && first[0] != HANDSHAKE && first[0].is_ascii_alphabetic() {
-            // What is left unread would have the system reset the connection before the answer is seen.
+            // Unread data would make the system reset the connection before the client sees the answer.
             let mut unread = [0; 4096];
             while stream.try_read(&mut unread).is_ok_and(|read| read > 0) {}
             stream.write_all(PLAIN).await?;
@@ -91,8 +91,8 @@ impl Tls {
         TlsAcceptor::from(self.config.load_full()).accept(stream).await
     }
 
-    /// Takes the certificate anew whenever its files change, until told to stop. While they cannot be used, the former one
-    /// serves on.
+    /// Reloads the certificate whenever its files change, until `stop` is set. While they cannot be used, the previous
+    /// certificate stays in service.
     pub async fn follow(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut known = self.read;
         loop {

@@ -17,21 +17,21 @@ use super::error::{UpstreamError, UpstreamErrorKind};
 use super::replay::Playback;
 use super::screen::Screen;
 
-/// The body of a provider's answer. Dropping it cancels the exchange; trailers are left out.
+/// The body of a provider's answer. Dropping it cancels the exchange; trailers are dropped.
 pub struct UpstreamBody {
     source: Source,
     watch: Watch,
     origin: Arc<str>,
-    /// What was read ahead, and comes again.
+    /// Pieces that were read ahead and will be returned again.
     held: VecDeque<Bytes>,
-    /// Hides the credential in what comes.
+    /// Hides the credential in the arriving bytes.
     screen: Option<Box<Screen>>,
 }
 
 enum Source {
     Network(Incoming),
     Replay(Box<Playback>),
-    /// Ended or failed: connection and timer are let go at once, however long the body itself is kept.
+    /// Ended or failed: connection and timer are released at once, however long the body itself is kept.
     Done,
 }
 
@@ -44,12 +44,12 @@ impl UpstreamBody {
         Self { source: Source::Replay(Box::new(body)), watch, origin, held: VecDeque::new(), screen: None }
     }
 
-    /// Has this hide the credential in what comes.
+    /// Makes `screen` hide the credential in the arriving bytes.
     pub(super) fn screen_by(&mut self, screen: Screen) {
         self.screen = Some(Box::new(screen));
     }
 
-    /// What hides the credential, for whoever decodes the body and has the decoded bytes screened instead.
+    /// Takes the screen out, for a caller that decodes the body and screens the decoded bytes instead.
     pub(super) fn take_screen(&mut self) -> Option<Box<Screen>> {
         self.screen.take()
     }
@@ -59,19 +59,19 @@ impl UpstreamBody {
         &self.origin
     }
 
-    /// The whole body, which may have `limit` bytes at the most. Copies only where it comes in several pieces.
+    /// Reads the whole body, up to `limit` bytes. Copies only if it arrives in several pieces.
     pub async fn collect(self, limit: usize) -> Result<Bytes, UpstreamError> {
         let origin = self.origin.clone();
         collect(self, limit, &origin).await
     }
 
-    /// The next piece of the body, or none at its end.
+    /// Reads the next piece of the body; `None` at its end.
     pub async fn next_piece(&mut self) -> Result<Option<Bytes>, UpstreamError> {
         next_piece(self).await
     }
 
-    /// Reads until there are so many bytes, or the end, or this moment. They are still there for whoever reads the body
-    /// afterwards.
+    /// Reads until `enough` bytes are buffered, the body ends, or `until` is reached. Later reads return these bytes
+    /// again.
     pub async fn read_ahead(&mut self, enough: usize, until: Instant) -> Result<Bytes, UpstreamError> {
         let mut held = std::mem::take(&mut self.held);
         while held.iter().map(Bytes::len).sum::<usize>() < enough
@@ -87,13 +87,13 @@ impl UpstreamBody {
         Ok(self.held.iter().flatten().copied().collect())
     }
 
-    /// Ends the exchange here.
+    /// Ends the exchange.
     pub(super) fn close(&mut self) {
         self.source = Source::Done;
         self.watch.stop();
     }
 
-    /// A piece as it may go on; with the last one comes what waited.
+    /// Screens a piece; the last piece is followed by the bytes that the screen held back.
     fn screened(&mut self, piece: Bytes) -> Result<Bytes, UpstreamError> {
         let Some(screen) = &mut self.screen else { return Ok(piece) };
         let Ok(passed) = screen.pass(piece) else { return Err(self.failure(UpstreamErrorKind::KeyShown)) };
@@ -104,7 +104,7 @@ impl UpstreamBody {
         Ok(if passed.is_empty() { rest } else { Bytes::from([passed, rest].concat()) })
     }
 
-    /// What waited until the end.
+    /// Takes the bytes that the screen held back until the end.
     fn rest(&mut self) -> Option<Bytes> {
         self.screen.as_mut().map(|screen| screen.end()).filter(|rest| !rest.is_empty())
     }
@@ -201,7 +201,7 @@ impl Source {
     }
 }
 
-/// The next piece of a body.
+/// Reads the next piece of a body; `None` at its end.
 pub(super) async fn next_piece<B>(body: &mut B) -> Result<Option<Bytes>, UpstreamError>
 where
     B: Body<Data = Bytes, Error = UpstreamError> + Unpin,
@@ -212,7 +212,7 @@ where
     }
 }
 
-/// The whole of a body, within a limit.
+/// Reads a whole body, up to `limit` bytes.
 pub(super) async fn collect<B>(mut body: B, limit: usize, origin: &Arc<str>) -> Result<Bytes, UpstreamError>
 where
     B: Body<Data = Bytes, Error = UpstreamError> + Unpin,

@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 /// Pieces of a body, sent in order. A clone shares the bytes, so that a request can be sent again.
 #[derive(Clone, Debug, Default)]
 pub struct Chunks {
-    /// The usual body is one piece: it costs no list.
+    /// The first piece. Most bodies are a single piece, which needs no list.
     head: Bytes,
     rest: IntoIter<Bytes>,
 }
@@ -22,7 +22,7 @@ impl Chunks {
         Self::default()
     }
 
-    /// The bytes that are left to send.
+    /// Number of bytes left to send.
     pub fn len(&self) -> usize {
         self.pieces().map(Bytes::len).sum()
     }
@@ -37,7 +37,7 @@ impl Chunks {
         std::iter::once(&self.head).chain(self.rest.as_slice()).filter(|piece| !piece.is_empty())
     }
 
-    /// The whole body in one piece; copies only where there are several.
+    /// The whole body in one piece; copies only if there are several.
     pub fn to_bytes(&self) -> Bytes {
         if self.rest.len() == 0 {
             return self.head.clone();

@@ -24,26 +24,26 @@ use super::screen::Screen;
 use super::veil::{Scope, Veil};
 use super::{Credential, UpstreamRequest, UpstreamResponse};
 
-/// What holds for all connections.
+/// Settings of all connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// How long a connection may take that no exchange waits for any more; exchanges bring their own limit.
+    /// Timeout of a connection attempt that no exchange waits for any longer; exchanges have their own limit.
     pub connect: Duration,
-    /// How long an unused connection is kept. Shorter than what load balancers usually grant (60 s), so that few
+    /// How long an unused connection is kept. Shorter than the usual idle timeout of load balancers (60 s), so that few
     /// requests meet a connection that is just being closed.
     pub pool_idle: Duration,
     /// How many unused connections are kept for one origin.
     pub pool_idle_per_host: usize,
-    /// How large the read buffer of an HTTP/1.1 connection may grow, in bytes; it begins with 8 KiB, which is also the
-    /// least that is allowed. Bounds the head of an answer as well.
+    /// Maximum size of the read buffer of an HTTP/1.1 connection, in bytes; it starts at 8 KiB, which is also the
+    /// minimum. It bounds the head of an answer, too.
     pub read_buffer: usize,
-    /// After how much silence the system asks the other side whether it is still there.
+    /// Silence before the first TCP keep-alive probe.
     pub tcp_keepalive: Option<Duration>,
-    /// The same for HTTP/2, while an answer is awaited.
+    /// Interval of HTTP/2 pings, while an answer is awaited.
     pub http2_ping: Option<Duration>,
 }
 
-/// The smallest read buffer that hyper takes.
+/// The smallest read buffer that hyper accepts, in bytes.
 const LEAST_READ_BUFFER: usize = 8 * 1024;
 
 impl Default for Settings {
@@ -62,15 +62,15 @@ impl Default for Settings {
 /// Sends requests to providers. A clone shares the pool.
 #[derive(Clone)]
 pub struct Upstreams {
-    /// HTTP/1.1, or HTTP/2 where TLS negotiates it.
+    /// Uses HTTP/1.1, or HTTP/2 if TLS negotiates it.
     negotiating: Client<Dialer, Chunks>,
-    /// HTTP/2 from the first byte, for bases that are set to it.
+    /// Uses HTTP/2 from the first byte, for bases that are configured so.
     http2: Client<Dialer, Chunks>,
     media: MediaClient,
 }
 
 impl Upstreams {
-    /// A client without connections; they are made when they are needed.
+    /// Creates a client without connections; they are opened on demand.
     pub fn new(settings: &Settings) -> Self {
         let dialer = Dialer::new(settings);
         let mut builder = Client::builder(TokioExecutor::new());
@@ -86,16 +86,17 @@ impl Upstreams {
         Self { negotiating, http2, media: MediaClient::default() }
     }
 
-    /// Fetches media from anywhere.
+    /// The client that fetches media.
     pub fn media(&self) -> &MediaClient {
         &self.media
     }
 
     /// Sends a request and waits for the answer's head. Dropping the future cancels the exchange.
     ///
-    /// Sent again, once, where a connection from the pool turns out to have been closed before any byte of an answer (the
-    /// provider closed it while it lay unused) and sending it twice does no harm: nothing of it was written yet, which the
-    /// pool itself sees to, or its method is idempotent. Any other failure is the caller's to retry.
+    /// The request is sent once more if a pooled connection turns out to be closed before any byte of an answer (the
+    /// provider closed it while it was unused) and a repetition does no harm: either nothing of it was written yet,
+    /// which the pool itself handles, or its method is idempotent. After any other failure, retrying is up to the
+    /// caller.
     pub async fn send(&self, request: UpstreamRequest<'_>) -> Result<UpstreamResponse, UpstreamError> {
         match request.address.place() {
             Place::Replay { replay, path } => Ok(play(replay, path, &request)),
@@ -109,7 +110,7 @@ impl Upstreams {
         }
     }
 
-    /// The same without looking for a token first.
+    /// Sends a request without fetching a token first.
     pub(super) async fn exchange(&self, request: UpstreamRequest<'_>) -> Result<UpstreamResponse, UpstreamError> {
         let is_http2 = matches!(request.address.place(), Place::Network { http2: true, .. });
         exchange(if is_http2 { &self.http2 } else { &self.negotiating }, request).await
@@ -146,7 +147,7 @@ async fn exchange(
 /// A failed attempt.
 struct Failure {
     error: legacy::Error,
-    /// Whether the connection was made for this very attempt.
+    /// Whether the connection was opened for this attempt.
     dialed: bool,
 }
 
@@ -163,7 +164,7 @@ async fn attempt(
     .await
 }
 
-/// The request as HTTP sees it; the credential comes last, over whatever stood in its place.
+/// Builds the HTTP request. The credential comes last and replaces anything in its place.
 fn dress(request: UpstreamRequest<'_>) -> Result<Request<Chunks>, UpstreamError> {
     let UpstreamRequest { method, address, mut headers, body, credential, .. } = request;
     headers::scrub(&mut headers);
@@ -186,7 +187,7 @@ fn dress(request: UpstreamRequest<'_>) -> Result<Request<Chunks>, UpstreamError>
     Ok(message)
 }
 
-/// The answer, with the credential that it was asked with hidden in it: whoever reads it, client or adapter, never sees it.
+/// Builds the answer. The request's credential is hidden in it, so that neither a client nor an adapter can read it.
 fn answer(response: Response<Incoming>, mut watch: Watch, origin: Arc<str>, veil: Option<Veil>) -> UpstreamResponse {
     watch.head_came();
     let (mut head, body) = response.into_parts();

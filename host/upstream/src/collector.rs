@@ -1,4 +1,4 @@
-//! The way to a collector of spans: what its exporter's own thread hands over is sent on the runtime's threads.
+//! Exports spans to a collector. The exporter calls from its own thread; requests are sent on the runtime's threads.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,19 +16,19 @@ use tokio::runtime::Handle;
 
 use super::dial::tls;
 
-/// How long a collector may take to take some spans.
+/// Timeout of one export.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Bytes of its answer that are read.
+/// Maximum size of the collector's answer, in bytes.
 const ANSWER: usize = 64 * 1024;
 
-/// Sends to a collector.
+/// HTTP client for a collector of spans.
 pub struct Collector {
     runtime: Handle,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
 impl Collector {
-    /// A client that sends on this runtime.
+    /// Creates a client that sends on this runtime.
     pub fn new(runtime: Handle) -> Result<Self, rustls::Error> {
         let mut http = HttpConnector::new();
         http.enforce_http(false);

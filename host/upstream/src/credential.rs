@@ -1,4 +1,4 @@
-//! Proves to a provider who is asking. The only place where a provider's key is opened.
+//! Authenticates requests to providers. The only module that exposes a provider's key.
 
 mod account;
 mod answer;
@@ -22,19 +22,20 @@ use self::sigv4::{Message, Signer};
 use self::token::Tokens;
 use super::{Chunks, Veil, encode_segment, headers};
 
-/// Why a credential cannot be used. Found when the configuration is loaded, never while serving.
+/// Why a credential cannot be used. Almost always reported when the configuration is loaded, not while serving.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
-    /// The scheme needs a key and there is none.
+    /// The scheme needs a key, and none is set.
     #[error("the scheme {0} needs a key")]
     Missing(&'static str),
-    /// The manifest names a header that HTTP doesn't allow, or that the connection needs for itself.
+    /// The manifest names a header that HTTP does not allow, or that belongs to the connection.
     #[error("the credential's header {0:?} cannot be used")]
     Header(String),
-    /// The scheme needs a key of a certain form, which this one has not.
+    /// The key does not have the form that the scheme needs.
     #[error("the key is not of the form {0}")]
     Form(&'static str),
-    /// The key holds line breaks or other control characters; often the end of the line of the file it was read from.
+    /// The key holds line breaks or other control characters, often the newline at the end of the file it was read
+    /// from.
     #[error("the key holds characters that cannot be sent")]
     Characters,
     /// The JSON of a key is neither a service account's nor a user's own.
@@ -43,38 +44,38 @@ pub enum CredentialError {
     /// The private key of a service account cannot be used.
     #[error("the key's `private_key` is not an RSA key in PKCS#8")]
     PrivateKey,
-    /// Nobody who may be trusted says where tokens are to be had.
+    /// No trusted source names the token endpoint.
     #[error("nothing says where its access tokens are to be had")]
     NoTokenUrl,
-    /// The url of the token endpoint is none.
+    /// The url of the token endpoint is invalid.
     #[error("the url of its token endpoint is not an http or https url")]
     TokenUrl,
-    /// A credential of tokens is sent with a token or not at all.
+    /// The scheme sends an access token, and there is none yet.
     #[error("there is no access token")]
     NoToken,
-    /// The address doesn't take the credential.
+    /// The credential does not fit into the address.
     #[error("the credential doesn't fit into the address")]
     Address,
 }
 
-/// What a scheme works with.
+/// The inputs of an authentication scheme.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Means<'a> {
-    /// The key; only the scheme `open` needs none.
+    /// The key; only the scheme `open` works without one.
     pub secret: Option<&'a Secret>,
-    /// Where the provider is, for signatures that are good for one region only.
+    /// The provider's region, for signatures that are valid in one region only.
     pub region: &'a str,
-    /// Where access tokens are to be had, by the operator's word.
+    /// Url of the token endpoint, as the operator configured it.
     pub token_url: Option<&'a str>,
-    /// The same as the adapter proposes it, where such a proposal is to be trusted.
+    /// Url of the token endpoint, as an adapter suggests it, if its suggestions are trusted.
     pub suggested_token_url: Option<&'a str>,
 }
 
-/// A scheme and its key, ready to be applied: a header or a query parameter, rendered in advance where that can be.
+/// A scheme and its key, ready to be applied. A header or query parameter is rendered in advance if possible.
 #[derive(Clone)]
 pub struct Credential {
     form: Form,
-    /// What of it no answer may repeat.
+    /// Hides the values that no answer may repeat.
     veil: Veil,
 }
 
@@ -82,7 +83,7 @@ pub struct Credential {
 enum Form {
     Open,
     Header(HeaderName, HeaderValue),
-    /// `name=value`, encoded.
+    /// `name=value`, percent-encoded.
     Query(Box<str>),
     Signed(Box<Signer>),
     Tokens(Tokens),
@@ -113,7 +114,7 @@ impl Credential {
             }
         };
         let veil = match (&form, means.secret) {
-            // What is sent of these is not the key itself.
+            // These schemes do not send the key itself.
             (Form::Signed(signer), _) => signer.veil(),
             (Form::Tokens(_), _) | (_, None) => Veil::default(),
             (_, Some(key)) => Veil::over([key.expose()]),
@@ -121,22 +122,22 @@ impl Credential {
         Ok(Self { form, veil })
     }
 
-    /// No credential.
+    /// The credential of the scheme `open`: nothing is sent.
     pub fn open() -> Self {
         Self { form: Form::Open, veil: Veil::default() }
     }
 
-    /// One that stands in the header for it.
+    /// A credential in the `authorization` header.
     fn authorization(value: HeaderValue, veil: Veil) -> Self {
         Self { form: Form::Header(header::AUTHORIZATION, value), veil }
     }
 
-    /// Hides it in what is answered to it.
+    /// The veil that hides the credential in answers.
     pub(super) fn veil(&self) -> &Veil {
         &self.veil
     }
 
-    /// Takes what is secret of the credential, beside the key as it was given, out of a text.
+    /// Removes the credential's secret values, beyond the key as it is configured, from a text.
     pub fn hide_in(&self, text: &mut String) {
         match &self.form {
             Form::Signed(signer) => signer.hide_in(text),
@@ -146,7 +147,7 @@ impl Credential {
         self.veil.hide_in(text);
     }
 
-    /// The tokens that stand for it, where it is none that is sent itself.
+    /// The access tokens, for schemes that send tokens instead of the key.
     pub(super) fn tokens(&self) -> Option<&Tokens> {
         match &self.form {
             Form::Tokens(tokens) => Some(tokens),
@@ -154,7 +155,7 @@ impl Credential {
         }
     }
 
-    /// Puts the credential into a request that is otherwise finished, over anything that stands in its place.
+    /// Adds the credential to a request that is otherwise finished, and replaces anything in its place.
     pub(super) fn apply(
         &self,
         method: &Method,
@@ -178,7 +179,7 @@ impl Credential {
     }
 }
 
-/// Says which place, never what stands there.
+/// Prints the place of the credential, never its value.
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.form {
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn each_scheme_puts_the_key_in_its_place_over_what_stands_there() {
+    fn each_scheme_puts_the_key_in_its_place_and_replaces_other_values() {
         let (_, headers) = applied(&AuthScheme::Bearer, "https://h/v1/x");
         assert_eq!(headers["authorization"], "Bearer s3cret/+key");
         assert!(headers["authorization"].is_sensitive());
@@ -286,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn c_70_what_is_secret_of_a_signers_key_is_taken_out_of_texts() {
+    fn c_70_secret_parts_of_a_signers_key_are_removed_from_texts() {
         let key = Secret::new("AKIDEXAMPLE:s3cret-of-signer:t0ken-of-session");
         let credential = with(&AuthScheme::AwsSigv4("s".into()), Some(&key)).unwrap();
         let mut text = "s3cret-of-signer and t0ken-of-session".to_owned();
@@ -296,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_only_asked_for_where_somebody_says_where() {
+    fn tokens_are_fetched_only_from_an_endpoint_that_is_named() {
         let oauth = || Oauth { token_url: "https://tokens.evil".into(), scopes: Vec::new() };
         let secret = Secret::new("id:s3cret");
         let scheme = AuthScheme::Oauth2ClientCredentials(oauth());
@@ -308,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn unusable_headers_are_said_at_load() {
+    fn unusable_headers_are_reported_at_load() {
         let secret = Secret::new("k");
         for name in ["host", "content-length", "bad name"] {
             let place = Header { name: name.into(), value: String::new() };

@@ -1,7 +1,7 @@
 //! The four timers of an exchange: connect, first byte, idle between bytes, and an optional total.
 //!
-//! One sleep serves a whole exchange. It is set once, when there is first something to wait for, and moves itself on when
-//! it fires; a piece that arrives only raises a flag. So a stream of a thousand pieces pays for no clock and no timer.
+//! One sleep serves a whole exchange. It is created at the first wait, and rearms itself when it fires; an arriving
+//! piece only sets a flag. So a stream of a thousand pieces costs no clock reads and no timer operations.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -12,25 +12,26 @@ use tokio::time::{Instant, Sleep};
 
 use super::error::UpstreamErrorKind;
 
-/// In how many steps the idle time is measured. Silence is noticed after the idle time, and at the latest a step later.
+/// Number of steps in which the idle time is measured. Silence is noticed after the idle time, at the latest one step
+/// later.
 const IDLE_STEPS: u8 = 4;
 
-/// What "never" is in practice, where a duration is too long to be added to a time.
+/// Stands for "never" if a duration is too long to be added to an instant.
 const FAR: Duration = Duration::from_hours(10 * 365 * 24);
 
-/// The limits of one exchange.
+/// Timeouts of one exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Until the connection stands: name resolution, TCP and TLS together. Nothing where a pooled one is used.
+    /// Until the connection is established: name resolution, TCP and TLS together. Unused for a pooled connection.
     pub connect: Duration,
     /// From sending until the answer's head. Retries within one `send` share it.
     pub first_byte: Duration,
-    /// Whether `first_byte` lasts until the first byte of the body, for providers that send a head at once and think
-    /// afterwards; otherwise `idle` begins with the head.
+    /// Whether `first_byte` lasts until the first byte of the body, for providers that send a head at once and compute
+    /// afterwards; otherwise `idle` starts with the head.
     pub first_byte_of_body: bool,
-    /// Between any two pieces of the body. The silence of the provider counts, not that of a client that reads slowly.
+    /// Between two pieces of the body. Measures the provider's silence, not that of a client that reads slowly.
     pub idle: Duration,
-    /// From sending until the body's end. A healthy stream may last long: none by default.
+    /// From sending until the body's end. None by default, because a healthy stream may last long.
     pub total: Option<Duration>,
 }
 
@@ -46,14 +47,14 @@ impl Default for Timeouts {
     }
 }
 
-/// Which timer is running.
+/// Phase of an exchange, which selects the running timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// The head has not come.
+    /// The head has not arrived.
     Head,
-    /// The head has come, the first piece counts as the first byte.
+    /// The head has arrived; the first piece counts as the first byte.
     FirstPiece,
-    /// Pieces are coming.
+    /// Pieces are arriving.
     Pieces,
 }
 
@@ -66,7 +67,7 @@ pub(super) struct Watch {
     step: Duration,
     phase: Phase,
     first_byte_of_body: bool,
-    /// Whether anything came since the sleep last fired.
+    /// Whether anything arrived since the sleep last fired.
     active: bool,
     quiet_steps: u8,
 }
@@ -86,7 +87,7 @@ impl Watch {
         }
     }
 
-    /// Runs `work` until it is done or a timer has run out.
+    /// Runs `work` until it completes or a timer expires.
     pub(super) async fn guard<F: Future>(&mut self, work: F) -> Result<F::Output, UpstreamErrorKind> {
         let mut work = pin!(work);
         poll_fn(|cx| match work.as_mut().poll(cx) {
@@ -96,24 +97,24 @@ impl Watch {
         .await
     }
 
-    /// The answer's head has come.
+    /// Records that the answer's head has arrived.
     pub(super) fn head_came(&mut self) {
         self.phase = if self.first_byte_of_body { Phase::FirstPiece } else { Phase::Pieces };
         self.active = true;
     }
 
-    /// A piece of the body has come.
+    /// Records that a piece of the body has arrived.
     pub(super) fn piece_came(&mut self) {
         self.phase = Phase::Pieces;
         self.active = true;
     }
 
-    /// The body has ended: nothing is left to wait for.
+    /// Stops all timers: the body has ended.
     pub(super) fn stop(&mut self) {
         self.sleep = None;
     }
 
-    /// To be called whenever there is nothing to do but wait; ready when a timer has run out.
+    /// Polls the timers; ready when one has expired. Must be called whenever the exchange is pending.
     pub(super) fn poll_expiry(&mut self, cx: &mut Context<'_>) -> Poll<UpstreamErrorKind> {
         loop {
             if self.sleep.is_none() {
@@ -133,8 +134,8 @@ impl Watch {
         }
     }
 
-    /// A step is never skipped, not even before the head: so the sleep is early enough for whatever comes next and
-    /// need not be set again when the head comes.
+    /// When the sleep fires next. Steps are never skipped, not even before the head, so the sleep is always early
+    /// enough and need not be reset when the head arrives.
     fn next_wake(&self, now: Instant) -> Instant {
         let mut wake = after(now, self.step);
         if self.phase != Phase::Pieces {
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_byte_of_the_body_is_awaited_as_long_as_the_head_where_that_is_wanted() {
+    fn the_first_byte_of_the_body_is_awaited_as_long_as_the_head_if_configured() {
         let (mut watch, start) = watch(Timeouts { first_byte_of_body: true, ..limits() });
         watch.head_came();
         assert_eq!(watch.expired(start + 9 * SECOND), None);
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_too_long_to_be_reckoned_with_mean_never() {
+    fn limits_too_long_for_an_instant_mean_never() {
         let never = Timeouts { first_byte: Duration::MAX, idle: Duration::MAX, total: Some(Duration::MAX), ..limits() };
         let mut watch = Watch::start(&never);
         let now = Instant::now();

@@ -1,7 +1,7 @@
-//! Undoes content codings piece by piece: what one piece decodes to is out before the next one is looked at.
+//! Undoes content codings piece by piece: the output of one piece is returned before the next one is read.
 //!
-//! Only where bytes are read here: in the translate lane, and beside a relayed stream for its tap. The decoders are
-//! synchronous, so that both can use them; the cost is that a piece is decoded in one go, which `Bound::piece`
+//! Used only where the gateway reads the bytes: in the translate lane, and next to a relayed stream for its tap. The
+//! decoders are synchronous, so that both can use them. A piece is therefore decoded in one go, which `Bound::piece`
 //! keeps short.
 
 mod engine;
@@ -20,14 +20,14 @@ use super::error::{UpstreamError, UpstreamErrorKind};
 use super::screen::Screen;
 use engine::{Engine, Sink};
 
-/// A content coding that can be undone.
+/// A content coding that can be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coding {
-    /// None.
+    /// No coding.
     Identity,
-    /// `gzip`, also `x-gzip`; several members in a row are one body.
+    /// `gzip`, also `x-gzip`; several members in a row form one body.
     Gzip,
-    /// `deflate`: zlib as the standard says, or bare deflate as some servers send.
+    /// `deflate`: zlib as the standard requires, or raw deflate as some servers send.
     Deflate,
     /// `br`.
     Brotli,
@@ -35,12 +35,12 @@ pub enum Coding {
     Zstd,
 }
 
-/// Bounds against bodies that grow out of proportion when they are decoded.
+/// Limits on decoded size, against decompression bombs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bound {
-    /// What a whole body may come to, in bytes.
+    /// Maximum decoded size of a whole body, in bytes.
     pub total: u64,
-    /// What one piece of it may come to, in bytes.
+    /// Maximum decoded size of one piece, in bytes.
     pub piece: usize,
 }
 
@@ -53,22 +53,22 @@ impl Default for Bound {
 /// Why a body cannot be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// An unknown coding, or several on top of each other.
+    /// The coding is unknown, or several are applied in sequence.
     #[error("the content-encoding is unknown")]
     Unknown,
-    /// Not what the coding says it is.
+    /// The data do not match the coding.
     #[error("the {0:?} coding is broken")]
     Broken(Coding),
-    /// It ends in the middle.
+    /// The data end too early.
     #[error("the {0:?} coding ends too early")]
     Truncated(Coding),
-    /// It grows beyond its bound.
+    /// The decoded data exceed their limit.
     #[error("the decoded body is larger than allowed")]
     TooLarge,
 }
 
 impl Coding {
-    /// What a message's headers say.
+    /// Reads the coding from a message's headers.
     pub fn of(headers: &HeaderMap) -> Result<Self, DecodeError> {
         let mut coding = Self::Identity;
         for value in headers.get_all(CONTENT_ENCODING) {
@@ -97,30 +97,30 @@ impl Coding {
     }
 }
 
-/// Undoes one coding. Bytes go in as they come, decoded ones come out at once.
+/// Decodes one coding. The output of each piece is returned at once.
 pub struct Decoder {
     coding: Coding,
     engine: Engine,
-    /// Nothing has come yet. A body of no bytes at all is complete in every coding: answers without a body carry the
-    /// header now and then.
+    /// Whether no input has arrived yet. An empty body is complete in every coding, because some answers without a body
+    /// carry the header.
     is_fresh: bool,
 }
 
 impl Decoder {
-    /// A decoder at the beginning of a body.
+    /// Creates a decoder for the start of a body.
     pub fn new(coding: Coding, bound: Bound) -> Result<Self, DecodeError> {
         let engine = Engine::new(coding, Sink::new(bound)).map_err(|_| DecodeError::Broken(coding))?;
         Ok(Self { coding, engine, is_fresh: true })
     }
 
-    /// Decodes the next bytes of the body. May return nothing yet. After an error there is nothing more to be had.
+    /// Decodes the next bytes of the body. May return nothing yet. After an error the decoder is of no further use.
     pub fn push(&mut self, input: &[u8]) -> Result<Bytes, DecodeError> {
         self.is_fresh &= input.is_empty();
         self.engine.push(input).map_err(|error| self.failed(&error))?;
         Ok(self.engine.sink().take())
     }
 
-    /// The body has ended. Returns what was still held back.
+    /// Ends the body, and returns the bytes that were held back.
     pub fn finish(&mut self) -> Result<Bytes, DecodeError> {
         if self.is_fresh {
             return Ok(Bytes::new());
@@ -144,19 +144,19 @@ impl fmt::Debug for Decoder {
     }
 }
 
-/// The body of an answer with its content coding undone; as it is where it has none.
+/// The body of an answer with its content coding undone, or unchanged if it has none.
 #[derive(Debug)]
 pub struct Decoded {
     body: UpstreamBody,
-    /// None where there is nothing to decode, and after the end.
+    /// `None` if there is nothing to decode, and after the end.
     decoder: Option<Decoder>,
-    /// Hides the credential in what was decoded.
+    /// Hides the credential in the decoded bytes.
     screen: Option<Screen>,
 }
 
 impl Decoded {
-    /// Looks at the headers for what is to be undone. They are left as they are: whoever passes the decoded bytes on must
-    /// leave `content-encoding` and `content-length` behind.
+    /// Reads the coding from the headers and leaves them unchanged: a caller that forwards the decoded bytes must drop
+    /// `content-encoding` and `content-length`.
     pub fn new(headers: &HeaderMap, mut body: UpstreamBody, bound: Bound) -> Result<Self, UpstreamError> {
         let decoder = match Coding::of(headers) {
             Ok(Coding::Identity) => Ok(None),
@@ -168,7 +168,7 @@ impl Decoded {
         Ok(Self { body, decoder, screen })
     }
 
-    /// The whole decoded body, which may have `limit` bytes at the most.
+    /// Reads the whole decoded body, up to `limit` bytes.
     pub async fn collect(self, limit: usize) -> Result<Bytes, UpstreamError> {
         if self.decoder.is_none() {
             return self.body.collect(limit).await;
@@ -177,25 +177,25 @@ impl Decoded {
         body::collect(self, limit, &origin).await
     }
 
-    /// The next decoded piece, or none at the end.
+    /// Reads the next decoded piece; `None` at the end.
     pub async fn next_piece(&mut self) -> Result<Option<Bytes>, UpstreamError> {
         body::next_piece(self).await
     }
 
-    /// The error of a body that is longer than it may be.
+    /// The error of a body that exceeds its limit.
     pub fn is_too_large(&self) -> UpstreamError {
         UpstreamError::new(UpstreamErrorKind::BodyTooLarge, self.body.origin())
     }
 
-    /// A decoded piece with the credential hidden in it; with the last one comes what waited.
+    /// Screens a decoded piece; the last one is followed by the bytes that the screen held back.
     fn screened(&mut self, piece: Bytes, is_end: bool) -> Bytes {
         let Some(screen) = &mut self.screen else { return piece };
-        // What is decoded can always be changed.
+        // Infallible: decoded bytes can always be changed.
         let passed = screen.pass(piece).unwrap_or_default();
         if is_end { Bytes::from([passed, screen.end()].concat()) } else { passed }
     }
 
-    /// Ends the exchange: what comes after a broken piece is of no use.
+    /// Ends the exchange: data after a broken piece are useless.
     fn fail(&mut self, error: &DecodeError) -> UpstreamError {
         self.decoder = None;
         self.body.close();

@@ -1,4 +1,4 @@
-//! Makes connections: name resolution, TCP and TLS under one time limit.
+//! Opens connections: name resolution, TCP and TLS under one time limit.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -24,21 +24,21 @@ type BoxError = Box<dyn Error + Send + Sync>;
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 tokio::task_local! {
-    /// The exchange for which a connection is made. The pool hides from its user when and whether it dials; it does so
-    /// inside the user's own task, though, which is all that this needs.
+    /// The exchange for which a connection is opened. The pool does not report whether it dials, but it dials in its
+    /// caller's task, so a task-local value reaches the dialer.
     pub(super) static CALL: Call;
 }
 
-/// What an exchange and the dialer tell each other.
+/// State shared between an exchange and the dialer.
 #[derive(Debug)]
 pub(super) struct Call {
-    /// The exchange's own limit for a connection.
+    /// The exchange's connect timeout.
     pub(super) connect: Duration,
-    /// Whether a new connection was made for it; else it runs on one from the pool.
+    /// Whether a new connection was opened for the exchange, instead of a pooled one.
     pub(super) dialed: Cell<bool>,
 }
 
-/// Why there is no connection.
+/// Why no connection could be opened.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DialError {
     #[error("timed out")]
@@ -49,15 +49,15 @@ pub(super) enum DialError {
     Connect(BoxError),
 }
 
-/// Makes connections for the pool. One pointer, because the pool clones it for each request.
+/// Opens connections for the pool. A single pointer, because the pool clones it for each request.
 #[derive(Clone)]
 pub(super) struct Dialer(Arc<Inner>);
 
 struct Inner {
     http: HttpConnector,
-    /// Made at the first https connection: reading the system's roots takes longer than all the rest of a start.
+    /// Created at the first https connection, because reading the system's roots takes longer than the rest of a start.
     https: OnceLock<Result<HttpsConnector<HttpConnector>, rustls::Error>>,
-    /// For connections that no exchange waits for any more.
+    /// Timeout of connections that no exchange waits for any longer.
     connect: Duration,
 }
 
@@ -86,8 +86,8 @@ impl Inner {
     }
 }
 
-/// The system's roots, so that a private authority works as the administrator expects; Mozilla's where there are none, as
-/// in an empty container.
+/// Builds the TLS connector. It uses the system's roots, so that a private authority works as the administrator
+/// expects, or Mozilla's if there are none, as in an empty container.
 pub(super) fn tls<R: Clone>(http: &HttpConnector<R>) -> Result<HttpsConnector<HttpConnector<R>>, rustls::Error> {
     let builder = || {
         ClientConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions()
@@ -117,7 +117,7 @@ impl Service<Uri> for Dialer {
         let limit = CALL.try_with(|call| call.connect).unwrap_or(dialer.connect);
         Box::pin(async move {
             let stream = tokio::time::timeout(limit, dialer.dial(to)).await.map_err(|_| DialError::TimedOut)??;
-            // Not there when the exchange found a pooled connection meanwhile and this one is for the pool.
+            // Not set if the exchange found a pooled connection meanwhile, so that this one goes to the pool.
             let _ = CALL.try_with(|call| call.dialed.set(true));
             Ok(stream)
         })

@@ -1,4 +1,4 @@
-//! What can go wrong between this host and a provider, sorted by what a caller can do about it.
+//! Failures between the gateway and a provider, grouped by how a caller can react.
 
 use std::error::Error;
 use std::io;
@@ -8,13 +8,13 @@ use hyper_util::client::legacy;
 
 use super::dial::DialError;
 
-/// How long a detail may get, in characters: texts of libraries, never of the provider.
+/// Maximum length of a detail, in characters. Details are texts of libraries, never of the provider.
 const DETAIL_LIMIT: usize = 200;
 
-/// The kinds of failure.
+/// The kind of a failed exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum UpstreamErrorKind {
-    /// No connection: the name doesn't resolve, or the other side refuses.
+    /// No connection: the name does not resolve, or the other side refuses.
     Connect,
     /// No connection (TLS included) in time.
     ConnectTimeout,
@@ -22,15 +22,15 @@ pub enum UpstreamErrorKind {
     Tls,
     /// No answer in time.
     FirstByteTimeout,
-    /// The answer began and then nothing came for too long.
+    /// The answer began and then stopped for too long.
     IdleTimeout,
     /// The exchange as a whole took too long.
     TotalTimeout,
-    /// The connection went away before the answer began.
+    /// The connection was closed before the answer began.
     Reset,
-    /// The connection went away in the middle of the answer.
+    /// The connection was closed in the middle of the answer.
     Cut,
-    /// What came is not HTTP.
+    /// The answer is not valid HTTP.
     Protocol,
     /// The answer is larger than its limit.
     BodyTooLarge,
@@ -40,7 +40,7 @@ pub enum UpstreamErrorKind {
     KeyShown,
     /// The request cannot be sent: a header or an address that HTTP does not allow.
     Request,
-    /// There is no access token to be had: the endpoint cannot be reached, or is in trouble.
+    /// No access token: the endpoint cannot be reached, or is failing.
     Token,
     /// The token endpoint refuses the credential.
     TokenRefused,
@@ -68,12 +68,12 @@ impl UpstreamErrorKind {
         }
     }
 
-    /// Whether a timer ran out.
+    /// Whether a timeout expired.
     pub fn is_timeout(self) -> bool {
         matches!(self, Self::ConnectTimeout | Self::FirstByteTimeout | Self::IdleTimeout | Self::TotalTimeout)
     }
 
-    /// Whether the provider certainly never saw the request, so that sending it again cannot do anything twice.
+    /// Whether the provider certainly never received the request, so that it is safe to send it again.
     pub fn is_unsent(self) -> bool {
         matches!(
             self,
@@ -106,11 +106,11 @@ impl UpstreamErrorKind {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("upstream {origin}: {}{}{}", kind.text(), if detail.is_some() { ": " } else { "" }, detail.as_deref().unwrap_or(""))]
 pub struct UpstreamError {
-    /// What kind of failure.
+    /// The kind of failure.
     pub kind: UpstreamErrorKind,
     /// Scheme, host and port of the provider or of its token endpoint, or `replay:DIR`.
     pub origin: Arc<str>,
-    /// What the library underneath said, or the code of a refused token.
+    /// The underlying library's error, or the code of a refused token.
     pub detail: Option<Box<str>>,
 }
 
@@ -120,7 +120,7 @@ impl UpstreamError {
         Self { kind, origin: origin.clone(), detail: None }
     }
 
-    /// A failure and what the library underneath said of it.
+    /// A failure with the underlying error as its detail.
     pub(super) fn because(kind: UpstreamErrorKind, origin: &Arc<str>, cause: &(dyn Error + 'static)) -> Self {
         let detail: String = innermost(cause).to_string().chars().take(DETAIL_LIMIT).collect();
         Self { kind, origin: origin.clone(), detail: Some(detail.into()) }
@@ -159,7 +159,7 @@ fn dial_kind(error: &legacy::Error) -> UpstreamErrorKind {
     }
 }
 
-/// `gone` is what a closed connection means at this point.
+/// Classifies a failed exchange; `gone` is the kind of a connection closed at this point.
 fn exchange_kind(error: &(dyn Error + 'static), gone: UpstreamErrorKind) -> UpstreamErrorKind {
     let is_gone = chain(error).any(|cause| {
         if let Some(cause) = cause.downcast_ref::<hyper::Error>() {

@@ -1,16 +1,15 @@
-//! Which headers pass, in both directions: only those that a list names, and some never.
+//! Header filters in both directions: only listed headers pass, and some never do.
 //!
-//! The names here are HTTP's own. Where a format has credential headers of its own, the manifests say so and the caller
-//! hands them in.
+//! The names here are HTTP's own. The credential headers of a format come from the manifests, through the caller.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-/// What a translated exchange asks the provider for. No coding: a compressor on the way holds the first pieces of a
-/// stream back to fill its window, and unpacking costs more than answers of some kilobytes are worth. What is encoded
-/// all the same is decoded. (A relayed exchange forwards what the client asked for.)
+/// The `accept-encoding` of a translated exchange: no coding. A compressor on the way delays the first pieces of a
+/// stream to fill its window, and decompressing costs more than it saves for answers of some kilobytes. Answers that
+/// are encoded anyway are decoded. (A relayed exchange forwards the client's own value.)
 pub const ACCEPT_ENCODING: HeaderValue = HeaderValue::from_static("identity");
 
-/// Headers that belong to one connection, or that are computed anew for each message.
+/// Headers that belong to one connection, or are computed anew for each message.
 static OF_CONNECTION: Names = Names::new(&[
     "connection",
     "content-length",
@@ -26,7 +25,7 @@ static OF_CONNECTION: Names = Names::new(&[
     "upgrade",
 ]);
 
-/// Headers that say who the client is or how it came here.
+/// Headers that identify the client or the way it came.
 static OF_CLIENT: Names = Names::new(&[
     "authorization",
     "cookie",
@@ -43,7 +42,7 @@ static OF_CLIENT: Names = Names::new(&[
     "x-real-ip",
 ]);
 
-/// Headers that speak for the provider's server and would be wrong from this one.
+/// Headers that describe the provider's server and would be wrong from the gateway.
 static OF_SERVER: Names = Names::new(&[
     "alt-svc",
     "public-key-pins",
@@ -54,16 +53,16 @@ static OF_SERVER: Names = Names::new(&[
     "www-authenticate",
 ]);
 
-/// How many headers usually pass: room for them is made at once.
+/// Typical number of headers that pass, for the initial allocation.
 const TYPICAL: usize = 12;
 
-/// What says how to read the bytes of a body.
+/// Headers that describe how to read a body.
 static OF_BODY: [HeaderName; 2] = [header::CONTENT_TYPE, header::CONTENT_ENCODING];
 
 /// A fixed set of names, in lower case.
 struct Names {
     names: &'static [&'static str],
-    /// See [`length_bit`]: most headers are told apart by it alone.
+    /// Lengths of the names, see [`length_bit`]. They alone rule out most headers.
     lengths: u64,
 }
 
@@ -86,17 +85,17 @@ impl Names {
     }
 }
 
-/// Bit n for a name of n bytes, the last bit for all longer ones.
+/// A bit set with the length of a name: bit n for n bytes, the last bit for all longer names.
 const fn length_bit(name: &str) -> u64 {
     1 << if name.len() < 63 { name.len() } else { 63 }
 }
 
-/// Whether a header belongs to one connection and is never passed on or set by anyone but this host.
+/// Whether a header belongs to one connection, so that it is never forwarded and only this host sets it.
 pub fn is_of_connection(name: &HeaderName) -> bool {
     OF_CONNECTION.contains(name)
 }
 
-/// Passes on what says how to read a body: needed wherever its bytes go through untouched, in either direction.
+/// Forwards the headers that describe a body. Needed wherever its bytes pass unchanged, in either direction.
 pub fn forward_body_headers(from: &HeaderMap, to: &mut HeaderMap) {
     for name in &OF_BODY {
         if let Some(value) = from.get(name) {
@@ -105,7 +104,7 @@ pub fn forward_body_headers(from: &HeaderMap, to: &mut HeaderMap) {
     }
 }
 
-/// Removes what never goes upstream, whoever set it: the last look before the credential is applied.
+/// Removes headers that never go upstream, whatever set them: the last check before the credential is applied.
 pub(super) fn scrub(headers: &mut HeaderMap) {
     let is_forbidden = |name: &HeaderName| OF_CONNECTION.contains(name) || OF_CLIENT.contains(name);
     if !headers.keys().any(is_forbidden) {
@@ -116,15 +115,16 @@ pub(super) fn scrub(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether an adapter may give an answer a header of this name: it is not of the connection, speaks for no other server,
-/// and is none of those in which Weir itself tells about the exchange.
+/// Whether an adapter may set a header of this name on an answer: not one of the connection, not one that describes
+/// another server, and none of Weir's own `x-weir-` headers.
 pub fn is_answerable(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let is_in = |names: &Names| names.names.contains(&name.as_str());
     !is_in(&OF_CONNECTION) && !is_in(&OF_SERVER) && !name.starts_with("x-weir-")
 }
 
-/// Removes what belongs to one connection, and what `connection` says does: for messages that otherwise pass as they are.
+/// Removes the headers of one connection, and those that `connection` names, from a message that otherwise passes
+/// unchanged.
 pub(super) fn hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> =
         headers.keys().filter(|name| is_of_connection(name) || Named::of(headers).contains(name)).cloned().collect();
@@ -133,21 +133,21 @@ pub(super) fn hop(headers: &mut HeaderMap) {
     }
 }
 
-/// An allow-list, compiled once: exact names and `name-*` globs, less what never passes.
+/// A compiled allow-list: exact names and `name-*` globs, minus the headers that never pass.
 #[derive(Clone, Debug, Default)]
 pub struct HeaderRules {
     exact: Vec<HeaderName>,
     /// The lengths of the exact names, see [`length_bit`].
     lengths: u64,
-    /// Beginnings, in lower case.
+    /// Prefixes, in lower case.
     globs: Vec<Box<str>>,
-    /// What no glob lets through.
+    /// Names that no glob admits.
     never: Vec<HeaderName>,
 }
 
 impl HeaderRules {
-    /// Rules for headers that go upstream. `credentials` are the names of headers in which clients bring credentials, of
-    /// all faces that are served and not only of the one in use.
+    /// Rules for headers that go upstream. `credentials` names the headers in which clients send credentials, for all
+    /// served faces and not only the one in use.
     pub fn request<'a>(
         allow: impl IntoIterator<Item = &'a str>,
         credentials: impl IntoIterator<Item = &'a str>,
@@ -168,7 +168,7 @@ impl HeaderRules {
                 rules.globs.push(beginning.to_ascii_lowercase().into());
                 continue;
             }
-            // A name that HTTP doesn't allow can never come.
+            // A name that HTTP does not allow can never arrive.
             let Ok(name) = pattern.parse::<HeaderName>() else { continue };
             if !rules.never.contains(&name) {
                 rules.lengths |= length_bit(name.as_str());
@@ -186,7 +186,7 @@ impl HeaderRules {
         self.globs.iter().any(|beginning| name.as_str().starts_with(&**beginning)) && !self.never.contains(name)
     }
 
-    /// Copies what passes, repeated headers included.
+    /// Copies the headers that pass, repeated ones included.
     pub fn forward(&self, from: &HeaderMap, to: &mut HeaderMap) {
         let named = Named::of(from);
         to.reserve(from.keys_len().min(TYPICAL));
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_speaks_for_the_other_server_does_not_come_back() {
+    fn headers_that_describe_the_other_server_are_not_returned() {
         let from = headers(&[("set-cookie", "a"), ("server", "b"), ("alt-svc", "c"), ("x-request-id", "d")]);
         assert_eq!(forwarded(&HeaderRules::response(["*", "server"]), &from), ["x-request-id: d"]);
     }

@@ -1,9 +1,8 @@
-//! Fetches media that a request gives by their address, for providers that take only bytes.
+//! Fetches media that a request references by url, for providers that accept only bytes.
 //!
-//! The address is a client's, so that nothing of the gateway's own network may be reached by it: https only, every
-//! address that a name resolves to must be a public one (and the connection goes to the very address that was looked
-//! at), redirects are looked at like the first address, and nothing is sent along. Origins that the operator names are
-//! exempt.
+//! The url comes from a client, so it must not reach the gateway's own network: https only, every address that a name
+//! resolves to must be public (and the connection goes to the very address that was checked), redirects are checked
+//! like the first url, and no credentials or client headers are sent. Origins that the operator names are exempt.
 
 mod public;
 
@@ -26,51 +25,51 @@ use self::public::PublicOnly;
 use super::dial::tls;
 use weir_budget::{Full, Held};
 
-/// How often an answer may point elsewhere.
+/// Maximum number of redirects.
 const REDIRECTS: usize = 3;
 
-/// What may be fetched.
+/// Limits of fetching media.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaRules {
-    /// Bytes of one medium.
+    /// Maximum size of one medium, in bytes.
     pub max_bytes: usize,
-    /// How long one medium may take.
+    /// Timeout for one medium.
     pub timeout: Duration,
-    /// Origins (`https://host`) that need be neither https nor public.
+    /// Origins (`https://host`) that need not be https or public.
     pub origins: Vec<String>,
 }
 
-/// A medium that was fetched.
+/// A fetched medium.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
     /// Its media type, without parameters.
     pub mime: String,
-    /// Its bytes.
+    /// The contents.
     pub bytes: Bytes,
 }
 
 /// Why a medium was not fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum MediaError {
-    /// It is no address, or one that may not be fetched.
+    /// The url is invalid, or may not be fetched.
     #[error("the address is not one that is fetched: {0}")]
     Refused(&'static str),
-    /// The other side answered with this status.
+    /// The server answered with this status.
     #[error("the server answered with status {0}")]
     Status(u16),
-    /// The other side says too little of what it sent, or something else was asked for.
+    /// The content type is missing, or is not of a requested kind.
     #[error("the server sent {0:?}, which is not of the kind that was asked for")]
     Type(String),
-    /// It is too large.
+    /// The medium is too large.
     #[error("it is larger than {0} bytes")]
     TooLarge(usize),
-    /// It took too long.
+    /// The medium did not arrive in time.
     #[error("it did not come in time")]
     TimedOut,
-    /// There is no room for it.
+    /// The memory budget has no room for it.
     #[error("there is no room for it")]
     NoRoom(Full),
-    /// It cannot be reached.
+    /// The server cannot be reached.
     #[error("it cannot be reached")]
     Unreachable,
 }
@@ -79,10 +78,10 @@ pub enum MediaError {
 #[derive(Clone, Default)]
 pub struct MediaClient(Arc<Clients>);
 
-/// A client whose connector resolves names by `R`; none where there is no TLS.
+/// A client whose connector resolves names with `R`; `None` if there is no TLS.
 type Resolving<R> = Option<Client<HttpsConnector<HttpConnector<R>>, Empty<Bytes>>>;
 
-/// Made when they are first needed: few gateways fetch anything.
+/// Clients, created on first use, because few gateways fetch media.
 #[derive(Default)]
 struct Clients {
     public: OnceLock<Resolving<PublicOnly>>,
@@ -90,7 +89,7 @@ struct Clients {
 }
 
 impl MediaClient {
-    /// Fetches what is at an address; `kinds` are the beginnings of the media types that will do. What comes is held.
+    /// Fetches a url. `kinds` are the prefixes of acceptable media types; the bytes are counted in `held`.
     pub async fn fetch(
         &self,
         url: &str,
@@ -192,7 +191,7 @@ async fn taken(
     Ok(Fetched { mime, bytes: bytes.freeze() })
 }
 
-/// Where a redirect leads: an address of its own, or a path at the same place.
+/// Resolves a redirect: an absolute url, or a path on the same server.
 fn beside(from: &Uri, to: &str) -> Option<Uri> {
     if !to.starts_with('/') {
         return to.parse().ok().filter(|uri: &Uri| uri.scheme().is_some());
@@ -228,7 +227,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_public_and_https_is_refused_without_a_connection() {
+    async fn urls_that_are_not_public_and_https_are_refused_without_a_connection() {
         let rules = MediaRules { max_bytes: 10, timeout: Duration::from_secs(1), origins: Vec::new() };
         let client = MediaClient::default();
         for url in [
@@ -245,7 +244,7 @@ mod tests {
             let refused = client.fetch(url, &["image/"], &rules, &mut Held::unlimited()).await;
             assert!(matches!(refused, Err(MediaError::Refused(_))), "{url}: {refused:?}");
         }
-        // The name is fine, what it resolves to is not.
+        // The host's name is acceptable, but not the address that it resolves to.
         let refused = client.fetch("https://localhost/a.png", &["image/"], &rules, &mut Held::unlimited()).await;
         assert!(matches!(refused, Err(MediaError::Unreachable | MediaError::Refused(_))), "{refused:?}");
     }

@@ -1,4 +1,4 @@
-//! Where requests go: the operator's `url`, and paths joined to it that cannot leave it.
+//! Addresses of requests: the operator's `url`, and paths joined to it that cannot leave it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str,
 
 use super::replay::{Replay, ReplayError};
 
-/// What RFC 3986 calls unreserved is left alone, all else encoded: safe in a segment and in a query.
+/// Characters to encode in a segment or query: all but those that RFC 3986 calls unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What a path may not hold as it is. `%` stays: paths come encoded.
+/// Characters to encode in a path. `%` stays, because paths arrive encoded.
 const NOT_IN_PATH: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`').add(b'{').add(b'}').add(b'|').add(b'^');
 
-/// How often a path may be encoded over before it is looked at no further. Servers behind servers decode more than once.
+/// How many layers of percent-encoding are checked: servers in a chain may decode more than once.
 const DECODE_ROUNDS: usize = 3;
 
-/// Why a url or a path is refused. Names neither the path nor the query: they may hold what a client wrote.
+/// Why a url or a path is refused. Shows neither path nor query, which may hold a client's text.
 #[derive(Debug, thiserror::Error)]
 pub enum OriginError {
     /// The configured url is not `http://`, `https://` or `replay:`.
@@ -35,17 +35,17 @@ pub enum OriginError {
     /// A path that tries to leave the configured url.
     #[error("a path for {origin} is refused: {reason}")]
     Path {
-        /// The base that the path was to be joined to.
+        /// The base that the path was joined to.
         origin: Arc<str>,
-        /// What is wrong with it.
+        /// The problem with the path.
         reason: &'static str,
     },
-    /// A follow-up to an origin that the operator hasn't approved.
+    /// A follow-up to an origin that the operator has not approved.
     #[error("{0:?} is not among the provider's `allow_origins`")]
     NotAllowed(String),
 }
 
-/// Another origin that the operator lets a provider's follow-ups go to.
+/// Another origin to which a provider's follow-up requests may go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowedOrigin {
     /// `https://host` or `https://host:port`.
@@ -62,7 +62,7 @@ pub struct Base(Arc<Inner>);
 struct Inner {
     origin: Arc<str>,
     target: Target,
-    /// With each, whether the credential may go there.
+    /// Approved origins, each with whether the credential may go there.
     allowed: Vec<(Site, bool)>,
 }
 
@@ -72,20 +72,20 @@ enum Target {
     Replay(Arc<Replay>),
 }
 
-/// An origin and what stands in front of every path.
+/// An origin and the prefix of every path.
 #[derive(Debug)]
 struct Site {
     scheme: Scheme,
     authority: Authority,
     /// Begins and ends with `/`.
     prefix: Box<str>,
-    /// The url's own query without `?`, which every request gets.
+    /// The url's own query without `?`, added to every request.
     query: Box<str>,
     http2: bool,
     host: Option<HeaderValue>,
 }
 
-/// One place to send a request to. Made by a [`Base`] only.
+/// The destination of one request. Only a [`Base`] creates it.
 #[derive(Clone, Debug)]
 pub struct Address {
     origin: Arc<str>,
@@ -100,7 +100,7 @@ pub(super) enum Place {
         trusted: bool,
         /// Whether to speak HTTP/2 without negotiation.
         http2: bool,
-        /// The `host` header, where it is known that HTTP/1.1 will be spoken; else the client below makes one.
+        /// The `host` header, if HTTP/1.1 is certain to be used; otherwise the HTTP client makes one.
         host: Option<HeaderValue>,
     },
     Replay {
@@ -122,9 +122,9 @@ impl Address {
 }
 
 impl Base {
-    /// Parses a configured url: an API's base (`https://host/v1/`, a slash at its end is added where it lacks), or
-    /// `replay:DIR`, whose recordings are read here; `replay:DIR?pace_ms=20` sets their pace. `http2` is for plain
-    /// `http://` servers that speak nothing else; with TLS it is negotiated.
+    /// Parses a configured url: an API's base (`https://host/v1/`; a missing final slash is added), or `replay:DIR`,
+    /// whose recordings are read here (`replay:DIR?pace_ms=20` sets their pace). `http2` is for plain `http://` servers
+    /// that support nothing else; with TLS it is negotiated.
     pub fn open(url: &str, allowed: &[AllowedOrigin], http2: bool) -> Result<Self, OriginError> {
         let (origin, target) = if let Some(place) = url.strip_prefix("replay:") {
             (url.to_owned(), Target::Replay(Arc::new(Replay::at(place)?)))
@@ -142,8 +142,8 @@ impl Base {
         &self.0.origin
     }
 
-    /// Joins a relative path and query parameters (as the contract has them: the path encoded, the parameters not).
-    /// An empty path stands for the url itself.
+    /// Joins a relative path and query parameters (in the contract's form: the path encoded, the parameters not). An
+    /// empty path means the url itself.
     pub fn join<'q>(
         &self,
         path: &str,
@@ -162,8 +162,9 @@ impl Base {
         Ok(Address { origin: self.0.origin.clone(), place })
     }
 
-    /// An address for a follow-up at another origin (`https://host`): one that the operator approved, or the base's own.
-    /// It gets the credential only where the operator says so. A recording stands in for every origin.
+    /// The address of a follow-up at another origin (`https://host`): one that the operator approved, or the base's
+    /// own. An approved origin gets the credential only if the operator allows it. A recording answers for every
+    /// origin.
     pub fn follow<'q>(
         &self,
         origin: &str,
@@ -183,7 +184,8 @@ impl Base {
         Ok(Address { origin: asked.origin().into(), place })
     }
 
-    /// Whether the credential may go to a url: it is of this origin, or of one that the operator lets have it.
+    /// Whether the credential may go to a url: one of the base's own origin, or of an approved origin that may receive
+    /// it.
     pub fn may_have_credential(&self, url: &str) -> bool {
         let (Target::Network(own), Ok(asked)) = (&self.0.target, Site::parse(url, false)) else { return false };
         let allowed = self.0.allowed.iter().find(|(site, _)| site.is_same_origin(&asked));
@@ -232,7 +234,7 @@ impl Site {
             && port(self) == port(other)
     }
 
-    /// The url with `path` behind it. Scheme and host are never parsed again: whatever the path holds, it is a path.
+    /// The url with `path` appended. Scheme and host are never parsed again, so no path can change them.
     fn join<'q>(&self, path: &str, query: impl IntoIterator<Item = (&'q str, &'q str)>) -> Result<Uri, &'static str> {
         let mut text = String::with_capacity(self.prefix.len() + path.len() + self.query.len() + 1);
         let prefix =
@@ -253,13 +255,13 @@ impl Site {
     }
 }
 
-/// Encodes one value for use as a segment of a path, a model's name for instance. No value can leave its segment; a
-/// value of `.` or `..` is refused when the path is joined.
+/// Percent-encodes one value as a segment of a path, for instance a model's name. No value can leave its segment; `.`
+/// and `..` are refused when the path is joined.
 pub fn encode_segment(value: &str) -> Cow<'_, str> {
     utf8_percent_encode(value, RESERVED).into()
 }
 
-/// A path and query as recordings are looked up by: checked like any other, in front of it nothing.
+/// Path and query for finding a recording: checked like any other, without a prefix.
 fn relative<'q>(path: &str, query: impl IntoIterator<Item = (&'q str, &'q str)>) -> Result<String, &'static str> {
     let mut text = String::with_capacity(path.len());
     push_path(&mut text, path)?;
@@ -288,7 +290,7 @@ fn push_query<'q>(text: &mut String, query: impl IntoIterator<Item = (&'q str, &
     }
 }
 
-/// Whether a path holds nothing that needs a second look: the usual case, decided in one pass.
+/// Whether a path holds only characters that need no further check. The fast path of most requests.
 fn is_plain(path: &str) -> bool {
     let mut is_start = true;
     path.bytes().all(|byte| {
@@ -299,7 +301,7 @@ fn is_plain(path: &str) -> bool {
     })
 }
 
-/// Refuses what could leave the base, now or after a server behind has decoded it again.
+/// Refuses a path that could leave the base, now or after another server decodes it again.
 fn check(path: &str) -> Result<(), &'static str> {
     if path.starts_with('/') {
         return Err("it is absolute");
@@ -310,7 +312,7 @@ fn check(path: &str) -> Result<(), &'static str> {
     if path.contains(['?', '#']) {
         return Err("it holds a query or a fragment");
     }
-    // Further on, an `@` cannot be taken for the end of a user name, and some model names have one.
+    // In later segments an `@` cannot be taken for the end of a user name, and some model names contain one.
     if path.split('/').next().is_some_and(|first| first.contains('@')) {
         return Err("its first segment holds an @");
     }
@@ -336,7 +338,7 @@ fn check_segments(path: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The url for a message: whoever wrote a password into it shall not find it in the log.
+/// The url for a message, with a user name and password masked.
 fn without_userinfo(url: &str) -> String {
     match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://[secret]@{rest}"),

@@ -1,5 +1,5 @@
-//! Sends a client's own request on to one origin, credential and all: for the recording proxy, never for the gateway,
-//! whose clients' credentials stay where they are.
+//! Forwards a client's own request to one origin, including its credential. Only for the recording proxy; the gateway
+//! never forwards its clients' credentials.
 
 use std::error::Error;
 
@@ -15,10 +15,10 @@ use super::client::Settings;
 use super::dial::Dialer;
 use super::headers;
 
-/// The body of a request that passes.
+/// The body of a forwarded request.
 pub type PassBody = UnsyncBoxBody<Bytes, hyper::Error>;
 
-/// The way to one origin.
+/// A client for one origin.
 #[derive(Clone)]
 pub struct Passage {
     client: Client<Dialer, PassBody>,
@@ -26,7 +26,7 @@ pub struct Passage {
 }
 
 impl Passage {
-    /// A way to `http://` or `https://` and a host; what path the url has stands in front of every request's.
+    /// Creates a client for an `http://` or `https://` url. The url's path is prepended to every request's.
     pub fn to(url: &str) -> Result<Self, &'static str> {
         let base: Uri = url.parse().map_err(|_| "it cannot be parsed")?;
         if !matches!(base.scheme_str(), Some("http" | "https")) || base.host().is_none() {
@@ -41,13 +41,13 @@ impl Passage {
         Ok(Self { client: builder.build(Dialer::new(&settings)), base })
     }
 
-    /// What the provider is asked for where a client asks for this.
+    /// The path and query at the provider for those that a client requests.
     pub fn path_and_query(&self, asked: &Uri) -> String {
         let asked = asked.path_and_query().map_or("/", PathAndQuery::as_str);
         format!("{}{asked}", self.base.path().trim_end_matches('/'))
     }
 
-    /// Sends a request on. Its headers go as they are, but for those of the connection.
+    /// Forwards a request. Its headers are kept, except those of the connection.
     pub async fn send(&self, mut request: Request<PassBody>) -> Result<Response<Incoming>, String> {
         *request.uri_mut() = self.target(request.uri()).ok_or("the path is not valid")?;
         *request.version_mut() = http::Version::HTTP_11;
@@ -66,7 +66,7 @@ impl Passage {
     }
 }
 
-/// The client's error says little; what caused it says the rest.
+/// The error with all its causes, because the client's own error says little.
 fn reason(error: &legacy::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_origin_is_the_operators_whatever_the_client_asks_for() {
+    fn the_origin_is_the_operators_whatever_the_client_requests() {
         let way = Passage::to("https://api.test/base/").unwrap();
         for (asked, wanted) in [
             ("/v1/talk?a=b", "https://api.test/base/v1/talk?a=b"),

@@ -1,4 +1,4 @@
-//! What adapters render, held against what HTTP and a target's url allow.
+//! Checks what adapters render against the rules of HTTP and a target's url.
 
 use http::Method;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -7,7 +7,8 @@ use weir_types::contract::types::{Header, HttpRequest, HttpResponse};
 
 use super::origin::{Address, Base};
 
-/// What of a request an adapter may choose, where HTTP and the target's url allow it; else why they do not.
+/// Validates a rendered request and adds its headers to `headers`. The error says what HTTP or the target's url
+/// forbids.
 pub fn admit(
     base: &Base,
     request: &HttpRequest,
@@ -30,13 +31,13 @@ pub fn admit(
     Ok((method, address))
 }
 
-/// Why a request that an adapter rendered would not be sent, wherever its provider is.
+/// Why a rendered request could not be sent to any provider; `None` if it could.
 pub fn unsendable(request: &HttpRequest) -> Option<String> {
     let base = Base::open("https://provider.example/v1/", &[], false).ok()?;
     admit(&base, request, None, &mut HeaderMap::new()).err()
 }
 
-/// Why an answer that an adapter rendered would not be given.
+/// Why a rendered answer could not be returned; `None` if it could.
 pub fn unanswerable(answer: &HttpResponse) -> Option<String> {
     if !is_answer(answer.status) {
         return Some(format!("the status {} of an answer with a body", answer.status));

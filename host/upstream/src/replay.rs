@@ -1,7 +1,8 @@
 //! Answers from recorded exchanges instead of a provider: `url = "replay:DIR"`.
 //!
-//! For trying Weir out, for tests of applications, for CI, all without a key. The recording that is most like the
-//! request answers it; the rules are in `docs/fixtures.md`. No format is known here: bodies are compared as JSON values.
+//! For trying Weir out, for tests of applications, and for CI, all without a key. The recording most similar to the
+//! request answers it; the rules are in `docs/fixtures.md`. This module knows no format: bodies are compared as JSON
+//! values.
 
 pub mod format;
 mod likeness;
@@ -23,18 +24,18 @@ pub use playback::Playback;
 pub use recording::is_stream;
 pub use recording::verify;
 
-/// Bounds of a folder of recordings.
+/// Limits of a folder of recordings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How many recordings a folder may hold.
+    /// Maximum number of recordings in a folder.
     pub recordings: usize,
-    /// How large one may be, in bytes.
+    /// Maximum size of one recording, in bytes.
     pub file_bytes: u64,
-    /// How large all may be together, in bytes.
+    /// Maximum size of all recordings together, in bytes.
     pub total_bytes: u64,
-    /// How deep folders may lie in each other.
+    /// Maximum depth of nested folders.
     pub depth: usize,
-    /// Up to which size the body of a request is looked into, in bytes.
+    /// Maximum size of a request body that is parsed for comparison, in bytes.
     pub request_bytes: usize,
 }
 
@@ -58,7 +59,7 @@ pub enum ReplayError {
     Read {
         /// The folder or file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         cause: std::io::Error,
     },
     /// A file is not a recording.
@@ -66,23 +67,23 @@ pub enum ReplayError {
     Recording {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         reason: String,
     },
-    /// Nothing is there to answer from.
+    /// The folder holds no recordings.
     #[error("recordings {0:?}: no recording in this folder")]
     Empty(PathBuf),
-    /// More or larger than allowed.
+    /// A limit is exceeded.
     #[error("recordings {path:?}: more than {limit} {what}")]
     TooMuch {
         /// The folder or file.
         path: PathBuf,
         /// The limit.
         limit: u64,
-        /// Of what.
+        /// What the limit counts.
         what: &'static str,
     },
-    /// The part behind `?` is not `pace_ms=NUMBER`.
+    /// The part after `?` is not `pace_ms=NUMBER`.
     #[error("recordings {0:?}: only `?pace_ms=NUMBER` may follow the folder")]
     Option(String),
 }
@@ -92,12 +93,12 @@ pub enum ReplayError {
 pub struct Replay {
     dir: PathBuf,
     recordings: Vec<Recording>,
-    /// The pace of all streams, whatever the recordings say.
+    /// Pace of all streams, which overrides that of the recordings.
     pace: Option<Duration>,
     limits: Limits,
 }
 
-/// What is asked for.
+/// The request to be answered.
 #[derive(Debug)]
 pub struct Asked<'a> {
     /// The method.
@@ -106,7 +107,7 @@ pub struct Asked<'a> {
     pub path: &'a str,
     /// The body.
     pub body: &'a Chunks,
-    /// Whether a streamed answer is wanted.
+    /// Whether a streamed answer is requested.
     pub stream: bool,
     /// The model, or an empty text.
     pub model: &'a str,
@@ -142,7 +143,7 @@ impl Replay {
         Ok(Self { dir: dir.to_owned(), recordings, pace, limits })
     }
 
-    /// The answer of the recording that is most like the request; a 404 that says what there is where none is similar.
+    /// Answers with the most similar recording; with a 404 that lists the recordings if none is similar.
     pub fn answer(&self, asked: &Asked<'_>) -> Played {
         let wanted = Likeness::of_request(asked, self.limits.request_bytes);
         let best = likeness::best(&wanted, &self.recordings);

@@ -1,8 +1,8 @@
-//! Passes an answer's body on with its provider's credential hidden in it, also where that comes in several pieces.
+//! Hides the provider's credential in the body of an answer, even if it is split over several pieces.
 //!
-//! A piece goes on at once and uncopied, unless something of the credential stands in it or may begin at its end: then
-//! those bytes wait for the next piece. What is compressed is read beside its bytes and cannot be mended; it is broken off
-//! where a credential shows up in it.
+//! A piece passes at once and uncopied, unless it contains a part of the credential or may end with the start of one:
+//! then those bytes wait for the next piece. A compressed body is decoded next to its bytes and cannot be changed; it
+//! is aborted if a credential shows up in it.
 
 use std::fmt;
 
@@ -12,28 +12,28 @@ use http::HeaderMap;
 use super::decode::{Bound, Coding, Decoder};
 use super::veil::{Scope, Veil, cover};
 
-/// Bytes at the end of a piece that may be the beginning of a credential, from which on they wait for what follows.
+/// A possible start of a credential at the end of a piece is held back from this many bytes on.
 const WAITS: usize = 4;
 
-/// What a body's reading needs from piece to piece.
+/// The state of screening one body.
 pub(super) struct Screen {
     veil: Veil,
     scope: Scope,
-    /// Bytes that have gone on already and may be the beginning of a credential.
+    /// Bytes that have passed already and may be the start of a credential.
     past: Vec<u8>,
-    /// Bytes that wait.
+    /// Bytes that are held back.
     held: Vec<u8>,
-    /// Undoes the body's coding, to look at what it says.
+    /// Decodes the body's coding, to search its content.
     decoder: Option<Decoder>,
     is_coded: bool,
 }
 
-/// A credential stands in a body that cannot be changed.
+/// Error: a credential occurs in a body that cannot be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shown;
 
 impl Screen {
-    /// A screen for the body of an answer with these headers.
+    /// Creates a screen for the body of an answer with these headers.
     pub(super) fn new(veil: Veil, scope: Scope, headers: &HeaderMap) -> Self {
         let coding = Coding::of(headers);
         let decoder = match coding {
@@ -44,18 +44,18 @@ impl Screen {
         Self { veil, scope, past: Vec::new(), held: Vec::new(), decoder, is_coded }
     }
 
-    /// Has it look at plain bytes, which somebody else decodes.
+    /// Makes the screen expect plain bytes, which its caller decodes.
     pub(super) fn decoded(mut self) -> Self {
         (self.decoder, self.is_coded) = (None, false);
         self
     }
 
-    /// How many bytes wait.
+    /// Number of bytes held back.
     pub(super) fn held(&self) -> usize {
         self.held.len()
     }
 
-    /// The next piece, as it may go on; nothing where all of it waits.
+    /// Screens the next piece; returns no bytes if all of it is held back.
     pub(super) fn pass(&mut self, piece: Bytes) -> Result<Bytes, Shown> {
         if self.is_coded {
             return self.look_into(&piece).map(|()| piece);
@@ -78,7 +78,7 @@ impl Screen {
         let open = self.veil.open_end(&all, self.scope);
         let waits = all.len() - open;
         let mut found = self.veil.find(&all, self.scope);
-        // What has not ended yet may grow.
+        // A match that has not ended may still grow.
         found.retain(|place| open < WAITS || place.start < waits);
         for place in &mut found {
             place.start = place.start.max(gone);
@@ -90,7 +90,7 @@ impl Screen {
         Ok(Bytes::from(all).slice(gone..))
     }
 
-    /// The body has ended: what still waits.
+    /// Ends the body, and returns the bytes held back.
     pub(super) fn end(&mut self) -> Bytes {
         let gone = self.past.len();
         let mut all = std::mem::take(&mut self.past);
@@ -104,7 +104,7 @@ impl Screen {
     }
 
     fn look_into(&mut self, piece: &[u8]) -> Result<(), Shown> {
-        // What cannot be decoded is nothing that its reader understands either.
+        // A body that cannot be decoded here is unreadable for its receiver, too.
         let Some(Ok(plain)) = self.decoder.as_mut().map(|decoder| decoder.push(piece)) else {
             self.decoder = None;
             return Ok(());
@@ -143,7 +143,7 @@ mod tests {
         out
     }
 
-    /// The longest piece of the key in a text.
+    /// Length of the longest part of the key in a text.
     fn longest(text: &[u8]) -> usize {
         let pieces = (0..KEY.len()).flat_map(|from| (from + 1..=KEY.len()).map(move |to| &KEY[from..to]));
         let stands = |piece: &&str| memchr::memmem::find(text, piece.as_bytes()).is_some();
@@ -159,13 +159,13 @@ mod tests {
     }
 
     #[test]
-    fn what_only_began_like_a_key_comes_late_and_whole() {
+    fn text_that_only_starts_like_a_key_passes_late_and_whole() {
         assert_eq!(screened(&[b"to sk-4fK9", b" or not to"]), b"to sk-4fK9 or not to");
         assert_eq!(screened(&[b"to sk-4fK9"]), b"to sk-4fK9");
     }
 
     proptest! {
-        /// However an answer is cut, no more of a key goes through than three bytes, and nothing else is changed.
+        /// However an answer is cut, at most three bytes of a key pass, and nothing else is changed.
         #[test]
         fn no_cut_lets_a_key_through(before in "[a-z \"{}]{0,20}", after in "[a-z \"{}]{0,20}", cuts in prop::collection::vec(0usize..80, 0..8)) {
             let text = format!("{before}[{KEY}]{after}");
@@ -179,7 +179,7 @@ mod tests {
             prop_assert_eq!(&out[out.len() - after.len()..], after.as_bytes());
         }
 
-        /// One byte at a time is no way through either.
+        /// Sending one byte at a time does not get a key through either.
         #[test]
         fn bytes_one_by_one_change_only_the_key(text in "[a-z0-9 *.]{0,60}") {
             let text = format!("{text}\"{KEY}\" {text}");

@@ -1,8 +1,8 @@
-//! Hides credentials in what providers answer: some repeat the key that they refuse, whole, cut short, or with a part of it
-//! starred out.
+//! Hides credentials in answers of providers: some repeat the key that they refuse, whole, truncated, or with its
+//! middle replaced.
 //!
-//! What is hidden becomes as many stars, so that lengths that were announced stay right. A text that nobody would take for a
-//! key (`not-needed`) is hidden in errors only, since answers may say it in earnest.
+//! Each hidden byte becomes a star, so that announced lengths stay right. A text that does not look like a key
+//! (`not-needed`) is hidden in errors only, because normal answers may contain it.
 
 use std::fmt;
 use std::ops::Range;
@@ -14,29 +14,29 @@ use memchr::memmem::{self, Finder};
 use super::encode_segment;
 use weir_config::secret::Secret;
 
-/// Bytes from which on a secret is looked for.
+/// Minimum length of a secret to be searched for, in bytes.
 const LEAST: usize = 8;
-/// Bytes from which on a part of a secret is looked for too, where the secret is one that was drawn by chance.
+/// Minimum length of a random secret whose parts are searched for, too, in bytes.
 const LEAST_IN_PARTS: usize = 16;
-/// Bytes from which on any text is taken for a key.
+/// Length from which any text counts as a key, in bytes.
 const LONG: usize = 24;
-/// Bytes of what may stand in place of a key's middle.
+/// Maximum length of a filler in place of a key's middle, in bytes.
 const FILLER: usize = 128;
-/// Bytes of a key's beginning that are its beginning and no chance.
+/// Minimum length of a key's start that is not taken for a coincidence, in bytes.
 const BEGINNING: usize = 4;
-/// What a covered byte becomes.
+/// The byte that replaces a hidden one.
 const COVER: u8 = b'*';
 
-/// Secrets that are to be seen in no answer. Clones share them.
+/// Secrets that must appear in no answer. Clones share them.
 #[derive(Clone, Default)]
 pub struct Veil(Arc<[Hidden]>);
 
-/// Which secrets are looked for.
+/// Which secrets are searched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// All: in errors.
+    /// All secrets: for errors.
     All,
-    /// Those that are certainly keys: in answers.
+    /// Only secrets that are certainly keys: for normal answers.
     Keys,
 }
 
@@ -48,7 +48,7 @@ impl Scope {
 }
 
 impl Veil {
-    /// Hides these, as they are, and as they stand in urls and in JSON.
+    /// Creates a veil over these secrets, as they are and as they are written in urls and in JSON.
     pub fn over<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let spellings =
             |secret: &'a str| [secret.to_owned(), encode_segment(secret).into_owned(), secret.replace('/', "\\/")];
@@ -63,7 +63,7 @@ impl Veil {
         self.0.is_empty()
     }
 
-    /// Hides them in a text.
+    /// Hides the secrets in a text.
     pub fn hide_in(&self, text: &mut String) {
         let found = self.find(text.as_bytes(), Scope::All);
         if found.is_empty() {
@@ -74,7 +74,7 @@ impl Veil {
         *text = String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
     }
 
-    /// Hides them in the values of headers.
+    /// Hides the secrets in the values of headers.
     pub fn hide_in_headers(&self, headers: &mut HeaderMap, scope: Scope) {
         for value in headers.values_mut() {
             let found = self.find(value.as_bytes(), scope);
@@ -86,21 +86,21 @@ impl Veil {
         }
     }
 
-    /// Hides them in bytes; whether there was anything to hide.
+    /// Hides the secrets in bytes, and returns whether any was found.
     pub fn hide_in_bytes(&self, bytes: &mut [u8], scope: Scope) -> bool {
         let found = self.find(bytes, scope);
         cover(bytes, &found);
         !found.is_empty()
     }
 
-    /// Where they stand.
+    /// The ranges that must be hidden.
     pub(super) fn find(&self, bytes: &[u8], scope: Scope) -> Vec<Range<usize>> {
         let mut found = Vec::new();
         self.sought(scope).for_each(|hidden| hidden.find(bytes, &mut found));
         found
     }
 
-    /// How many bytes at the end may be the beginning of what is to be hidden.
+    /// How many bytes at the end may be the start of a secret.
     pub(super) fn open_end(&self, bytes: &[u8], scope: Scope) -> usize {
         self.sought(scope).map(|hidden| hidden.open_end(bytes)).max().unwrap_or_default()
     }
@@ -110,7 +110,7 @@ impl Veil {
     }
 }
 
-/// Covers these places.
+/// Replaces the bytes of these ranges.
 pub(super) fn cover(bytes: &mut [u8], places: &[Range<usize>]) {
     for place in places {
         bytes.get_mut(place.clone()).into_iter().flatten().for_each(|byte| *byte = COVER);
@@ -120,11 +120,11 @@ pub(super) fn cover(bytes: &mut [u8], places: &[Range<usize>]) {
 /// One spelling of one secret.
 struct Hidden {
     secret: Secret,
-    /// Pieces of it and where they stand in it: as many of its bytes as are enough cannot stand anywhere without one.
+    /// Pieces of the secret with their offsets in it. Any part of `enough` bytes contains at least one of them whole.
     anchors: Vec<(usize, Finder<'static>)>,
-    /// How many of its bytes in a row, or at both ends of something else, are to be hidden.
+    /// How many bytes of the secret must be hidden, in a row or at both ends of a filler.
     enough: usize,
-    /// Whether it is certainly a key.
+    /// Whether the text is certainly a key.
     is_key: bool,
 }
 
@@ -158,7 +158,7 @@ impl Hidden {
         }
     }
 
-    /// What is to be hidden around a piece of the secret that stands here, if it is enough.
+    /// The range to hide around a piece of the secret found at `piece`, if enough of the secret is there.
     fn around(&self, hay: &[u8], piece: Range<usize>, start: usize) -> Option<Range<usize>> {
         let (secret, len) = (self.bytes(), piece.len());
         let (before, after) = (hay.get(..piece.start)?, hay.get(piece.end..)?);
@@ -167,7 +167,7 @@ impl Hidden {
         let (first, last) = (start - left, start + len + right);
         let (from, to) = (piece.start - left, piece.end + right);
         let run = last - first;
-        // What may go on behind something that stands for the middle.
+        // The match may continue beyond a filler that replaces the middle.
         let (fill, more) = match (first, last) {
             (0, last) if last < secret.len() => self.end_behind(hay.get(to..)?),
             (first, last) if first > 0 && last == secret.len() => self.beginning_before(hay.get(..from)?),
@@ -178,15 +178,15 @@ impl Hidden {
         (run + more >= self.enough).then_some(place)
     }
 
-    /// How much filler a text begins with, and how much of the secret's end stands behind it.
+    /// Length of the filler at the start of a text, and of the secret's end after it.
     fn end_behind(&self, rest: &[u8]) -> (usize, usize) {
         let most = rest.iter().take(FILLER).take_while(|byte| is_filler(**byte)).count();
-        // What could be filler may be the end's first byte.
+        // Bytes that could be filler may also belong to the secret's end.
         let ends = (1..=most).filter_map(|fill| Some((fill, longest_end(rest.get(fill..)?, self.bytes()))));
         ends.max_by_key(|(_, end)| *end).unwrap_or_default()
     }
 
-    /// How much filler a text ends with, and how much of the secret's beginning stands before it.
+    /// Length of the filler at the end of a text, and of the secret's start before it.
     fn beginning_before(&self, rest: &[u8]) -> (usize, usize) {
         let most = rest.iter().rev().take(FILLER).take_while(|byte| is_filler(**byte)).count();
         let starts =
@@ -194,7 +194,7 @@ impl Hidden {
         starts.max_by_key(|(_, start)| *start).unwrap_or_default()
     }
 
-    /// How many bytes at the end may be the beginning of what is to be hidden.
+    /// How many bytes at the end may be the start of a match.
     fn open_end(&self, hay: &[u8]) -> usize {
         let secret = self.bytes();
         if self.enough == secret.len() {
@@ -209,8 +209,8 @@ impl Hidden {
     }
 }
 
-/// Whether a text looks as if it was drawn by chance: small letters, capitals and digits take turns. Parts of what people
-/// make up are words, which answers are full of.
+/// Whether a text looks random: lower case, upper case and digits alternate. Parts of handmade secrets are words, which
+/// occur in many answers.
 fn is_random(text: &str) -> bool {
     let class = |byte: u8| match byte {
         b'0'..=b'9' => Some(0),
@@ -223,7 +223,7 @@ fn is_random(text: &str) -> bool {
     text.is_ascii() && bytes.windows(2).filter(|pair| turns(pair)).count() * 6 >= bytes.len()
 }
 
-/// What stands for the middle of a key: stars, dots, crosses, and the bytes of `…`, `•` and `●`.
+/// Bytes that replace the middle of a key: stars, dots, crosses, and those of `…`, `•` and `●`.
 fn is_filler(byte: u8) -> bool {
     matches!(byte, b'*' | b'.' | b'x' | b'X' | b'#' | b'-' | b'_' | b' ' | 0xe2 | 0x80 | 0xa6 | 0xa2 | 0x97 | 0x8f)
 }
@@ -236,13 +236,13 @@ fn common_start(one: &[u8], other: &[u8]) -> usize {
     one.iter().zip(other).take_while(|(a, b)| a == b).count()
 }
 
-/// How much of the secret's end a text begins with.
+/// Length of the longest suffix of the secret at the start of a text.
 fn longest_end(text: &[u8], secret: &[u8]) -> usize {
     let ends = (0..secret.len()).filter_map(|at| secret.get(at..));
     ends.filter(|end| text.starts_with(end)).map(<[u8]>::len).max().unwrap_or_default()
 }
 
-/// How much of the secret's beginning a text ends with.
+/// Length of the longest prefix of the secret at the end of a text.
 fn longest_start(text: &[u8], secret: &[u8]) -> usize {
     let Some(last) = text.last() else { return 0 };
     let ends = memmem::find_iter(secret, std::slice::from_ref(last)).map(|at| at + 1);
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn what_tells_little_of_a_key_is_left() {
+    fn short_parts_of_a_key_are_left() {
         for text in ["sk-proj-********TqNe", "Bearer sk-proj-", "nothing", "", "********"] {
             assert_eq!(hidden(text), text);
         }
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_stand_for_no_key_are_hidden_in_errors_only() {
+    fn words_that_are_not_keys_are_hidden_in_errors_only() {
         let veil = Veil::over(["not-needed", "short"]);
         let mut text = *b"it is not-needed in short";
         assert!(!veil.hide_in_bytes(&mut text, Scope::Keys));

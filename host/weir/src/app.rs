@@ -1,4 +1,4 @@
-//! Puts the parts together, runs them, drains them. The only place that knows them all.
+//! Assembles the parts of the program, runs them, and drains them. The only module that knows all of them.
 
 mod adapters;
 
@@ -44,19 +44,19 @@ use adapters::{care, largest_memory, terms};
 /// Why the program cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The sandbox cannot be made.
+    /// The sandbox cannot be created.
     #[error("the sandbox cannot be made: {0}")]
     Engine(#[from] weir_sandbox::engine::EngineError),
-    /// The metrics cannot be made.
+    /// The metrics cannot be registered.
     #[error("the metrics cannot be made: {0}")]
     Metrics(#[from] prometheus::Error),
-    /// There is no way to the collector of traces.
+    /// The exporter of traces cannot be created.
     #[error("traces cannot be sent: {0}")]
     Traces(#[from] TraceError),
-    /// There is no TLS for the way to the collector.
+    /// TLS for the collector of traces is not available.
     #[error("traces cannot be sent: {0}")]
     Tls(#[from] rustls::Error),
-    /// There is no certificate to serve with.
+    /// The certificate cannot be loaded.
     #[error(transparent)]
     Certificate(#[from] TlsError),
     /// A socket cannot be opened.
@@ -64,10 +64,10 @@ pub enum StartError {
     Listen {
         /// The address.
         address: String,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// There is no adapter, so that nothing could be served.
+    /// No adapter is present, so nothing could be served.
     #[error(
         "there is no adapter in {dir}: {why}. Set `plugins.dir` (WEIR_PLUGINS__DIR) to the folder with the adapters \
          (NAME.wasm) or put them there; `plugins.allow_empty = true` starts without, and serves as soon as one is there"
@@ -75,10 +75,10 @@ pub enum StartError {
     NoAdapters {
         /// The folder.
         dir: String,
-        /// What is wrong with it.
+        /// The problem with the folder.
         why: &'static str,
     },
-    /// The adapters do not go together.
+    /// The adapters conflict with each other.
     #[error(transparent)]
     Faces(#[from] weir_translate::dialect::faces::ClaimError),
 }
@@ -98,12 +98,12 @@ pub struct App {
     connections: ConnectionMetrics,
 }
 
-/// Where the program listens.
+/// Addresses that the program listens on.
 #[derive(Debug, Clone, Copy)]
 pub struct Addresses {
-    /// The data plane, and the operations side where it has no listener of its own.
+    /// The main listener, which also serves the operations endpoints if they have no listener.
     pub main: SocketAddr,
-    /// The operations side.
+    /// The separate listener of the operations endpoints.
     pub admin: Option<SocketAddr>,
 }
 
@@ -112,22 +112,22 @@ pub struct Addresses {
 pub struct Plugins {
     watch: Watch,
     catalog: Arc<Catalog>,
-    /// Keeps what is decided while Weir runs; what only looks changes nothing of it.
+    /// Stores decisions while Weir runs; commands that only inspect adapters do not use it.
     keeper: Option<Keeper>,
 }
 
 impl Plugins {
-    /// The adapters that are loaded now.
+    /// The currently loaded adapters.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.catalog.snapshot()
     }
 
-    /// Has bytes pass everything that a file of the folder would have to, as if the lock file pinned them, and proved by
-    /// the fixtures of the file that `proved_by` tells for the adapter's name.
+    /// Puts bytes through all checks for a file of the folder, as if the lock file pinned them. `proved_by` returns the
+    /// file whose fixtures prove the adapter of that name.
     ///
     /// # Errors
     ///
-    /// Why they would be refused.
+    /// The reason why they would be refused.
     pub fn rehearse(
         &mut self,
         bytes: &[u8],
@@ -138,10 +138,10 @@ impl Plugins {
     }
 }
 
-/// How long the start waits for files that are just being written.
+/// How long the start waits for files that are still being written.
 const START_PATIENCE: Duration = Duration::from_secs(5);
 
-/// What makes adapters as this configuration wants them: the sandbox and the compile cache.
+/// Creates the sandbox and the compile cache of this configuration.
 pub fn loader(config: &Config) -> Result<Loader, StartError> {
     let connections = u32::try_from(config.server.max_connections).unwrap_or(u32::MAX);
     let engine = Engine::new(Limits { memory: largest_memory(config), ..Limits::for_connections(connections) })?;
@@ -158,7 +158,7 @@ pub fn loader(config: &Config) -> Result<Loader, StartError> {
     Ok(Loader::new(engine, cache).compiling(compiler))
 }
 
-/// Where the decisions about this configuration's adapters are kept: with the code of those that served before.
+/// Where the decisions about this configuration's adapters are stored: next to the code of those that served before.
 pub fn keeper(config: &Config, loader: &Loader) -> Option<Keeper> {
     loader.cache().map(|cache| Keeper::open(cache.dir(), &config.plugins.dir))
 }
@@ -207,7 +207,7 @@ pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
     }
 }
 
-/// Has each adapter prove itself by the fixtures that it comes with, before it serves.
+/// The check that proves each adapter with its fixtures before it serves.
 fn gate(config: &Config) -> Arc<Proof> {
     let plugins = config.plugins.clone();
     Arc::new(move |adapter, file| {
@@ -222,13 +222,13 @@ fn gate(config: &Config) -> Arc<Proof> {
     })
 }
 
-/// How many files look like components.
+/// Number of files that look like components.
 fn components(dir: &Path) -> usize {
     let is_component = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|is| is == "wasm");
     std::fs::read_dir(dir).map_or(0, |files| files.flatten().filter(is_component).count())
 }
 
-/// Whether there is an adapter, be it one that was refused: without any nothing could be served.
+/// Checks that there is an adapter, even if it was refused: without any, nothing could be served.
 pub fn some_adapters(config: &Config, plugins: &Plugins) -> Result<(), StartError> {
     let snapshot = plugins.snapshot();
     if config.plugins.allow_empty || !snapshot.adapters.is_empty() || !snapshot.refused.is_empty() {
@@ -240,7 +240,7 @@ pub fn some_adapters(config: &Config, plugins: &Plugins) -> Result<(), StartErro
     Err(StartError::NoAdapters { dir: whole.display().to_string(), why })
 }
 
-/// Tells of a mistake of the configuration that only adapters can find.
+/// Logs a problem of the configuration that only shows with the adapters loaded.
 fn tell(problem: &Problem) {
     let (problem, help, severity) = (&problem.message, problem.help.as_deref(), problem.severity);
     match severity {
@@ -249,13 +249,13 @@ fn tell(problem: &Problem) {
     }
 }
 
-/// What would be served, with what only adapters can tell to be wrong with the configuration.
+/// What would be served, with the configuration's problems that only show with the adapters loaded.
 pub fn derive(config: &Config, plugins: &Plugins) -> Result<Serving, StartError> {
     Ok(Serving::derive(config, plugins.catalog.snapshot())?)
 }
 
 impl App {
-    /// Loads the adapters, derives what requests are served from, and opens the sockets.
+    /// Loads the adapters, derives the served state, and opens the sockets.
     pub async fn build(config: Config) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new()?);
         let plugins = load_plugins(&config)?;
@@ -280,17 +280,17 @@ impl App {
         Ok(Self { gateway, plugins, config, reload, tracer, main, admin, addresses, tls, connections })
     }
 
-    /// The configuration in force, and the way to another.
+    /// The configuration in force, and the means to replace it.
     pub fn reload(&self) -> Arc<Reload> {
         Arc::clone(&self.reload)
     }
 
-    /// Where it listens.
+    /// The addresses that the program listens on.
     pub fn addresses(&self) -> Addresses {
         self.addresses
     }
 
-    /// Serves until `stop` becomes true, then lets what is under way end.
+    /// Serves until `stop` becomes true, then drains requests in flight.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let Self { gateway, plugins, config, reload, tracer, main, admin, addresses, tls, connections } = self;
         if let Some(tls) = tls.clone() {
@@ -303,7 +303,7 @@ impl App {
             catalog.keep_by(keeper);
         }
         let dir = watch.folder().dir.clone();
-        // Before the directory is followed, so that no change is missed.
+        // Subscribed before the directory is followed, so that no change is missed.
         let changed = catalog.subscribe();
         let watching = match watch.follow() {
             Ok(watching) => Some(watching),
@@ -363,10 +363,10 @@ impl App {
     }
 }
 
-/// Connections beyond the limit, for the operations side.
+/// Number of connections beyond the limit, for the operations endpoints.
 const RESERVE: usize = 32;
 
-/// What the listeners allow.
+/// Settings of the listeners.
 fn allowance(server: &weir_config::Server) -> Allowance {
     Allowance {
         connections: server.max_connections,
@@ -383,7 +383,7 @@ fn allowance(server: &weir_config::Server) -> Allowance {
     }
 }
 
-/// The way to a collector of spans.
+/// Creates the exporter of spans.
 fn tracer(settings: &weir_config::Traces) -> Result<Tracer, StartError> {
     Ok(Tracer::begin(settings, Collector::new(Handle::current())?)?)
 }
@@ -401,7 +401,7 @@ async fn operate(mut router: axum::Router, request: Request<Incoming>) -> http::
     }
 }
 
-/// Derives anew what requests are served from whenever the adapters change.
+/// Derives the served state anew whenever the adapters change.
 async fn follow(reload: Arc<Reload>, mut changed: watch::Receiver<u64>, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
@@ -412,7 +412,7 @@ async fn follow(reload: Arc<Reload>, mut changed: watch::Receiver<u64>, mut stop
     }
 }
 
-/// Watches how the adapters do. What it decides may take a while (instances are made ready), so it blocks elsewhere.
+/// Runs the judge. Its decisions may take a while (instances are created), so it runs on a blocking thread.
 async fn judge(catalog: Arc<Catalog>) {
     let mut judge = Judge::new(catalog);
     loop {

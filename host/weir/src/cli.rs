@@ -1,4 +1,4 @@
-//! The commands: what is typed, what is printed, and the exit codes.
+//! The commands: arguments, output, and exit codes.
 
 mod check;
 mod completions;
@@ -24,7 +24,7 @@ use weir_adapters::{Compiler, compile};
 use weir_config::{Config, Environment, Problems};
 use weir_gateway::observe::log;
 
-/// Where a configuration is looked for when none is named.
+/// The configuration file that is used if none is named.
 const USUAL_FILE: &str = "weir.toml";
 
 #[derive(Debug, Parser)]
@@ -56,7 +56,7 @@ struct File {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serves until it is told to stop (the default).
+    /// Serves until it is stopped (the default).
     Serve(File),
     /// Writes a first configuration, from a few questions.
     Init(init::Init),
@@ -64,47 +64,47 @@ enum Command {
     Check(File),
     /// Shows what would be sent for a request, and what would be lost, without sending it.
     Explain(Box<explain::Explain>),
-    /// Tells where requests go.
+    /// Explains where requests go.
     Route {
         #[command(subcommand)]
         command: route::Command,
     },
-    /// Records what passes between a client and a provider, as files that can stand in for the provider.
+    /// Records the exchanges of a client and a provider, as files that can replace the provider.
     Record(record::Record),
     /// Imports and checks recordings.
     Fixture {
         #[command(subcommand)]
         command: fixture::Command,
     },
-    /// Makes a configuration out of another gateway's, or out of the environment.
+    /// Converts another gateway's configuration, or the environment, to a configuration.
     Import {
         #[command(subcommand)]
         command: import::Command,
     },
-    /// Makes a key for a client, and its hash for the configuration.
+    /// Creates a key for a client, and its hash for the configuration.
     Key(key::Key),
-    /// Looks at adapters.
+    /// Lists, checks, installs and builds adapters.
     Plugin {
         #[command(subcommand)]
         command: plugin::Command,
     },
-    /// Prints what makes a shell complete `weir`'s commands.
+    /// Prints the script by which a shell completes `weir`'s commands.
     Completions(completions::Completions),
 }
 
-/// Compiles a component from standard input: what `weir` itself starts. It is none of [`Command`], so that no help and no
-/// suggestion speaks of it.
+/// Compiles a component from standard input; only `weir` itself starts this. It is not part of [`Command`], so that no
+/// help text and no suggestion mentions it.
 #[derive(Debug, Parser)]
 struct Compile {
-    /// Bytes of memory.
+    /// Memory limit in bytes.
     #[arg(long)]
     memory: u64,
-    /// Seconds.
+    /// Time limit in seconds.
     #[arg(long)]
     seconds: u64,
 }
 
-/// Runs what was asked for. Exit codes: 0 for success, 1 for a failure, 2 for a mistake in the command or the
+/// Runs the command in the arguments. Exit codes: 0 for success, 1 for a failure, 2 for a mistake in the command or the
 /// configuration.
 pub fn run() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
@@ -148,7 +148,7 @@ fn compile(memory: u64, seconds: u64) -> ExitCode {
     }
 }
 
-/// Loads the configuration that was named, or the usual one, or none.
+/// Loads the named configuration, or the default file, or none.
 fn load(file: Option<&Path>) -> Result<Config, Problems> {
     let usual = Path::new(USUAL_FILE);
     match file.or_else(|| usual.is_file().then_some(usual)) {
@@ -157,31 +157,31 @@ fn load(file: Option<&Path>) -> Result<Config, Problems> {
     }
 }
 
-/// What the environment alone configures.
+/// The configuration from the environment alone.
 fn without_file() -> Result<Config, Problems> {
     Config::without_file(Environment::of_process()).map(compiling)
 }
 
-/// Has adapters compiled by processes of this program.
+/// Makes child processes of this program compile the adapters.
 fn compiling(mut config: Config) -> Config {
     config.plugins.compiler = Compiler::this_program();
     config
 }
 
-/// Answers on standard output. A reader that has left (`weir … | head -1`) has read what it wanted.
+/// Prints to standard output. Errors are ignored: a reader that closed the pipe (`weir … | head -1`) has read enough.
 fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     drop(writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()));
 }
 
-/// Complains on standard error, to whoever still listens there.
+/// Prints to standard error; errors are ignored.
 fn complain(text: &str) {
-    // What was logged before comes first.
+    // Earlier log lines come first.
     log::flush();
     drop(writeln!(std::io::stderr().lock(), "{}", text.trim_end()));
 }
 
-/// Prints problems the way that suits the reader.
+/// Prints problems, in colour on a terminal.
 fn complain_of(problems: &Problems) {
     complain(&problems.render(std::io::IsTerminal::is_terminal(&std::io::stderr())));
 }

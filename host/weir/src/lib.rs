@@ -1,7 +1,7 @@
 //! Weir: a gateway for large language models whose wire formats are sandboxed WebAssembly components.
 //!
-//! This crate is the program: its commands, its start and end, and what operators ask of it while it runs. What happens to
-//! a request is in `weir-gateway`; the map of all crates is `ARCHITECTURE.md`.
+//! This crate is the program: its commands, its start and end, and its operations endpoints. Requests are handled in
+//! `weir-gateway`; the map of all crates is `ARCHITECTURE.md`.
 
 pub mod app;
 pub mod cli;

@@ -1,4 +1,5 @@
-//! The operations side: health, readiness, metrics, version, and what the admin may see. Never in the way of requests.
+//! The operations endpoints: health, readiness, metrics, version, and administration. Requests of clients never wait
+//! for them.
 
 mod access;
 mod config;
@@ -25,24 +26,24 @@ use weir_gateway::gateway::Gateway;
 
 pub use figures::Figures;
 
-/// What the operations side looks at, and what it can act on.
+/// State of the operations endpoints.
 #[derive(Clone)]
 pub struct Operations {
-    /// The data plane.
+    /// The gateway, which serves clients.
     pub gateway: Arc<Gateway>,
-    /// The adapters' files, of which it knows those that were refused.
+    /// The adapters' catalog, which also holds the refused files.
     pub catalog: Arc<Catalog>,
-    /// Has the adapters' folder looked at; none where it is not followed.
+    /// Triggers a scan of the adapters' folder; `None` if it is not followed.
     pub bell: Option<Bell>,
     /// The adapters' folder.
     pub dir: PathBuf,
-    /// Becomes true when the program is told to stop.
+    /// Becomes true when the program is stopping.
     pub draining: tokio::sync::watch::Receiver<bool>,
-    /// The configuration in force. Its token is what everything under `/admin` asks for; see [`access`].
+    /// The configuration in force. Its token protects everything under `/admin`; see [`access`].
     pub reload: Arc<Reload>,
-    /// Whether this side listens beyond loopback.
+    /// Whether these endpoints are reachable from other machines.
     pub is_exposed: bool,
-    /// Whether it has a listener of its own.
+    /// Whether they have a separate listener.
     pub is_apart: bool,
 }
 
@@ -55,14 +56,14 @@ impl std::fmt::Debug for Operations {
     }
 }
 
-/// Whether a path of the main listener belongs to the operations side.
+/// Whether a path of the main listener belongs to the operations endpoints.
 pub fn serves(path: &str) -> bool {
     matches!(path, "/health" | "/livez" | "/ready" | "/readyz" | "/version" | "/metrics")
         || path == "/admin"
         || path.starts_with("/admin/")
 }
 
-/// The routes of the operations side.
+/// The routes of the operations endpoints.
 pub fn router(operations: Operations) -> Router {
     let admin = Router::new()
         .route("/plugins", get(plugins::list))
@@ -90,7 +91,7 @@ pub fn router(operations: Operations) -> Router {
         .with_state(operations)
 }
 
-/// What the operations side's first page lists, where it has a listener of its own.
+/// Pages listed on the first page, if these endpoints have a separate listener.
 const PAGES: [&str; 6] = ["/health", "/ready", "/version", "/metrics", "/admin/config", "/admin/plugins"];
 
 async fn nothing() -> Response {
@@ -109,7 +110,7 @@ async fn metrics(State(operations): State<Operations>) -> Response {
     }
 }
 
-/// Whether an address can be reached from elsewhere.
+/// Whether an address is reachable from other machines.
 pub fn is_exposed(address: &SocketAddr) -> bool {
     !address.ip().is_loopback()
 }

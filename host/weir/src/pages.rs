@@ -1,4 +1,4 @@
-//! The reference pages of headers and metrics say what the code does.
+//! Tests that the reference pages of headers and metrics agree with the code.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,9 +8,9 @@ use weir_types::headers::{ALL, Direction};
 
 /// The list of headers.
 const HEADERS: &str = "types/src/headers.rs";
-/// Beginnings of the names of metrics.
+/// Prefixes of the names of metrics.
 const METRICS: [&str; 2] = ["weir_", "gen_ai_"];
-/// Labels, which begin as metrics do.
+/// Labels with the same prefixes.
 const LABELS: [&str; 4] =
     ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type"];
 
@@ -43,7 +43,7 @@ fn sources() -> Vec<(String, String)> {
     files
 }
 
-/// The words of a text that begin so.
+/// The words of a text with this prefix.
 fn words(text: &str, beginning: &str) -> BTreeSet<String> {
     let is_inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let starts = text.match_indices(beginning).map(|(at, _)| at);
@@ -51,7 +51,7 @@ fn words(text: &str, beginning: &str) -> BTreeSet<String> {
     whole.map(|at| text[at..].chars().take_while(|c| is_inner(*c)).collect()).collect()
 }
 
-/// Words that stand alone between quotes.
+/// Words with this prefix that are whole string literals.
 fn quoted(text: &str, beginning: &str) -> BTreeSet<String> {
     let is_quoted = |word: &String| text.contains(&format!("\"{word}\""));
     words(text, beginning).into_iter().filter(is_quoted).collect()
@@ -94,7 +94,7 @@ fn code_takes_the_names_of_headers_from_the_list() {
 }
 
 #[test]
-fn no_text_speaks_of_a_header_that_is_not_there() {
+fn no_text_mentions_a_missing_header() {
     let known: BTreeSet<&str> = ALL.iter().map(|(name, _)| *name).collect();
     let pages = fs::read_dir(docs()).unwrap().map(|entry| entry.unwrap().path());
     let pages = pages.filter(|path| path.extension().is_some_and(|kind| kind == "md"));

@@ -1,8 +1,8 @@
-//! A recording proxy: what a client and a provider say to each other passes through as it is, and is written down as
-//! recordings when it is over.
+//! A recording proxy: forwards the exchanges of a client and a provider unchanged, and writes each as a recording when
+//! it is complete.
 //!
-//! For an author's own machine. The client's credential goes to the provider and is never written. An exchange that is
-//! too large, breaks off or cannot be cleaned passes through all the same and is not recorded; the log says why.
+//! For an author's own machine. The client's credential is sent to the provider and never written. An exchange that is
+//! too large, breaks off or cannot be cleaned is forwarded nevertheless, but not recorded; the log has the reason.
 
 mod capture;
 mod writer;
@@ -27,31 +27,31 @@ use weir_server::Allowance;
 use weir_upstream::pass::Passage;
 use writer::Writer;
 
-/// What is recorded, and how much of it.
+/// Settings of a recording proxy.
 #[derive(Debug)]
 pub struct Settings {
-    /// The provider: `https://host`, with a path where all requests have it in front of theirs.
+    /// The provider: `https://host`, with a path if it precedes that of all requests.
     pub to: String,
-    /// The folder that recordings are written to.
+    /// The folder for the recordings.
     pub out: PathBuf,
-    /// Who answers, for the recordings.
+    /// The provider's name, for the recordings.
     pub provider: Option<String>,
-    /// How many bytes an exchange may have, both bodies together, encoded and decoded.
+    /// Maximum size of an exchange in bytes, both bodies together, encoded and decoded.
     pub limit: u64,
-    /// How many exchanges may be under way at the same time.
+    /// Maximum number of concurrent exchanges.
     pub connections: usize,
 }
 
-/// Why there is nothing to record with.
+/// Why no recorder can be created.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// The provider's url is not one.
+    /// The provider's url is invalid.
     #[error("the url {0:?}: {1}")]
     To(String, &'static str),
     /// The folder cannot be used.
     #[error("the folder {0:?}: {1}")]
     Out(PathBuf, std::io::Error),
-    /// There is no thread to write with.
+    /// The thread that writes cannot be started.
     #[error("no thread to write with: {0}")]
     Thread(std::io::Error),
 }
@@ -64,7 +64,7 @@ pub struct Recorder {
     settings: Settings,
 }
 
-/// What every exchange needs.
+/// State shared by all exchanges.
 #[derive(Clone)]
 struct Desk {
     way: Arc<Passage>,
@@ -72,12 +72,12 @@ struct Desk {
     provider: Option<String>,
     limit: u64,
     count: Arc<AtomicUsize>,
-    /// A connection may carry many exchanges at once, and each is kept in memory.
+    /// Limits concurrent exchanges: one connection may carry many, and each is kept in memory.
     places: Arc<Semaphore>,
 }
 
 impl Recorder {
-    /// Opens the folder; nothing is listened to yet.
+    /// Opens the folder; does not listen yet.
     pub fn new(settings: Settings, rules: Rules) -> Result<Self, RecordError> {
         let way = Passage::to(&settings.to).map_err(|reason| RecordError::To(settings.to.clone(), reason))?;
         let folder = Folder::open(&settings.out).map_err(|error| RecordError::Out(settings.out.clone(), error))?;
@@ -85,7 +85,7 @@ impl Recorder {
         Ok(Self { way: Arc::new(way), writer, settings })
     }
 
-    /// Serves until told to stop; answers how many exchanges were recorded, when all that ended in time are written.
+    /// Serves until `stop` is set. Returns the number of recorded exchanges, once all that ended in time are written.
     pub async fn run(self, listener: TcpListener, stop: watch::Receiver<bool>) -> usize {
         let desk = Desk {
             way: self.way,
@@ -118,7 +118,7 @@ impl Recorder {
 }
 
 impl Desk {
-    /// One exchange: through to the provider and back, with an ear at both bodies.
+    /// Forwards one exchange, and captures both bodies.
     async fn pass(&self, request: Request<Incoming>) -> Response<ReplyBody> {
         let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         let Ok(permit) = Arc::clone(&self.places).acquire_owned().await else { return unreachable("it has ended") };
@@ -148,7 +148,7 @@ impl Desk {
     }
 }
 
-/// Our own answer where there is none of the provider's.
+/// The answer if the provider cannot be reached.
 fn unreachable(reason: &str) -> Response<ReplyBody> {
     let text = serde_json::json!({"error": {"message": format!("weir record: {reason}")}}).to_string();
     let mut response = Response::new(ReplyBody::from(Bytes::from(text)));

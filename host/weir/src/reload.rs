@@ -1,8 +1,8 @@
-//! Takes configurations into service while requests are served: parsed whole, checked, and swapped in one step, or refused
-//! whole while the last good one serves on. Exchanges under way keep what they began with, so that streams go on and
-//! removed models drain.
+//! Replaces the configuration while requests are served: a new one is parsed and checked as a whole, and then either
+//! swapped in one step or refused, with the last good one still serving. Exchanges in flight keep the configuration
+//! that they began with, so streams continue and removed models drain.
 //!
-//! What has been in force is kept for a while, for those who want to see what changed or to go back.
+//! Former configurations are kept for a while, for comparison and rollback.
 
 mod file;
 
@@ -17,22 +17,22 @@ use weir_config::{Config, Place, Problem, Problems, Severity};
 use weir_gateway::gateway::Gateway;
 use weir_gateway::serving::Serving;
 
-/// Configurations that are kept, the one in force included.
+/// Number of kept configurations, including the one in force.
 const KEPT: usize = 16;
 
 /// How a configuration came into force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// With the program.
+    /// It was loaded at the start.
     Start,
-    /// From the file.
+    /// It was loaded from the changed file.
     Reload,
-    /// Somebody went back to it.
+    /// An operator rolled back to it.
     Rollback,
 }
 
 impl Origin {
-    /// As it is shown.
+    /// The name that operators see.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Start => "start",
@@ -42,62 +42,62 @@ impl Origin {
     }
 }
 
-/// A configuration that is, or was, in force.
+/// A configuration that is or was in force.
 #[derive(Debug)]
 pub struct Version {
-    /// Counts from 1.
+    /// Number of the version, starting at 1.
     pub number: u64,
-    /// Since when.
+    /// When it came into force.
     pub since: SystemTime,
-    /// How it came.
+    /// How it came into force.
     pub origin: Origin,
-    /// What it says.
+    /// The configuration itself.
     pub config: Arc<Config>,
 }
 
-/// A configuration was not taken.
+/// Why a configuration was not applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReloadError {
     /// There is no file to read.
     #[error("Weir was started without a configuration file: there is nothing to reload")]
     NoFile,
-    /// The configuration is wrong; every mistake, a line each.
+    /// The configuration is invalid; the text has one line per problem.
     #[error("{0}")]
     Problems(String),
-    /// There is no such version.
+    /// No such version is kept.
     #[error("no configuration `{0}` is kept; GET /admin/config/versions lists those that are")]
     Unknown(String),
 }
 
-/// A configuration was taken.
+/// The result of applying a configuration.
 #[derive(Debug, Clone)]
 pub struct Taken {
-    /// The one in force now.
+    /// The version now in force.
     pub version: Arc<Version>,
-    /// Settings that differ, but only count from the next start on.
+    /// Changed settings that only take effect at the next start.
     pub at_next_start: Vec<&'static str>,
 }
 
-/// The configuration in force, and the way to another.
+/// The configuration in force, and the means to replace it.
 #[derive(Debug)]
 pub struct Reload {
     gateway: Arc<Gateway>,
     catalog: Arc<Catalog>,
-    /// Held while something is taken, so that changes follow each other.
+    /// Held while a configuration is applied, so that changes are serialised.
     versions: Mutex<Versions>,
 }
 
 #[derive(Debug)]
 struct Versions {
-    /// As the program was started.
+    /// The configuration at the start.
     started: Arc<Config>,
     taken: u64,
-    /// The last is in force.
+    /// The last one is in force.
     kept: VecDeque<Arc<Version>>,
 }
 
 impl Reload {
-    /// Begins with the configuration that the gateway serves from already.
+    /// Starts with the configuration that the gateway already serves.
     pub fn new(config: Config, gateway: Arc<Gateway>, catalog: Arc<Catalog>) -> Self {
         let config = Arc::new(config);
         let (since, started) = (SystemTime::now(), Arc::clone(&config));
@@ -108,24 +108,24 @@ impl Reload {
         Self { gateway, catalog, versions: Mutex::new(Versions { started, taken: 1, kept: VecDeque::from([first]) }) }
     }
 
-    /// The one in force.
+    /// The version in force.
     pub fn current(&self) -> Arc<Version> {
         self.lock().current()
     }
 
-    /// Those that are kept, the newest first.
+    /// The kept versions, newest first.
     pub fn versions(&self) -> Vec<Arc<Version>> {
         self.lock().kept.iter().rev().cloned().collect()
     }
 
-    /// One that is kept, by its number or revision.
+    /// A kept version, by its number or revision.
     pub fn version(&self, name: &str) -> Option<Arc<Version>> {
         let versions = self.lock();
         let found = versions.kept.iter().rev();
         found.into_iter().find(|one| one.config.revision == name || one.number.to_string() == name).cloned()
     }
 
-    /// Reads the file again. Blocks.
+    /// Loads the file again and applies it. Blocks.
     pub fn reload(&self) -> Result<Taken, ReloadError> {
         let current = self.current();
         let Some(path) = &current.config.path else { return Err(ReloadError::NoFile) };
@@ -134,7 +134,7 @@ impl Reload {
         self.tell(taken)
     }
 
-    /// Goes back to a version that is kept, or to the one before. Blocks.
+    /// Rolls back to a kept version, by default the previous one. Blocks.
     pub fn rollback(&self, to: Option<&str>) -> Result<Taken, ReloadError> {
         let versions = self.versions();
         let current = versions.first().map(|version| version.config.revision.clone());
@@ -149,7 +149,7 @@ impl Reload {
         self.tell(taken)
     }
 
-    /// What is wrong with a configuration, without taking it. Relative paths are those of the one in force. Blocks.
+    /// Checks a configuration without applying it. Relative paths are resolved as for the one in force. Blocks.
     pub fn validate(&self, text: &str) -> Problems {
         let current = self.current();
         let Config { folder, environment, .. } = &*current.config;
@@ -166,7 +166,7 @@ impl Reload {
         }
     }
 
-    /// The adapters have changed: what is served is derived anew from the same configuration. Blocks.
+    /// Derives the served state anew from the same configuration, after a change of adapters. Blocks.
     pub fn adapters_changed(&self) {
         let versions = self.lock();
         let config = Arc::clone(&versions.current().config);
@@ -180,7 +180,7 @@ impl Reload {
         let mut versions = self.lock();
         let serving = Serving::derive(&config, self.catalog.snapshot())
             .map_err(|error| ReloadError::Problems(error.to_string()))?;
-        // What could not be served before (an adapter that is still to come) does not keep other changes out.
+        // Problems that existed before (an adapter that is still missing) do not block other changes.
         let known = self.gateway.serving();
         let is_new = |problem: &Problem| !known.problems.iter().any(|one| one.message == problem.message);
         let worse: Vec<Problem> =
@@ -193,7 +193,7 @@ impl Reload {
         Ok(Taken { version: versions.add(config, origin), at_next_start })
     }
 
-    /// Metrics and the log hear of it.
+    /// Updates the metrics and logs the result.
     fn tell(&self, result: Result<Taken, ReloadError>) -> Result<Taken, ReloadError> {
         let metrics = self.gateway.metrics();
         match &result {
@@ -224,7 +224,7 @@ impl Versions {
     fn current(&self) -> Arc<Version> {
         match self.kept.back() {
             Some(version) => Arc::clone(version),
-            // There is always one; this is what it began with.
+            // Unreachable: a version is always kept. Falls back to the first one.
             None => Arc::new(Version {
                 number: 1,
                 since: SystemTime::UNIX_EPOCH,
@@ -250,7 +250,7 @@ fn refused(problems: &Problems) -> ReloadError {
     ReloadError::Problems(problems.render(false).trim_end().to_owned())
 }
 
-/// Settings of listeners, the sandbox and the log, which are made once.
+/// Changed settings of listeners, the sandbox and the log, which are created only once.
 fn at_next_start(started: &Config, config: &Config) -> Vec<&'static str> {
     let (old, new) = (&started.server, &config.server);
     let changed = [
@@ -273,7 +273,7 @@ fn at_next_start(started: &Config, config: &Config) -> Vec<&'static str> {
     changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()
 }
 
-/// The text of a configuration as it may be shown, for [`Version`]s.
+/// The text of a configuration in the form that may be shown, for [`Version`]s.
 pub fn shown(config: &Config) -> &str {
     config.source.text()
 }

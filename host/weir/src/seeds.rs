@@ -1,4 +1,4 @@
-//! The seeds of the fuzz targets, replayed on stable.
+//! Replays the seeds of the fuzz targets on stable Rust.
 
 #[path = "../../../fuzz/src/gateway.rs"]
 #[allow(unreachable_pub, reason = "the file is a public module of the fuzz crate")]

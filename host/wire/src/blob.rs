@@ -1,40 +1,40 @@
 //! Blob tokens: large base64 values stay out of the sandbox.
 //!
-//! Before a body enters a component, string values that hold long base64 (whole, or behind a data URL's head) are
-//! replaced by short unguessable tokens; when the rendered request comes out, the values are put back. A token counts
-//! only where it ends a JSON string value, so a component can move it but not look into it or hide it in other text.
+//! Before a body enters a component, string values of long base64 (whole, or after the head of a data URL) are replaced
+//! by short unguessable tokens; the values are put back into the rendered request. A token only counts at the end of a
+//! JSON string value, so a component can move it, but can neither read its value nor hide it in other text.
 
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 
 use weir_types::contract::types::Blob;
 
-/// When to lift, and how much a component may make of it.
+/// When values are lifted, and how much of them a component may use.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Values shorter than this many bytes stay.
+    /// Minimum length of a lifted value, in bytes.
     pub min_len: usize,
     /// How often one token may be put back.
     pub max_uses: usize,
-    /// The spliced body may be no longer than this.
+    /// Maximum length of the spliced body, in bytes.
     pub max_len: usize,
 }
 
 /// Why a body cannot be spliced.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BlobError {
-    /// A token was copied too often.
+    /// A token occurs too often.
     #[error("the adapter used one blob more than {0} times")]
     Repeated(usize),
-    /// The result would be too long.
+    /// The spliced body would be too long.
     #[error("the rendered body is longer than {0} bytes")]
     TooLong(usize),
-    /// There is no randomness for a nonce.
+    /// The system provides no random bytes for a nonce.
     #[error("no random bytes for a blob token: {0}")]
     Random(String),
 }
 
-/// The values that were lifted out of one body.
+/// The values lifted out of one body.
 #[derive(Debug, Default)]
 pub struct Lifted {
     nonce: String,
@@ -42,9 +42,9 @@ pub struct Lifted {
     heads: Vec<String>,
 }
 
-/// Length of the first characters that an adapter may see.
+/// How many first characters of a value an adapter may see.
 const HEAD: usize = 64;
-/// Length of a token's number.
+/// Number of hexadecimal digits in a token.
 const DIGITS: usize = 4;
 
 impl Lifted {
@@ -53,7 +53,7 @@ impl Lifted {
         self.values.is_empty()
     }
 
-    /// Lifts one more value, which comes from elsewhere; returns its token.
+    /// Lifts one more value, which is not from the body, and returns its token.
     pub fn add(&mut self, value: Bytes) -> Result<String, BlobError> {
         if self.nonce.is_empty() {
             self.nonce = nonce()?;
@@ -64,7 +64,7 @@ impl Lifted {
         Ok(token)
     }
 
-    /// What the context says about the blobs.
+    /// Describes the blobs for the adapter's context.
     pub fn describe(&self) -> Vec<Blob> {
         let blob = |(at, value): (usize, &Bytes)| Blob {
             token: self.token(at),
@@ -74,7 +74,7 @@ impl Lifted {
         self.values.iter().enumerate().map(blob).collect()
     }
 
-    /// The lifted values stay, in chunks that share their memory with the body they came from.
+    /// Puts the values back, in chunks that share memory with the body they came from.
     pub fn splice(&self, rendered: &Bytes, limits: &Limits) -> Result<Vec<Bytes>, BlobError> {
         if self.is_empty() {
             return Ok(vec![rendered.clone()]);
@@ -105,7 +105,7 @@ impl Lifted {
         Ok(chunks)
     }
 
-    /// The value whose number stands at `at`, provided that the string value ends behind it.
+    /// The value whose number is at `at`, provided that the string value ends after it.
     fn value_at(&self, rendered: &[u8], at: usize) -> Option<(usize, &Bytes)> {
         let digits = std::str::from_utf8(rendered.get(at..at + DIGITS)?).ok()?;
         let number = usize::from_str_radix(digits, 16).ok()?;
@@ -118,7 +118,7 @@ impl Lifted {
     }
 }
 
-/// Lifts the long base64 values out of a JSON body. Returns the body as it was where there are none.
+/// Lifts the long base64 values out of a JSON body. Returns the body unchanged if there are none.
 pub fn lift(body: &Bytes, limits: &Limits) -> Result<(Bytes, Lifted), BlobError> {
     let mut lifted = Lifted::default();
     if body.len() < limits.min_len {
@@ -150,17 +150,18 @@ pub fn lift(body: &Bytes, limits: &Limits) -> Result<(Bytes, Lifted), BlobError>
     Ok((out.freeze(), lifted))
 }
 
-/// A token's unguessable beginning, in base64's own alphabet so that it passes for what it stands for.
+/// The unguessable prefix of a token, in base64's own alphabet so that it looks like base64 to an adapter.
 fn nonce() -> Result<String, BlobError> {
     let mut random = [0u8; 16];
     getrandom::fill(&mut random).map_err(|error| BlobError::Random(error.to_string()))?;
     Ok(format!("weirblob{:032x}", u128::from_le_bytes(random)))
 }
 
-/// How values begin that an adapter wrapped for the way through a client: `weir` in base64. Adapters look into them.
+/// Prefix of values that an adapter wrapped to travel through a client: `weir` in base64. Adapters must be able to read
+/// them.
 const WRAPPED: &[u8] = b"d2Vpci";
 
-/// Where base64 begins in a string value: at 0, or behind a data URL's head; none where it is not base64.
+/// Start of the base64 in a string value: 0, or after a data URL's head; `None` if it is not base64.
 fn base64_tail(value: &[u8]) -> Option<usize> {
     let skip = if value.starts_with(b"data:") {
         let head = value.get(..256.min(value.len()))?;
@@ -177,7 +178,7 @@ fn base64_tail(value: &[u8]) -> Option<usize> {
     text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')).then_some(skip)
 }
 
-/// The string tokens of a JSON text (keys too), without their quotes.
+/// Iterates over the ranges of the string tokens in a JSON text (keys too), without their quotes.
 struct Strings<'a> {
     text: &'a [u8],
     at: usize,
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_adapter_wrapped_itself_stays() {
+    fn values_that_an_adapter_wrapped_stay() {
         use base64::Engine as _;
         let wrapped = base64::engine::general_purpose::STANDARD.encode(format!("weir.zeta.e..{}", long(300)));
         let body = Bytes::from(format!("{{\"signature\":\"{wrapped}\"}}"));
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lifted_comes_back() {
+    fn lifted_values_are_put_back() {
         let body = format!(r#"{{"a":"{}==","b":"data:image/png;base64,{}","c":"short"}}"#, long(20), long(30));
         let body = Bytes::from(body);
         let (small, lifted) = lift(&body, &LIMITS).unwrap();
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_base64_stays() {
+    fn text_that_is_not_base64_stays() {
         let body = Bytes::from(format!(r#"{{"a":"{} words","b":"x\"{}"}}"#, long(20), long(20)));
         let (small, lifted) = lift(&body, &LIMITS).unwrap();
         assert!(lifted.is_empty());

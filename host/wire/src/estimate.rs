@@ -1,27 +1,27 @@
-//! Estimates how many tokens something has, without its model's tokenizer.
+//! Estimates numbers of tokens without the model's tokenizer.
 //!
-//! Each byte has a weight by its class (a letter a fifth of a token, a digit three quarters, punctuation a half), so that
-//! an estimate is one pass without state, and the parts of a stream can be added. Fitted on half of the recorded answers
-//! that tell their tokens, checked on the other half; `docs/limits.md` says how far it is off. Bodies in JSON are weighed
-//! as they are, with little for what is only structure; long ones by samples.
+//! Each byte has a weight by its class (a letter a fifth of a token, a digit three quarters, punctuation a half), so an
+//! estimate is a single pass without state, and those of a stream's parts can be added. The weights are fitted on half
+//! of the recorded answers that report their tokens, and checked on the other half; `docs/limits.md` states the error.
+//! JSON bodies are weighed as they are, with low weights for their structure, and long ones by samples.
 
 use weir_types::contract::types::{
     Candidate, ChatRequest, ChatResponse, MediaPart, MediaSource, Message, Part, ResultPart, Tool,
 };
 
-/// Tokens that a turn costs besides its text.
+/// Tokens of a message besides its text, in hundredths.
 const PER_MESSAGE: u64 = 400;
-/// Tokens of an image or a page where nothing better is known.
+/// Tokens of an image or a page if nothing better is known, in hundredths.
 const PER_MEDIUM: u64 = 100_000;
-/// Tokens of an answer besides its content.
+/// Tokens of an answer besides its content, in hundredths.
 const PER_ANSWER: u64 = 300;
-/// Tokens that the structure around an answer's content seems to have.
+/// Weight of the structure around an answer's content, in hundredths of a token.
 const ENVELOPE: u64 = 6000;
-/// Bytes from which on samples are weighed.
+/// Length beyond which samples are weighed, in bytes.
 const WHOLE: usize = 8 << 10;
-/// Bytes of one sample.
+/// Size of a sample, in bytes.
 const BLOCK: usize = 256;
-/// Bytes from which on a string without any space is taken for data in base64.
+/// Minimum length of a run without spaces that is taken for base64 data, in bytes.
 const BLOB: usize = 64;
 
 /// Weights of bytes, in hundredths of a token.
@@ -30,7 +30,7 @@ type Weights = [u8; 256];
 const TEXT: Weights = weights(48);
 const JSON: Weights = weights(12);
 
-/// The weights where what gives JSON its structure has this one.
+/// The table of weights; `structure` is the weight of JSON's structural characters.
 const fn weights(structure: u8) -> Weights {
     let mut table = [0; 256];
     let mut byte = 0;
@@ -41,7 +41,7 @@ const fn weights(structure: u8) -> Weights {
             b' ' => 21,
             0..=31 => 57,
             b'"' | b'{' | b'}' | b'[' | b']' | b':' | b',' | b'\\' => structure,
-            // The first byte of a character of scripts that have one for a syllable or a word.
+            // First bytes of scripts in which a character is a syllable or a word.
             0xE3.. => 40,
             0x80.. => 20,
             _ => 48,
@@ -56,18 +56,18 @@ fn weigh(bytes: &[u8], weights: &Weights) -> u64 {
     bytes.iter().map(|byte| u64::from(weights.get(usize::from(*byte)).copied().unwrap_or_default())).sum()
 }
 
-/// Whole tokens of a weight.
+/// Whole tokens of a weight, rounded up.
 fn tokens(weight: u64) -> u32 {
     u32::try_from(weight.div_ceil(100)).unwrap_or(u32::MAX)
 }
 
-/// The estimated tokens of a body in JSON that asks for an answer, given in pieces.
+/// The estimated tokens of a request's JSON body, given in pieces.
 pub fn body_tokens<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone) -> u32 {
     let weight = body_weight(pieces);
     tokens(weight.saturating_sub(800)).max(1)
 }
 
-/// The beginning is weighed whole, what follows it by samples.
+/// The weight of a body: its start is weighed whole, the rest by samples.
 fn body_weight<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone) -> u64 {
     let total: usize = pieces.clone().map(<[u8]>::len).sum();
     let blocks = pieces.flat_map(|piece| piece.chunks(BLOCK));
@@ -90,7 +90,7 @@ fn body_weight<'a>(pieces: impl Iterator<Item = &'a [u8]> + Clone) -> u64 {
     head + rest + if has_blobs { PER_MEDIUM } else { 0 }
 }
 
-/// A block without the data in base64 that it begins or ends with.
+/// A block without the base64 data at its start or end.
 fn without_blob(block: &[u8]) -> &[u8] {
     let is_other = |byte: &u8| !is_base64(*byte);
     let first = block.iter().position(is_other).unwrap_or(block.len());
@@ -99,7 +99,7 @@ fn without_blob(block: &[u8]) -> &[u8] {
     if last >= BLOB { words.get(..words.len() - last).unwrap_or_default() } else { words }
 }
 
-/// What an answer's content weighs, as it passes by.
+/// The weight of an answer's content, summed up as it passes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Content(u64);
 
@@ -109,7 +109,8 @@ impl Content {
         self.0 += text_weight(text.as_bytes());
     }
 
-    /// Adds the inside of a JSON string, as it is written. Data in base64 is no text. Returns whether anything was added.
+    /// Adds the inside of a JSON string, as it is written; base64 data do not count as text. Returns whether anything
+    /// was added.
     pub fn string(&mut self, inside: &[u8]) -> bool {
         let weight = if inside.len() >= BLOB && is_blob(inside) { 0 } else { string_weight(inside) };
         self.0 += weight;
@@ -121,17 +122,17 @@ impl Content {
         self.0 += body_weight(std::iter::once(piece));
     }
 
-    /// Adds a token that nothing is known of.
+    /// Adds one token of unknown content.
     pub fn unknown(&mut self) {
         self.0 += 100;
     }
 
-    /// Tokens of what was added as texts and strings.
+    /// Tokens of the texts and strings that were added.
     pub fn tokens(self) -> u32 {
         if self.0 == 0 { 0 } else { tokens(self.0 + PER_ANSWER) }
     }
 
-    /// Tokens of what was added as JSON.
+    /// Tokens of the JSON that was added.
     pub fn tokens_of_json(self) -> u32 {
         tokens(self.0.saturating_sub(ENVELOPE))
     }
@@ -145,7 +146,7 @@ fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'_' | b'-')
 }
 
-/// The inside of a JSON string: an escape is about what it stands for.
+/// The weight of the inside of a JSON string; an escape weighs about as much as its character.
 fn string_weight(inside: &[u8]) -> u64 {
     let (mut weight, mut rest) = (0, inside);
     while let Some(at) = memchr::memchr(b'\\', rest) {
@@ -275,14 +276,14 @@ mod tests {
         }
 
         #[test]
-        fn samples_tell_about_the_whole(words in prop::collection::vec("[a-z]{1,9}", 1..20), times in 200usize..2000) {
+        fn samples_represent_the_whole(words in prop::collection::vec("[a-z]{1,9}", 1..20), times in 200usize..2000) {
             let text = words.join(" ").repeat(times);
             let (sampled, whole) = (text_weight(text.as_bytes()), weigh(text.as_bytes(), &TEXT));
             prop_assert!(sampled.abs_diff(whole) * 10 <= whole + 1000, "{} {}", sampled, whole);
         }
 
         #[test]
-        fn a_string_in_json_weighs_about_what_it_says(text in "[a-z \"\n]{0,200}") {
+        fn a_string_in_json_weighs_about_as_much_as_its_text(text in "[a-z \"\n]{0,200}") {
             let json = serde_json::to_string(&text).unwrap();
             let mut content = Content::default();
             content.string(json.trim_matches('"').as_bytes());

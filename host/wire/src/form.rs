@@ -1,14 +1,14 @@
-//! Sees a few fields of a `multipart/form-data` body (RFC 7578, RFC 2046 section 5.1) without copying it.
+//! Finds a few fields of a `multipart/form-data` body (RFC 7578, RFC 2046 section 5.1) without copying it.
 //!
-//! What this scan finds, the provider's parser has to find too, or else a request could name one model here and another
-//! there. So whatever parsers are known to read differently is refused and never guessed at: a boundary that is not a
-//! delimiter of its own line, lines that end otherwise than with CRLF, names with `name*=` or odd escapes, an encoded
-//! field. Clients' libraries make none of that.
+//! The provider's parser must find the same fields as this scan, or a request could name one model here and another
+//! there. So everything that parsers are known to read differently is refused: a boundary that is not a delimiter on
+//! its own line, line ends other than CRLF, names with `name*=` or odd escapes, encoded fields. Clients' libraries
+//! produce none of these.
 //!
 //! | file | does |
 //! |---|---|
 //! | `rope` | searches and reads across the chunks of a body |
-//! | `header` | values with parameters: `form-data; name="x"` |
+//! | `header` | parses values with parameters: `form-data; name="x"` |
 
 mod header;
 mod rope;
@@ -20,47 +20,47 @@ use bytes::Bytes;
 use self::header::Parameters;
 use self::rope::Rope;
 
-/// The most parts that a body may have, and the most bytes of one part's head.
+/// Maximum number of parts, and maximum size of a part's head in bytes.
 const MAX_PARTS: usize = 4096;
 const MAX_HEAD: usize = 8 << 10;
-/// The longest boundary: RFC 2046 allows 70 characters.
+/// Maximum length of a boundary: RFC 2046 allows 70 characters.
 const MAX_BOUNDARY: usize = 70;
-/// Bytes up to which a wanted field is read.
+/// Maximum length of a wanted field that is read, in bytes.
 const MAX_TEXT: usize = 1 << 10;
 
-/// A field that was looked for.
+/// A field that was searched for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
-    /// Its place in the list of names.
+    /// Index in the list of names.
     pub name: usize,
-    /// Where its value stands in the body, in bytes.
+    /// Range of its value in the body, in bytes.
     pub range: Range<usize>,
-    /// The value, if it is short text and no file.
+    /// The value, if it is short text and not a file.
     pub text: Option<String>,
 }
 
 /// Why a body cannot be scanned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
-    /// The content type is another one.
+    /// The content type is not `multipart/form-data` with a boundary.
     #[error("its content type is not `multipart/form-data` with a boundary")]
     ContentType,
-    /// There is no part.
+    /// The body does not begin with its boundary.
     #[error("it does not begin with its boundary")]
     NoParts,
     /// The last delimiter is missing.
     #[error("it ends without its closing boundary")]
     Truncated,
-    /// The boundary stands somewhere else than alone on a line.
+    /// The boundary does not stand alone on a line.
     #[error("its boundary stands within a part, at byte {offset}")]
     Boundary {
-        /// Where.
+        /// Offset of the boundary in the body.
         offset: usize,
     },
-    /// A part's head is wrong, or may be read in several ways.
+    /// A part's head is invalid or ambiguous.
     #[error("the head of the part at byte {offset} cannot be read")]
     Head {
-        /// Where the part begins.
+        /// Offset of the part in the body.
         offset: usize,
     },
     /// Too many parts.
@@ -68,7 +68,7 @@ pub enum FormError {
     TooManyParts,
 }
 
-/// The boundary that a content type names.
+/// Parses the boundary out of a content type.
 pub fn boundary(content_type: &str) -> Result<String, FormError> {
     let parameters = Parameters::parse(content_type).ok_or(FormError::ContentType)?;
     let boundary = parameters.only("boundary").ok().flatten().filter(|boundary| is_boundary(boundary));
@@ -83,7 +83,7 @@ fn is_boundary(text: &str) -> bool {
     (1..=MAX_BOUNDARY).contains(&text.len()) && !text.ends_with(' ') && text.bytes().all(is_part)
 }
 
-/// The fields of these names, in order; every one where a name occurs several times.
+/// The fields of these names in order, including repeated ones.
 pub fn fields(body: &[Bytes], boundary: &str, names: &[&str]) -> Result<Vec<Field>, FormError> {
     let rope = Rope::new(body);
     let delimiter = format!("--{boundary}");
@@ -101,23 +101,23 @@ pub fn fields(body: &[Bytes], boundary: &str, names: &[&str]) -> Result<Vec<Fiel
         found.extend(field(&rope, at, end..next, names)?);
         at = next;
     }
-    // Behind the closing delimiter anything may stand but another one.
+    // After the closing delimiter anything is allowed except another one.
     match rope.find(delimiter.as_bytes(), at + delimiter.len()) {
         Some(offset) => Err(FormError::Boundary { offset }),
         None => Ok(found),
     }
 }
 
-/// A line with the boundary.
+/// A line that holds the boundary.
 enum Delimiter {
-    /// A part begins: `end` is in front of the line's own CRLF, which may be half of the blank line.
+    /// A part begins. `end` is before the line's own CRLF, which may be half of the blank line.
     Open {
         end: usize,
     },
     Close,
 }
 
-/// What kind of delimiter stands at `at`, where the boundary was found.
+/// The kind of the delimiter at `at`, where the boundary was found.
 fn line(rope: &Rope<'_>, at: usize, len: usize) -> Result<Delimiter, FormError> {
     let wrong = FormError::Boundary { offset: at };
     let begins_line = at == 0 || at.checked_sub(2).is_some_and(|start| rope.is_at(start, b"\r\n"));
@@ -135,7 +135,7 @@ fn line(rope: &Rope<'_>, at: usize, len: usize) -> Result<Delimiter, FormError> 
     if closes { Ok(Delimiter::Close) } else { Err(wrong) }
 }
 
-/// The field of a part, if it is wanted. The part is all from its delimiter's CRLF to the next delimiter.
+/// The field of a part, if it is wanted. The part reaches from its delimiter's CRLF to the next delimiter.
 fn field(rope: &Rope<'_>, at: usize, part: Range<usize>, names: &[&str]) -> Result<Option<Field>, FormError> {
     let wrong = FormError::Head { offset: at };
     // Its last CRLF belongs to the next delimiter.
@@ -154,7 +154,7 @@ fn field(rope: &Rope<'_>, at: usize, part: Range<usize>, names: &[&str]) -> Resu
     Ok(Some(Field { name, range, text }))
 }
 
-/// What a part's head says.
+/// The relevant contents of a part's head.
 struct Head {
     name: String,
     is_file: bool,
@@ -162,7 +162,7 @@ struct Head {
 }
 
 impl Head {
-    /// Reads a head; none where parsers may differ.
+    /// Parses a head; `None` if parsers may disagree about it.
     fn read(head: &str) -> Option<Self> {
         let (mut disposition, mut is_encoded) = (None, false);
         for line in head.split("\r\n").filter(|line| !line.is_empty()) {

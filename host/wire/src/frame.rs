@@ -1,17 +1,17 @@
-//! Cuts streams into frames and back, incrementally, whatever the cuts of the network.
+//! Decodes streams into frames and encodes them, incrementally, however the network cuts them.
 //!
-//! A [`Decoder`] takes the bytes of one stream as they come and hands out [`FrameRef`]s, borrowed from the read
-//! wherever a frame lies whole within it. An [`Encoder`] does the reverse. Bytes are never decoded as text before a
-//! frame is complete, so a character cut in two by the network is whole again in its frame.
+//! A [`Decoder`] takes the bytes of one stream as they arrive and emits [`FrameRef`]s, borrowed from the read if a
+//! frame lies whole within it. An [`Encoder`] does the reverse. Bytes are not decoded as text before a frame is
+//! complete, so a character cut in two by the network is whole again in its frame.
 //!
 //! | file | framing |
 //! |---|---|
 //! | `sse` | `text/event-stream`, after the WHATWG HTML standard, section 9.2 |
-//! | `lines` | one JSON value a line |
+//! | `lines` | one JSON value per line |
 //! | `json_array` | one JSON array whose elements arrive one by one |
 //! | `event_stream` | `application/vnd.amazon.eventstream`, binary, with checksums |
-//! | `encode` | all of them, written |
-//! | `nest` | where a JSON value ends |
+//! | `encode` | writes all of them |
+//! | `nest` | finds the end of a JSON value |
 
 pub(crate) mod bom;
 mod encode;
@@ -35,25 +35,25 @@ use lines::Lines;
 use sse::Sse;
 use weir_types::contract::types::{Frame, Framing};
 
-/// How much one frame may take. What is beyond is an error, never a silent cut.
+/// Limits of one frame. Exceeding one is an error; nothing is cut silently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one frame: of its data, of any one of its lines, of a whole event-stream message.
+    /// Size of one frame in bytes: its data, any of its lines, or a whole event-stream message.
     pub frame_bytes: usize,
-    /// Bytes of the headers of one event-stream message.
+    /// Size of the headers of one event-stream message, in bytes.
     pub header_bytes: usize,
-    /// How deep the elements of a JSON array may be nested.
+    /// Nesting depth of the elements of a JSON array.
     pub depth: usize,
 }
 
 impl Default for Limits {
-    /// 16 MiB a frame (an image in base64 fits), 128 KiB of headers (the format's own limit), 256 levels.
+    /// 16 MiB per frame (an image in base64 fits), 128 KiB of headers (the format's own limit), 256 levels.
     fn default() -> Self {
         Self { frame_bytes: 16 << 20, header_bytes: 128 << 10, depth: 256 }
     }
 }
 
-/// Why a stream cannot be cut into frames. The decoder is of no further use then.
+/// Why a stream cannot be decoded into frames. The decoder is of no further use afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// A frame, or something within it, is larger than the limit.
@@ -83,17 +83,17 @@ pub enum FrameError {
         /// `prelude` or `message`.
         part: &'static str,
     },
-    /// The bytes are not what the framing calls for.
+    /// The bytes do not match the framing.
     #[error("the stream has {found} where {expected} belongs")]
     Malformed {
-        /// What stands there.
+        /// What was found.
         found: &'static str,
-        /// What the framing calls for.
+        /// What the framing requires.
         expected: &'static str,
     },
 }
 
-/// One complete frame, borrowed from the decoder for the length of a call.
+/// One complete frame, borrowed from the decoder for the duration of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameRef<'a> {
     /// The event's name: SSE's `event:`, the event-stream's `:event-type` or `:exception-type`. Never empty.
@@ -103,17 +103,17 @@ pub struct FrameRef<'a> {
 }
 
 impl FrameRef<'_> {
-    /// The frame as the contract has it; what is not UTF-8 becomes U+FFFD.
+    /// The frame as the contract's type; invalid UTF-8 becomes U+FFFD.
     pub fn to_owned(&self) -> Frame {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Frame { event: self.event.map(text), data: text(self.data) }
     }
 }
 
-/// Takes the frames that a read completes.
+/// Callback for the frames that a read completes.
 type Each<'e> = dyn FnMut(FrameRef<'_>) + 'e;
 
-/// Cuts the bytes of one stream into frames.
+/// Decodes the bytes of one stream into frames.
 #[derive(Debug)]
 pub struct Decoder(Kind);
 
@@ -126,7 +126,7 @@ enum Kind {
 }
 
 impl Decoder {
-    /// A decoder at the start of a stream.
+    /// Creates a decoder for the start of a stream.
     pub fn new(framing: Framing, limits: Limits) -> Self {
         Self(match framing {
             Framing::Sse => Kind::Sse(Sse::new(limits.frame_bytes)),
@@ -136,7 +136,7 @@ impl Decoder {
         })
     }
 
-    /// Takes the bytes of one read and hands out every frame that they complete, at once.
+    /// Takes the bytes of one read and emits every frame that they complete, at once.
     pub fn push(&mut self, bytes: &[u8], each: &mut Each<'_>) -> Result<(), FrameError> {
         match &mut self.0 {
             Kind::Sse(sse) => sse.push(bytes, each),
@@ -146,10 +146,10 @@ impl Decoder {
         }
     }
 
-    /// The stream has ended as streams should; one that broke off must not be finished but reported as broken.
+    /// Ends a stream that ended regularly; a stream that broke off must be reported as broken instead.
     ///
-    /// Hands out a last frame that is whole but for its end: an SSE event without its blank line, a JSON line without
-    /// its line feed. Anything else that is incomplete is [`FrameError::Truncated`].
+    /// Emits a last frame that lacks only its end: an SSE event without its blank line, a JSON line without its line
+    /// feed. Anything else that is incomplete is [`FrameError::Truncated`].
     pub fn finish(&mut self, each: &mut Each<'_>) -> Result<(), FrameError> {
         match &mut self.0 {
             Kind::Sse(sse) => sse.finish(each),
@@ -159,14 +159,14 @@ impl Decoder {
         }
     }
 
-    /// For a stream that was passed on as it came and has broken off: what must be written first (appended to `out`), and
-    /// the encoder with which an error can follow, so that its readers see a frame of its own.
+    /// Prepares the end of a stream that was forwarded unchanged and has broken off. Appends to `out` the bytes that
+    /// must come first, and returns the encoder for an error frame, so that readers see it as a frame by itself.
     ///
-    /// None where nothing can follow: within an element of a JSON array or an event-stream message, or behind the end.
+    /// `None` if nothing can follow: within an element of a JSON array or an event-stream message, or after the end.
     pub fn take_over(&self, out: &mut Vec<u8>) -> Option<Encoder> {
         match &self.0 {
             Kind::Sse(sse) => {
-                // One line feed for the line, one for the event; too many do no harm.
+                // One line feed ends the line, one the event; extra ones are harmless.
                 out.extend_from_slice(if sse.is_within_event() { b"\n\n" } else { b"" });
                 Some(Encoder::new(Framing::Sse))
             }
@@ -179,7 +179,7 @@ impl Decoder {
         }
     }
 
-    /// How many SSE comments have passed: a sign of life that is no frame. Always 0 in the other framings.
+    /// Number of SSE comments so far: signs of life that are not frames. Always 0 in the other framings.
     pub fn comments(&self) -> u64 {
         match &self.0 {
             Kind::Sse(sse) => sse.comments(),
@@ -198,9 +198,9 @@ pub const fn content_type(framing: Framing) -> &'static str {
     }
 }
 
-/// The framing of a streamed answer with this content type, if the type tells.
+/// The framing of a streamed answer with this content type, if the type determines one.
 ///
-/// `application/json` means a JSON array here: ask only for answers that are streams.
+/// `application/json` means a JSON array here: call this for streams only.
 pub fn from_content_type(value: &str) -> Option<Framing> {
     const TYPES: [(&str, Framing); 8] = [
         ("text/event-stream", Framing::Sse),
@@ -216,7 +216,7 @@ pub fn from_content_type(value: &str) -> Option<Framing> {
     TYPES.iter().find(|(name, _)| name.eq_ignore_ascii_case(essence)).map(|&(_, framing)| framing)
 }
 
-/// Empties a buffer for the next frame, and gives back what one very large frame made it grow to.
+/// Clears a buffer for the next frame, and frees the memory of one very large frame.
 fn reset(buffer: &mut Vec<u8>) {
     const KEPT: usize = 64 << 10;
     if buffer.capacity() > KEPT {

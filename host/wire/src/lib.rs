@@ -1,14 +1,14 @@
-//! Bytes in, bytes out: framings, a look into JSON and forms, usage of passing answers. No async, no sandbox.
+//! Bytes in, bytes out: framings, partial reading of JSON and forms, usage of passing answers. No async, no sandbox.
 //!
 //! | module | does |
 //! |---|---|
-//! | [`frame`] | cuts streams into frames and back |
-//! | [`peek`] | sees a few members of a JSON body without parsing it, and splices them |
-//! | [`form`] | sees a few fields of a multipart body without copying it |
-//! | [`tap`] | reads usage from answers that pass by |
-//! | [`estimate`] | tokens, roughly |
-//! | [`blob`] | keeps large base64 out of the sandbox |
-//! | [`yaml`] | documents of configurations and recordings |
+//! | [`frame`] | decodes and encodes the frames of streams |
+//! | [`peek`] | finds a few members of a JSON body without parsing it, and splices them |
+//! | [`form`] | finds a few fields of a multipart body without copying it |
+//! | [`tap`] | reads usage from passing answers |
+//! | [`estimate`] | estimates numbers of tokens |
+//! | [`blob`] | keeps large base64 values out of the sandbox |
+//! | [`yaml`] | reads YAML documents of configurations and recordings |
 
 pub mod blob;
 pub mod estimate;

@@ -1,15 +1,15 @@
-//! Reads usage, finish reason and model from answers while their bytes go through untouched.
+//! Reads usage, finish reason and model from answers while their bytes pass unchanged.
 //!
-//! A manifest's tap says where these stand; [`CompiledTap`] is made once from it, a [`TapState`] goes along with one
-//! answer. Of a stream it is shown every frame; of a whole JSON answer every chunk, and none of it is kept, so that
-//! an answer of any size is metered.
+//! A manifest's tap names the places of these values; [`CompiledTap`] is compiled from it once, and a [`TapState`]
+//! follows one answer. It gets every frame of a stream, or every chunk of a whole JSON answer, of which nothing is
+//! kept, so that answers of any size are metered.
 //!
 //! | file | does |
 //! |---|---|
-//! | `filter` | passes over frames that have nothing of interest, without a scan |
-//! | `usage` | figures, merged and taken apart into disjoint buckets |
-//! | `check` | one test of the manifest on frames |
-//! | `content` | the content of frames, weighed |
+//! | `filter` | skips frames without relevant values, without a scan |
+//! | `usage` | merges figures and splits them into disjoint buckets |
+//! | `check` | evaluates one test of the manifest on frames |
+//! | `content` | weighs the content of frames |
 
 mod check;
 mod content;
@@ -35,22 +35,22 @@ use weir_types::tokens::Tokens;
 /// Why a manifest's tap cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TapError {
-    /// One of its pointers.
+    /// A pointer is invalid.
     #[error(transparent)]
     Pointer(#[from] PointerError),
-    /// One of its tests.
+    /// A test is invalid.
     #[error(transparent)]
     Test(#[from] TestError),
-    /// Buckets that include each other.
+    /// Buckets include each other.
     #[error("the tap's usage has a bucket that includes itself")]
     Circle,
 }
 
-/// The limits of the scans: a tap must never fail an answer for having too much of something.
+/// Limits of the scans. They drop what exceeds them, because a tap must never make an answer fail.
 const LIMITS: Limits =
     Limits { depth: 512, hits: 256, drop_excess: true, text_bytes: 512, utf8: false, variants: false };
 
-/// A manifest's tap, compiled. Cheap to clone.
+/// A compiled tap of a manifest. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct CompiledTap(Arc<Compiled>);
 
@@ -68,11 +68,11 @@ struct Compiled {
     counted: Vec<(usize, Test)>,
     finds_content: bool,
     finds_model: bool,
-    /// Where content stands.
+    /// The places of content.
     content: content::Places,
     /// The members of an answer that hold figures.
     members: Vec<String>,
-    /// For the beginning of an answer: everything.
+    /// Pointers for the start of an answer: all of them.
     full: Stage,
     /// From the first content on: without that, the model and the tier. Its pointers are the first of the full ones.
     lean: Stage,
@@ -95,7 +95,7 @@ enum Role {
     Tier,
 }
 
-/// What a test tells if it holds.
+/// What it means for the answer if a test holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sign {
     Content,
@@ -142,7 +142,7 @@ impl CompiledTap {
 }
 
 impl CompiledTap {
-    /// The names of those members of a frame or an answer that hold its figures.
+    /// Names of the members of a frame or an answer that contain its figures.
     pub fn usage_members(&self) -> &[String] {
         &self.0.members
     }
@@ -248,30 +248,30 @@ pub struct Reading {
     pub finish: Option<String>,
     /// The model, as the provider names it.
     pub model: Option<String>,
-    /// Whether content has come.
+    /// Whether content has arrived.
     pub content: bool,
-    /// Whether it is complete: the end marker has come, or the JSON body was whole.
+    /// Whether the answer is complete: the end marker has arrived, or the JSON body was whole.
     pub ended: bool,
     /// Whether a frame, or the whole answer, was an error.
     pub failed: bool,
 }
 
-/// Reads one answer: either its frames or its body.
+/// Follows one answer: either its frames or its body.
 #[derive(Debug)]
 pub struct TapState {
     tap: CompiledTap,
     peek: Peek,
     lean: bool,
     figures: Figures,
-    /// All but the usage.
+    /// All results except the usage.
     reading: Reading,
     content: Content,
-    /// Whether it is read as a whole and not by frames.
+    /// Whether the answer is read as a whole instead of by frames.
     is_whole: bool,
 }
 
 impl TapState {
-    /// At the start of an answer.
+    /// Creates the state for the start of an answer.
     pub fn new(tap: &CompiledTap) -> Self {
         Self {
             peek: Peek::new(&tap.0.full.pointers, LIMITS),
@@ -314,24 +314,24 @@ impl TapState {
         }
     }
 
-    /// The whole JSON answer has come. If it broke off, what stood before the break is taken.
+    /// Ends a whole JSON answer. Of a truncated one, the values before the break count.
     pub fn finish_body(&mut self) -> Reading {
         self.reading.ended = self.peek.end().is_ok();
         self.read();
         self.reading()
     }
 
-    /// The tokens of the content so far, by estimate.
+    /// Estimated tokens of the content so far.
     pub fn content_tokens(&self) -> u32 {
         if self.is_whole { self.content.tokens_of_json() } else { self.content.tokens() }
     }
 
-    /// Whether content has come.
+    /// Whether content has arrived.
     pub fn has_content(&self) -> bool {
         self.reading.content
     }
 
-    /// Whether the end marker has come.
+    /// Whether the end marker has arrived.
     pub fn has_ended(&self) -> bool {
         self.reading.ended
     }
@@ -341,14 +341,14 @@ impl TapState {
         self.reading.failed
     }
 
-    /// What the answer has told so far.
+    /// The results so far.
     pub fn reading(&self) -> Reading {
         let places = &self.tap.0.places;
         let (usage, units) = (places.tokens(&self.figures), places.units(&self.figures));
         Reading { usage, units, ..self.reading.clone() }
     }
 
-    /// Takes what the scan has found. Frames that are not JSON have nothing to tell, and do no harm.
+    /// Takes over the results of the scan. Frames that are not JSON have none, and do no harm.
     fn read(&mut self) {
         let tap = &*self.tap.0;
         let found = self.peek.so_far();
@@ -382,7 +382,7 @@ impl TapState {
         self.peek.reset();
     }
 
-    /// Once the beginning has told what it can, later frames are searched for less.
+    /// Switches to the shorter list of pointers once content and model have been found.
     fn settle(&mut self) {
         let tap = &*self.tap.0;
         let content = self.reading.content || !tap.finds_content;
@@ -414,7 +414,7 @@ impl Reading {
     }
 }
 
-/// A text that is not empty. Later ones replace it, or do not.
+/// Stores a text that is not empty; a later one replaces it only if `replace` is set.
 fn take_text(place: &mut Option<String>, value: &Scalar, replace: bool) {
     let Some(text) = value.as_text().filter(|text| !text.is_empty()) else { return };
     if replace || place.is_none() {

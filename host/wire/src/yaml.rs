@@ -1,4 +1,4 @@
-//! YAML as far as cassettes use it: one document, the core schema, `!!binary`; aliases within bounds.
+//! The subset of YAML that cassettes use: one document, the core schema, `!!binary`, and aliases within bounds.
 
 mod node;
 
@@ -10,12 +10,12 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
 pub use self::node::Node;
 
-/// How deep values may lie in each other.
+/// Maximum nesting depth of values.
 const DEPTH: usize = 128;
-/// How many values all aliases together may stand for: a few lines of them can mean billions.
+/// Maximum number of values that all aliases expand to; without it, a few lines can expand to billions.
 const ALIASED: usize = 100_000;
 
-/// The first document.
+/// Parses the first document.
 pub fn read(text: &str) -> Result<Node, String> {
     let mut reading = Reading { parser: Parser::new_from_str(text), anchors: HashMap::new(), aliased: 0 };
     loop {
@@ -27,11 +27,11 @@ pub fn read(text: &str) -> Result<Node, String> {
     }
 }
 
-/// A YAML document as JSON, for others who read files of this kind. Bytes become text, as far as they are.
+/// Parses a YAML document as JSON, for other readers of such files. Bytes become text, lossily.
 ///
 /// # Errors
 ///
-/// What is wrong with it, for people.
+/// A description of the problem, for people.
 pub fn as_json(text: &str) -> Result<serde_json::Value, String> {
     let node = read(text)?;
     serde_json::from_str(&node.json()).map_err(|error| error.to_string())
@@ -114,7 +114,7 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Node, Str
     }
 }
 
-/// What a scalar without quotes means; numbers only where JSON spells them the same.
+/// Interprets an unquoted scalar. It is a number only if JSON spells it the same.
 fn plain(text: &str) -> Node {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Node::Null,
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_grows_or_nests_without_end_is_refused() {
+    fn unbounded_growth_and_nesting_are_refused() {
         let bomb = (1..40).fold("a0: &a0 [x, x, x, x]\n".to_owned(), |text, n| {
             let last = n - 1;
             text + &format!("a{n}: &a{n} [*a{last}, *a{last}, *a{last}]\n")

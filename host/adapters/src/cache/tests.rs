@@ -1,4 +1,4 @@
-//! Entries that are whole are used, and no others.
+//! Tests that intact entries are used, and no others.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -23,7 +23,7 @@ fn load(dir: &Path, limits: Limits) -> std::sync::Arc<Adapter> {
     Loader::new(engine, Some(cache)).load("zeta", &guest("zeta").build(), &Admission::default()).unwrap()
 }
 
-/// Whether the cache answers for the component.
+/// Whether the cache has the component.
 fn is_hit(dir: &Path) -> bool {
     let engine = Engine::new(small()).unwrap();
     Cache::open(dir, &engine).unwrap().get(Digest::of(&guest("zeta").build())).is_some()
@@ -44,7 +44,7 @@ fn a_component_is_compiled_once_also_for_an_engine_of_another_size() {
 type Harm = fn(&mut Vec<u8>);
 
 #[test]
-fn a_damaged_entry_is_made_anew() {
+fn a_damaged_entry_is_replaced() {
     let dir = TempDir::new().unwrap();
     load(dir.path(), small());
     let damage: [Harm; 7] = [
@@ -68,7 +68,7 @@ fn a_damaged_entry_is_made_anew() {
 }
 
 #[test]
-fn an_entry_whose_lengths_lie_is_no_entry() {
+fn an_entry_with_wrong_lengths_is_ignored() {
     for sealed in [&[][..], &[1, 0, 0], &[255; 4], &[9, 0, 0, 0, b'{'], &[2, 0, 0, 0, b'{', b'}']] {
         let entry = [MAGIC, Digest::of(sealed).bytes(), sealed].concat();
         assert!(parts(&entry).is_none());
@@ -76,12 +76,12 @@ fn an_entry_whose_lengths_lie_is_no_entry() {
 }
 
 #[test]
-fn what_cannot_be_kept_serves_all_the_same() {
+fn a_component_that_cannot_be_stored_still_serves() {
     let dir = TempDir::new().unwrap();
     let engine = Engine::new(small()).unwrap();
     let cache = Cache::open(dir.path(), &engine).unwrap();
     let bytes = guest("zeta").build();
-    // No file can have this name, whoever tries.
+    // No file can be created under this name.
     std::fs::create_dir(cache.file(Digest::of(&bytes))).unwrap();
     let adapter = Loader::new(engine, Some(cache)).load("zeta", &bytes, &Admission::default()).unwrap();
     assert!(crate::guest::call(&adapter).is_ok());
@@ -99,7 +99,7 @@ fn a_folder_that_is_gone_costs_the_cache_and_nothing_else() {
 }
 
 #[test]
-fn many_that_share_it_at_the_same_time_disturb_nobody() {
+fn concurrent_users_do_not_disturb_each_other() {
     let dir = TempDir::new().unwrap();
     std::thread::scope(|scope| {
         let loads: Vec<_> = (0..6).map(|_| scope.spawn(|| load(dir.path(), small()))).collect();
@@ -117,7 +117,7 @@ fn nothing_is_left_over_beside_the_entries() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
-/// A file of that age.
+/// A file of this age.
 fn put(dir: &Path, name: &str, minutes: u64) -> std::fs::File {
     let file = std::fs::File::create(dir.join(name)).unwrap();
     file.set_modified(SystemTime::now() - Duration::from_mins(minutes)).unwrap();
@@ -125,7 +125,7 @@ fn put(dir: &Path, name: &str, minutes: u64) -> std::fs::File {
 }
 
 #[test]
-fn what_is_left_behind_and_what_is_too_much_goes() {
+fn leftovers_and_surplus_entries_are_removed() {
     let dir = TempDir::new().unwrap();
     let put = |name: &str, minutes| put(dir.path(), name, minutes);
     for age in 0..ENTRIES as u64 + 2 {
@@ -143,7 +143,7 @@ fn what_is_left_behind_and_what_is_too_much_goes() {
 }
 
 #[test]
-fn a_file_that_somebody_is_writing_stays() {
+fn a_file_that_is_being_written_stays() {
     let dir = TempDir::new().unwrap();
     let writing = put(dir.path(), "slow.tmp", 2);
     writing.lock().unwrap();

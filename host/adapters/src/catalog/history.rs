@@ -1,4 +1,4 @@
-//! What is known of versions: which serve, which did, which are not to.
+//! The history of versions: serving, former and refused.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -9,28 +9,28 @@ use weir_sandbox::adapter::Adapter;
 use weir_sandbox::canary::Trial;
 use weir_sandbox::digest::Digest;
 
-/// How a version came to serve.
+/// Since when a version serves, and why.
 #[derive(Debug, Clone)]
 pub struct Service {
-    /// Since when it serves.
+    /// Start of service.
     pub since: SystemTime,
-    /// Why, for the operator.
+    /// The cause, for the operator.
     pub cause: String,
 }
 
-/// Why a former version serves no more.
+/// Why a former version no longer serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// Another one took its place. It was good: Weir returns to it where that one fails.
+    /// A newer version replaced it. It was good: Weir returns to it if the newer one fails.
     Retired,
-    /// The operator went back to an earlier one.
+    /// The operator went back to an earlier version.
     RolledBack,
-    /// It failed too often, or the operator said so.
+    /// It failed too often, or the operator quarantined it.
     Quarantined,
 }
 
 impl Standing {
-    /// As operators read it.
+    /// The name that operators see.
     pub fn name(self) -> &'static str {
         match self {
             Self::Retired => "retired",
@@ -43,32 +43,32 @@ impl Standing {
 /// A version that served before.
 #[derive(Debug, Clone)]
 pub struct Former {
-    /// That version, compiled.
+    /// The compiled version.
     pub adapter: Arc<Adapter>,
-    /// Why it serves no more.
+    /// Why it no longer serves.
     pub standing: Standing,
-    /// Since when.
+    /// Since when it no longer serves.
     pub since: SystemTime,
 }
 
-/// Why the operator cannot have what was asked for.
+/// Why a request of the operator is denied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// Nothing is known under this name.
+    /// No adapter has this name.
     #[error("there is no adapter `{0}`")]
     Unknown(String),
-    /// It cannot be done now.
+    /// The request is impossible now; the text is the reason.
     #[error("{0}")]
     Impossible(String),
 }
 
 impl Snapshot {
-    /// Why these bytes are not to serve under this name although nothing is wrong with the file.
+    /// Why these bytes must not serve under this name, although the file itself is sound.
     pub fn held(&self, name: &str, digest: Digest) -> Option<String> {
         decisions::held(self.quarantined.get(&digest), self.aside.get(name) == Some(&digest))
     }
 
-    /// What the version that stands for a name is now, as operators read it.
+    /// The state of the version in a name's place, as operators see it.
     pub fn state(&self, adapter: &Adapter) -> &'static str {
         match adapter.duty.suspended() {
             None => "serving",
@@ -77,7 +77,7 @@ impl Snapshot {
         }
     }
 
-    /// Whether it is plain what became of these bytes: they serve, are tried, or were turned away.
+    /// Whether the fate of these bytes is settled: they serve, are on trial, were refused, or are held back.
     pub(in super::super) fn accounts_for(&self, name: &str, digest: Digest) -> bool {
         self.adapters.get(name).is_some_and(|adapter| adapter.digest == digest)
             || self.trials.get(name).is_some_and(|trial| trial.adapter.digest == digest)
@@ -85,12 +85,12 @@ impl Snapshot {
             || self.held(name, digest).is_some()
     }
 
-    /// A version of these bytes that is kept, whether it serves or not.
+    /// A version with this digest that is kept, whether it serves or not.
     pub fn version(&self, name: &str, digest: Digest) -> Option<&Arc<Adapter>> {
         self.versions(name).find(|adapter| adapter.digest == digest)
     }
 
-    /// All versions of an adapter: the one that serves, the one that is tried, the former ones.
+    /// All versions of an adapter: the serving one, the one on trial, the former ones.
     pub fn versions(&self, name: &str) -> impl Iterator<Item = &Arc<Adapter>> {
         let former = self.former.get(name).into_iter().flatten().map(|former| &former.adapter);
         let tried = self.trials.get(name).map(|trial| &trial.adapter);
@@ -107,14 +107,14 @@ impl Snapshot {
         self.refused.insert(name.into(), refusal);
     }
 
-    /// Forgets a refusal of these bytes.
+    /// Clears the refusal of these bytes.
     pub(super) fn pardon(&mut self, name: &str, digest: Digest) {
         if self.refused.get(name).is_some_and(|refusal| refusal.digest == Some(digest)) {
             self.refused.remove(name);
         }
     }
 
-    /// Ends a trial, whatever it came to.
+    /// Ends a trial, whatever its result.
     pub(super) fn end_trial(&mut self, name: &str) -> Option<Arc<Trial>> {
         if let Some(serving) = self.adapters.get(name) {
             serving.duty.set_trial(None);
@@ -122,7 +122,7 @@ impl Snapshot {
         self.trials.remove(name)
     }
 
-    /// Remembers that the operator does not want the file's version; where that was told already, of which file.
+    /// Records that the operator rolled back from a version. If one is recorded already, that one stays.
     pub(super) fn set_aside(&mut self, name: &str, digest: Digest) {
         let aside = *self.aside.entry(name.into()).or_insert(digest);
         if let Some(reason) = self.held(name, aside) {
@@ -130,7 +130,7 @@ impl Snapshot {
         }
     }
 
-    /// The last version that was good to the end.
+    /// The latest former version that was good until it was replaced.
     pub(super) fn last_good(&self, name: &str) -> Option<Arc<Adapter>> {
         let mut kept = self.former.get(name)?.iter();
         let good = |former: &&Former| {
@@ -139,7 +139,7 @@ impl Snapshot {
         kept.find(good).map(|former| Arc::clone(&former.adapter))
     }
 
-    /// Bounds how many digests are remembered as quarantined.
+    /// Bounds the number of quarantined digests.
     pub(super) fn forget_the_oldest(&mut self) {
         keep_the_latest(&mut self.quarantined, |quarantined| quarantined.since);
     }

@@ -1,4 +1,4 @@
-//! What outlives a restart: decisions are kept as they are made, and taken up again before the folder is looked at.
+//! Decisions that outlive a restart: stored as they are made, and restored before the folder is scanned.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -9,7 +9,7 @@ use super::{Catalog, Former, Service, Snapshot, Standing};
 use weir_sandbox::adapter::Adapter;
 
 impl Catalog {
-    /// Takes up what was decided before. To be called before anything serves.
+    /// Restores earlier decisions. Must be called before anything serves.
     pub fn restore(&self, decisions: Decisions) {
         let _changing = self.lock();
         let mut next = Snapshot::clone(&self.snapshot.load());
@@ -27,14 +27,14 @@ impl Catalog {
         self.snapshot.store(Arc::new(next));
     }
 
-    /// Keeps what is decided from now on, and what has come of what was decided before.
+    /// Stores all further decisions, and the changes since the restored ones.
     pub fn keep_by(&self, keeper: Keeper) {
         let _changing = self.lock();
         let keeper = self.keeper.get_or_init(|| keeper);
         keeper.keep(self.snapshot.load().decisions(&keeper.known()));
     }
 
-    /// Has this version, which served before the restart, serve instead of the one that its file holds.
+    /// Puts the version that served before the restart in service, instead of the one in its file.
     pub(in super::super) fn return_to(&self, adapter: &Arc<Adapter>, reason: &str) -> Result<(), String> {
         let _changing = self.lock();
         let cause = format!("it served before, and its file holds a version that is {reason}");
@@ -42,7 +42,7 @@ impl Catalog {
         self.serve(self.next(), adapter, &change)
     }
 
-    /// Keeps a version that was rolled back from beside the one that serves, for whoever activates it.
+    /// Keeps a version that was rolled back from as a former one, so that it can be activated.
     pub(in super::super) fn remember(&self, adapter: &Arc<Adapter>) {
         let _changing = self.lock();
         let mut next = self.next();
@@ -54,8 +54,8 @@ impl Catalog {
         self.replace(next);
     }
 
-    /// Has a version stand for its name without running: what its manifest says counts, for the relay lane and for
-    /// errors, and whoever needs the component is told why it does not run.
+    /// Puts a version in a name's place without running it: its manifest serves the relay lane and errors, and calls of
+    /// the component fail with this reason.
     pub(in super::super) fn suspend(&self, adapter: &Arc<Adapter>, reason: &str) -> Result<(), String> {
         let _changing = self.lock();
         let mut next = self.next();
@@ -70,7 +70,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// Publishes a snapshot, and keeps what it says of decisions.
+    /// Publishes a snapshot, and stores its decisions.
     pub(super) fn store(&self, mut next: Snapshot) {
         next.note_what_serves_instead();
         let next = Arc::new(next);
@@ -82,7 +82,8 @@ impl Catalog {
 }
 
 impl Snapshot {
-    /// What serves now under the names of which something is held back. Where nothing does, what did last.
+    /// Records the serving version of each name of which a version is held back. If none serves, the last one stays
+    /// recorded.
     fn note_what_serves_instead(&mut self) {
         let quarantined = self.quarantined.values().map(|quarantined| Arc::from(&*quarantined.name));
         let names: Vec<Arc<str>> = self.aside.keys().cloned().chain(quarantined).collect();
@@ -98,7 +99,7 @@ impl Snapshot {
         self.instead = instead;
     }
 
-    /// What is decided here. Times of what was known before are as they were.
+    /// The decisions in this snapshot. Decisions that were known before keep their times.
     fn decisions(&self, before: &Decisions) -> Decisions {
         let names = self.aside.keys().chain(self.instead.keys()).cloned();
         let choice = |name: Arc<str>| {

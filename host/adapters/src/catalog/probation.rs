@@ -1,5 +1,5 @@
-//! What the judge took out of service, and nothing stands in for, is tried again after a pause: twice as long each time.
-//! What the operator quarantined stays so, and so does a version that another one has taken the place of.
+//! Retries an adapter that the judge quarantined, if no other version serves in its place, after a pause that doubles
+//! each time. An adapter quarantined by the operator stays so, and so does one that another version has replaced.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,14 +7,13 @@ use super::super::decisions::{By, Quarantined, TriedAgain};
 use super::{Catalog, Snapshot};
 use weir_sandbox::digest::Digest;
 
-/// The longest pause. What has served for so long after one begins anew.
+/// Maximum pause. After serving for this long, an adapter starts again with the first pause.
 const LONGEST: Duration = Duration::from_hours(24);
 
 impl Catalog {
-    /// Tries again what has been out of service for long enough; `pause` says how long that is at first, by the adapter's
-    /// name.
+    /// Retries adapters whose pause is over; `pause` returns the first pause for an adapter's name.
     pub(in super::super) fn try_again(&self, now: SystemTime, pause: impl Fn(&str) -> Duration) {
-        // Nearly always there is nothing to do, which needs no lock.
+        // Almost always there is nothing to do, which needs no lock.
         if self.snapshot.load().due(now, &pause).is_empty() {
             return;
         }
@@ -38,7 +37,7 @@ impl Catalog {
 }
 
 impl Snapshot {
-    /// What is to be tried again now.
+    /// The digests to be retried now.
     fn due(&self, now: SystemTime, pause: &impl Fn(&str) -> Duration) -> Vec<Digest> {
         let is_due = |(digest, quarantined): &(&Digest, &Quarantined)| {
             let name = &*quarantined.name;
@@ -53,16 +52,16 @@ impl Snapshot {
         self.quarantined.iter().filter(is_due).map(|(digest, _)| *digest).collect()
     }
 
-    /// How often in a row these bytes were quarantined and tried again until now.
+    /// How often in a row this digest was quarantined and retried before.
     pub(super) fn times(&self, digest: Digest, now: SystemTime) -> u32 {
         let tried = self.tried_again.get(&digest);
-        // A clock that was set back makes nothing older.
+        // If the clock was set back, the age counts as zero.
         let lately = |tried: &&TriedAgain| now.duration_since(tried.since).unwrap_or_default() < LONGEST;
         tried.filter(lately).map_or(0, |tried| tried.times)
     }
 }
 
-/// The pause after the quarantine of this number.
+/// The pause after this many quarantines.
 fn of(first: Duration, times: u32) -> Duration {
     first.saturating_mul(1 << times.saturating_sub(1).min(20)).min(LONGEST.max(first))
 }

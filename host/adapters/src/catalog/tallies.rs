@@ -1,9 +1,9 @@
-//! How often each result has come of changing what serves.
+//! Counts the changes of each adapter by their result.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Names that are told apart: who drops files of ever new names into the folder must not fill the memory.
+/// Maximum number of counters, so that files with ever new names cannot fill the memory.
 const NAMES: usize = 1024;
 
 #[derive(Debug, Default)]

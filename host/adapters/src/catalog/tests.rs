@@ -1,4 +1,4 @@
-//! What serves, what is kept, and what comes back.
+//! Tests of changes: which versions serve, are kept, and return.
 
 use super::super::decisions::By;
 use super::*;
@@ -13,7 +13,7 @@ fn catalog() -> Catalog {
 }
 
 #[test]
-fn a_change_is_one_step_and_is_told() {
+fn a_change_is_one_step_and_is_announced() {
     let catalog = catalog();
     let mut told = catalog.subscribe();
     let first = guest("zeta").load();
@@ -33,7 +33,7 @@ fn a_change_is_one_step_and_is_told() {
 }
 
 #[test]
-fn what_does_not_go_together_is_refused_and_the_former_serves_on() {
+fn a_conflicting_adapter_is_refused_and_the_former_serves_on() {
     let catalog = catalog();
     catalog.publish(&guest("zeta").load()).unwrap();
     let reason = catalog.publish(&guest("rival").load()).unwrap_err();
@@ -48,7 +48,7 @@ fn what_does_not_go_together_is_refused_and_the_former_serves_on() {
 }
 
 #[test]
-fn instances_lie_ready_when_an_adapter_begins_to_serve() {
+fn instances_are_ready_when_an_adapter_begins_to_serve() {
     let catalog = catalog();
     let adapter = guest("zeta").load();
     assert_eq!(adapter.pool().idle(), 0);
@@ -109,7 +109,7 @@ fn rolling_back_goes_on_to_earlier_ones_and_not_back_and_forth() {
 }
 
 #[test]
-fn another_file_ends_a_rolling_back() {
+fn another_file_ends_a_rollback() {
     let (catalog, all) = with_versions(&["1", "2"]);
     catalog.roll_back("zeta").unwrap();
     catalog.publish(&version("3")).unwrap();
@@ -119,7 +119,7 @@ fn another_file_ends_a_rolling_back() {
 }
 
 #[test]
-fn what_is_quarantined_comes_back_by_nobodys_word_but_a_release() {
+fn only_a_release_ends_a_quarantine() {
     let (catalog, all) = with_versions(&["1", "2"]);
     catalog.quarantine("zeta", all[1].digest, "it traps", By::Operator).unwrap();
     assert_eq!(serves(&catalog), "1");

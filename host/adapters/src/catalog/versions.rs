@@ -1,4 +1,4 @@
-//! From one version to another: publishing, trying, rolling back, quarantining, returning.
+//! Transitions between versions: publish, try, roll back, quarantine, return.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -9,21 +9,21 @@ use weir_sandbox::adapter::Adapter;
 use weir_sandbox::canary::Trial;
 use weir_sandbox::digest::Digest;
 
-/// Former versions that are kept of each adapter, compiled.
+/// Number of former versions of each adapter that are kept compiled.
 pub(super) const KEPT: usize = 3;
 
-/// How a version takes another's place.
+/// How one version replaces another.
 pub(super) struct Change<'a> {
     pub(super) cause: &'a str,
-    /// What the one before is from then on.
+    /// The standing of the replaced version.
     pub(super) standing: Standing,
-    /// For the metrics.
+    /// Label for the metrics.
     pub(super) result: &'static str,
 }
 
 impl Catalog {
-    /// Puts an adapter in the place of the one with its name, or beside it where new versions are tried first. Answers
-    /// why not, where it does not go together with the others; then the former one serves on.
+    /// Puts an adapter in the place of the one with its name, or on trial beside it if its policy says so. If it
+    /// conflicts with the others, returns the reason, and the former one serves on.
     pub fn publish(&self, adapter: &Arc<Adapter>) -> Result<(), String> {
         let changing = self.lock();
         let mut next = self.next();
@@ -43,7 +43,7 @@ impl Catalog {
         done
     }
 
-    /// The trial that a new version is to pass, if it is to pass one: where it can stand in for the one that serves.
+    /// The trial that a new version must pass; `None` if its policy has none, or it cannot replace the serving version.
     fn trial(&self, adapter: &Arc<Adapter>, serving: &Arc<Adapter>) -> Option<Trial> {
         let rule = self.care(&adapter.name).canary?;
         let stands_in = serving.interfaces.iter().all(|interface| adapter.has(interface));
@@ -71,7 +71,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// Puts an adapter in service; the one before it is kept.
+    /// Puts an adapter in service; the previous version is kept.
     pub(super) fn serve(&self, mut next: Snapshot, adapter: &Arc<Adapter>, change: &Change<'_>) -> Result<(), String> {
         let name = Arc::clone(&adapter.name);
         let trial = next.trials.remove(&name);
@@ -107,7 +107,7 @@ impl Catalog {
         self.serve(next, &trial.adapter, &change).map_err(Denied::Impossible)
     }
 
-    /// Ends a trial of other bytes than these, which the file holds now.
+    /// Ends a trial whose bytes are not those of the current file.
     pub(in super::super) fn withdraw(&self, name: &str, digest: Digest) {
         let _changing = self.lock();
         let mut next = self.next();
@@ -121,8 +121,8 @@ impl Catalog {
         }
     }
 
-    /// Goes back to the last good version, until another file comes or the operator activates one. Where a version is on
-    /// trial, it is that one which goes.
+    /// Goes back to the last good version, until another file arrives or the operator activates a version. If a version
+    /// is on trial, that one is rolled back.
     pub fn roll_back(&self, name: &str) -> Result<Arc<Adapter>, Denied> {
         let _changing = self.lock();
         let mut next = self.next();
@@ -176,8 +176,8 @@ impl Catalog {
         Ok(chosen)
     }
 
-    /// Keeps these bytes from serving until they are released. If they serve, the last good version returns; if there is
-    /// none, the component does not run any more, and whoever needs it is told so.
+    /// Keeps these bytes from serving until they are released. If they serve, the last good version returns; if there
+    /// is none, the component no longer runs, and calls of it fail with the reason.
     pub fn quarantine(&self, name: &str, digest: Digest, reason: &str, by: By) -> Result<(), Denied> {
         let _changing = self.lock();
         let mut next = self.next();
@@ -211,7 +211,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// Has the last good version serve in place of the one that was quarantined; what is on trial waits for nothing then.
+    /// Replaces a quarantined version by the last good one, or else by the one on trial.
     fn step_in(&self, mut next: Snapshot, name: &str, reason: &str) {
         let tried = next.trials.get(name).map(|trial| Arc::clone(&trial.adapter));
         let cause = format!("the one before was quarantined: {reason}");
@@ -235,7 +235,8 @@ impl Catalog {
         self.replace(next);
     }
 
-    /// Lets quarantined bytes serve again: at once where nothing else could, else when their file is looked at next.
+    /// Ends a quarantine: the version serves at once if it is still in its name's place; otherwise its file is admitted
+    /// at the next scan.
     pub fn release(&self, name: &str, digest: Option<Digest>) -> Result<Digest, Denied> {
         let _changing = self.lock();
         let mut next = self.next();

@@ -1,17 +1,17 @@
-//! How large a manifest may be, and that its names can be printed. The host keeps manifests and walks through their lists
-//! for requests, so what a component may claim is bounded like everything else that it may do.
+//! Limits of manifests, and checks that their names can be printed. The host keeps manifests and searches their lists
+//! for requests, so their size is bounded like everything else that a component controls.
 
 use super::{Manifest, Problems};
 
-/// Bytes of all texts together, as JSON. The largest bundled manifest has some 60 KB.
+/// Maximum total size as JSON, in bytes. The largest bundled manifest has some 60 KB.
 const BYTES: usize = 1 << 20;
-/// Entries of one list.
+/// Maximum number of entries in a list.
 const ENTRIES: usize = 256;
-/// Bytes of a name, and of the description.
+/// Maximum length of a name, and of the description, in bytes.
 const NAME: usize = 128;
 const DESCRIPTION: usize = 1024;
 
-/// Checks sizes, and what is printed in lists and logs.
+/// Checks sizes, and texts that are printed in lists and logs.
 pub(super) fn check(manifest: &Manifest) -> Result<(), Problems> {
     let p = &mut Problems::default();
     let size = serde_json::to_vec(manifest).map_or(usize::MAX, |json| json.len());
@@ -48,7 +48,7 @@ fn text(place: &str, text: &str, limit: usize, p: &mut Problems) {
     p.unless(!text.chars().any(char::is_control), place, "has a control character");
 }
 
-/// Whether a path has no steps up, nothing empty, and nothing that would end it.
+/// Whether a path has no dot segments, no empty ones, and no character that would end it.
 pub(super) fn is_plain_path(path: &str) -> bool {
     let steps_up = path.split('/').any(|segment| segment == ".." || segment == ".");
     !steps_up && !path.contains("//") && !path.contains(|c: char| matches!(c, '?' | '#' | '\\' | ' ') || c.is_control())

@@ -1,8 +1,8 @@
-//! In which headers credentials may stand.
+//! Headers that may hold credentials.
 
 use super::{Problems, header_name};
 
-/// Headers that say something else in every request: what is called a credential is kept from everybody.
+/// Headers that have another meaning in every request. A credential's header is not passed on, so these cannot be one.
 const NO_CREDENTIALS: [&str; 30] = [
     "accept",
     "accept-charset",
@@ -36,7 +36,7 @@ const NO_CREDENTIALS: [&str; 30] = [
     "x-request-id",
 ];
 
-/// Whether a credential may stand in this header.
+/// Checks that a credential may be in this header.
 pub(super) fn credential_header(name: &str, place: &str, p: &mut Problems) {
     header_name(name, place, p);
     let name = name.to_ascii_lowercase();

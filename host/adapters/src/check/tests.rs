@@ -1,4 +1,4 @@
-//! A manifest of a made-up format that is right in every member, and what becomes of it when one is wrong.
+//! Tests with the manifest of a made-up format that is valid in every member, and with one changed member at a time.
 
 use super::*;
 use weir_sandbox::Version;
@@ -106,7 +106,7 @@ fn good() -> Manifest {
     }
 }
 
-/// The one problem of a manifest that is changed like this.
+/// The only problem of a manifest with this change.
 fn problem(change: impl FnOnce(&mut Manifest)) -> String {
     let mut changed = good();
     change(&mut changed);
@@ -124,12 +124,12 @@ fn tap(manifest: &mut Manifest) -> &mut Tap {
 }
 
 #[test]
-fn a_manifest_of_any_format_is_right() {
+fn a_manifest_of_any_format_is_valid() {
     assert_eq!(manifest(&good(), Version::V0_1_0), Ok(()));
 }
 
 #[test]
-fn who_it_is_must_be_plain() {
+fn the_identity_must_be_plain() {
     for name in ["", "Zeta", "../zeta", "-zeta", "ze ta", &"z".repeat(65)] {
         assert!(problem(|m| m.name = name.into()).starts_with("name:"), "{name}");
     }
@@ -227,7 +227,7 @@ fn a_path_upstream_stays_below_the_targets_url() {
 }
 
 #[test]
-fn a_face_is_somewhere() {
+fn a_face_has_a_path() {
     assert!(problem(|m| m.faces[0].path = "/talk".into()).contains("no {model}"));
     assert!(problem(|m| m.faces[0].path = "{model}".into()).starts_with("faces[0].path:"));
     assert!(problem(|m| m.faces[0].path = "/{model}/{x}".into()).contains("{x}"));
@@ -265,7 +265,7 @@ fn a_manifest_is_bounded_and_can_be_printed() {
 }
 
 #[test]
-fn many_problems_are_told_at_once_but_not_without_end() {
+fn many_problems_are_reported_at_once_within_a_bound() {
     let mut faulty = good();
     faulty.faces =
         std::iter::repeat_with(|| Face { method: String::new(), ..good().faces.remove(0) }).take(50).collect();

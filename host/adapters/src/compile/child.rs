@@ -1,4 +1,4 @@
-//! The compiling process: limits itself, reads a component, writes its code, ends.
+//! The compiling process: limits itself, reads a component, writes its code, and exits.
 
 use std::io::{self, Read as _, Write as _};
 use std::process::ExitStatus;
@@ -7,26 +7,26 @@ use super::MAGIC;
 use weir_sandbox::digest::Digest;
 use weir_sandbox::engine::Engine;
 
-/// The exit code that says that the compiler refuses the component, for the reason on standard error.
+/// Exit code if the compiler refuses the component; standard error has the reason.
 pub const REFUSED: u8 = 65;
-/// Threads that it uses: less address space than one for each core, and the others stay free.
+/// Number of threads: needs less address space than one for each core, and leaves the other cores free.
 pub(super) const THREADS: u32 = 2;
-/// All that it finds in its environment. The allocator would else begin with a gigabyte of address space.
+/// The whole environment. Without the second variable, the allocator would reserve a gigabyte of address space.
 pub(super) const ENVIRONMENT: [(&str, &str); 2] = [("RAYON_NUM_THREADS", "2"), ("MIMALLOC_ARENA_RESERVE", "32MiB")];
 
-/// Why there is no code.
+/// Why a component was not compiled.
 #[derive(Debug, thiserror::Error)]
 pub enum ChildError {
-    /// The compiler refuses the component; not this process's fault.
+    /// The compiler refuses the component; the process itself works.
     #[error("{0}")]
     Refused(String),
-    /// This process cannot do its work.
+    /// The process cannot do its work.
     #[error("{0}")]
     Failed(String),
 }
 
-/// Compiles what comes on standard input, a component with its digest in front, with no more memory than this many bytes
-/// and within about this many seconds. The code goes to standard output, behind what it is and was made of.
+/// Compiles the component on standard input, which follows its digest, with at most this many bytes of memory and
+/// within about this many seconds. Writes the code to standard output, after the digests that identify it.
 pub fn run(memory: u64, seconds: u64) -> Result<(), ChildError> {
     let failed = |error: &dyn std::fmt::Display| ChildError::Failed(error.to_string());
     limit(memory, seconds).map_err(|error| failed(&format_args!("cannot limit itself: {error}")))?;
@@ -51,15 +51,15 @@ fn limit(memory: u64, seconds: u64) -> io::Result<()> {
     use rustix::process::{Resource, Rlimit, nice, setrlimit};
     let set = |resource, most| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
     set(Resource::Core, 0)?;
-    // It writes to pipes and to nothing else.
+    // The process writes to pipes only.
     set(Resource::Fsize, 0)?;
-    // At the first the system says why it ends the process, at the second it does not.
+    // At the soft limit the system sends a signal that names the cause; at the hard limit it just kills.
     let seconds = seconds.saturating_mul(THREADS.into());
     setrlimit(Resource::Cpu, Rlimit { current: Some(seconds), maximum: Some(seconds.saturating_add(1)) })?;
     #[cfg(not(target_os = "macos"))]
     set(Resource::As, memory)?;
     nice(10)?;
-    // Killed with its parent: nobody else would wait for what it makes.
+    // Killed with its parent: no other process would read its output.
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     Ok(())
@@ -70,7 +70,7 @@ fn limit(_: u64, _: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the system ended it for the processor time that it took.
+/// Whether the system ended it for its use of processor time.
 #[cfg(unix)]
 pub(super) fn is_killed_for_time(status: ExitStatus) -> bool {
     use std::os::unix::process::ExitStatusExt as _;

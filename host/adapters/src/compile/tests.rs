@@ -1,4 +1,4 @@
-//! What a compiling process may answer, and how it may end.
+//! Tests of a compiling process's answers and exits.
 
 use std::os::unix::process::ExitStatusExt as _;
 
@@ -30,7 +30,7 @@ fn code_is_taken_only_with_both_digests_and_for_these_settings() {
     assert!(read(answer(ONE, ONE, b"code")).unwrap_err().to_string().contains("another component"));
 }
 
-/// A program that does this instead of compiling.
+/// A program that runs this instead of compiling.
 fn program(dir: &Path, does: &str) -> PathBuf {
     use std::os::unix::fs::PermissionsExt as _;
     let file = dir.join("program");
@@ -46,7 +46,7 @@ fn compiled_by(does: &str, time: Duration) -> CompileError {
     let compiler = Compiler::Child { program: program(dir.path(), does), bounds: Bounds { memory: 1 << 20, time } };
     loop {
         match compiler.compile(&engine, Digest::of(&bytes), &bytes).unwrap_err() {
-            // Another test's child, just forked, may still hold the file that was written.
+            // A child of another test, just forked, may still hold the file open for writing.
             CompileError::Start(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {}
             error => return error,
         }
@@ -54,7 +54,7 @@ fn compiled_by(does: &str, time: Duration) -> CompileError {
 }
 
 #[test]
-fn however_the_process_ends_there_is_a_reason() {
+fn every_end_of_the_process_has_a_reason() {
     let told = |does| compiled_by(does, Duration::from_mins(1)).to_string();
     assert!(told("exit 0").contains("half an answer"));
     assert!(told("echo no such instruction >&2; exit 65").contains("no such instruction"));
@@ -73,9 +73,9 @@ fn a_complaint_is_cut_and_cleaned() {
 }
 
 #[test]
-fn a_process_that_does_not_end_is_ended() {
+fn a_process_that_does_not_end_is_killed() {
     let begun = Instant::now();
-    // The second one holds its output open as well.
+    // The second one closes its output and keeps running.
     for does in ["exec sleep 600", "exec >&- 2>&-; exec sleep 600"] {
         assert!(matches!(compiled_by(does, Duration::from_millis(100)), CompileError::TooLong(_)));
     }
@@ -97,7 +97,7 @@ fn without_a_program_nothing_is_compiled() {
 }
 
 #[test]
-fn a_signal_says_what_it_was_for() {
+fn a_signal_is_attributed_to_its_cause() {
     let failure = |status, complaint| failure(ExitStatus::from_raw(status), complaint, Bounds::default());
     assert!(matches!(failure(24, ""), CompileError::TooLong(_)));
     assert!(matches!(failure(6, "memory allocation of 8 bytes failed"), CompileError::TooLarge(_)));

@@ -1,4 +1,4 @@
-//! What is written is read again; what is not, harms nobody.
+//! Tests that decisions are read back, and that unreadable files do no harm.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ fn files(dir: &TempDir) -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_is_kept_is_known_after_a_restart_and_to_nobody_else() {
+fn stored_decisions_survive_a_restart_and_are_private() {
     let (dir, plugins, others) = (TempDir::new().unwrap(), TempDir::new().unwrap(), TempDir::new().unwrap());
     let keeper = Keeper::open(dir.path(), plugins.path());
     assert_eq!(keeper.known(), Decisions::default());
@@ -56,7 +56,7 @@ fn what_is_kept_is_known_after_a_restart_and_to_nobody_else() {
 }
 
 #[test]
-fn two_who_share_a_file_keep_what_either_decided() {
+fn two_processes_that_share_a_file_keep_both_decisions() {
     let (dir, plugins) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let open = || Keeper::open(dir.path(), plugins.path());
     let (one, other) = (open(), open());
@@ -65,10 +65,10 @@ fn two_who_share_a_file_keep_what_either_decided() {
     theirs.quarantined.insert(digest(7), quarantined(7));
     other.keep(theirs.clone());
     assert_eq!(open().known().quarantined.len(), 2);
-    // What one lifts is lifted, and the other's stays.
+    // A decision that one process withdraws is gone, and the other process's stays.
     one.keep(Decisions::default());
     assert_eq!(open().known(), theirs);
-    // About the same adapter the later word counts.
+    // About the same adapter, the later decision wins.
     for (keeper, from) in [(&one, 1), (&other, 2), (&one, 3)] {
         let mut decisions = keeper.known();
         decisions.adapters.insert("zeta".into(), choice(from, 9));
@@ -78,7 +78,7 @@ fn two_who_share_a_file_keep_what_either_decided() {
 }
 
 #[test]
-fn many_who_write_at_the_same_time_lose_nothing() {
+fn concurrent_writers_lose_nothing() {
     let (dir, plugins) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     std::thread::scope(|scope| {
         for number in 0..8 {
@@ -97,7 +97,7 @@ fn many_who_write_at_the_same_time_lose_nothing() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_counts_for_nothing_and_is_replaced() {
+fn an_unreadable_file_is_ignored_and_replaced() {
     let (dir, plugins) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let open = || Keeper::open(dir.path(), plugins.path());
     open().keep(some());
@@ -140,7 +140,7 @@ fn any_decisions() -> impl Strategy<Value = Decisions> {
 
 proptest! {
     #[test]
-    fn a_change_leads_where_it_should_and_touches_nothing_else(
+    fn a_change_reaches_its_target_and_touches_nothing_else(
         from in any_decisions(), to in any_decisions(), others in any_decisions(),
     ) {
         let mut alone = from.clone();

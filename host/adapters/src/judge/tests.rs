@@ -1,4 +1,4 @@
-//! When an adapter is taken out of service, and when it is not.
+//! Tests of when an adapter is quarantined.
 
 use super::*;
 use crate::guest::{Guest, call, guest};
@@ -15,7 +15,7 @@ fn window(exchanges: u64, faults: u64, callers: &[&str]) -> Window {
     Window { exchanges, faults, callers: callers.iter().fold(0, |all, caller| all | stats::caller(caller)) }
 }
 
-/// Two tenants that are told apart, whatever this process's key.
+/// Two tenants with different bits, whatever this process's hash key is.
 fn two() -> [String; 2] {
     let others = (0..100).map(|n| format!("caller-{n}"));
     let other = others.into_iter().find(|other| stats::caller(other) != stats::caller("one"));
@@ -38,7 +38,7 @@ fn a_small_share_of_all_exchanges_is_none() {
 }
 
 #[test]
-fn one_caller_alone_takes_an_adapter_from_nobody_else() {
+fn one_caller_alone_cannot_quarantine_an_adapter() {
     let [one, other] = two();
     let mut offences: Vec<Offence> = (0..9).map(|bytes| offence(&one, bytes)).collect();
     assert!(RULE.reason(&offences, window(10, 9, &[&one])).is_some(), "nobody else uses it");
@@ -48,7 +48,7 @@ fn one_caller_alone_takes_an_adapter_from_nobody_else() {
 }
 
 #[test]
-fn what_lies_before_the_window_does_not_count() {
+fn failures_before_the_window_do_not_count() {
     let begun = Instant::now();
     let sample = |seconds, leases, faults, callers| {
         let at = begun + Duration::from_secs(seconds);
@@ -67,7 +67,7 @@ fn what_lies_before_the_window_does_not_count() {
     assert!(watched.samples.len() <= SAMPLES as usize + 2, "{}", watched.samples.len());
 }
 
-/// Traps at every call.
+/// A guest that traps at every call.
 fn broken() -> Guest {
     Guest { parse_error: "unreachable".into(), ..guest("zeta") }
 }
@@ -92,7 +92,7 @@ fn the_same_request_over_and_over_is_one() {
 }
 
 #[test]
-fn what_fails_too_often_is_replaced_by_the_last_good_one() {
+fn an_adapter_that_fails_too_often_is_replaced_by_the_last_good_one() {
     let (catalog, mut judge) = house(RULE);
     let (good, bad) = (guest("zeta").load(), broken().load());
     catalog.publish(&good).unwrap();
@@ -129,7 +129,7 @@ fn without_a_good_one_the_component_runs_no_more_until_it_is_released() {
     assert!(bad.duty.suspended().is_none(), "what it did before is forgiven");
 }
 
-/// Has it fail often enough to be taken out of service.
+/// Makes it fail often enough to be quarantined.
 fn fail(judge: &mut Judge, bad: &Arc<Adapter>) {
     for bytes in 0..3 {
         call(bad).unwrap_err();
@@ -140,7 +140,7 @@ fn fail(judge: &mut Judge, bad: &Arc<Adapter>) {
 }
 
 #[test]
-fn what_nothing_stands_in_for_is_tried_again_after_a_pause_that_grows() {
+fn an_adapter_without_a_replacement_is_retried_after_a_growing_pause() {
     let (catalog, mut judge) = house(RULE);
     let bad = broken().load();
     catalog.publish(&bad).unwrap();
@@ -158,7 +158,7 @@ fn what_nothing_stands_in_for_is_tried_again_after_a_pause_that_grows() {
 }
 
 #[test]
-fn what_the_operator_quarantined_stays_so() {
+fn an_operators_quarantine_stays() {
     let (catalog, _) = house(RULE);
     let adapter = guest("zeta").load();
     catalog.publish(&adapter).unwrap();
@@ -168,7 +168,7 @@ fn what_the_operator_quarantined_stays_so() {
 }
 
 #[test]
-fn what_another_version_stands_in_for_is_not_tried_again() {
+fn an_adapter_with_a_replacement_is_not_retried() {
     let (catalog, mut judge) = house(RULE);
     let (good, bad) = (guest("zeta").load(), broken().load());
     catalog.publish(&good).unwrap();
@@ -184,7 +184,7 @@ fn what_another_version_stands_in_for_is_not_tried_again() {
 }
 
 #[test]
-fn limits_that_are_met_at_large_inputs_are_nobodys_offence() {
+fn limits_exceeded_by_large_inputs_do_not_count() {
     let (catalog, mut judge) = house(RULE);
     let adapter = guest("zeta").load();
     catalog.publish(&adapter).unwrap();
@@ -197,7 +197,7 @@ fn limits_that_are_met_at_large_inputs_are_nobodys_offence() {
 }
 
 #[test]
-fn deadlines_that_several_miss_are_the_machines() {
+fn deadlines_that_several_miss_are_the_machines_fault() {
     let (catalog, mut judge) = house(RULE);
     let all = [guest("zeta").load(), guest("eta").load()];
     for adapter in &all {

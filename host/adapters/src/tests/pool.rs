@@ -1,5 +1,5 @@
-//! Who meets whom in an instance, and what happens when there is none left. The guest counts its calls, and says the
-//! count as the error's status, so that an instance that was used before shows.
+//! Tests of sharing instances, and of an exhausted pool. The guest counts its calls and returns the count as the
+//! error's status, so that a used instance is recognised.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use crate::Admission;
 use crate::guest::{context, guest, loader, response, small};
 use weir_sandbox::{Adapter, FaultKind, Isolation, Lease, Limits, Reuse, Terms, lease_pair};
 
-/// An adapter whose errors have for a status how often its instance was called before.
+/// An adapter whose error status is the number of earlier calls of its instance.
 fn counting(limits: Limits, terms: Terms) -> Arc<Adapter> {
     let mut zeta = guest("zeta");
-    // An error: status is present (12), its value (14); all else is absent or empty.
+    // An error: status is present (12), its value (14); everything else is absent or empty.
     zeta.parse_error = "(i32.store8 (i32.const 16396) (i32.const 1))
         (i32.store16 (i32.const 16398) (global.get $calls))
         (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
@@ -24,12 +24,12 @@ fn with(isolation: Isolation, reuse: Reuse) -> Arc<Adapter> {
     counting(small(), Terms { isolation: Some(isolation), reuse, ..Terms::default() })
 }
 
-/// How often the instance was called before.
+/// Number of earlier calls of the instance.
 fn calls(lease: &mut Lease) -> u16 {
     lease.parse_error(&context(), &response()).unwrap().status.unwrap()
 }
 
-/// One exchange of this tenant's.
+/// Runs one exchange of this tenant.
 fn exchange(adapter: &Arc<Adapter>, tenant: &str) -> u16 {
     let mut lease = adapter.try_lease(tenant).unwrap();
     let calls = calls(&mut lease);
@@ -111,7 +111,7 @@ fn a_burst_gives_its_memory_back_when_its_last_instance_is_done() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_free_instance_a_request_is_told_so_after_a_while() {
+async fn without_a_free_instance_a_request_fails_after_a_while() {
     let adapter = counting(Limits { instances: 2, ..small() }, Terms::default());
     let one = adapter.lease("").await.unwrap();
     let two = adapter.lease("").await.unwrap();
@@ -126,7 +126,7 @@ async fn without_a_free_instance_a_request_is_told_so_after_a_while() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pair_is_had_together_or_not_at_all() {
+async fn a_pair_is_leased_together_or_not_at_all() {
     let adapter = counting(Limits { instances: 3, ..small() }, Terms::default());
     let pair = lease_pair(&adapter, &adapter, "").await.unwrap();
     assert_eq!(lease_pair(&adapter, &adapter, "").await.unwrap_err().kind, FaultKind::Exhausted);
@@ -145,7 +145,7 @@ async fn an_adapters_own_bound_holds_before_the_engines_does() {
     assert!(adapter.lease("").await.is_ok());
 }
 
-/// Has pairs of leases taken, held for a moment and given back, all at the same time; answers how many were had.
+/// Takes pairs of leases concurrently, holds each for a moment, releases it, and returns how many succeeded.
 async fn pairs_at_once(of: &[(Arc<Adapter>, Arc<Adapter>)]) -> usize {
     let pair = |(one, other): &(Arc<Adapter>, Arc<Adapter>)| {
         let (one, other) = (Arc::clone(one), Arc::clone(other));
@@ -193,7 +193,7 @@ fn a_proof_needs_no_turn() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_large_body_is_worked_on_beside_the_worker() {
+async fn a_large_body_is_processed_off_the_worker() {
     let adapter = counting(Limits { blocking_above: 0, ..small() }, Terms::default());
     assert_eq!(exchange(&adapter, ""), 0);
 }
@@ -210,7 +210,7 @@ fn every_slot_of_the_pool_can_be_used_at_once() {
 }
 
 #[test]
-fn what_instances_take_is_told_while_they_live_and_the_most_afterwards() {
+fn the_footprint_is_reported_while_instances_live_and_its_peak_afterwards() {
     const PAGE: u64 = 65536;
     let mut zeta = guest("zeta");
     zeta.parse_error = format!("(drop (memory.grow (i32.const 16))) (i32.const {})", crate::guest::ZEROS);

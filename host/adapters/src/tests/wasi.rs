@@ -1,4 +1,4 @@
-//! What a guest sees of the world: nothing, but without dying of it.
+//! Tests of the inert WASI: a guest sees nothing of the world, and survives it.
 
 use std::fmt::Write as _;
 
@@ -33,7 +33,7 @@ package wasi:sockets@0.2.6 {
 }
 ";
 
-/// A guest that imports these functions and does this with them.
+/// A guest with these imports and this body.
 fn wasi(imports: &[(&str, &str, &str)], does: &str) -> Guest {
     let mut guest = guest("zeta");
     guest.packages = PACKAGES.into();
@@ -52,7 +52,7 @@ fn fault(guest: &Guest) -> PluginFault {
 }
 
 #[test]
-fn what_is_written_before_a_trap_stands_in_the_fault() {
+fn output_before_a_trap_is_part_of_the_fault() {
     let imports = [
         ("wasi:cli/stderr", "get-stderr", "$stderr (result i32)"),
         ("wasi:io/streams", WRITE, "$write (param i32 i32 i32 i32)"),
@@ -93,7 +93,7 @@ fn the_environment_is_empty_and_input_is_at_its_end() {
         ("wasi:cli/stdin", "get-stdin", "$stdin (result i32)"),
         ("wasi:io/streams", "[method]input-stream.blocking-read", "$read (param i32 i64 i32)"),
     ];
-    // A result lies as: 0 ok, 1 error; then, from 4 on, the variant: 0 last-operation-failed, 1 closed.
+    // Layout of a result: 0 ok, 1 error; then, at offset 4, the variant: 0 last-operation-failed, 1 closed.
     let does = format!(
         "(i32.store (i32.const 33004) (i32.const 9))
          (call $env (i32.const 33000))
@@ -107,7 +107,7 @@ fn the_environment_is_empty_and_input_is_at_its_end() {
 }
 
 #[test]
-fn a_socket_cannot_be_had() {
+fn no_socket_can_be_opened() {
     let imports = [("wasi:sockets/tcp-create-socket", "create-tcp-socket", "$socket (param i32)")];
     let does = format!(
         "(call $socket (i32.const 33000))

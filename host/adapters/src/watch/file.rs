@@ -1,4 +1,4 @@
-//! Files of the plugins directory: which ones count, by what a change is noticed, and how one is read.
+//! Files of the plugins directory: listing, change detection, and reading.
 
 use std::collections::BTreeMap;
 use std::fs::Metadata;
@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use super::super::sign::SIGNATURE_FILE;
 
-/// By what a change is noticed. Two stamps that are equal say that there is no reason to look, no more.
+/// Detects changes. Equal stamps only mean that there is no reason to read the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stamp {
-    /// Where links lead.
+    /// The path with links resolved.
     path: PathBuf,
     length: u64,
     modified: Option<SystemTime>,
@@ -24,18 +24,18 @@ impl Stamp {
         Self { path, length: about.len(), modified: about.modified().ok(), identity: identity(about) }
     }
 
-    /// Where it is, links followed.
+    /// The path with links resolved.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How long ago it was written.
+    /// Time since it was written.
     pub(super) fn age(&self) -> Option<Duration> {
         SystemTime::now().duration_since(self.modified?).ok()
     }
 }
 
-/// A component's file and what lies beside it.
+/// A component's file and its signature file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) stamp: Stamp,
@@ -43,8 +43,8 @@ pub(super) struct Found {
     pub(super) signature: Option<Stamp>,
 }
 
-/// The components in a directory, by the name before `.wasm`. Hidden files do not count, nor do the temporary names of
-/// editors and copiers, which end otherwise.
+/// Lists the components in a directory, by the name before `.wasm`. Hidden files are ignored, and so are the temporary
+/// files of editors and copy programs, which have other extensions.
 pub(super) fn list(dir: &Path) -> io::Result<BTreeMap<String, Found>> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(dir)? {
@@ -53,7 +53,7 @@ pub(super) fn list(dir: &Path) -> io::Result<BTreeMap<String, Found>> {
         let Some(name) = name.strip_suffix(".wasm").filter(|name| !name.is_empty() && !name.starts_with('.')) else {
             continue;
         };
-        // Whatever goes away in between is seen as gone, or not, the next time.
+        // A file that goes away meanwhile is noticed at the next scan.
         let Some(stamp) = stamp_of(&path) else { continue };
         let signature = stamp_of(&path.with_extension("wasm.sig"));
         found.insert(name.to_owned(), Found { stamp, signature });
@@ -61,31 +61,31 @@ pub(super) fn list(dir: &Path) -> io::Result<BTreeMap<String, Found>> {
     Ok(found)
 }
 
-/// The stamp of a file, where it is one.
+/// The stamp of a path, if it is a regular file.
 fn stamp_of(path: &Path) -> Option<Stamp> {
     let target = std::fs::canonicalize(path).ok()?;
     let about = std::fs::metadata(&target).ok()?;
     about.is_file().then(|| Stamp::of(target, &about))
 }
 
-/// The text of the signature beside a component's file.
+/// The text of the signature next to a component's file.
 pub fn signature_beside(file: &Path) -> Option<String> {
     read_signature(&stamp_of(&file.with_extension("wasm.sig"))?)
 }
 
-/// The text of a signature file; none where it cannot be read, is none, or is too long to be one.
+/// The text of a signature file; `None` if it cannot be read, is not text, or is too long.
 pub(super) fn read_signature(stamp: &Stamp) -> Option<String> {
     let bytes = read(stamp, SIGNATURE_FILE).ok()??;
     String::from_utf8(bytes).ok().filter(|text| text.len() <= SIGNATURE_FILE)
 }
 
-/// What a directory is, to notice that it was replaced.
+/// The identity of a directory, to notice its replacement.
 pub(super) fn directory(dir: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(dir).ok().map(|about| identity(&about))
 }
 
-/// The file's bytes; none if it is not, or does not stay, what the stamp says. It is opened once, so the bytes are those
-/// of one file. More than `limit` bytes are not read: one more is, so that the size check fails.
+/// Reads a file; `None` if it does not match the stamp before and after. It is opened once, so the bytes are those of
+/// one file. At most `limit` bytes and one more are read, so that the size check fails for a larger file.
 pub(super) fn read(stamp: &Stamp, limit: usize) -> io::Result<Option<Vec<u8>>> {
     let mut file = std::fs::File::open(&stamp.path)?;
     let is_the_same =

@@ -1,5 +1,4 @@
-//! The thread that follows a directory: it looks when the system hints at a change, when it is asked to, and every few
-//! seconds in any case.
+//! The thread that follows a directory. It scans after a hint of the system, on request, and every few seconds anyway.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use super::Watch;
 use super::file::directory;
 
 impl Watch {
-    /// Follows the directory from now on, on a thread of its own.
+    /// Starts a thread that follows the directory.
     pub fn follow(self) -> std::io::Result<Watching> {
         let (hints, waiting) = sync_channel(1);
         let bell = Bell { hints: hints.clone(), anew: Arc::default() };
@@ -25,7 +24,7 @@ impl Watch {
     }
 }
 
-/// The thread that follows a directory. Dropping it tells the thread to end when it has done what it is at.
+/// Handle of the thread that follows a directory. Dropping it makes the thread end after its current work.
 #[derive(Debug)]
 pub struct Watching {
     hints: SyncSender<Hint>,
@@ -39,22 +38,22 @@ enum Hint {
     Stop,
 }
 
-/// Has a followed directory looked at.
+/// Requests scans of a followed directory.
 #[derive(Debug, Clone)]
 pub struct Bell {
     hints: SyncSender<Hint>,
-    /// Whether what was refused is to be tried anew. Not part of the hint: where one waits already, another is dropped.
+    /// Whether to retry refused files. Not part of the hint, because a second hint is dropped while one is pending.
     anew: Arc<AtomicBool>,
 }
 
 impl Bell {
-    /// Has the directory looked at soon.
+    /// Requests a scan soon.
     pub fn ring(&self) {
-        // Where one hint waits already, it will be looked at.
+        // If a hint is pending already, it will cause the scan.
         let _ = self.hints.try_send(Hint::Look);
     }
 
-    /// The same, and files that were refused are tried anew: what made them fail may lie elsewhere.
+    /// Requests a scan that also retries refused files, because the cause of a refusal may lie outside of the file.
     pub fn ring_anew(&self) {
         self.anew.store(true, Ordering::Release);
         self.ring();
@@ -62,17 +61,17 @@ impl Bell {
 }
 
 impl Watching {
-    /// What others have the directory looked at with.
+    /// A bell that requests scans of this directory.
     pub fn bell(&self) -> Bell {
         Bell { hints: self.hints.clone(), anew: Arc::clone(&self.anew) }
     }
 
-    /// Has the directory looked at soon.
+    /// Requests a scan soon.
     pub fn rescan(&self) {
         self.bell().ring();
     }
 
-    /// Ends the thread and waits for that.
+    /// Ends the thread and waits for its end.
     pub fn stop(mut self) {
         let _ = self.hints.send(Hint::Stop);
         if let Some(thread) = self.thread.take() {
@@ -87,7 +86,7 @@ impl Drop for Watching {
             return;
         }
         let hints = self.hints.clone();
-        // Not to wait here while something compiles: whoever wants that calls `stop`.
+        // Dropping must not wait for a compilation; `stop` does.
         let _ = std::thread::Builder::new().spawn(move || hints.send(Hint::Stop));
     }
 }
@@ -97,7 +96,7 @@ fn follow(mut watch: Watch, hints: &Receiver<Hint>, bell: &Bell) {
     let mut notifier = None;
     let mut watched = None;
     loop {
-        // A directory that was replaced is another one, of which the system would tell nothing.
+        // A replaced directory is a different one, and the system would report no changes of it.
         let current = directory(&dir);
         if current != watched {
             notifier = current.as_ref().and_then(|_| notify_of(&dir, bell.hints.clone()));
@@ -116,14 +115,14 @@ fn follow(mut watch: Watch, hints: &Receiver<Hint>, bell: &Bell) {
     drop(notifier);
 }
 
-/// Whether a file was only opened or read, and not closed after writing.
+/// Whether a file was only opened or read, not closed after writing.
 fn is_mere_look(kind: EventKind) -> bool {
     matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
 }
 
 fn notify_of(dir: &Path, hints: SyncSender<Hint>) -> Option<RecommendedWatcher> {
     let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // Looking at the directory is an access too: to look again because of that would never end.
+        // Scanning the directory is an access, too; reacting to it would never end.
         if event.as_ref().is_ok_and(|event| is_mere_look(event.kind)) {
             return;
         }

@@ -1,5 +1,5 @@
-//! What serves under a name whose file holds a version that is held back, after a start: the version that served before, by
-//! the code that the compile cache has of it; else nothing runs, and what the file's own manifest says counts all the same.
+//! Replacements, after a start, for a version that is held back: the version that served before, from the compile
+//! cache; otherwise nothing runs, but the manifest of the file's own version still counts.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use weir_sandbox::adapter::Adapter;
 use weir_sandbox::digest::Digest;
 
 impl Watch {
-    /// Has something stand for a name of which nothing serves, because `reason` holds these bytes back.
+    /// Finds a replacement for a name that nothing serves, because `reason` holds these bytes back.
     pub(super) fn stand_in(&self, name: &str, bytes: &[u8], signature: Option<&str>, reason: &str) {
         let snapshot = self.catalog.snapshot();
         if snapshot.adapters.contains_key(name) {
@@ -24,7 +24,7 @@ impl Watch {
         }
         let Some(own) = self.load_held(name, digest, bytes, signature) else { return };
         if is_served {
-            // The operator may want it back.
+            // The operator may want to activate it again.
             return self.catalog.remember(&own);
         }
         let reason = if is_quarantined {
@@ -37,7 +37,7 @@ impl Watch {
         }
     }
 
-    /// Whether the version that served before serves again.
+    /// Puts the version that served before in service; returns whether that succeeded.
     fn return_to_the_former(&self, name: &str, reason: &str) -> bool {
         let snapshot = self.catalog.snapshot();
         let Some(instead) = snapshot.instead.get(name) else { return false };
@@ -48,7 +48,7 @@ impl Watch {
             return false;
         }
         let admission = Admission { terms: self.terms(name), trusted: vouched.pinned, signer: vouched.signer };
-        // It proved itself when it came, by fixtures that may be others now.
+        // It proved itself when it was loaded, with fixtures that may have changed since.
         let returned = match self.loader.recall(name, digest, &admission) {
             None => Err("its compiled code is not in the cache, or of another version of Weir".to_owned()),
             Some(Err(error)) => Err(error.to_string()),
@@ -60,7 +60,7 @@ impl Watch {
         returned.is_ok()
     }
 
-    /// The held version itself, if nothing but the decision keeps it from serving.
+    /// Loads the held version itself, if only the decision keeps it from serving.
     fn load_held(&self, name: &str, digest: Digest, bytes: &[u8], signature: Option<&str>) -> Option<Arc<Adapter>> {
         let vouched = self.folder.policy.check(name, digest, &self.lock, signature).ok()?;
         let admission = Admission { terms: self.terms(name), trusted: vouched.pinned, signer: vouched.signer };

@@ -1,4 +1,4 @@
-//! Files come, change and go; the catalog follows. Each look is made by hand, with all waits at zero.
+//! Tests of files that are added, changed and removed. Each scan is made by hand, with all waits at zero.
 
 use std::fs;
 
@@ -33,7 +33,7 @@ fn with(change: impl FnOnce(&mut Folder)) -> Bench {
 
 impl Bench {
     fn put(&self, file: &str, bytes: &[u8]) {
-        // Renamed into its place, as whoever installs a file should do it.
+        // Renamed into place, as every installer should do.
         let temporary = self.dir.path().join("new.tmp");
         fs::write(&temporary, bytes).unwrap();
         fs::rename(temporary, self.dir.path().join(file)).unwrap();
@@ -99,7 +99,7 @@ fn the_same_bytes_again_change_nothing() {
 }
 
 #[test]
-fn a_file_that_is_still_written_is_waited_for() {
+fn a_file_that_is_still_written_is_awaited() {
     let mut bench = with(|folder| folder.patience = Duration::from_hours(1));
     let whole = version("1").build();
     bench.put("zeta.wasm", &whole[..whole.len() / 2]);
@@ -120,7 +120,7 @@ fn a_file_that_was_just_written_is_left_to_settle() {
 }
 
 #[test]
-fn what_was_written_just_before_the_start_serves_from_the_start() {
+fn files_written_just_before_the_start_serve_from_the_start() {
     let mut bench = with(|folder| folder.settle = Duration::from_millis(1));
     bench.put("zeta.wasm", &version("1").build());
     bench.watch.start();
@@ -172,7 +172,7 @@ fn links_are_followed_to_where_they_lead_now() {
         fs::create_dir(dir.join(data)).unwrap();
         fs::write(dir.join(data).join("zeta.wasm"), guest.build()).unwrap();
     }
-    // As Kubernetes does it: the file is a link through a link, and only that one is swapped.
+    // As Kubernetes does it: the file is a link through another link, and only that one is swapped.
     symlink("..1", dir.join("..data")).unwrap();
     symlink("..data/zeta.wasm", dir.join("zeta.wasm")).unwrap();
     assert_eq!(bench.look(), serving(&["1"]));
@@ -182,7 +182,7 @@ fn links_are_followed_to_where_they_lead_now() {
 }
 
 #[test]
-fn two_that_do_not_go_together_are_tried_again_when_one_is_gone() {
+fn conflicting_adapters_are_retried_when_one_is_gone() {
     let mut bench = bench();
     bench.put("rival.wasm", &guest("rival").build());
     bench.look();
@@ -213,7 +213,7 @@ fn trust_follows_the_lock_file() {
 }
 
 #[test]
-fn what_does_not_prove_itself_does_not_serve() {
+fn an_adapter_that_does_not_prove_itself_does_not_serve() {
     let mut bench = with(|folder| {
         folder.proof = Some(Arc::new(|adapter: &Arc<Adapter>, _: &Path| match &*adapter.manifest.version {
             "2" => Err("drops a tool call".into()),
@@ -268,7 +268,7 @@ fn a_touch_loads_nothing() {
 }
 
 #[test]
-fn a_storm_of_changes_ends_in_what_is_there_at_its_end() {
+fn a_storm_of_changes_ends_in_the_last_state() {
     let mut bench = bench();
     let builds: Vec<Vec<u8>> = ["1", "2", "3"].map(|text| version(text).build()).into();
     for round in 0..60 {
@@ -326,14 +326,14 @@ fn a_signature_that_comes_later_is_noticed() {
     bench.put("zeta.wasm.sig", key.sign(Digest::of(&bytes)).as_bytes());
     assert_eq!(bench.look(), serving(&["1"]));
     assert_eq!(bench.watch.catalog.get("zeta").unwrap().signer.as_deref(), Some(&*public.to_string()));
-    // Other bytes under the old signature are other bytes.
+    // The old signature does not cover other bytes.
     bench.put("zeta.wasm", &version("2").build());
     assert_eq!(bench.look(), serving(&["1"]));
     assert!(bench.refused("zeta").unwrap().contains("no trusted key"));
 }
 
 #[test]
-fn what_the_operator_rolled_back_from_stays_away_until_another_file_comes() {
+fn a_rolled_back_version_stays_away_until_another_file_comes() {
     let mut bench = bench();
     let second = version("2").build();
     bench.put("zeta.wasm", &version("1").build());
@@ -351,7 +351,7 @@ fn what_the_operator_rolled_back_from_stays_away_until_another_file_comes() {
 }
 
 #[test]
-fn what_is_quarantined_is_not_loaded_again_until_it_is_released() {
+fn a_quarantined_version_is_not_loaded_until_it_is_released() {
     let mut bench = bench();
     let second = version("2").build();
     bench.put("zeta.wasm", &version("1").build());
@@ -388,7 +388,7 @@ fn files_are_noticed_without_any_event() {
     bench.watch.scan();
     let (catalog, dir) = (Arc::clone(&bench.watch.catalog), bench.dir);
     let mut told = catalog.subscribe();
-    // A directory behind a link that is swapped: of what lies there the system tells nothing to who watches the link.
+    // A directory behind a link that is swapped: the system reports no changes of the new target.
     let watching = bench.watch.follow().unwrap();
     let elsewhere = TempDir::new().unwrap();
     let far = elsewhere.path().join("data");

@@ -1,20 +1,20 @@
-//! Who else may write to the plugins folder: whoever can put a file there decides what reads everybody's requests.
+//! Other writers of the plugins folder: a file put there processes everyone's requests.
 
 use std::path::Path;
 
-/// Who may write to a file or folder, beside its owner.
+/// Users who may write to a file or folder, besides its owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writers {
-    /// Nobody that matters.
+    /// No other user that matters.
     Owner,
-    /// A group that is not this program's own.
+    /// A group other than this program's own.
     Group,
-    /// Everybody on this machine.
+    /// Every user of this machine.
     Everybody,
 }
 
-/// Who may write there. What lies on a file system that is mounted for reading only (a `ConfigMap`, say), nobody changes
-/// whatever its mode says.
+/// Who may write to a path. On a read-only file system (of a `ConfigMap`, for instance) no user can change it, whatever
+/// its mode is.
 #[cfg(unix)]
 pub fn writers(path: &Path) -> Writers {
     use std::os::unix::fs::MetadataExt as _;
@@ -29,13 +29,13 @@ pub fn writers(path: &Path) -> Writers {
     if is_fixed { Writers::Owner } else { writers }
 }
 
-/// Who may write there: elsewhere modes say nothing.
+/// Always the owner: other systems have no such modes.
 #[cfg(not(unix))]
 pub fn writers(_: &Path) -> Writers {
     Writers::Owner
 }
 
-/// Why nothing is taken from these places: everybody could have put it there.
+/// Why files of these places are refused: every user of this machine could have put them there.
 pub fn exposed<'a>(places: impl IntoIterator<Item = &'a Path>) -> Option<String> {
     let shown = places.into_iter().find(|place| writers(place) == Writers::Everybody)?.display();
     Some(format!("everybody may write to {shown}: `chmod o-w {shown}`, or set `allow_writable = true` in `[plugins]`"))
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_may_write_is_told_by_the_mode() {
+    fn the_mode_determines_who_may_write() {
         let dir = tempfile::tempdir().unwrap();
         let set = |mode| std::fs::set_permissions(dir.path(), Permissions::from_mode(mode)).unwrap();
         for (mode, expected) in [

@@ -1,15 +1,15 @@
-//! C: clang for WASI, wherever one is: wasi-sdk, zig (which has one inside), or the distribution's.
+//! C: any clang for WASI: that of wasi-sdk, of zig, or of the distribution.
 
 use std::path::Path;
 
 use super::super::project::Project;
 use super::{Recipe, Step, asked, is_there};
 
-/// Small, fast, and a library that is started once (a reactor), not a program that ends.
+/// Optimise, and build a library that is initialised once (a reactor) instead of a program.
 const FLAGS: [&str; 4] = ["-O2", "-flto", "-mexec-model=reactor", "-std=c17"];
-/// Sources that belong to the project, beside those in `src/`.
+/// Folders with the project's sources.
 const SOURCES: [&str; 2] = ["src", "bindings"];
-/// Where distributions put the headers of WASI's C library.
+/// Where distributions install the headers and libraries of WASI's C library.
 const HEADERS: &str = "/usr/include/wasm32-wasi";
 const LIBRARIES: &str = "/usr/lib/wasm32-wasi";
 
@@ -29,7 +29,7 @@ pub(super) fn recipe(project: &Project) -> Result<Recipe, String> {
     Ok(Recipe { steps: vec![step], product: project.scratch().join("core.wasm") })
 }
 
-/// The first compiler that is there, with what it needs to compile for WASI.
+/// The first available compiler, with its arguments for WASI.
 fn compiler(dir: &Path) -> Option<Step> {
     if let Some(sdk) = std::env::var_os("WASI_SDK_PATH") {
         let clang = Path::new(&sdk).join("bin/clang");
@@ -57,7 +57,7 @@ fn compiler(dir: &Path) -> Option<Step> {
     None
 }
 
-/// All C files of the project, from its folder, in the order of their names.
+/// All C files of the project, relative to its folder, sorted by name.
 fn sources(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for folder in SOURCES {

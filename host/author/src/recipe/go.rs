@@ -1,9 +1,9 @@
-//! Go: the stock toolchain, whose modules import WASI's first preview.
+//! Go: the stock toolchain, whose modules import WASI preview 1.
 
 use super::super::project::Project;
 use super::{Recipe, Step, asked, is_there};
 
-/// The first minor version of Go 1 that the bindings' module asks for.
+/// The first minor version of Go 1 that supports the bindings' module.
 const MINOR: u32 = 25;
 
 pub(super) fn recipe(project: &Project) -> Result<Recipe, String> {
@@ -26,7 +26,7 @@ pub(super) fn hint(project: &Project) -> Option<String> {
     is_old.then(|| format!("this is {version}, and the project wants go 1.{MINOR} or later; https://go.dev/dl has it"))
 }
 
-/// The second number of `go1.26.1`.
+/// The minor version in `go1.26.1`.
 fn minor(version: &str) -> Option<u32> {
     let digits = version.strip_prefix("go1.")?.split(|c: char| !c.is_ascii_digit()).next()?;
     digits.parse().ok()

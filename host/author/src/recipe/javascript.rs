@@ -1,4 +1,4 @@
-//! JavaScript: componentize-qjs, which puts `QuickJS` and the program into one component.
+//! JavaScript: componentize-qjs, which combines `QuickJS` and the program in one component.
 
 use super::super::project::Project;
 use super::{Recipe, Step, tool};
@@ -11,7 +11,7 @@ pub(super) fn recipe(project: &Project) -> Result<Recipe, String> {
             "JavaScript projects are built with {TOOL}, which isn't there: npm install (in the project)"
         ));
     };
-    // Without `--sync` the component holds asynchronous built-ins, which Weir's engine refuses.
+    // Without `--sync` the component contains asynchronous built-ins, which Weir's engine refuses.
     let step = Step::new(tool).args(["--wit", "wit", "-n", "adapter", "--js", "src/adapter.js"]).args([
         "--sync",
         "-o",

@@ -1,4 +1,4 @@
-//! Python: componentize-py, which puts the interpreter and the program into one component.
+//! Python: componentize-py, which combines the interpreter and the program in one component.
 
 use super::super::project::Project;
 use super::{Recipe, Step, tool};

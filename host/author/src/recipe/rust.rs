@@ -1,4 +1,4 @@
-//! Rust: cargo, for the target whose programs import nothing of their own accord.
+//! Rust: cargo, for the target without implicit imports.
 
 use std::path::PathBuf;
 
@@ -29,7 +29,7 @@ fn target_directory(metadata: &str) -> Option<PathBuf> {
     metadata["target_directory"].as_str().map(PathBuf::from)
 }
 
-/// A toolchain without the target says "can't find crate for `core`", which helps nobody.
+/// A hint for a toolchain without the target, whose own error is "can't find crate for `core`".
 pub(super) fn hint(project: &Project) -> Option<String> {
     let sysroot = asked("rustc", &["--print", "sysroot"], &project.dir)?;
     let library = PathBuf::from(sysroot).join("lib/rustlib").join(TARGET).join("lib");

@@ -1,8 +1,10 @@
-//! A crate's manifest without the workspace around it: each `x.workspace = true` becomes what the workspace says of x.
+//! Makes a crate's manifest independent of its workspace: replaces each `x.workspace = true` by the workspace's value
+//! of x.
 
 use toml::{Table, Value};
 
-/// The manifest of a crate that is copied out of its workspace. Its tests stay behind, and what they depend on.
+/// Converts the manifest of a crate that is copied out of its workspace. Its tests are not copied, so their
+/// dependencies are removed.
 pub(super) fn manifest(krate: &str, workspace: &str) -> Result<String, String> {
     let read = |text: &str| text.parse::<Table>().map_err(|error| error.to_string());
     let (mut krate, workspace) = (read(krate)?, read(workspace)?);
@@ -45,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_workspace_says_is_written_out() {
+    fn values_of_the_workspace_are_written_out() {
         let krate = "[package]\nname = \"a\"\nversion.workspace = true\n[dependencies]\nx.workspace = true\ny = \"1\"\n\
             [target.'cfg(any)'.dependencies]\nx.workspace = true\n[dev-dependencies]\nz.workspace = true\n\
             [lints]\nworkspace = true\n";

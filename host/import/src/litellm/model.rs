@@ -1,4 +1,4 @@
-//! `model_list`: each entry is a deployment, several of one name are its targets.
+//! Converts `model_list`: each entry is a deployment, and those with the same name are targets of one model.
 
 use std::path::Path;
 
@@ -10,28 +10,28 @@ use super::prefixes::{Named, Prefixes};
 use super::{members, variable_of};
 use weir_config::{Address, BaseUrl};
 
-/// One entry of the list.
+/// A converted entry of the list.
 #[derive(Debug)]
 pub(super) struct Deployment {
-    /// What clients say.
+    /// The model's name for clients.
     pub(super) alias: String,
     /// `{ provider, model }`.
     pub(super) target: Table,
-    /// Its share of requests, where one is told.
+    /// Relative weight, if the entry has one.
     pub(super) weight: Option<u64>,
-    /// Its place in the order of preference.
+    /// Position in the order of preference, if the entry has one.
     pub(super) order: Option<i64>,
-    /// Members for the whole model: the first deployment that has them decides.
+    /// Members of the whole model; the first deployment that has a member decides its value.
     pub(super) model: Vec<(&'static str, Value)>,
 }
 
-/// Bytes of a provider's name.
+/// Maximum length of a provider's name, in bytes.
 const LONGEST_NAME: usize = 60;
-/// What becomes of a limit for streams.
+/// The note about a separate timeout for streams.
 pub(super) const STREAM_TIMEOUT: &str = "`stream_timeout` bounds the pauses of an answer here (`idle`); the wait for its \
                                          beginning (`first_byte`) is the same for streams and whole answers.";
 
-/// What is carried over, or is said elsewhere.
+/// Members that are converted, or noted elsewhere.
 const KNOWN: &[&str] = &[
     "model",
     "custom_llm_provider",
@@ -59,7 +59,7 @@ const KNOWN: &[&str] = &[
     "max_parallel_requests",
 ];
 
-/// Reads the list. What cannot be carried over is noted.
+/// Converts the list. Members that cannot be converted are noted.
 pub(super) fn deployments(
     list: &[Json],
     credentials: &Map<String, Json>,
@@ -127,7 +127,7 @@ impl Reading<'_> {
         })
     }
 
-    /// The provider's url, region and options.
+    /// Sets the provider's url, region and options.
     fn place(&self, named: &mut Named<'_>, entry: &mut Entry, draft: &mut Draft) {
         let prefix = named.prefix;
         let mut options: Table =
@@ -142,7 +142,7 @@ impl Reading<'_> {
                 }
             }
         }
-        // A region may stand in front of the model: `bedrock/us-west-2/…`.
+        // A region may precede the model: `bedrock/us-west-2/…`.
         let region = named.model.split_once('/').filter(|(first, _)| is_region(first));
         let region = region.map(|(first, rest)| (first.to_owned(), rest.to_owned()));
         if let Some((_, rest)) = &region {
@@ -161,7 +161,7 @@ impl Reading<'_> {
         }
         if let Some(region) = region {
             match variable_of(&region) {
-                // What is taken without being named.
+                // The default variable, which is read without being named.
                 Some("AWS_REGION") => {}
                 Some(variable) => draft.note(format!("`{}`: write the value of {variable} as `region`.", self.alias)),
                 None => entry.set("region", region),
@@ -195,7 +195,7 @@ impl Reading<'_> {
             }
             None => {
                 let Some(usual) = usual else { return };
-                // The service's key is none of the business of a server next door.
+                // A local server must not receive the service's key.
                 let is_local = base(entry).is_some_and(|base| base.is_local());
                 if named.prefix.optional_key || is_local {
                     let alias = self.alias;
@@ -208,7 +208,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Members of the model.
+    /// The members of the model.
     fn model(&self, draft: &mut Draft) -> Vec<(&'static str, Value)> {
         let mut model = Vec::new();
         let told = |name: &str| self.params.get(name).and_then(seconds);
@@ -241,11 +241,11 @@ impl Reading<'_> {
         model
     }
 
-    /// A price for a token as one for a million.
+    /// Converts a price per token to one per million tokens.
     fn price(&self, name: &str, value: &Json) -> Option<(String, Value)> {
         let ours = self.prefixes.prices.get(name)?;
         let million = value.as_f64()? * 1e6;
-        // Binary fractions would show: 0.00000015 is 0.15 a million, not 0.14999999999999999.
+        // Rounded, because binary fractions would show: 0.00000015 is 0.15 per million, not 0.14999999999999999.
         Some((ours.clone(), Value::Float((million * 1e6).round() / 1e6)))
     }
 
@@ -267,7 +267,7 @@ fn is_region(word: &str) -> bool {
     parts.len() >= 3 && parts.last().is_some_and(|last| last.len() == 1 && last.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// A base as our url: with a slash at its end, and the path that the adapter's paths are relative to.
+/// Converts a base url: adds a final slash, and the path that the adapter's paths are relative to.
 fn url(base: &str, path: Option<&str>) -> String {
     if let Some(variable) = variable_of(base) {
         return format!("env:{variable}");
@@ -295,7 +295,7 @@ fn capability(value: &Json) -> Option<Value> {
     }
 }
 
-/// The url of a provider, where it is one and not a variable.
+/// The provider's url, if it is one and not a variable.
 fn base(entry: &Entry) -> Option<BaseUrl> {
     match Address::parse(entry.get("url")?.as_str()?, Path::new("")) {
         Ok(Address::Http(base)) => Some(base),
@@ -303,8 +303,8 @@ fn base(entry: &Entry) -> Option<BaseUrl> {
     }
 }
 
-/// What a provider is called by its host: several of one kind are told apart by where they are. None where the host says
-/// no more than the kind.
+/// A provider's name after its host, which distinguishes several providers of one kind. `None` if the host says no more
+/// than the kind.
 fn host_name(entry: &Entry, label: &str) -> Option<String> {
     let base = base(entry)?;
     let host = base.authority().host().to_ascii_lowercase();
@@ -318,14 +318,14 @@ fn host_name(entry: &Entry, label: &str) -> Option<String> {
     (name.len() <= LONGEST_NAME).then_some(name)
 }
 
-/// Seconds, as a number or as text.
+/// Parses seconds, given as a number or as text.
 pub(super) fn seconds(value: &Json) -> Option<f64> {
     let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
     (number.is_finite() && number > 0.0).then_some(number)
 }
 
-/// LiteLLM's timeouts are those of its HTTP client: for the wait for an answer and for each pause in it, not for the whole,
-/// which would cut streams off.
+/// Converts LiteLLM's timeouts, which are those of its HTTP client: they apply to the wait for an answer and to each
+/// pause in it, not to the whole answer, which would cut streams off.
 pub(super) fn timeouts(whole: Option<f64>, stream: Option<f64>) -> Option<Table> {
     let pairs = [("first_byte", whole), ("idle", stream.or(whole))];
     let table: Table =
@@ -333,13 +333,13 @@ pub(super) fn timeouts(whole: Option<f64>, stream: Option<f64>) -> Option<Table>
     (!table.is_empty()).then_some(table)
 }
 
-/// Seconds as a duration of ours.
+/// Formats seconds as a duration of Weir's configuration.
 pub(super) fn duration(seconds: f64) -> Value {
     let millis = (seconds * 1000.0).round().max(1.0);
     if millis % 1000.0 == 0.0 { format!("{}s", millis / 1000.0).into() } else { format!("{millis}ms").into() }
 }
 
-/// `{ max_retries = N }`.
+/// Builds `{ max_retries = N }`.
 pub(super) fn retry(retries: u64) -> Value {
     let retries = i64::try_from(retries.min(100)).unwrap_or(100);
     Value::Table(Table::from_iter([("max_retries".to_owned(), Value::Integer(retries))]))

@@ -1,4 +1,4 @@
-//! The bundled list of what LiteLLM's names mean (`host/import/data/litellm.toml`).
+//! The bundled list of LiteLLM's names and their meaning (`host/import/data/litellm.toml`).
 
 use std::collections::BTreeMap;
 
@@ -6,20 +6,20 @@ use serde::Deserialize;
 
 const BUNDLED: &str = include_str!("../../data/litellm.toml");
 
-/// The list.
+/// The bundled list.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Prefixes {
-    /// The prefix of a name that has none and says nothing.
+    /// The prefix of names that have none and match no known start.
     otherwise: String,
     #[serde(rename = "prefixes")]
     known: BTreeMap<String, Prefix>,
     names: BTreeMap<String, String>,
     /// Weir's name of each routing strategy.
     pub(super) strategies: BTreeMap<String, String>,
-    /// Members of `model_info` to members of `capabilities`.
+    /// Maps members of `model_info` to members of `capabilities`.
     pub(super) capabilities: BTreeMap<String, String>,
-    /// Members with a price for a token to members of `price`.
+    /// Maps members with a price per token to members of `price`.
     pub(super) prices: BTreeMap<String, String>,
     keys: Keys,
 }
@@ -29,31 +29,31 @@ struct Keys {
     none: Vec<String>,
 }
 
-/// What stands in front of a model's name means.
+/// Meaning of a prefix of model names.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Prefix {
     /// The adapter.
     pub(super) adapter: String,
-    /// The variable with the key, where the file names none.
+    /// The variable with the key, if the file names none.
     pub(super) key: Option<String>,
-    /// Whether servers of this kind want a key only if somebody set one up.
+    /// Whether servers of this kind need a key only if their operator set one up.
     #[serde(default)]
     pub(super) optional_key: bool,
-    /// The variable with the base.
+    /// The variable with the base url.
     pub(super) base: Option<String>,
-    /// Whether the adapter's own suggestion of a base is another service's, so that the variable is read.
+    /// Whether the variable must be read, because the adapter's suggested url is another service's.
     #[serde(default)]
     pub(super) needs_base: bool,
-    /// A variable of our own with the key, where theirs lie in several.
+    /// A variable of Weir's own for the key, if LiteLLM's key consists of several variables.
     pub(super) own_key: Option<String>,
-    /// How that key is written.
+    /// How to write that key.
     pub(super) key_note: Option<String>,
-    /// The base, where the adapter's own suggestion is another service's.
+    /// The base url, if the adapter's suggested url is another service's.
     pub(super) url: Option<String>,
-    /// What stands behind the host, where a base is the host alone; empty: nothing ever.
+    /// The path to append if a base is a host alone; an empty text means that there never is one.
     pub(super) path: Option<String>,
-    /// Further words in front of the name.
+    /// Further prefixes to strip from the name.
     #[serde(default)]
     pub(super) strip: Vec<String>,
     /// Options of the adapter.
@@ -61,10 +61,10 @@ pub(super) struct Prefix {
     pub(super) options: BTreeMap<String, String>,
 }
 
-/// A model as LiteLLM names it, taken apart.
+/// A parsed model name of LiteLLM.
 #[derive(Debug)]
 pub(super) struct Named<'a> {
-    /// What the prefix is called.
+    /// The prefix itself.
     pub(super) label: &'a str,
     pub(super) prefix: &'a Prefix,
     /// The provider's own name for the model.
@@ -72,18 +72,18 @@ pub(super) struct Named<'a> {
 }
 
 impl Prefixes {
-    /// The list that comes with Weir.
+    /// Parses the bundled list.
     pub(super) fn bundled() -> Result<Self, toml::de::Error> {
         toml::from_str(BUNDLED)
     }
 
-    /// Takes a name apart; none where its prefix is not known. `custom` is `custom_llm_provider`, which goes before.
+    /// Parses a name; `None` if its prefix is unknown. `custom` is `custom_llm_provider`, which takes precedence.
     pub(super) fn named<'a>(&'a self, full: &str, custom: Option<&str>) -> Option<Named<'a>> {
         let (label, rest) = match (custom, full.split_once('/')) {
             (Some(custom), Some((first, rest))) if first == custom => (custom, rest),
             (Some(custom), _) => (custom, full),
             (None, Some((first, rest))) if self.known.contains_key(first) => (first, rest),
-            // A slash within a name without a prefix, as open models have it: nothing says who serves it.
+            // A slash in a name without a prefix, as open models have it: its provider is unknown.
             (None, Some(_)) => return None,
             (None, None) => (self.guessed(full), full),
         };
@@ -97,7 +97,7 @@ impl Prefixes {
         found.map_or(&self.otherwise, |(_, label)| label)
     }
 
-    /// Whether a key stands for none.
+    /// Whether a key is a placeholder for none.
     pub(super) fn is_no_key(&self, text: &str) -> bool {
         self.keys.none.iter().any(|none| none == text.trim())
     }

@@ -1,4 +1,4 @@
-//! Deployments as models, with what `router_settings` and `litellm_settings` say of all of them.
+//! Converts deployments to models, with the common settings of `router_settings` and `litellm_settings`.
 
 use std::collections::BTreeMap;
 
@@ -10,24 +10,24 @@ use super::members;
 use super::model::{Deployment, STREAM_TIMEOUT, duration, retry, seconds, timeouts};
 use super::prefixes::Prefixes;
 
-/// What holds for all models.
+/// Settings that apply to all models.
 #[derive(Debug, Default)]
 struct Settings {
     strategy: Option<String>,
     retries: Option<u64>,
     timeout: Option<f64>,
     stream_timeout: Option<f64>,
-    /// By model; the empty name's are everybody's.
+    /// Fallbacks by model; those of the empty name apply to all models.
     fallbacks: BTreeMap<String, Vec<String>>,
-    /// The same for errors of one kind only: they are tried behind the ordinary ones.
+    /// Fallbacks for errors of one kind only, which are appended to the ordinary ones.
     special: BTreeMap<String, Vec<String>>,
     /// Other names of models.
     aliases: Vec<(String, String)>,
-    /// How long a failing deployment rests, in seconds.
+    /// How long a failing deployment is not used, in seconds.
     cooldown: Option<f64>,
 }
 
-/// Writes the models.
+/// Adds the models to the draft.
 pub(super) fn models(file: &Json, deployments: Vec<Deployment>, prefixes: &Prefixes, draft: &mut Draft) {
     let settings = settings(file, prefixes, draft);
     if let Some(seconds) = settings.cooldown {
@@ -59,7 +59,7 @@ fn model(name: &str, mut group: Vec<Deployment>, settings: &Settings, names: &[S
     let mut entry = Entry::default();
     entry.set("alias", name);
     let ordered = group.iter().any(|deployment| deployment.order.is_some());
-    // The sort is stable: the file's order decides between equals.
+    // The sort is stable, so deployments of equal order keep that of the file.
     group.sort_by_key(|deployment| deployment.order.unwrap_or(i64::MAX));
     let several = group.len() > 1;
     let mut members: Vec<(&'static str, Value)> = Vec::new();
@@ -94,7 +94,7 @@ fn model(name: &str, mut group: Vec<Deployment>, settings: &Settings, names: &[S
     entry
 }
 
-/// What the settings say where the model itself says nothing.
+/// Applies the common settings to a model that has none of its own.
 fn usual(entry: &mut Entry, settings: &Settings) {
     if let (Some(retries), None) = (settings.retries, entry.get("retry")) {
         entry.set("retry", retry(retries));
@@ -106,7 +106,7 @@ fn usual(entry: &mut Entry, settings: &Settings) {
     }
 }
 
-/// Only a star at the end, standing for the whole of the provider's name, has a counterpart.
+/// Notes stars that have no counterpart: only a single one at the end, matching the whole of the provider's name, has.
 fn note_star(name: &str, entry: &Entry, draft: &mut Draft) {
     let one = entry.get("target").and_then(Value::as_table);
     let several = entry.get("targets").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_table);
@@ -134,7 +134,7 @@ impl Settings {
     }
 }
 
-/// Adds `[{model: [fallback, ...]}, ...]`.
+/// Adds the fallbacks of a list `[{model: [fallback, ...]}, ...]`.
 fn add(list: &mut BTreeMap<String, Vec<String>>, value: &Json) {
     for (name, to) in value.as_array().into_iter().flatten().flat_map(|one| members(Some(one))) {
         let to = to.as_array().into_iter().flatten().filter_map(Json::as_str);
@@ -144,7 +144,7 @@ fn add(list: &mut BTreeMap<String, Vec<String>>, value: &Json) {
 
 fn settings(file: &Json, prefixes: &Prefixes, draft: &mut Draft) -> Settings {
     let mut settings = Settings::default();
-    // The router's settings go before the library's, so they are read last.
+    // The router's settings override the library's, so they are read last.
     for section in ["litellm_settings", "router_settings"] {
         for (name, value) in members(file.get(section)) {
             if !settings.read(name, value, prefixes, draft) {
@@ -156,7 +156,7 @@ fn settings(file: &Json, prefixes: &Prefixes, draft: &mut Draft) -> Settings {
 }
 
 impl Settings {
-    /// Whether the member is known.
+    /// Reads a member, and returns whether it is known.
     fn read(&mut self, name: &str, value: &Json, prefixes: &Prefixes, draft: &mut Draft) -> bool {
         match name {
             "num_retries" => self.retries = value.as_u64(),
@@ -195,7 +195,7 @@ impl Settings {
 }
 
 fn alias((name, of): (&String, &Json)) -> Option<(String, String)> {
-    // Either a name, or a table with `model`.
+    // The value is a name, or a table with `model`.
     let of = of.as_str().or_else(|| of.get("model")?.as_str())?;
     Some((name.clone(), of.to_owned()))
 }

@@ -3,7 +3,7 @@ use std::path::Path;
 use super::*;
 use weir_config::{Config, Environment, Strategy};
 
-/// What our own reader makes of what was written, with the variables that it names set.
+/// Parses the written configuration with Weir's own parser, with the variables that it names set.
 fn read_back(yaml: &str) -> (Config, String) {
     let text = import(yaml).unwrap().text("config.yaml");
     let names = text.match_indices("\"env:").map(|(at, start)| {
@@ -68,7 +68,7 @@ fn deployments_of_one_name_become_targets() {
 }
 
 #[test]
-fn what_has_no_counterpart_is_told() {
+fn settings_without_a_counterpart_are_noted() {
     let text = import(BALANCED).unwrap().text("config.yaml");
     for told in ["litellm_settings.success_callback", "drop_params", "`rpm` and `tpm`", "x-weir-dropped-params"] {
         assert!(text.contains(told), "{told}\n{text}");
@@ -119,7 +119,7 @@ fn keys_of_the_file_are_not_copied() {
 }
 
 #[test]
-fn anchors_and_merge_keys_are_carried_out() {
+fn anchors_and_merge_keys_are_resolved() {
     let yaml = "usual: &usual {api_key: os.environ/MINE, timeout: 5}\nmodel_list:\n- model_name: a\n  litellm_params:\n    \
                 <<: *usual\n    model: openai/a\n    timeout: 7\n";
     let text = import(yaml).unwrap().text("x");
@@ -142,13 +142,13 @@ fn a_server_without_a_key_gets_none() {
     assert!(read_back(yaml).0.providers[0].keys.is_empty());
 }
 
-/// One model of this kind, with these parameters besides.
+/// A configuration with one model and these parameters.
 fn one(model: &str, params: &str) -> String {
     format!("model_list:\n- model_name: x\n  litellm_params: {{model: {model}{params}}}\n")
 }
 
 #[test]
-fn a_server_next_door_is_not_sent_the_services_key() {
+fn a_local_server_is_not_sent_the_services_key() {
     let list = [
         ("openai/x", ", api_base: 'http://localhost:8000/v1'", true),
         ("openai/x", ", api_base: 'http://vllm:8000/v1'", true),
@@ -191,7 +191,7 @@ fn fallbacks_for_one_kind_of_error_come_after_ordinary_ones() {
 }
 
 #[test]
-fn providers_are_called_by_their_hosts() {
+fn providers_are_named_after_their_hosts() {
     let list = [
         ("azure/x", ", api_base: 'https://eu.openai.azure.com/'", "eu.openai.azure.com"),
         ("openai/x", ", api_base: 'http://localhost:8000/v1'", "localhost-8000"),
@@ -214,7 +214,7 @@ fn credentials_by_name_are_filled_in() {
 }
 
 #[test]
-fn what_is_not_understood_is_left_out_and_told() {
+fn unknown_entries_are_left_out_and_noted() {
     let yaml =
         "model_list:\n- model_name: a\n  litellm_params: {model: sagemaker/b}\n- litellm_params: {model: openai/b}\n";
     let draft = import(yaml).unwrap();

@@ -1,4 +1,4 @@
-//! What a component was to blame for lately: which requests, whose, when. The judge looks at it.
+//! The recent failures of a component by request, caller and time, for the judge.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher as _, RandomState};
@@ -7,27 +7,27 @@ use std::time::Instant;
 
 use super::super::fault::FaultKind;
 
-/// How many different ones are remembered, the latest.
+/// Maximum number of remembered requests; the latest are kept.
 pub(super) const REMEMBERED: usize = 64;
 
-/// Keyed anew in each process, so that nobody chooses what looks alike.
+/// Keyed anew in each process, so that a client cannot construct collisions.
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-/// One request that a component failed at. The same request sent again is the same offence: whose it is, which function
-/// took it in, and how much of it there was, tell requests apart well enough without keeping anything of them.
+/// One request that a component failed at. The same request sent again is the same offence: caller, function and input
+/// size distinguish requests well enough, without keeping any of their content.
 #[derive(Debug, Clone, Copy)]
 pub struct Offence {
-    /// When it failed at it last.
+    /// Time of the last failure.
     pub at: Instant,
-    /// How.
+    /// The kind of fault.
     pub kind: FaultKind,
-    /// Whose request it was, as one bit of many.
+    /// The caller, as one bit of 64.
     pub caller: u64,
     request: u64,
 }
 
 impl Offence {
-    /// An offence, now.
+    /// Creates an offence of this moment.
     pub fn new(kind: FaultKind, caller: u64, function: &str, bytes: usize) -> Self {
         Self { at: Instant::now(), kind, caller, request: HASHER.hash_one((caller, function, bytes)) }
     }

@@ -1,4 +1,4 @@
-//! The client against scripted upstreams on real sockets.
+//! Tests of the client against scripted upstreams on real sockets.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const STREAM_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 const SOON: Duration = Duration::from_millis(20);
 
-/// A listener whose connections run a script each.
+/// A listener that runs one script for each connection.
 struct Scripted {
     listener: TcpListener,
     scheme: &'static str,
@@ -60,7 +60,7 @@ fn upstreams() -> Upstreams {
     Upstreams::new(&Settings::default())
 }
 
-/// Sends without waiting; the script runs meanwhile.
+/// Starts to send; the script runs meanwhile.
 fn sending(
     upstreams: &Upstreams,
     request: UpstreamRequest<'static>,
@@ -159,7 +159,7 @@ async fn a_connection_is_used_again() {
     tokio::join!(script, client);
 }
 
-/// A connection on which a request was answered already.
+/// A connection that has already served one request.
 async fn used(scripted: &Scripted, upstreams: &Upstreams, base: &Base) -> TcpStream {
     let first = sending(upstreams, request(base));
     let mut stream = scripted.accept().await;
@@ -228,7 +228,7 @@ async fn c_66_a_request_on_a_new_connection_is_never_sent_twice() {
 }
 
 #[tokio::test]
-async fn c_27_leaving_before_the_connection_stands_closes_it() {
+async fn c_27_leaving_before_the_connection_is_established_closes_it() {
     let mut scripted = Scripted::new().await;
     scripted.scheme = "https";
     let sending = sending(&upstreams(), request(&scripted.base()));
@@ -314,7 +314,7 @@ async fn a_handshake_that_never_ends_is_a_connect_timeout_and_a_wrong_one_a_tls_
 }
 
 #[tokio::test]
-async fn failures_are_told_apart() {
+async fn failures_are_distinguished() {
     let scripted = Scripted::new().await;
     let base = scripted.base();
     for (sent, expected) in [
@@ -355,7 +355,7 @@ mod http2 {
 
     use super::*;
 
-    /// A stream that tells when it's dropped, by closing the channel.
+    /// A stream that reports its drop by closing the channel.
     type Pieces = mpsc::Receiver<Result<http_body::Frame<Bytes>, std::convert::Infallible>>;
 
     async fn serve(stream: TcpStream, pieces: Pieces) {
@@ -370,7 +370,7 @@ mod http2 {
     }
 
     #[tokio::test]
-    async fn http2_is_spoken_from_the_first_byte_where_it_is_configured_and_cancelled_by_dropping() {
+    async fn http2_is_used_from_the_first_byte_where_it_is_configured_and_cancelled_by_dropping() {
         let scripted = Scripted::new().await;
         let url = format!("http://{}/v1/", scripted.listener.local_addr().unwrap());
         let base = Base::open(&url, &[], true).unwrap();

@@ -1,5 +1,6 @@
-//! Service accounts: an account's key, as JSON, signs an assertion of who asks (RFC 7523; <https://google.aip.dev/auth/4112>),
-//! or, where the JSON is of a user's own credentials (<https://google.aip.dev/auth/4113>), a refresh token stands for it.
+//! Service accounts. The key of an account, as JSON, signs an assertion (RFC 7523; <https://google.aip.dev/auth/4112>).
+//! The JSON may also hold a user's own credentials (<https://google.aip.dev/auth/4113>), which use a refresh token
+//! instead.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -18,13 +19,13 @@ use super::CredentialError;
 use super::grant::Grant;
 use weir_config::secret::Secret;
 
-/// The largest file that a key is read from.
+/// Maximum size of a key file, in bytes.
 const LARGEST_FILE: u64 = 64 << 10;
-/// How long an assertion is good: the longest that is taken.
+/// Lifetime of an assertion: the longest that token endpoints accept.
 const LIFETIME: Duration = Duration::from_hours(1);
 const FORM: &str = "JSON of a service account's key, or the path of a file with it";
 
-/// An account that signs.
+/// A service account with its signing key.
 pub(super) struct Account {
     email: Box<str>,
     key_id: Option<Box<str>>,
@@ -33,7 +34,7 @@ pub(super) struct Account {
     key: RsaKeyPair,
 }
 
-/// The members that are read.
+/// The members of a key file that are read.
 #[derive(Deserialize)]
 struct Keyfile {
     #[serde(rename = "type")]
@@ -52,14 +53,14 @@ struct Keyfile {
     refresh_token: String,
 }
 
-/// Where tokens are to be had, the operator's word before the key's own and that before what is suggested.
+/// Possible urls of the token endpoint: the operator's comes first, then the key's own, then the suggested one.
 #[derive(Clone, Copy)]
 pub(super) struct Places<'a> {
     pub(super) set: Option<&'a str>,
     pub(super) suggested: Option<&'a str>,
 }
 
-/// A grant by the JSON of a key, or by a file with it, and the url of its token endpoint.
+/// Builds a grant from the JSON of a key, or from a file that holds it. Also returns the url of its token endpoint.
 pub(super) fn open(key: &str, scopes: &[String], places: Places<'_>) -> Result<(Grant, String), CredentialError> {
     let text = if key.trim_start().starts_with('{') { Secret::new(key) } else { from_file(key)? };
     let file: Keyfile = serde_json::from_str(text.expose()).map_err(|_| CredentialError::Form(FORM))?;
@@ -76,7 +77,7 @@ pub(super) fn open(key: &str, scopes: &[String], places: Places<'_>) -> Result<(
     Ok((grant, url))
 }
 
-/// The error doesn't show the path: it may well be a key of another kind.
+/// Reads a key file. The error does not show the path, because it may be a key of another kind.
 fn from_file(path: &str) -> Result<Secret, CredentialError> {
     let mut text = String::new();
     let read = File::open(path.trim()).and_then(|file| file.take(LARGEST_FILE).read_to_string(&mut text));
@@ -103,7 +104,7 @@ fn user(file: Keyfile) -> Result<Grant, CredentialError> {
 }
 
 impl Account {
-    /// Says who asks for what, signed: a JWT with RS256.
+    /// Creates the signed assertion for a token request: a JWT with RS256.
     pub(super) fn assertion(&self, now: SystemTime) -> Result<String, CredentialError> {
         let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let mut head = json!({"alg": "RS256", "typ": "JWT"});

@@ -1,33 +1,33 @@
-//! What a token endpoint answers: RFC 6749, sections 5.1 and 5.2, read leniently.
+//! Answers of token endpoints: RFC 6749, sections 5.1 and 5.2, read leniently.
 
 use http::StatusCode;
 use serde_json::Value;
 
 use weir_config::secret::Secret;
 
-/// How long an error's code may be. Anything longer is no code, and may be anything.
+/// Maximum length of an error code. A longer text is not a code and may hold anything.
 const CODE_LIMIT: usize = 40;
 
-/// A token.
+/// An issued token.
 #[derive(Debug)]
 pub(super) struct Given {
     pub(super) token: Secret,
-    /// In seconds, where it is told.
+    /// In seconds, if the endpoint states it.
     pub(super) lifetime: Option<u64>,
 }
 
-/// No token.
+/// Why no token was issued.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
-    /// The credential is wrong, or may not do what is asked.
+    /// The credential is wrong, or lacks a permission.
     #[error("it refuses the credential ({0})")]
     Credential(String),
-    /// The endpoint cannot answer now, or not as token endpoints do.
+    /// The endpoint is failing, or does not answer as token endpoints do.
     #[error("{0}")]
     Unusable(String),
 }
 
-/// Reads an answer. Of a refusal only its code is told: the words may repeat what was sent.
+/// Parses an answer. Of a refusal only the code is kept, because its description may repeat the request.
 pub(super) fn read(status: StatusCode, body: &[u8]) -> Result<Given, Refusal> {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let code = body.get("error").and_then(Value::as_str).filter(|code| is_code(code));
@@ -43,7 +43,7 @@ pub(super) fn read(status: StatusCode, body: &[u8]) -> Result<Given, Refusal> {
     Ok(Given { token: Secret::new(token), lifetime: body.get("expires_in").and_then(seconds) })
 }
 
-/// Some write the number as text, or with a fraction.
+/// Reads a number of seconds; some endpoints write it as text, or with a fraction.
 fn seconds(value: &Value) -> Option<u64> {
     let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
     (number >= 0.0).then_some(number as u64)
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_credential_is_told_from_an_endpoint_in_trouble() {
+    fn a_wrong_credential_is_distinguished_from_a_failing_endpoint() {
         let credential = |code: &str| Err(Refusal::Credential(code.to_owned()));
         assert_eq!(
             read(401, r#"{"error":"invalid_client","error_description":"s3cret"}"#),

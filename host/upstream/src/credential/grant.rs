@@ -1,5 +1,5 @@
-//! What is shown to a token endpoint: a client's id and secret (RFC 6749, section 4.4), a signed assertion (RFC 7523,
-//! section 2.1), or a refresh token (RFC 6749, section 6).
+//! OAuth grants: a client's id and secret (RFC 6749, section 4.4), a signed assertion (RFC 7523, section 2.1), or a
+//! refresh token (RFC 6749, section 6).
 
 use std::fmt::Write as _;
 use std::time::SystemTime;
@@ -16,26 +16,26 @@ use weir_config::secret::Secret;
 const CLIENT_FORM: &str = "CLIENT_ID:CLIENT_SECRET";
 const ASSERTION: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
-/// What a token is asked for with.
+/// The grant with which a token is requested.
 pub(super) enum Grant {
-    /// A client, which proves itself in a header.
+    /// A client that authenticates in a header.
     Client { proof: Credential, secret: Secret, scopes: Box<str> },
-    /// An account that signs.
+    /// A service account that signs an assertion.
     Account(Box<Account>),
-    /// Somebody who once agreed.
+    /// A user, represented by a refresh token.
     User { client_id: Box<str>, client_secret: Secret, refresh_token: Secret },
 }
 
 /// One request for a token.
 pub(super) struct Claim {
-    /// The client's proof, where it stands in a header.
+    /// The client's authentication, if it belongs in a header.
     pub(super) client: Option<Credential>,
     /// The body: `application/x-www-form-urlencoded`.
     pub(super) form: String,
 }
 
 impl Grant {
-    /// `key` is `CLIENT_ID:CLIENT_SECRET`. The proof goes into a header, which every server has to understand.
+    /// Parses `CLIENT_ID:CLIENT_SECRET`. Both go into a header, which every server must support.
     pub(super) fn client(key: &str, scopes: &[String]) -> Result<Self, CredentialError> {
         let (id, secret) = key.split_once(':').ok_or(CredentialError::Form(CLIENT_FORM))?;
         let (id, secret) = (id.trim(), Secret::new(secret.trim()));
@@ -49,7 +49,7 @@ impl Grant {
         Ok(Self::Client { proof: Credential::authorization(proof, veil), secret, scopes: scopes.join(" ").into() })
     }
 
-    /// The next request for a token.
+    /// Builds the next request for a token.
     pub(super) fn claim(&self, now: SystemTime) -> Result<Claim, CredentialError> {
         let form = match self {
             Self::Client { scopes, .. } if scopes.is_empty() => form(&[("grant_type", "client_credentials")]),
@@ -69,7 +69,7 @@ impl Grant {
         Ok(Claim { client, form })
     }
 
-    /// Takes what is secret out of a text. An account's key itself is never sent, so that nobody can repeat it.
+    /// Removes the grant's secrets from a text. An account's private key is never sent, so no text can repeat it.
     pub(super) fn hide_in(&self, text: &mut String) {
         match self {
             Self::Client { secret, .. } => secret.hide_in(text),

@@ -1,9 +1,10 @@
-//! Signature Version 4 in headers, as all services of AWS but S3 check it. Written from the public description,
+//! Signature Version 4 in headers, as all services of AWS except S3 verify it. Written from the public description,
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
 //!
-//! By hand, since the library for it brings two dozen crates and second copies of hashes, and HMAC is in the tree with TLS.
+//! Written by hand: the library for it adds two dozen crates and second copies of hash functions, while TLS already
+//! brings HMAC.
 //!
-//! A path is encoded once more than it stands in the request (`%3A` becomes `%253A`). It is not normalised: no address
+//! A path is encoded once more than in the request (`%3A` becomes `%253A`). It is not normalised, because no address
 //! here has dot segments or empty ones.
 
 use std::fmt::Write as _;
@@ -23,13 +24,13 @@ const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const SESSION: HeaderName = HeaderName::from_static("x-amz-security-token");
 const BODY_HASH: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 
-/// Headers that begin so are signed, whatever they mean.
+/// Prefix of headers that are always signed.
 const SIGNED_PREFIX: &str = "x-amz-";
 /// The form of a key.
 const FORM: &str = "ACCESS_KEY_ID:SECRET_ACCESS_KEY[:SESSION_TOKEN]";
 const SECONDS_OF_DAY: u64 = 24 * 60 * 60;
 
-/// What of a request is signed besides its headers.
+/// The parts of a request that are signed besides its headers.
 #[derive(Clone, Copy)]
 pub(super) struct Message<'a> {
     pub(super) method: &'a Method,
@@ -48,7 +49,7 @@ pub(super) struct Signer {
 }
 
 impl Signer {
-    /// `key` is `ACCESS_KEY_ID:SECRET_ACCESS_KEY[:SESSION_TOKEN]`.
+    /// Parses a key of the form `ACCESS_KEY_ID:SECRET_ACCESS_KEY[:SESSION_TOKEN]`.
     pub(super) fn new(key: &str, region: &str, service: &str) -> Result<Self, CredentialError> {
         let mut parts = key.splitn(3, ':').map(str::trim);
         let (Some(key_id), Some(secret), session) = (parts.next(), parts.next(), parts.next()) else {
@@ -70,7 +71,7 @@ impl Signer {
         })
     }
 
-    /// Signs a request that is otherwise finished: date, session and signature become headers.
+    /// Signs a request that is otherwise finished, and adds date, session and signature as headers.
     pub(super) fn sign(
         &self,
         message: Message<'_>,
@@ -78,7 +79,7 @@ impl Signer {
         now: SystemTime,
     ) -> Result<(), CredentialError> {
         let time = timestamp(now);
-        // A client's own would be of its own body.
+        // A client's own values would belong to its own body and session.
         headers.remove(BODY_HASH);
         headers.remove(SESSION);
         headers.insert(DATE, HeaderValue::try_from(&time).map_err(|_| CredentialError::Characters)?);
@@ -96,13 +97,13 @@ impl Signer {
         Ok(())
     }
 
-    /// Takes what is secret of the key out of a text.
+    /// Removes the key's secret parts from a text.
     pub(super) fn hide_in(&self, text: &mut String) {
         self.secret.hide_in(text);
         self.session.iter().for_each(|session| session.hide_in(text));
     }
 
-    /// Hides what is secret of the key.
+    /// A veil over the key's secret parts.
     pub(super) fn veil(&self) -> Veil {
         Veil::over([Some(&self.secret), self.session.as_ref()].into_iter().flatten().map(Secret::expose))
     }
@@ -116,7 +117,7 @@ impl Signer {
     }
 }
 
-/// The request in the form that is hashed, and the names of its signed headers.
+/// The canonical request, which is hashed, and the names of its signed headers.
 fn canonical(message: Message<'_>, headers: &HeaderMap) -> Result<(String, String), CredentialError> {
     let mut signed = signed_headers(headers);
     if !headers.contains_key(header::HOST) {
@@ -134,7 +135,8 @@ fn canonical(message: Message<'_>, headers: &HeaderMap) -> Result<(String, Strin
     Ok((text, names))
 }
 
-/// What has to be signed, and nothing that anybody on the way may change. Values that are no text are left unsigned.
+/// Headers that must be signed, and none that an intermediary may change. A header whose value is not text stays
+/// unsigned.
 fn signed_headers(headers: &HeaderMap) -> Vec<(&str, String)> {
     let is_signed = |name: &HeaderName| {
         *name == header::HOST || *name == header::CONTENT_TYPE || name.as_str().starts_with(SIGNED_PREFIX)
@@ -146,12 +148,12 @@ fn signed_headers(headers: &HeaderMap) -> Vec<(&str, String)> {
     headers.keys().filter(|name| is_signed(name)).filter_map(|name| Some((name.as_str(), value(name)?))).collect()
 }
 
-/// Without white space around it, and with one space for several.
+/// Trims white space and reduces each run of it to one space.
 fn squeezed(value: &str) -> String {
     value.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The `host` that the client below sends: without the scheme's own port.
+/// The `host` header as the HTTP client sends it: without the scheme's default port.
 fn host(uri: &Uri) -> Option<String> {
     let authority = uri.authority()?.as_str();
     let default = if uri.scheme_str() == Some("http") { ":80" } else { ":443" };
@@ -191,7 +193,8 @@ fn sensitive(text: &str) -> Result<HeaderValue, CredentialError> {
     super::sensitive("", text)
 }
 
-/// `20150830T123600Z`. Days to dates: Howard Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`.
+/// Formats a time as `20150830T123600Z`. Days to dates: Howard Hinnant, "chrono-compatible low-level date algorithms",
+/// `civil_from_days`.
 fn timestamp(now: SystemTime) -> String {
     let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let (days, second) = (seconds / SECONDS_OF_DAY + 719_468, seconds % SECONDS_OF_DAY);

@@ -1,5 +1,5 @@
-//! Access tokens: fetched from a token endpoint when one is needed, kept until shortly before they expire, and fetched by
-//! one request at a time, however many wait.
+//! Access tokens: fetched from a token endpoint on demand, cached until shortly before they expire, and fetched by one
+//! request at a time, however many wait.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::grant::Grant;
 use super::{Credential, CredentialError};
 use weir_config::secret::Secret;
 
-/// The limits of fetching a token; those of the request that waits for it begin afterwards.
+/// Timeouts of fetching a token; those of the request that waits for it start afterwards.
 const TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(5),
     first_byte: Duration::from_secs(15),
@@ -30,10 +30,10 @@ const TIMEOUTS: Timeouts = Timeouts {
 };
 /// The largest answer of a token endpoint, in bytes.
 const LARGEST_ANSWER: usize = 64 << 10;
-/// How long a token is used whose lifetime isn't told, and the longest that any is.
+/// Lifetime in seconds of a token whose answer states none, and the maximum for any token.
 const UNTOLD: u64 = 300;
 const LONGEST: u64 = 24 * 60 * 60;
-/// How long before its end a token is replaced, in seconds; of a short life the fifth part.
+/// How long before its expiry a token is replaced, in seconds; a fifth of the lifetime if that is shorter.
 const MARGIN: u64 = 60;
 
 /// The tokens of one credential. A clone shares them.
@@ -44,9 +44,9 @@ struct Inner {
     grant: Grant,
     endpoint: Base,
     current: ArcSwapOption<Token>,
-    /// Held by whoever fetches a token. Inside: how the last attempt failed, for those who waited meanwhile.
+    /// Held while a token is fetched. Contains the last failure, for requests that waited meanwhile.
     turn: Mutex<Option<Failed>>,
-    /// Whether the provider refuses even fresh tokens: then none is fetched because of a refusal.
+    /// Whether the provider refuses even fresh tokens. If so, a refusal does not cause another fetch.
     hopeless: AtomicBool,
 }
 
@@ -55,18 +55,18 @@ struct Failed {
     error: UpstreamError,
 }
 
-/// An access token, as it is sent.
+/// An access token, ready to be sent.
 pub(crate) struct Token {
-    /// Puts it into a request.
+    /// The credential that adds the token to a request.
     pub(crate) credential: Credential,
     secret: Secret,
-    /// Shortly before the request for it was sent.
+    /// Taken just before the request for the token was sent.
     fetched: Instant,
     until: Instant,
 }
 
 impl Tokens {
-    /// Tokens by a grant from the endpoint at this url. Whoever calls this answers for it that the url may be trusted.
+    /// Creates the tokens of a grant from the endpoint at `url`. The caller must make sure that the url is trusted.
     pub(super) fn new(grant: Grant, url: &str) -> Result<Self, CredentialError> {
         let endpoint = Base::open(url, &[], false).map_err(|_| CredentialError::TokenUrl)?;
         Ok(Self(Arc::new(Inner {
@@ -78,8 +78,8 @@ impl Tokens {
         })))
     }
 
-    /// Sends a request with a token, which is fetched first where there is none. Where the provider refuses one that was
-    /// kept, the request is sent once more with a fresh one.
+    /// Sends a request with a token, which is fetched first if necessary. If the provider refuses a cached token, the
+    /// request is sent once more with a fresh one.
     pub(crate) async fn send(
         &self,
         upstreams: &Upstreams,
@@ -103,7 +103,7 @@ impl Tokens {
         Ok(response)
     }
 
-    /// Takes what is secret of the grant, and the token, out of a text.
+    /// Removes the grant's secrets and the current token from a text.
     pub(super) fn hide_in(&self, text: &mut String) {
         self.0.grant.hide_in(text);
         if let Some(token) = self.0.current.load().as_ref() {
@@ -111,7 +111,7 @@ impl Tokens {
         }
     }
 
-    /// A token that is good to use for whoever asked at `asked`, and is not the `refused` one.
+    /// A token that is usable for a request made at `asked`, and is not the `refused` one.
     async fn token(
         &self,
         upstreams: &Upstreams,
@@ -125,7 +125,8 @@ impl Tokens {
         if let Some(token) = self.usable(asked, refused) {
             return Ok(token);
         }
-        // Everybody who waits for an attempt shares its end, so that a dead endpoint is not asked by one after another.
+        // All requests that wait for one attempt share its result, so that they do not try a dead endpoint one after
+        // another.
         if let Some(failed) = failed.as_ref().filter(|failed| failed.at >= asked) {
             return Err(failed.error.clone());
         }
@@ -143,7 +144,7 @@ impl Tokens {
         }
     }
 
-    /// The token that is kept: still good, or fetched while its asker waited, however short its life.
+    /// The cached token, if it is still valid or was fetched after `asked`, however short its lifetime.
     fn usable(&self, asked: Instant, refused: Option<&Arc<Token>>) -> Option<Arc<Token>> {
         let token = self.0.current.load_full()?;
         let is_refused = refused.is_some_and(|refused| Arc::ptr_eq(refused, &token));
@@ -187,13 +188,13 @@ impl Tokens {
     }
 }
 
-/// How long a token is used.
+/// How long a token of this lifetime is used.
 fn useful(lifetime: Option<u64>) -> Duration {
     let lifetime = lifetime.unwrap_or(UNTOLD).min(LONGEST);
     Duration::from_secs(lifetime - MARGIN.min(lifetime.div_ceil(5)))
 }
 
-/// A failed exchange with the token endpoint.
+/// The error of a failed exchange with the token endpoint.
 fn of_endpoint(error: UpstreamError) -> UpstreamError {
     let detail = match &error.detail {
         Some(detail) => format!("{}: {detail}", error.kind.name()),

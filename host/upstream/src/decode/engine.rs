@@ -1,4 +1,4 @@
-//! The decoders of the libraries behind one face: bytes in, bytes into a bounded sink.
+//! One interface to the libraries' decoders: bytes in, bytes out to a bounded sink.
 
 use std::io::{self, Write};
 
@@ -10,18 +10,18 @@ use zstd::stream::raw::{DParameter, Decoder as ZstdDecoder, Operation};
 
 use super::{Bound, Coding};
 
-/// The largest window that zstd may ask for, as a power of two: 8 MiB, what RFC 9659 allows in HTTP.
+/// The largest window that zstd may use, as a power of two: 8 MiB, the limit of RFC 9659 for HTTP.
 const ZSTD_WINDOW: u32 = 23;
 
-/// What decoders write at once, in bytes.
+/// Size of the decoders' output buffer, in bytes.
 const BUFFER: usize = 4 * 1024;
 
-/// Where decoders write to.
+/// Collects a decoder's output within a bound.
 #[derive(Debug)]
 pub(super) struct Sink {
     output: Vec<u8>,
     bound: Bound,
-    /// What has been taken out already.
+    /// Number of bytes taken out so far.
     taken: u64,
 }
 
@@ -51,8 +51,8 @@ impl Write for Sink {
     }
 }
 
-/// A decoder and the sink that it writes to. `UnexpectedEof` says that the end is missing, `FileTooLarge` that the sink
-/// is full; any other error, that the input is broken. What follows a complete body is passed over.
+/// A decoder and the sink that it writes to. `UnexpectedEof` means that the end is missing, `FileTooLarge` that the
+/// sink is full, and any other error that the input is broken. Data after a complete body are ignored.
 pub(super) enum Engine {
     Identity(Sink),
     Gzip(Box<MultiGzDecoder<Sink>>),
@@ -110,12 +110,12 @@ fn ended(is_complete: bool) -> io::Result<()> {
     if is_complete { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
-/// What the libraries that don't tell it apart mean when they complain at the end: there should be more.
+/// Turns an error at the end into `UnexpectedEof`, because some libraries do not distinguish truncated input.
 fn at_end(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::FileTooLarge { error } else { io::ErrorKind::UnexpectedEof.into() }
 }
 
-/// Like the standard one, but for decoders that take nothing more once they are done.
+/// Like [`Write::write_all`], but stops when a decoder accepts nothing more because it is done.
 fn write_all(decoder: &mut impl Write, mut input: &[u8]) -> io::Result<()> {
     while !input.is_empty() {
         let taken = decoder.write(input)?;
@@ -127,9 +127,9 @@ fn write_all(decoder: &mut impl Write, mut input: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// `deflate`, which some servers take to mean the bare stream and the standard to mean zlib.
+/// Decodes `deflate`: zlib according to the standard, a raw stream from some servers.
 pub(super) struct Deflate {
-    /// None until the first two bytes have told which of the two it is.
+    /// `None` until the first two bytes show which of the two it is.
     decoder: Option<Decompress>,
     held: Option<u8>,
     is_done: bool,
@@ -173,10 +173,10 @@ impl Deflate {
     }
 }
 
-/// One zstd frame or several.
+/// Decodes one or more zstd frames.
 pub(super) struct Zstd {
     decoder: ZstdDecoder<'static>,
-    /// Between two frames, or before the first.
+    /// Whether the input is between two frames, or before the first.
     is_at_end: bool,
     sink: Sink,
 }

@@ -1,4 +1,4 @@
-//! Every coding, in every cut.
+//! Tests of every coding, cut at every byte.
 
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
@@ -67,7 +67,7 @@ proptest! {
 }
 
 #[test]
-fn a_body_that_ends_early_is_told_from_a_broken_one() {
+fn a_truncated_body_is_distinguished_from_a_broken_one() {
     let text = b"some text that is long enough to be cut, some text that is long enough to be cut".repeat(20);
     for coding in ALL.into_iter().skip(1) {
         let encoded = encoded(coding, &text);
@@ -114,7 +114,7 @@ fn c_25_what_the_sender_flushed_is_out_at_once() {
 }
 
 #[test]
-fn a_bomb_goes_off_at_its_bound_and_not_in_memory() {
+fn a_decompression_bomb_ends_at_its_bound() {
     let zeros = vec![0; 3 << 20];
     for coding in ALL {
         let bomb = encoded(coding, &zeros);

@@ -1,4 +1,4 @@
-//! Addresses that anybody on the internet could reach.
+//! Addresses of the public internet.
 
 use std::future::Future;
 use std::io;
@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use hyper_util::client::legacy::connect::dns::Name;
 use tower_service::Service;
 
-/// Resolves names to their public addresses and fails for those that have others.
+/// Resolves names to public addresses, and fails for names that have any other.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PublicOnly;
 
@@ -33,15 +33,14 @@ impl Service<Name> for PublicOnly {
     }
 }
 
-/// Whether a url's host may be tried: a name, or a public address. A connector does not resolve addresses, so that this
-/// is their only guard.
+/// Whether a url's host may be contacted: a name, or a public address. A connector does not resolve addresses, so this
+/// is the only check of them.
 pub(super) fn is_public_host(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.parse::<IpAddr>().map_or(bare.contains('.') && !bare.ends_with('.'), is_public)
 }
 
-/// Whether an address is one of the public internet: by the registries of special addresses (RFC 6890 and its
-/// successors).
+/// Whether an address is public, according to the registries of special addresses (RFC 6890 and its successors).
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -70,12 +69,12 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     if let Some(inner) = embedded(&segments) {
         return is_public_v4(inner);
     }
-    // Global unicast, but for documentation and the block of protocols' own addresses.
+    // Global unicast, except documentation and the block for protocol assignments.
     let special = segments[0] == 0x2001 && (segments[1] < 0x200 || segments[1] == 0xdb8);
     (segments[0] & 0xe000) == 0x2000 && segments[0] != 0x3fff && !special
 }
 
-/// The IPv4 address that stands in an IPv6 one: mapped, by NAT64, by 6to4.
+/// The IPv4 address embedded in an IPv6 address: mapped, NAT64 or 6to4.
 fn embedded(segments: &[u16; 8]) -> Option<Ipv4Addr> {
     let of = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     match *segments {
@@ -91,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_ones_own_network_are_not_public() {
+    fn addresses_of_private_networks_are_not_public() {
         for text in [
             "127.0.0.1",
             "10.1.2.3",

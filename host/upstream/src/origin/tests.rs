@@ -1,4 +1,4 @@
-//! What a path may do: add to the operator's url. And what it may not: leave it.
+//! Tests of paths: they extend the operator's url, and never leave it.
 
 use proptest::prelude::*;
 
@@ -24,7 +24,7 @@ fn is_trusted(address: &Address) -> bool {
 }
 
 #[test]
-fn a_path_goes_behind_the_url_whether_it_ends_with_a_slash_or_not() {
+fn a_path_is_appended_to_the_url_whether_it_ends_with_a_slash_or_not() {
     for url in ["https://host.example/v1/", "https://host.example/v1"] {
         assert_eq!(uri(&base(url), "chat/things", &[]).unwrap(), "https://host.example/v1/chat/things");
     }
@@ -38,14 +38,14 @@ fn an_empty_path_is_the_url_itself() {
 }
 
 #[test]
-fn query_parameters_are_encoded_and_stand_behind_those_of_the_url() {
+fn query_parameters_are_encoded_and_follow_those_of_the_url() {
     let base = base("https://host.example/v1/?version=2");
     let joined = uri(&base, "a", &[("alt", "sse"), ("k&y", "a b=c+d/é")]).unwrap();
     assert_eq!(joined, "https://host.example/v1/a?version=2&alt=sse&k%26y=a%20b%3Dc%2Bd%2F%C3%A9");
 }
 
 #[test]
-fn what_could_leave_the_url_is_refused() {
+fn paths_that_could_leave_the_url_are_refused() {
     let base = base("https://host.example/v1/");
     for path in [
         "/etc",
@@ -120,7 +120,7 @@ fn a_follow_up_goes_where_the_operator_allows_and_takes_the_credential_only_if_i
 
 proptest! {
     #[test]
-    fn the_short_way_lets_nothing_through_that_the_long_way_refuses(path in "[a-c./:%@\\\\]{0,12}") {
+    fn the_fast_check_admits_nothing_that_the_full_check_refuses(path in "[a-c./:%@\\\\]{0,12}") {
         if is_plain(&path) {
             prop_assert_eq!(check(&path), Ok(()));
             prop_assert_eq!(utf8_percent_encode(&path, NOT_IN_PATH).to_string(), path);

@@ -1,34 +1,33 @@
-//! The file that a recording is (`docs/fixtures.md`), read and written from the same types.
+//! The file format of recordings (`docs/fixtures.md`), read and written with the same types.
 //!
-//! Members that only people and other tools read are passed over; a recording that `weir record` writes has none but
-//! those named here.
+//! Members for people and other tools are ignored; a recording that `weir record` writes has only those named here.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// One recorded exchange as it stands in its file.
+/// The contents of a recording's file.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct File {
     /// A name for logs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Who answered, for people.
+    /// Name of the provider, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
     /// Whether the answer is a stream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub streaming: Option<bool>,
-    /// How long the pieces of a stream wait after each other, where they don't say so themselves.
+    /// Delay between the pieces of a stream, in milliseconds, for pieces that state none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pace_ms: Option<u64>,
-    /// Where it was taken from, for people.
+    /// Origin of the recording, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Box<RawValue>>,
-    /// What was sent.
+    /// The recorded request.
     pub request: RequestPart,
-    /// What came back.
+    /// The recorded answer.
     pub response: ResponsePart,
 }
 
@@ -37,17 +36,17 @@ pub struct File {
 pub struct RequestPart {
     /// The method.
     pub method: String,
-    /// The path with all that the provider's API has in front of it, and the query.
+    /// The full path, including that of the API's base, and the query.
     pub path_and_query: String,
-    /// What negotiates content and versions, for people and other tools.
+    /// Headers that negotiate content and versions, for people and other tools.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "texts")]
     pub headers: BTreeMap<String, String>,
-    /// A JSON body as it stands in the file.
+    /// A JSON body, verbatim.
     pub body: Option<Box<RawValue>>,
-    /// Any other text, for people and other tools.
+    /// Any other text body, for people and other tools.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body_text: Option<String>,
-    /// Bytes, likewise.
+    /// A binary body, for people and other tools.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body_base64: Option<String>,
 }
@@ -60,16 +59,16 @@ pub struct ResponsePart {
     /// The headers that were kept.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// As it stands in the file: the order of members and the spelling of numbers are part of an answer.
+    /// A JSON body, verbatim: the order of members and the spelling of numbers are part of an answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<Box<RawValue>>,
-    /// Any other text.
+    /// Any other text body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body_text: Option<String>,
-    /// Bytes.
+    /// A binary body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body_base64: Option<String>,
-    /// The pieces of a stream as they came.
+    /// The pieces of a stream as they arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chunks: Option<Vec<ChunkPart>>,
 }
@@ -77,18 +76,18 @@ pub struct ResponsePart {
 /// One piece of a stream: either text or base64.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct ChunkPart {
-    /// Text.
+    /// The piece as text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// Bytes.
+    /// The piece in base64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base64: Option<String>,
-    /// How long it let wait after the one before.
+    /// Delay after the previous piece, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after_ms: Option<u64>,
 }
 
-/// Headers whose value is a text; others are somebody else's way to write them and of no use here.
+/// Reads the headers whose value is a text; other tools write other forms, which are of no use here.
 fn texts<'de, D: serde::Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
     let all = Option::<BTreeMap<String, serde_json::Value>>::deserialize(from)?.unwrap_or_default();
     let text = |(name, value): (String, serde_json::Value)| Some((name, value.as_str()?.to_owned()));

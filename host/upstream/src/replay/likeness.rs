@@ -1,4 +1,4 @@
-//! How like a recorded request is to one that is asked, without knowing what either means.
+//! Measures how similar a recorded request is to an incoming one, without knowing what either means.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -9,31 +9,31 @@ use serde_json::Value;
 use super::Asked;
 use super::recording::Recording;
 
-/// How deep a body is looked into. What lies further down (schemas, arguments) says little about the kind of request.
+/// Maximum depth of the comparison. Deeper values (schemas, arguments) say little about the kind of request.
 const DEPTH: u32 = 6;
 
-/// How long a text may be to count as a word of the format (a role, a kind) rather than what somebody wrote.
+/// Maximum length of a text that counts as a keyword of the format (a role, a kind) rather than as content.
 const WORD: usize = 24;
 
-/// How much it counts that the recording is of the same model, beside a body that is alike in everything (1).
+/// Weight of the same model, relative to a body that is alike in everything (1).
 const MODEL: f64 = 0.2;
 
-/// How much it counts against a recording that it is of an error: errors answer the very request that caused them.
+/// Penalty of a recorded error: errors answer only the very request that caused them.
 const ERROR: f64 = 2.0;
 
-/// What is compared of a request.
+/// The features of a request that are compared.
 #[derive(Debug)]
 pub(super) struct Likeness {
     method: Method,
-    /// Segments, decoded, the query left out.
+    /// Decoded segments, without the query.
     path: Vec<String>,
     pub(super) stream: bool,
-    /// The model asked for; empty in a recording.
+    /// The requested model; empty in a recording.
     model: String,
-    /// The texts by which a recording can be of a model: segments and top-level members.
+    /// Texts in which a recording may name its model: segments and top-level members.
     words: Vec<String>,
     pub(super) body: Value,
-    /// What the body is made of: sorted hashes, each with the depth that it was found at.
+    /// Features of the body: sorted hashes, each with the depth at which it was found.
     traits: Vec<(u64, u32)>,
 }
 
@@ -65,7 +65,7 @@ impl Likeness {
         Self { method: method.clone(), path, stream, model: String::new(), words, body, traits }
     }
 
-    /// How much a recording is like this request; none where it is for something else.
+    /// How similar a recording is to this request; `None` if it is for something else.
     fn score(&self, recording: &Recording) -> Option<f64> {
         let other = &recording.likeness;
         if self.method != other.method || self.stream != other.stream || !self.is_same_path(other) {
@@ -79,7 +79,7 @@ impl Likeness {
         Some(overlap(&self.traits, &other.traits) + model - error)
     }
 
-    /// The recorded path ends with the asked one; a segment that holds the model may hold another.
+    /// Whether the recorded path ends with the requested one. A segment that holds the model may name another model.
     fn is_same_path(&self, recorded: &Self) -> bool {
         let Some(start) = recorded.path.len().checked_sub(self.path.len()) else { return false };
         self.path
@@ -88,14 +88,14 @@ impl Likeness {
             .all(|(asked, recorded)| asked == recorded || self.verb(asked).is_some_and(|verb| recorded.ends_with(verb)))
     }
 
-    /// What follows the model in a text that begins with it: nothing, or a verb behind a colon as in `model:run`.
+    /// What follows the model in a text that starts with it: nothing, or a verb after a colon as in `model:run`.
     fn verb<'t>(&self, text: &'t str) -> Option<&'t str> {
         let verb = text.strip_prefix(&self.model).filter(|_| !self.model.is_empty())?;
         (verb.is_empty() || verb.starts_with(':')).then_some(verb)
     }
 }
 
-/// The recording that is most like the request; the first of several that are equally so.
+/// The recording most similar to the request; the first of several that are equally similar.
 pub(super) fn best<'a>(wanted: &Likeness, recordings: &'a [Recording]) -> Option<&'a Recording> {
     let mut best: Option<(f64, &Recording)> = None;
     for recording in recordings {
@@ -107,8 +107,8 @@ pub(super) fn best<'a>(wanted: &Likeness, recordings: &'a [Recording]) -> Option
     best.map(|(_, recording)| recording)
 }
 
-/// Notes what a value is made of: members and their types, lengths of lists, and short words. `place` is the hash of
-/// where it stands; elements of a list stand in the same place.
+/// Collects the features of a value: members and their types, lengths of lists, and keywords. `place` is the hash of
+/// the value's position; all elements of a list share one position.
 fn note(value: &Value, place: u64, depth: u32, traits: &mut Vec<(u64, u32)>) {
     let level = DEPTH - depth;
     if depth == 0 {
@@ -157,7 +157,7 @@ fn hash(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// From 0 (nothing in common) to 1 (made of the same things). A thing counts half of one that stands a level higher.
+/// Similarity from 0 (nothing in common) to 1 (the same features). Each level of depth halves a feature's weight.
 fn overlap(left: &[(u64, u32)], right: &[(u64, u32)]) -> f64 {
     let weight = |traits: &[(u64, u32)]| traits.iter().map(|&(_, level)| share(level)).sum::<f64>();
     let all = weight(left) + weight(right);

@@ -1,4 +1,4 @@
-//! Hands out the pieces of a recorded body, at their pace.
+//! Plays back the pieces of a recorded body at their pace.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,23 +11,23 @@ use tokio::time::Sleep;
 /// One piece of a recorded body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
-    /// How long it lets wait after the one before.
+    /// Delay after the previous piece.
     pub(super) after: Duration,
     /// Never empty.
     pub(super) bytes: Bytes,
 }
 
-/// A recorded body that is being sent.
+/// A recorded body that is being played back.
 #[derive(Debug)]
 pub struct Playback {
     pieces: Arc<[Piece]>,
     next: usize,
-    /// Replaces the pieces' own pace.
+    /// Overrides the pieces' own delays.
     pace: Option<Duration>,
-    /// Whether the length is announced, as it is of whole answers.
+    /// Whether the length is announced, as for bodies that are not streams.
     whole: bool,
     sleep: Option<Pin<Box<Sleep>>>,
-    /// Whether the next piece has been waited for.
+    /// Whether the next piece has waited for its turn already.
     waited: bool,
 }
 
@@ -41,7 +41,7 @@ impl Playback {
         Self::new(Arc::new([piece]), None, true)
     }
 
-    /// The next piece, when its time has come.
+    /// The next piece, once its delay is over.
     pub(crate) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let Some(piece) = self.pieces.get(self.next) else { return Poll::Ready(None) };
         let after = self.pace.unwrap_or(piece.after);
@@ -50,7 +50,7 @@ impl Playback {
             ready!(sleep.as_mut().poll(cx));
             self.sleep = None;
         } else if !self.whole && self.next > 0 && !self.waited {
-            // Without a pace, each piece still goes out on its own, as those of a network would.
+            // Without a delay, each piece is still sent by itself, as if it came from a network.
             self.waited = true;
             cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -64,14 +64,14 @@ impl Playback {
         self.next >= self.pieces.len()
     }
 
-    /// The bytes that are left, where the length is announced.
+    /// The bytes that are left, if the length is announced.
     pub(crate) fn left(&self) -> Option<u64> {
         let left = self.pieces.iter().skip(self.next).map(|piece| piece.bytes.len() as u64);
         self.whole.then(|| left.sum())
     }
 }
 
-/// Cuts a streamed text where its frames end: behind each blank line, or behind each line where there are none.
+/// Cuts a streamed text at the ends of its frames: after each blank line, or after each line if there are none.
 pub(super) fn cut_text(text: &str) -> Vec<Bytes> {
     let whole = Bytes::copy_from_slice(text.as_bytes());
     let blank = ["\r\n\r\n", "\n\n", "\r\r"].into_iter().find(|blank| text.contains(blank)).unwrap_or("\n");
@@ -86,7 +86,7 @@ pub(super) fn cut_text(text: &str) -> Vec<Bytes> {
     pieces
 }
 
-/// Cuts streamed bytes anywhere: whoever reads them must cope with that.
+/// Cuts streamed bytes at any place; readers must cope with that.
 pub(super) fn cut_bytes(bytes: Vec<u8>, size: usize) -> Vec<Bytes> {
     let whole = Bytes::from(bytes);
     (0..whole.len()).step_by(size.max(1)).map(|start| whole.slice(start..whole.len().min(start + size))).collect()

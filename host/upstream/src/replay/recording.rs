@@ -1,4 +1,4 @@
-//! The format of recordings (`docs/fixtures.md`) and the folders that hold them.
+//! Reads recordings (`docs/fixtures.md`) and the folders that hold them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,12 +17,12 @@ use super::playback::{Piece, Playback, cut_bytes, cut_text};
 use super::{Limits, Played, ReplayError};
 use crate::headers;
 
-/// How large the pieces of a binary stream are whose pieces were not recorded, in bytes.
+/// Size of the pieces, in bytes, of a binary stream whose pieces were not recorded.
 const BINARY_PIECE: usize = 512;
 
 const ONE_BODY: &str = "`response` may have one of `body`, `body_text`, `body_base64` and `chunks`";
 
-/// A recorded exchange, ready to be compared and sent.
+/// A recorded exchange, ready for comparison and playback.
 #[derive(Debug)]
 pub(super) struct Recording {
     pub(super) id: String,
@@ -41,7 +41,7 @@ impl Recording {
         Played { status: self.status, headers: self.headers.clone(), body }
     }
 
-    /// What it answers, for messages.
+    /// The request that it answers, for messages.
     pub(super) fn label(&self) -> String {
         label(&self.method, &self.path, self.likeness.stream)
     }
@@ -59,18 +59,18 @@ impl Recording {
     }
 }
 
-/// A request in few words.
+/// A short description of a request.
 pub(super) fn label(method: &Method, path: &str, stream: bool) -> String {
     format!("{method} {path}{}", if stream { " (stream)" } else { "" })
 }
 
-/// Whether a file is a recording that can answer; else the reason.
+/// Checks that a file is a recording that can answer a request; the error is the reason.
 pub fn verify(text: &[u8]) -> Result<(), String> {
     let file: File = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     Recording::from_file(file, "").map(drop)
 }
 
-/// Reads the recordings of a folder, in the order of their paths so that ties are always broken alike.
+/// Loads the recordings of a folder, ordered by path so that ties are always resolved alike.
 pub(super) fn load(dir: &Path, limits: &Limits) -> Result<Vec<Recording>, ReplayError> {
     let mut paths = Vec::new();
     collect(dir, limits, limits.depth, &mut paths)?;
@@ -118,7 +118,7 @@ fn read(path: &Path, limits: &Limits, total: &mut u64) -> Result<Recording, Repl
     Recording::from_file(file, &name).map_err(wrong)
 }
 
-/// All but what this connection or the piece-wise sending makes wrong.
+/// The recorded headers, except those of a connection.
 fn response_headers(recorded: &BTreeMap<String, String>) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::with_capacity(recorded.len());
     for (name, value) in recorded {
@@ -132,7 +132,7 @@ fn response_headers(recorded: &BTreeMap<String, String>) -> Result<HeaderMap, St
     Ok(headers)
 }
 
-/// Streams are what comes in frames: any type that is not one document.
+/// Whether the content type is that of a stream: events, lines or event-stream messages.
 pub fn is_stream(headers: &HeaderMap) -> bool {
     const STREAMS: [&str; 3] = ["text/event-stream", "ndjson", "eventstream"];
     let kind = headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
@@ -162,7 +162,7 @@ fn pieces(response: ResponsePart, stream: bool, pace_ms: Option<u64>) -> Result<
     Ok(pieces.map(|bytes| Piece { after: pace(None), bytes }).collect())
 }
 
-/// Valid JSON without the spaces that make it readable.
+/// Valid JSON without its insignificant white space.
 fn compact(json: &str) -> String {
     let (mut in_text, mut escaped) = (false, false);
     let keep = |character: &char| {

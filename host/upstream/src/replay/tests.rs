@@ -1,4 +1,4 @@
-//! Which recording answers what, and that it comes as it was recorded.
+//! Tests of which recording answers a request, and of its playback.
 
 use std::fs;
 
@@ -39,7 +39,7 @@ async fn answered(dir: &Path, path: &str, body: Value, stream: bool, model: &str
 }
 
 #[tokio::test]
-async fn the_very_request_finds_its_own_answer() {
+async fn the_recorded_request_finds_its_own_answer() {
     let dir = folder(&[
         ("a", recording("/v1/talk", json!({"model": "m", "say": "one", "n": 1}), false, "first")),
         ("b", recording("/v1/talk", json!({"model": "m", "say": "two", "n": 1}), false, "second")),

@@ -1,11 +1,11 @@
-//! What the configuration says of adapters, in the words of [`weir_adapters`].
+//! Converts the adapters' configuration to the types of [`weir_adapters`].
 
 use weir_adapters::sign::PublicKey;
 use weir_adapters::{Care, Demand, Policy, QuarantineRule};
 use weir_config::{AdapterSettings, Config, Isolation};
 use weir_sandbox::{CanaryRule, Reuse, Terms};
 
-/// What the operator demands of adapters' files.
+/// The operator's requirements of adapters' files.
 pub fn policy(config: &Config) -> Policy {
     let plugins = &config.plugins;
     let demand =

@@ -1,4 +1,4 @@
-//! `weir check`: is this configuration right?
+//! `weir check`: checks a configuration.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::app;
 use weir_server::tls::Tls;
 
-/// Reads the configuration, loads the adapters, and tells everything that is wrong.
+/// Loads the configuration and the adapters, and prints all problems.
 pub(super) fn run(file: Option<&Path>) -> ExitCode {
     let config = match super::load(file) {
         Ok(config) => config,
@@ -37,7 +37,7 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
     if problems.are_fatal() {
         return ExitCode::from(2);
     }
-    // With what the environment brought in, where there is no file.
+    // The counts include providers from the environment if there is no file.
     let (models, providers) = (serving.config.models.len(), serving.config.providers.len());
     super::print(&format!("the configuration is fine: {models} models, {providers} providers"));
     ExitCode::SUCCESS

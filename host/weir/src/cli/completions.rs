@@ -1,4 +1,4 @@
-//! `weir completions`: what makes a shell complete the commands.
+//! `weir completions`: prints the script for a shell.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `weir explain`: what would be sent for a request, and what would be lost, without sending anything.
+//! `weir explain`: shows the upstream request and the losses of a request, without sending it.
 
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -17,31 +17,31 @@ use weir_types::fault::loss_kind;
 
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// The format that the request is written in: openai.chat, anthropic.messages, gemini.generate, ...
+    /// The format of the request: openai.chat, anthropic.messages, gemini.generate, ...
     #[arg(long, value_name = "FORMAT")]
     from: String,
-    /// The adapter that speaks to the provider: anthropic, bedrock, ...
+    /// The adapter of the provider: anthropic, bedrock, ...
     #[arg(long, value_name = "ADAPTER")]
     to: String,
-    /// The provider's format, where its adapter has several.
+    /// The provider's format, if its adapter has several.
     #[arg(long, value_name = "FORMAT")]
     to_format: Option<String>,
     /// The operation: chat, embeddings, count-tokens, rerank.
     #[arg(long, default_value = "chat")]
     operation: String,
-    /// The provider's name for the model; else the one that the request names.
+    /// The provider's name for the model; by default the one in the request.
     #[arg(long)]
     model: Option<String>,
-    /// An option of the provider's adapter, its value in JSON or plain text. May be repeated.
+    /// An option of the provider's adapter, with a value in JSON or plain text. May be repeated.
     #[arg(long = "option", value_name = "KEY=VALUE")]
     options: Vec<String>,
-    /// Wants a stream, where a format says so in the path.
+    /// Requests a stream, for formats that do so in the path.
     #[arg(long)]
     stream: bool,
-    /// Shows the translation even where the request would be relayed as it is.
+    /// Shows the translation even if the request would be relayed unchanged.
     #[arg(long)]
     translate: bool,
-    /// As JSON.
+    /// Prints JSON.
     #[arg(long)]
     json: bool,
     /// The configuration that names the plugins folder.
@@ -96,7 +96,7 @@ pub(super) fn read(file: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// `KEY=VALUE`; what is no JSON is a text.
+/// Parses `KEY=VALUE`; a value that is not JSON is a text.
 fn option(text: &str) -> Result<Setting, String> {
     let (key, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is not KEY=VALUE"))?;
     let json = match serde_json::from_str::<Value>(value) {
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ledger_is_told_in_words() {
+    fn the_ledger_is_printed_in_words() {
         let losses = vec![Loss { field: "seed".into(), kind: LossKind::Dropped, note: Some("no such field".into()) }];
         let request = weir_types::contract::types::HttpRequest {
             method: "POST".into(),

@@ -1,4 +1,4 @@
-//! `weir fixture …`: recordings from elsewhere, and what should not be in them.
+//! `weir fixture …`: imports recordings, and checks them for secrets.
 
 mod check;
 mod import;
@@ -10,9 +10,9 @@ use clap::Subcommand;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Makes recordings of what other tools recorded: HAR files, VCR cassettes (Ruby and Python), `curl --trace`.
+    /// Converts recordings of other tools: HAR files, VCR cassettes (Ruby and Python), `curl --trace`.
     Import(import::Import),
-    /// Finds secrets and personal data that were left in recordings, and files that are no recordings.
+    /// Finds secrets and personal data in recordings, and files that are not recordings.
     Check(check::Check),
 }
 
@@ -23,10 +23,10 @@ pub(super) fn run(command: Command) -> ExitCode {
     }
 }
 
-/// How deep folders are looked into.
+/// Maximum depth of nested folders.
 const DEPTH: u32 = 8;
 
-/// The files with these extensions, those of folders included, in order.
+/// The files with these extensions, including those in folders, sorted.
 fn files(given: &[PathBuf], extensions: &[&str]) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     for path in given {
@@ -37,7 +37,7 @@ fn files(given: &[PathBuf], extensions: &[&str]) -> Result<Vec<PathBuf>, String>
 
 fn collect(path: &Path, extensions: &[&str], depth: u32, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     if !path.is_dir() {
-        // Whoever names a file means it, whatever its name.
+        // A file that is named explicitly counts whatever its extension.
         std::fs::metadata(path)?;
         files.push(path.to_owned());
         return Ok(());

@@ -1,4 +1,4 @@
-//! `weir import`: configurations of other gateways as one of ours.
+//! `weir import`: converts configurations of other gateways.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,18 +11,18 @@ use weir_import::{Draft, env, litellm};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Reads LiteLLM's `config.yaml`. Keys that stand in it are not copied: the notes name variables for them.
+    /// Converts LiteLLM's `config.yaml`. Keys in it are not copied: the notes name variables for them.
     Litellm {
         /// The file.
         #[arg(value_name = "CONFIG.yaml")]
         file: PathBuf,
-        /// Where to write the configuration; it is printed without this. A file that is there is not overwritten.
+        /// Where to write the configuration; it is printed without this. An existing file is not overwritten.
         #[arg(short, long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Writes down what Weir finds in the environment: the adapters whose usual key variables are set.
+    /// Writes the configuration that Weir finds in the environment: the adapters whose usual key variables are set.
     Env {
-        /// Where to write the configuration; it is printed without this. A file that is there is not overwritten.
+        /// Where to write the configuration; it is printed without this. An existing file is not overwritten.
         #[arg(short, long, value_name = "FILE")]
         out: Option<PathBuf>,
     },

@@ -1,4 +1,4 @@
-//! `weir init`: a first configuration, from a few questions.
+//! `weir init`: writes a first configuration, after a few questions.
 
 use std::fs::File;
 use std::io::{self, BufRead, Write};
@@ -13,15 +13,15 @@ use weir_config::{Address, Server};
 use weir_import::first;
 use weir_import::first::{Choice, Found, Named, Own};
 
-/// How often a question is asked again before its answer is given up.
+/// How many invalid answers to a question are accepted before the default is used.
 const PATIENCE: usize = 3;
 
 #[derive(Debug, Args)]
 pub(super) struct Init {
-    /// Where to write the configuration. A file that is there is not overwritten.
+    /// Where to write the configuration. An existing file is not overwritten.
     #[arg(short, long, value_name = "FILE", default_value = USUAL_FILE)]
     out: PathBuf,
-    /// Asks nothing: every provider whose usual key variable is set, on the usual port.
+    /// Asks nothing: takes every provider whose usual key variable is set, on the usual port.
     #[arg(short, long)]
     yes: bool,
 }
@@ -67,12 +67,12 @@ fn next_steps(out: &Path, port: Option<u16>) -> String {
     )
 }
 
-/// What there is to choose from.
+/// The options to choose from.
 struct Known {
     found: Vec<Found>,
     /// The loaded adapters.
     adapters: Vec<String>,
-    /// Variables with keys that are looked for.
+    /// The key variables that are searched for.
     variables: Vec<String>,
 }
 
@@ -91,7 +91,7 @@ fn look() -> Result<Known, String> {
 }
 
 impl Known {
-    /// Without asking: what may be taken without it.
+    /// The choice without questions: only providers whose url is pinned.
     fn usual(&self) -> Choice {
         let (taken, left): (Vec<Found>, Vec<Found>) = self.found.iter().cloned().partition(|one| one.url.is_some());
         for one in left {
@@ -172,7 +172,7 @@ fn port<R: BufRead, W: Write>(dialogue: &mut Dialogue<R, W>) -> io::Result<u16> 
     Ok(usual)
 }
 
-/// Questions and answers. The end of the input answers every question with its default.
+/// Asks questions. At the end of the input every answer is the default.
 struct Dialogue<R, W> {
     from: R,
     to: W,
@@ -200,7 +200,7 @@ impl<R: BufRead, W: Write> Dialogue<R, W> {
         Ok(!answer.to_ascii_lowercase().starts_with('n'))
     }
 
-    /// A name without spaces.
+    /// Asks for a name without spaces.
     fn name(&mut self, question: &str, usual: &str) -> io::Result<String> {
         for _ in 0..PATIENCE {
             let name = self.line(question, usual)?;
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_answer_is_asked_again_and_not_for_ever() {
+    fn an_invalid_answer_is_asked_again_a_few_times() {
         let (choice, told) = asked("n\nn\nftp://x\nhttp://localhost:1/\nnobody\nzeta\n\n\n0\nmany\n70000\n");
         assert!(told.contains("a url starts with https://") && told.contains("one of eta, zeta"), "{told}");
         assert_eq!((choice.own.unwrap().alias.as_str(), choice.port), ("local", Some(8080)));

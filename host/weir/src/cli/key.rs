@@ -1,4 +1,4 @@
-//! `weir key`: a client's key.
+//! `weir key`: creates a client's key and its hash.
 
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -8,9 +8,9 @@ use clap::Args;
 
 use weir_config::KeyHash;
 
-/// Random bytes of a key.
+/// Number of random bytes in a key.
 const RANDOM: usize = 24;
-/// The longest key that is read.
+/// Maximum length of a key on standard input, in bytes.
 const LONGEST: u64 = 4096;
 
 #[derive(Debug, Args)]
@@ -18,7 +18,7 @@ pub(super) struct Key {
     /// The client's name in the configuration.
     #[arg(long, value_name = "NAME", default_value = "team-a")]
     name: String,
-    /// Takes the key from standard input instead of making one, and prints only its hash.
+    /// Reads the key from standard input instead of creating one, and prints only its hash.
     #[arg(long)]
     stdin: bool,
 }
@@ -52,7 +52,7 @@ fn made() -> Result<String, String> {
     let mut random = [0u8; RANDOM];
     getrandom::fill(&mut random).map_err(|error| format!("the system gives no random bytes: {error}"))?;
     Ok(random.iter().fold("weir-".to_owned(), |mut key, byte| {
-        // Writing to a `String` cannot fail.
+        // Infallible: it writes to a `String`.
         let _ = write!(key, "{byte:02x}");
         key
     }))

@@ -1,4 +1,4 @@
-//! `weir plugin …`: a look at adapters, and what their authors need.
+//! `weir plugin …`: inspects and installs adapters, and has the tools for their authors.
 
 mod bench;
 mod build;
@@ -21,39 +21,39 @@ use weir_adapters::load::Loader;
 use weir_adapters::{Bounds, Cache, Compiler};
 use weir_sandbox::{Engine, Limits};
 
-/// How long a component may compile here: nobody's requests wait, and an author's machine may be a busy one.
+/// Time limit of a compilation here. It is long, because no request waits, and an author's machine may be busy.
 const PATIENCE: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Lists the adapters of the plugins folder: which bytes, what they speak, whether they would serve.
+    /// Lists the adapters of the plugins folder: digests, formats, and whether they would serve.
     List(list::List),
-    /// Measures what adapters cost: loading, an instance, a request, an answer, a frame of a stream.
+    /// Measures the cost of adapters: loading, an instance, a request, an answer, a frame of a stream.
     Bench {
-        /// The components (`.wasm`); those of a folder where one is given.
+        /// The components (`.wasm`), or folders of them.
         #[arg(default_value = "plugins")]
         files: Vec<PathBuf>,
-        /// As JSON.
+        /// Prints JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Writes a new adapter's project: a small complete one, with fixtures and a README.
+    /// Creates the project of a new adapter: small and complete, with fixtures and a README.
     New(new::New),
     /// Builds the project in a folder as a component: NAME.wasm.
     Build(build::Build),
-    /// Builds and tests a project again whenever it changes, and installs what passes into a running Weir's folder.
+    /// Builds and tests a project whenever it changes, and installs adapters that pass into a running Weir's folder.
     Dev(dev::Dev),
-    /// Proves an adapter by recorded exchanges: replays them through the component and shows the first difference.
+    /// Proves an adapter with recorded exchanges: replays them through the component and shows the first difference.
     Test(test::Test),
-    /// Checks an adapter as Weir would, puts it in the folder in one step, and pins its digest in the lock file.
+    /// Checks an adapter as Weir would, installs it in the folder in one step, and pins its digest in the lock file.
     Install(install::Install),
-    /// Makes a pair of keys to sign adapters with.
+    /// Creates a key pair to sign adapters with.
     Keygen(sign::Keygen),
     /// Signs a component.
     Sign(sign::Sign),
-    /// Tells whether a key that is trusted signed a component.
+    /// Checks that a trusted key signed a component.
     Verify(sign::Verify),
-    /// Shows everything about one component as JSON: what it is made of, its manifest, what it costs here and now.
+    /// Shows all facts about one component as JSON: its structure, its manifest, its cost on this machine.
     Inspect {
         /// The component (`.wasm`).
         file: PathBuf,
@@ -86,8 +86,8 @@ pub(super) fn run(command: Command) -> ExitCode {
     }
 }
 
-/// What makes adapters to look at them, not to serve: a few instances do. What it compiles is kept where the configuration
-/// in force says, so that one command after another compiles a component once.
+/// Creates a loader for inspecting adapters; a few instances suffice. It uses the compile cache of the configuration in
+/// force, so that consecutive commands compile a component once.
 fn loader() -> Result<Loader, String> {
     let Ok(config) = super::load(None) else {
         super::complain("warning: the configuration cannot be read, so compiled adapters are not kept: `weir check`");
@@ -96,7 +96,7 @@ fn loader() -> Result<Loader, String> {
     keeping(config.plugins.cache_dir.as_deref())
 }
 
-/// The same, with the compile cache in this folder. A cache that cannot be used costs time and nothing else.
+/// Creates a loader with the compile cache in this folder. A cache that cannot be used only costs time.
 fn keeping(dir: Option<&Path>) -> Result<Loader, String> {
     let engine = Engine::new(Limits::for_connections(8)).map_err(|error| format!("error: {error}"))?;
     let cache = dir.and_then(|dir| match Cache::open(dir, &engine) {

@@ -1,4 +1,4 @@
-//! `weir record`: a recording proxy between a client and a provider.
+//! `weir record`: runs a recording proxy between a client and a provider.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,25 +16,25 @@ use weir_gateway::observe::log;
 
 #[derive(Debug, Args)]
 pub(super) struct Record {
-    /// The provider: `https://host`, with a path where every request has it in front of its own.
+    /// The provider: `https://host`, with a path if it precedes that of every request.
     #[arg(long, value_name = "URL")]
     to: String,
-    /// The folder that recordings are written to; it is made where it is missing.
+    /// The folder for the recordings; it is created if it is missing.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Where clients connect to.
+    /// The address to listen on.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Who answers, to be named in the recordings.
+    /// The provider's name, for the recordings.
     #[arg(long, value_name = "NAME")]
     provider: Option<String>,
-    /// Rules to scrub by besides our own (TOML). May be repeated.
+    /// Rules in addition to the built-in ones (TOML). May be repeated.
     #[arg(long, value_name = "FILE")]
     rules: Vec<PathBuf>,
-    /// How large an exchange may be, both bodies together; a larger one passes and is not recorded.
+    /// Maximum size of an exchange, both bodies together; a larger one passes and is not recorded.
     #[arg(long, value_name = "SIZE", default_value = "2MiB", value_parser = size)]
     limit: u64,
-    /// How many connections there may be, and exchanges under way, at the same time.
+    /// Maximum number of connections, and of concurrent exchanges.
     #[arg(long, value_name = "NUMBER", default_value_t = 64)]
     connections: usize,
 }

@@ -1,4 +1,4 @@
-//! `weir route explain`: where a request for a model would go and why, and what would be lost there.
+//! `weir route explain`: explains the route of a model's requests, and their losses.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -15,24 +15,24 @@ use weir_gateway::serving::Serving;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Tells where a request for a model would go and why, and what would be lost there, without sending anything.
+    /// Explains where a request for a model would go, and what would be lost there, without sending anything.
     Explain(Explain),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// The model as a client names it.
+    /// The client's name for the model.
     model: String,
     /// A request's body (JSON); `-` reads the standard input.
     #[arg(long, value_name = "FILE", requires = "from")]
     request: Option<PathBuf>,
-    /// The format that the request is written in: openai.chat, anthropic.messages, ...
+    /// The format of the request: openai.chat, anthropic.messages, ...
     #[arg(long, value_name = "FORMAT")]
     from: Option<String>,
-    /// The value of the header that keeps a session together.
+    /// The value of the header that identifies a session.
     #[arg(long)]
     session: Option<String>,
-    /// As JSON.
+    /// Prints JSON.
     #[arg(long)]
     json: bool,
     /// The configuration.
@@ -107,7 +107,7 @@ mod tests {
     use weir_gateway::explain::route::LossExplained;
 
     #[test]
-    fn the_order_and_the_losses_are_told_in_words() {
+    fn the_order_and_the_losses_are_printed_in_words() {
         let target = TargetExplained {
             alias: "fast".into(),
             provider: "first".into(),

@@ -1,4 +1,4 @@
-//! `weir serve`: the program itself.
+//! `weir serve`: runs the gateway.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use crate::reload::Reload;
 use weir_config::Config;
 use weir_gateway::observe::log;
 
-/// Serves until a signal comes.
+/// Serves until a signal arrives.
 pub(super) fn run(file: Option<&Path>) -> ExitCode {
     let config = match super::load(file) {
         Ok(config) => config,
@@ -36,8 +36,8 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
     runtime.block_on(serve(config))
 }
 
-/// Lets the process open as many files as the system allows it: each connection of a client's takes one, and each to a
-/// provider.
+/// Raises the limit of open files to the maximum that the system allows, because each connection of a client or to a
+/// provider takes one.
 #[cfg(unix)]
 fn raise_open_files(connections: usize) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -85,7 +85,7 @@ async fn serve(config: Config) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Reads the configuration again whenever a hang-up signal comes.
+/// Reloads the configuration at each hang-up signal.
 async fn reload_when_told(reload: Arc<Reload>) {
     let mut hangup = match signal::unix::signal(signal::unix::SignalKind::hangup()) {
         Ok(hangup) => hangup,
@@ -93,7 +93,7 @@ async fn reload_when_told(reload: Arc<Reload>) {
     };
     while hangup.recv().await.is_some() {
         let reload = Arc::clone(&reload);
-        // What comes of it is in the log and in the metrics.
+        // The result is in the log and in the metrics.
         let _told = tokio::task::spawn_blocking(move || reload.reload().is_ok()).await;
     }
 }

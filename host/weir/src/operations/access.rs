@@ -1,5 +1,5 @@
-//! Who may use `/admin`: requests with the token; without one, only this machine itself, and only on a listener that
-//! serves its operator alone.
+//! Access to `/admin`: with the token; without one, only from this machine itself, and only on a listener that serves
+//! its operator alone.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use weir_config::Config;
 use weir_gateway::identify::local;
 use weir_server::Peer;
 
-/// Bytes of a body that is taken in.
+/// Maximum size of a request's body, in bytes.
 const BODY: usize = 2 << 20;
 
-/// Why a request is not let in.
+/// Why a request is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 enum Denied {
     #[error("set `admin.token` and send it as `authorization: Bearer TOKEN`")]
@@ -35,7 +35,7 @@ enum Denied {
     Page,
 }
 
-/// Lets in requests with the token; without one, those of this machine itself.
+/// Admits requests with the token; without a configured token, those of this machine itself.
 pub(super) async fn guard(State(operations): State<Operations>, request: Request, next: Next) -> Response {
     let config = Arc::clone(&operations.reload.current().config);
     let Err(denied) = check(&operations, &config, &request) else { return next.run(request).await };
@@ -72,18 +72,18 @@ fn check(operations: &Operations, config: &Config, request: &Request) -> Result<
         return Err(Denied::Shared);
     }
     local::check(request.uri(), headers).map_err(Denied::NotLocal)?;
-    // A page of this machine's own must not be able to change anything either.
+    // A web page served on this machine must not be able to change anything, either.
     let is_a_page = request.method() != Method::GET && headers.contains_key(header::ORIGIN);
     if is_a_page { Err(Denied::Page) } else { Ok(()) }
 }
 
-/// Whether the data plane serves others than this machine itself.
+/// Whether the main listener serves other callers than this machine.
 fn is_shared(config: &Config) -> bool {
     !config.clients.is_empty() || config.server.anonymous
 }
 
-/// Lets anybody see what names models and adapters, but no foreign page and no proxy where the gateway is this machine's
-/// own.
+/// Guards pages that name models and adapters: everyone may read them, but if the gateway serves only this machine, no
+/// foreign web page and no proxy may.
 pub(super) async fn show(State(operations): State<Operations>, request: Request, next: Next) -> Response {
     let is_own = !operations.is_exposed && !is_shared(&operations.reload.current().config);
     match local::check(request.uri(), request.headers()) {
@@ -99,7 +99,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
-/// Takes in the body of a request that was let in, in the time that a body may pause.
+/// Reads the body of an admitted request, within the timeout for bodies.
 pub(super) async fn take_body(State(operations): State<Operations>, request: Request, next: Next) -> Response {
     let patience = operations.reload.current().config.server.body_timeout;
     let (head, body) = request.into_parts();

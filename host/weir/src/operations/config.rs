@@ -1,4 +1,4 @@
-//! What the admin may see and do about the configuration.
+//! Admin endpoints of the configuration.
 
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -16,7 +16,7 @@ use super::{Operations, refuse};
 use crate::reload::{ReloadError, Taken, Version, shown};
 use weir_config::{Address, Config, Limits, Severity, Target};
 
-/// The routes, under `/admin`.
+/// The routes below `/admin`.
 pub(super) fn router() -> Router<Operations> {
     Router::new()
         .route("/config", get(current))
@@ -28,7 +28,7 @@ pub(super) fn router() -> Router<Operations> {
         .route("/config/rollback", post(rollback))
 }
 
-/// The configuration as it is in force, without secrets.
+/// Returns the configuration in force, without secrets.
 async fn current(State(operations): State<Operations>) -> Response {
     let serving = operations.gateway.serving();
     let version = operations.reload.current();
@@ -73,7 +73,7 @@ fn told(config: &Config) -> Value {
     })
 }
 
-/// Limits by the names of their keys; those that are set.
+/// The configured limits, by the names of their keys.
 fn limits(limits: &Limits) -> Value {
     let all = [
         ("requests_per_minute", limits.requests),
@@ -107,7 +107,7 @@ struct Between {
     to: Option<String>,
 }
 
-/// What differs between two versions: by default between the one in force and the one before.
+/// Returns the difference of two versions, by default of the one in force and the one before.
 async fn diff(State(operations): State<Operations>, Query(between): Query<Between>) -> Response {
     let kept = operations.reload.versions();
     let find = |name: Option<String>, usual: usize| match name {
@@ -125,7 +125,7 @@ async fn diff(State(operations): State<Operations>, Query(between): Query<Betwee
     TextDiff::from_lines(old, new).unified_diff().header(&names.0, &names.1).to_string().into_response()
 }
 
-/// Checks a configuration, the request's body, without taking it.
+/// Checks the configuration in the request's body, without applying it.
 async fn validate(State(operations): State<Operations>, text: String) -> Response {
     let reload = Arc::clone(&operations.reload);
     let Ok(problems) = tokio::task::spawn_blocking(move || reload.validate(&text)).await else {
@@ -145,7 +145,7 @@ async fn reload(State(operations): State<Operations>) -> Response {
 #[derive(Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
 struct Back {
-    /// A version's number or revision; the one before if none.
+    /// A version's number or revision; by default the previous one.
     to: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The adapters' figures as metrics: read from the adapters when somebody looks, so calls pay for nothing.
+//! The adapters' metrics, read from the adapters at each scrape, so that calls have no cost.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +10,7 @@ use weir_adapters::catalog::{Catalog, Snapshot};
 use weir_sandbox::Adapter;
 use weir_sandbox::fault::FaultKind;
 
-/// What is told of every version that is kept.
+/// The metrics of every version that is kept.
 #[derive(Debug)]
 pub struct Figures {
     catalog: Arc<Catalog>,
@@ -34,7 +34,7 @@ struct Families {
 }
 
 impl Figures {
-    /// The figures of this catalog's adapters.
+    /// Creates the metrics of this catalog's adapters.
     ///
     /// # Errors
     ///
@@ -173,7 +173,7 @@ impl Collector for Figures {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        // Filled anew each time, so that versions that are gone leave no series behind.
+        // Filled anew each time, so that removed versions leave no series behind.
         let families = self.families.lock().unwrap_or_else(PoisonError::into_inner);
         families.clear();
         families.fill(&self.catalog);

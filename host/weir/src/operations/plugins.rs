@@ -1,4 +1,4 @@
-//! What the admin sees of adapters, and can do with them.
+//! Admin endpoints of adapters.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -22,12 +22,12 @@ use weir_sandbox::fault::FaultKind;
 use weir_sandbox::{Adapter, Digest};
 use weir_translate::dialect::faces::LeftOut;
 
-/// How long an answer waits for what was done to be in force.
+/// How long an answer waits until its change is in force.
 const IN_FORCE: Duration = Duration::from_secs(5);
-/// The fewest digits by which a digest is told.
+/// Minimum number of digits that identify a digest.
 const DIGITS: usize = 8;
 
-/// What serves requests now, what did, and what was refused last.
+/// Lists the adapters that serve, their former versions, and the last refusals.
 pub(super) async fn list(State(operations): State<Operations>) -> Response {
     let catalog = operations.catalog.snapshot();
     let serving = operations.gateway.serving();
@@ -40,7 +40,7 @@ pub(super) async fn list(State(operations): State<Operations>) -> Response {
     Json(json!({"plugins": plugins, "quarantined": quarantined.collect::<Vec<_>>()})).into_response()
 }
 
-/// The same in a line each, for readiness.
+/// The same as short entries, for readiness.
 pub(super) fn in_brief(operations: &Operations) -> Vec<Value> {
     let (serving, catalog) = (operations.gateway.serving(), operations.catalog.snapshot());
     serving.adapters.adapters.values().map(|adapter| brief(adapter, &catalog)).chain(refused(&catalog)).collect()
@@ -90,7 +90,7 @@ fn in_full(adapter: &Arc<Adapter>, catalog: &Snapshot, serving: &Serving) -> Val
     value
 }
 
-/// The claims of an adapter that are not served, in words.
+/// The claims of an adapter that are not served, as texts.
 fn left_out(all: &[LeftOut], name: &str) -> Vec<String> {
     all.iter().filter(|one| *one.adapter == *name).map(LeftOut::to_string).collect()
 }
@@ -147,7 +147,7 @@ fn seconds(time: SystemTime) -> f64 {
     time.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_millis() as f64 / 1000.0)
 }
 
-/// Has the folder looked at, and what was refused tried anew.
+/// Triggers a scan of the folder that also retries refused files.
 pub(super) async fn rescan(State(operations): State<Operations>) -> Response {
     match &operations.bell {
         Some(bell) => {
@@ -158,17 +158,17 @@ pub(super) async fn rescan(State(operations): State<Operations>) -> Response {
     }
 }
 
-/// What may be said of an action.
+/// Parameters of an action.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
-    /// A version, by its digest or the beginning of it.
+    /// A version, by its digest or the start of it.
     digest: Option<String>,
-    /// Why, for whoever looks later.
+    /// The reason, for later readers.
     reason: Option<String>,
 }
 
-/// Does something with one adapter.
+/// Performs an action on one adapter.
 pub(super) async fn act(
     State(operations): State<Operations>,
     Path((name, verb)): Path<(String, String)>,
@@ -190,7 +190,7 @@ pub(super) async fn act(
     }
     let catalog = Arc::clone(&operations.catalog);
     let reason = asked.reason.as_deref().map(cleaned);
-    // Instances are made ready meanwhile.
+    // On a blocking thread, because instances are created meanwhile.
     let acted = tokio::task::spawn_blocking(move || match (&*verb, digest) {
         ("rollback", None) => catalog.roll_back(&name).map(|_| name),
         ("rollback" | "activate", Some(digest)) => catalog.activate(&name, digest).map(|_| name),
@@ -211,7 +211,7 @@ pub(super) async fn act(
     }
 }
 
-/// The whole digest, or the one version of this adapter whose digest begins so.
+/// Parses a whole digest, or finds the only version of this adapter whose digest starts with the text.
 fn find(operations: &Operations, name: &str, text: &str) -> Result<Digest, Denied> {
     let digits = text.strip_prefix("sha256:").unwrap_or(text);
     if let Ok(digest) = format!("sha256:{digits}").parse() {
@@ -231,12 +231,12 @@ fn find(operations: &Operations, name: &str, text: &str) -> Result<Digest, Denie
     }
 }
 
-/// Without control characters, and not for ever.
+/// Removes control characters and limits the length.
 fn cleaned(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
-/// Answers when requests meet what was done.
+/// Responds once the change is in force for requests.
 async fn done(operations: &Operations, name: &str) -> Response {
     if let Some(bell) = &operations.bell {
         bell.ring();
@@ -256,7 +256,7 @@ async fn done(operations: &Operations, name: &str) -> Response {
     }
 }
 
-/// Has a version prove itself again, by the fixtures that lie beside its file now.
+/// Proves a version again, with the fixtures that are next to its file now.
 async fn test(operations: Operations, name: String, digest: Option<Digest>) -> Response {
     let snapshot = operations.catalog.snapshot();
     let digest = digest.or_else(|| snapshot.adapters.get(&*name).map(|adapter| adapter.digest));

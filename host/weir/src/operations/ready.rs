@@ -1,4 +1,4 @@
-//! `/ready`: whether requests can be served, and how each provider fares.
+//! `/ready`: whether requests can be served, and the state of each provider.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,19 +15,19 @@ use weir_gateway::health::breaker::Position;
 use weir_gateway::health::{Health, Rest, Standing};
 use weir_gateway::route::{Target, keys};
 
-/// How the targets of one provider stand.
+/// State of one provider's targets.
 #[derive(Debug, Default)]
 struct Fares {
-    /// Why one cannot be served at all.
+    /// Why one of its targets cannot be served at all.
     lacks: Option<String>,
-    /// The one of which something can be had the soonest.
+    /// The standing of the key that is available soonest.
     standing: Option<Standing>,
-    /// The breaker that lets the least pass.
+    /// The most restrictive position of its breakers.
     breaker: Option<Position>,
 }
 
-/// Ready while not draining and as long as every configured model can be served. That providers rest is told and degrades,
-/// but it is no reason to send requests to another Weir: the providers are the same there.
+/// Ready unless draining, or every provider has a target that cannot be served. Resting providers degrade the status,
+/// but are no reason to send requests to another Weir, because its providers are the same.
 pub(super) async fn tell(State(operations): State<Operations>) -> Response {
     let serving = operations.gateway.serving();
     let draining = *operations.draining.borrow();

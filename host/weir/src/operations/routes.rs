@@ -1,4 +1,4 @@
-//! `POST /admin/routes/explain`: where a request for a model would go now, with the health that the program knows of.
+//! `POST /admin/routes/explain`: explains where a request for a model would go now, considering the current health.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -11,25 +11,25 @@ use serde_json::value::RawValue;
 use super::{Operations, refuse};
 use weir_gateway::explain::route::{RouteQuestion, explain_route};
 
-/// What is asked, as JSON.
+/// The question, as JSON.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
-    /// The model as a client names it.
+    /// The client's name for the model.
     model: String,
     /// A request's body.
     request: Option<Box<RawValue>>,
-    /// The format that it is written in.
+    /// The format of the request.
     from: Option<String>,
-    /// The value of the header that keeps a session together.
+    /// The value of the header that identifies a session.
     session: Option<String>,
-    /// The name of the client whose request it is.
+    /// The name of the client.
     client: Option<String>,
-    /// The provider that the request asks for.
+    /// The provider that the request selects.
     provider: Option<String>,
 }
 
-/// Explains a route.
+/// Explains the route of a request.
 pub(super) async fn explain(State(operations): State<Operations>, body: Bytes) -> Response {
     let asked: Asked = match serde_json::from_slice(&body) {
         Ok(asked) => asked,

@@ -1,4 +1,4 @@
-//! The ear at an exchange: bodies pass at once, and copies of their pieces are kept within a limit.
+//! Captures an exchange: bodies pass at once, and copies of their pieces are kept within a limit.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,39 +13,39 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::writer::Tray;
 use weir_fixtures::fixture::{Exchange, Piece};
 
-/// How many pieces of an answer are kept, since each costs more than its bytes.
+/// Maximum number of pieces that are kept, because each costs more than its bytes.
 const PIECES: usize = 64 * 1024;
 
-/// An exchange that is being listened to.
+/// An exchange that is being captured.
 #[derive(Debug)]
 pub(super) struct Capture {
     heard: Mutex<Heard>,
     limit: u64,
     tray: Tray,
     number: usize,
-    /// Given back when both bodies are done with.
+    /// Released when both bodies are finished.
     _place: OwnedSemaphorePermit,
 }
 
 #[derive(Debug)]
 struct Heard {
     exchange: Exchange,
-    /// What has been kept, in bytes.
+    /// Size of the kept bodies, in bytes.
     size: u64,
     is_too_large: bool,
-    /// When the last piece came, or the exchange began.
+    /// When the last piece arrived, or the exchange began.
     last: Instant,
 }
 
-/// One of the places for exchanges under way.
+/// Permission for one of the concurrent exchanges.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) permit: OwnedSemaphorePermit,
-    /// For the log.
+    /// Number of the exchange, for the log.
     pub(super) number: usize,
 }
 
-/// How an answer ended.
+/// How an answer's body ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Whole,
@@ -58,7 +58,7 @@ impl Capture {
         Arc::new(Self { heard: Mutex::new(heard), limit, tray, number: place.number, _place: place.permit })
     }
 
-    /// The answer's head has come.
+    /// Records that the answer's head has arrived.
     pub(super) fn answered(&self, status: u16, headers: Vec<(String, String)>) {
         self.with(|heard| {
             heard.exchange.status = status;
@@ -85,7 +85,7 @@ impl Capture {
             heard.last = now;
             let limit = if heard.exchange.pieces.len() < PIECES { self.limit } else { 0 };
             if heard.has_room(bytes.len() as u64, limit) {
-                // Copied: the piece itself keeps the whole buffer that it was read into.
+                // Copied, because the piece keeps the whole read buffer alive.
                 heard.exchange.pieces.push(Piece { after, bytes: bytes.to_vec() });
             }
         });
@@ -107,7 +107,7 @@ impl Capture {
 }
 
 impl Heard {
-    /// Makes room for so much; where there is none, what has been kept is let go.
+    /// Reserves space for more bytes; drops the captured bodies if the limit is exceeded.
     fn has_room(&mut self, more: u64, limit: u64) -> bool {
         self.size = self.size.saturating_add(more);
         if self.size > limit && !self.is_too_large {
@@ -119,7 +119,7 @@ impl Heard {
     }
 }
 
-/// A body that passes by an ear.
+/// A body that is captured while it passes.
 pub(super) struct Tapped {
     body: Incoming,
     capture: Arc<Capture>,
@@ -130,7 +130,7 @@ pub(super) struct Tapped {
 enum Side {
     Request,
     Response,
-    /// A response whose end has been told.
+    /// A response whose end has been reported.
     Told,
 }
 
@@ -180,7 +180,7 @@ impl Body for Tapped {
 }
 
 impl Drop for Tapped {
-    /// A body of known length is dropped when it has been read, without being asked for its end.
+    /// A body of known length is dropped after its last byte, without another poll for its end.
     fn drop(&mut self) {
         let end = if self.body.is_end_stream() { End::Whole } else { End::Broken };
         self.tell(end);

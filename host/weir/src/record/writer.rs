@@ -1,4 +1,4 @@
-//! Cleans and writes exchanges on a thread of its own, so that nobody who streams waits for it.
+//! Cleans and writes exchanges on a separate thread, so that no stream waits for it.
 
 use std::io;
 use std::thread::JoinHandle;
@@ -7,20 +7,20 @@ use tokio::sync::mpsc;
 
 use weir_fixtures::fixture::{Exchange, Folder, Rules};
 
-/// How many exchanges may wait to be written.
+/// Maximum number of exchanges that wait to be written.
 const WAITING: usize = 16;
 
-/// An exchange that is over, with what the log says of it.
+/// A complete exchange with its line for the log.
 struct Job {
     line: String,
     exchange: Exchange,
 }
 
-/// Where exchanges are put that are over. Nothing in it is the end: connections that are cut may hold on to theirs.
+/// Queue of complete exchanges. `None` ends the thread, because connections that were cut may still hold a sender.
 #[derive(Debug, Clone)]
 pub(super) struct Tray(mpsc::Sender<Option<Job>>);
 
-/// The thread that writes.
+/// The thread that writes recordings.
 #[derive(Debug)]
 pub(super) struct Writer {
     tray: Tray,
@@ -39,7 +39,7 @@ impl Writer {
         self.tray.clone()
     }
 
-    /// Waits until all that was put into the tray is written; answers how many recordings that made.
+    /// Waits until all queued exchanges are written, and returns the number of recordings.
     pub(super) async fn finish(self) -> usize {
         let Self { tray, thread } = self;
         if tray.0.send(None).await.is_err() {
@@ -51,7 +51,7 @@ impl Writer {
 }
 
 impl Tray {
-    /// Never waits: where the writer cannot keep up, the exchange is not recorded.
+    /// Queues an exchange without waiting: if the queue is full, it is not recorded.
     pub(super) fn put(&self, line: String, exchange: Exchange) {
         if let Err(error) = self.0.try_send(Some(Job { line, exchange })) {
             let (mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) = error;

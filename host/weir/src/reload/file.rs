@@ -1,7 +1,7 @@
 //! Follows the configuration file.
 //!
-//! It is looked at every second: events are lost or missing on many file systems, links of a mounted `ConfigMap` change
-//! elsewhere, and a second is soon enough. What counts is what the file holds, not its time.
+//! It is checked every second: events get lost or do not exist on many file systems, and links of a mounted `ConfigMap`
+//! change elsewhere. A change means different contents, not a different time.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,13 +14,14 @@ use super::Reload;
 
 const EVERY: Duration = Duration::from_secs(1);
 
-/// What tells without reading that a file may have changed: where it really lies, its time and its length.
+/// Shows without reading whether a file may have changed: its path with links resolved, its time and its length.
 type Stamp = (PathBuf, Option<SystemTime>, u64);
 
-/// Reloads whenever the file holds something else, until told to stop. Does nothing where there is no file.
+/// Reloads whenever the file's contents change, until `stop` is set. Does nothing without a file.
 pub async fn follow(reload: Arc<Reload>, mut stop: watch::Receiver<bool>) {
     let Some(path) = reload.current().config.path.clone() else { return };
-    // What the file holds is compared with what was read, which may be long ago: adapters were compiled meanwhile.
+    // The contents are compared with those loaded at the start, which may be long ago, because adapters were compiled
+    // meanwhile.
     let mut seen = None;
     let mut holds = Some(reload.current().config.digest);
     loop {
@@ -32,7 +33,7 @@ pub async fn follow(reload: Arc<Reload>, mut stop: watch::Receiver<bool>) {
         if now.is_none() || now == seen {
             continue;
         }
-        // A file that is being written is left alone until it stands still.
+        // A file that is being written is ignored until it stays unchanged.
         tokio::time::sleep(EVERY / 10).await;
         if stamp(&path) != now {
             continue;
@@ -44,11 +45,11 @@ pub async fn follow(reload: Arc<Reload>, mut stop: watch::Receiver<bool>) {
         }
         holds = found;
         if found == Some(reload.current().config.digest) {
-            // Somebody had it reloaded already.
+            // It has been reloaded by other means already.
             continue;
         }
         let reload = Arc::clone(&reload);
-        // Whatever comes of it is in the log and in the metrics.
+        // The result is in the log and in the metrics.
         let _told = tokio::task::spawn_blocking(move || reload.reload().is_ok()).await;
     }
 }

@@ -6,7 +6,7 @@ fn config(text: &str) -> Config {
 }
 
 #[test]
-fn what_counts_only_from_the_next_start_on_is_named() {
+fn settings_for_the_next_start_are_named() {
     let started = config("");
     assert!(at_next_start(&started, &config("\n\n[[models]]\nalias = 'x'\ntype = 'y'\n")).is_empty());
     let changed = config("log_level = 'debug'\n[server]\nport = 9\nstrict = true\n[plugins]\nprewarm = 3\n");

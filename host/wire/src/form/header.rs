@@ -1,6 +1,6 @@
-//! A header's value with parameters: `form-data; name="x"; filename="y"`.
+//! Header values with parameters: `form-data; name="x"; filename="y"`.
 
-/// A value and its parameters, names in lower case.
+/// A value and its parameters, with names in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Parameters<'a> {
     pub(super) value: &'a str,
@@ -8,7 +8,7 @@ pub(super) struct Parameters<'a> {
 }
 
 impl<'a> Parameters<'a> {
-    /// Reads a value; none where it is malformed, or a name is escaped so that parsers differ.
+    /// Parses a value; `None` if it is malformed, or uses escapes that parsers read differently.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let (value, mut rest) = text.split_once(';').unwrap_or((text, ""));
         let mut all = Vec::new();
@@ -25,8 +25,8 @@ impl<'a> Parameters<'a> {
         Some(Self { value: value.trim(), all })
     }
 
-    /// The value of a parameter, and what follows the semicolon behind it. In the name of a file, backslashes are left as
-    /// they are unless they escape: some clients send whole paths.
+    /// Parses the value of a parameter, and returns the text after its semicolon. In the name of a file, a backslash
+    /// that escapes nothing is kept, because some clients send whole paths.
     fn value(text: &str, is_lenient: bool) -> Option<(String, &str)> {
         let text = text.trim_start();
         let Some(quoted) = text.strip_prefix('"') else {
@@ -56,7 +56,7 @@ impl<'a> Parameters<'a> {
         self.all.iter().any(|(known, _)| known == name)
     }
 
-    /// A parameter, which may stand there once.
+    /// A parameter that may occur at most once.
     pub(super) fn only(&self, name: &str) -> Result<Option<&str>, Twice> {
         let mut values = self.all.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let value = values.next();
@@ -64,7 +64,7 @@ impl<'a> Parameters<'a> {
     }
 }
 
-/// A parameter that stands there twice.
+/// Error: a parameter occurs twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Twice;
 
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_parsers_read_differently_is_none() {
+    fn ambiguous_values_are_none() {
         for text in
             ["a; name=\"mod\\el\"", "a; name=\"x", "a; name", "a; name=", "a; name=\"x\"y", "a; na me=x", "a; name=x y"]
         {

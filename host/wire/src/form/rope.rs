@@ -1,11 +1,11 @@
-//! A body in chunks, searched and read as if it were one piece.
+//! A body in chunks, searched and read as one piece.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 use memchr::memmem;
 
-/// Chunks, each with its place in the whole.
+/// Chunks, each with its offset in the whole.
 #[derive(Debug)]
 pub(super) struct Rope<'a> {
     chunks: Vec<(usize, &'a [u8])>,
@@ -24,12 +24,12 @@ impl<'a> Rope<'a> {
         Self { chunks, len }
     }
 
-    /// Bytes of the whole.
+    /// Length of the whole, in bytes.
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// The first place from `from` on where this stands. Copies only what is around the ends of chunks.
+    /// First occurrence of `needle` from `from` on. Copies only the bytes around the ends of chunks.
     pub(super) fn find(&self, needle: &[u8], from: usize) -> Option<usize> {
         let finder = memmem::Finder::new(needle);
         let overlap = needle.len().saturating_sub(1);
@@ -49,12 +49,12 @@ impl<'a> Rope<'a> {
         None
     }
 
-    /// Whether this stands there.
+    /// Whether `text` occurs at `at`.
     pub(super) fn is_at(&self, at: usize, text: &[u8]) -> bool {
         self.read(at..at.saturating_add(text.len())) == text
     }
 
-    /// A copy of a range, as far as there is one.
+    /// Copies a range, cut to the length of the whole.
     pub(super) fn read(&self, range: Range<usize>) -> Vec<u8> {
         let mut out = Vec::with_capacity(range.end.min(self.len).saturating_sub(range.start));
         for (start, chunk) in self.chunks.get(self.chunk_of(range.start)..).unwrap_or_default() {
@@ -68,7 +68,7 @@ impl<'a> Rope<'a> {
         out
     }
 
-    /// The chunk that a byte is in, or the one behind the last.
+    /// Index of the chunk that contains a byte; one past the last chunk if none does.
     fn chunk_of(&self, at: usize) -> usize {
         self.chunks.partition_point(|(start, chunk)| start + chunk.len() <= at)
     }

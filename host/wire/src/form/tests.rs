@@ -1,4 +1,4 @@
-//! Fields are found wherever the body is cut, and what could be read in two ways is refused.
+//! Tests that fields are found however the body is cut, and that ambiguous bodies are refused.
 
 use proptest::prelude::*;
 
@@ -63,7 +63,7 @@ fn long_values_files_and_other_bytes_are_seen_but_not_read() {
 }
 
 #[test]
-fn what_parsers_read_differently_is_refused() {
+fn ambiguous_bodies_are_refused() {
     let plain = "Content-Disposition: form-data; name=\"x\"";
     let (head, boundary) = (FormError::Head { offset: 0 }, FormError::Boundary { offset: 0 });
     for (parts, expected) in [
@@ -122,7 +122,7 @@ fn cuts() -> impl Strategy<Value = Vec<prop::sample::Index>> {
     prop::collection::vec(any::<prop::sample::Index>(), 0..12)
 }
 
-/// Contents made of what could be taken for a delimiter.
+/// Contents made of pieces that resemble delimiters.
 fn content() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec!["\r\n", "\r", "\n", "--", "-", "xYzZ", "xYz", "a", "model", "é"]);
     prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())

@@ -1,18 +1,18 @@
-//! The UTF-8 byte order mark that some servers put in front of a stream.
+//! The UTF-8 byte order mark that some servers send before a stream.
 
 const MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Drops one byte order mark at the very start of a stream, also one that comes in pieces.
+/// Drops one byte order mark at the very start of a stream, even if it arrives in pieces.
 #[derive(Debug, Default)]
 pub(crate) struct Bom {
-    /// How many bytes of the mark have come.
+    /// How many bytes of the mark have arrived.
     matched: usize,
     /// Whether the start of the stream is over.
     passed: bool,
 }
 
 impl Bom {
-    /// What to read: first bytes of earlier reads that turned out to be no mark after all, then the rest of this one.
+    /// Returns the bytes to read: those of earlier reads that turned out not to be a mark, and the rest of this read.
     pub(crate) fn strip<'a>(&mut self, bytes: &'a [u8]) -> (&'static [u8], &'a [u8]) {
         if self.passed {
             return (&[], bytes);
@@ -32,12 +32,12 @@ impl Bom {
         (MARK.get(..self.matched).unwrap_or_default(), bytes)
     }
 
-    /// Whether bytes are held back that may be the beginning of a mark.
+    /// Whether bytes are held back that may be the start of a mark.
     pub(crate) fn is_within(&self) -> bool {
         !self.passed && self.matched > 0
     }
 
-    /// Bytes held back when the stream ends.
+    /// The bytes held back when the stream ends.
     pub(crate) fn finish(&mut self) -> &'static [u8] {
         if self.passed {
             return &[];

@@ -1,16 +1,16 @@
-//! Frames, written.
+//! Encodes frames in all framings.
 
 use memchr::memchr2;
 use weir_types::contract::types::{Frame, Framing};
 
-/// Writes the frames of one stream.
+/// Encodes the frames of one stream.
 #[derive(Debug)]
 pub struct Encoder {
     framing: Framing,
     array: Array,
 }
 
-/// What a JSON array has had last.
+/// What was written last of a JSON array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Array {
     Nothing,
@@ -19,17 +19,18 @@ pub(super) enum Array {
 }
 
 impl Encoder {
-    /// An encoder at the start of a stream.
+    /// Creates an encoder for the start of a stream.
     pub const fn new(framing: Framing) -> Self {
         Self::behind(framing, Array::Nothing)
     }
 
-    /// An encoder that goes on with a stream that others began.
+    /// Creates an encoder that continues a stream.
     pub(super) const fn behind(framing: Framing, array: Array) -> Self {
         Self { framing, array }
     }
 
-    /// Appends one frame to `out`. In NDJSON and JSON arrays, which have no room for one, a frame without data is none.
+    /// Appends one frame to `out`. A frame without data is skipped in NDJSON and JSON arrays, which cannot represent
+    /// one.
     pub fn push(&mut self, frame: &Frame, out: &mut Vec<u8>) {
         match self.framing {
             Framing::Sse => sse(frame, out),
@@ -39,14 +40,14 @@ impl Encoder {
         }
     }
 
-    /// Appends what ends the stream: the closing bracket of a JSON array (`[]` if there was no frame).
+    /// Appends the end of the stream: the closing bracket of a JSON array (`[]` if there was no frame).
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         if self.framing == Framing::JsonArray {
             out.extend_from_slice(if self.array == Array::Nothing { b"[]" } else { b"]" });
         }
     }
 
-    /// What may be sent between frames as a sign of life that no reader takes for a frame. Only SSE has such a thing.
+    /// Bytes to send between frames as a sign of life that no reader takes for a frame. Only SSE has them.
     pub const fn keep_alive(&self) -> Option<&'static [u8]> {
         match self.framing {
             Framing::Sse => Some(b": keep-alive\n\n"),
@@ -54,7 +55,7 @@ impl Encoder {
         }
     }
 
-    /// What tells people who read the bytes that somebody else goes on with the stream. Only SSE has room for it.
+    /// A note for people who read the bytes: another target continues the stream. Only SSE has room for it.
     pub const fn resumed(&self) -> Option<&'static [u8]> {
         match self.framing {
             Framing::Sse => Some(b": resumed\n\n"),
@@ -76,8 +77,8 @@ impl Encoder {
     }
 }
 
-/// Every line of the data becomes a `data:` line of its own, whichever line end it had: a bare carriage return would
-/// end the line for the reader too. A frame without data gets an empty `data:` line, or readers would drop it.
+/// Writes every line of the data as its own `data:` line, whichever line end it had, because a bare carriage return
+/// would end the line for the reader, too. A frame without data gets an empty `data:` line, or readers would drop it.
 fn sse(frame: &Frame, out: &mut Vec<u8>) {
     if let Some(name) = frame.event.as_deref().map(first_line).filter(|name| !name.is_empty()) {
         out.extend_from_slice(b"event: ");
@@ -103,7 +104,7 @@ fn first_line<T: AsRef<[u8]> + ?Sized>(text: &T) -> &[u8] {
     text.get(..memchr2(b'\n', b'\r', text).unwrap_or(text.len())).unwrap_or(text)
 }
 
-/// Line ends within a JSON value stand outside of its strings and mean as little as spaces do.
+/// Writes a JSON value as one line. Line ends within it are outside of its strings, so they become spaces.
 fn line(data: &str, out: &mut Vec<u8>) {
     if data.is_empty() {
         return;
@@ -119,9 +120,9 @@ fn line(data: &str, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-/// An event-stream message. Names that end in `Exception` are sent as exceptions: the media type knows two kinds of
-/// messages where a frame has only a name, and that ending is how the services that use it name their exceptions.
-/// Were it an event, readers would skip it as one that they do not know.
+/// Writes an event-stream message. Names that end in `Exception` are sent as exceptions: the media type distinguishes
+/// two kinds of messages where a frame has only a name, and services that use it name their exceptions so. As an event,
+/// it would be skipped by readers as unknown.
 fn message(frame: &Frame, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(&[0; 12]);
@@ -144,7 +145,7 @@ fn message(frame: &Frame, out: &mut Vec<u8>) {
     out.extend_from_slice(&whole.to_be_bytes());
 }
 
-/// A text header. Values end at 32767 bytes, the format's limit, which no name of an event comes near.
+/// Writes a text header. Values are cut at 32767 bytes, the format's limit, which no event's name comes near.
 fn header(name: &str, value: &str, out: &mut Vec<u8>) {
     let value = value.get(..value.floor_char_boundary(usize::from(u16::MAX >> 1))).unwrap_or_default();
     out.push(name.len() as u8);

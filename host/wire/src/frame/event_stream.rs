@@ -1,32 +1,33 @@
-//! `application/vnd.amazon.eventstream`: binary messages with headers and two checksums each.
+//! `application/vnd.amazon.eventstream`: binary messages, each with headers and two checksums.
 //!
-//! A message is: total length, length of the headers, CRC-32 of these two (the prelude), headers, payload, CRC-32 of
-//! all before it; numbers are big-endian. The prelude is checked before its lengths are believed. A header is a name
-//! (length in one byte), a type and a value. Source: the "event stream encoding" of the Smithy and AWS SDK papers.
+//! A message consists of: total length, length of the headers, CRC-32 of these two (the prelude), headers, payload,
+//! CRC-32 of everything before; numbers are big-endian. The prelude's checksum is verified before its lengths are used.
+//! A header is a name (length in one byte), a type and a value. Source: the "event stream encoding" of the Smithy and
+//! AWS SDK papers.
 
 use super::{Each, FrameError, FrameRef, Limits, reset};
 
-/// Lengths of the prelude with its checksum, and of a message that has neither headers nor payload.
+/// Length of the prelude with its checksum, and of a message without headers and payload, in bytes.
 const PRELUDE: usize = 12;
 const SMALLEST: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct EventStream {
     limits: Limits,
-    /// The beginning of a message whose end has not come.
+    /// The start of an incomplete message.
     held: Vec<u8>,
-    /// Data that stands for an error's headers.
+    /// Data synthesised from an error's headers.
     error: Vec<u8>,
 }
 
-/// The lengths of a message, checked.
+/// The verified lengths of a message.
 #[derive(Debug, Clone, Copy)]
 struct Prelude {
     total: usize,
     headers: usize,
 }
 
-/// The headers that say what a message is.
+/// The headers that determine the kind of a message.
 #[derive(Default)]
 struct Kind<'a> {
     message: &'a [u8],
@@ -56,7 +57,7 @@ impl EventStream {
         if self.held.is_empty() { Ok(()) } else { Err(FrameError::Truncated) }
     }
 
-    /// A message that begins with this read, read in place if it is all here.
+    /// A message that begins in this read; decoded in place if it is complete.
     fn whole<'a>(&mut self, bytes: &'a [u8], each: &mut Each<'_>) -> Result<&'a [u8], FrameError> {
         if let Some(prelude) = self.prelude(bytes)?
             && let Some((message, rest)) = bytes.split_at_checked(prelude.total)
@@ -68,7 +69,7 @@ impl EventStream {
         Ok(&[])
     }
 
-    /// More of the message that earlier reads began: first its prelude, then as much as that calls for.
+    /// Continues a message that began in an earlier read: first its prelude, then the length that it states.
     fn more<'a>(&mut self, bytes: &'a [u8], each: &mut Each<'_>) -> Result<&'a [u8], FrameError> {
         let wanted = self.prelude(&self.held)?.map_or(PRELUDE, |prelude| prelude.total);
         let missing = wanted.saturating_sub(self.held.len()).min(bytes.len());
@@ -83,7 +84,7 @@ impl EventStream {
         Ok(rest)
     }
 
-    /// The lengths in a message's first bytes, once these are here.
+    /// The lengths in a message's first bytes, once they have arrived.
     fn prelude(&self, bytes: &[u8]) -> Result<Option<Prelude>, FrameError> {
         let (Some(lengths), Some(total), Some(headers), Some(checksum)) =
             (bytes.get(..8), number(bytes, 0), number(bytes, 4), number(bytes, 8))
@@ -107,7 +108,7 @@ impl EventStream {
     }
 }
 
-/// Checks a complete message and hands it out.
+/// Verifies a complete message and emits it.
 fn deliver(message: &[u8], prelude: Prelude, error: &mut Vec<u8>, each: &mut Each<'_>) -> Result<(), FrameError> {
     let end = prelude.total - 4;
     let body = message.get(..end).unwrap_or_default();
@@ -129,8 +130,8 @@ fn deliver(message: &[u8], prelude: Prelude, error: &mut Vec<u8>, each: &mut Eac
     Ok(())
 }
 
-/// An error that the service did not model has its message in a header and no payload; as data it looks like the
-/// exceptions that are modelled: `{"message": ...}`.
+/// Data for an error that the service did not model: it has its message in a header and no payload. The result looks
+/// like that of modelled exceptions: `{"message": ...}`.
 fn error_data<'a>(buffer: &'a mut Vec<u8>, message: &[u8]) -> &'a [u8] {
     let message = serde_json::Value::from(String::from_utf8_lossy(message));
     buffer.clear();
@@ -162,11 +163,11 @@ struct Header<'a> {
     name: &'a [u8],
     /// The value, if it is text.
     text: Option<&'a [u8]>,
-    /// What follows the header.
+    /// The bytes after the header.
     rest: &'a [u8],
 }
 
-/// The header that stands here. None if it is cut or of no known type.
+/// Parses the header at the start; `None` if it is truncated or of an unknown type.
 fn header(bytes: &[u8]) -> Option<Header<'_>> {
     let (&length, rest) = bytes.split_first()?;
     let (name, rest) = rest.split_at_checked(usize::from(length))?;
@@ -185,7 +186,7 @@ fn header(bytes: &[u8]) -> Option<Header<'_>> {
     Some(Header { name, text: None, rest })
 }
 
-/// A header whose value, bytes (6) or text (7), says its length.
+/// Parses a header whose value, bytes (6) or text (7), has an explicit length.
 fn long_header<'a>(name: &'a [u8], kind: u8, rest: &'a [u8]) -> Option<Header<'a>> {
     let (length, rest) = rest.split_first_chunk()?;
     let (value, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;

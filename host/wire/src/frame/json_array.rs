@@ -1,7 +1,7 @@
-//! One JSON array whose elements arrive one by one; each is a frame as soon as its last byte is here.
+//! A JSON array whose elements arrive one by one; each becomes a frame with its last byte.
 //!
-//! A single object instead of an array is one frame: providers answer so when they fail. Elements are cut by a scanner
-//! that knows strings and brackets; whether they are valid JSON is for their reader to find out.
+//! A single object instead of an array is one frame, because providers send one when they fail. Elements are found by a
+//! scanner that knows strings and brackets; their reader checks that they are valid JSON.
 
 use super::bom::Bom;
 use super::encode::Array;
@@ -13,27 +13,27 @@ pub(super) struct JsonArray {
     limits: Limits,
     bom: Bom,
     state: State,
-    /// The single object that stands in the place of an array.
+    /// Whether a single object replaces the array.
     bare: bool,
     nest: Nest,
-    /// The beginning of an element whose end has not come.
+    /// The start of an incomplete element.
     held: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Start,
-    /// Behind the opening bracket.
+    /// After the opening bracket.
     First,
-    /// Behind a comma.
+    /// After a comma.
     Next,
-    /// Behind an element.
+    /// After an element.
     After,
     /// In a string, array or object.
     Nested,
     /// In a number, `true`, `false` or `null`.
     Scalar,
-    /// Behind the closing bracket.
+    /// After the closing bracket.
     Done,
 }
 
@@ -43,7 +43,7 @@ impl JsonArray {
         Self { limits, bom: Bom::default(), state, bare: false, nest: Nest::new(), held: Vec::new() }
     }
 
-    /// What came last, if another element can follow.
+    /// What was read last, if another element can follow.
     pub(super) fn progress(&self) -> Option<Array> {
         match self.state {
             _ if self.bom.is_within() => None,
@@ -73,7 +73,7 @@ impl JsonArray {
         if self.state == State::Done { Ok(()) } else { Err(FrameError::Truncated) }
     }
 
-    /// Outside of elements: one byte, unless an element begins with it.
+    /// Reads between elements: one byte, unless an element begins with it.
     fn between<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], FrameError> {
         let [byte, rest @ ..] = bytes else { return Ok(bytes) };
         match (self.state, byte) {
@@ -114,7 +114,7 @@ impl JsonArray {
         self.element(bytes, end, each)
     }
 
-    /// Hands the element out if it ends here, else keeps what there is of it.
+    /// Emits the element if it ends here; otherwise keeps its bytes.
     fn element<'a>(
         &mut self,
         bytes: &'a [u8],

@@ -1,4 +1,4 @@
-//! NDJSON: one JSON value a line. Blank lines are skipped, carriage returns before a line feed are tolerated.
+//! NDJSON: one JSON value per line. Blank lines are skipped, carriage returns before a line feed are tolerated.
 
 use super::bom::Bom;
 use super::{Each, FrameError, FrameRef, reset};
@@ -8,7 +8,7 @@ use memchr::memchr;
 pub(super) struct Lines {
     limit: usize,
     bom: Bom,
-    /// The beginning of a line whose end has not come.
+    /// The start of an incomplete line.
     held: Vec<u8>,
 }
 
@@ -27,7 +27,7 @@ impl Lines {
         self.lines(rest, each)
     }
 
-    /// A last line without its line feed is handed out if it holds a complete value.
+    /// Ends the stream. A last line without its line feed is emitted if it holds a complete value.
     pub(super) fn finish(&mut self, each: &mut Each<'_>) -> Result<(), FrameError> {
         let early = self.bom.finish();
         self.hold(early)?;

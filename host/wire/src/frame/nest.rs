@@ -1,26 +1,26 @@
-//! Where a JSON value ends: strings and brackets, and nothing else, at the speed of a search for quotes.
+//! Finds the end of a JSON value by its strings and brackets alone, about as fast as a search for quotes.
 //!
-//! Both scanners go on where the last bytes left off, so a value may come in any number of pieces. Neither looks at
-//! what it skips: brackets are counted, not paired, and what stands between them is anybody's.
+//! Both scanners continue where the last bytes ended, so a value may arrive in any number of pieces. Neither validates
+//! what it skips: brackets are counted, not paired.
 
 use memchr::memchr;
 
-/// A container is nested more deeply than allowed.
+/// Error: a container is nested too deeply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooDeep;
 
 /// Finds the quote that ends a string.
 ///
-/// It searches for quotes alone and looks back from each at the backslashes before it: text is full of `\n` and has
-/// few quotes, so that is fewer stops than one for every backslash.
+/// It searches for quotes alone and counts the backslashes before each: text has many `\n` and few quotes, so this
+/// means fewer stops than one for every backslash.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct StringEnd {
-    /// The bytes so far end with an odd number of backslashes: the next character is escaped.
+    /// Whether the bytes so far end with an odd number of backslashes, which escape the next character.
     odd: bool,
 }
 
 impl StringEnd {
-    /// The offset of the closing quote, if it is among these bytes.
+    /// Offset of the closing quote, if it is among these bytes.
     #[inline]
     pub(crate) fn find(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut from = 0;
@@ -37,11 +37,11 @@ impl StringEnd {
         None
     }
 
-    /// Whether what follows `text` is escaped; `first` where `text` follows directly on earlier bytes.
+    /// Whether the byte after `text` is escaped; `first` if `text` directly follows earlier bytes.
     #[inline]
     fn escaped(self, text: &[u8], first: bool) -> bool {
         if first && self.odd {
-            // The first byte is the escaped one; if it is a backslash, it escapes nothing.
+            // The first byte is escaped; if it is a backslash, it escapes nothing.
             return match text {
                 [] => true,
                 [_, rest @ ..] => trailing_backslashes(rest) % 2 == 1,
@@ -65,17 +65,17 @@ pub(crate) struct Nest {
 }
 
 impl Nest {
-    /// Before the first byte of the value.
+    /// Starts before the first byte of the value.
     pub(crate) const fn new() -> Self {
         Self { depth: 0, in_string: false, string: StringEnd { odd: false } }
     }
 
-    /// Inside a container whose opening bracket has been read.
+    /// Starts within a container whose opening bracket has been read.
     pub(crate) const fn inside() -> Self {
         Self { depth: 1, ..Self::new() }
     }
 
-    /// Reads on; returns how many bytes there were up to the value's end, if it ends here.
+    /// Continues; returns the number of bytes up to the value's end, if it ends here.
     #[inline]
     pub(crate) fn advance(&mut self, bytes: &[u8], limit: usize) -> Result<Option<usize>, TooDeep> {
         let mut at = 0;
@@ -109,16 +109,18 @@ impl Nest {
     }
 }
 
-/// A quote or a bracket. Setting the sixth bit makes `[` of `{` and so on the same, and touches no other mark.
+/// Whether a byte is a quote or a bracket. Setting bit 5 maps `[` to `{` and `]` to `}`, and makes no other byte a
+/// mark.
 #[inline]
 const fn is_mark(byte: u8) -> bool {
     byte == b'"' || (byte | 0x20) == b'{' || (byte | 0x20) == b'}'
 }
 
-/// The next quote or bracket at or after `from`.
+/// Offset of the next quote or bracket at or after `from`.
 #[inline]
 fn next_mark(bytes: &[u8], from: usize) -> Option<usize> {
-    /// Marks are mostly a few bytes apart; only long gaps (arrays of numbers, white space) are worth blocks.
+    /// Marks are mostly a few bytes apart; only long gaps (arrays of numbers, white space) are worth scanning in
+    /// blocks.
     const NEAR: usize = 24;
     const BLOCK: usize = 32;
     let tail = bytes.get(from..)?;

@@ -1,4 +1,4 @@
-//! What every framing promises of any stream whatever.
+//! Properties of every framing for arbitrary streams.
 
 use super::tests::{cut, data, encoded, frame, frames};
 use super::*;
@@ -8,7 +8,7 @@ fn any_framing() -> impl Strategy<Value = Framing> {
     prop::sample::select(vec![Framing::Sse, Framing::Ndjson, Framing::JsonArray, Framing::EventStream])
 }
 
-/// Pieces of all framings in any order, and any bytes between them.
+/// Pieces of all framings in any order, mixed with arbitrary bytes.
 fn garbage() -> impl Strategy<Value = Vec<u8>> {
     let word = prop::sample::select(vec![
         "data", ":", " ", "\n", "\r", "\r\n", "event", "[", "]", "{", "}", "\"", "\\", ",", "1", "\u{FEFF}", "é",
@@ -37,7 +37,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_encoded_is_decoded(
+    fn encoded_frames_decode_to_themselves(
         framing in any_framing(),
         names in prop::collection::vec("[a-z._]{0,8}", 0..6),
         texts in prop::collection::vec("[a-zé\" \\\\\n:{}\\[\\],]{0,12}", 6),
@@ -47,7 +47,7 @@ proptest! {
         let sent: Vec<Frame> = names.iter().zip(&texts).map(|(name, text)| if named {
             frame(name, text)
         } else {
-            // These framings carry JSON values and nothing else.
+            // These framings carry only JSON values.
             frame("", &serde_json::Value::from(text.as_str()).to_string())
         }).collect();
         let stream = encoded(framing, &sent);

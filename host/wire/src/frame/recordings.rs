@@ -1,17 +1,17 @@
-//! Real streams, if the recordings are there: each is cut as it should be, whole or in pieces, and survives the way
-//! through an encoder.
+//! Tests with real streams, if the recordings are present: each decodes to the same frames, whole or in pieces, and
+//! survives an encoder.
 
 use super::*;
 use base64::Engine;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// The recordings' folder beside the repository.
+/// The folder with recordings, next to the repository.
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures")
 }
 
-/// Every recorded exchange; none where there are no recordings.
+/// All recorded exchanges; empty if there are no recordings.
 pub(crate) fn exchanges() -> Vec<(PathBuf, Value)> {
     let files = |folder: &Path| {
         std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect::<Vec<_>>()
@@ -46,7 +46,7 @@ fn decoded(framing: Framing, stream: &[u8], size: usize) -> (Vec<Frame>, Result<
 }
 
 #[test]
-fn recorded_streams_are_cut_alike_in_any_pieces() {
+fn recorded_streams_decode_alike_in_any_pieces() {
     let mut count = 0;
     for (path, exchange) in exchanges() {
         let Some((framing, stream)) = stream(&exchange) else { continue };

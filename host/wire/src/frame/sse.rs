@@ -1,10 +1,10 @@
-//! Server-sent events, after the WHATWG HTML standard, section 9.2.6, byte by byte alike but for two things:
+//! Server-sent events, after the WHATWG HTML standard, section 9.2.6, with two differences:
 //!
-//! - An event that lacks its blank line when the stream ends in order is handed out, where a browser would drop it:
-//!   providers leave the last blank line out, and the last event is the one that says that the answer is complete.
-//! - `id:` and `retry:` are ignored: nothing here ever reconnects.
+//! - An event that lacks its blank line at the regular end of a stream is emitted, where a browser would drop it:
+//!   providers leave out the last blank line, and the last event is the one that completes the answer.
+//! - `id:` and `retry:` are ignored, because there are no reconnections here.
 //!
-//! As the standard has it, an event without any `data` line is dropped together with its name, and one with an empty
+//! As the standard demands, an event without any `data` line is dropped together with its name, and one with an empty
 //! `data` line is an event with empty data.
 
 use super::bom::Bom;
@@ -15,18 +15,18 @@ use memchr::memchr2;
 pub(super) struct Sse {
     limit: usize,
     bom: Bom,
-    /// The beginning of a line whose end has not come.
+    /// The start of an incomplete line.
     line: Vec<u8>,
-    /// The open event's name and data, as far as they cannot be borrowed from the current read.
+    /// Name and data of the open event, unless they can be borrowed from the current read.
     event: Vec<u8>,
     data: Vec<u8>,
     has_data: bool,
-    /// The last byte was a carriage return: a line feed that follows belongs to it.
+    /// Whether the last byte was a carriage return; a line feed after it belongs to the same line end.
     after_cr: bool,
     comments: u64,
 }
 
-/// The event that is being read, borrowed from the read as far as possible.
+/// The event that is being read, borrowed from the read if possible.
 #[derive(Default, Clone, Copy)]
 struct Open<'a> {
     event: Slot<'a>,
@@ -108,7 +108,7 @@ impl Sse {
         self.keep(rest, open)
     }
 
-    /// What follows the line end that `tail` begins with.
+    /// Returns the bytes after the line end at the start of `tail`.
     fn after_line_end<'a>(&mut self, tail: &'a [u8]) -> &'a [u8] {
         match tail {
             [b'\r'] => {
@@ -120,7 +120,7 @@ impl Sse {
         }
     }
 
-    /// A line that lies whole within the read.
+    /// Processes a line that lies whole within the read.
     fn line<'a>(&mut self, line: &'a [u8], open: &mut Open<'a>, each: &mut Each<'_>) -> Result<(), FrameError> {
         if line.len() > self.limit {
             return Err(FrameError::TooLarge { limit: self.limit });
@@ -136,7 +136,7 @@ impl Sse {
         Ok(())
     }
 
-    /// A line whose beginning came with earlier reads.
+    /// Processes a line that began in an earlier read.
     fn joined_line(&mut self, end: &[u8], open: &mut Open<'_>, each: &mut Each<'_>) -> Result<(), FrameError> {
         let mut line = std::mem::take(&mut self.line);
         line.extend_from_slice(end);
@@ -161,7 +161,7 @@ impl Sse {
         open.event = Slot::Kept;
     }
 
-    /// One more line of data, into the decoder's own buffer.
+    /// Appends one more line of data to the decoder's own buffer.
     fn append(&mut self, value: &[u8], open: &mut Open<'_>) -> Result<(), FrameError> {
         let before = match open.data {
             Slot::Absent => None,
@@ -202,7 +202,7 @@ impl Sse {
         *open = Open::default();
     }
 
-    /// Keeps what the read leaves unfinished: an open event, and the beginning of a line.
+    /// Keeps the unfinished parts of a read: an open event, and the start of a line.
     fn keep(&mut self, rest: &[u8], open: Open<'_>) -> Result<(), FrameError> {
         if self.line.len() + rest.len() > self.limit {
             return Err(FrameError::TooLarge { limit: self.limit });
@@ -235,8 +235,8 @@ fn parse(line: &[u8]) -> Line<'_> {
     }
 }
 
-/// The value behind a field's name: without colon it is empty, one space after the colon does not belong to it.
-/// None if the name goes on, so that it is another one.
+/// The value after a field's name: empty without a colon; one space after the colon is not part of it. `None` if the
+/// name continues, so that it is a different one.
 fn value(rest: &[u8]) -> Option<&[u8]> {
     match rest {
         [] | [b':'] => Some(&[]),

@@ -1,8 +1,8 @@
-//! What every framing promises, and that cuts change nothing.
+//! Tests of every framing, also with streams cut at every byte.
 
 use super::*;
 
-/// Every frame of a stream that comes in these pieces, and how it ends.
+/// Decodes a stream that arrives in these pieces: its frames, and how it ends.
 pub(super) fn cut(framing: Framing, limits: Limits, pieces: &[&[u8]]) -> (Vec<Frame>, Result<(), FrameError>) {
     let mut decoder = Decoder::new(framing, limits);
     let mut frames = Vec::new();
@@ -63,7 +63,7 @@ fn raw_message(headers: &[u8], payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Streams that hold everything that a framing has, and things that it should refuse.
+/// Streams that use every feature of a framing, and some that must be refused.
 fn streams() -> Vec<(Framing, Vec<u8>)> {
     let sse: [&[u8]; 9] = [
         b"data: {\"a\":1}\n\ndata: [DONE]\n\n",
@@ -145,7 +145,7 @@ fn a_cut_anywhere_changes_no_limit() {
             for at in 0..=stream.len() {
                 let (frames, cut_outcome) = cut(framing, limits, &[&stream[..at], &stream[at..]]);
                 assert_eq!(frames, expected, "{framing:?} {frame_bytes} at {at}");
-                // Of two limits that are exceeded, the one that shows first may differ.
+                // If two limits are exceeded, either may be reported first.
                 assert_eq!(cut_outcome.is_ok(), outcome.is_ok(), "{framing:?} {frame_bytes} at {at}");
             }
         }
@@ -167,14 +167,14 @@ fn sse_follows_the_standard_on_odd_lines() {
 }
 
 #[test]
-fn sse_counts_comments_and_hands_none_out() {
+fn sse_counts_comments_and_emits_none() {
     let mut decoder = Decoder::new(Framing::Sse, Limits::default());
     decoder.push(b": one\n\n:two\n\n", &mut |frame| panic!("{frame:?}")).unwrap();
     assert_eq!(decoder.comments(), 2);
 }
 
 #[test]
-fn sse_hands_an_event_out_with_its_blank_line_and_not_before() {
+fn sse_emits_an_event_at_its_blank_line_and_not_before() {
     let mut decoder = Decoder::new(Framing::Sse, Limits::default());
     let mut seen = 0;
     decoder.push(b"data: 1\r\n\r", &mut |_| seen += 1).unwrap();
@@ -252,7 +252,7 @@ fn event_stream_reads_headers_of_every_type() {
     headers.extend_from_slice(b"\x0B:event-type\x07\x00\x02ok");
     assert_eq!(frames(Framing::EventStream, &raw_message(&headers, b"{}")), [frame("ok", "{}")]);
     for length in 1..headers.len() {
-        // Cut within a header, it is an error; cut between two, it is a message with fewer.
+        // Cut within a header, the message is an error; cut between two, it has fewer headers.
         let (_, outcome) = whole(Framing::EventStream, &raw_message(&headers[..length], b""));
         assert!(matches!(outcome, Ok(()) | Err(FrameError::Malformed { .. })), "{outcome:?}");
     }
@@ -317,7 +317,7 @@ fn keep_alives_are_no_frames() {
 }
 
 #[test]
-fn an_error_behind_a_broken_stream_is_a_frame_of_its_own() {
+fn an_error_after_a_broken_stream_is_a_separate_frame() {
     let error = frame("", "{\"error\":1}");
     for (framing, stream) in streams() {
         for at in 0..=stream.len() {
@@ -338,7 +338,7 @@ fn an_error_behind_a_broken_stream_is_a_frame_of_its_own() {
 }
 
 #[test]
-fn nothing_can_follow_within_an_element_or_behind_the_end() {
+fn nothing_can_follow_within_an_element_or_after_the_end() {
     for stream in ["[{", "[1", "{\"a\":", "[]", "[1]"] {
         let mut decoder = Decoder::new(Framing::JsonArray, Limits::default());
         decoder.push(stream.as_bytes(), &mut |_| {}).unwrap();
@@ -347,7 +347,7 @@ fn nothing_can_follow_within_an_element_or_behind_the_end() {
 }
 
 #[test]
-fn content_types_tell_the_framing() {
+fn content_types_determine_the_framing() {
     for framing in [Framing::Sse, Framing::Ndjson, Framing::JsonArray, Framing::EventStream] {
         assert_eq!(from_content_type(content_type(framing)), Some(framing));
     }

@@ -1,24 +1,24 @@
-//! What came out of a scan.
+//! The results of a scan.
 
 use super::pointer::Pointers;
 use std::ops::Range;
 
-/// A value that one of the pointers points at.
+/// A value that one of the pointers selects.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
-    /// Place of the pointer in the list that was compiled.
+    /// Index of the pointer in the list that was compiled.
     pub pointer: usize,
-    /// Where the value stands in the body, in bytes; a string with its quotes.
+    /// Range of the value in the body, in bytes; a string includes its quotes.
     pub range: Range<usize>,
     /// The value, if it is small.
     pub value: Scalar,
-    /// A later member of the same name, here or further up, has taken its place.
+    /// Whether a later member of the same name, here or further up, replaces it.
     pub superseded: bool,
-    /// The hit of the same pointer before this one that is not superseded, as the list has it: its number and 1.
+    /// The previous hit of the same pointer that is not superseded, as its index plus 1; 0 if there is none.
     pub(super) previous: u32,
 }
 
-/// A value as far as it is small.
+/// A value, or only its kind if it is large.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scalar {
     /// `null`.
@@ -29,7 +29,7 @@ pub enum Scalar {
     Number(String),
     /// A string, decoded.
     Text(String),
-    /// A string or a number that is longer than the limit.
+    /// A string or number that exceeds the limit.
     Long,
     /// An object.
     Object {
@@ -44,7 +44,7 @@ pub enum Scalar {
 }
 
 impl Scalar {
-    /// Whether this is something: not null, an empty string, an empty array or an empty object.
+    /// Whether the value is something: not null, an empty string, an empty array or an empty object.
     pub fn is_present(&self) -> bool {
         match self {
             Self::Null | Self::Object { empty: true } | Self::Array { empty: true } => false,
@@ -53,7 +53,7 @@ impl Scalar {
         }
     }
 
-    /// Whether both are the same value; of containers only empty ones can be known to be. `1.0` is `1`.
+    /// Whether both are the same value; containers compare equal only if both are empty. `1.0` equals `1`.
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Object { empty }, Self::Object { empty: other })
@@ -72,7 +72,7 @@ impl Scalar {
         }
     }
 
-    /// The flag, if this is one.
+    /// The value, if this is a boolean.
     pub fn as_bool(&self) -> Option<bool> {
         match self {
             Self::Bool(value) => Some(*value),
@@ -102,27 +102,27 @@ fn same_number(one: &str, other: &str) -> bool {
     one.zip(other).and_then(|(one, other)| one.partial_cmp(&other)).is_some_and(std::cmp::Ordering::is_eq)
 }
 
-/// The object that is the body.
+/// The top-level object of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Object {
-    /// The offset behind its opening brace.
+    /// Offset after its opening brace.
     pub inside: usize,
     /// Whether it has no members.
     pub empty: bool,
 }
 
-/// The values found, in the order in which they begin.
+/// The values found, ordered by their start.
 #[derive(Debug, Clone)]
 pub struct Found {
     pub(super) pointers: Pointers,
     pub(super) hits: Vec<Hit>,
-    /// For each pointer its last hit, its number and 1, or 0; and how many hits it has.
+    /// For each pointer, the index of its last hit plus 1 (or 0), and its number of hits.
     last: Vec<(u32, u32)>,
     pub(super) object: Option<Object>,
     variants: Vec<(String, String)>,
 }
 
-/// How many members with names like wanted ones are told of.
+/// Maximum number of reported members whose names differ from wanted ones only in case.
 const MAX_VARIANTS: usize = 16;
 
 impl Found {
@@ -150,7 +150,7 @@ impl Found {
         self.last.get(usize::from(pointer)).map_or(0, |(_, count)| *count as usize)
     }
 
-    /// Marks the hits of a pointer from this one on as superseded. Each is unlinked, so none is visited twice.
+    /// Marks the hits of a pointer from this one on as superseded. Each is unlinked, so that none is visited twice.
     pub(super) fn supersede(&mut self, pointer: u16, first: usize) {
         let Some((last, _)) = self.last.get_mut(usize::from(pointer)) else { return };
         while *last as usize > first
@@ -161,12 +161,12 @@ impl Found {
         }
     }
 
-    /// Every hit, superseded ones too.
+    /// All hits, including superseded ones.
     pub fn hits(&self) -> &[Hit] {
         &self.hits
     }
 
-    /// Every hit of one pointer, superseded ones too.
+    /// All hits of one pointer, including superseded ones.
     pub fn all(&self, pointer: usize) -> impl Iterator<Item = &Hit> {
         self.hits.iter().filter(move |hit| hit.pointer == pointer)
     }
@@ -183,7 +183,7 @@ impl Found {
         std::iter::successors(self.last(pointer), move |hit| at(hit.previous))
     }
 
-    /// Where the body's members stand, if it is an object.
+    /// The position of the body's members, if it is an object.
     pub fn object(&self) -> Option<Object> {
         self.object
     }
@@ -194,12 +194,12 @@ impl Found {
         }
     }
 
-    /// Members of the body whose names are wanted ones but for upper and lower case, each with the wanted name.
+    /// Members of the body whose names differ from wanted ones only in case, each with the wanted name.
     pub fn variants(&self) -> &[(String, String)] {
         &self.variants
     }
 
-    /// What was looked for.
+    /// The pointers of the scan.
     pub fn pointers(&self) -> &Pointers {
         &self.pointers
     }

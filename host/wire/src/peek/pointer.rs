@@ -1,33 +1,33 @@
-//! JSON pointers (RFC 6901), compiled into one tree, so that a scan goes down once for all of them.
+//! JSON pointers (RFC 6901), compiled into one tree, so that a scan follows all of them at once.
 //!
-//! A segment `*` stands for every element of an array, and for nothing in an object. A segment that is a number is an
-//! array's index as well as an object's member.
+//! A segment `*` matches every element of an array, and nothing in an object. A number matches both an array's index
+//! and an object's member.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Pointers come from manifests, so their tree is bounded: `*` beside indices can make it grow fast.
+/// Limits of the tree, because pointers come from manifests and `*` beside indices can make it grow fast.
 const MAX_NODES: usize = 4096;
 const MAX_SEGMENTS: usize = 32;
 
 /// Why pointers cannot be compiled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PointerError {
-    /// Not a JSON pointer.
+    /// The text is not a JSON pointer.
     #[error("{pointer:?} is not a JSON pointer")]
     Invalid {
         /// The text.
         pointer: String,
     },
-    /// Too long, or too many together.
+    /// A pointer is too long, or there are too many.
     #[error("the pointers, with {pointer:?} among them, are too many or too long")]
     TooMany {
-        /// The pointer at which it became too much.
+        /// A pointer for the message: the one that is too long, or the last of the list.
         pointer: String,
     },
 }
 
-/// Pointers to look for. Cheap to clone.
+/// Compiled pointers. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Pointers(Arc<Tree>);
 
@@ -38,29 +38,29 @@ struct Tree {
     longest_name: usize,
 }
 
-/// A place in documents that some pointer goes through or ends at.
+/// A position in documents that some pointer passes through or ends at.
 #[derive(Debug, Default)]
 pub(super) struct Node {
     /// Pointers that end here.
     pub(super) ends: Vec<u16>,
     /// Pointers that end here or below.
     pub(super) below: Vec<u16>,
-    /// Where to go on in an object.
+    /// Children for the members of an object.
     pub(super) members: Vec<(Box<[u8]>, NodeId)>,
-    /// Where to go on in an array, for single elements; what holds for every element is included.
+    /// Children for single elements of an array; each includes the pointers for every element.
     elements: Vec<(u32, NodeId)>,
-    /// Where to go on for every other element.
+    /// Child for every other element.
     every: Option<NodeId>,
 }
 
 /// Number of a node.
 pub(super) type NodeId = u16;
 
-/// The body itself.
+/// The node of the whole body.
 pub(super) const ROOT: NodeId = 0;
 
 impl Pointers {
-    /// Compiles pointers; from then on each is known by its place in this list. The same one may occur repeatedly.
+    /// Compiles pointers; each is identified by its index in this list. Duplicates are allowed.
     pub fn compile<T: AsRef<str>>(pointers: &[T]) -> Result<Self, PointerError> {
         let texts: Vec<String> = pointers.iter().map(|pointer| pointer.as_ref().to_owned()).collect();
         let split = texts.iter().map(|text| segments(text)).collect::<Result<Vec<_>, _>>()?;
@@ -75,22 +75,22 @@ impl Pointers {
         Ok(Self(Arc::new(Tree { texts, nodes, longest_name })))
     }
 
-    /// How many there are.
+    /// Number of pointers.
     pub fn len(&self) -> usize {
         self.0.texts.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no pointers.
     pub fn is_empty(&self) -> bool {
         self.0.texts.is_empty()
     }
 
-    /// The pointer at this place in the list that was compiled.
+    /// The pointer at this index of the compiled list.
     pub fn text(&self, place: usize) -> Option<&str> {
         self.0.texts.get(place).map(String::as_str)
     }
 
-    /// The place of this pointer in the list that was compiled.
+    /// The index of this pointer in the compiled list.
     pub fn position(&self, pointer: &str) -> Option<usize> {
         self.0.texts.iter().position(|text| text == pointer)
     }
@@ -100,7 +100,7 @@ impl Pointers {
         self.0.nodes.get(usize::from(id))
     }
 
-    /// Bytes of the longest name that can match.
+    /// Length of the longest name that can match, in bytes.
     pub(super) fn longest_name(&self) -> usize {
         self.0.longest_name
     }
@@ -117,12 +117,12 @@ impl Node {
     }
 }
 
-/// Collects pointers, each once.
+/// Collects pointers without duplicates.
 #[derive(Debug, Default, Clone)]
 pub struct Wanted(Vec<String>);
 
 impl Wanted {
-    /// The number under which this pointer's hits will be found.
+    /// Adds a pointer and returns the index of its hits.
     pub fn add(&mut self, pointer: &str) -> usize {
         if let Some(at) = self.0.iter().position(|known| known == pointer) {
             return at;
@@ -131,13 +131,13 @@ impl Wanted {
         self.0.len() - 1
     }
 
-    /// Compiles what was collected.
+    /// Compiles the collected pointers.
     pub fn compile(&self) -> Result<Pointers, PointerError> {
         Pointers::compile(&self.0)
     }
 }
 
-/// The segments of a pointer, decoded.
+/// The decoded segments of a pointer.
 pub(super) fn segments(pointer: &str) -> Result<Vec<String>, PointerError> {
     let invalid = || PointerError::Invalid { pointer: pointer.to_owned() };
     if pointer.is_empty() {
@@ -163,10 +163,11 @@ fn segment(part: &str) -> Option<String> {
     Some(out)
 }
 
-/// What is left of some pointers below a node, and their numbers.
+/// The remaining segments of some pointers below a node, with the pointers' indices.
 type Paths<'a> = Vec<(&'a [String], u16)>;
 
-/// Adds the node for these paths and all below it. No deeper than the longest pointer. None if there are too many.
+/// Adds a node for these paths, with all nodes below it; its depth is that of the longest pointer. `None` if there are
+/// too many nodes.
 fn grow(nodes: &mut Vec<Node>, paths: Paths<'_>) -> Option<NodeId> {
     if nodes.len() >= MAX_NODES {
         return None;
@@ -197,7 +198,7 @@ fn grow(nodes: &mut Vec<Node>, paths: Paths<'_>) -> Option<NodeId> {
     Some(id)
 }
 
-/// The array index that a segment spells, without leading zeros as the standard demands.
+/// The array index that a segment denotes; the standard forbids leading zeros.
 fn index(segment: &str) -> Option<u32> {
     let number = segment.parse().ok()?;
     (segment == "0" || segment.starts_with(|first: char| matches!(first, '1'..='9'))).then_some(number)

@@ -1,4 +1,5 @@
-//! The scan finds what a full parser finds, whatever the body and its cuts; a splice changes nothing else.
+//! Properties: the scan finds the same values as a full parser, for any body in any chunks; a splice changes nothing
+//! else.
 
 use super::tests::{scan_with, set};
 use super::*;
@@ -6,7 +7,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::Value;
 
-/// What a full parser finds there.
+/// The values that a full parser finds.
 fn parsed<'v>(value: &'v Value, segments: &[String]) -> Vec<&'v Value> {
     let Some((first, rest)) = segments.split_first() else { return vec![value] };
     match value {
@@ -43,7 +44,7 @@ fn agrees(found: &Found, pointers: &[&str], body: &[u8], value: &Value) {
     }
 }
 
-/// Pointers at the values in a document, as far as there is room.
+/// Pointers to the values in a document, up to a limit.
 fn places(value: &Value, at: &str, out: &mut Vec<String>) {
     if out.len() >= 200 {
         return;
@@ -74,7 +75,7 @@ fn the_scan_agrees_with_a_full_parser_on_recorded_bodies() {
             pointers.retain(|pointer| pointer.matches('/').count() < 30);
             let pointers: Vec<&str> = pointers.iter().map(String::as_str).collect();
             let body = value.to_string().into_bytes();
-            // Read again: the parser does not keep the last digit of every number.
+            // Parsed again, because the parser does not keep the last digit of every number.
             let value = &serde_json::from_slice(&body).unwrap();
             let chunks: Vec<&[u8]> = body.chunks(1 + body.len() / 7).collect();
             agrees(&scan_with(limits, &pointers, &chunks).unwrap(), &pointers, &body, value);
@@ -82,7 +83,7 @@ fn the_scan_agrees_with_a_full_parser_on_recorded_bodies() {
     }
 }
 
-/// JSON texts with odd spellings: white space, escapes, members of one name.
+/// JSON texts with odd spellings: white space, escapes, duplicate members.
 fn json() -> impl Strategy<Value = String> {
     let name = || prop::sample::select(vec!["a", "b", "0", "*", "mod\\u0065l", "model", "\\u0061", "a/b", "~", ""]);
     let plain = prop::sample::select(vec!["null", "true", "false", "0", "-1.5e3", "12345678901234567890", "1E-7"]);
@@ -133,7 +134,7 @@ fn cuts() -> impl Strategy<Value = Vec<prop::sample::Index>> {
     prop::collection::vec(any::<prop::sample::Index>(), 0..8)
 }
 
-/// A valid body, sometimes with a byte or two of it broken.
+/// A valid body, sometimes with a byte or two broken.
 fn broken() -> impl Strategy<Value = Vec<u8>> {
     let bytes = prop::sample::select(b"\"\\{}[],: 1tx\n\xE4\x80".to_vec());
     (json(), prop::collection::vec((any::<prop::sample::Index>(), bytes, 0..3_u8), 0..3)).prop_map(|(json, faults)| {
@@ -171,7 +172,7 @@ proptest! {
                 prop_assert_eq!(whole.hits(), pieces.hits());
                 prop_assert_eq!(whole.object(), pieces.object());
             }
-            // Of two faults, the one that shows first may differ.
+            // Of two errors, either may be reported first.
             (whole, pieces) => prop_assert!(whole.is_err() && pieces.is_err()),
         }
     }
@@ -197,7 +198,7 @@ proptest! {
     }
 
     #[test]
-    fn a_member_that_was_set_is_there_and_nothing_else_changed(json in json()) {
+    fn setting_a_member_changes_nothing_else(json in json()) {
         let body = format!("{{\"x\":{json},\"a\":{json}}}");
         let mut expected: Value = serde_json::from_str(&body).unwrap();
         let changed = set(&body, "/a/b", "[1]").unwrap();

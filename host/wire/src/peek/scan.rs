@@ -1,4 +1,4 @@
-//! The scan: one pass over the body, chunk by chunk, without recursion and without keeping what is not wanted.
+//! The scan: one pass over the body, chunk by chunk, without recursion and without keeping unwanted values.
 
 mod levels;
 mod tokens;
@@ -24,9 +24,9 @@ pub struct Peek {
     bom: Bom,
     utf8: Utf8,
     state: State,
-    /// The containers that a pointer goes through or ends at, from the outside in. All others are skipped whole.
+    /// Containers that a pointer passes through or ends at, outermost first. All others are skipped whole.
     levels: Vec<Level>,
-    /// Where in the tree of pointers the next value is.
+    /// The node of the next value in the tree of pointers.
     next: Option<NodeId>,
     nest: Nest,
     string: StringEnd,
@@ -37,28 +37,28 @@ pub struct Peek {
 enum State {
     /// Before a value.
     Value,
-    /// Behind `[`: a value or the end.
+    /// After `[`: a value or the end.
     First,
-    /// Behind `{`: a name or the end.
+    /// After `{`: a name or the end.
     FirstName,
-    /// Behind a comma in an object.
+    /// After a comma in an object.
     Name,
-    /// Behind a name.
+    /// After a name.
     Colon,
-    /// Behind a value in a container.
+    /// After a value in a container.
     After,
     InName,
     InText,
     InPlain,
-    /// In a container that nobody wants.
+    /// In a container that no pointer selects.
     Skipped,
-    /// In a container of which only its end is of interest yet.
+    /// In a container of which only the end is still needed.
     Rest,
     End,
 }
 
 impl Peek {
-    /// A scan for these pointers, at the start of a body.
+    /// Creates a scan for these pointers, at the start of a body.
     pub fn new(pointers: &Pointers, limits: Limits) -> Self {
         Self {
             pointers: pointers.clone(),
@@ -77,25 +77,25 @@ impl Peek {
         }
     }
 
-    /// Takes the next chunk of the body. After an error it does nothing.
+    /// Takes the next chunk of the body. Does nothing after an error.
     pub fn push(&mut self, chunk: &[u8]) {
         if self.error.is_none() {
             self.error = self.chunk(chunk).err();
         }
     }
 
-    /// What is wrong so far, for callers that would rather not read the rest.
+    /// The error so far, for callers that do not want to read on.
     pub fn error(&self) -> Option<PeekError> {
         self.error
     }
 
-    /// The body is complete.
+    /// Ends the body and returns the values found.
     pub fn finish(mut self) -> Result<Found, PeekError> {
         self.end()?;
         Ok(self.found)
     }
 
-    /// The same for one who goes on to another body; the values found are borrowed until then.
+    /// Ends the body like [`Self::finish`], for a scan that is used again; the values found are borrowed until then.
     pub fn end(&mut self) -> Result<&Found, PeekError> {
         if self.error.is_none() {
             self.error = self.last_token().err();
@@ -106,13 +106,13 @@ impl Peek {
         }
     }
 
-    /// What has been found so far: of a broken body, what stood before the break. Containers that have not been
-    /// closed count as not empty.
+    /// The values found so far; of a broken body, those before the break. Containers that have not been closed count as
+    /// not empty.
     pub fn so_far(&self) -> &Found {
         &self.found
     }
 
-    /// Forgets everything, for the next body.
+    /// Resets the scan for the next body.
     pub fn reset(&mut self) {
         self.found.clear();
         self.error = None;
@@ -154,7 +154,7 @@ impl Peek {
         Ok(())
     }
 
-    /// Between tokens: white space and one byte. Like the other steps, returns how many bytes it has read.
+    /// Reads between tokens: white space and one byte. Like the other steps, returns how many bytes were read.
     fn between(&mut self, rest: &[u8], at: usize) -> Result<usize, PeekError> {
         let Some(white) = rest.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t')) else {
             return Ok(rest.len());
@@ -181,7 +181,7 @@ impl Peek {
         Ok(white + 1)
     }
 
-    /// The first byte of a value. Returns whether it has been read: that of a plain value belongs to the token.
+    /// Reads the first byte of a value. Returns 1 if it was consumed, 0 if it belongs to a plain value's token.
     fn value(&mut self, byte: u8, offset: usize) -> Result<usize, PeekError> {
         let wanted = self.next.and_then(|id| self.pointers.node(id)).is_some_and(|node| !node.ends.is_empty());
         match byte {
@@ -208,7 +208,7 @@ impl Peek {
     fn hit(&mut self, range: std::ops::Range<usize>, value: Scalar) -> Result<(), PeekError> {
         let Some(node) = self.next.and_then(|id| self.pointers.node(id)) else { return Ok(()) };
         let Some((&last, others)) = node.ends.split_last() else { return Ok(()) };
-        // The ends of a node are one pointer, given several times.
+        // All ends of a node are the same pointer, given several times.
         if self.found.count(last) >= self.limits.hits {
             let error = PeekError::TooManyHits { limit: self.limits.hits };
             return if self.limits.drop_excess { Ok(()) } else { Err(error) };
@@ -220,7 +220,7 @@ impl Peek {
         Ok(())
     }
 
-    /// The body ends: a number at the top level ends with it.
+    /// Ends the last token: a number at the top level ends with the body.
     fn last_token(&mut self) -> Result<(), PeekError> {
         if self.state == State::InPlain && self.levels.is_empty() {
             self.end_plain(&[], self.offset)?;

@@ -1,16 +1,16 @@
-//! Values replaced and members set, without copying what stays.
+//! Replaces values and sets members, without copying the rest.
 
 use super::found::{Found, Hit, Scalar};
 use super::pointer::segments;
 use bytes::Bytes;
 use std::ops::Range;
 
-/// One replacement. Where the range is empty, it is an insertion.
+/// One replacement. With an empty range it is an insertion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit {
-    /// Bytes of the body to leave out.
+    /// Range of the body to remove, in bytes.
     pub range: Range<usize>,
-    /// What to put there.
+    /// The bytes to put there.
     pub replacement: Bytes,
 }
 
@@ -30,10 +30,10 @@ pub enum SpliceError {
         /// The edit's range.
         range: Range<usize>,
     },
-    /// The body is no object, so it has no members.
+    /// The body is not an object, so it has no members.
     #[error("the body is not a JSON object")]
     NotAnObject,
-    /// The scan did not look for this pointer, or it is none.
+    /// The body was not scanned for this pointer, or the pointer is invalid.
     #[error("the body was not scanned for {pointer:?}")]
     NotScanned {
         /// The pointer.
@@ -41,9 +41,9 @@ pub enum SpliceError {
     },
 }
 
-/// The body with some ranges replaced. What stays is shared with the chunks given, not copied.
+/// Replaces some ranges of a body. Kept bytes share memory with the given chunks.
 ///
-/// Edits may stand in any order; those at the same place are made in the order given.
+/// Edits may be given in any order; those at the same place are applied in the given order.
 pub fn splice(chunks: &[Bytes], edits: &[Edit]) -> Result<Vec<Bytes>, SpliceError> {
     let mut edits: Vec<&Edit> = edits.iter().collect();
     edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
@@ -64,9 +64,9 @@ pub fn splice(chunks: &[Bytes], edits: &[Edit]) -> Result<Vec<Bytes>, SpliceErro
     Ok(body.out)
 }
 
-/// The chunks on their way through.
+/// The chunks that are being copied over.
 struct Body<'a> {
-    /// Chunks that have not been passed whole.
+    /// Chunks not yet passed completely.
     chunks: &'a [Bytes],
     /// Bytes of the first of them that have been passed.
     within: usize,
@@ -76,7 +76,8 @@ struct Body<'a> {
 }
 
 impl Body<'_> {
-    /// Takes what stands before `target`, or leaves it out. False if the body does not reach there, or is past it.
+    /// Advances to `target` and takes or omits the bytes before it. Returns false if `target` is past the body's end or
+    /// before the current position.
     fn pass(&mut self, target: usize, take: bool) -> bool {
         while self.offset < target
             && let Some((chunk, rest)) = self.chunks.split_first()
@@ -96,16 +97,16 @@ impl Body<'_> {
     }
 }
 
-/// The pointers that must be scanned for if a member is to be set: the member's own, and those of all above it.
+/// The pointers to scan for before a member can be set: its own, and those of all its ancestors.
 pub fn prefixes(pointer: &str) -> Vec<String> {
     let ends = pointer.match_indices('/').map(|(at, _)| at).skip(1).chain([pointer.len()]);
     ends.filter_map(|end| pointer.get(..end)).filter(|prefix| !prefix.is_empty()).map(str::to_owned).collect()
 }
 
-/// The edits that make the value at a pointer this one (JSON); none if it is that already.
+/// The edits that set the value at a pointer to this JSON; none if it has that value already.
 ///
-/// A missing member is put in front of its object's others, missing objects are made, and what stands in an object's
-/// place (null, say) is replaced by one. The body must have been scanned for the pointer's [`prefixes`].
+/// A missing member becomes the first of its object, missing objects are created, and another value in an object's
+/// place (null, for instance) is replaced. The body must have been scanned for the pointer's [`prefixes`].
 pub fn set_member(found: &Found, pointer: &str, json: &str) -> Result<Vec<Edit>, SpliceError> {
     let not_scanned = || SpliceError::NotScanned { pointer: pointer.to_owned() };
     let names = segments(pointer).map_err(|_| not_scanned())?;
@@ -125,7 +126,7 @@ pub fn set_member(found: &Found, pointer: &str, json: &str) -> Result<Vec<Edit>,
     Err(not_scanned())
 }
 
-/// A new first member of the object that opens before `inside`.
+/// Inserts a first member into the object whose content starts at `inside`.
 fn insertion(inside: usize, empty: bool, names: &[String], json: &str) -> Edit {
     let object = nested(names, json);
     let member = object.get(1..object.len().saturating_sub(1)).unwrap_or_default();
@@ -141,7 +142,7 @@ fn replacement(hit: &Hit, below: &[String], json: &str) -> Vec<Edit> {
     vec![Edit { range: hit.range.clone(), replacement: nested(below, json).into() }]
 }
 
-/// The value within objects of these names: `{"a":{"b":json}}`.
+/// Wraps a value in objects of these names: `{"a":{"b":json}}`.
 fn nested(names: &[String], json: &str) -> String {
     let mut out = String::new();
     for name in names {

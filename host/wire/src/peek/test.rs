@@ -1,19 +1,19 @@
-//! The manifest's tests on values: features of requests, exclusions, and what a frame is.
+//! Evaluates the manifest's tests on values: features of requests, exclusions, kinds of frames.
 
 use super::found::{Found, Scalar};
 use super::pointer::Wanted;
 use weir_types::contract::about::FrameTest;
 
-/// A test of the manifest, compiled.
+/// A compiled test of the manifest.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Test {
     /// The event has this name.
     Event(String),
     /// The data is exactly this text.
     Data(String),
-    /// There is something at the pointer of this number.
+    /// The pointer of this index selects a value that is present.
     Present(usize),
-    /// This value stands at the pointer of this number.
+    /// The pointer of this index selects this value.
     Equals(usize, Scalar),
     /// Some value stands there, and none of these.
     OtherThan(usize, Vec<Scalar>),
@@ -28,7 +28,7 @@ pub enum Test {
 /// Why a test cannot be compiled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TestError {
-    /// The value is no JSON, or an object or array with something in it, which no scan keeps.
+    /// The value is not JSON, or is a container that is not empty, which scans do not keep.
     #[error("a test of {pointer:?} compares with {json:?}, which is neither a plain value nor an empty container")]
     Value {
         /// The test's pointer.
@@ -39,7 +39,7 @@ pub enum TestError {
 }
 
 impl Test {
-    /// Compiles a test; its pointer is added to those to scan for.
+    /// Compiles a test, and adds its pointer to those to scan for.
     pub fn compile(test: &FrameTest, wanted: &mut Wanted) -> Result<Self, TestError> {
         Ok(match test {
             FrameTest::Event(name) => Self::Event(name.clone()),
@@ -58,8 +58,8 @@ impl Test {
         })
     }
 
-    /// Whether the test holds of what was found; for values that a later member of the same name replaces it does not.
-    /// Tests of events and data hold of frames only.
+    /// Whether the test holds for these results. Values replaced by a later member of the same name do not count. Tests
+    /// of events and data hold for frames only.
     pub fn holds(&self, found: &Found) -> bool {
         self.matches(found).next().is_some()
     }

@@ -1,4 +1,4 @@
-//! What the scan and the splice promise, case by case.
+//! Tests of the scan and the splice, case by case.
 
 use super::*;
 use bytes::Bytes;
@@ -16,14 +16,14 @@ fn scan(pointers: &[&str], body: &str) -> Result<Found, PeekError> {
     scan_with(Limits::default(), pointers, &[body.as_bytes()])
 }
 
-/// The last value of each pointer, as it is written.
+/// The last value of each pointer, in its raw form.
 fn last<'b>(pointers: &[&str], body: &'b str) -> Vec<Option<&'b str>> {
     let found = scan(pointers, body).unwrap();
     (0..pointers.len()).map(|pointer| found.last(pointer).map(|hit| &body[hit.range.clone()])).collect()
 }
 
 #[test]
-fn values_are_found_where_they_stand() {
+fn values_are_found_at_their_places() {
     let body =
         r#" { "model" : "m" ,"messages":[{"model":"no"}], "stream":true,"n":1.5e3,"o":{"p":[{"q":null},{"q":{}}]}} "#;
     let pointers = ["/model", "/stream", "/n", "/o/p/*/q", "/o/p/0/q", "/o", "/absent", "/n/x"];
@@ -142,7 +142,7 @@ fn broken_bodies_are_refused_with_their_offset() {
 }
 
 #[test]
-fn what_is_not_utf8_is_refused_also_where_it_is_skipped() {
+fn invalid_utf8_is_refused_even_in_skipped_values() {
     let body = b"{\"x\":\"\xE4\xBD\"}";
     for at in 0..body.len() {
         let outcome = scan_with(Limits::default(), &["/a"], &[&body[..at], &body[at..]]);
@@ -216,7 +216,7 @@ fn a_scan_can_be_used_again() {
 }
 
 #[test]
-fn what_stood_before_a_break_can_be_asked_for() {
+fn values_before_a_break_are_available() {
     let mut peek = Peek::new(&Pointers::compile(&["/a"]).unwrap(), Limits::default());
     peek.push(b"{\"a\":7,\"b\":");
     assert!(peek.end().is_err());
@@ -248,7 +248,7 @@ fn counts_are_read_from_any_number() {
 }
 
 #[test]
-fn tests_hold_of_what_is_there() {
+fn tests_hold_for_values_that_are_present() {
     let equals =
         |pointer: &str, json: &str| FrameTest::Equals(PointerEquals { pointer: pointer.into(), json: json.into() });
     let present = |pointer: &str| FrameTest::Present(pointer.into());
@@ -379,7 +379,7 @@ fn edits_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn what_stays_is_shared_and_not_copied() {
+fn kept_bytes_are_shared_and_not_copied() {
     let body = [Bytes::from_static(b"{\"model\":\"a\",\"x\":1}")];
     let out = splice(&body, &[Edit::text(9..12, "b\"c")]).unwrap();
     assert_eq!(out.concat(), b"{\"model\":\"b\\\"c\",\"x\":1}");

@@ -1,11 +1,11 @@
-//! JSON strings decoded, and UTF-8 checked in pieces.
+//! Decodes JSON strings, and checks UTF-8 in pieces.
 
 use memchr::memchr;
 use std::borrow::Cow;
 
-/// The text between the quotes of a JSON string. None if an escape is none.
+/// Decodes the text between the quotes of a JSON string; `None` if an escape is invalid.
 ///
-/// A lone surrogate becomes U+FFFD: clients that cut a text in the middle of a character write them.
+/// A lone surrogate becomes U+FFFD, because clients that cut a text within a character write them.
 pub(super) fn decode(raw: &[u8]) -> Option<Cow<'_, str>> {
     let Some(first) = memchr(b'\\', raw) else { return Some(String::from_utf8_lossy(raw)) };
     let mut out = String::with_capacity(raw.len());
@@ -21,7 +21,7 @@ pub(super) fn decode(raw: &[u8]) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(out))
 }
 
-/// The character of one escape, and what follows it.
+/// Decodes one escape, and returns the bytes after it.
 fn escape(bytes: &[u8]) -> Option<(char, &[u8])> {
     let (&kind, rest) = bytes.split_first()?;
     let character = match kind {
@@ -52,23 +52,23 @@ fn unicode(bytes: &[u8]) -> Option<(char, &[u8])> {
     Some((char::REPLACEMENT_CHARACTER, rest))
 }
 
-/// One UTF-16 unit of four hexadecimal digits.
+/// Parses a UTF-16 code unit of four hexadecimal digits.
 fn unit(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let (digits, rest) = bytes.split_at_checked(4)?;
     let value = digits.iter().try_fold(0, |value, &digit| Some(value << 4 | char::from(digit).to_digit(16)?))?;
     Some((value, rest))
 }
 
-/// Checks that bytes are UTF-8, however they are cut.
+/// Checks that bytes are UTF-8, in any chunks.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Utf8 {
-    /// The beginning of a character whose end has not come.
+    /// The start of an incomplete character.
     held: [u8; 4],
     length: usize,
 }
 
 impl Utf8 {
-    /// The offset of the first bad byte within the chunk (0 also for one in front of it), if there is one.
+    /// Checks a chunk. The error is the offset of the first bad byte in it; 0 also for a byte of the previous chunk.
     pub(super) fn push(&mut self, chunk: &[u8]) -> Result<(), usize> {
         let mut start = 0;
         while self.length > 0 {

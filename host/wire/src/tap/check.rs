@@ -1,4 +1,4 @@
-//! One test of the manifest on frames: whether one is to be withheld, say.
+//! One test of the manifest on frames, for instance whether to withhold a frame.
 
 use super::filter::Filter;
 use super::{LIMITS, TapError};
@@ -6,7 +6,7 @@ use crate::frame::FrameRef;
 use crate::peek::{Peek, Pointers, Test, Wanted};
 use weir_types::contract::about::FrameTest;
 
-/// A test, compiled.
+/// A compiled test.
 #[derive(Debug)]
 pub struct FrameCheck {
     test: Test,
@@ -24,7 +24,7 @@ impl FrameCheck {
         Ok(Self { test, pointers: wanted.compile()?, filter })
     }
 
-    /// Whether it holds of this frame.
+    /// Whether the test holds for this frame.
     pub fn holds(&self, frame: FrameRef<'_>) -> bool {
         if matches!(self.test, Test::Event(_) | Test::Data(_)) {
             return holds_of_frame(&self.test, frame);
@@ -38,7 +38,7 @@ impl FrameCheck {
     }
 }
 
-/// Whether a test on the event's name or on the whole data holds; tests on values never do here.
+/// Whether a test on the event's name or on the whole data holds; always false for tests on values.
 pub(super) fn holds_of_frame(test: &Test, frame: FrameRef<'_>) -> bool {
     match test {
         Test::Event(name) => frame.event == Some(name.as_bytes()),

@@ -1,8 +1,8 @@
-//! Weighs the content of frames as they pass, so that an answer that tells no tokens, or that nobody reads to its end, can
-//! be estimated.
+//! Weighs the content of frames as they pass, to estimate answers that report no tokens or are not read to their end.
 //!
-//! A manifest's tests for content name the members that hold it. They are searched for by their last two names, without a
-//! scan: of a frame that holds several of them the first counts, in the manifest's order, since servers repeat themselves.
+//! A manifest's tests for content name the members that hold it. They are searched for by their last two names, without
+//! a scan. If a frame holds several of them, the first in the manifest's order counts, because servers repeat
+//! themselves.
 
 use memchr::memmem::Finder;
 
@@ -10,7 +10,7 @@ use super::filter::names;
 use crate::estimate::Content;
 use weir_types::contract::about::FrameTest;
 
-/// Members that hold content.
+/// The members that hold content.
 #[derive(Debug)]
 pub(super) struct Places(Vec<Place>);
 
@@ -29,7 +29,7 @@ impl Places {
         Self(pointers.filter_map(|pointer| Place::new(pointer)).collect())
     }
 
-    /// Whether nothing is known of where content stands.
+    /// Whether the manifest names no members that hold content.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -52,7 +52,7 @@ impl Place {
         Some(Self { parent: names.pop().map(finder), name })
     }
 
-    /// The data from where the member's value begins.
+    /// The data from the start of the member's value on.
     fn value<'a>(&self, data: &'a [u8]) -> Option<&'a [u8]> {
         let inside = match &self.parent {
             Some(parent) => behind(parent, data)?,
@@ -62,7 +62,7 @@ impl Place {
     }
 }
 
-/// What stands behind a name and its colon.
+/// The data after a name and its colon.
 fn behind<'a>(name: &Finder<'_>, data: &'a [u8]) -> Option<&'a [u8]> {
     name.find_iter(data).find_map(|at| {
         let behind = data.get(at + name.needle().len()..)?.trim_ascii_start();
@@ -70,7 +70,7 @@ fn behind<'a>(name: &Finder<'_>, data: &'a [u8]) -> Option<&'a [u8]> {
     })
 }
 
-/// Adds a text, or all texts in a container; whether there was any.
+/// Adds a text, or all texts in a container, and returns whether there were any.
 fn add(value: &[u8], content: &mut Content) -> bool {
     match value.first() {
         Some(b'"') => string(value).is_some_and(|(inside, _)| content.string(inside)),
@@ -104,7 +104,7 @@ fn add_all(value: &[u8], content: &mut Content) -> bool {
     any
 }
 
-/// The inside of the string that begins here, and what stands behind it.
+/// The inside of the string at the start, and the bytes after it.
 fn string(value: &[u8]) -> Option<(&[u8], &[u8])> {
     let inside = value.get(1..)?;
     let mut at = 0;

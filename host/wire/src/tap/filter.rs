@@ -1,22 +1,22 @@
-//! Passes over frames that have nothing of interest, without a scan.
+//! Skips frames without relevant values, without a scan.
 //!
-//! A frame is worth a scan only if one of the names that the pointers call for occurs in it, with a value that could
-//! matter. Most frames of a stream have the names and `null` behind them, or none at all, and searching for three or
-//! four names takes less than a tenth of the time that a scan takes.
+//! A frame needs a scan only if one of the pointers' names occurs in it, with a value that could matter. Most frames of
+//! a stream have these names with `null`, or not at all, and searching for three or four names takes less than a tenth
+//! of the time of a scan.
 //!
-//! The price: a name that is spelled with escapes (`"us\u0061ge"`) is not seen in streams. No provider does that.
+//! The price: in streams, a name spelled with escapes (`"us\u0061ge"`) is missed. No provider does that.
 
 use crate::peek::{Scalar, Test};
 use memchr::memmem::Finder;
 use weir_types::contract::about::FrameTest;
 
-/// Names to search for, as they are collected and as they are used.
+/// Names to search for, both while they are collected and in use.
 #[derive(Debug, Default)]
 pub(super) struct Filter {
     needles: Vec<Needle>,
-    /// Pointers of figures, of which names are chosen together.
+    /// Pointers of figures, for which common names are chosen.
     figures: Vec<Vec<String>>,
-    /// Some pointer has no name at all.
+    /// Whether some pointer has no name at all, so that every frame passes.
     everything: bool,
 }
 
@@ -24,12 +24,12 @@ pub(super) struct Filter {
 struct Needle {
     /// The name with its quotes.
     finder: Finder<'static>,
-    /// Values that matter; none stands for all but null.
+    /// Values that matter; `None` means any except null.
     values: Vec<Option<Scalar>>,
 }
 
 impl Filter {
-    /// A value matters at this pointer: this one, or any but null.
+    /// Adds a pointer with a value that matters; `None` means any except null.
     pub(super) fn value(&mut self, pointer: &str, value: Option<Scalar>) {
         match names(pointer).pop() {
             Some(name) => self.needle(&name, value),
@@ -37,7 +37,7 @@ impl Filter {
         }
     }
 
-    /// What matters to a test.
+    /// Adds the pointer of a test.
     pub(super) fn test(&mut self, source: &FrameTest, test: &Test) {
         match (source, test) {
             (FrameTest::Equals(equals), Test::Equals(_, value)) => self.value(&equals.pointer, Some(value.clone())),
@@ -48,17 +48,17 @@ impl Filter {
         }
     }
 
-    /// Figures matter at these pointers. They mostly stand in one object, whose name then does for all of them.
+    /// Adds the pointers of figures. Most of them are in one object, whose name then covers all of them.
     pub(super) fn figures(&mut self, pointers: &[String]) {
         self.figures.extend(pointers.iter().map(|pointer| names(pointer)));
     }
 
-    /// The filter for what has been collected so far.
+    /// Builds the filter from the pointers collected so far.
     pub(super) fn build(&self) -> Self {
         let mut built = Self { needles: self.needles.clone(), figures: Vec::new(), everything: self.everything };
         let mut open: Vec<&Vec<String>> = self.figures.iter().collect();
         while let Some(first) = open.first() {
-            // The name that most of them share, and of equal ones the innermost.
+            // The name shared by most of them; of several, the innermost.
             let shared = |name: &&String| open.iter().filter(|names| names.contains(name)).count();
             let Some(name) = first.iter().max_by_key(shared).cloned() else {
                 built.everything = true;
@@ -70,7 +70,7 @@ impl Filter {
         built
     }
 
-    /// Whether the data could have something of interest.
+    /// Whether the data may contain a relevant value.
     pub(super) fn passes(&self, data: &[u8]) -> bool {
         self.everything || self.needles.iter().any(|needle| needle.passes(data))
     }
@@ -97,13 +97,13 @@ impl Needle {
     }
 }
 
-/// The names in a pointer, from the outside in. Numbers may be indices and do not count.
+/// The names in a pointer, outermost first. Numbers are left out, because they may be indices.
 pub(super) fn names(pointer: &str) -> Vec<String> {
     let segments = pointer.split('/').skip(1).filter(|segment| *segment != "*" && segment.parse::<u32>().is_err());
     segments.map(|segment| segment.replace("~1", "/").replace("~0", "~")).collect()
 }
 
-/// Whether the value that begins here could be this one, by a look at its beginning.
+/// Whether the value that starts here could be the wanted one, judged by its first bytes.
 fn could_be(value: &[u8], wanted: Option<&Scalar>) -> bool {
     let empty = |open, close| {
         let inside = value.strip_prefix(open).map(<[u8]>::trim_ascii_start);
@@ -122,7 +122,7 @@ fn could_be(value: &[u8], wanted: Option<&Scalar>) -> bool {
     }
 }
 
-/// With escapes in it anything could be meant.
+/// Whether a string could be this text; a string with escapes always could.
 fn could_be_text(value: &[u8], text: &str) -> bool {
     let start = value.get(..text.len()).unwrap_or(value);
     start == text.as_bytes() && value.get(text.len()) == Some(&b'"') || start.contains(&b'\\')

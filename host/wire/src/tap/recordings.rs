@@ -1,4 +1,4 @@
-//! How far estimates by content are off, against recorded streams that tell their tokens, if the recordings are there.
+//! Compares estimates by content with recorded streams that report their tokens, if the recordings are present.
 
 use super::*;
 use crate::frame::recordings::exchanges;
@@ -25,7 +25,7 @@ fn tap(output: &[&str], reasoning: &[&str], content: &[&str]) -> CompiledTap {
     .unwrap()
 }
 
-/// The two shapes that most services speak.
+/// The two shapes that most services use.
 fn taps() -> [CompiledTap; 2] {
     let chat = [
         "/choices/*/delta/content",

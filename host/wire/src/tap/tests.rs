@@ -1,4 +1,4 @@
-//! What a tap reads, of a made-up format.
+//! Tests of a tap with a made-up format.
 
 use super::*;
 use proptest::prelude::*;
@@ -119,14 +119,14 @@ fn more_values_than_the_limit_hide_no_usage() {
 }
 
 #[test]
-fn an_answer_that_breaks_off_tells_what_it_told() {
+fn a_truncated_answer_keeps_the_values_before_the_break() {
     let reading = body(&zeta(), &[br#"{"bill":{"in":4},"answers":[{"say":"a"#]);
     assert_eq!(reading.usage.input(), Some(4));
     assert!(!reading.ended);
 }
 
 #[test]
-fn what_was_not_said_stays_unknown() {
+fn unreported_usage_stays_unknown() {
     let reading = stream(&zeta(), &[("", r#"{"bill":{"in":0,"out":null,"more":{"thought":"many"}}}"#)]);
     assert_eq!(reading.usage, buckets([Some(0), None, None, None, None]));
     assert_eq!(stream(&zeta(), &[]), Reading::default());
@@ -166,7 +166,7 @@ fn places_of_one_bucket_are_added() {
 }
 
 #[test]
-fn a_total_of_all_leaves_what_the_other_buckets_do_not_have() {
+fn a_total_leaves_the_remainder_of_the_other_buckets() {
     let usage = vec![
         place(Bucket::Output, &["/total"], Merge::Last, &[Bucket::Input, Bucket::CacheRead]),
         place(Bucket::Input, &["/in"], Merge::Last, &[Bucket::CacheRead]),
@@ -194,7 +194,7 @@ fn failures_are_seen_by_name_and_by_value() {
 }
 
 #[test]
-fn failures_and_the_end_are_seen_behind_the_first_content_too() {
+fn failures_and_the_end_are_seen_after_the_first_content_too() {
     let say = ("", r#"{"brain":"z","answers":[{"say":"a"}]}"#);
     assert!(stream(&zeta(), &[say, ("", r#"{"woe": "x"}"#)]).failed);
     assert!(stream(&zeta(), &[say, ("", r#"{"kind" : "over"}"#)]).ended);
@@ -210,7 +210,7 @@ fn frames_that_are_not_json_do_no_harm() {
 }
 
 #[test]
-fn the_frame_that_is_to_be_withheld_is_known() {
+fn the_frame_to_withhold_is_recognised() {
     let holds = |test: &FrameTest, event: &str, data: &str| {
         let event = Some(event.as_bytes()).filter(|event| !event.is_empty());
         FrameCheck::new(test).unwrap().holds(FrameRef { event, data: data.as_bytes() })

@@ -11,11 +11,11 @@ use weir_types::contract::about::{Bucket, Merge, PointerEquals, UnitPlace, Usage
 use weir_types::contract::types::UnitCount;
 use weir_types::tokens::Tokens;
 
-/// Where a tap finds figures.
+/// The places of a tap's figures.
 #[derive(Debug)]
 pub(super) struct Places {
     places: Vec<Place>,
-    /// The buckets, each behind those that it includes.
+    /// The buckets, each after those that it includes.
     order: Vec<Bucket>,
     units: Vec<UnitPlace>,
 }
@@ -113,7 +113,7 @@ impl Places {
     }
 }
 
-/// Cuts a part of a total to what is left of that, and returns what is left beside it.
+/// Cuts a part of a total to the remainder `left`, and returns what remains after it.
 fn cut(part: &mut Option<u32>, left: u32) -> u32 {
     let Some(part) = part else { return left };
     *part = (*part).min(left);

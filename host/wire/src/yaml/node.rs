@@ -1,23 +1,23 @@
-//! What files to import hold, whether JSON or YAML: like JSON, but bytes have a kind of their own.
+//! Contents of imported files, JSON or YAML: like JSON, but with a kind for bytes.
 
 use serde_json::Value;
 
-/// A value of a file to import.
+/// A value of an imported file.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Node {
-    /// Nothing, or what stands for it.
+    /// Null, or an empty value.
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// As it is spelled.
+    /// A number as it is spelled.
     Number(String),
     /// A text.
     Text(String),
     /// `!!binary`, decoded.
     Bytes(Vec<u8>),
-    /// A sequence.
+    /// A list.
     List(Vec<Node>),
-    /// In the order of the file.
+    /// Members in the order of the file.
     Map(Vec<(String, Node)>),
 }
 
@@ -28,12 +28,12 @@ impl Node {
         members.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// The first of these members that there is and that isn't null.
+    /// The first of these members that exists and is not null.
     pub fn any(&self, names: &[&str]) -> Option<&Self> {
         names.iter().find_map(|name| self.get(name).filter(|node| **node != Self::Null))
     }
 
-    /// The text, if it is one.
+    /// The text of a string, or a number as it is spelled.
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) | Self::Number(text) => Some(text),
@@ -41,7 +41,7 @@ impl Node {
         }
     }
 
-    /// The items of a sequence; none of anything else.
+    /// The items of a list; empty for any other value.
     pub fn list(&self) -> &[Self] {
         match self {
             Self::List(list) => list,
@@ -49,7 +49,7 @@ impl Node {
         }
     }
 
-    /// The members of a map; none of anything else.
+    /// The members of a map; empty for any other value.
     pub fn map(&self) -> &[(String, Self)] {
         match self {
             Self::Map(members) => members,
@@ -57,12 +57,12 @@ impl Node {
         }
     }
 
-    /// The number, if it is a small whole one.
+    /// The number, if it is an integer from 0 to 65535.
     pub fn number(&self) -> Option<u16> {
         self.text()?.parse().ok()
     }
 
-    /// The same as JSON; bytes as text, as far as they are.
+    /// The value as JSON; bytes become text, lossily.
     pub fn json(&self) -> String {
         let quoted = |text: &str| Value::from(text).to_string();
         match self {

@@ -1,4 +1,4 @@
-//! Starts after decisions: what was held back stays back, and what served serves.
+//! Tests of starts after decisions: held versions stay back, and replacements serve.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::*;
 use crate::guest::{guest, small};
 use weir_sandbox::Engine;
 
-/// A place with a plugins folder and a compile cache.
+/// A plugins folder and a compile cache.
 struct Place {
     plugins: TempDir,
     cache: TempDir,
@@ -55,7 +55,7 @@ impl Place {
         run
     }
 
-    /// Takes the compiled code away, as another version of Weir would.
+    /// Removes the compiled code, as a new version of Weir would.
     fn forget_the_code(&self) {
         for file in std::fs::read_dir(self.cache.path()).unwrap().map(|file| file.unwrap().path()) {
             if file.extension().is_some_and(|extension| extension == "cwasm") {
@@ -66,7 +66,7 @@ impl Place {
 }
 
 impl Run {
-    /// The version that stands for the name, and why it does not run.
+    /// The version in the name's place, and why it does not run.
     fn stands(&self) -> (String, Option<String>) {
         let adapter = self.catalog.get("zeta").unwrap();
         (adapter.manifest.version.clone(), adapter.duty.suspended().map(|reason| reason.to_string()))
@@ -87,7 +87,7 @@ fn runs(version: &str) -> (String, Option<String>) {
     (version.to_owned(), None)
 }
 
-/// A place where the second version was put in the place of the first, and the catalog told to do something about it.
+/// A place where the second version replaced the first, and `act` was applied to the catalog.
 fn after(act: impl FnOnce(&Catalog, Digest)) -> Place {
     let place = place();
     place.put(&version("1"));
@@ -107,7 +107,7 @@ fn rolled_back() -> Place {
 }
 
 #[test]
-fn what_was_quarantined_stays_so_and_what_returned_serves() {
+fn a_quarantined_version_stays_back_and_its_replacement_serves() {
     let place = quarantined();
     for _ in 0..2 {
         let run = place.start();
@@ -122,7 +122,7 @@ fn what_was_quarantined_stays_so_and_what_returned_serves() {
 }
 
 #[test]
-fn where_nothing_good_is_left_nothing_runs_until_it_is_released_or_another_file_comes() {
+fn without_a_good_version_nothing_runs_until_a_release_or_another_file() {
     let place = place();
     place.put(&version("1"));
     let run = place.start();
@@ -142,7 +142,7 @@ fn where_nothing_good_is_left_nothing_runs_until_it_is_released_or_another_file_
 }
 
 #[test]
-fn what_was_rolled_back_stays_back_until_it_is_activated_or_another_file_comes() {
+fn a_rollback_lasts_until_an_activation_or_another_file() {
     let place = rolled_back();
     let run = place.start();
     assert_eq!(run.stands(), runs("1"));
@@ -155,7 +155,7 @@ fn what_was_rolled_back_stays_back_until_it_is_activated_or_another_file_comes()
     assert_eq!(place.start().stands(), runs("3"), "another file came while nobody looked");
     place.put(&version("2"));
     assert_eq!(place.start().stands(), runs("2"), "which ended the rolling back");
-    // The former file, put back.
+    // The former file is put back.
     let place = rolled_back();
     place.put(&version("1"));
     assert_eq!(place.start().stands(), runs("1"));
@@ -164,7 +164,7 @@ fn what_was_rolled_back_stays_back_until_it_is_activated_or_another_file_comes()
 }
 
 #[test]
-fn a_former_version_that_is_not_at_hand_lets_nothing_else_in() {
+fn without_its_former_version_nothing_else_serves() {
     let place = rolled_back();
     place.forget_the_code();
     let run = place.start();
@@ -178,7 +178,7 @@ fn a_former_version_that_is_not_at_hand_lets_nothing_else_in() {
     place.forget_the_code();
     let run = place.start();
     assert_eq!(run.stands(), ("2".to_owned(), Some("it traps".to_owned())));
-    // The former one's file brings it back.
+    // The former version's file brings it back.
     let mut run = place.start();
     place.put(&version("1"));
     run.watch.scan();
@@ -186,7 +186,7 @@ fn a_former_version_that_is_not_at_hand_lets_nothing_else_in() {
 }
 
 #[test]
-fn what_nobody_vouches_for_any_more_does_not_return() {
+fn a_version_without_valid_evidence_does_not_return() {
     let place = rolled_back();
     let mut lock = super::super::Lock::default();
     lock.pin("zeta", Digest::of(&version("2")));
@@ -205,7 +205,7 @@ fn a_file_that_is_gone_is_not_served_from_memory() {
 }
 
 #[test]
-fn the_code_of_other_bytes_or_names_is_not_taken() {
+fn the_code_of_other_bytes_or_names_is_not_used() {
     let place = rolled_back();
     let engine = Engine::new(small()).unwrap();
     let loader = Loader::new(engine.clone(), Some(Cache::open(place.cache.path(), &engine).unwrap()));

@@ -1,4 +1,4 @@
-//! With a key that was made for these tests and guards nothing.
+//! Tests with a key that was made for them and protects nothing.
 
 use ring::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde_json::Value;
@@ -32,7 +32,7 @@ fn decoded(part: &str) -> Value {
 }
 
 #[test]
-fn an_assertion_says_who_asks_for_what_and_is_signed() {
+fn an_assertion_names_the_account_and_the_scopes_and_is_signed() {
     let (account, url) = opened(&keyfile().to_string(), NOWHERE).unwrap();
     assert_eq!(url, "https://tokens.test/token");
     let assertion = account.assertion(UNIX_EPOCH + Duration::from_secs(1_000)).unwrap();
@@ -47,7 +47,7 @@ fn an_assertion_says_who_asks_for_what_and_is_signed() {
 }
 
 #[test]
-fn the_operators_word_goes_before_the_keys_and_that_before_a_suggestion() {
+fn the_operators_url_comes_before_the_keys_and_that_before_a_suggestion() {
     let key = keyfile().to_string();
     let (set, suggested) = (Some("https://set.test/"), Some("https://suggested.test/"));
     let (account, url) = opened(&key, Places { set, suggested }).unwrap();
@@ -62,7 +62,7 @@ fn the_operators_word_goes_before_the_keys_and_that_before_a_suggestion() {
 }
 
 #[test]
-fn a_key_may_lie_in_a_file() {
+fn a_key_may_be_in_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key.json");
     std::fs::write(&path, serde_json::to_string_pretty(&keyfile()).unwrap()).unwrap();
@@ -70,14 +70,14 @@ fn a_key_may_lie_in_a_file() {
 }
 
 #[test]
-fn a_users_own_credentials_stand_for_an_account() {
+fn a_users_own_credentials_replace_an_account() {
     let key = json!({"type": "authorized_user", "client_id": "id", "client_secret": "s", "refresh_token": "r"});
     let (grant, _) = open(&key.to_string(), &[], Places { suggested: Some("https://t.test"), ..NOWHERE }).unwrap();
     assert!(matches!(grant, Grant::User { .. }));
 }
 
 #[test]
-fn c_70_what_cannot_be_used_is_said_without_being_shown() {
+fn c_70_unusable_keys_are_reported_without_being_shown() {
     let with = |member: &str, value: &str| {
         let mut key = keyfile();
         key[member] = json!(value);

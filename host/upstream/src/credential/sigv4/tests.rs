@@ -1,5 +1,6 @@
-//! Against the signing test suite that AWS publishes (`aws-signing-test-suite/v4`, here by the names of its cases; cases
-//! of normalised paths and of headers that are not signed here are left out), and against signatures of botocore 1.43.
+//! Checks against the signing test suite that AWS publishes (`aws-signing-test-suite/v4`, cases by their names there;
+//! cases of normalised paths and of headers that are not signed here are left out), and against signatures of botocore
+//! 1.43.
 
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ fn of_suite(key: &str, method: &str, target: &str) -> String {
 }
 
 #[test]
-fn the_published_suite_is_met() {
+fn signatures_match_the_published_suite() {
     let unreserved = "-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let cases = [
         ("get-vanilla", "GET", "/", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),

@@ -1,4 +1,4 @@
-//! Who waits for a token, and for how long it is used.
+//! Tests of shared token fetches and of lifetimes.
 
 use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -17,14 +17,14 @@ fn tokens_are_replaced_shortly_before_their_end() {
 }
 
 #[test]
-fn what_went_wrong_at_the_endpoint_is_kept_in_the_error() {
+fn the_endpoints_failure_is_kept_in_the_error() {
     let origin = Arc::from("https://tokens.test");
     let error = of_endpoint(UpstreamError::new(UpstreamErrorKind::ConnectTimeout, &origin));
     assert_eq!(error.kind, UpstreamErrorKind::Token);
     assert!(error.to_string().ends_with("connect_timeout"), "{error}");
 }
 
-/// An endpoint that answers each connection so, one after another, and then no more.
+/// An endpoint that gives one of these answers to each connection, and then stops.
 async fn endpoint(answers: Vec<&'static str>) -> (Tokens, tokio::task::JoinHandle<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/token", listener.local_addr().unwrap());
@@ -46,7 +46,7 @@ async fn endpoint(answers: Vec<&'static str>) -> (Tokens, tokio::task::JoinHandl
 }
 
 #[tokio::test]
-async fn everybody_who_waits_shares_one_answer_be_it_good_or_bad() {
+async fn waiting_requests_share_one_answer_good_or_bad() {
     for (answer, is_good) in [
         ("{\"access_token\":\"t\",\"expires_in\":3600}", true),
         ("{\"access_token\":\"t\",\"expires_in\":0}", true),
@@ -55,7 +55,7 @@ async fn everybody_who_waits_shares_one_answer_be_it_good_or_bad() {
         let (tokens, serving) = endpoint(vec![answer]).await;
         let upstreams = Upstreams::new(&Settings::default());
         let asked = Instant::now();
-        // A second request would find nobody who listens, and fail.
+        // A second request would find no listener, and fail.
         let all = join_all((0..8).map(|_| tokens.token(&upstreams, asked, None))).await;
         let given: Vec<_> = all.iter().flatten().collect();
         assert_eq!(given.len(), if is_good { 8 } else { 0 });
@@ -67,7 +67,7 @@ async fn everybody_who_waits_shares_one_answer_be_it_good_or_bad() {
 }
 
 #[tokio::test]
-async fn a_failure_is_not_kept_for_those_who_ask_later() {
+async fn a_failure_is_not_kept_for_later_requests() {
     let (tokens, serving) = endpoint(vec!["{}", "{\"access_token\":\"t\"}"]).await;
     let upstreams = Upstreams::new(&Settings::default());
     assert!(tokens.token(&upstreams, Instant::now(), None).await.is_err());

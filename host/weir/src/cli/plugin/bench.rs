@@ -1,4 +1,4 @@
-//! `weir plugin bench`: what adapters cost here and now.
+//! `weir plugin bench`: measures adapters on this machine.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use weir_adapters::load::{Admission, Loader};
 use weir_sandbox::Adapter;
 
 pub(super) fn run(files: &[PathBuf], json: bool) -> Result<String, String> {
-    // Compiling is one of the costs, so nothing is kept.
+    // Compilation is one of the measured costs, so no cache is used.
     let loader = super::keeping(None)?;
     let mut loaded = Vec::new();
     for file in components(files)? {
@@ -24,14 +24,14 @@ pub(super) fn run(files: &[PathBuf], json: bool) -> Result<String, String> {
     Ok(table(&costs))
 }
 
-/// What one adapter costs.
+/// Measures one adapter.
 pub(super) fn one(adapter: Arc<Adapter>, load: Duration) -> Result<Cost, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let all = runtime.map_err(|error| format!("error: {error}"))?.block_on(costs(&[(adapter, load)]))?;
     all.into_iter().next().ok_or_else(|| "error: nothing was measured".to_owned())
 }
 
-/// The files, and those of the folders among them.
+/// The files, and the components in folders among them.
 fn components(given: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     for path in given {

@@ -1,4 +1,4 @@
-//! `weir plugin build`: a project's component.
+//! `weir plugin build`: builds a project's component.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ pub(super) fn run(asked: &Build) -> Result<String, String> {
     Ok(told(&built))
 }
 
-/// One line on what has been built.
+/// A line about the component that was built.
 pub(super) fn told(built: &build::Built) -> String {
     let adapter = &built.adapter;
     let interfaces: Vec<&str> = adapter.interfaces.iter().map(weir_sandbox::Interface::name).collect();

@@ -1,4 +1,4 @@
-//! `weir plugin dev`: an author's loop.
+//! `weir plugin dev`: rebuilds a project whenever it changes.
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -17,16 +17,17 @@ pub(crate) struct Dev {
     /// The project's folder.
     #[arg(default_value = ".")]
     dir: PathBuf,
-    /// The plugins folder of a running Weir: what passes its fixtures is put there.
+    /// The plugins folder of a running Weir, where adapters that pass their fixtures are installed.
     #[arg(long, value_name = "DIR")]
     plugins: Option<PathBuf>,
-    /// The address of a running Weir's operations side (`http://127.0.0.1:8080`): it is asked whether it serves it.
+    /// The address of a running Weir's operations endpoints (`http://127.0.0.1:8080`), which report whether it serves
+    /// the adapter.
     #[arg(long, value_name = "URL", requires = "plugins")]
     admin: Option<String>,
-    /// The operations side's token, where it has one; the environment keeps it out of the list of processes.
+    /// The token of the operations endpoints, if they need one; the environment keeps it out of the list of processes.
     #[arg(long, value_name = "TOKEN", env = "WEIR_ADMIN_TOKEN", hide_env_values = true)]
     admin_token: Option<String>,
-    /// One round, and its outcome as the exit code.
+    /// Runs one round, whose result is the exit code.
     #[arg(long)]
     once: bool,
 }
@@ -52,7 +53,7 @@ pub(super) fn run(asked: &Dev) -> Result<String, String> {
     }
 }
 
-/// The token; one that would not fit into a header is none.
+/// The token; an error if it does not fit into a header.
 fn token(asked: &Dev) -> Result<Option<Secret>, String> {
     let Some(token) = &asked.admin_token else { return Ok(None) };
     let token = token.trim();
@@ -65,7 +66,7 @@ fn token(asked: &Dev) -> Result<Option<Secret>, String> {
     Ok(Some(Secret::new(token)))
 }
 
-/// The terminal shows one round.
+/// Clears the terminal, so that it shows one round.
 fn clear() {
     if std::io::stderr().is_terminal() {
         complain("\u{1b}[2J\u{1b}[H");

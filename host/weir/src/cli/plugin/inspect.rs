@@ -1,4 +1,4 @@
-//! `weir plugin inspect`: all that can be told of one component.
+//! `weir plugin inspect`: prints all facts about one component.
 
 use std::path::Path;
 use std::time::Instant;
@@ -14,7 +14,7 @@ use weir_adapters::load::{Admission, LoadError};
 struct Told {
     #[serde(flatten)]
     inspection: Inspection,
-    /// None where it cannot be measured: `weir plugin test` says why.
+    /// `None` if it cannot be measured; `weir plugin test` shows the reason.
     cost: Option<Cost>,
 }
 
@@ -24,7 +24,7 @@ pub(super) fn run(file: &Path) -> Result<String, String> {
     let bytes = std::fs::read(file).map_err(|error| wrong(&error))?;
     let loader = super::loader()?;
     let begun = Instant::now();
-    // Whatever it is called: the name is told, not judged. The file's is the likely one.
+    // The name is reported, not judged, so any name is accepted. The file's is tried first.
     let load = |name: &str| loader.load(name, &bytes, &Admission::default());
     let loaded = match load(file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()) {
         Err(LoadError::Name { found, .. }) => load(&found),

@@ -1,4 +1,4 @@
-//! `weir plugin install`: a checked adapter into the folder, in one step.
+//! `weir plugin install`: checks an adapter and installs it in the folder, in one step.
 
 use std::cell::OnceCell;
 use std::io::Read as _;
@@ -19,7 +19,7 @@ use weir_sandbox::Adapter;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Install {
-    /// The component (`.wasm`), with `FILE.sig` beside it where one is required; `-` for standard input.
+    /// The component (`.wasm`), with `FILE.sig` next to it if one is required; `-` for standard input.
     file: PathBuf,
     /// The folder, instead of the configuration's.
     #[arg(long, value_name = "DIR")]
@@ -27,14 +27,14 @@ pub(in crate::cli) struct Install {
     /// The configuration that names folder, lock file and cache.
     #[arg(short, long, value_name = "FILE", env = "WEIR_CONFIG")]
     config: Option<PathBuf>,
-    /// A folder, an archive (`.tar`) or a file of fixtures to prove it by and to install with it, instead of those beside it
-    /// or of its project.
+    /// A folder, an archive (`.tar`) or a file of fixtures to prove it with and to install with it, instead of those
+    /// next to it or of its project.
     #[arg(long, value_name = "PLACE")]
     fixtures: Option<PathBuf>,
-    /// Takes a signed file although it is of an older version than the one that is there, or was pinned last.
+    /// Accepts a signed file of an older version than the present one, or than the one pinned last.
     #[arg(long)]
     allow_downgrade: bool,
-    /// Leaves the lock file as it is: what the adapter suggests (its url, key variables) then counts for nothing.
+    /// Leaves the lock file unchanged: the adapter's suggestions (its url, key variables) are then ignored.
     #[arg(long)]
     no_lock: bool,
 }
@@ -50,7 +50,7 @@ impl Install {
         let given = Given::read(&self.file, &dir, self.fixtures.as_deref())?;
         let mut plugins = app::load_plugins(&config).map_err(|error| format!("error: {error}"))?;
         let before = plugins.snapshot();
-        // What a running Weir would do with it; it finds the compiled code in the cache then.
+        // The checks of a running Weir, which then finds the compiled code in the cache.
         let proved_by = |name: &str| given.proved_by(&dir, name);
         let adapter = plugins
             .rehearse(&given.bytes, given.signature.as_deref(), proved_by)
@@ -65,7 +65,7 @@ impl Install {
         let (name, digest, version) = (&*adapter.name, adapter.digest, &adapter.manifest.version);
         let place = dir.join(format!("{name}.wasm"));
         let put = |path: &Path, bytes: &[u8]| install::put(path, bytes, Readers::All).map_err(|error| at(path, error));
-        // The signature and the pin first, so that the file is complete when it is seen. Until then the file that is there
+        // Signature and pin come first, so that the file is complete when it is noticed. Until then the present file
         // serves on.
         given.put_fixtures(&dir, name)?;
         if let Some(signature) = &given.signature {
@@ -88,7 +88,8 @@ impl Install {
     }
 }
 
-/// Refuses a signed file that is older than what is known: an old signature stays good for what was wrong with it.
+/// Refuses a signed file that is older than a known version: an old signature stays valid although the version has
+/// defects.
 fn refuse_older(adapter: &Adapter, known: impl Iterator<Item = String>) -> Result<(), String> {
     let version = &adapter.manifest.version;
     match known.into_iter().find(|known| is_older(version, known)) {
@@ -100,23 +101,23 @@ fn refuse_older(adapter: &Adapter, known: impl Iterator<Item = String>) -> Resul
     }
 }
 
-/// Where fixtures lie that are about to be installed.
+/// The folder for fixtures that are being installed.
 fn staged(dir: &Path, name: &str) -> PathBuf {
     dir.join(format!(".{name}.install.fixtures"))
 }
 
-/// What is installed.
+/// The component to install.
 struct Given {
     bytes: Vec<u8>,
     signature: Option<String>,
     file: PathBuf,
-    /// What proves it, but for fixtures within the component.
+    /// The fixtures to prove it with, except those within the component.
     fixtures: Vec<Fixture>,
-    /// Whether they lie elsewhere than beside the file.
+    /// Whether the fixtures are elsewhere than next to the file.
     are_apart: bool,
-    /// A folder of ours with fixtures that are being looked at.
+    /// A temporary folder with these fixtures.
     staged: OnceCell<PathBuf>,
-    /// Whether the file is one of ours, for what came by standard input.
+    /// Whether the file is a temporary one, for a component from standard input.
     is_ours: bool,
 }
 
@@ -141,7 +142,7 @@ impl Given {
         Ok(Self { bytes, signature: None, file, fixtures, are_apart: true, staged: OnceCell::new(), is_ours: true })
     }
 
-    /// The file whose fixtures prove it: its own, also those within it, unless it brings none and some are in place.
+    /// The file whose fixtures prove it: its own, including those within it, unless it has none and some are installed.
     fn proved_by(&self, dir: &Path, name: &str) -> Result<PathBuf, String> {
         let place = dir.join(format!("{name}.wasm"));
         if self.fixtures.is_empty() {
@@ -155,7 +156,7 @@ impl Given {
         Ok(staged.with_extension("wasm"))
     }
 
-    /// Puts the fixtures in place as `NAME.fixtures`. They are no part of the one step: only a new file is proved by them.
+    /// Installs the fixtures as `NAME.fixtures`. This is not part of the atomic step: they only matter for a new file.
     fn put_fixtures(&self, dir: &Path, name: &str) -> Result<(), String> {
         let (place, next) = (dir.join(format!("{name}.fixtures")), staged(dir, name));
         if self.fixtures.is_empty() || (!self.are_apart && self.file.with_extension("fixtures") == place) {
@@ -169,7 +170,7 @@ impl Given {
     }
 }
 
-/// Writes fixtures into a folder of their own.
+/// Writes fixtures into an empty folder.
 fn write(fixtures: &[Fixture], folder: &Path) -> Result<(), String> {
     let _left_behind = std::fs::remove_dir_all(folder);
     for fixture in fixtures {
@@ -185,8 +186,8 @@ fn write(fixtures: &[Fixture], folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The fixtures of the project that a component was built in: those that its `adapter.toml` names, or the folder
-/// `fixtures` beside a component that lies alone.
+/// The fixtures of the project that a component was built in: those named in its `adapter.toml`, or the folder
+/// `fixtures` next to a component that is the only one there.
 fn of_project(file: &Path) -> Result<Vec<Fixture>, String> {
     let folder = file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     let place = match Project::read(folder) {
@@ -198,7 +199,7 @@ fn of_project(file: &Path) -> Result<Vec<Fixture>, String> {
     if place.is_dir() { gathered(&place) } else { Ok(Vec::new()) }
 }
 
-/// Whether a folder has one component only, so that what lies beside it is its own.
+/// Whether a folder has only one component, so that the other files in it belong to it.
 fn is_alone(folder: &Path) -> bool {
     let is_component = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|is| is == "wasm");
     std::fs::read_dir(folder).is_ok_and(|files| files.flatten().filter(is_component).count() == 1)
@@ -219,7 +220,7 @@ impl Drop for Given {
     }
 }
 
-/// The fixtures beside a component; those within it need no care.
+/// The fixtures next to a component; those within it are installed with it anyway.
 fn beside(file: &Path) -> Result<Vec<Fixture>, String> {
     proof::beside(file, || Ok(Vec::new()), Bounds::GATE).map_err(|error| format!("error: {error}"))
 }

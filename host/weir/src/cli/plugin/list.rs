@@ -1,4 +1,4 @@
-//! `weir plugin list`: the adapters of the folder, and whether they would serve.
+//! `weir plugin list`: lists the adapters of the folder, and whether they would serve.
 
 use std::path::{Path, PathBuf};
 
@@ -20,10 +20,11 @@ pub(in crate::cli) struct List {
     /// The configuration that names the folder.
     #[arg(short, long, value_name = "FILE", env = "WEIR_CONFIG")]
     config: Option<PathBuf>,
-    /// Asks the running Weir of this configuration instead: what serves, is tried, is quarantined, and why.
+    /// Asks the running Weir of this configuration instead: lists adapters that serve, are on trial or quarantined,
+    /// with the reasons.
     #[arg(long)]
     running: bool,
-    /// As JSON.
+    /// Prints JSON.
     #[arg(long)]
     json: bool,
 }
@@ -50,7 +51,7 @@ pub(super) fn run(asked: &List) -> Result<String, String> {
     Ok(listed.iter().flat_map(lines).collect::<Vec<_>>().join("\n"))
 }
 
-/// Notes which adapters have fixtures, and which lie where everybody may write.
+/// Marks the adapters that have fixtures, and refuses those that every user may write.
 fn prove(listed: &mut [Listed], dir: &Path, allow_writable: bool) {
     for one in listed {
         let file = dir.join(format!("{}.wasm", one.name));
@@ -62,7 +63,7 @@ fn prove(listed: &mut [Listed], dir: &Path, allow_writable: bool) {
     }
 }
 
-/// Notes the claims that would not be served beside the others.
+/// Marks the claims that would not be served next to those of other adapters.
 fn leave_out(listed: &mut [Listed], config: &Config) {
     let speaker = |one| {
         let Listed { name, manifest: Some(manifest), trusted, .. }: &Listed = one else { return None };
@@ -83,7 +84,7 @@ fn lines(one: &Listed) -> Vec<String> {
 fn line(one: &Listed) -> String {
     let digest = one.digest.map(|digest| digest.short()).unwrap_or_default();
     let version = one.version.as_deref().unwrap_or("-");
-    // Some know a provider and have nothing for clients.
+    // Some adapters have a provider side only.
     let speaks = if one.faces.is_empty() { String::new() } else { format!("speaks {}", one.faces.join(", ")) };
     let unproved = if one.proved || one.refused.is_some() { "" } else { " (unproved: it has no fixtures)" };
     let state = match (&one.refused, one.trusted) {

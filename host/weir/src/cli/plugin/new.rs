@@ -1,4 +1,4 @@
-//! `weir plugin new`: an adapter's project.
+//! `weir plugin new`: creates an adapter's project.
 
 use std::path::{Path, PathBuf};
 
@@ -11,10 +11,10 @@ use weir_author::template;
 pub(crate) struct New {
     /// The adapter's name: lower-case letters, digits, - and _.
     name: String,
-    /// What it is to be written in.
+    /// The language of its sources.
     #[arg(long, value_enum)]
     lang: Language,
-    /// Where the project goes, instead of a folder of its name here.
+    /// The project's folder, instead of one with its name here.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! `weir plugin list --running`: what a running Weir says of its adapters.
+//! `weir plugin list --running`: prints a running Weir's report about its adapters.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use weir_config::Config;
 
-/// How long it may take to answer.
+/// Timeout of its answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Bytes of its answer.
+/// Maximum size of its answer, in bytes.
 const ANSWER: u64 = 8 << 20;
 
-/// Asks the Weir that this configuration belongs to.
+/// Queries the Weir that this configuration belongs to.
 pub(super) fn run(config: &Config, json: bool) -> Result<String, String> {
     let address = address(config)?;
     let answer = ask(config, address).map_err(|error| format!("error: no Weir answers at {address}: {error}"))?;
@@ -29,7 +29,7 @@ pub(super) fn run(config: &Config, json: bool) -> Result<String, String> {
     Ok(list(&body["plugins"]).flat_map(lines).collect::<Vec<_>>().join("\n"))
 }
 
-/// Where its operations side listens; what listens everywhere listens here too.
+/// The address of its operations endpoints; an unspecified address is replaced by loopback.
 fn address(config: &Config) -> Result<SocketAddr, String> {
     let served = || {
         let named = (config.server.host.as_str(), config.server.port).to_socket_addrs();
@@ -58,7 +58,7 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// An adapter, the version on trial, and the versions that are kept.
+/// The lines of an adapter: itself, the version on trial, and the versions that are kept.
 fn lines(adapter: &Value) -> Vec<String> {
     let name = text(&adapter["name"]);
     let line = |one: &Value, state: &str, why: &str| {

@@ -1,4 +1,4 @@
-//! `weir plugin keygen`, `sign` and `verify`: who vouches for an adapter.
+//! `weir plugin keygen`, `sign` and `verify`: signatures of adapters.
 
 use std::path::{Path, PathBuf};
 
@@ -12,14 +12,14 @@ use weir_sandbox::Digest;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Keygen {
-    /// Where to: `OUT.key`, which is to stay secret, and `OUT.pub`.
+    /// Prefix of the files to write: `OUT.key`, which must stay secret, and `OUT.pub`.
     #[arg(long, value_name = "OUT", default_value = "weir")]
     out: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Sign {
-    /// The component (`.wasm`). Its signature is written beside it, as `FILE.sig`.
+    /// The component (`.wasm`). Its signature is written next to it, as `FILE.sig`.
     file: PathBuf,
     /// The private key, as `weir plugin keygen` wrote it.
     #[arg(long, value_name = "FILE")]
@@ -28,9 +28,9 @@ pub(in crate::cli) struct Sign {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Verify {
-    /// The component (`.wasm`), with `FILE.sig` beside it.
+    /// The component (`.wasm`), with `FILE.sig` next to it.
     file: PathBuf,
-    /// A public key (`ed25519:…`), or a file that holds it. Without it, those of the configuration count.
+    /// A public key (`ed25519:…`), or a file that holds it. By default the keys of the configuration are used.
     #[arg(long, value_name = "KEY")]
     key: Vec<String>,
     /// The configuration with `plugins.trusted_keys`.
@@ -87,7 +87,7 @@ impl Verify {
     }
 }
 
-/// A key as it was typed, or the one in a file of that name.
+/// Parses a key given as text, or reads the file of that name.
 fn public(key: &str) -> Result<PublicKey, String> {
     let text = if key.starts_with("ed25519:") { key.to_owned() } else { text_of(Path::new(key))? };
     text.parse().map_err(|error| format!("error: {key}: {error}"))

@@ -1,4 +1,4 @@
-//! `weir plugin test`: the proof of an adapter, for its author.
+//! `weir plugin test`: proves an adapter, for its author.
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -14,18 +14,18 @@ use weir_fixtures::proof::{Bounds, Depth, Fixture, Report};
 pub(in super::super) struct Test {
     /// The component (`.wasm`).
     file: PathBuf,
-    /// A folder, an archive (`.tar`) or a file of fixtures; those beside the component where none is given.
+    /// A folder, an archive (`.tar`) or a file of fixtures; by default those next to the component.
     fixtures: Option<PathBuf>,
     /// Only fixtures of this name or id.
     #[arg(long, value_name = "ID")]
     only: Vec<String>,
-    /// Writes what the adapter gives now into the fixtures, as what is expected from now on.
+    /// Writes the adapter's present results into the fixtures, as their new expectations.
     #[arg(long)]
     update: bool,
-    /// How the report is written.
+    /// Format of the report.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-    /// A file for the report.
+    /// The file for the report.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -37,7 +37,7 @@ enum Format {
     Junit,
 }
 
-/// 0: all passed. 1: something failed. 2: the command, the component or a fixture is wrong.
+/// Exit codes: 0 if all fixtures passed, 1 if one failed, 2 if the command, the component or a fixture is invalid.
 pub(super) fn run(asked: &Test) -> ExitCode {
     match test(asked) {
         Ok(true) => ExitCode::SUCCESS,
@@ -60,7 +60,7 @@ fn test(asked: &Test) -> Result<bool, String> {
     let mut report = proof::prove_to(&adapter, &fixtures, depth);
     if asked.update {
         let written = update(&report, &fixtures)?;
-        // What has just been written is proved, not believed.
+        // The rewritten fixtures are proved, not trusted.
         let fixtures = self::fixtures(asked, &bytes)?;
         report = proof::prove_to(&adapter, &fixtures, Depth::COMMAND);
         super::super::complain(&format!("{written} fixtures written"));
@@ -89,7 +89,7 @@ fn fixtures(asked: &Test, bytes: &[u8]) -> Result<Vec<Fixture>, String> {
     Ok(found)
 }
 
-/// Writes expectations into the files that they were read from; how many.
+/// Writes expectations into the fixtures' files, and returns how many files changed.
 fn update(report: &Report, fixtures: &[Fixture]) -> Result<usize, String> {
     let mut written = 0;
     for (verdict, fixture) in report.verdicts.iter().zip(fixtures) {
@@ -104,7 +104,7 @@ fn update(report: &Report, fixtures: &[Fixture]) -> Result<usize, String> {
     Ok(written)
 }
 
-/// In one step, so that a fixture is never half written.
+/// Replaces a file atomically, so that a fixture is never incomplete.
 fn replace(file: &Path, text: &str) -> std::io::Result<()> {
     let beside = file.with_extension("json.new");
     std::fs::write(&beside, text)?;

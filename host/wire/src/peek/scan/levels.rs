@@ -1,4 +1,4 @@
-//! Containers: into those that a pointer goes through, past all others.
+//! Containers: descends into those that a pointer passes through, and skips all others.
 
 use super::{Peek, State};
 use crate::frame::nest::{Nest, TooDeep};
@@ -8,24 +8,24 @@ use crate::peek::pointer::{NodeId, ROOT};
 use crate::peek::text::decode;
 use memchr::memchr;
 
-/// A container that some pointer goes through or ends at.
+/// A container that some pointer passes through or ends at.
 #[derive(Debug)]
 pub(super) struct Level {
     node: NodeId,
     array: bool,
     /// Index of the current element.
     index: u32,
-    /// Which of the node's members have come, as bits; those beyond the 64th count as if they had.
+    /// Bit set of the node's members seen so far; those beyond the 64th count as seen.
     seen: u64,
-    /// The hits that this container is.
+    /// The hits for this container itself.
     own: std::ops::Range<usize>,
-    /// Hits from here on stand within.
+    /// Index of the first hit within the container.
     inside: usize,
     empty: bool,
 }
 
 impl Peek {
-    /// The opening bracket of a container.
+    /// Reads the opening bracket of a container.
     pub(super) fn open(&mut self, array: bool, offset: usize) -> Result<(), PeekError> {
         let top = self.levels.is_empty();
         if top && !array {
@@ -52,7 +52,7 @@ impl Peek {
         self.levels.last().is_some_and(|level| level.array == (byte == b']'))
     }
 
-    /// The innermost container ends before this offset.
+    /// Closes the innermost container, which ends before this offset.
     pub(super) fn close(&mut self, end: usize) {
         let Some(level) = self.levels.pop() else { return };
         for hit in self.found.hits.get_mut(level.own).unwrap_or_default() {
@@ -68,7 +68,8 @@ impl Peek {
         self.after_value();
     }
 
-    /// The innermost container is not empty. If no pointer goes further down, the rest of it is skipped.
+    /// Marks the innermost container as not empty. If no pointer goes further down, skips the rest of it and returns
+    /// true.
     pub(super) fn skips_rest(&mut self) -> bool {
         let Some(level) = self.levels.last_mut() else { return false };
         level.empty = false;
@@ -98,7 +99,7 @@ impl Peek {
         self.state = State::Value;
     }
 
-    /// The name before the next value, as it is written.
+    /// Reads the name before the next value, in its raw form.
     pub(super) fn enter_member(&mut self, raw: &[u8], at: usize) -> Result<(), PeekError> {
         self.next = None;
         if raw.len() > self.name_limit() {
@@ -129,7 +130,7 @@ impl Peek {
         Ok(())
     }
 
-    /// Notes a member of the body that some readers take for a wanted one.
+    /// Records a top-level member that case-insensitive readers take for a wanted one.
     fn note_variant(&mut self, raw: &[u8]) {
         let Some(name) = decode(raw) else { return };
         let Some(node) = self.pointers.node(ROOT) else { return };
@@ -142,7 +143,7 @@ impl Peek {
 
     pub(super) fn skipped(&mut self, rest: &[u8], at: usize) -> Result<usize, PeekError> {
         let limit = self.limits.depth;
-        // In a container whose rest is skipped, the innermost level is the one that the count begins with.
+        // If the rest of a container is skipped, the innermost level is already included in the count.
         let above = self.levels.len() - usize::from(self.state == State::Rest);
         let end = self.nest.advance(rest, limit - above).map_err(|TooDeep| PeekError::TooDeep { limit })?;
         let Some(length) = end else { return Ok(rest.len()) };
@@ -155,7 +156,7 @@ impl Peek {
     }
 }
 
-/// Whether a name is a known one but for case, as readers fold it that go beyond ASCII.
+/// Whether a name equals a known one except for case, including the non-ASCII characters that some readers fold.
 fn is_variant(name: &str, known: &[u8]) -> bool {
     if name.is_ascii() {
         return name.as_bytes().eq_ignore_ascii_case(known);

@@ -1,4 +1,4 @@
-//! Names, strings and plain values, whole or in pieces.
+//! Names, strings and plain values, in one or several chunks.
 
 use super::{Peek, State};
 use crate::frame::nest::StringEnd;
@@ -9,11 +9,11 @@ use crate::peek::text::decode;
 /// A name, string or plain value that is being read.
 #[derive(Debug, Default)]
 pub(super) struct Token {
-    /// Offset in the body of its first byte (behind the quote).
+    /// Offset of its first byte in the body (after the quote).
     start: usize,
-    /// Whether it is wanted.
+    /// Whether its value is wanted.
     wanted: bool,
-    /// Its bytes from earlier chunks, as far as they are of use.
+    /// Its bytes from earlier chunks, if they are needed.
     held: Vec<u8>,
     too_long: bool,
 }
@@ -67,7 +67,7 @@ impl Peek {
         Ok(length + 1)
     }
 
-    /// Bytes of the longest name that can match: an escape spells a byte with six at the most.
+    /// Maximum raw length of a name that can match: an escape writes a byte with at most six.
     pub(super) fn name_limit(&self) -> usize {
         self.pointers.longest_name() * 6
     }
@@ -125,7 +125,7 @@ impl Peek {
     }
 }
 
-/// `true`, `false`, `null` or a number.
+/// Parses `true`, `false`, `null` or a number.
 fn plain(raw: &[u8]) -> Option<Scalar> {
     match raw {
         b"true" => Some(Scalar::Bool(true)),
